@@ -1,0 +1,245 @@
+// deferred<T>: the bridge from callbacks to tasks.
+#pragma once
+
+#include <bight/core/error.hpp>
+#include <bight/core/frame_pool.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/waiter.hpp>
+
+#include <coroutine>
+#include <exception>
+#include <new>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace bight {
+
+namespace detail {
+
+class deferred_waiter;
+
+/// What all handles on one deferred share, but for the value.
+class deferred_base : public pooled {
+  public:
+    deferred_base() noexcept : home_(reactor::current()) {}
+    deferred_base(const deferred_base&) = delete;
+    deferred_base& operator=(const deferred_base&) = delete;
+
+    void retain() noexcept { ++references_; }
+    /// True when it was the last.
+    bool release() noexcept { return --references_ == 0; }
+
+    bool fired() const noexcept { return fired_; }
+    const std::exception_ptr& error() const noexcept { return error_; }
+    bool try_fire_error(std::exception_ptr error) noexcept;
+    /// Throws std::system_error (errc::wrong_thread) off the reactor's thread.
+    void check_thread() const;
+    [[noreturn]] static void throw_already_fired();
+    /// Somebody has seen the outcome.
+    void observed() noexcept { observed_ = true; }
+    void on_abandoned(posted* callback) noexcept;
+
+  protected:
+    ~deferred_base();
+    void fire() noexcept;
+
+  private:
+    friend class deferred_waiter;
+    void add(deferred_waiter& w) noexcept;
+    void remove(deferred_waiter& w) noexcept;
+
+    reactor* home_;
+    deferred_waiter* first_ = nullptr;
+    deferred_waiter* last_ = nullptr;
+    posted* abandoned_ = nullptr;
+    std::exception_ptr error_;
+    unsigned references_ = 0;
+    bool fired_ = false;
+    bool observed_ = false;
+};
+
+class deferred_waiter : public waiter {
+  public:
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise());
+    }
+    void cancel() noexcept override;
+    void describe(std::string& out) const override { out += "a deferred"; }
+
+  protected:
+    explicit deferred_waiter(deferred_base& on) noexcept : on_(&on) {}
+    deferred_waiter(deferred_waiter&& other) noexcept : waiter(std::move(other)), on_(other.on_) {}
+    ~deferred_waiter() = default;
+    void rethrow() const {
+        on_->observed();
+        if (on_->error()) std::rethrow_exception(on_->error());
+    }
+
+  private:
+    friend class deferred_base;
+    bool suspend(promise_base& p) noexcept;
+    deferred_base* on_;
+    deferred_waiter* next_ = nullptr;
+    deferred_waiter* previous_ = nullptr;
+};
+
+template <class T>
+class deferred_state final : public deferred_base {
+  public:
+    ~deferred_state() {
+        if (has_value_) value_.~T();
+    }
+    template <class U>
+    bool try_set(U&& value) {
+        if (fired()) return false;
+        ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::forward<U>(value));
+        has_value_ = true;
+        fire();
+        return true;
+    }
+    T& value() noexcept { return value_; }
+
+  private:
+    union {
+        T value_;
+    };
+    bool has_value_ = false;
+
+  public:
+    deferred_state() noexcept {}
+};
+
+template <>
+class deferred_state<void> final : public deferred_base {
+  public:
+    bool try_set() noexcept {
+        if (fired()) return false;
+        fire();
+        return true;
+    }
+};
+
+/// A counted reference to a state. Thread: the reactor's, like all of it.
+template <class T>
+class deferred_reference {
+  public:
+    deferred_reference() : state_(new deferred_state<T>) { state_->retain(); }
+    deferred_reference(const deferred_reference& other) noexcept : state_(other.state_) { state_->retain(); }
+    deferred_reference& operator=(const deferred_reference& other) noexcept {
+        other.state_->retain();
+        drop();
+        state_ = other.state_;
+        return *this;
+    }
+    ~deferred_reference() { drop(); }
+    deferred_state<T>& operator*() const noexcept { return *state_; }
+    deferred_state<T>* operator->() const noexcept { return state_; }
+
+  private:
+    void drop() noexcept {
+        if (state_->release()) delete state_;
+    }
+    deferred_state<T>* state_;
+};
+
+template <class T>
+class deferred_awaiter final : public deferred_waiter {
+  public:
+    explicit deferred_awaiter(const deferred_reference<T>& on) noexcept : deferred_waiter(*on), state_(on) {}
+    decltype(auto) await_resume() const {
+        rethrow();
+        if constexpr (!std::is_void_v<T>) return static_cast<const T&>(state_->value());
+    }
+
+  private:
+    deferred_reference<T> state_;
+};
+
+template <class T>
+class deferred_taker final : public deferred_waiter {
+  public:
+    explicit deferred_taker(const deferred_reference<T>& on) noexcept : deferred_waiter(*on), state_(on) {}
+    T await_resume() const {
+        rethrow();
+        if constexpr (!std::is_void_v<T>) return std::move(state_->value());
+    }
+
+  private:
+    deferred_reference<T> state_;
+};
+
+}  // namespace detail
+
+/// A result that does not exist yet. Fired once, by a callback, with a value or an error; awaited by any number of tasks,
+/// before or after. Those that wait are resumed in the order in which they came, in the turn after the firing and
+/// never inside it. Copies refer to the same result. An error that nobody ever awaited goes to the error handler when the last
+/// copy is gone.
+///
+/// Cancelling a task that waits takes it off the list; when nobody waits any more, and it has not fired, the producer is
+/// told (on_abandoned). It may fire all the same, and a later await gets the result.
+///
+/// Thread: the reactor's on which it was made. Elsewhere firing throws errc::wrong_thread: fire it through
+/// reactor::post from another thread.
+template <class T = void>
+class deferred {
+  public:
+    /// Throws std::bad_alloc.
+    deferred() = default;
+
+    /// Fires with a value. Throws std::system_error (errc::already_fired), changing nothing, when it has fired.
+    template <class U = T>
+        requires(!std::is_void_v<T> && std::is_constructible_v<T, U &&>)
+    void set_value(U&& value) const {
+        if (!try_set_value(std::forward<U>(value))) detail::deferred_base::throw_already_fired();
+    }
+    void set_value() const
+        requires std::is_void_v<T>
+    {
+        if (!try_set_value()) detail::deferred_base::throw_already_fired();
+    }
+    /// Fires with an error (not null). Throws like set_value.
+    void set_error(std::exception_ptr error) const {
+        if (!try_set_error(std::move(error))) detail::deferred_base::throw_already_fired();
+    }
+
+    /// The same, but false when it has fired.
+    template <class U = T>
+        requires(!std::is_void_v<T> && std::is_constructible_v<T, U &&>)
+    bool try_set_value(U&& value) const {
+        state_->check_thread();
+        return state_->try_set(std::forward<U>(value));
+    }
+    bool try_set_value() const
+        requires std::is_void_v<T>
+    {
+        state_->check_thread();
+        return state_->try_set();
+    }
+    bool try_set_error(std::exception_ptr error) const {
+        state_->check_thread();
+        return state_->try_fire_error(std::move(error));
+    }
+
+    bool fired() const noexcept { return state_->fired(); }
+
+    /// `f()` is called, from the reactor's loop, each time the last waiting task was cancelled before the firing. It
+    /// must not throw. Replaces what was set before.
+    template <class F>
+    void on_abandoned(F f) const {
+        state_->on_abandoned(new detail::posted_call<F>(std::move(f)));
+    }
+
+    /// `co_await d` gives `const T&`, valid while a copy of d is; it throws the error if it was fired with one.
+    detail::deferred_awaiter<T> operator co_await() const& noexcept { return detail::deferred_awaiter<T>{state_}; }
+    /// `co_await std::move(d)` gives the value itself, for the only one that waits.
+    detail::deferred_taker<T> operator co_await() && noexcept { return detail::deferred_taker<T>{state_}; }
+    using bight_awaitable = void;
+
+  private:
+    detail::deferred_reference<T> state_;
+};
+
+}  // namespace bight

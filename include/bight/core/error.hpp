@@ -1,0 +1,89 @@
+// bight's own error codes, and what happens to an error that nobody takes.
+#pragma once
+
+#include <exception>
+#include <source_location>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace bight {
+
+/// Errors that the operating system has no number for. What it has one for keeps its errno, in
+/// std::system_category().
+enum class errc {
+    busy = 1,            ///< another task is already reading (or writing) here: one at a time
+    closed,              ///< the stream or listener was closed on this side
+    aborted,             ///< the stream was aborted on this side while this waited
+    end_of_stream,       ///< the peer ended the stream before what was asked for had come
+    too_long,            ///< a line, or what read_until reads, is longer than its limit
+    timed_out,           ///< the deadline came first
+    already_fired,       ///< a deferred was fired a second time
+    backlog_exceeded,    ///< the peer does not read: its outbox was full, and its policy is to disconnect
+    bad_endpoint,        ///< an endpoint string that cannot be parsed
+    unavailable,         ///< a demultiplexer that cannot be had here
+    wrong_thread,        ///< a reactor was used from a thread that it is not bound to
+};
+
+const std::error_category& error_category() noexcept;
+inline std::error_code make_error_code(errc e) noexcept { return {static_cast<int>(e), error_category()}; }
+
+/// Several tasks of a scope failed. `errors()` has them in the order in which they did.
+class aggregate_error : public std::exception {
+  public:
+    /// `errors` holds at least two.
+    explicit aggregate_error(std::span<const std::exception_ptr> errors);
+    aggregate_error(const aggregate_error&);
+    aggregate_error& operator=(const aggregate_error&) = delete;
+    ~aggregate_error() override;
+    const char* what() const noexcept override;
+    std::span<const std::exception_ptr> errors() const noexcept;
+
+  private:
+    struct contents;
+    contents* contents_;
+};
+
+/// An error that no task took.
+struct error_report {
+    std::exception_ptr error;
+    std::string_view task;                       ///< what failed: "connection 17 from 127.0.0.1:41234"
+    std::span<const std::source_location> trace; ///< where each coroutine of the chain stood, innermost first
+
+    /// The message of the error and the trace, one coroutine a line.
+    std::string to_string() const;
+};
+
+using error_handler = void (*)(const error_report& report, void* context);
+
+/// Sets who is told of errors that no task takes; null puts back the default, which writes the report to standard
+/// error. Thread: any; the handler is called on the thread of the reactor where the error was, and must not throw.
+void set_error_handler(error_handler handler, void* context = nullptr) noexcept;
+
+enum class log_level { info, warning };
+using log_handler = void (*)(log_level level, std::string_view message, void* context);
+
+/// Sets who gets bight's few messages about itself (a fallback to another demultiplexer, a full descriptor table);
+/// null puts back the default, which writes warnings to standard error. Thread: any.
+void set_log_handler(log_handler handler, void* context = nullptr) noexcept;
+
+namespace detail {
+
+class job;
+
+void report_error(const error_report& report) noexcept;
+/// Reports `error` as having left `j`, with its trace.
+void report_job_error(const job& j, const std::exception_ptr& error) noexcept;
+void log(log_level level, std::string_view message) noexcept;
+
+/// "function at file:line", with the function's name made readable.
+std::string describe_location(const std::source_location& where);
+/// The message of an exception.
+std::string describe_error(const std::exception_ptr& error);
+
+}  // namespace detail
+}  // namespace bight
+
+template <>
+struct std::is_error_code_enum<bight::errc> : std::true_type {};

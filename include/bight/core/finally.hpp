@@ -1,0 +1,109 @@
+// finally: asynchronous clean-up.
+#pragma once
+
+#include <bight/core/scope.hpp>
+
+#include <chrono>
+#include <coroutine>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace bight {
+
+namespace detail {
+
+template <class T, class F>
+class finally_awaiter final : public scope, private grace_timer {
+  public:
+    finally_awaiter(task<T>&& body, F&& cleanup, duration patience)
+        : body_(std::move(body)), cleanup_(std::move(cleanup)), patience_(patience) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
+        begin_shielded(h.promise());
+        if (owner().cancel_requested()) return clean_up();  // the body would end at its first await
+        return body_.launch_now(*this, home(), owner());
+    }
+
+    T await_resume() {
+        if (body_.result() == outcome::value) {
+            if (cleanup_error_) std::rethrow_exception(cleanup_error_);
+            if (cleaning_.result() == outcome::cancelled) {
+                throw std::system_error(errc::timed_out, "the clean-up given to finally");
+            }
+        }
+        return body_.take();
+    }
+
+    void cancel() noexcept override {
+        if (!cleaning_up_) body_.request_cancel();
+    }
+    void describe(std::string& out) const override {
+        out += cleaning_up_ ? "the clean-up of finally" : "the body of finally";
+    }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        if (cleaning_up_) {
+            visit(cleaning_, context);
+        } else {
+            visit(body_, context);
+        }
+    }
+
+  private:
+    std::coroutine_handle<> clean_up() noexcept {
+        cleaning_up_ = true;
+        try {
+            cleaning_.give(cleanup_());
+        } catch (...) {
+            cleanup_error_ = std::current_exception();
+            return done();
+        }
+        const auto first = cleaning_.launch_now(*this, home(), owner());
+        cleaning_.forget_cancel();
+        home().arm_grace(*this, patience_);
+        return first;
+    }
+
+    std::coroutine_handle<> child_finished(job&) noexcept override {
+        if (!cleaning_up_) {
+            owner().adopt_trace(body_);
+            return clean_up();
+        }
+        home().disarm_grace(*this);
+        if (cleaning_.result() == outcome::error) cleanup_error_ = cleaning_.error();
+        return done();
+    }
+
+    // An error of the clean-up that cannot be thrown, because the body's outcome is, is reported.
+    std::coroutine_handle<> done() noexcept {
+        const bool cancelled = body_.result() == outcome::cancelled || body_.result() == outcome::pending;
+        if (cleanup_error_ && body_.result() != outcome::value) report_job_error(cleaning_, cleanup_error_);
+        return conclude(cancelled);
+    }
+
+    void expired() noexcept override { cleaning_.request_cancel(); }
+
+    child_job<T> body_;
+    child_job<void> cleaning_;
+    F cleanup_;
+    duration patience_;
+    std::exception_ptr cleanup_error_;
+    bool cleaning_up_ = false;
+};
+
+}  // namespace detail
+
+/// Runs `body`, then the task that `cleanup()` makes, however the body ended: with a value, an error, or cancelled.
+/// The clean-up is shielded from cancellation, and itself cancelled after `deadline` (or by reactor::stop_now). Gives the
+/// body's value or throws its error; an error of the clean-up is thrown if the body had none, and otherwise goes to the
+/// error handler. `cleanup` is stored until its task has ended, so it may capture. When this task is cancelled
+/// already, the body is skipped and the clean-up runs.
+template <class A, class F>
+detail::finally_awaiter<detail::awaited_type<A>, F> finally(A body, F cleanup,
+                                                            duration deadline = std::chrono::seconds(10)) {
+    return {detail::to_task(std::move(body)), std::move(cleanup), deadline};
+}
+
+}  // namespace bight

@@ -1,0 +1,159 @@
+// group: a scope in which tasks are started, and which outlives them all.
+#pragma once
+
+#include <bight/core/frame_pool.hpp>
+#include <bight/core/scope.hpp>
+#include <bight/core/task.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace bight {
+
+class group;
+
+namespace detail {
+
+/// A task started in a group. It frees itself when it has ended.
+class group_job : public job, public pooled {
+  public:
+    virtual ~group_job() = default;
+    void describe(std::string& out) const override { out += "a task of a group"; }
+
+  protected:
+    group_job() noexcept = default;
+
+  private:
+    friend class bight::group;
+    std::coroutine_handle<> finished() noexcept override;
+    void reap() noexcept override;
+
+    group* group_ = nullptr;
+    group_job* next_ = nullptr;
+    group_job* previous_ = nullptr;
+    task_handle<void> task_;
+};
+
+/// Keeps what was given to spawn until the task that it made has ended.
+template <class F, class... Args>
+class group_call final : public group_job {
+  public:
+    template <class G, class... As>
+    explicit group_call(G&& f, As&&... args) : callable_(std::forward<G>(f)), args_(std::forward<As>(args)...) {}
+    task<> make() {
+        return std::apply([this](Args&... args) { return std::invoke(callable_, std::move(args)...); }, args_);
+    }
+
+  private:
+    F callable_;
+    std::tuple<Args...> args_;
+};
+
+class group_plain final : public group_job {};
+
+}  // namespace detail
+
+/// Tasks started in a group run beside each other and beside the body of with_group, and all of them have ended when
+/// with_group returns. The first error cancels the others and the body. Thread: the reactor's.
+class group : public detail::scope {
+  public:
+    /// Starts `f(args…)`, which gives a task<>, in the next turn. The callable and the arguments are stored until that task
+    /// has ended, so a lambda that captures is safe here; arguments are moved into the call (std::ref for references). When
+    /// the group is cancelled, the task is never begun. Throws what copying and calling throw, and std::bad_alloc; then
+    /// nothing was started.
+    template <class F, class... Args>
+        requires std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t<Args>...>
+    void spawn(F&& f, Args&&... args) {
+        using call = detail::group_call<std::decay_t<F>, std::decay_t<Args>...>;
+        auto* made = new call(std::forward<F>(f), std::forward<Args>(args)...);
+        guard owned{made};
+        task<> t = made->make();
+        owned.job = nullptr;
+        start(*made, std::move(t));
+    }
+    /// Starts a task that is there already. It must not come from a temporary lambda with captures: those die before it
+    /// runs (give spawn the lambda itself).
+    void spawn(task<> t) { start(*new detail::group_plain, std::move(t)); }
+
+    /// Cancels all tasks of the group, the body among them; with_group then returns normally.
+    void cancel() noexcept override;
+    bool cancelled() const noexcept { return cancelled_; }
+    /// How many spawned tasks have not ended.
+    std::size_t size() const noexcept { return size_; }
+
+    void describe(std::string& out) const override;
+    void visit_jobs(void (*visit)(const detail::job&, void*), void* context) const override;
+
+  protected:
+    group() noexcept = default;
+    ~group() = default;
+    std::coroutine_handle<> body_started(task<>&& body) noexcept;
+    void throw_failures() const { detail::throw_errors(errors_); }
+
+  private:
+    friend class detail::group_job;
+    struct guard {
+        detail::group_job* job;
+        ~guard() { delete job; }
+    };
+
+    void start(detail::group_job& job, task<>&& t) noexcept;
+    void ended(detail::group_job& job) noexcept;
+    void failed(detail::job& job, const std::exception_ptr& error) noexcept;
+    std::coroutine_handle<> child_finished(detail::job& body) noexcept override;
+    bool was_cut_short() const noexcept;
+
+    detail::child_job<void> body_;
+    detail::group_job* first_ = nullptr;
+    std::size_t size_ = 0;
+    std::vector<std::exception_ptr> errors_;
+    bool body_running_ = false;
+    bool cancelled_ = false;
+    bool cut_short_ = false;   // a task ended by cancellation
+};
+
+namespace detail {
+
+template <class F>
+class group_awaiter final : public group {
+  public:
+    explicit group_awaiter(F&& body) : body_callable_(std::move(body)) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
+        if (!begin(h.promise())) return std::noop_coroutine();
+        return body_started(await_body(*this));
+    }
+    void await_resume() const { throw_failures(); }
+
+  private:
+    // A coroutine of its own, so that what calling the body throws is an error like any other.
+    static task<> await_body(group_awaiter& self) { co_await self.body_callable_(static_cast<group&>(self)); }
+    F body_callable_;
+};
+
+}  // namespace detail
+
+/// Opens a group and runs `body(group)`, a task<>, in it; returns when the body and all that was spawned have ended.
+/// `body` is stored until then: a lambda with captures is safe. Throws the error of the one task that failed, or an
+/// aggregate_error. A cancellation from outside cancels all, waits for all, and is passed on.
+///
+///     auto both = [&](bight::group& g) -> bight::task<> {
+///         g.spawn(reader, std::ref(peer));
+///         co_await writer(peer);
+///     };
+///     co_await bight::with_group(both);
+template <class F>
+    requires std::is_invocable_r_v<task<>, F&, group&>
+detail::group_awaiter<F> with_group(F body) {
+    return detail::group_awaiter<F>{std::move(body)};
+}
+
+}  // namespace bight

@@ -1,0 +1,96 @@
+// A job: one chain of coroutines that awaits one thing at a time. The unit of starting, cancelling and reporting.
+#pragma once
+
+#include <bight/core/work_item.hpp>
+
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <string>
+
+namespace bight {
+class reactor;
+}
+
+namespace bight::detail {
+
+class promise_base;
+class waiter;
+struct error_trace;
+
+/// How a job ended. Cancellation is a third outcome, neither a value nor an exception.
+enum class outcome : std::uint8_t { pending, value, error, cancelled };
+
+/// The innermost coroutine of the chain is either running, in the ready queue, or suspended in a `waiter`.
+///
+/// Cancelling: `request_cancel` marks the job and asks its waiter to stop. The waiter answers later, in one of two
+/// ways: with its result, as if nothing had been asked (success beats cancellation; the job then ends at its next
+/// await, which sees the mark), or with `waiter::confirm_cancel`, upon which the reactor destroys the frames from
+/// the innermost to the root, so that destructors run in the order of a stack that unwinds, and calls `finished`.
+///
+/// A scope (group, race, with_timeout, …) owns jobs and outlives them; it overrides `finished`.
+class job : public work_item {
+  public:
+    job() noexcept = default;
+    /// Only a job that has not started may be moved.
+    job(job&& other) noexcept : work_item() { (void)other; }
+
+    /// Makes `root` the job's outermost coroutine and queues it: it runs in the next turn. With `parent`, a cancel
+    /// that is pending there is pending here too.
+    void start(reactor& home, job* parent, promise_base& root) noexcept;
+    /// The same, but gives the coroutine to resume at once instead of queueing it.
+    std::coroutine_handle<> start_now(reactor& home, job* parent, promise_base& root) noexcept;
+
+    /// Thread: the reactor's. Asking twice, or after the end, does nothing.
+    void request_cancel() noexcept;
+    bool cancel_requested() const noexcept { return cancel_requested_; }
+    /// For a shield, whose job does not inherit its parent's mark.
+    void forget_cancel() noexcept { cancel_requested_ = false; }
+
+    reactor& home() const noexcept { return *home_; }
+    job* parent() const noexcept { return parent_; }
+    outcome result() const noexcept { return outcome_; }
+    /// What it waits for; null while it runs, is ready to run, or cannot be cancelled any more.
+    waiter* waiting() const noexcept { return waiter_; }
+    promise_base* innermost() const noexcept { return innermost_; }
+
+    /// What the tree of tasks and error reports call it.
+    virtual void describe(std::string& out) const;
+
+    /// The coroutines that an error went through, for the error that last left this job.
+    error_trace* trace() const noexcept { return trace_; }
+    void adopt_trace(job& child) noexcept;
+
+  protected:
+    ~job();
+
+    /// The chain has ended, with `how` in result(). For a value or an error the root frame is suspended at its end and still there
+    /// (it must not be destroyed from within this call); after a cancellation every frame is gone. Gives the
+    /// coroutine to go on with.
+    virtual std::coroutine_handle<> finished() noexcept = 0;
+
+    /// Called from the ready queue after `finished` queued this job once more, to free what it could not free then.
+    virtual void reap() noexcept {}
+
+  private:
+    friend class waiter;
+    friend class promise_base;
+    friend struct final_awaiter;
+
+    void run() noexcept final;
+    void unwind() noexcept;
+    void schedule_unwind() noexcept;
+
+    enum class stage : std::uint8_t { idle, starting, running, unwinding, ended };
+
+    reactor* home_ = nullptr;
+    job* parent_ = nullptr;
+    promise_base* innermost_ = nullptr;
+    waiter* waiter_ = nullptr;
+    error_trace* trace_ = nullptr;
+    stage stage_ = stage::idle;
+    outcome outcome_ = outcome::pending;
+    bool cancel_requested_ = false;
+};
+
+}  // namespace bight::detail

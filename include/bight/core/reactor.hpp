@@ -1,0 +1,262 @@
+// The reactor: runs the tasks of one thread, and waits for the kernel when none can run.
+#pragma once
+
+#include <bight/core/error.hpp>
+#include <bight/core/job.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/timer.hpp>
+#include <bight/core/waiter.hpp>
+#include <bight/core/work_item.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace bight {
+
+/// The kernel interfaces that a reactor can stand on.
+enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, poll, select };
+
+/// Trivial members only, so that a temporary of it is safe in a full expression that awaits (GCC PR 99576).
+struct reactor_options {
+    /// `automatic`: what the environment variable BIGHT_REACTOR names (io_uring, epoll, poll, select), else the best
+    /// that works here, in that order. One that is named here or there is used or refused, never replaced.
+    demultiplexer_kind demultiplexer = demultiplexer_kind::automatic;
+    /// How many submissions an io_uring reactor can batch in one turn before it must enter the kernel.
+    unsigned submission_entries = 1024;
+    /// Receive buffers of 4 KiB that an io_uring reactor offers to the kernel; a power of two.
+    unsigned receive_buffers = 1024;
+};
+
+/// What a run gives when its task ended by cancellation, having neither a value nor an error to give.
+class run_cancelled : public std::exception {
+  public:
+    const char* what() const noexcept override { return "the task given to run() was cancelled"; }
+};
+
+/// Figures of one reactor since it was made; reading them costs nothing.
+struct reactor_statistics {
+    std::uint64_t turns = 0;         ///< ready batches run
+    std::uint64_t polls = 0;         ///< times the demultiplexer was asked, whether or not it slept
+    std::uint64_t resumptions = 0;   ///< items taken from the ready queue
+    std::uint64_t wakes = 0;         ///< wake-ups by another thread
+    std::uint64_t live_timers = 0;   ///< timers armed now
+};
+
+namespace detail {
+
+class demultiplexer;
+class buffer_pool;
+struct reactor_state;
+
+/// A callable sent to a reactor by any thread.
+class posted {
+  public:
+    posted() noexcept = default;
+    posted(const posted&) = delete;
+    posted& operator=(const posted&) = delete;
+    virtual ~posted() = default;
+    virtual void call() = 0;
+    posted* next = nullptr;
+};
+
+template <class F>
+class posted_call final : public posted {
+  public:
+    explicit posted_call(F f) : callable_(std::move(f)) {}
+    void call() override { callable_(); }
+
+  private:
+    F callable_;
+};
+
+/// The last bit of patience of a shutdown: a timer that reactor::stop_now expires at once.
+class grace_timer : public timer {
+  public:
+    grace_timer() noexcept = default;
+
+  protected:
+    ~grace_timer() = default;
+
+  private:
+    friend class bight::reactor;
+    grace_timer* next_grace_ = nullptr;
+    grace_timer* previous_grace_ = nullptr;
+    bool listed_ = false;
+};
+
+}  // namespace detail
+
+/// Any number of reactors may exist, at most one runs on a thread at a time, and one may run again after it returned.
+/// Unless a member says otherwise, it is for the thread that runs the reactor.
+///
+/// A turn: if nothing is ready, or enough has run, the demultiplexer and then the timers that are due; then the calls
+/// posted by other threads; then everything that is ready. What becomes ready while those run, runs in the next turn.
+/// A reactor with nothing to do sleeps in one system call, without a time-out unless a timer is armed.
+class reactor {
+  public:
+    /// How many results one task may take without giving up control: operations that complete at once (the data was
+    /// there) make it yield after this many, so that a hot socket starves nobody.
+    static constexpr unsigned completion_budget = 32;
+    /// While tasks are ready all the time, the demultiplexer and the timers are looked at after this many
+    /// resumptions at the latest, and in the next turn when a task used up its completion budget.
+    static constexpr unsigned poll_interval = 64;
+
+    /// Throws std::system_error when the demultiplexer that was asked for cannot be had: the message lists those that
+    /// can. May be constructed on one thread and run on another.
+    explicit reactor(const reactor_options& options = {});
+    reactor(const reactor&) = delete;
+    reactor& operator=(const reactor&) = delete;
+    /// Cancels what is left (see stop_now) and runs it to its end; then discards calls that were posted too late.
+    ~reactor();
+
+    /// Runs `root` and everything else until root has ended. Gives its value, throws its error, or throws
+    /// run_cancelled. Throws std::logic_error when this reactor, or another on this thread, is running already.
+    template <class T>
+    T run(task<T> root);
+
+    /// The same for main(): 0 or the task's int; 1 when it failed, after the error went to the error handler; -1 when
+    /// it was cancelled.
+    template <class T>
+    int run_to_status(task<T> root);
+
+    /// Starts a task that nobody awaits; its error, if any, goes to the error handler (set_error_handler). It runs
+    /// within `run` and `run_once`, and the reactor's destructor cancels it.
+    void start(task<> root);
+
+    /// One turn, for embedding in another loop: waits at most `limit` if nothing is ready. True when anything ran.
+    /// A host loop watches `descriptor()` for input, calls run_once() when it is readable or when `next_deadline()`
+    /// has come, and at once while has_ready().
+    bool run_once(duration limit = duration::zero());
+    bool has_ready() const noexcept { return !ready_.empty(); }
+    time_point next_deadline() const noexcept { return timers_.next_deadline(); }
+    /// A descriptor that polls readable when there is work; -1 for poll and select, which have none: call
+    /// run_once with a limit there.
+    int descriptor() const noexcept;
+
+    /// Asks everything that runs here to end: cancels the tasks given to run and start. Thread: any, and a signal
+    /// handler too. A stop that comes before run ends that run.
+    void stop() noexcept;
+    /// The same without patience: shields, drains and closing connections reach their deadlines at once. Thread: any,
+    /// and a signal handler too.
+    void stop_now() noexcept;
+
+    /// Calls `f()` on the reactor's thread, first in, first out, in its next turn; wakes the reactor if it sleeps.
+    /// Thread: any. Throws std::bad_alloc. What `f` throws goes to the error handler. The reactor must outlive the
+    /// call; what is left when it is destroyed is destroyed without being called.
+    template <class F>
+    void post(F&& f) {
+        enqueue(new detail::posted_call<std::decay_t<F>>(std::forward<F>(f)));
+    }
+
+    /// "io_uring", "epoll", "poll" or "select".
+    std::string_view demultiplexer_name() const noexcept;
+    /// Why better demultiplexers were not used, or empty.
+    const std::string& fallback_reason() const noexcept;
+
+    /// The reactor that is running on this thread, or null.
+    static reactor* current() noexcept;
+    /// Thread: any.
+    bool in_this_thread() const noexcept { return current() == this; }
+
+    /// The time now. Deadlines are measured from it.
+    time_point now() const noexcept;
+    reactor_statistics statistics() const noexcept;
+
+    /// The tree of tasks: each with what it waits for, since which source line.
+    std::string dump_tasks() const;
+
+    // For the rest of the runtime.
+
+    void schedule(detail::work_item& item) noexcept { ready_.push(item); }
+    /// Takes one completion from the running task's budget. False when it is used up: the task must yield.
+    bool spend_budget() noexcept {
+        if (budget_ > 0) {
+            --budget_;
+            return true;
+        }
+        poll_soon_ = true;
+        return false;
+    }
+    void arm(detail::timer& t, time_point deadline) noexcept { timers_.arm(t, deadline); }
+    void disarm(detail::timer& t) noexcept { timers_.disarm(t); }
+    void arm_grace(detail::grace_timer& t, duration patience) noexcept;
+    void disarm_grace(detail::grace_timer& t) noexcept;
+    detail::demultiplexer& demultiplexer() noexcept { return *demultiplexer_; }
+
+  private:
+    friend struct detail::reactor_state;
+
+    void enqueue(detail::posted* call);
+    void drive(detail::job& root, detail::promise_base& frame);
+    bool turn(duration limit);
+    void run_ready() noexcept;
+    bool take_posted();
+    void fire_timers();
+    void expire_graces() noexcept;
+    void obey_stop() noexcept;
+
+    detail::work_queue ready_;
+    detail::timer_heap timers_;
+    unsigned budget_ = 0;
+    unsigned since_poll_ = 0;
+    bool poll_soon_ = false;
+    detail::demultiplexer* demultiplexer_ = nullptr;
+    detail::reactor_state* state_ = nullptr;
+};
+
+namespace detail {
+
+/// The job of a task given to reactor::run; it lives on the stack of run.
+template <class T>
+class root_job final : public job {
+  public:
+    explicit root_job(task<T> root) noexcept : task_(std::move(root).release()) {}
+
+    promise_base& frame() {
+        if (!task_) misused_task();
+        task_.promise().become_root(*this, task_.handle());
+        return task_.promise();
+    }
+    T take() {
+        if (result() == outcome::cancelled) throw run_cancelled{};
+        return task_.take();
+    }
+    void report() const noexcept { report_job_error(*this, task_.promise().error()); }
+    void describe(std::string& out) const override { out += "the task given to run()"; }
+
+  private:
+    std::coroutine_handle<> finished() noexcept override { return std::noop_coroutine(); }
+    task_handle<T> task_;
+};
+
+}  // namespace detail
+
+template <class T>
+T reactor::run(task<T> root) {
+    detail::root_job<T> job(std::move(root));
+    drive(job, job.frame());
+    return job.take();
+}
+
+template <class T>
+int reactor::run_to_status(task<T> root) {
+    detail::root_job<T> job(std::move(root));
+    drive(job, job.frame());
+    switch (job.result()) {
+        case detail::outcome::value: break;
+        case detail::outcome::error: job.report(); return 1;
+        default: return -1;
+    }
+    if constexpr (std::is_void_v<T>) {
+        return 0;
+    } else {
+        return static_cast<int>(job.take());
+    }
+}
+
+}  // namespace bight

@@ -1,0 +1,77 @@
+// run: a reactor, one task, and the signals that end it.
+#pragma once
+
+#include <bight/core/reactor.hpp>
+#include <bight/core/task.hpp>
+
+#include <concepts>
+#include <exception>
+#include <type_traits>
+#include <utility>
+
+namespace bight {
+
+/// Trivial members only (see reactor_options).
+struct run_options {
+    reactor_options reactor;
+    /// Whether SIGINT and SIGTERM end the task (see run).
+    bool handle_signals = true;
+};
+
+/// A signal ended the task given to run, which has no exit status to say so with.
+class interrupted : public std::exception {
+  public:
+    explicit interrupted(int signal) noexcept : signal_(signal) {}
+    int signal() const noexcept { return signal_; }
+    const char* what() const noexcept override { return "interrupted by a signal"; }
+
+  private:
+    int signal_;
+};
+
+namespace detail {
+
+/// While it lives, SIGINT and SIGTERM stop `r`: the first in good order, the second without patience (reactor::stop_now), the third ends the
+/// process at once with status 128 + n. Handlers are installed only where the default one was, and what was there is put back
+/// when the last of these goes. Thread: any number, on any threads.
+class signal_stop {
+  public:
+    signal_stop(reactor& r, bool enabled);
+    signal_stop(const signal_stop&) = delete;
+    signal_stop& operator=(const signal_stop&) = delete;
+    ~signal_stop();
+    /// The first signal that came, or 0.
+    int received() const noexcept;
+
+  private:
+    int slot_ = -1;
+};
+
+}  // namespace detail
+
+/// Makes a reactor, runs `root` on it, and gives its result; what main() calls.
+///
+/// For a task<void> or a task<int> that is an exit status: 0, or the int; 1 when the task failed, after its error and trace went to the
+/// error handler; 128 + n when signal n ended it. For any other T: the value; its error is thrown, and `interrupted` when
+/// a signal ended it.
+///
+/// SIGINT and SIGTERM cancel the task, which unwinds in its own time (servers drain); a second one stops the draining; a third
+/// exits at once. The handlers that were there are restored before it returns.
+template <class T>
+auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<std::is_void_v<T>, int, T> {
+    reactor r(options.reactor);
+    detail::signal_stop signals(r, options.handle_signals);
+    if constexpr (std::is_void_v<T> || std::same_as<T, int>) {
+        const int status = r.run_to_status(std::move(root));
+        return status >= 0 ? status : signals.received() ? 128 + signals.received() : 1;
+    } else {
+        try {
+            return r.run(std::move(root));
+        } catch (const run_cancelled&) {
+            if (signals.received()) throw interrupted(signals.received());
+            throw;
+        }
+    }
+}
+
+}  // namespace bight

@@ -1,0 +1,86 @@
+// What the awaits that run child tasks share.
+#pragma once
+
+#include <bight/core/error.hpp>
+#include <bight/core/job.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/waiter.hpp>
+
+#include <coroutine>
+#include <exception>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace bight::detail {
+
+/// Suspends its task until its child jobs have ended: they never outlive it. Its cancellation is theirs; it confirms
+/// when the last of them has ended.
+class scope : public waiter {
+  public:
+    /// `child` has ended, its outcome is in child.result(). Gives the coroutine to go on with. It is called from the
+    /// child's last suspension, or from the ready queue: the child's frame must not be destroyed in here.
+    virtual std::coroutine_handle<> child_finished(job& child) noexcept = 0;
+
+  protected:
+    ~scope() = default;
+    /// All children have ended. The task goes on, unless it is to be cancelled and a child was.
+    std::coroutine_handle<> conclude(bool child_cancelled) noexcept;
+    /// The same from outside a coroutine: resumes what is to go on.
+    void conclude_here(bool child_cancelled) noexcept { conclude(child_cancelled).resume(); }
+};
+
+/// A child whose frame and result stay in the scope until the scope's task takes them.
+template <class T>
+class child_job final : public job {
+  public:
+    explicit child_job(task<T>&& t) noexcept : task_(std::move(t).release()) {}
+    child_job() noexcept = default;
+    child_job(child_job&&) noexcept = default;
+
+    void give(task<T>&& t) noexcept { task_ = std::move(t).release(); }
+    void launch(scope& owner, reactor& home, job& parent) noexcept { start(home, &parent, prepare(owner)); }
+    std::coroutine_handle<> launch_now(scope& owner, reactor& home, job& parent) noexcept {
+        return start_now(home, &parent, prepare(owner));
+    }
+
+    T take() { return task_.take(); }
+    std::exception_ptr error() const noexcept { return task_.promise().error(); }
+
+  private:
+    promise_base& prepare(scope& owner) noexcept {
+        if (!task_) misused_task();
+        owner_ = &owner;
+        task_.promise().become_root(*this, task_.handle());
+        return task_.promise();
+    }
+    std::coroutine_handle<> finished() noexcept override { return owner_->child_finished(*this); }
+
+    task_handle<T> task_;
+    scope* owner_ = nullptr;
+};
+
+/// Throws one error as it is, several as an aggregate_error. Nothing when there is none.
+void throw_errors(const std::vector<std::exception_ptr>& errors);
+
+/// A task that awaits something which is not a task.
+template <class A>
+auto await_as_task(A awaited) -> task<decltype(awaited.await_resume())> {
+    co_return co_await std::move(awaited);
+}
+
+template <class T>
+task<T> to_task(task<T> t) noexcept {
+    return t;
+}
+template <class A>
+    requires requires(A& a) { a.await_resume(); }
+auto to_task(A awaited) {
+    return await_as_task(std::move(awaited));
+}
+
+template <class A>
+using awaited_type = typename decltype(to_task(std::declval<A>()))::value_type;
+
+}  // namespace bight::detail

@@ -1,0 +1,56 @@
+// shield: a stretch that a cancellation waits for.
+#pragma once
+
+#include <bight/core/scope.hpp>
+
+#include <chrono>
+#include <coroutine>
+#include <utility>
+
+namespace bight {
+
+namespace detail {
+
+template <class T>
+class shield_awaiter final : public scope, private grace_timer {
+  public:
+    shield_awaiter(task<T>&& t, duration patience) noexcept : child_(std::move(t)), patience_(patience) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
+        begin_shielded(h.promise());
+        const auto first = child_.launch_now(*this, home(), owner());
+        child_.forget_cancel();
+        if (owner().cancel_requested()) cancel();
+        return first;
+    }
+    T await_resume() { return child_.take(); }
+
+    void cancel() noexcept override { home().arm_grace(*this, patience_); }
+    void describe(std::string& out) const override { out += "a shielded task"; }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override { visit(child_, context); }
+
+  private:
+    std::coroutine_handle<> child_finished(job&) noexcept override {
+        home().disarm_grace(*this);
+        owner().adopt_trace(child_);
+        return conclude(child_.result() == outcome::cancelled);
+    }
+    void expired() noexcept override { child_.request_cancel(); }
+
+    child_job<T> child_;
+    duration patience_;
+};
+
+}  // namespace detail
+
+/// Runs `awaited` to its end even when this task is cancelled meanwhile, or was before; but once it is cancelled, for
+/// at most `deadline` longer: then `awaited` is cancelled too. Its result is delivered, and this task is cancelled at its
+/// next await. reactor::stop_now (the second SIGINT) brings the deadline at once.
+template <class A>
+detail::shield_awaiter<detail::awaited_type<A>> shield(A awaited, duration deadline) noexcept {
+    return {detail::to_task(std::move(awaited)), deadline};
+}
+
+}  // namespace bight

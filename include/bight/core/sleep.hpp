@@ -1,0 +1,66 @@
+// sleep_for, sleep_until, yield.
+#pragma once
+
+#include <bight/core/reactor.hpp>
+#include <bight/core/timer.hpp>
+#include <bight/core/waiter.hpp>
+
+#include <coroutine>
+
+namespace bight {
+
+namespace detail {
+
+class sleep_awaiter final : public waiter, private timer {
+  public:
+    explicit sleep_awaiter(duration d) noexcept : for_(d), relative_(true) {}
+    explicit sleep_awaiter(time_point t) noexcept : until_(t) {}
+    sleep_awaiter(sleep_awaiter&& other) noexcept
+        : waiter(std::move(other)), timer(), for_(other.for_), until_(other.until_), relative_(other.relative_) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        if (begin(h.promise())) home().arm(*this, relative_ ? saturating_add(home().now(), for_) : until_);
+        return true;
+    }
+    void await_resume() const noexcept {}
+
+    void cancel() noexcept override {
+        home().disarm(*this);
+        confirm_cancel();
+    }
+    void describe(std::string& out) const override { out += "a timer"; }
+
+  private:
+    void expired() noexcept override { ready(); }
+    duration for_{};
+    time_point until_{};
+    bool relative_ = false;
+};
+
+class yield_awaiter final : public waiter {
+  public:
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        if (begin(h.promise())) ready();
+        return true;
+    }
+    void await_resume() const noexcept {}
+    void cancel() noexcept override {}  // never suspended as a waiter: it is ready at once
+    void describe(std::string& out) const override { out += "its turn"; }
+};
+
+}  // namespace detail
+
+/// Waits for at least `d`; a `d` of zero or less waits for the next turn. Cancelling ends it at once.
+inline detail::sleep_awaiter sleep_for(duration d) noexcept { return detail::sleep_awaiter{d}; }
+
+/// Waits until the clock shows `t` or later.
+inline detail::sleep_awaiter sleep_until(time_point t) noexcept { return detail::sleep_awaiter{t}; }
+
+/// Lets everything else that is ready run first.
+inline detail::yield_awaiter yield() noexcept { return detail::yield_awaiter{}; }
+
+}  // namespace bight

@@ -1,0 +1,187 @@
+// task<T>: a coroutine that starts when it is awaited.
+#pragma once
+
+#include <bight/core/promise.hpp>
+
+#include <coroutine>
+#include <exception>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace bight {
+
+template <class T>
+class task;
+
+namespace detail {
+
+/// Ends the process: "a task was awaited that …".
+[[noreturn]] void misused_task() noexcept;
+
+/// Holds the value of a task from co_return until its awaiter takes it.
+template <class T>
+class task_promise final : public promise_base {
+  public:
+    task_promise() noexcept : promise_base(std::coroutine_handle<task_promise>::from_promise(*this)) {}
+    ~task_promise() {
+        if (has_value_) value_.~T();
+    }
+
+    task<T> get_return_object() noexcept;
+
+    template <class U = T>
+        requires std::is_constructible_v<T, U&&>
+    void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
+        ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::forward<U>(value));
+        has_value_ = true;
+    }
+
+    T take() {
+        if (error()) std::rethrow_exception(error());
+        return std::move(value_);
+    }
+
+  private:
+    union {
+        T value_;
+    };
+    bool has_value_ = false;
+};
+
+template <class T>
+class task_promise<T&> final : public promise_base {
+  public:
+    task_promise() noexcept : promise_base(std::coroutine_handle<task_promise>::from_promise(*this)) {}
+    task<T&> get_return_object() noexcept;
+    void return_value(T& value) noexcept { value_ = __builtin_addressof(value); }
+    T& take() {
+        if (error()) std::rethrow_exception(error());
+        return *value_;
+    }
+
+  private:
+    T* value_ = nullptr;
+};
+
+template <>
+class task_promise<void> final : public promise_base {
+  public:
+    task_promise() noexcept : promise_base(std::coroutine_handle<task_promise>::from_promise(*this)) {}
+    task<void> get_return_object() noexcept;
+    void return_void() const noexcept {}
+    void take() const {
+        if (error()) std::rethrow_exception(error());
+    }
+};
+
+/// Owns a frame that has not finished its part in a chain; the common part of task and of what awaits it.
+template <class T>
+class task_handle {
+  public:
+    using promise_type = task_promise<T>;
+
+    task_handle() noexcept = default;
+    explicit task_handle(promise_type& p) noexcept : handle_(p.self()), promise_(&p) {}
+    task_handle(task_handle&& other) noexcept
+        : handle_(std::exchange(other.handle_, nullptr)), promise_(std::exchange(other.promise_, nullptr)) {}
+    task_handle& operator=(task_handle&& other) noexcept {
+        if (this != &other) {
+            reset();
+            handle_ = std::exchange(other.handle_, nullptr);
+            promise_ = std::exchange(other.promise_, nullptr);
+        }
+        return *this;
+    }
+    ~task_handle() { reset(); }
+
+    explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
+    promise_type& promise() const noexcept { return *promise_; }
+    std::coroutine_handle<>& handle() noexcept { return handle_; }
+
+    void reset() noexcept {
+        if (auto h = std::exchange(handle_, nullptr)) h.destroy();
+    }
+
+    /// The value, or the error as an exception; the frame is freed before the caller goes on.
+    T take() {
+        struct freed {
+            task_handle& h;
+            ~freed() { h.reset(); }
+        } guard{*this};
+        return promise_->take();
+    }
+
+  private:
+    std::coroutine_handle<> handle_;  // cleared by the job when the chain unwinds
+    promise_type* promise_ = nullptr;
+};
+
+template <class T>
+class task_awaiter {
+  public:
+    using bight_awaitable = void;
+
+    explicit task_awaiter(task_handle<T>&& h) noexcept : task_(std::move(h)) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> awaiting) noexcept {
+        if (!task_) misused_task();
+        task_.promise().join_chain(awaiting.promise(), task_.handle());
+        return task_.handle();
+    }
+    T await_resume() { return task_.take(); }
+
+  private:
+    task_handle<T> task_;
+};
+
+}  // namespace detail
+
+/// A coroutine that has not started. Write `task<T>` as the return type of a function that uses co_await.
+///
+/// Lazy: it runs when it is awaited, or when a scope (group, when_all, run, …) starts it. Move-only, and awaited
+/// once: `co_await f()` or `co_await std::move(t)`. Dropping one that was never awaited frees its frame without
+/// running any of it. T may be void, a reference, or a type that only moves.
+///
+/// The value comes out of co_await; an exception that leaves the coroutine comes out there too. When the task that
+/// awaits is cancelled, this one unwinds first. Awaiting and finishing are symmetric transfers: a chain or a loop
+/// of any length runs in bounded stack. Thread: a started task stays on its reactor's thread.
+template <class T = void>
+class [[nodiscard("a task does nothing until it is awaited: co_await it, or give it to a scope")]] task {
+  public:
+    using promise_type = detail::task_promise<T>;
+    using value_type = T;
+    using bight_awaitable = void;
+
+    task(task&&) noexcept = default;
+    task& operator=(task&&) noexcept = default;
+
+    detail::task_awaiter<T> operator co_await() && noexcept { return detail::task_awaiter<T>{std::move(frame_)}; }
+    /// A task is awaited once: write `co_await std::move(t)`.
+    detail::task_awaiter<T> operator co_await() const& = delete;
+
+    /// For scopes: takes the frame out.
+    detail::task_handle<T> release() && noexcept { return std::move(frame_); }
+
+  private:
+    friend promise_type;
+    explicit task(promise_type& p) noexcept : frame_(p) {}
+    detail::task_handle<T> frame_;
+};
+
+namespace detail {
+
+template <class T>
+task<T> task_promise<T>::get_return_object() noexcept {
+    return task<T>{*this};
+}
+template <class T>
+task<T&> task_promise<T&>::get_return_object() noexcept {
+    return task<T&>{*this};
+}
+inline task<void> task_promise<void>::get_return_object() noexcept { return task<void>{*this}; }
+
+}  // namespace detail
+}  // namespace bight

@@ -1,0 +1,76 @@
+// A deadline that something waits for: an intrusive node, so that arming one allocates nothing.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace bight {
+
+/// The clock of every deadline in bight: monotonic, unaffected by changes of the date.
+using clock = std::chrono::steady_clock;
+using time_point = clock::time_point;
+using duration = clock::duration;
+
+/// `from` + `by`, at most the last moment the clock can name: a "forever" of any size stays in the future.
+constexpr time_point saturating_add(time_point from, duration by) noexcept {
+    return by > time_point::max() - from ? time_point::max() : from + by;
+}
+
+namespace detail {
+
+/// Armed and disarmed through the reactor (reactor::arm, reactor::disarm). Timers fire in the order of their
+/// deadlines; those with equal deadlines fire in the order in which they were armed, on every demultiplexer.
+class timer {
+  public:
+    timer() noexcept = default;
+    timer(const timer&) = delete;
+    timer& operator=(const timer&) = delete;
+
+    /// Called on the reactor's thread once the deadline has passed; the timer is disarmed by then, and may be
+    /// armed again or destroyed from here. It runs between tasks, so it must not resume one: it queues work.
+    virtual void expired() noexcept = 0;
+
+    bool armed() const noexcept { return armed_; }
+    time_point deadline() const noexcept { return deadline_; }
+
+  protected:
+    ~timer() = default;
+
+  private:
+    friend class timer_heap;
+    time_point deadline_{};
+    std::uint64_t order_ = 0;     // breaks ties: the order of arming
+    timer* child_ = nullptr;      // first child
+    timer* sibling_ = nullptr;    // next child of the same parent
+    timer* previous_ = nullptr;   // previous sibling, or the parent of a first child
+    bool armed_ = false;
+};
+
+/// A pairing heap (Fredman, Sedgewick, Sleator, Tarjan: "The pairing heap: a new form of self-adjusting heap",
+/// 1986): arming is O(1), disarming and firing O(log n) amortised, and the next deadline is known exactly.
+class timer_heap {
+  public:
+    bool empty() const noexcept { return root_ == nullptr; }
+    std::uint64_t size() const noexcept { return size_; }
+    time_point next_deadline() const noexcept { return root_ ? root_->deadline_ : time_point::max(); }
+
+    void arm(timer& t, time_point deadline) noexcept;
+    /// False when it was not armed.
+    bool disarm(timer& t) noexcept;
+    /// Takes out the first timer whose deadline is not after `now`, or gives null. One armed at or after the
+    /// call to `mark` is left for the next round, so that a timer that arms another for "now" cannot hold the
+    /// reactor.
+    timer* pop_due(time_point now, std::uint64_t mark) noexcept;
+    std::uint64_t mark() const noexcept { return next_order_; }
+
+  private:
+    static bool before(const timer& a, const timer& b) noexcept;
+    static timer* meld(timer* a, timer* b) noexcept;
+    static timer* meld_siblings(timer* first) noexcept;
+    timer* root_ = nullptr;
+    std::uint64_t next_order_ = 0;
+    std::uint64_t size_ = 0;
+};
+
+}  // namespace detail
+}  // namespace bight

@@ -1,0 +1,159 @@
+// when_all: several tasks at once, all of them.
+#pragma once
+
+#include <bight/core/scope.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace bight {
+
+/// What a task<void> gives in a tuple of results.
+using nothing = std::monostate;
+
+namespace detail {
+
+template <class T>
+using value_or_nothing = std::conditional_t<std::is_void_v<T>, nothing, T>;
+
+template <class T>
+value_or_nothing<T> take_value(child_job<T>& child) {
+    if constexpr (std::is_void_v<T>) {
+        child.take();
+        return {};
+    } else {
+        return child.take();
+    }
+}
+
+/// Counts its children, cancels the rest when one fails, and collects the errors in the order in which they came.
+class gathering_scope : public scope {
+  public:
+    bool await_ready() const noexcept { return false; }
+
+  protected:
+    ~gathering_scope() = default;
+    std::coroutine_handle<> child_finished(job& child) noexcept override;
+    virtual void cancel_children() noexcept = 0;
+    virtual std::exception_ptr error_of(job& child) noexcept = 0;
+    /// One more child has ended well; for those who then want no more.
+    virtual void child_succeeded(job& child) noexcept { (void)child; }
+    void throw_failures() const { throw_errors(errors_); }
+
+    void cancel() noexcept override { cancel_children(); }
+
+    std::size_t running_ = 0;
+    std::vector<std::exception_ptr> errors_;
+    bool keep_going_ = false;      // an error does not end the others
+    bool child_cancelled_ = false;
+};
+
+template <class... Ts>
+class tuple_scope : public gathering_scope {
+  public:
+    explicit tuple_scope(task<Ts>&&... tasks) noexcept : children_(std::move(tasks)...) {}
+
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        if (!begin(h.promise())) return true;
+        running_ = sizeof...(Ts);
+        std::apply([this](auto&... child) { (child.launch(*this, home(), owner()), ...); }, children_);
+        return true;
+    }
+    void describe(std::string& out) const override { out += std::to_string(sizeof...(Ts)) + " tasks"; }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        std::apply([&](const auto&... child) { (visit(child, context), ...); }, children_);
+    }
+
+  protected:
+    ~tuple_scope() = default;
+    void cancel_children() noexcept override {
+        std::apply([](auto&... child) { (child.request_cancel(), ...); }, children_);
+    }
+    std::exception_ptr error_of(job& wanted) noexcept override {
+        std::exception_ptr error;
+        std::apply([&](auto&... child) { ((&child == &wanted ? void(error = child.error()) : void()), ...); }, children_);
+        return error;
+    }
+    std::size_t index_of(const job& wanted) const noexcept {
+        std::size_t index = 0;
+        std::size_t at = 0;
+        std::apply([&](const auto&... child) { ((&child == &wanted ? void(index = at) : void(), ++at), ...); },
+                   children_);
+        return index;
+    }
+    std::tuple<child_job<Ts>...> children_;
+};
+
+template <class... Ts>
+class when_all_awaiter final : public tuple_scope<Ts...> {
+  public:
+    using tuple_scope<Ts...>::tuple_scope;
+    std::tuple<value_or_nothing<Ts>...> await_resume() {
+        this->throw_failures();
+        return std::apply(
+            [](auto&... child) { return std::tuple<value_or_nothing<Ts>...>{take_value(child)...}; }, this->children_);
+    }
+};
+
+template <class T>
+class when_all_list_awaiter final : public gathering_scope {
+  public:
+    explicit when_all_list_awaiter(std::vector<task<T>>&& tasks) {
+        children_.reserve(tasks.size());
+        for (auto& t : tasks) children_.emplace_back(std::move(t));
+    }
+
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        if (!begin(h.promise())) return true;
+        if (children_.empty()) return finish_now();
+        running_ = children_.size();
+        for (auto& child : children_) child.launch(*this, home(), owner());
+        return true;
+    }
+    auto await_resume() {
+        throw_failures();
+        if constexpr (!std::is_void_v<T>) {
+            std::vector<T> values;
+            values.reserve(children_.size());
+            for (auto& child : children_) values.push_back(child.take());
+            return values;
+        }
+    }
+    void describe(std::string& out) const override { out += std::to_string(children_.size()) + " tasks"; }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        for (const auto& child : children_) visit(child, context);
+    }
+
+  private:
+    void cancel_children() noexcept override {
+        for (auto& child : children_) child.request_cancel();
+    }
+    std::exception_ptr error_of(job& wanted) noexcept override { return static_cast<child_job<T>&>(wanted).error(); }
+    std::vector<child_job<T>> children_;
+};
+
+}  // namespace detail
+
+/// Runs all of `awaited` (tasks, or any operations) at once, and gives a tuple of their values (`nothing` for a
+/// task<void>). They start in order, in the next turn. When one throws, the others are cancelled and waited for, and
+/// its error is thrown; if more than one failed, an aggregate_error with all of them.
+template <class... As>
+    requires(sizeof...(As) > 0)
+detail::when_all_awaiter<detail::awaited_type<As>...> when_all(As... awaited) {
+    return detail::when_all_awaiter<detail::awaited_type<As>...>{detail::to_task(std::move(awaited))...};
+}
+
+/// The same for a list of tasks of one type: gives a vector of their values, in the order of the list.
+template <class T>
+detail::when_all_list_awaiter<T> when_all(std::vector<task<T>> tasks) {
+    return detail::when_all_list_awaiter<T>{std::move(tasks)};
+}
+
+}  // namespace bight

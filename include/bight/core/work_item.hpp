@@ -1,0 +1,71 @@
+// Something the reactor will run: one word of link, one virtual call.
+#pragma once
+
+namespace bight::detail {
+
+/// What the ready queue holds. It is embedded in whatever waits (an awaiter, a job, an operation), so queueing
+/// allocates nothing; an item is in at most one queue at a time and must stay where it is while queued.
+class work_item {
+  public:
+    work_item() noexcept = default;
+    work_item(const work_item&) = delete;
+    work_item& operator=(const work_item&) = delete;
+
+    /// Called once per push, on the reactor's thread, with the item already out of the queue.
+    virtual void run() noexcept = 0;
+
+  protected:
+    ~work_item() = default;
+
+  private:
+    friend class work_queue;
+    work_item* next_ = nullptr;
+};
+
+/// First in, first out, intrusive, for one thread.
+class work_queue {
+  public:
+    work_queue() noexcept = default;
+    work_queue(const work_queue&) = delete;
+    work_queue& operator=(const work_queue&) = delete;
+
+    bool empty() const noexcept { return first_ == nullptr; }
+
+    void push(work_item& item) noexcept {
+        item.next_ = nullptr;
+        if (last_) {
+            last_->next_ = &item;
+        } else {
+            first_ = &item;
+        }
+        last_ = &item;
+    }
+
+    /// The oldest item, or null.
+    work_item* pop() noexcept {
+        work_item* item = first_;
+        if (item) {
+            first_ = item->next_;
+            if (!first_) last_ = nullptr;
+        }
+        return item;
+    }
+
+    /// Moves everything in `other` behind what is here.
+    void append(work_queue& other) noexcept {
+        if (other.empty()) return;
+        if (last_) {
+            last_->next_ = other.first_;
+        } else {
+            first_ = other.first_;
+        }
+        last_ = other.last_;
+        other.first_ = other.last_ = nullptr;
+    }
+
+  private:
+    work_item* first_ = nullptr;
+    work_item* last_ = nullptr;
+};
+
+}  // namespace bight::detail

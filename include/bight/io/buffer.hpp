@@ -1,0 +1,38 @@
+// Views of bytes, for reads into the caller's memory and for writes.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace bight {
+
+/// Bytes to write, which somebody else owns. Text and anything contiguous of bytes converts to it.
+struct const_buffer {
+    const void* data = nullptr;
+    std::size_t size = 0;
+
+    const_buffer() noexcept = default;
+    const_buffer(const void* bytes, std::size_t count) noexcept : data(bytes), size(count) {}
+    const_buffer(std::string_view text) noexcept : data(text.data()), size(text.size()) {}
+    const_buffer(const std::string& text) noexcept : data(text.data()), size(text.size()) {}
+    const_buffer(const char* text) noexcept : data(text), size(std::strlen(text)) {}
+    const_buffer(std::span<const std::byte> bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
+};
+
+/// Memory to read into, which somebody else owns.
+struct mutable_buffer {
+    void* data = nullptr;
+    std::size_t size = 0;
+
+    mutable_buffer() noexcept = default;
+    mutable_buffer(void* bytes, std::size_t count) noexcept : data(bytes), size(count) {}
+    mutable_buffer(std::span<std::byte> bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
+    mutable_buffer(std::span<char> bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
+    mutable_buffer(std::string& text) noexcept : data(text.data()), size(text.size()) {}
+};
+
+}  // namespace bight

@@ -1,0 +1,91 @@
+// Received bytes together with the buffer they lie in.
+#pragma once
+
+#include <bight/io/buffer.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace bight {
+
+namespace detail {
+
+/// The head of a buffer that chunks are cut from; whoever made the buffer takes it back through `release`.
+struct buffer_block {
+    void (*release)(buffer_block& block) noexcept = nullptr;
+};
+
+/// A block with `capacity` bytes behind it, from the heap. Throws std::bad_alloc.
+struct heap_block final : buffer_block {
+    static heap_block* make(std::size_t capacity);
+    char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
+};
+
+}  // namespace detail
+
+/// What one read received: a view of the bytes, and the loan of the buffer under them, which goes back to the reactor
+/// when the chunk is dropped. Move-only; empty at the end of the stream. Keep one only as long as the bytes are
+/// needed: copy what must stay. Thread: the reactor's.
+class chunk {
+  public:
+    chunk() noexcept = default;
+    /// Takes over `block`, which holds [data, data + size).
+    chunk(detail::buffer_block& block, char* data, std::size_t size) noexcept
+        : data_(data), size_(size), block_(&block) {}
+    chunk(chunk&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)),
+          size_(std::exchange(other.size_, 0)),
+          block_(std::exchange(other.block_, nullptr)) {}
+    chunk& operator=(chunk&& other) noexcept {
+        if (this != &other) {
+            reset();
+            data_ = std::exchange(other.data_, nullptr);
+            size_ = std::exchange(other.size_, 0);
+            block_ = std::exchange(other.block_, nullptr);
+        }
+        return *this;
+    }
+    ~chunk() { reset(); }
+
+    /// A chunk of its own with a copy of `bytes`. Throws std::bad_alloc.
+    static chunk copy_of(const_buffer bytes);
+
+    explicit operator bool() const noexcept { return size_ != 0; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::size_t size() const noexcept { return size_; }
+    const char* data() const noexcept { return data_; }
+    char* data() noexcept { return data_; }
+    const char* begin() const noexcept { return data_; }
+    const char* end() const noexcept { return data_ + size_; }
+
+    std::string_view view() const noexcept { return {data_, size_}; }
+    std::span<const std::byte> bytes() const noexcept { return {reinterpret_cast<const std::byte*>(data_), size_}; }
+    std::string to_string() const { return std::string(data_, size_); }
+    operator const_buffer() const noexcept { return {data_, size_}; }
+
+    /// Drops the first `count` bytes; at most size().
+    void remove_prefix(std::size_t count) noexcept {
+        data_ += count;
+        size_ -= count;
+    }
+
+    /// Keeps the first `count` bytes; at most size().
+    void truncate(std::size_t count) noexcept { size_ = count; }
+
+    /// Gives the buffer back now.
+    void reset() noexcept {
+        data_ = nullptr;
+        size_ = 0;
+        if (auto* block = std::exchange(block_, nullptr)) block->release(*block);
+    }
+
+  private:
+    char* data_ = nullptr;
+    std::size_t size_ = 0;
+    detail::buffer_block* block_ = nullptr;
+};
+
+}  // namespace bight

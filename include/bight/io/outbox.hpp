@@ -1,0 +1,103 @@
+// outbox: what is still to be sent on a stream, bounded.
+#pragma once
+
+#include <bight/core/waiter.hpp>
+#include <bight/io/payload.hpp>
+#include <bight/io/stream.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+namespace bight {
+
+/// What send() does when an outbox is full.
+enum class overflow_policy : std::uint8_t {
+    wait,         ///< send() queues nothing and gives false; `co_await push()` waits for room
+    drop_newest,  ///< what is being sent is dropped
+    drop_oldest,  ///< the oldest that the transport has not begun with is dropped
+    disconnect,   ///< the stream is aborted with errc::backlog_exceeded: its reader gets that error
+};
+
+/// Trivial members only (see reactor_options).
+struct outbox_options {
+    /// Bytes that may be queued; one message is always accepted by an empty outbox.
+    std::size_t capacity = 262144;
+    overflow_policy when_full = overflow_policy::disconnect;
+};
+
+namespace detail {
+
+class outbox_state;
+
+/// A task that waits for room in an outbox, or for it to be empty.
+class outbox_waiter : public waiter {
+  public:
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise());
+    }
+    void await_resume() const {
+        if (error_) throw_failed();
+    }
+    result<void> take_result() const noexcept { return error_; }
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
+
+    outbox_waiter(outbox_state& on, payload&& message, bool wants_empty) noexcept
+        : on_(&on), message_(std::move(message)), wants_empty_(wants_empty) {}
+    outbox_waiter(outbox_waiter&&) noexcept = default;
+    ~outbox_waiter() = default;
+
+  private:
+    friend class outbox_state;
+    bool suspend(promise_base& p) noexcept;
+    [[noreturn]] void throw_failed() const;
+    outbox_state* on_;
+    payload message_;
+    std::error_code error_;
+    bool wants_empty_;
+    outbox_waiter* next_ = nullptr;
+    outbox_waiter* previous_ = nullptr;
+};
+
+}  // namespace detail
+
+/// A bounded queue of payloads in front of a stream, with one writer: whoever sends does not wait for the peer, and a peer that
+/// does not read costs at most `capacity` bytes. Messages go out whole and in order; those that are queued together
+/// are gathered into one system call. While an outbox has something to send it is the stream's writer: it waits for a
+/// write that is pending, and a stream::write that comes meanwhile gets errc::busy.
+///
+/// Destroying it loses nothing: what is queued goes out while the stream stays open (stream::close, and serve when a protocol
+/// returns, wait for it). When the stream fails, what is queued is dropped, and send() gives false from then on: the
+/// reader of the stream sees the failure. Thread: the reactor's. The stream must outlive it.
+class outbox {
+  public:
+    /// Throws std::bad_alloc.
+    explicit outbox(stream& to, outbox_options options = {});
+    outbox(outbox&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    outbox& operator=(outbox&&) = delete;
+    ~outbox();
+
+    /// Queues `message`, and starts writing. True when it was queued. When it does not fit, what the policy says happens.
+    /// Throws std::bad_alloc.
+    bool send(payload message);
+    /// Waits until `message` fits, and queues it; first come, first served, and send() gives way. Throws
+    /// std::system_error when the stream fails first. Cancelling queues nothing.
+    detail::outbox_waiter push(payload message) noexcept;
+    /// Waits until the transport has taken everything.
+    detail::outbox_waiter flush() noexcept;
+
+    /// Bytes queued, those included that the transport is working on.
+    std::size_t queued() const noexcept;
+    /// Messages dropped, by policy or because the stream failed.
+    std::uint64_t dropped() const noexcept;
+
+  private:
+    detail::outbox_state* state_;
+};
+
+}  // namespace bight

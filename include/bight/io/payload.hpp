@@ -1,0 +1,51 @@
+// payload: bytes that many may send and nobody changes.
+#pragma once
+
+#include <bight/io/buffer.hpp>
+#include <bight/io/chunk.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace bight {
+
+/// An immutable, counted copy of bytes: a broadcast copies them once, and each outbox holds a reference. Thread: one
+/// reactor's (the count is not atomic).
+class payload {
+  public:
+    payload() noexcept = default;
+    /// Copy the bytes. Throw std::bad_alloc.
+    payload(std::string_view text) : payload(const_buffer(text)) {}
+    payload(const std::string& text) : payload(const_buffer(text)) {}
+    payload(const char* text) : payload(const_buffer(text)) {}
+    payload(const chunk& bytes) : payload(static_cast<const_buffer>(bytes)) {}
+    explicit payload(const_buffer bytes);
+
+    payload(const payload& other) noexcept : bytes_(other.bytes_) {
+        if (bytes_) ++bytes_->references;
+    }
+    payload(payload&& other) noexcept : bytes_(std::exchange(other.bytes_, nullptr)) {}
+    payload& operator=(payload other) noexcept {
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+    ~payload() { drop(); }
+
+    std::size_t size() const noexcept { return bytes_ ? bytes_->size : 0; }
+    const char* data() const noexcept { return bytes_ ? reinterpret_cast<const char*>(bytes_ + 1) : nullptr; }
+    std::string_view view() const noexcept { return {data(), size()}; }
+    operator const_buffer() const noexcept { return {data(), size()}; }
+
+  private:
+    struct block {
+        std::size_t size;
+        std::uint32_t references;
+    };
+    void drop() noexcept;
+    block* bytes_ = nullptr;
+};
+
+}  // namespace bight

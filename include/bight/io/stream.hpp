@@ -1,0 +1,270 @@
+// stream: a connection of bytes, whatever carries it.
+#pragma once
+
+#include <bight/core/reactor.hpp>
+#include <bight/core/result.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/waiter.hpp>
+#include <bight/io/buffer.hpp>
+#include <bight/io/chunk.hpp>
+#include <bight/io/transport.hpp>
+
+#include <chrono>
+#include <coroutine>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace bight {
+
+namespace detail {
+
+/// Throws std::system_error(error, "read from 127.0.0.1:5000").
+[[noreturn]] void throw_stream_error(std::error_code error, const char* operation, const transport& on);
+
+/// Awaits one read.
+class read_awaiter : public read_request {
+  public:
+    read_awaiter(transport& from, mutable_buffer memory) noexcept : read_request(from, memory) {}
+    read_awaiter(read_awaiter&&) noexcept = default;
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise());
+    }
+
+  protected:
+    ~read_awaiter() = default;
+    bool suspend(promise_base& p) noexcept;
+    void throw_error() const {
+        if (error()) throw_stream_error(error(), "read from", to());
+    }
+};
+
+class read_chunk_awaiter final : public read_awaiter {
+  public:
+    explicit read_chunk_awaiter(transport& from) noexcept : read_awaiter(from, mutable_buffer{}) {}
+    chunk await_resume() {
+        throw_error();
+        return std::move(data);
+    }
+    result<chunk> take_result() noexcept {
+        if (error()) return error();
+        return std::move(data);
+    }
+};
+
+class read_into_awaiter final : public read_awaiter {
+  public:
+    read_into_awaiter(transport& from, mutable_buffer memory) noexcept : read_awaiter(from, memory) {}
+    std::size_t await_resume() {
+        throw_error();
+        return count;
+    }
+    result<std::size_t> take_result() noexcept {
+        if (error()) return error();
+        return count;
+    }
+};
+
+/// Awaits one write. The pieces themselves are in write_awaiter.
+class write_awaiter_base : public write_request {
+  public:
+    bool await_ready() const noexcept { return false; }
+    void await_resume() {
+        if (error()) throw_stream_error(error(), "write to", to());
+    }
+    result<void> take_result() noexcept { return error(); }
+
+  protected:
+    explicit write_awaiter_base(transport& to) noexcept : write_request(to) {}
+    write_awaiter_base(write_awaiter_base&&) noexcept = default;
+    ~write_awaiter_base() = default;
+    bool suspend(promise_base& p, const_buffer* first, std::size_t number) noexcept;
+};
+
+template <std::size_t N>
+class write_awaiter final : public write_awaiter_base {
+  public:
+    template <class... Pieces>
+    explicit write_awaiter(transport& to, const Pieces&... bytes) noexcept
+        : write_awaiter_base(to), pieces_{const_buffer(bytes)...} {}
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise(), pieces_, N);
+    }
+
+  private:
+    const_buffer pieces_[N];
+};
+
+class write_list_awaiter final : public write_awaiter_base {
+  public:
+    write_list_awaiter(transport& on, std::span<const_buffer> list) noexcept
+        : write_awaiter_base(on), list_(list) {}
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise(), list_.data(), list_.size());
+    }
+
+  private:
+    std::span<const_buffer> list_;
+};
+
+/// Waits for the pending write, at most until a deadline, then closes.
+class close_waiter : public waiter, private grace_timer {
+  public:
+    close_waiter(transport& t, duration patience, bool only_writing) noexcept
+        : transport_(&t), patience_(patience), only_writing_(only_writing) {}
+    close_waiter(close_waiter&& other) noexcept
+        : waiter(std::move(other)),
+          transport_(other.transport_),
+          patience_(other.patience_),
+          only_writing_(other.only_writing_) {}
+
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
+
+  protected:
+    ~close_waiter() = default;
+    /// True when it is done already.
+    bool start() noexcept;
+    virtual void done() noexcept { ready(); }
+    transport& to() const noexcept { return *transport_; }
+    std::error_code error() const noexcept { return error_; }
+
+  private:
+    friend class bight::transport;
+    void writer_gone() noexcept;
+    void expired() noexcept override;
+    void finish(std::error_code error) noexcept;
+
+    transport* transport_;
+    duration patience_;
+    std::error_code error_;
+    bool only_writing_;
+    bool pending_ = false;
+};
+
+class close_awaiter final : public close_waiter {
+  public:
+    using close_waiter::close_waiter;
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise());
+    }
+    void await_resume() {
+        if (error()) throw_stream_error(error(), "close", to());
+    }
+    result<void> take_result() noexcept { return error(); }
+
+  private:
+    bool suspend(promise_base& p) noexcept;
+};
+
+}  // namespace detail
+
+/// A handle on a connection of bytes: TCP, a Unix socket, or anything that implements `transport`. Move-only; the
+/// connection is closed when the handle is destroyed (in good order, but without waiting: close() waits). An
+/// operation that is pending must end before the handle does.
+///
+/// One task may read while another writes. A second concurrent reader, or writer, gets errc::busy. Errors are
+/// std::system_error with the errno kept (ECONNRESET, EPIPE, …), or bight's own code: `closed` after close(),
+/// `aborted` for what abort() interrupted. The non-throwing form of each operation is `as_result(operation)`.
+/// Cancelling a read loses no bytes: what had arrived is there for the next read. A write that is cancelled may
+/// have sent a part. Thread: its reactor's.
+class stream {
+  public:
+    static constexpr std::chrono::seconds default_close_deadline{10};
+    /// How many bytes read_until reads at most, unless told otherwise.
+    static constexpr std::size_t default_limit = 65536;
+
+    stream() noexcept = default;
+    /// For those who implement transports.
+    explicit stream(transport& t) noexcept : transport_(&t) { t.retain(); }
+    stream(stream&& other) noexcept : transport_(std::exchange(other.transport_, nullptr)) {}
+    stream& operator=(stream&& other) noexcept {
+        if (this != &other) {
+            drop();
+            transport_ = std::exchange(other.transport_, nullptr);
+        }
+        return *this;
+    }
+    ~stream() { drop(); }
+
+    /// False for a handle that was never given a connection, or was moved from.
+    explicit operator bool() const noexcept { return transport_ != nullptr; }
+    /// False after close() or abort() on this side.
+    bool is_open() const noexcept { return transport_ && transport_->is_open(); }
+
+    /// What has arrived, at least one byte, in a buffer of the reactor's; an empty chunk at the end of the stream.
+    /// An idle connection that waits here owns no buffer.
+    detail::read_chunk_awaiter read_some() noexcept { return detail::read_chunk_awaiter{*transport_}; }
+    /// The same into the caller's memory (at least one byte); 0 at the end of the stream. The memory is lent until
+    /// the await has ended.
+    detail::read_into_awaiter read_some(mutable_buffer memory) noexcept {
+        return detail::read_into_awaiter{*transport_, memory};
+    }
+    /// Fills all of `memory`. Throws errc::end_of_stream when the stream ends before. Cancelled in the middle, the
+    /// part that was read is in `memory` and its length is lost.
+    task<> read_exactly(mutable_buffer memory);
+    /// Everything up to and including `delimiter` (not empty). What comes after it stays for the next read. Throws
+    /// errc::too_long when `limit` bytes hold no delimiter, errc::end_of_stream when the stream ends before one; the
+    /// bytes are then still there to be read, and so they are after a cancellation.
+    task<std::string> read_until(std::string_view delimiter, std::size_t limit = default_limit);
+
+    /// Writes every byte of every piece, in order, gathered into one system call where they fit. Each piece is
+    /// text, bytes or a chunk, and must live until the await has ended; temporaries in the same expression do.
+    /// Completes when the kernel (or the transport below) has taken everything: this is back-pressure.
+    template <class... Pieces>
+        requires(sizeof...(Pieces) > 0 && (std::is_convertible_v<const Pieces&, const_buffer> && ...))
+    detail::write_awaiter<sizeof...(Pieces)> write(const Pieces&... pieces) noexcept {
+        return detail::write_awaiter<sizeof...(Pieces)>{*transport_, pieces...};
+    }
+    /// The same for a list, whose elements are changed while it is worked off.
+    detail::write_list_awaiter write(std::span<const_buffer> pieces) noexcept {
+        return detail::write_list_awaiter{*transport_, pieces};
+    }
+
+    /// Ends the outgoing direction, after the pending write: the peer reads the end of the stream, and can still
+    /// send. After `deadline` it aborts the stream and throws errc::timed_out.
+    detail::close_awaiter shutdown_write(duration deadline = default_close_deadline) noexcept {
+        return detail::close_awaiter{*transport_, deadline, true};
+    }
+    /// Waits for the pending write (an outbox's, say), then closes both directions in good order. After `deadline`, or
+    /// when it is cancelled, it aborts the stream instead; only the deadline throws (errc::timed_out). Writes that begin
+    /// after close() fail with errc::closed, and so does a pending read.
+    detail::close_awaiter close(duration deadline = default_close_deadline) noexcept {
+        return detail::close_awaiter{*transport_, deadline, false};
+    }
+    /// Ends the connection now, with a reset where there is one; what is pending ends with `reason` in the next turn.
+    void abort(std::error_code reason = errc::aborted) noexcept {
+        if (transport_) transport_->abort(reason);
+    }
+
+    /// The other side's address, and this side's; empty where there is none.
+    address peer() const;
+    address local() const;
+    int native_handle() const noexcept { return transport_->native_handle(); }
+    /// TCP_NODELAY, which streams have switched on to begin with. Throws std::system_error.
+    void set_no_delay(bool on);
+    /// SO_KEEPALIVE, off to begin with. Throws std::system_error.
+    void set_keep_alive(bool on);
+
+    /// Gives back bytes that were read but not used: the next read gets them first. Only when nothing was given back
+    /// since the last read.
+    void unread(chunk bytes) noexcept { transport_->unread() = std::move(bytes); }
+
+    transport& lower() const noexcept { return *transport_; }
+
+  private:
+    void drop() noexcept;
+    transport* transport_ = nullptr;
+};
+
+}  // namespace bight

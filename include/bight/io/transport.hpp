@@ -1,0 +1,180 @@
+// transport: what one implements to make a new kind of stream.
+#pragma once
+
+#include <bight/core/error.hpp>
+#include <bight/core/result.hpp>
+#include <bight/core/waiter.hpp>
+#include <bight/io/buffer.hpp>
+#include <bight/io/chunk.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace bight {
+
+class transport;
+class address;
+
+namespace detail {
+
+class close_waiter;
+
+/// A task, or an outbox, that waits for a transport: the transport answers exactly once.
+class transport_request : public waiter {
+  public:
+    transport_request(transport_request&&) noexcept = default;
+
+    /// The transport's answer: what was asked for has been done, or `error` says why not. Whoever waits goes on in
+    /// the next turn.
+    void complete(std::error_code error) noexcept;
+    /// The same for a transport that is itself called from the ready queue: whoever waits goes on inside this call, and
+    /// the request is gone when it returns.
+    void complete_now(std::error_code error) noexcept;
+    /// The answer to `transport::cancel_read` or `cancel_write` when not everything was done.
+    void complete_cancelled() noexcept;
+
+    std::error_code error() const noexcept { return error_; }
+    void set_error(std::error_code error) noexcept { error_ = error; }
+
+  protected:
+    explicit transport_request(transport& to) noexcept : transport_(&to) {}
+    ~transport_request() = default;
+    transport& to() const noexcept { return *transport_; }
+    /// It is no longer the transport's.
+    virtual void settled() noexcept = 0;
+
+  private:
+    transport* transport_;
+    std::error_code error_;
+};
+
+}  // namespace detail
+
+/// One read. Either `into` has memory to fill (at least one byte: `count` says how many came, 0 at the end of the
+/// stream), or `into.data` is null and the transport hands out `data` in a buffer of its own (empty at the end).
+class read_request : public detail::transport_request {
+  public:
+    mutable_buffer into;
+    std::size_t count = 0;
+    chunk data;
+
+    void cancel() noexcept final;
+    void describe(std::string& out) const final;
+
+  protected:
+    void settled() noexcept final;
+    read_request(transport& from, mutable_buffer memory) noexcept : transport_request(from), into(memory) {}
+    read_request(read_request&&) noexcept = default;
+    ~read_request() = default;
+};
+
+/// One write of `count` pieces, all of them. The transport may change the pieces while it works (they are a copy of
+/// what the caller gave); what they point to stays valid and unchanged until it answers.
+class write_request : public detail::transport_request {
+  public:
+    const_buffer* pieces = nullptr;
+    std::size_t count = 0;
+
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
+    /// See transport::claim_writer.
+    virtual void writer_free() noexcept {}
+
+  protected:
+    void settled() noexcept override;
+    explicit write_request(transport& to) noexcept : transport_request(to) {}
+    write_request(write_request&& other) noexcept = default;
+    ~write_request() = default;
+};
+
+/// A connection of bytes, both ways. `stream` is the handle that users hold; it forwards here, having checked that there is
+/// one reader and one writer at a time. All calls come on the reactor's thread.
+///
+/// `read` and `write` give true when they finished at once (the request then holds the outcome), and false when they
+/// will call `request.complete` later, from the reactor's loop and never from inside the call. Between the two the
+/// request, and the memory it names, belongs to the transport. `cancel_read` and `cancel_write` ask for an early end of the one
+/// that is pending: the answer is `complete`, if it was done all the same, or `confirm_cancel`; either may come from
+/// inside the call.
+class transport {
+  public:
+    transport(const transport&) = delete;
+    transport& operator=(const transport&) = delete;
+
+    virtual bool read(read_request& request) noexcept = 0;
+    virtual bool write(write_request& request) noexcept = 0;
+    virtual void cancel_read() noexcept = 0;
+    virtual void cancel_write() noexcept = 0;
+
+    /// Ends the outgoing direction; called when no write is pending. A peer that is gone already is no error.
+    virtual std::error_code shutdown_write() noexcept = 0;
+    /// Ends the connection in good order; called when no write is pending. Pending reads complete with `closed`. Idempotent.
+    virtual void close() noexcept = 0;
+    /// Ends it at once, telling the peer so where the medium can (TCP: a reset). What is pending completes with
+    /// `reason` in the next turn. Idempotent, and a later close changes nothing.
+    virtual void abort(std::error_code reason) noexcept = 0;
+
+    virtual bool is_open() const noexcept = 0;
+    virtual address peer() const;
+    virtual address local() const;
+    /// The descriptor beneath, or -1.
+    virtual int native_handle() const noexcept { return -1; }
+    /// For what has no such option, these do nothing and give no error.
+    virtual std::error_code set_no_delay(bool on) noexcept;
+    virtual std::error_code set_keep_alive(bool on) noexcept;
+    virtual void describe(std::string& out) const;
+
+    reactor& home() const noexcept { return *home_; }
+
+    // A transport is kept by its streams and by what is in flight on it.
+    void retain() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) unused();
+    }
+
+    // What `stream` keeps track of for every transport.
+
+    read_request* reader() const noexcept { return reader_; }
+    write_request* writer() const noexcept { return writer_; }
+    /// close() was called, and may still wait for a write.
+    bool closing() const noexcept { return closing_; }
+    /// Bytes that were read already and given back: the next read gets them first.
+    chunk& unread() noexcept { return unread_; }
+
+    /// Makes `request` the pending read, and starts it. True when it finished at once, errors included.
+    bool start_read(read_request& request) noexcept;
+    bool start_write(write_request& request) noexcept;
+    /// Makes `request` the stream's writer until end_write, for those that write more than once. errc::busy: another writes now;
+    /// `request.writer_free()` will be called when it is `request`'s turn (only one can wait for that).
+    std::error_code claim_writer(write_request& request) noexcept;
+    void abandon_claim(write_request& request) noexcept {
+        if (next_writer_ == &request) next_writer_ = nullptr;
+    }
+    /// No more writes from now on. True when none is pending: `close`, or `shutdown_write`, may be called.
+    bool end_writes(detail::close_waiter& waiting, bool only_writing) noexcept;
+    /// The pending write is done; wakes a close that waits for it.
+    void end_write() noexcept;
+    void end_read() noexcept { reader_ = nullptr; }
+
+  protected:
+    explicit transport(reactor& home) noexcept : home_(&home) {}
+    virtual ~transport() = default;
+    /// The last reference is gone.
+    virtual void unused() noexcept = 0;
+
+  private:
+    friend class detail::close_waiter;
+    reactor* home_;
+    read_request* reader_ = nullptr;
+    write_request* writer_ = nullptr;
+    write_request* next_writer_ = nullptr;
+    detail::close_waiter* closer_ = nullptr;
+    chunk unread_;
+    std::uint32_t references_ = 0;
+    bool write_ended_ = false;
+    bool closing_ = false;
+};
+
+}  // namespace bight

@@ -1,0 +1,90 @@
+// listener: where connections come in.
+#pragma once
+
+#include <bight/core/waiter.hpp>
+#include <bight/core/result.hpp>
+#include <bight/io/stream.hpp>
+#include <bight/net/endpoint.hpp>
+#include <bight/net/options.hpp>
+
+#include <coroutine>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace bight {
+
+class address;
+
+namespace detail {
+
+class listening_socket;
+
+class accept_awaiter final : public waiter {
+  public:
+    explicit accept_awaiter(listening_socket& on) noexcept : on_(&on) {}
+    accept_awaiter(accept_awaiter&&) noexcept = default;
+    ~accept_awaiter();
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise());
+    }
+    stream await_resume();
+    result<stream> take_result() noexcept;
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
+
+  private:
+    friend class listening_socket;
+    bool suspend(promise_base& p) noexcept;
+    stream take();
+
+    listening_socket* on_;
+    int fd_ = -1;
+    std::error_code error_;
+};
+
+}  // namespace detail
+
+/// A listening socket; closed when it is destroyed, and then the connections that were accepted go on. Move-only. Sockets are
+/// close-on-exec, and TCP ones have SO_REUSEADDR. Thread: its reactor's.
+class listener {
+  public:
+    listener() noexcept = default;
+    explicit listener(detail::listening_socket& s) noexcept;
+    listener(listener&& other) noexcept : socket_(std::exchange(other.socket_, nullptr)) {}
+    listener& operator=(listener&& other) noexcept {
+        if (this != &other) {
+            close();
+            socket_ = std::exchange(other.socket_, nullptr);
+        }
+        return *this;
+    }
+    ~listener() { close(); }
+
+    explicit operator bool() const noexcept { return socket_ != nullptr; }
+
+    /// The next connection. One task at a time: a second gets errc::busy. Connections that end before they are accepted
+    /// are passed over. Out of descriptors, it does as the exhaustion_policy says, and goes on. Cancelling loses no
+    /// connection.
+    detail::accept_awaiter accept() noexcept { return detail::accept_awaiter{*socket_}; }
+
+    /// Where it listens, with the port that the system chose if none was given.
+    address local() const;
+    int native_handle() const noexcept;
+    /// Stops listening; a pending accept ends with errc::closed. Idempotent. A Unix socket's file is removed if it was
+    /// made here.
+    void close() noexcept;
+
+  private:
+    detail::listening_socket* socket_ = nullptr;
+};
+
+/// Listens at `where` on the reactor that runs on this thread. Throws std::system_error with the errno of what failed
+/// (EADDRINUSE, EACCES, …) and a message that says what and where; errc::bad_endpoint for a string that cannot be parsed.
+listener listen(const endpoint& where, const listen_options& options = {});
+listener listen(std::string_view where, const listen_options& options = {});
+
+}  // namespace bight

@@ -1,0 +1,39 @@
+// How to listen, serve and connect.
+#pragma once
+
+#include <bight/core/timer.hpp>
+
+#include <chrono>
+#include <cstdint>
+
+namespace bight {
+
+/// What a listener does when the process is out of descriptors (EMFILE, ENFILE) or the kernel of memory.
+enum class exhaustion_policy : std::uint8_t {
+    shed,  ///< accepts the waiting connections and closes them at once: clients see a close rather than a hang
+    wait,  ///< leaves them in the backlog, and looks again every 100 ms
+};
+
+/// Trivial members only (see reactor_options), and so for the others.
+struct listen_options {
+    /// How many connections the kernel queues; 0: the system's maximum (SOMAXCONN). An endpoint's backlog= goes before it.
+    int backlog = 0;
+    exhaustion_policy when_exhausted = exhaustion_policy::shed;
+};
+
+struct serve_options {
+    listen_options listen;
+    /// On cancellation, how long connections may take to end by themselves before they are cancelled.
+    duration drain = std::chrono::seconds(2);
+    /// How long what a connection's outbox still holds may take to go out after its coroutine has returned.
+    duration close_deadline = std::chrono::seconds(10);
+    /// At most this many connections at a time: further ones wait in the backlog. 0: no limit.
+    std::uint32_t max_connections = 0;
+};
+
+struct connect_options {
+    /// For the whole of it: name look-up, and every address that is tried. An endpoint's timeout= goes before it.
+    duration timeout = std::chrono::seconds(30);
+};
+
+}  // namespace bight

@@ -1,0 +1,72 @@
+#include <bight/core/deferred.hpp>
+
+namespace bight::detail {
+
+deferred_base::~deferred_base() {
+    if (error_ && !observed_) report_error({error_, "a deferred that nobody awaited", {}});
+    delete abandoned_;
+}
+
+void deferred_base::check_thread() const {
+    if (home_ && reactor::current() != home_) {
+        throw std::system_error(errc::wrong_thread,
+                                "a deferred is fired on its reactor's thread: from another one, use reactor::post");
+    }
+}
+
+void deferred_base::throw_already_fired() { throw std::system_error(errc::already_fired); }
+
+bool deferred_base::try_fire_error(std::exception_ptr error) noexcept {
+    if (fired_) return false;
+    error_ = std::move(error);
+    fire();
+    return true;
+}
+
+void deferred_base::fire() noexcept {
+    fired_ = true;
+    while (deferred_waiter* w = first_) {
+        first_ = w->next_;
+        w->ready();
+    }
+    last_ = nullptr;
+    delete std::exchange(abandoned_, nullptr);  // it may keep the producer alive
+}
+
+void deferred_base::on_abandoned(posted* callback) noexcept { delete std::exchange(abandoned_, callback); }
+
+void deferred_base::add(deferred_waiter& w) noexcept {
+    w.next_ = nullptr;
+    w.previous_ = last_;
+    if (last_) {
+        last_->next_ = &w;
+    } else {
+        first_ = &w;
+    }
+    last_ = &w;
+}
+
+void deferred_base::remove(deferred_waiter& w) noexcept {
+    (w.previous_ ? w.previous_->next_ : first_) = w.next_;
+    (w.next_ ? w.next_->previous_ : last_) = w.previous_;
+}
+
+bool deferred_waiter::suspend(promise_base& p) noexcept {
+    if (!begin(p)) return true;
+    if (on_->fired_) return finish_now();
+    on_->add(*this);
+    return true;
+}
+
+void deferred_waiter::cancel() noexcept {
+    on_->remove(*this);
+    confirm_cancel();
+    if (on_->first_ || !on_->abandoned_) return;
+    try {
+        on_->abandoned_->call();
+    } catch (...) {
+        report_error({std::current_exception(), "a callback given to deferred::on_abandoned", {}});
+    }
+}
+
+}  // namespace bight::detail

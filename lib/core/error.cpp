@@ -1,0 +1,212 @@
+#include <bight/core/error.hpp>
+
+#include "error_trace.hpp"
+
+#include <bight/core/job.hpp>
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace bight {
+
+namespace {
+
+class category final : public std::error_category {
+  public:
+    const char* name() const noexcept override { return "bight"; }
+    std::string message(int code) const override {
+        switch (static_cast<errc>(code)) {
+            case errc::busy: return "another task is already doing this here (one reader and one writer at a time)";
+            case errc::closed: return "closed on this side";
+            case errc::aborted: return "aborted on this side";
+            case errc::end_of_stream: return "the stream ended before what was asked for had come";
+            case errc::too_long: return "longer than its limit";
+            case errc::timed_out: return "the deadline passed";
+            case errc::already_fired: return "this deferred has been fired already";
+            case errc::backlog_exceeded: return "the peer does not read what it is sent: its backlog is full";
+            case errc::bad_endpoint: return "bad endpoint";
+            case errc::unavailable: return "not available here";
+            case errc::wrong_thread: return "used from a thread it is not bound to";
+        }
+        return "unknown error " + std::to_string(code);
+    }
+    // So that code written against std::errc sees the deadline and the like.
+    std::error_condition default_error_condition(int code) const noexcept override {
+        switch (static_cast<errc>(code)) {
+            case errc::busy: return std::errc::device_or_resource_busy;
+            case errc::closed: return std::errc::not_connected;
+            case errc::aborted: return std::errc::connection_aborted;
+            case errc::timed_out: return std::errc::timed_out;
+            case errc::bad_endpoint: return std::errc::invalid_argument;
+            default: return {code, *this};
+        }
+    }
+};
+
+// Both handlers, as pairs that are read and written whole.
+struct handlers {
+    std::mutex lock;
+    error_handler error = nullptr;
+    void* error_context = nullptr;
+    log_handler log = nullptr;
+    void* log_context = nullptr;
+};
+
+handlers& installed() {
+    static handlers all;
+    return all;
+}
+
+void print(const std::string& text) noexcept {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+}
+
+}  // namespace
+
+const std::error_category& error_category() noexcept {
+    static const category the_category;
+    return the_category;
+}
+
+// Exceptions are copied, and copying must not throw: the contents are shared.
+struct aggregate_error::contents {
+    std::vector<std::exception_ptr> errors;
+    std::string message;
+    std::atomic<int> references{1};
+};
+
+aggregate_error::aggregate_error(std::span<const std::exception_ptr> errors) : contents_(nullptr) {
+    auto made = std::make_unique<contents>();
+    made->errors.assign(errors.begin(), errors.end());
+    made->message = std::to_string(errors.size()) + " tasks failed:";
+    for (const auto& error : made->errors) made->message += " [" + detail::describe_error(error) + "]";
+    contents_ = made.release();
+}
+aggregate_error::aggregate_error(const aggregate_error& other) : std::exception(other), contents_(other.contents_) {
+    contents_->references.fetch_add(1, std::memory_order_relaxed);
+}
+aggregate_error::~aggregate_error() {
+    if (contents_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete contents_;
+}
+const char* aggregate_error::what() const noexcept { return contents_->message.c_str(); }
+std::span<const std::exception_ptr> aggregate_error::errors() const noexcept { return contents_->errors; }
+
+std::string error_report::to_string() const {
+    std::string out = "error in " + std::string(task) + ": " + detail::describe_error(error) + "\n";
+    for (const auto& line : trace) out += "  in " + detail::describe_location(line) + "\n";
+    return out;
+}
+
+void set_error_handler(error_handler handler, void* context) noexcept {
+    handlers& all = installed();
+    const std::lock_guard hold(all.lock);
+    all.error = handler;
+    all.error_context = context;
+}
+
+void set_log_handler(log_handler handler, void* context) noexcept {
+    handlers& all = installed();
+    const std::lock_guard hold(all.lock);
+    all.log = handler;
+    all.log_context = context;
+}
+
+namespace detail {
+
+void report_error(const error_report& report) noexcept {
+    error_handler handler = nullptr;
+    void* context = nullptr;
+    {
+        handlers& all = installed();
+        const std::lock_guard hold(all.lock);
+        handler = all.error;
+        context = all.error_context;
+    }
+    try {
+        if (handler) {
+            handler(report, context);
+        } else {
+            print("bight: " + report.to_string());
+        }
+    } catch (...) {
+        std::fputs("bight: an error could not be reported (out of memory, or the error handler threw)\n", stderr);
+    }
+}
+
+void report_job_error(const job& j, const std::exception_ptr& error) noexcept {
+    try {
+        std::string task;
+        j.describe(task);
+        const error_trace* trace = j.trace();
+        const bool known = trace && trace->error == error;
+        report_error({error, task,
+                      known ? std::span<const std::source_location>(trace->lines)
+                            : std::span<const std::source_location>()});
+    } catch (...) {
+        report_error({error, "a task", {}});
+    }
+}
+
+void log(log_level level, std::string_view message) noexcept {
+    log_handler handler = nullptr;
+    void* context = nullptr;
+    {
+        handlers& all = installed();
+        const std::lock_guard hold(all.lock);
+        handler = all.log;
+        context = all.log_context;
+    }
+    try {
+        if (handler) {
+            handler(level, message, context);
+        } else if (level == log_level::warning) {
+            print("bight: warning: " + std::string(message) + "\n");
+        }
+    } catch (...) {
+        std::fputs("bight: a message could not be logged\n", stderr);
+    }
+}
+
+// g++ names a coroutine "void f(f()::_Z1fv.Frame*)", clang "task<> f(int)": what stands before the parameters is the
+// name in both.
+std::string describe_location(const std::source_location& where) {
+    std::string_view name = where.function_name();
+    int depth = 0;
+    for (std::size_t i = 0; i < name.size(); ++i) {  // the first '(' outside template arguments
+        if (name[i] == '<') ++depth;
+        if (name[i] == '>') --depth;
+        if (name[i] == '(' && depth == 0) {
+            name = name.substr(0, i);
+            break;
+        }
+    }
+    depth = 0;
+    for (std::size_t i = name.size(); i > 0; --i) {  // the return type
+        if (name[i - 1] == '>') ++depth;
+        if (name[i - 1] == '<') --depth;
+        if (name[i - 1] == ' ' && depth == 0) {
+            name = name.substr(i);
+            break;
+        }
+    }
+    std::string out(name.empty() ? "a coroutine" : name);
+    return out + " at " + where.file_name() + ":" + std::to_string(where.line());
+}
+
+std::string describe_error(const std::exception_ptr& error) {
+    if (!error) return "no error";
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+        return e.what();
+    } catch (...) {
+        return "an exception that is no std::exception";
+    }
+}
+
+}  // namespace detail
+}  // namespace bight

@@ -1,0 +1,83 @@
+#include <bight/core/group.hpp>
+
+namespace bight {
+
+namespace detail {
+
+std::coroutine_handle<> group_job::finished() noexcept {
+    home().schedule(*this);  // the frame is freed when it is no longer the one that calls
+    return std::noop_coroutine();
+}
+
+void group_job::reap() noexcept { group_->ended(*this); }
+
+}  // namespace detail
+
+void group::start(detail::group_job& job, task<>&& t) noexcept {
+    job.task_ = std::move(t).release();
+    if (!job.task_) detail::misused_task();
+    job.group_ = this;
+    job.next_ = first_;
+    if (first_) first_->previous_ = &job;
+    first_ = &job;
+    ++size_;
+    job.task_.promise().become_root(job, job.task_.handle());
+    job.start(home(), &owner(), job.task_.promise());
+    if (cancelled_) job.request_cancel();
+}
+
+std::coroutine_handle<> group::body_started(task<>&& body) noexcept {
+    body_running_ = true;
+    body_.give(std::move(body));
+    return body_.launch_now(*this, home(), owner());
+}
+
+void group::cancel() noexcept {
+    if (std::exchange(cancelled_, true)) return;
+    if (body_running_) body_.request_cancel();
+    for (auto* job = first_; job; job = job->next_) job->request_cancel();
+}
+
+void group::failed(detail::job& job, const std::exception_ptr& error) noexcept {
+    try {
+        errors_.push_back(error);
+    } catch (...) {  // out of memory: say it rather than lose it
+        detail::report_job_error(job, error);
+    }
+    owner().adopt_trace(job);
+    cancel();
+}
+
+// From the ready queue.
+void group::ended(detail::group_job& job) noexcept {
+    if (job.result() == detail::outcome::error) failed(job, job.task_.promise().error());
+    if (job.result() == detail::outcome::cancelled) cut_short_ = true;
+    if (job.previous_) {
+        job.previous_->next_ = job.next_;
+    } else {
+        first_ = job.next_;
+    }
+    if (job.next_) job.next_->previous_ = job.previous_;
+    --size_;
+    delete &job;
+    if (size_ == 0 && !body_running_) conclude_here(was_cut_short());
+}
+
+std::coroutine_handle<> group::child_finished(detail::job& body) noexcept {
+    body_running_ = false;
+    if (body.result() == detail::outcome::error) failed(body, body_.error());
+    if (body.result() == detail::outcome::cancelled) cut_short_ = true;
+    if (size_ > 0) return std::noop_coroutine();
+    return conclude(was_cut_short());
+}
+
+bool group::was_cut_short() const noexcept { return cut_short_ && errors_.empty(); }
+
+void group::describe(std::string& out) const { out += "a group of " + std::to_string(size_) + " tasks"; }
+
+void group::visit_jobs(void (*visit)(const detail::job&, void*), void* context) const {
+    if (body_running_) visit(body_, context);
+    for (const auto* job = first_; job; job = job->next_) visit(*job, context);
+}
+
+}  // namespace bight

@@ -1,0 +1,69 @@
+// Calls posted to a reactor by other threads.
+#pragma once
+
+#include <bight/core/reactor.hpp>
+
+#include <atomic>
+
+namespace bight::detail {
+
+/// Many producers, one consumer, no lock: a stack that is taken whole and turned round, which makes it first in, first
+/// out. The word also says whether the reactor sleeps, so that exactly one of many posts wakes it.
+class inbox {
+  public:
+    inbox() noexcept = default;
+    inbox(const inbox&) = delete;
+    inbox& operator=(const inbox&) = delete;
+    ~inbox() {
+        for (posted* call = take(); call;) {
+            posted* next = call->next;
+            delete call;
+            call = next;
+        }
+    }
+
+    /// Thread: any. True when the reactor sleeps and this call must wake it.
+    // Release: what the producer wrote before is seen by the consumer, whose exchange acquires.
+    bool push(posted& call) noexcept {
+        posted* old = top_.load(std::memory_order_relaxed);
+        do {
+            call.next = old == asleep() ? nullptr : old;
+        } while (!top_.compare_exchange_weak(old, &call, std::memory_order_release, std::memory_order_relaxed));
+        return old == asleep();
+    }
+
+    /// The reactor is about to sleep. False when there is something to take first.
+    bool sleep() noexcept {
+        posted* nothing = nullptr;
+        return top_.compare_exchange_strong(nothing, asleep(), std::memory_order_relaxed);
+    }
+
+    /// The reactor is awake. True when a push ended its sleep.
+    bool wake_up() noexcept {
+        posted* old = asleep();
+        if (top_.compare_exchange_strong(old, nullptr, std::memory_order_relaxed)) return false;
+        return old != nullptr;
+    }
+
+    /// Everything that was pushed, oldest first, linked through `next`. Only while awake.
+    posted* take() noexcept {
+        if (top_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+        posted* stack = top_.exchange(nullptr, std::memory_order_acquire);
+        posted* queue = nullptr;
+        while (stack) {
+            posted* next = stack->next;
+            stack->next = queue;
+            queue = stack;
+            stack = next;
+        }
+        return queue;
+    }
+
+  private:
+    // A mark that is no posted call's address.
+    posted* asleep() noexcept { return reinterpret_cast<posted*>(&top_); }
+
+    std::atomic<posted*> top_{nullptr};
+};
+
+}  // namespace bight::detail

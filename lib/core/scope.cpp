@@ -1,0 +1,40 @@
+#include <bight/core/scope.hpp>
+
+#include <bight/core/when_all.hpp>
+
+namespace bight::detail {
+
+std::coroutine_handle<> scope::conclude(bool child_cancelled) noexcept {
+    if (child_cancelled && owner().cancel_requested()) {
+        confirm_cancel();
+        return std::noop_coroutine();
+    }
+    return ready_now();
+}
+
+std::coroutine_handle<> gathering_scope::child_finished(job& child) noexcept {
+    --running_;
+    switch (child.result()) {
+        case outcome::value: child_succeeded(child); break;
+        case outcome::error:
+            try {
+                errors_.push_back(error_of(child));
+            } catch (...) {  // out of memory: say it rather than lose it
+                report_job_error(child, error_of(child));
+            }
+            owner().adopt_trace(child);
+            if (!keep_going_) cancel_children();
+            break;
+        default: child_cancelled_ = true; break;
+    }
+    if (running_ > 0) return std::noop_coroutine();
+    return conclude(child_cancelled_ && errors_.empty());
+}
+
+void throw_errors(const std::vector<std::exception_ptr>& errors) {
+    if (errors.empty()) return;
+    if (errors.size() == 1) std::rethrow_exception(errors.front());
+    throw aggregate_error(errors);
+}
+
+}  // namespace bight::detail

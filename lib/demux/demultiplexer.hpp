@@ -1,0 +1,85 @@
+// The one interface between the runtime and the kernel's ways to wait.
+#pragma once
+
+#include "operation.hpp"
+
+#include <bight/core/reactor.hpp>
+#include <bight/core/timer.hpp>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace bight::detail {
+
+/// Completion is the contract: an operation that was started ends exactly once, with a result, whether the kernel
+/// completes operations itself (io_uring) or only says when a call would not block (epoll, poll, select: those try the call first, and
+/// wait only on EAGAIN). All calls but `wake` come on the reactor's thread.
+///
+/// Cancelling is a request. When an operation succeeded before the request came through, it completes with its result.
+class demultiplexer {
+  public:
+    demultiplexer(const demultiplexer&) = delete;
+    demultiplexer& operator=(const demultiplexer&) = delete;
+    /// Descriptors that are still attached are closed and become orphans (descriptor::demux is null).
+    virtual ~demultiplexer() = default;
+
+    virtual std::string_view name() const noexcept = 0;
+
+    /// Takes over d.fd: it is non-blocking from here on. Throws std::system_error (select: a descriptor of 1024 or more), and
+    /// then leaves it as it was.
+    virtual void attach(descriptor& d) = 0;
+    /// Forgets d.fd, and closes it when `close_it`. What is pending completes with -ECANCELED.
+    virtual void detach(descriptor& d, bool close_it) noexcept = 0;
+
+    /// True when it is done at once: the result is in `op`, and op.completed() will not be called.
+    virtual bool start(operation& op) noexcept = 0;
+    /// For one that is in flight. True when it is gone at once: op.completed() will not be called. Else it will,
+    /// with -ECANCELED, or with a result if one came first.
+    virtual bool cancel(operation& op) noexcept = 0;
+    /// Called from the ready queue before completed(): false when the call would still block, and `op` waits again.
+    virtual bool settle(operation& op) noexcept = 0;
+
+    /// Hands what was started to the kernel, waits until something completes but at most `limit` (max(): for ever,
+    /// zero: not at all), and queues what did. EINTR is a return without completions.
+    virtual void wait(duration limit) = 0;
+    /// True when wait(0) has something to do, as far as can be told without entering the kernel.
+    virtual bool worth_polling() const noexcept { return true; }
+
+    /// Makes a sleeping wait return. Thread: any, and signal handlers.
+    virtual void wake() noexcept = 0;
+
+    /// The reactor is about to run on this thread. Throws std::system_error (errc::wrong_thread) when it cannot.
+    virtual void enter_thread() {}
+    /// A descriptor that polls readable when wait(0) has something to do, or -1.
+    virtual int pollable() const noexcept { return -1; }
+    /// The reactor is about to go: asks everything that is still attached to end.
+    virtual void stop_all() noexcept {}
+    /// False while the kernel still holds something of an operation or of a descriptor.
+    virtual bool idle() const noexcept { return true; }
+
+    /// Every descriptor attached.
+    descriptor* first() const noexcept { return first_; }
+    std::size_t count() const noexcept { return count_; }
+
+  protected:
+    demultiplexer() noexcept = default;
+    void list(descriptor& d) noexcept;
+    void unlist(descriptor& d) noexcept;
+    void orphan_all() noexcept;
+
+  private:
+    descriptor* first_ = nullptr;
+    std::size_t count_ = 0;
+};
+
+/// One that can be had here, or a null pointer and the reason in `why`.
+std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, std::string& why);
+std::unique_ptr<demultiplexer> make_epoll(reactor& home, std::string& why);
+std::unique_ptr<demultiplexer> make_poll(reactor& home, std::string& why);
+std::unique_ptr<demultiplexer> make_select(reactor& home, std::string& why);
+
+/// Chooses: `options`, else BIGHT_REACTOR, else the best that works. `why` says which better ones were refused.
+std::unique_ptr<demultiplexer> choose_demultiplexer(reactor& home, const reactor_options& options, std::string& why);
+
+}  // namespace bight::detail

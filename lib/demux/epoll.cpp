@@ -1,0 +1,97 @@
+#include "readiness.hpp"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <system_error>
+
+namespace bight::detail {
+
+namespace {
+
+// Each descriptor is registered once, for everything, edge-triggered: no system call when interest changes. What an edge said
+// is kept in descriptor::may_read and may_write until a call says EAGAIN, which gives users the level-triggered
+// contract (epoll(7), "Level-triggered and edge-triggered").
+class epoll final : public readiness {
+  public:
+    explicit epoll(reactor& home) : readiness(home), fd_(::epoll_create1(EPOLL_CLOEXEC)) {
+        if (fd_ < 0) throw std::system_error(errno, std::system_category(), "epoll_create1");
+        epoll_event wake{};
+        wake.events = EPOLLIN | EPOLLET;  // each wake is an edge: the counter need not be read
+        wake.data.ptr = nullptr;
+        if (::epoll_ctl(fd_, EPOLL_CTL_ADD, wake_descriptor(), &wake) < 0) {
+            const int error = errno;
+            ::close(fd_);
+            throw std::system_error(error, std::system_category(), "epoll_ctl");
+        }
+    }
+    ~epoll() override { ::close(fd_); }
+
+    std::string_view name() const noexcept override { return "epoll"; }
+    int pollable() const noexcept override { return fd_; }
+
+    void wait(duration limit) override {
+        epoll_event events[256];
+        const int count = wait_for(events, 256, limit);
+        if (count < 0) {
+            if (errno == EINTR) return;
+            throw std::system_error(errno, std::system_category(), "epoll_wait");
+        }
+        for (int i = 0; i < count; ++i) {
+            auto* d = static_cast<descriptor*>(events[i].data.ptr);
+            if (!d) continue;  // the wake
+            const std::uint32_t e = events[i].events;
+            constexpr std::uint32_t ends = EPOLLHUP | EPOLLERR;
+            became_ready(*d, (e & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | ends)) != 0, (e & (EPOLLOUT | ends)) != 0,
+                         (e & (EPOLLPRI | EPOLLRDHUP | ends)) != 0);
+        }
+    }
+
+  private:
+    void watch(descriptor& d) override {
+        epoll_event all{};
+        all.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+        all.data.ptr = &d;
+        if (::epoll_ctl(fd_, EPOLL_CTL_ADD, d.fd, &all) < 0) {
+            throw std::system_error(errno, std::system_category(), "epoll_ctl on fd " + std::to_string(d.fd));
+        }
+    }
+
+    // Explicitly, though closing would do it: a duplicate of the descriptor elsewhere would keep the registration,
+    // and its events would name an object that is gone.
+    void unwatch(descriptor& d) noexcept override { ::epoll_ctl(fd_, EPOLL_CTL_DEL, d.fd, nullptr); }
+
+    int wait_for(epoll_event* events, int size, duration limit) noexcept {
+        if (limit == duration::max()) return ::epoll_wait(fd_, events, size, -1);
+        if (limit <= duration::zero()) return ::epoll_wait(fd_, events, size, 0);
+        const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(limit).count();
+        if (precise_) {
+            timespec t{};
+            t.tv_sec = static_cast<std::time_t>(ns / 1'000'000'000);
+            t.tv_nsec = static_cast<long>(ns % 1'000'000'000);
+            const int count = ::epoll_pwait2(fd_, events, size, &t, nullptr);
+            if (count >= 0 || errno != ENOSYS) return count;
+            precise_ = false;  // before Linux 5.11, or forbidden by a seccomp filter
+        }
+        const auto ms = ns / 1'000'000 + (ns % 1'000'000 != 0);
+        return ::epoll_wait(fd_, events, size, ms > 1'000'000'000 ? 1'000'000'000 : static_cast<int>(ms));
+    }
+
+    int fd_;
+    bool precise_ = true;
+};
+
+}  // namespace
+
+std::unique_ptr<demultiplexer> make_epoll(reactor& home, std::string& why) {
+    try {
+        return std::make_unique<epoll>(home);
+    } catch (const std::system_error& e) {
+        why = e.what();
+        return nullptr;
+    }
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,127 @@
+// What a demultiplexer works on: descriptors, and the operations asked of them.
+#pragma once
+
+#include <bight/core/work_item.hpp>
+#include <bight/io/buffer.hpp>
+#include <bight/io/chunk.hpp>
+
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bight::detail {
+
+class demultiplexer;
+class operation;
+struct ring_state;
+
+/// An open descriptor that a demultiplexer knows. Its owner (a transport, a listener) derives from it, and is kept
+/// alive through `keep` and `drop` while an operation, or the kernel, holds it.
+class descriptor {
+  public:
+    descriptor(const descriptor&) = delete;
+    descriptor& operator=(const descriptor&) = delete;
+
+    virtual void keep() noexcept = 0;
+    virtual void drop() noexcept = 0;
+
+    int fd = -1;
+    demultiplexer* demux = nullptr;     ///< null before attach, and after the demultiplexer has gone
+    operation* reading = nullptr;       ///< the receive, accept or poll that is pending
+    operation* writing = nullptr;       ///< the send, connect or poll that is pending
+
+    // For the demultiplexers that wait for readiness.
+    bool may_read = true;               ///< a try may succeed: nothing has said EAGAIN since the last event
+    bool may_write = true;
+    bool drain = false;                 ///< the kernel reported an end, an error or urgent data: read until EAGAIN
+    bool short_read_empties = false;    ///< TCP: a read that fills less than it could has emptied the socket
+    int slot = -1;                      ///< poll, select: where it stands in their tables
+
+    // For io_uring: what arrives while nobody reads.
+    ring_state* ring = nullptr;
+
+    // Every attached descriptor is in its demultiplexer's list.
+    descriptor* next = nullptr;
+    descriptor* previous = nullptr;
+
+  protected:
+    descriptor() noexcept = default;
+    ~descriptor();
+};
+
+enum class operation_kind : std::uint8_t {
+    receive,       ///< into a buffer of the demultiplexer's choice: `data`
+    receive_into,  ///< into `memory`
+    send,          ///< all of `pieces`
+    accept,        ///< result: a new descriptor, close-on-exec and non-blocking
+    connect,       ///< to `address`
+    poll_read,     ///< until a read would not block
+    poll_write,
+};
+
+/// The kind says which of the derived classes it is. Started with demultiplexer::start. `completed` is called exactly once, from the reactor's loop, unless start said
+/// that it finished at once or cancel said that it is gone. From start to that moment it belongs to the demultiplexer.
+class operation : public work_item {
+  public:
+    operation_kind kind = operation_kind::receive;
+    bool in_flight = false;
+    bool settled = false;            ///< the result is final (else run() must try the call once more)
+    bool cancel_asked = false;       ///< it cannot be taken back, but need not wait any more
+    bool underway = false;           ///< the kernel has it (io_uring), or its call was made (connect)
+    int result = 0;                  ///< bytes, a descriptor, or 0; or -errno
+    descriptor* on = nullptr;
+
+    void run() noexcept final;
+
+  protected:
+    operation() noexcept = default;
+    ~operation() = default;
+    /// The result is there; called from the ready queue. It may start the operation again.
+    virtual void completed() noexcept = 0;
+};
+
+/// An operation of kind receive or receive_into.
+class receive_operation : public operation {
+  public:
+    mutable_buffer memory;  ///< receive_into: at least one byte
+    chunk data;             ///< receive: what came; empty at the end of the stream
+
+  protected:
+    ~receive_operation() = default;
+};
+
+/// An operation of kind send.
+class send_operation : public operation {
+  public:
+    const_buffer* pieces = nullptr;  ///< changed on the way
+    std::size_t piece_count = 0;
+    msghdr message{};                ///< io_uring: what the kernel reads at submission
+
+    /// Drops the first `sent` bytes of what is still to be sent, and pieces of no bytes.
+    void advance(std::size_t sent) noexcept;
+
+  protected:
+    ~send_operation() = default;
+};
+
+/// An operation of kind connect.
+class connect_operation : public operation {
+  public:
+    const sockaddr* address = nullptr;
+    socklen_t address_size = 0;
+
+  protected:
+    ~connect_operation() = default;
+};
+
+/// Whether it is `reading` or `writing` of its descriptor.
+constexpr bool reads(operation_kind kind) noexcept {
+    return kind == operation_kind::receive || kind == operation_kind::receive_into ||
+           kind == operation_kind::accept || kind == operation_kind::poll_read;
+}
+
+/// The place that `op` has on its descriptor.
+inline operation*& place_of(operation& op) noexcept { return reads(op.kind) ? op.on->reading : op.on->writing; }
+
+}  // namespace bight::detail

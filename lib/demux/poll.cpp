@@ -1,0 +1,111 @@
+#include "readiness.hpp"
+
+#include <bight/core/error.hpp>
+
+#include <poll.h>
+
+#include <cerrno>
+#include <ctime>
+#include <system_error>
+#include <vector>
+
+namespace bight::detail {
+
+namespace {
+
+constexpr std::size_t slow_above = 1000;
+
+// poll(2): the table holds the descriptors that somebody waits for now, so an idle connection costs only while it is
+// awaited. Level-triggered by nature.
+class poll_demultiplexer final : public readiness {
+  public:
+    explicit poll_demultiplexer(reactor& home) : readiness(home) {
+        entries_.push_back({wake_descriptor(), POLLIN, 0});
+        owners_.push_back(nullptr);
+    }
+
+    std::string_view name() const noexcept override { return "poll"; }
+
+    void wait(duration limit) override {
+        timespec t{};
+        timespec* timeout = nullptr;
+        if (limit != duration::max()) {
+            const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(limit).count();
+            t.tv_sec = static_cast<std::time_t>(ns / 1'000'000'000);
+            t.tv_nsec = static_cast<long>(ns % 1'000'000'000);
+            timeout = &t;
+        }
+        int left = ::ppoll(entries_.data(), entries_.size(), timeout, nullptr);
+        if (left < 0) {
+            if (errno == EINTR) return;
+            throw std::system_error(errno, std::system_category(), "poll");
+        }
+        if (left > 0 && entries_[0].revents) {
+            drain_wakes();
+            --left;
+        }
+        // Backwards: an entry whose interest is gone is replaced by the last one, which has been looked at.
+        for (std::size_t i = entries_.size(); left > 0 && i > 1; --i) {
+            const short e = entries_[i - 1].revents;
+            if (!e) continue;
+            --left;
+            constexpr int ends = POLLHUP | POLLERR | POLLNVAL;
+            became_ready(*owners_[i - 1], (e & (POLLIN | ends)) != 0, (e & (POLLOUT | ends)) != 0, false);
+        }
+    }
+
+  private:
+    void watch(descriptor& d) override {
+        d.slot = -1;
+        entries_.reserve(count() + 2);  // so that interest_changed allocates nothing
+        owners_.reserve(count() + 2);
+        if (count() + 1 > slow_above && !warned_) {
+            warned_ = true;
+            log(log_level::warning,
+                "poll holds more than 1000 descriptors: its cost grows with their number; use epoll or io_uring");
+        }
+    }
+    void unwatch(descriptor& d) noexcept override { remove(d); }
+
+    void interest_changed(descriptor& d) noexcept override {
+        const int events = (d.reading ? POLLIN : 0) | (d.writing ? POLLOUT : 0);
+        if (events == 0) {
+            remove(d);
+            return;
+        }
+        if (d.slot < 0) {
+            d.slot = static_cast<int>(entries_.size());
+            entries_.push_back({d.fd, 0, 0});
+            owners_.push_back(&d);
+        }
+        entries_[static_cast<std::size_t>(d.slot)].events = static_cast<short>(events);
+    }
+
+    void remove(descriptor& d) noexcept {
+        if (d.slot < 0) return;
+        const auto at = static_cast<std::size_t>(d.slot);
+        entries_[at] = entries_.back();
+        owners_[at] = owners_.back();
+        if (owners_[at]) owners_[at]->slot = d.slot;
+        entries_.pop_back();
+        owners_.pop_back();
+        d.slot = -1;
+    }
+
+    std::vector<pollfd> entries_;      // [0] is the wake
+    std::vector<descriptor*> owners_;  // of entries_
+    bool warned_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<demultiplexer> make_poll(reactor& home, std::string& why) {
+    try {
+        return std::make_unique<poll_demultiplexer>(home);
+    } catch (const std::system_error& e) {
+        why = e.what();
+        return nullptr;
+    }
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,256 @@
+#include "readiness.hpp"
+
+#include "block_pool.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <system_error>
+
+namespace bight::detail {
+
+// send() takes the list of pieces as the kernel's own.
+static_assert(sizeof(const_buffer) == sizeof(iovec) && offsetof(const_buffer, data) == offsetof(iovec, iov_base) &&
+              offsetof(const_buffer, size) == offsetof(iovec, iov_len));
+
+namespace {
+
+bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK; }
+
+}  // namespace
+
+readiness::readiness(reactor& home) : home_(home), blocks_(new block_pool), wake_fd_(-1) {
+    wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd_ < 0) {
+        const int error = errno;
+        blocks_->let_go();
+        throw std::system_error(error, std::system_category(), "eventfd");
+    }
+}
+
+readiness::~readiness() {
+    orphan_all();
+    blocks_->let_go();
+    ::close(wake_fd_);
+}
+
+void readiness::wake() noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
+}
+
+void readiness::drain_wakes() noexcept {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t got = ::read(wake_fd_, &count, sizeof count);
+}
+
+void readiness::attach(descriptor& d) {
+    const int flags = ::fcntl(d.fd, F_GETFL);
+    if (flags < 0 || (!(flags & O_NONBLOCK) && ::fcntl(d.fd, F_SETFL, flags | O_NONBLOCK) < 0)) {
+        throw std::system_error(errno, std::system_category(), "fd " + std::to_string(d.fd));
+    }
+    d.may_read = d.may_write = true;
+    d.drain = false;
+    watch(d);
+    list(d);
+}
+
+void readiness::detach(descriptor& d, bool close_it) noexcept {
+    unwatch(d);
+    for (operation* op : {d.reading, d.writing}) {
+        if (!op) continue;
+        op->result = -ECANCELED;
+        op->settled = true;
+        home_.schedule(*op);
+    }
+    d.reading = d.writing = nullptr;
+    if (close_it) ::close(d.fd);
+    d.fd = -1;
+    unlist(d);
+}
+
+bool readiness::start(operation& op) noexcept {
+    descriptor& d = *op.on;
+    op.settled = op.cancel_asked = op.underway = false;
+    const bool promising = reads(op.kind) ? d.may_read : d.may_write;
+    if (promising && try_now(op)) return true;
+    d.keep();
+    op.in_flight = true;
+    park(op);
+    return false;
+}
+
+void readiness::park(operation& op) noexcept {
+    place_of(op) = &op;
+    interest_changed(*op.on);
+}
+
+bool readiness::cancel(operation& op) noexcept {
+    descriptor& d = *op.on;
+    operation*& parked = place_of(op);
+    if (parked != &op) {  // queued already: it will be tried once, and completes as it may
+        op.cancel_asked = true;
+        return false;
+    }
+    parked = nullptr;
+    op.in_flight = false;
+    interest_changed(d);
+    d.drop();
+    return true;
+}
+
+void readiness::became_ready(descriptor& d, bool read, bool write, bool drain) noexcept {
+    if (drain) d.drain = true;
+    if (read) d.may_read = true;
+    if (write) d.may_write = true;
+    operation* const reading = read ? d.reading : nullptr;
+    operation* const writing = write ? d.writing : nullptr;
+    if (reading) d.reading = nullptr;
+    if (writing) d.writing = nullptr;
+    if (reading || writing) interest_changed(d);
+    if (reading) home_.schedule(*reading);
+    if (writing) home_.schedule(*writing);
+}
+
+bool readiness::settle(operation& op) noexcept {
+    if (try_now(op)) return true;
+    if (op.cancel_asked) {
+        op.result = -ECANCELED;
+        return true;
+    }
+    park(op);
+    return false;
+}
+
+bool readiness::try_now(operation& op) noexcept {
+    switch (op.kind) {
+        case operation_kind::receive:
+        case operation_kind::receive_into: return try_receive(static_cast<receive_operation&>(op));
+        case operation_kind::send: return try_send(static_cast<send_operation&>(op));
+        case operation_kind::accept: return try_accept(op);
+        case operation_kind::connect: return try_connect(static_cast<connect_operation&>(op));
+        case operation_kind::poll_read:
+        case operation_kind::poll_write: break;
+    }
+    pollfd p{op.on->fd, static_cast<short>(op.kind == operation_kind::poll_read ? POLLIN : POLLOUT), 0};
+    const int got = ::poll(&p, 1, 0);
+    if (got == 0) {
+        (op.kind == operation_kind::poll_read ? op.on->may_read : op.on->may_write) = false;
+        return false;
+    }
+    op.result = got < 0 ? -errno : (p.revents & POLLNVAL) ? -EBADF : 0;
+    return true;
+}
+
+bool readiness::try_receive(receive_operation& op) noexcept {
+    descriptor& d = *op.on;
+    block_pool::block* block = nullptr;
+    mutable_buffer into = op.memory;
+    if (op.kind == operation_kind::receive) {
+        block = blocks_->take();
+        if (!block) {
+            op.result = -ENOMEM;
+            return true;
+        }
+        into = mutable_buffer(block->bytes(), block_pool::block_size);
+    }
+    ssize_t got = 0;
+    do {
+        got = ::recv(d.fd, into.data, into.size, 0);
+    } while (got < 0 && errno == EINTR);
+    const int error = got < 0 ? errno : 0;
+    if (got > 0) {
+        const auto count = static_cast<std::size_t>(got);
+        if (count < into.size && d.short_read_empties && !d.drain) d.may_read = false;
+        op.result = static_cast<int>(got);
+        if (block) op.data = chunk(*block, block->bytes(), count);
+        return true;
+    }
+    if (block) block->release(*block);
+    if (error != 0 && would_block(error)) {
+        d.may_read = false;
+        d.drain = false;
+        return false;
+    }
+    op.result = -error;
+    op.data.reset();
+    return true;
+}
+
+bool readiness::try_send(send_operation& op) noexcept {
+    descriptor& d = *op.on;
+    op.advance(0);  // pieces of no bytes
+    while (op.piece_count > 0) {
+        ssize_t sent = 0;
+        if (op.piece_count == 1) {
+            sent = ::send(d.fd, op.pieces->data, op.pieces->size, MSG_NOSIGNAL);
+        } else {
+            msghdr message{};
+            message.msg_iov = reinterpret_cast<iovec*>(op.pieces);
+            message.msg_iovlen = op.piece_count < IOV_MAX ? op.piece_count : IOV_MAX;
+            sent = ::sendmsg(d.fd, &message, MSG_NOSIGNAL);
+        }
+        if (sent >= 0) {
+            op.advance(static_cast<std::size_t>(sent));
+        } else if (would_block(errno)) {
+            d.may_write = false;
+            return false;
+        } else if (errno != EINTR) {
+            op.result = -errno;
+            return true;
+        }
+    }
+    op.result = 0;
+    return true;
+}
+
+bool readiness::try_accept(operation& op) noexcept {
+    descriptor& d = *op.on;
+    int got = 0;
+    do {
+        got = ::accept4(d.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0 && would_block(errno)) {
+        d.may_read = false;
+        return false;
+    }
+    op.result = got < 0 ? -errno : got;
+    return true;
+}
+
+bool readiness::try_connect(connect_operation& op) noexcept {
+    descriptor& d = *op.on;
+    if (!op.underway) {
+        if (::connect(d.fd, op.address, op.address_size) == 0) {
+            op.result = 0;
+            return true;
+        }
+        if (errno != EINPROGRESS && errno != EINTR) {  // a Unix socket's EAGAIN, a full backlog, is an error
+            op.result = -errno;
+            return true;
+        }
+        op.underway = true;
+        d.may_write = false;
+        return false;
+    }
+    pollfd p{d.fd, POLLOUT, 0};
+    if (::poll(&p, 1, 0) == 0) {  // an event from before the call
+        d.may_write = false;
+        return false;
+    }
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(d.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) error = errno;
+    op.result = -error;
+    d.may_write = true;
+    return true;
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,55 @@
+// What the demultiplexers that wait for readiness share.
+#pragma once
+
+#include "demultiplexer.hpp"
+
+namespace bight::detail {
+
+/// Blocks for `receive`, kept for the next one. They outlive the demultiplexer while chunks still hold them.
+class block_pool;
+
+/// Turns readiness into completion: tries the call, and waits only when it would block. When the descriptor becomes
+/// ready, the operation is queued, and the call is made as it leaves the queue (settle): data is received just before
+/// the task that wants it runs, into a buffer that is warm, and a cancel in between loses nothing.
+class readiness : public demultiplexer {
+  public:
+    void attach(descriptor& d) final;
+    void detach(descriptor& d, bool close_it) noexcept final;
+    bool start(operation& op) noexcept final;
+    bool cancel(operation& op) noexcept final;
+    bool settle(operation& op) noexcept final;
+    void wake() noexcept override;
+
+  protected:
+    explicit readiness(reactor& home);
+    ~readiness() override;
+
+    /// d.fd is to be watched from now on (its interest is empty), or no longer. `watch` throws std::system_error.
+    virtual void watch(descriptor& d) = 0;
+    virtual void unwatch(descriptor& d) noexcept = 0;
+    /// d.reading or d.writing has changed between null and not.
+    virtual void interest_changed(descriptor& d) noexcept { (void)d; }
+
+    /// What the kernel said of a descriptor.
+    void became_ready(descriptor& d, bool read, bool write, bool drain) noexcept;
+
+    /// Readable after wake().
+    int wake_descriptor() const noexcept { return wake_fd_; }
+    void drain_wakes() noexcept;
+
+    reactor& home() const noexcept { return home_; }
+
+  private:
+    bool try_now(operation& op) noexcept;
+    bool try_receive(receive_operation& op) noexcept;
+    bool try_send(send_operation& op) noexcept;
+    bool try_accept(operation& op) noexcept;
+    bool try_connect(connect_operation& op) noexcept;
+    void park(operation& op) noexcept;
+
+    reactor& home_;
+    block_pool* blocks_;
+    int wake_fd_;
+};
+
+}  // namespace bight::detail

@@ -1,0 +1,131 @@
+#include "readiness.hpp"
+
+#include <bight/core/error.hpp>
+
+#include <fcntl.h>
+#include <sys/select.h>
+
+#include <cerrno>
+#include <ctime>
+#include <system_error>
+#include <vector>
+
+namespace bight::detail {
+
+namespace {
+
+constexpr std::size_t slow_above = 1000;
+
+// select(2): three bit sets, of which it can hold descriptors below FD_SETSIZE (1024) only.
+class select_demultiplexer final : public readiness {
+  public:
+    explicit select_demultiplexer(reactor& home) : readiness(home), owners_(FD_SETSIZE, nullptr) {
+        if (wake_descriptor() >= FD_SETSIZE) {
+            throw std::system_error(EMFILE, std::system_category(), "select: no descriptor below 1024 is free");
+        }
+        FD_ZERO(&read_);
+        FD_ZERO(&write_);
+        FD_SET(wake_descriptor(), &read_);
+        highest_ = wake_descriptor();
+    }
+
+    std::string_view name() const noexcept override { return "select"; }
+
+    void wait(duration limit) override {
+        timespec t{};
+        timespec* timeout = nullptr;
+        if (limit != duration::max()) {
+            const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(limit).count();
+            t.tv_sec = static_cast<std::time_t>(ns / 1'000'000'000);
+            t.tv_nsec = static_cast<long>(ns % 1'000'000'000);
+            timeout = &t;
+        }
+        fd_set readable = read_;
+        fd_set writable = write_;
+        int left = ::pselect(highest_ + 1, &readable, &writable, nullptr, timeout, nullptr);
+        if (left < 0) {
+            if (errno == EINTR) return;
+            if (errno == EBADF && evict_closed()) return;
+            throw std::system_error(errno, std::system_category(), "select");
+        }
+        for (int fd = 0; left > 0 && fd <= highest_; ++fd) {
+            const bool in = FD_ISSET(fd, &readable);
+            const bool out = FD_ISSET(fd, &writable);
+            left -= in + out;
+            if (fd == wake_descriptor()) {
+                if (in) drain_wakes();
+            } else if (in || out) {
+                became_ready(*owners_[static_cast<std::size_t>(fd)], in, out, false);
+            }
+        }
+    }
+
+  private:
+    void watch(descriptor& d) override {
+        if (d.fd >= FD_SETSIZE) {
+            throw std::system_error(
+                EMFILE, std::system_category(),
+                "select cannot watch fd " + std::to_string(d.fd) +
+                    ": it holds descriptors below 1024 only; use poll, epoll or io_uring (BIGHT_REACTOR)");
+        }
+        if (count() + 1 > slow_above && !warned_) {
+            warned_ = true;
+            log(log_level::warning,
+                "select holds more than 1000 descriptors: its cost grows with their number; use epoll or io_uring");
+        }
+        owners_[static_cast<std::size_t>(d.fd)] = &d;
+        if (d.fd > highest_) highest_ = d.fd;
+    }
+
+    void unwatch(descriptor& d) noexcept override {
+        FD_CLR(d.fd, &read_);
+        FD_CLR(d.fd, &write_);
+        owners_[static_cast<std::size_t>(d.fd)] = nullptr;
+        while (highest_ > wake_descriptor() && !owners_[static_cast<std::size_t>(highest_)]) --highest_;
+    }
+
+    void interest_changed(descriptor& d) noexcept override {
+        if (d.reading) {
+            FD_SET(d.fd, &read_);
+        } else {
+            FD_CLR(d.fd, &read_);
+        }
+        if (d.writing) {
+            FD_SET(d.fd, &write_);
+        } else {
+            FD_CLR(d.fd, &write_);
+        }
+    }
+
+    // select refuses the whole set when one descriptor in it was closed by somebody else: what waits for that one
+    // gets its EBADF, the others go on.
+    bool evict_closed() noexcept {
+        bool any = false;
+        for (descriptor* d = first(); d; d = d->next) {
+            if (::fcntl(d->fd, F_GETFD) < 0 && errno == EBADF && (d->reading || d->writing)) {
+                any = true;
+                became_ready(*d, true, true, false);
+            }
+        }
+        return any;
+    }
+
+    fd_set read_;
+    fd_set write_;
+    int highest_ = -1;
+    std::vector<descriptor*> owners_;  // by descriptor
+    bool warned_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<demultiplexer> make_select(reactor& home, std::string& why) {
+    try {
+        return std::make_unique<select_demultiplexer>(home);
+    } catch (const std::system_error& e) {
+        why = e.what();
+        return nullptr;
+    }
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,365 @@
+#include "uring.hpp"
+
+#include <bight/core/error.hpp>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <system_error>
+
+namespace bight::detail {
+
+uring::uring(reactor& home, const reactor_options& options, int& error, const char*& step) : home_(home) {
+    step = "io_uring_setup";
+    io_uring_params params{};
+    params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+                   IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
+    params.cq_entries = options.submission_entries * 4 > 16384 ? options.submission_entries * 4 : 16384;
+    error = io_uring_queue_init_params(options.submission_entries, &ring_, &params);
+    if (error != 0) return;
+    made_ = true;
+    step = "io_uring_register (a ring of provided buffers)";
+    buffers_ = uring_buffers::make(ring_, options.receive_buffers, error);
+    if (error != 0) return;
+    step = "eventfd";
+    wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd_ < 0) error = -errno;
+}
+
+uring::~uring() {
+    for (descriptor* d = first(); d; d = d->next) drop_arrived(*d);
+    orphan_all();
+    if (made_) io_uring_queue_exit(&ring_);
+    if (wake_fd_ >= 0) ::close(wake_fd_);
+    // What the kernel may still write into is leaked: only a reactor that is destroyed on a foreign thread, with
+    // operations pending, gets here so.
+    if (buffers_ && idle()) buffers_->let_go();
+}
+
+void uring::enter_thread() {
+    const auto here = std::this_thread::get_id();
+    if (enabled_) {
+        if (thread_ == here) return;
+        throw std::system_error(errc::wrong_thread,
+                                "an io_uring reactor runs on the thread that ran it first, and on no other");
+    }
+    // io_uring_enable_rings is declared by liburing 2.3, but not exported.
+    if (::syscall(__NR_io_uring_register, ring_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0) < 0) {
+        throw std::system_error(errno, std::system_category(), "io_uring_register (enable rings)");
+    }
+    enabled_ = true;
+    thread_ = here;
+    io_uring_register_ring_fd(&ring_);  // saves a table look-up in each system call; all works without
+    arm_wake();
+}
+
+void uring::detach(descriptor& d, bool close_it) noexcept {
+    if (d.ring && d.ring->armed && !d.ring->stopping) stop_multishot(d);
+    for (operation* op : {d.reading, d.writing}) {
+        if (!op) continue;
+        op->cancel_asked = true;
+        if (op->underway) {
+            submit_cancel(tagged(op, tag_operation));
+        } else {
+            finish(*op, -ECANCELED);
+        }
+    }
+    drop_arrived(d);
+    if (close_it) ::close(d.fd);
+    d.fd = -1;
+    unlist(d);
+    // What the kernel has of this socket keeps it open until it is cancelled: now, so that the peer hears at once.
+    if (enabled_ && io_uring_sq_ready(&ring_) > 0) submit();
+}
+
+void uring::stop_all() noexcept {
+    for (descriptor* d = first(); d; d = d->next) {
+        if (d->ring && d->ring->armed && !d->ring->stopping) stop_multishot(*d);
+        for (operation* op : {d->reading, d->writing}) {
+            if (op && op->underway && !op->cancel_asked) cancel(*op);
+        }
+    }
+}
+
+bool uring::start(operation& op) noexcept {
+    op.settled = op.cancel_asked = op.underway = false;
+    if (reads(op.kind) && op.on->ring && take_arrived(op)) return true;
+    descriptor& d = *op.on;
+    d.keep();
+    op.in_flight = true;
+    place_of(op) = &op;
+    if (hand_over(op)) return false;
+    place_of(op) = nullptr;
+    op.in_flight = false;
+    op.result = -ENOMEM;
+    d.drop();
+    return true;
+}
+
+bool uring::cancel(operation& op) noexcept {
+    if (op.settled) return false;
+    op.cancel_asked = true;
+    if (op.underway) {
+        submit_cancel(tagged(&op, tag_operation));
+        return false;
+    }
+    place_of(op) = nullptr;  // it waits for a multishot, whose completions stay for the next one
+    op.in_flight = false;
+    op.on->drop();
+    return true;
+}
+
+void uring::wait(duration limit) {
+    int error = 0;
+    if (limit <= duration::zero() || io_uring_cq_ready(&ring_) > 0) {
+        error = io_uring_submit_and_get_events(&ring_);
+    } else if (limit == duration::max()) {
+        error = io_uring_submit_and_wait(&ring_, 1);
+    } else {
+        const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(limit).count();
+        __kernel_timespec t{};
+        t.tv_sec = ns / 1'000'000'000;
+        t.tv_nsec = ns % 1'000'000'000;
+        io_uring_cqe* first = nullptr;
+        error = io_uring_submit_and_wait_timeout(&ring_, &first, 1, &t, nullptr);
+    }
+    reap();
+    // EBUSY and EAGAIN: completions had to be taken first, which reap did; the rest is submitted in the next turn.
+    if (error < 0 && error != -ETIME && error != -EINTR && error != -EBUSY && error != -EAGAIN) {
+        throw std::system_error(-error, std::system_category(), "io_uring_enter");
+    }
+}
+
+bool uring::worth_polling() const noexcept {
+    return io_uring_sq_ready(&ring_) > 0 || io_uring_cq_ready(&ring_) > 0 ||
+           (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+void uring::wake() noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
+}
+
+// Submission
+
+// Never fails: a full queue is handed to the kernel, which empties it. A cancel always finds room.
+io_uring_sqe& uring::entry() noexcept {
+    for (;;) {
+        if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) return *sqe;
+        submit();
+    }
+}
+
+io_uring_sqe& uring::entry_for(operation& op) noexcept {
+    op.underway = true;
+    ++in_kernel_;
+    return entry();
+}
+
+void uring::submit() noexcept {
+    const int error = io_uring_submit(&ring_);
+    if (error == -EBUSY || error == -EAGAIN) {
+        io_uring_get_events(&ring_);
+        reap();
+    }
+}
+
+void uring::submit_cancel(std::uint64_t user_data) noexcept {
+    io_uring_sqe& sqe = entry();
+    io_uring_prep_cancel64(&sqe, user_data, 0);
+    sqe.user_data = tag_cancel;
+    ++in_kernel_;
+}
+
+// A multishot poll: each wake completes it once more, and the counter need not be read.
+void uring::arm_wake() noexcept {
+    io_uring_sqe& sqe = entry();
+    io_uring_prep_poll_multishot(&sqe, wake_fd_, POLLIN);
+    sqe.user_data = tag_wake;
+    wake_armed_ = true;
+}
+
+// Gives the kernel what `op` needs; false when memory is out.
+bool uring::hand_over(operation& op) noexcept {
+    descriptor& d = *op.on;
+    switch (op.kind) {
+        case operation_kind::receive:
+        case operation_kind::receive_into:
+        case operation_kind::accept: {
+            ring_state* state = state_of(d);
+            if (!state) return false;
+            if (state->armed) return true;  // its completions are for this operation
+            if (op.kind == operation_kind::accept) {
+                arm_accept(d);
+            } else if (op.kind == operation_kind::receive_into) {
+                submit_receive(static_cast<receive_operation&>(op));
+            } else if (state->starved) {
+                return submit_receive_own(static_cast<receive_operation&>(op));
+            } else {
+                arm_receive(d);
+            }
+            return true;
+        }
+        case operation_kind::send: submit_send(static_cast<send_operation&>(op)); return true;
+        case operation_kind::connect: {
+            io_uring_sqe& sqe = entry_for(op);
+            const auto& to = static_cast<connect_operation&>(op);
+            io_uring_prep_connect(&sqe, d.fd, to.address, to.address_size);
+            sqe.user_data = tagged(&op, tag_operation);
+            return true;
+        }
+        case operation_kind::poll_read:
+        case operation_kind::poll_write: {
+            io_uring_sqe& sqe = entry_for(op);
+            io_uring_prep_poll_add(&sqe, d.fd, op.kind == operation_kind::poll_read ? POLLIN : POLLOUT);
+            sqe.user_data = tagged(&op, tag_operation);
+            return true;
+        }
+    }
+    return false;
+}
+
+// MSG_WAITALL: the kernel goes on until all is sent, or an error comes.
+void uring::submit_send(send_operation& op) noexcept {
+    op.advance(0);  // pieces of no bytes
+    io_uring_sqe& sqe = entry_for(op);
+    if (op.piece_count == 1) {
+        io_uring_prep_send(&sqe, op.on->fd, op.pieces->data, op.pieces->size, MSG_NOSIGNAL | MSG_WAITALL);
+    } else {
+        op.message.msg_iov = reinterpret_cast<iovec*>(op.pieces);
+        op.message.msg_iovlen = op.piece_count < IOV_MAX ? op.piece_count : IOV_MAX;
+        io_uring_prep_sendmsg(&sqe, op.on->fd, &op.message, MSG_NOSIGNAL | MSG_WAITALL);
+    }
+    sqe.user_data = tagged(&op, tag_operation);
+}
+
+void uring::submit_receive(receive_operation& op) noexcept {
+    io_uring_sqe& sqe = entry_for(op);
+    io_uring_prep_recv(&sqe, op.on->fd, op.memory.data, op.memory.size, 0);
+    sqe.user_data = tagged(&op, tag_operation);
+}
+
+// Chunks hold all of the kernel's buffers: this receive brings one from the heap, so that tasks which keep chunks
+// stop nobody.
+bool uring::submit_receive_own(receive_operation& op) noexcept {
+    heap_block* block = nullptr;
+    try {
+        block = heap_block::make(uring_buffers::buffer_size);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    op.on->ring->starved = false;  // after this one, the ring is tried again
+    op.data = chunk(*block, block->bytes(), uring_buffers::buffer_size);
+    op.memory = mutable_buffer(block->bytes(), uring_buffers::buffer_size);
+    submit_receive(op);
+    return true;
+}
+
+// Completion
+
+// The only place where completions are taken. Each leaves the queue before it is looked at: dispatching may submit, and a
+// full submission queue may come back here.
+void uring::reap() noexcept {
+    unsigned head = *ring_.cq.khead;
+    while (head != io_uring_smp_load_acquire(ring_.cq.ktail)) {
+        const io_uring_cqe& place = ring_.cq.cqes[head & *ring_.cq.kring_mask];
+        io_uring_cqe cqe{};
+        cqe.user_data = place.user_data;
+        cqe.res = place.res;
+        cqe.flags = place.flags;
+        io_uring_cq_advance(&ring_, 1);
+        dispatch(cqe);
+        head = *ring_.cq.khead;
+    }
+    if (!wake_armed_) arm_wake();
+}
+
+void uring::dispatch(const io_uring_cqe& cqe) noexcept {
+    switch (cqe.user_data & tag_mask) {
+        case tag_operation:
+            --in_kernel_;
+            operation_done(*reinterpret_cast<operation*>(cqe.user_data), cqe.res);
+            break;
+        case tag_multishot:
+            multishot_done(*reinterpret_cast<descriptor*>(cqe.user_data - tag_multishot), cqe);
+            break;
+        case tag_wake:
+            if (!(cqe.flags & IORING_CQE_F_MORE)) wake_armed_ = false;
+            break;
+        default: --in_kernel_; break;  // a cancel's own completion says nothing new
+    }
+}
+
+void uring::operation_done(operation& op, int result) noexcept {
+    op.underway = false;
+    switch (op.kind) {
+        case operation_kind::receive: {  // into a buffer of its own
+            auto& receive = static_cast<receive_operation&>(op);
+            receive.data.truncate(result > 0 ? static_cast<std::size_t>(result) : 0);
+            if (result <= 0) receive.data.reset();
+            break;
+        }
+        case operation_kind::send: {
+            if (result < 0) break;
+            auto& send = static_cast<send_operation&>(op);
+            send.advance(static_cast<std::size_t>(result));
+            result = 0;
+            if (send.piece_count == 0) break;
+            if (!send.cancel_asked) {
+                submit_send(send);
+                return;
+            }
+            result = -ECANCELED;
+            break;
+        }
+        case operation_kind::poll_read:
+        case operation_kind::poll_write:
+            if (result > 0) result = (result & POLLNVAL) ? -EBADF : 0;
+            break;
+        default: break;
+    }
+    finish(op, result);
+}
+
+void uring::finish(operation& op, int result) noexcept {
+    place_of(op) = nullptr;
+    op.result = result;
+    op.settled = true;
+    home_.schedule(op);
+}
+
+// What a refusal means, in words.
+static std::string explain(int error, const char* step) {
+    std::string text = std::string(step) + ": " + std::strerror(error);
+    if (error == EINVAL) return text + " (it needs Linux 6.1 or later)";
+    if (error == ENOSYS) return text + " (a kernel without io_uring, or a seccomp filter as container runtimes install)";
+    if (error == EPERM || error == EACCES) {
+        int disabled = 0;
+        if (std::FILE* f = std::fopen("/proc/sys/kernel/io_uring_disabled", "re")) {
+            if (std::fscanf(f, "%d", &disabled) != 1) disabled = 0;
+            std::fclose(f);
+        }
+        if (disabled != 0) return text + " (kernel.io_uring_disabled is " + std::to_string(disabled) + ")";
+        return text + " (a seccomp filter, as container runtimes install)";
+    }
+    return text;
+}
+
+std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, std::string& why) {
+    int error = 0;
+    const char* step = "";
+    auto made = std::make_unique<uring>(home, options, error, step);
+    if (error == 0) return made;
+    why = explain(-error, step);
+    return nullptr;
+}
+
+}  // namespace bight::detail

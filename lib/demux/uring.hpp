@@ -1,0 +1,93 @@
+// The io_uring demultiplexer.
+#pragma once
+
+#include "demultiplexer.hpp"
+#include "ring_state.hpp"
+#include "uring_buffers.hpp"
+
+#include <liburing.h>
+
+#include <cstdint>
+#include <thread>
+
+namespace bight::detail {
+
+/// One ring for the reactor's thread and no lock (IORING_SETUP_SINGLE_ISSUER); completions are run when this thread asks for
+/// them (DEFER_TASKRUN); what a turn submits enters the kernel together, with the wait. Receives into the reactor's
+/// buffers and accepts are multishot: armed once, they complete again and again.
+///
+/// The kernel's loan: a descriptor is kept (descriptor::keep) from the arming of a multishot to its completion without
+/// IORING_CQE_F_MORE, and an operation from its start to its completion. A cancel is queued behind what it cancels and before
+/// whatever reuses the same operation, so that a late one finds nothing rather than the wrong thing.
+class uring final : public demultiplexer {
+  public:
+    /// Not usable, and to be destroyed, when `error` (-errno) is set; `step` says what failed.
+    uring(reactor& home, const reactor_options& options, int& error, const char*& step);
+    ~uring() override;
+
+    std::string_view name() const noexcept override { return "io_uring"; }
+    int pollable() const noexcept override { return ring_.ring_fd; }
+    bool idle() const noexcept override { return in_kernel_ == 0 && multishots_ == 0; }
+    bool worth_polling() const noexcept override;
+    void enter_thread() override;
+
+    void attach(descriptor& d) override { list(d); }
+    void detach(descriptor& d, bool close_it) noexcept override;
+    bool start(operation& op) noexcept override;
+    bool cancel(operation& op) noexcept override;
+    bool settle(operation&) noexcept override { return true; }
+    void wait(duration limit) override;
+    void wake() noexcept override;
+    void stop_all() noexcept override;
+
+  private:
+    // Submission (uring.cpp)
+    io_uring_sqe& entry() noexcept;
+    io_uring_sqe& entry_for(operation& op) noexcept;
+    void submit() noexcept;
+    void submit_cancel(std::uint64_t user_data) noexcept;
+    bool hand_over(operation& op) noexcept;
+    void submit_send(send_operation& op) noexcept;
+    void submit_receive(receive_operation& op) noexcept;
+    bool submit_receive_own(receive_operation& op) noexcept;
+    void arm_wake() noexcept;
+
+    // Completion (uring.cpp)
+    void reap() noexcept;
+    void dispatch(const io_uring_cqe& cqe) noexcept;
+    void operation_done(operation& op, int result) noexcept;
+    void finish(operation& op, int result) noexcept;
+
+    // Multishot receives and accepts (uring_multishot.cpp)
+    ring_state* state_of(descriptor& d) noexcept;
+    void arm_receive(descriptor& d) noexcept;
+    void arm_accept(descriptor& d) noexcept;
+    void armed(descriptor& d, io_uring_sqe& sqe) noexcept;
+    void stop_multishot(descriptor& d) noexcept;
+    void multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept;
+    void received(descriptor& d, const io_uring_cqe& cqe) noexcept;
+    void accepted(descriptor& d, int fd) noexcept;
+    bool take_arrived(operation& op) noexcept;
+    bool take_received(receive_operation& op, ring_state& state) noexcept;
+    void drop_arrived(descriptor& d) noexcept;
+
+    reactor& home_;
+    io_uring ring_{};
+    uring_buffers* buffers_ = nullptr;
+    int wake_fd_ = -1;
+    std::uint64_t in_kernel_ = 0;    // operations and cancels that have not completed
+    std::uint64_t multishots_ = 0;   // armed
+    std::thread::id thread_;
+    bool made_ = false;
+    bool enabled_ = false;
+    bool wake_armed_ = false;
+};
+
+/// What user_data says besides an address, whose low bits are free.
+enum uring_tag : std::uint64_t { tag_operation = 0, tag_multishot = 1, tag_wake = 2, tag_cancel = 3, tag_mask = 7 };
+
+inline std::uint64_t tagged(const void* p, uring_tag tag) noexcept {
+    return reinterpret_cast<std::uintptr_t>(p) | tag;
+}
+
+}  // namespace bight::detail

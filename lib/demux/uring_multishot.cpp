@@ -1,0 +1,186 @@
+// Receives and accepts that complete again and again, and what arrives while nobody asks for it.
+#include "uring.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+namespace bight::detail {
+
+namespace {
+
+// When a socket's task does not read, this many buffers wait for it before its receive is stopped; the kernel may
+// fill a few more until the stop reaches it.
+constexpr unsigned unread_buffers = 4;
+// The same for connections that nobody accepts.
+constexpr std::size_t unaccepted_connections = 64;
+
+}  // namespace
+
+ring_state* uring::state_of(descriptor& d) noexcept {
+    if (!d.ring) d.ring = new (std::nothrow) ring_state;
+    return d.ring;
+}
+
+void uring::arm_receive(descriptor& d) noexcept {
+    io_uring_sqe& sqe = entry();
+    io_uring_prep_recv(&sqe, d.fd, nullptr, 0, 0);
+    sqe.ioprio |= IORING_RECV_MULTISHOT;
+    sqe.flags |= IOSQE_BUFFER_SELECT;
+    sqe.buf_group = uring_buffers::group;
+    armed(d, sqe);
+}
+
+// No address is asked for: the kernel would write all of them into the same place.
+void uring::arm_accept(descriptor& d) noexcept {
+    d.ring->listening = true;
+    io_uring_sqe& sqe = entry();
+    io_uring_prep_multishot_accept(&sqe, d.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    armed(d, sqe);
+}
+
+void uring::armed(descriptor& d, io_uring_sqe& sqe) noexcept {
+    sqe.user_data = tagged(&d, tag_multishot);
+    d.ring->armed = true;
+    d.ring->stopping = false;
+    d.keep();
+    ++multishots_;
+}
+
+void uring::stop_multishot(descriptor& d) noexcept {
+    d.ring->stopping = true;
+    submit_cancel(tagged(&d, tag_multishot));
+}
+
+void uring::multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept {
+    ring_state& state = *d.ring;
+    const bool ended = (cqe.flags & IORING_CQE_F_MORE) == 0;
+    if (ended) {
+        state.armed = state.stopping = false;
+        --multishots_;
+    }
+    if (cqe.flags & IORING_CQE_F_BUFFER) {
+        received(d, cqe);
+    } else if (state.listening && cqe.res >= 0) {
+        accepted(d, cqe.res);
+    } else if (cqe.res == -ENOBUFS && !state.listening) {
+        state.starved = true;
+    } else if (cqe.res != -ECANCELED) {
+        state.has_end = true;
+        state.end = cqe.res;
+    }
+    if (operation* op = d.reading; op && !op->underway) {
+        if (take_arrived(*op)) {
+            finish(*op, op->result);
+        } else if (!hand_over(*op)) {
+            finish(*op, -ENOMEM);
+        }
+    }
+    if (ended) d.drop();
+}
+
+void uring::received(descriptor& d, const io_uring_cqe& cqe) noexcept {
+    uring_buffers::slot& s = buffers_->filled(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+    buffers_->lend();
+    if (cqe.res <= 0 || d.fd < 0) {
+        buffers_->give_back(s);
+        if (cqe.res <= 0) {
+            d.ring->has_end = true;
+            d.ring->end = cqe.res;
+        }
+        return;
+    }
+    ring_state& state = *d.ring;
+    s.offset = 0;
+    s.length = static_cast<std::uint32_t>(cqe.res);
+    s.next = ring_state::none;
+    if (state.count == 0) {
+        state.first = s.id;
+    } else {
+        buffers_->filled(state.last).next = s.id;
+    }
+    state.last = s.id;
+    ++state.count;
+    if (state.count >= unread_buffers && !d.reading && state.armed && !state.stopping) stop_multishot(d);
+}
+
+void uring::accepted(descriptor& d, int fd) noexcept {
+    if (d.fd < 0) {
+        ::close(fd);
+        return;
+    }
+    ring_state& state = *d.ring;
+    try {
+        state.accepted.push_back(fd);
+    } catch (const std::bad_alloc&) {
+        ::close(fd);
+        return;
+    }
+    if (state.accepted.size() >= unaccepted_connections && !d.reading && state.armed && !state.stopping) {
+        stop_multishot(d);
+    }
+}
+
+// True when something that arrived before answers `op`.
+bool uring::take_arrived(operation& op) noexcept {
+    ring_state& state = *op.on->ring;
+    if (op.kind == operation_kind::accept) {
+        if (!state.accepted.empty()) {
+            op.result = state.accepted.front();
+            state.accepted.erase(state.accepted.begin());
+            return true;
+        }
+    } else if (op.kind == operation_kind::poll_read) {
+        if (state.count > 0) {
+            op.result = 0;
+            return true;
+        }
+    } else if (take_received(static_cast<receive_operation&>(op), state)) {
+        return true;
+    }
+    if (!state.has_end) return false;
+    state.has_end = false;
+    op.result = state.end;
+    return true;
+}
+
+bool uring::take_received(receive_operation& op, ring_state& state) noexcept {
+    if (state.count == 0) return false;
+    uring_buffers::slot& s = buffers_->filled(state.first);
+    char* const bytes = buffers_->bytes(s) + s.offset;
+    if (op.kind == operation_kind::receive) {
+        op.result = static_cast<int>(s.length);
+        state.first = s.next;
+        --state.count;
+        op.data = chunk(s, bytes, s.length);
+        return true;
+    }
+    const std::size_t count = op.memory.size < s.length ? op.memory.size : s.length;
+    std::memcpy(op.memory.data, bytes, count);
+    s.offset += static_cast<std::uint32_t>(count);
+    s.length -= static_cast<std::uint32_t>(count);
+    if (s.length == 0) {
+        state.first = s.next;
+        --state.count;
+        buffers_->give_back(s);
+    }
+    op.result = static_cast<int>(count);
+    return true;
+}
+
+void uring::drop_arrived(descriptor& d) noexcept {
+    if (!d.ring) return;
+    ring_state& state = *d.ring;
+    while (state.count > 0) {
+        uring_buffers::slot& s = buffers_->filled(state.first);
+        state.first = s.next;
+        --state.count;
+        buffers_->give_back(s);
+    }
+    state.close_accepted();
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,49 @@
+#include <bight/io/line_reader.hpp>
+
+#include <utility>
+
+namespace bight {
+
+task<std::optional<std::string>> line_reader::next() {
+    std::string line;
+    while (!take_line(line)) {
+        const chunk more = co_await stream_.read_some();
+        if (!more) co_return std::nullopt;
+        append(more);
+    }
+    co_return std::optional<std::string>(std::move(line));
+}
+
+bool line_reader::take_line(std::string& line) {
+    const std::string_view rest = buffered();
+    const std::size_t found = rest.find(delimiter_, searched_);
+    // A line as long as the limit may be followed by a part of its delimiter.
+    const bool too_long = found == std::string_view::npos ? rest.size() >= limit_ + delimiter_.size() : found > limit_;
+    if (too_long) {
+        detail::throw_stream_error(errc::too_long, ("read a line of at most " + std::to_string(limit_) + " bytes from").c_str(),
+                                   stream_.lower());
+    }
+    if (found == std::string_view::npos) {
+        searched_ = rest.size() < delimiter_.size() ? 0 : rest.size() - delimiter_.size() + 1;
+        return false;
+    }
+    line.assign(rest.substr(0, found));
+    begin_ += found + delimiter_.size();
+    searched_ = 0;
+    return true;
+}
+
+// What was given out is dropped when there is more to keep, not at each line.
+void line_reader::append(const chunk& more) {
+    buffer_.erase(0, std::exchange(begin_, 0));
+    buffer_.append(more.begin(), more.end());
+}
+
+void line_reader::give_back() {
+    const std::string_view rest = buffered();
+    if (!rest.empty()) stream_.unread(chunk::copy_of(rest));
+    buffer_.clear();
+    begin_ = searched_ = 0;
+}
+
+}  // namespace bight

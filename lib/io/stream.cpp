@@ -1,0 +1,174 @@
+#include <bight/io/stream.hpp>
+
+#include <bight/net/address.hpp>
+
+#include <cstring>
+
+namespace bight {
+
+namespace detail {
+
+void throw_stream_error(std::error_code error, const char* operation, const transport& on) {
+    std::string what = operation;
+    what += ' ';
+    on.describe(what);
+    throw std::system_error(error, what);
+}
+
+bool read_awaiter::suspend(promise_base& p) noexcept {
+    if (!begin(p)) return true;
+    return to().start_read(*this) ? finish_now() : true;
+}
+
+bool write_awaiter_base::suspend(promise_base& p, const_buffer* first, std::size_t number) noexcept {
+    if (!begin(p)) return true;
+    pieces = first;
+    count = number;
+    return to().start_write(*this) ? finish_now() : true;
+}
+
+// close_waiter
+
+bool close_waiter::start() noexcept {
+    transport& t = to();
+    if (!t.is_open() || (only_writing_ && t.write_ended_ && !t.closer_)) return true;
+    if (t.closer_) {
+        error_ = errc::busy;
+        return true;
+    }
+    t.retain();  // until it is done: whoever closes may let go of its stream meanwhile
+    if (t.end_writes(*this, only_writing_)) {
+        finish({});
+        return true;
+    }
+    pending_ = true;
+    t.home().arm_grace(*this, patience_);
+    return false;
+}
+
+// Closes, or ends the outgoing direction, now that nothing is being written.
+void close_waiter::finish(std::error_code error) noexcept {
+    transport& t = to();
+    error_ = error;
+    if (!error && t.is_open()) {
+        if (only_writing_) {
+            error_ = t.shutdown_write();
+        } else {
+            t.close();
+        }
+    }
+    t.release();
+}
+
+void close_waiter::writer_gone() noexcept {
+    pending_ = false;
+    to().home().disarm_grace(*this);
+    finish(error_);
+    done();
+}
+
+void close_waiter::expired() noexcept {
+    error_ = errc::timed_out;
+    to().abort(errc::timed_out);  // ends the writer, which ends this
+}
+
+void close_waiter::cancel() noexcept {
+    transport& t = to();
+    pending_ = false;
+    t.home().disarm_grace(*this);
+    t.closer_ = nullptr;
+    t.abort(errc::aborted);
+    t.release();
+    confirm_cancel();
+}
+
+void close_waiter::describe(std::string& out) const {
+    out += "the last write to ";
+    to().describe(out);
+    out += ", to close it";
+}
+
+bool close_awaiter::suspend(promise_base& p) noexcept {
+    if (!begin(p)) return true;
+    return start() ? finish_now() : true;
+}
+
+}  // namespace detail
+
+// A read that is answered by what a chunk holds beyond what was wanted gives the rest back.
+task<> stream::read_exactly(mutable_buffer memory) {
+    auto* at = static_cast<char*>(memory.data);
+    std::size_t left = memory.size;
+    while (left > 0) {
+        const std::size_t got = co_await read_some(mutable_buffer(at, left));
+        if (got == 0) detail::throw_stream_error(errc::end_of_stream, "read from", lower());
+        at += got;
+        left -= got;
+    }
+}
+
+namespace {
+
+// Bytes that were taken from a stream and go back to it if they are not used.
+class held_bytes {
+  public:
+    explicit held_bytes(stream& s) noexcept : stream_(s) {}
+    held_bytes(const held_bytes&) = delete;
+    held_bytes& operator=(const held_bytes&) = delete;
+    ~held_bytes() {
+        if (text.empty()) return;
+        try {
+            stream_.unread(chunk::copy_of(text));
+        } catch (...) {
+            stream_.abort(std::make_error_code(std::errc::not_enough_memory));
+        }
+    }
+    std::string text;
+
+  private:
+    stream& stream_;
+};
+
+}  // namespace
+
+task<std::string> stream::read_until(std::string_view delimiter, std::size_t limit) {
+    held_bytes held(*this);
+    std::string& text = held.text;
+    std::size_t searched = 0;
+    for (;;) {
+        const std::size_t found = text.find(delimiter, searched);
+        if (found != std::string::npos && found + delimiter.size() <= limit) {
+            std::string line = text.substr(0, found + delimiter.size());
+            text.erase(0, line.size());
+            co_return line;
+        }
+        if (text.size() >= limit) detail::throw_stream_error(errc::too_long, "read until a delimiter from", lower());
+        searched = text.size() < delimiter.size() ? 0 : text.size() - delimiter.size() + 1;
+        chunk more = co_await read_some();
+        if (!more) detail::throw_stream_error(errc::end_of_stream, "read until a delimiter from", lower());
+        text.append(more.begin(), more.end());
+    }
+}
+
+address stream::peer() const { return transport_ ? transport_->peer() : address{}; }
+address stream::local() const { return transport_ ? transport_->local() : address{}; }
+
+void stream::set_no_delay(bool on) {
+    if (const auto error = transport_->set_no_delay(on)) detail::throw_stream_error(error, "set TCP_NODELAY of", lower());
+}
+
+void stream::set_keep_alive(bool on) {
+    if (const auto error = transport_->set_keep_alive(on)) {
+        detail::throw_stream_error(error, "set SO_KEEPALIVE of", lower());
+    }
+}
+
+// A close that is under way keeps the transport, and goes on.
+void stream::drop() noexcept {
+    transport* t = std::exchange(transport_, nullptr);
+    if (!t) return;
+    if (!t->closing() && t->is_open()) t->close();
+    t->release();
+}
+
+}  // namespace bight

@@ -1,0 +1,136 @@
+#include <bight/io/transport.hpp>
+
+#include <bight/core/reactor.hpp>
+#include <bight/io/stream.hpp>
+#include <bight/net/address.hpp>
+
+#include <cstring>
+#include <utility>
+
+namespace bight {
+
+namespace detail {
+
+// A request that no coroutine awaits (an outbox's) is run instead of resumed.
+void transport_request::complete(std::error_code error) noexcept {
+    error_ = error;
+    settled();
+    if (suspended()) {
+        ready();
+    } else {
+        to().home().schedule(*this);
+    }
+}
+
+void transport_request::complete_now(std::error_code error) noexcept {
+    error_ = error;
+    settled();
+    if (suspended()) {
+        ready_now().resume();
+    } else {
+        run();
+    }
+}
+
+void transport_request::complete_cancelled() noexcept {
+    settled();
+    if (suspended()) {
+        confirm_cancel();
+    } else {
+        error_ = errc::aborted;
+        to().home().schedule(*this);
+    }
+}
+
+}  // namespace detail
+
+void read_request::cancel() noexcept { to().cancel_read(); }
+void read_request::settled() noexcept { to().end_read(); }
+void read_request::describe(std::string& out) const {
+    out += "a read from ";
+    to().describe(out);
+}
+
+void write_request::cancel() noexcept { to().cancel_write(); }
+void write_request::settled() noexcept { to().end_write(); }
+void write_request::describe(std::string& out) const {
+    out += "a write to ";
+    to().describe(out);
+}
+
+bool transport::start_read(read_request& request) noexcept {
+    if (reader_) {
+        request.set_error(errc::busy);
+        return true;
+    }
+    if (unread_) {
+        if (!request.into.data) {
+            request.data = std::move(unread_);
+            return true;
+        }
+        const std::size_t n = unread_.size() < request.into.size ? unread_.size() : request.into.size;
+        std::memcpy(request.into.data, unread_.data(), n);
+        request.count = n;
+        unread_.remove_prefix(n);
+        if (!unread_) unread_.reset();
+        return true;
+    }
+    if (!is_open()) {
+        request.set_error(errc::closed);
+        return true;
+    }
+    reader_ = &request;
+    if (!read(request)) return false;
+    reader_ = nullptr;
+    return true;
+}
+
+bool transport::start_write(write_request& request) noexcept {
+    if (write_ended_ || !is_open()) {
+        request.set_error(errc::closed);
+        return true;
+    }
+    if (writer_) {
+        request.set_error(errc::busy);
+        return true;
+    }
+    writer_ = &request;
+    if (!write(request)) return false;
+    writer_ = nullptr;
+    return true;
+}
+
+bool transport::end_writes(detail::close_waiter& waiting, bool only_writing) noexcept {
+    write_ended_ = true;
+    if (!only_writing) closing_ = true;
+    if (!writer_) return true;  // whoever waits for its turn to write has one who writes before it
+    closer_ = &waiting;
+    return false;
+}
+
+std::error_code transport::claim_writer(write_request& request) noexcept {
+    if (write_ended_ || !is_open()) return errc::closed;
+    if (writer_) {
+        next_writer_ = &request;
+        return errc::busy;
+    }
+    writer_ = &request;
+    return {};
+}
+
+void transport::end_write() noexcept {
+    writer_ = std::exchange(next_writer_, nullptr);
+    if (writer_) {
+        writer_->writer_free();
+        return;
+    }
+    if (auto* closer = std::exchange(closer_, nullptr)) closer->writer_gone();
+}
+
+address transport::peer() const { return {}; }
+address transport::local() const { return {}; }
+std::error_code transport::set_no_delay(bool) noexcept { return {}; }
+std::error_code transport::set_keep_alive(bool) noexcept { return {}; }
+void transport::describe(std::string& out) const { out += "a stream"; }
+
+}  // namespace bight

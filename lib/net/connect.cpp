@@ -1,0 +1,133 @@
+#include <bight/net/connect.hpp>
+
+#include "resolve.hpp"
+#include "socket_transport.hpp"
+
+#include <bight/core/reactor.hpp>
+#include <bight/core/timeout.hpp>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace bight {
+
+namespace {
+
+using detail::operation_kind;
+using detail::promise_base;
+using detail::socket_transport;
+using detail::waiter;
+
+// Awaits the connection of a socket that is on its reactor already; gives 0 or -errno.
+class connect_awaiter final : public waiter {
+  public:
+    connect_awaiter(socket_transport& t, const address& to) noexcept : operation_(*this), transport_(t), to_(to) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        if (!begin(h.promise())) return true;
+        return transport_.start_connect(operation_, to_) ? finish_now() : true;
+    }
+    int await_resume() const noexcept { return operation_.result; }
+
+    void cancel() noexcept override {
+        if (transport_.cancel_connect(operation_)) confirm_cancel();
+    }
+    void describe(std::string& out) const override { out += "a connection to " + to_.to_string(); }
+
+  private:
+    class connecting final : public detail::connect_operation {
+      public:
+        explicit connecting(connect_awaiter& w) noexcept : waiter_(w) { kind = operation_kind::connect; }
+
+      private:
+        void completed() noexcept override { waiter_.connected(); }
+        connect_awaiter& waiter_;
+    };
+
+    void connected() noexcept {
+        if (operation_.result == -ECANCELED) {
+            confirm_cancel();
+        } else {
+            ready_now().resume();
+        }
+    }
+
+    connecting operation_;
+    socket_transport& transport_;
+    const address to_;
+};
+
+// The sockets of one attempt are closed with the stream.
+task<int> try_address(const address to, const endpoint& where, stream& out) {
+    const int fd = ::socket(to.native_family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) co_return -errno;
+    stream s(socket_transport::make(*reactor::current(), fd));
+    if (!where.interface.empty()) {
+        const address from = address::from_ip(where.interface, 0);
+        if (::bind(fd, static_cast<const sockaddr*>(from.native()), static_cast<socklen_t>(from.native_size())) < 0) {
+            co_return -errno;
+        }
+    }
+    const int result = co_await connect_awaiter(static_cast<socket_transport&>(s.lower()), to);
+    if (result == 0) out = std::move(s);
+    co_return result;
+}
+
+task<stream> connect_any(const endpoint& where) {
+    std::vector<address> addresses;
+    if (where.kind == endpoint::kind_type::unix_domain) {
+        addresses.push_back(address::from_path(where.path));
+    } else {
+        addresses = co_await detail::resolve(where.host.empty() ? "localhost" : where.host, where.port,
+                                             where.kind == endpoint::kind_type::tcp6);
+    }
+    int error = EHOSTUNREACH;
+    std::string tried;
+    for (const address& to : addresses) {
+        stream s;
+        const int result = co_await try_address(to, where, s);
+        if (result == 0) co_return s;
+        error = -result;
+        tried += (tried.empty() ? "" : ", ") + to.to_string();
+    }
+    throw std::system_error(error, std::system_category(), "cannot connect to " + where.to_string() +
+                                                               (addresses.size() > 1 ? " (tried " + tried + ")" : ""));
+}
+
+stream adopt(const endpoint& where) {
+    const int copy = ::fcntl(where.descriptor, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) throw std::system_error(errno, std::system_category(), "cannot use " + where.to_string());
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    if (::getsockopt(copy, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || listening) {
+        const int error = listening ? EINVAL : errno;
+        ::close(copy);
+        throw std::system_error(error, std::system_category(),
+                                where.to_string() + (listening ? " listens, and is no connection" : ""));
+    }
+    return stream(socket_transport::make(*reactor::current(), copy));
+}
+
+}  // namespace
+
+task<stream> connect(endpoint where, connect_options options) {
+    if (where.kind == endpoint::kind_type::descriptor) co_return adopt(where);
+    const duration limit = where.timeout >= duration::zero() ? where.timeout : options.timeout;
+    auto connected = co_await try_with_timeout(connect_any(where), limit);
+    if (!connected) {
+        throw std::system_error(errc::timed_out, "cannot connect to " + where.to_string());
+    }
+    co_return std::move(*connected);
+}
+
+task<stream> connect(std::string where, connect_options options) {
+    endpoint parsed = endpoint::parse(where);
+    co_return co_await connect(std::move(parsed), options);
+}
+
+}  // namespace bight

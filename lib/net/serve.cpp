@@ -1,0 +1,179 @@
+#include "serving.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/net/address.hpp>
+
+#include <new>
+#include <utility>
+
+namespace bight::detail {
+
+// Waits until a server with a limit may accept once more.
+class serving::room_awaiter final : public waiter {
+  public:
+    explicit room_awaiter(serving& s) noexcept : server_(s) {}
+    bool await_ready() const noexcept {
+        return server_.options_.max_connections == 0 || server_.connections_ < server_.options_.max_connections;
+    }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        if (begin(h.promise())) server_.waiting_for_room_ = this;
+        return true;
+    }
+    void await_resume() const noexcept {}
+    void cancel() noexcept override {
+        server_.waiting_for_room_ = nullptr;
+        confirm_cancel();
+    }
+    void describe(std::string& out) const override { out += "one of its connections to end"; }
+    void there_is_room() noexcept { ready(); }
+
+  private:
+    serving& server_;
+};
+
+task<> serving::accept_all() {
+    for (;;) {
+        co_await room_awaiter(*this);
+        auto accepted = co_await as_result(listener_.accept());
+        if (accepted) {
+            begin_connection(std::move(*accepted));
+            continue;
+        }
+        // One that cannot be used (select: its descriptor is too high) is refused; the server goes on.
+        if (accepted.error() == std::errc::too_many_files_open || accepted.error() == std::errc::not_enough_memory) {
+            std::string where = listener_.local().to_string();
+            log(log_level::warning, "refused a connection to " + where + ": " + accepted.error().message());
+            continue;
+        }
+        throw std::system_error(accepted.error(), "accept on " + listener_.local().to_string());
+    }
+}
+
+void serving::begin_connection(stream peer) {
+    transport& t = peer.lower();
+    auto* c = new connection_job(*this, t, ++accepted_);
+    try {
+        task<> begun = protocol_.begin(std::move(peer));
+        c->task_ = std::move(begun).release();
+        if (!c->task_) misused_task();
+    } catch (...) {  // the coroutine could not even be made
+        t.abort(errc::aborted);
+        report_job_error(*c, std::current_exception());
+        delete c;
+        return;
+    }
+    c->next_ = first_;
+    if (first_) first_->previous_ = c;
+    first_ = c;
+    ++connections_;
+    c->task_.promise().become_root(*c, c->task_.handle());
+    c->start(home(), &owner(), c->task_.promise());
+}
+
+void serving::connection_ended(connection_job& c) noexcept {
+    (c.previous_ ? c.previous_->next_ : first_) = c.next_;
+    if (c.next_) c.next_->previous_ = c.previous_;
+    --connections_;
+    delete &c;
+    if (waiting_for_room_) std::exchange(waiting_for_room_, nullptr)->there_is_room();
+    if (connections_ == 0 && !accepting_running_) {
+        home().disarm_grace(*this);
+        conclude_here(accepting_.result() == outcome::cancelled);
+    }
+}
+
+void serving::cancel() noexcept {
+    if (accepting_running_) accepting_.request_cancel();
+}
+
+// No more connections: the rest may drain.
+std::coroutine_handle<> serving::child_finished(job&) noexcept {
+    accepting_running_ = false;
+    owner().adopt_trace(accepting_);
+    listener_.close();
+    if (connections_ == 0) return conclude(accepting_.result() == outcome::cancelled);
+    home().arm_grace(*this, options_.drain);
+    return std::noop_coroutine();
+}
+
+void serving::expired() noexcept {
+    cancelling_ = true;
+    for (connection_job* c = first_; c; c = c->next_) c->request_cancel();
+}
+
+void serving::describe(std::string& out) const {
+    out += "a server";
+    if (listener_) out += " at " + listener_.local().to_string();
+    out += " with " + std::to_string(connections_) + " connections";
+    if (!accepting_running_) out += cancelling_ ? " (stopping)" : " (draining)";
+}
+
+void serving::visit_jobs(void (*visit)(const job&, void*), void* context) const {
+    if (accepting_running_) visit(accepting_, context);
+    for (const connection_job* c = first_; c; c = c->next_) visit(*c, context);
+}
+
+// connection_job
+
+// Closes a connection whose coroutine has returned while its outbox was still writing.
+class connection_job::flush final : public close_waiter {
+  public:
+    flush(connection_job& c, duration patience) noexcept : close_waiter(c.transport_, patience, false), connection_(c) {}
+    /// True when there was nothing to wait for.
+    bool begin_close() noexcept { return start(); }
+
+  private:
+    void done() noexcept override {
+        connection_job& c = connection_;
+        delete this;
+        c.home().schedule(c);
+    }
+    void run() noexcept override {}
+    connection_job& connection_;
+};
+
+connection_job::connection_job(serving& server, transport& t, std::uint64_t number) noexcept
+    : server_(server), transport_(t), number_(number) {
+    t.retain();
+}
+
+connection_job::~connection_job() { transport_.release(); }
+
+void connection_job::describe(std::string& out) const {
+    out += "connection " + std::to_string(number_) + " from ";
+    transport_.describe(out);
+}
+
+std::coroutine_handle<> connection_job::finished() noexcept {
+    if (result() == outcome::error) {
+        report_job_error(*this, task_.promise().error());
+        transport_.abort(errc::aborted);  // the peer must not take a failure for a regular end
+    }
+    if (result() == outcome::value && transport_.writer()) {
+        auto* f = new (std::nothrow) flush(*this, server_.options_.close_deadline);
+        if (f && !f->begin_close()) return std::noop_coroutine();
+        delete f;
+    }
+    home().schedule(*this);  // the frame is freed when it is no longer the one that calls
+    return std::noop_coroutine();
+}
+
+void connection_job::reap() noexcept {
+    task_.reset();
+    server_.connection_ended(*this);
+}
+
+// What serve is
+
+task<> serve_listener(listener l, serve_options options, protocol_handle p) {
+    co_await serving(l, options, *p);
+}
+
+task<> serve_endpoint(std::string where, serve_options options, protocol_handle p) {
+    listener l = listen(endpoint::parse(where), options.listen);
+    co_await serving(l, options, *p);
+}
+
+}  // namespace bight::detail

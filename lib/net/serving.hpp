@@ -1,0 +1,79 @@
+// The scope of a server: its accepting task and its connections.
+#pragma once
+
+#include <bight/core/scope.hpp>
+#include <bight/net/serve.hpp>
+
+#include <cstdint>
+
+namespace bight::detail {
+
+class serving;
+
+/// The job of one connection. It frees itself when its coroutine has ended and its last bytes have gone out.
+class connection_job final : public job, public pooled {
+  public:
+    connection_job(serving& server, transport& t, std::uint64_t number) noexcept;
+    void describe(std::string& out) const override;
+
+  private:
+    friend class serving;
+    class flush;
+
+    ~connection_job();
+    std::coroutine_handle<> finished() noexcept override;
+    void reap() noexcept override;
+
+    serving& server_;
+    transport& transport_;        // kept, to reset it when the coroutine fails
+    task_handle<void> task_;
+    std::uint64_t number_;        // counted from 1 for each server
+    connection_job* next_ = nullptr;
+    connection_job* previous_ = nullptr;
+};
+
+/// Awaits the end of a server. Its cancellation, or the failure of accepting, ends it in three steps: no more
+/// connections; those that are there may end by themselves until the drain deadline; then they are cancelled. It
+/// goes on when none is left.
+class serving final : public scope, private grace_timer {
+  public:
+    serving(listener& l, const serve_options& options, protocol& p) noexcept
+        : listener_(l), options_(options), protocol_(p) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
+        if (!begin(h.promise())) return std::noop_coroutine();
+        accepting_.give(accept_all());
+        accepting_running_ = true;
+        return accepting_.launch_now(*this, home(), owner());
+    }
+    void await_resume() { accepting_.take(); }
+
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override;
+
+  private:
+    friend class connection_job;
+    class room_awaiter;
+
+    task<> accept_all();
+    void begin_connection(stream peer);
+    void connection_ended(connection_job& c) noexcept;
+    std::coroutine_handle<> child_finished(job& accepting) noexcept override;
+    void expired() noexcept override;
+
+    listener& listener_;
+    const serve_options& options_;
+    protocol& protocol_;
+    child_job<void> accepting_;
+    room_awaiter* waiting_for_room_ = nullptr;
+    connection_job* first_ = nullptr;
+    std::uint64_t accepted_ = 0;
+    std::uint32_t connections_ = 0;
+    bool accepting_running_ = false;
+    bool cancelling_ = false;     // the drain deadline is over
+};
+
+}  // namespace bight::detail

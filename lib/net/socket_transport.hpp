@@ -1,0 +1,75 @@
+// The transport of connected sockets.
+#pragma once
+
+#include "../demux/demultiplexer.hpp"
+
+#include <bight/core/frame_pool.hpp>
+#include <bight/io/transport.hpp>
+#include <bight/net/address.hpp>
+
+namespace bight::detail {
+
+/// A connected stream socket on a reactor. One object holds all that a connection needs: the descriptor, and one operation for
+/// each direction. It lives until its last stream has let go of it and the kernel has, too.
+class socket_transport final : public transport, private descriptor, public pooled {
+  public:
+    /// Takes over `fd`, a connected stream socket. Throws std::system_error; `fd` is closed then.
+    static socket_transport& make(reactor& home, int fd);
+
+    bool read(read_request& request) noexcept override;
+    bool write(write_request& request) noexcept override;
+    void cancel_read() noexcept override;
+    void cancel_write() noexcept override;
+    std::error_code shutdown_write() noexcept override;
+    void close() noexcept override;
+    void abort(std::error_code reason) noexcept override;
+    bool is_open() const noexcept override { return fd >= 0; }
+    address peer() const override;
+    address local() const override;
+    int native_handle() const noexcept override { return fd; }
+    std::error_code set_no_delay(bool on) noexcept override;
+    std::error_code set_keep_alive(bool on) noexcept override;
+    void describe(std::string& out) const override;
+
+    /// For a socket that is not connected yet: demultiplexer::start and cancel.
+    bool start_connect(connect_operation& op, const address& to) noexcept;
+    bool cancel_connect(connect_operation& op) noexcept;
+
+  private:
+    class receiving final : public receive_operation {
+      public:
+        explicit receiving(socket_transport& t) noexcept : transport_(t) {}
+
+      private:
+        void completed() noexcept override { transport_.received(); }
+        socket_transport& transport_;
+    };
+    class sending final : public send_operation {
+      public:
+        explicit sending(socket_transport& t) noexcept : transport_(t) {}
+
+      private:
+        void completed() noexcept override { transport_.sent(); }
+        socket_transport& transport_;
+    };
+
+    socket_transport(reactor& home, int socket) noexcept;
+    ~socket_transport() = default;
+    void unused() noexcept override;
+    void keep() noexcept override { retain(); }
+    void drop() noexcept override { release(); }
+
+    std::error_code take_receive(read_request& request) noexcept;
+    std::error_code send_outcome() const noexcept;
+    void received() noexcept;
+    void sent() noexcept;
+    void detach_now() noexcept;
+
+    receiving receive_;
+    sending send_;
+    std::error_code aborted_;     // why what was pending ends, once it was aborted or closed
+    int end_ = 1;                 // 1: data may still come; 0: the stream ended; else the -errno it failed with
+    bool tcp_ = false;
+};
+
+}  // namespace bight::detail

@@ -1,0 +1,219 @@
+#!/bin/sh
+# Builds the tests and runs them: with g++, with clang, and with clang's sanitizers.
+#
+#   sh tests/run.sh [--quick | --full] [WORD...]
+#
+#   --quick   g++ only
+#   --full    also g++ with optimisation, clang without, and the tests on each demultiplexer as the default
+#   WORD      only tests whose name (as `meson test --list` prints it) contains one of the words: core, io/outbox
+#
+# What is missing is installed with apt, where there is apt. The last line is "N passed, N failed": test cases, over
+# all configurations. A configuration that cannot be built, and a program that crashes or hangs, is a failure.
+#
+# Environment: JOBS, how many processes build and test side by side (2); GXX and CLANGXX, the compilers.
+set -u
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+jobs=${JOBS:-2}
+gxx=${GXX:-$(command -v g++-12 || echo g++)}
+clangxx=${CLANGXX:-$(command -v clang++-19 || command -v clang++ || echo clang++-19)}
+
+usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; }
+
+matrix=default
+words=
+for argument in "$@"; do
+    case $argument in
+    --quick) matrix=quick ;;
+    --full) matrix=full ;;
+    -h | --help) usage && exit 0 ;;
+    -*) usage >&2 && exit 2 ;;
+    *) words="$words $argument" ;;
+    esac
+done
+
+links_sanitizers() {
+    echo 'int main() {}' | "$clangxx" -x c++ -fsanitize=address,undefined - -o /dev/null
+}
+
+. "$root/.ci/packages.sh"
+CXX=$gxx need_build_tools
+need catch2 'Catch2 2.13 or a later 2.x; without it Meson fetches its source' pkg-config --exists catch2
+need telnet 'a telnet client, for the tests of the samples' command -v telnet
+need netcat-openbsd 'OpenBSD netcat, for the tests of the samples' command -v nc
+if [ $matrix != quick ]; then
+    need clang-19 'clang 19' command -v "$clangxx"
+    need libclang-rt-19-dev "the sanitizers of clang 19" links_sanitizers
+fi
+install_missing
+clangxx=${CLANGXX:-$(command -v clang++-19 || echo "$clangxx")}
+
+# A fault must end the test with a report, not be printed and passed over.
+export ASAN_OPTIONS="halt_on_error=1:detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer) && {
+    export ASAN_SYMBOLIZER_PATH="$symbolizer" TSAN_SYMBOLIZER_PATH="$symbolizer"
+}
+
+passed=0
+failed=0
+
+fail() {
+    failed=$((failed + 1))
+    echo "FAILED: $*"
+}
+
+# Prints "PASSED FAILED", in test cases, of Meson's log of a run: one line of JSON for each test. A program that
+# failed without saying which case did (it crashed, or ran out of time), or that ended well without Catch2's summary
+# (something called exit), counts as one failure.
+count_cases() {
+    awk '
+        function number_before(text, pattern) {
+            if (!match(text, "[0-9]+ " pattern)) return 0
+            return substr(text, RSTART) + 0
+        }
+        {
+            good = bad = summaries = 0
+            if (match($0, /All tests passed \([0-9]+ assertions? in [0-9]+ test cases?\)/)) {
+                good = number_before(substr($0, RSTART, RLENGTH), "test case")
+                summaries = 1
+            } else if (match($0, /test cases: [0-9 |a-z]*/)) {
+                summary = substr($0, RSTART, RLENGTH)
+                sub(/[0-9]+ failed as expected/, "", summary)
+                good = number_before(summary, "passed")
+                bad = number_before(summary, "failed")
+                summaries = 1
+            }
+            if (bad == 0 && (!summaries || $0 !~ /"result": "OK"/)) {
+                bad = 1
+                match($0, /"name": "[^"]*"/)
+                print "FAILED, without saying which case: " substr($0, RSTART + 8, RLENGTH - 8) >"/dev/stderr"
+            }
+            all_good += good
+            all_bad += bad
+        }
+        END { print all_good + 0, all_bad + 0 }
+    ' "$1"
+}
+
+# The names of the tests of build directory $1 that were asked for.
+selected_tests() {
+    meson test -C "$1" --list 2>/dev/null | sed 's/^.* \/ //' | while read -r test; do
+        for word in $words; do
+            case $test in *"$word"*) echo "$test" && break ;; esac
+        done
+    done
+}
+
+# What to build for them: a program for each room, or everything; the tests of the samples need the samples.
+targets() {
+    if [ -n "$words" ]; then
+        selected_tests "$1" | sed 's|/.*||' | sort -u | while read -r room; do
+            [ "$room" = samples ] && echo all || echo "tests/${room}_tests"
+        done
+    fi
+}
+
+# Versions whose warnings are known: with them a warning is an error.
+warnings_are_errors() {
+    case $("$1" -dumpversion) in 12 | 12.* | 19 | 19.*) echo true ;; *) echo false ;; esac
+}
+
+# build NAME COMPILER [MESON_OPTION...]: leaves the programs in build/NAME.
+build() {
+    name=$1
+    compiler=$2
+    shift 2
+    directory=$root/build/$name
+    log=$root/build/$name.log
+    echo "== $name: building with $compiler"
+    mkdir -p "$root/build"
+    if ! command -v "$compiler" >/dev/null; then
+        fail "$name: there is no $compiler"
+        return 1
+    fi
+    # shellcheck disable=SC2046 # a list of words
+    {
+        if [ ! -f "$directory/build.ninja" ]; then
+            CXX=$compiler meson setup "$directory" "$root" -Dtests=enabled -Dsamples=enabled \
+                -Dwerror="$(warnings_are_errors "$compiler")" "$@"
+        elif [ -n "$missing" ]; then
+            meson setup --reconfigure "$directory"
+        fi && ninja -C "$directory" -j "$jobs" $(targets "$directory")
+    } >"$log" 2>&1 && return 0
+    fail "$name: the build failed"
+    tail -n 100 "$log"
+    return 1
+}
+
+# run NAME LABEL: runs the tests of build/NAME.
+run() {
+    directory=$root/build/$1
+    label=$2
+    names=
+    if [ -n "$words" ]; then
+        names=$(selected_tests "$directory")
+        if [ -z "$names" ]; then
+            fail "$label: no test has a name with$words"
+            return
+        fi
+    fi
+    results=$directory/meson-logs/results.json
+    rm -f "$results"
+    echo "== $label: testing"
+    # shellcheck disable=SC2086 # a list of words
+    meson test -C "$directory" --no-rebuild --num-processes "$jobs" --timeout-multiplier "${timeouts:-1}" \
+        --logbase results --print-errorlogs $names
+    status=$?
+    if [ ! -s "$results" ]; then
+        fail "$label: no test ran"
+        return
+    fi
+    # shellcheck disable=SC2046 # two numbers
+    set -- $(count_cases "$results")
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+    echo "== $label: $1 passed, $2 failed"
+    if [ $status -ne 0 ] && [ "$2" -eq 0 ]; then fail "$label: meson test gave $status"; fi
+}
+
+build_and_run() {
+    build "$@" && run "$1" "$1"
+}
+
+# use_from_outside NAME COMPILER: build/NAME installed, and bight as a subproject.
+use_from_outside() {
+    echo "== $1: using it from outside"
+    if sh "$root/tests/packaging/run.sh" "$root/build/$1" "$2" -Dbight:werror="$(warnings_are_errors "$2")"; then
+        passed=$((passed + 1))
+    else
+        fail "$1: bight cannot be used from outside"
+    fi
+}
+
+if build gcc "$gxx" -Dbuildtype=debug -Dbenchmarks=enabled; then
+    run gcc gcc
+    if [ $matrix != quick ] && [ -z "$words" ]; then use_from_outside gcc "$gxx"; fi
+fi
+if [ $matrix != quick ]; then
+    build_and_run clang "$clangxx" -Dbuildtype=debugoptimized
+    timeouts=3
+    build_and_run asan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
+    build_and_run tsan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false
+    timeouts=1
+fi
+if [ $matrix = full ]; then
+    if build gcc-optimized "$gxx" -Dbuildtype=release -Ddefault_library=shared; then
+        run gcc-optimized gcc-optimized
+        for demultiplexer in io_uring epoll poll select; do
+            export BIGHT_REACTOR=$demultiplexer
+            run gcc-optimized "gcc-optimized, $demultiplexer"
+        done
+        unset BIGHT_REACTOR
+    fi
+    build_and_run clang-debug "$clangxx" -Dbuildtype=debug
+fi
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

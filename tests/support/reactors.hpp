@@ -1,0 +1,209 @@
+// A reactor of each kind for tests, with a watchdog, and checks that nothing is left at the end.
+//
+//     TEST_CASE("what is promised") {
+//         test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+//         on.run([&]() -> bight::task<> { … });
+//     }
+#pragma once
+
+#include "catch.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/core/frame_pool.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/task.hpp>
+
+#include <dirent.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace test {
+
+inline std::string_view name_of(bight::demultiplexer_kind kind) {
+    switch (kind) {
+        case bight::demultiplexer_kind::io_uring: return "io_uring";
+        case bight::demultiplexer_kind::epoll: return "epoll";
+        case bight::demultiplexer_kind::poll: return "poll";
+        case bight::demultiplexer_kind::select: return "select";
+        default: return "automatic";
+    }
+}
+
+/// Those that can be had on this machine.
+inline const std::vector<bight::demultiplexer_kind>& demultiplexers() {
+    static const std::vector<bight::demultiplexer_kind> available = [] {
+        std::vector<bight::demultiplexer_kind> found;
+        for (const auto kind : {bight::demultiplexer_kind::io_uring, bight::demultiplexer_kind::epoll,
+                                bight::demultiplexer_kind::poll, bight::demultiplexer_kind::select}) {
+            try {
+                bight::reactor_options options;
+                options.demultiplexer = kind;
+                const bight::reactor tried(options);
+                found.push_back(kind);
+            } catch (const std::system_error& e) {
+                std::fprintf(stderr, "not tested: %s\n", e.what());
+            }
+        }
+        return found;
+    }();
+    return available;
+}
+
+/// How many descriptors this process has open.
+inline int open_descriptors() {
+    DIR* dir = ::opendir("/proc/self/fd");
+    if (!dir) return -1;
+    int count = 0;
+    while (::readdir(dir)) ++count;
+    ::closedir(dir);
+    return count - 3;  // ".", "..", and the one of the directory
+}
+
+/// Prints the tasks of a reactor and cancels them when it takes too long; ends the process when even that
+/// does not help.
+class watchdog {
+  public:
+    watchdog(bight::reactor& r, std::chrono::seconds limit)
+        : thread_([this, &r, limit] { watch(r, limit); }) {}
+    watchdog(const watchdog&) = delete;
+    watchdog& operator=(const watchdog&) = delete;
+    ~watchdog() { stop(); }
+
+    /// True when it had to bark.
+    bool stop() {
+        {
+            const std::lock_guard hold(lock_);
+            done_ = true;
+        }
+        changed_.notify_all();
+        if (thread_.joinable()) thread_.join();
+        return barked_;
+    }
+
+  private:
+    void watch(bight::reactor& r, std::chrono::seconds limit) {
+        std::unique_lock hold(lock_);
+        if (changed_.wait_for(hold, limit, [this] { return done_; })) return;
+        barked_ = true;
+        r.post([&r] {
+            std::fprintf(stderr, "hangs on %s:\n%s", std::string(r.demultiplexer_name()).c_str(),
+                         r.dump_tasks().c_str());
+            r.stop_now();
+        });
+        if (changed_.wait_for(hold, std::chrono::seconds(10), [this] { return done_; })) return;
+        std::fprintf(stderr, "the reactor takes no calls, or its tasks do not end when they are cancelled\n");
+        std::abort();
+    }
+
+    std::mutex lock_;
+    std::condition_variable changed_;
+    bool done_ = false;
+    bool barked_ = false;
+    std::thread thread_;
+};
+
+/// A reactor on one demultiplexer. When it is destroyed, it checks that as many frames and descriptors are
+/// left as before, and that every error which no task took was taken with take_errors().
+class reactor_fixture {
+  public:
+    explicit reactor_fixture(bight::demultiplexer_kind kind, bight::reactor_options options = {})
+        : name_(name_of(kind)),
+          frames_before_(bight::detail::live_frames()),
+          descriptors_before_(open_descriptors()) {
+        bight::set_error_handler(&on_error, this);
+        bight::set_log_handler(&on_log, this);
+        options.demultiplexer = kind;
+        reactor_.emplace(options);
+    }
+    reactor_fixture(const reactor_fixture&) = delete;
+    reactor_fixture& operator=(const reactor_fixture&) = delete;
+    ~reactor_fixture() { finish(); }
+
+    bight::reactor& reactor() { return *reactor_; }
+
+    /// Runs a task, or what a callable that gives a task makes; its value, or its error, is the result. The
+    /// callable is kept meanwhile, so a lambda with captures is safe.
+    template <class T>
+    T run(bight::task<T> root, std::chrono::seconds limit = std::chrono::seconds(30)) {
+        INFO("on " << name_);
+        watchdog guard(*reactor_, limit);
+        try {
+            return reactor_->run(std::move(root));
+        } catch (const bight::run_cancelled&) {
+            if (guard.stop()) FAIL("it hangs: see the tree of tasks above");
+            throw;
+        } catch (const std::exception& e) {
+            UNSCOPED_INFO("on " << name_ << ": " << e.what());
+            throw;
+        }
+    }
+    template <class F>
+        requires std::is_invocable_v<F&>
+    auto run(F make, std::chrono::seconds limit = std::chrono::seconds(30)) {
+        return run(make(), limit);
+    }
+
+    /// The reports of errors that no task took, so far; clears the list.
+    std::vector<std::string> take_errors() {
+        const std::lock_guard hold(lock_);
+        return std::exchange(errors_, {});
+    }
+    /// The messages that bight logged, so far; clears the list.
+    std::vector<std::string> take_log() {
+        const std::lock_guard hold(lock_);
+        return std::exchange(log_, {});
+    }
+
+    /// Destroys the reactor and makes the checks now.
+    void finish() {
+        if (!reactor_) return;
+        INFO("on " << name_);
+        reactor_.reset();
+        bight::set_error_handler(nullptr);
+        bight::set_log_handler(nullptr);
+        CHECK(bight::detail::live_frames() == frames_before_);
+        CHECK(open_descriptors() == descriptors_before_);
+        const auto untaken = take_errors();
+        CHECK(untaken == std::vector<std::string>{});
+    }
+
+  private:
+    static void on_error(const bight::error_report& report, void* self) {
+        auto& f = *static_cast<reactor_fixture*>(self);
+        std::string text = std::string(report.task) + ": " + report.to_string();
+        const std::lock_guard hold(f.lock_);
+        f.errors_.push_back(std::move(text));
+    }
+    static void on_log(bight::log_level, std::string_view message, void* self) {
+        auto& f = *static_cast<reactor_fixture*>(self);
+        const std::lock_guard hold(f.lock_);
+        f.log_.emplace_back(message);
+    }
+
+    std::string name_;
+    long frames_before_;
+    int descriptors_before_;
+    std::optional<bight::reactor> reactor_;
+    std::mutex lock_;
+    std::vector<std::string> errors_;
+    std::vector<std::string> log_;
+};
+
+}  // namespace test
+
+template <>
+struct Catch::StringMaker<bight::demultiplexer_kind> {
+    static std::string convert(bight::demultiplexer_kind kind) { return std::string(test::name_of(kind)); }
+};

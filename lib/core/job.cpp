@@ -90,40 +90,6 @@ void job::adopt_trace(job& child) noexcept {
 
 // waiter
 
-reactor& waiter::home() const noexcept { return promise_->job_->home(); }
-job& waiter::owner() const noexcept { return *promise_->job_; }
-
-void waiter::begin_shielded(promise_base& p) noexcept {
-    promise_ = &p;
-    p.job_->innermost_ = &p;
-    p.job_->waiter_ = this;
-}
-
-bool waiter::begin(promise_base& p) noexcept {
-    begin_shielded(p);
-    if (!p.job_->cancel_requested_) return true;
-    p.job_->schedule_unwind();
-    return false;
-}
-
-bool waiter::finish_now() noexcept {
-    job& j = *promise_->job_;
-    j.waiter_ = nullptr;
-    if (j.home().spend_budget()) return false;
-    j.home().schedule(*this);
-    return true;
-}
-
-void waiter::ready() noexcept {
-    promise_->job_->waiter_ = nullptr;
-    home().schedule(*this);
-}
-
-std::coroutine_handle<> waiter::ready_now() noexcept {
-    promise_->job_->waiter_ = nullptr;
-    return promise_->self_;
-}
-
 void waiter::confirm_cancel() noexcept { promise_->job_->schedule_unwind(); }
 
 void waiter::run() noexcept { promise_->self_.resume(); }

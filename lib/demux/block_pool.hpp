@@ -27,16 +27,34 @@ class block_pool {
     block_pool& operator=(const block_pool&) = delete;
 
     /// A block of block_size bytes, or null when memory is out.
-    block* take() noexcept;
-    void give_back(block& b) noexcept;
+    block* take() noexcept {
+        block* b = free_;
+        if (!b) [[unlikely]] b = make();
+        if (!b) return nullptr;
+        free_ = b->next;
+        --free_count_;
+        return b;
+    }
+    void give_back(block& b) noexcept {
+        if (free_count_ >= kept_) [[unlikely]] {
+            free(b);
+            return;
+        }
+        b.next = free_;
+        free_ = &b;
+        ++free_count_;
+    }
     /// The owner is going.
     void let_go() noexcept;
 
   private:
     ~block_pool() = default;
+    block* make() noexcept;       // one that counts as free
+    void free(block& b) noexcept;
     block* free_ = nullptr;
     std::size_t free_count_ = 0;
-    std::size_t lent_ = 0;
+    std::size_t kept_ = kept_blocks;  // 0 once the owner has gone
+    std::size_t made_ = 0;            // and not freed
     bool owned_ = true;
 };
 

@@ -15,18 +15,6 @@ namespace bight::detail {
 
 descriptor::~descriptor() { delete ring; }
 
-void send_operation::advance(std::size_t sent) noexcept {
-    while (piece_count > 0 && sent >= pieces->size) {
-        sent -= pieces->size;
-        ++pieces;
-        --piece_count;
-    }
-    if (piece_count > 0) {
-        pieces->data = static_cast<const char*>(pieces->data) + sent;
-        pieces->size -= sent;
-    }
-}
-
 void operation::run() noexcept {
     descriptor* d = on;
     if (!settled && d->demux) {

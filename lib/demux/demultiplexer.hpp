@@ -12,6 +12,8 @@
 
 namespace bight::detail {
 
+class block_pool;
+
 /// Completion is the contract: an operation that was started ends exactly once, with a result, whether the kernel
 /// completes operations itself (io_uring) or only says when a call would not block (epoll, poll, select: those try the call first, and
 /// wait only on EAGAIN). All calls but `wake` come on the reactor's thread.
@@ -37,6 +39,20 @@ class demultiplexer {
     /// For one that is in flight. True when it is gone at once: op.completed() will not be called. Else it will,
     /// with -ECANCELED, or with a result if one came first.
     virtual bool cancel(operation& op) noexcept = 0;
+    /// Whether the owner of a descriptor may make the call itself while descriptor::may_read or may_write says that it
+    /// may succeed, and let `op` wait otherwise: true where readiness is waited for.
+    bool tries_first() const noexcept { return blocks_ != nullptr; }
+    /// Only where tries_first(): the buffers for `receive`. They outlive the demultiplexer while chunks still hold them.
+    block_pool* blocks() const noexcept { return blocks_; }
+    /// Only where tries_first(), and for a receive or an accept: the call would block. Like a start that gave false; the
+    /// caller has called d.keep().
+    void park_read(operation& op, descriptor& d) noexcept {
+        op.settled = op.cancel_asked = op.underway = false;
+        op.in_flight = true;
+        d.reading = &op;
+        if (tracks_interest_) interest_changed(d);
+    }
+
     /// Called from the ready queue before completed(): false when the call would still block, and `op` waits again.
     virtual bool settle(operation& op) noexcept = 0;
 
@@ -64,6 +80,12 @@ class demultiplexer {
 
   protected:
     demultiplexer() noexcept = default;
+    /// For those that wait for readiness. `tracks_interest`: interest_changed is to be called.
+    demultiplexer(block_pool& blocks, bool tracks_interest) noexcept
+        : blocks_(&blocks), tracks_interest_(tracks_interest) {}
+    /// d.reading or d.writing has changed between null and not.
+    virtual void interest_changed(descriptor& d) noexcept { (void)d; }
+    bool tracks_interest() const noexcept { return tracks_interest_; }
     void list(descriptor& d) noexcept;
     void unlist(descriptor& d) noexcept;
     void orphan_all() noexcept;
@@ -71,6 +93,8 @@ class demultiplexer {
   private:
     descriptor* first_ = nullptr;
     std::size_t count_ = 0;
+    block_pool* blocks_ = nullptr;
+    bool tracks_interest_ = false;
 };
 
 /// One that can be had here, or a null pointer and the reason in `why`.

@@ -16,7 +16,7 @@ namespace {
 // contract (epoll(7), "Level-triggered and edge-triggered").
 class epoll final : public readiness {
   public:
-    explicit epoll(reactor& home) : readiness(home), fd_(::epoll_create1(EPOLL_CLOEXEC)) {
+    explicit epoll(reactor& home) : readiness(home, false), fd_(::epoll_create1(EPOLL_CLOEXEC)) {
         if (fd_ < 0) throw std::system_error(errno, std::system_category(), "epoll_create1");
         epoll_event wake{};
         wake.events = EPOLLIN | EPOLLET;  // each wake is an edge: the counter need not be read
@@ -44,6 +44,10 @@ class epoll final : public readiness {
             if (!d) continue;  // the wake
             const std::uint32_t e = events[i].events;
             constexpr std::uint32_t ends = EPOLLHUP | EPOLLERR;
+            if ((e & ~(EPOLLIN | EPOLLOUT)) == 0) [[likely]] {
+                became_ready(*d, (e & EPOLLIN) != 0, (e & EPOLLOUT) != 0, false);
+                continue;
+            }
             became_ready(*d, (e & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | ends)) != 0, (e & (EPOLLOUT | ends)) != 0,
                          (e & (EPOLLPRI | EPOLLRDHUP | ends)) != 0);
         }

@@ -72,7 +72,7 @@ class operation : public work_item {
     int result = 0;                  ///< bytes, a descriptor, or 0; or -errno
     descriptor* on = nullptr;
 
-    void run() noexcept final;
+    void run() noexcept override;
 
   protected:
     operation() noexcept = default;
@@ -99,7 +99,17 @@ class send_operation : public operation {
     msghdr message{};                ///< io_uring: what the kernel reads at submission
 
     /// Drops the first `sent` bytes of what is still to be sent, and pieces of no bytes.
-    void advance(std::size_t sent) noexcept;
+    void advance(std::size_t sent) noexcept {
+        while (piece_count > 0 && sent >= pieces->size) {
+            sent -= pieces->size;
+            ++pieces;
+            --piece_count;
+        }
+        if (sent > 0) {
+            pieces->data = static_cast<const char*>(pieces->data) + sent;
+            pieces->size -= sent;
+        }
+    }
 
   protected:
     ~send_operation() = default;

@@ -19,7 +19,7 @@ constexpr std::size_t slow_above = 1000;
 // awaited. Level-triggered by nature.
 class poll_demultiplexer final : public readiness {
   public:
-    explicit poll_demultiplexer(reactor& home) : readiness(home) {
+    explicit poll_demultiplexer(reactor& home) : readiness(home, true) {
         entries_.push_back({wake_descriptor(), POLLIN, 0});
         owners_.push_back(nullptr);
     }

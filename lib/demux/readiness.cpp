@@ -1,6 +1,7 @@
 #include "readiness.hpp"
 
 #include "block_pool.hpp"
+#include "receive_chunk.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -26,18 +27,19 @@ bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULD
 
 }  // namespace
 
-readiness::readiness(reactor& home) : home_(home), blocks_(new block_pool), wake_fd_(-1) {
+readiness::readiness(reactor& home, bool tracks_interest)
+    : demultiplexer(*new block_pool, tracks_interest), home_(home) {
     wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake_fd_ < 0) {
         const int error = errno;
-        blocks_->let_go();
+        blocks()->let_go();
         throw std::system_error(error, std::system_category(), "eventfd");
     }
 }
 
 readiness::~readiness() {
     orphan_all();
-    blocks_->let_go();
+    blocks()->let_go();
     ::close(wake_fd_);
 }
 
@@ -53,12 +55,15 @@ void readiness::drain_wakes() noexcept {
 
 void readiness::attach(descriptor& d) {
     const int flags = ::fcntl(d.fd, F_GETFL);
-    if (flags < 0 || (!(flags & O_NONBLOCK) && ::fcntl(d.fd, F_SETFL, flags | O_NONBLOCK) < 0)) {
-        throw std::system_error(errno, std::system_category(), "fd " + std::to_string(d.fd));
-    }
+    if (flags < 0) throw std::system_error(errno, std::system_category(), "fd " + std::to_string(d.fd));
     d.may_read = d.may_write = true;
     d.drain = false;
     watch(d);
+    if (!(flags & O_NONBLOCK) && ::fcntl(d.fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        const int error = errno;
+        unwatch(d);
+        throw std::system_error(error, std::system_category(), "fd " + std::to_string(d.fd));
+    }
     list(d);
 }
 
@@ -79,17 +84,16 @@ void readiness::detach(descriptor& d, bool close_it) noexcept {
 bool readiness::start(operation& op) noexcept {
     descriptor& d = *op.on;
     op.settled = op.cancel_asked = op.underway = false;
-    const bool promising = reads(op.kind) ? d.may_read : d.may_write;
-    if (promising && try_now(op)) return true;
+    if ((reads(op.kind) ? d.may_read : d.may_write) && try_now(op)) return true;
     d.keep();
     op.in_flight = true;
-    park(op);
+    wait_again(op);
     return false;
 }
 
-void readiness::park(operation& op) noexcept {
+void readiness::wait_again(operation& op) noexcept {
     place_of(op) = &op;
-    interest_changed(*op.on);
+    if (tracks_interest()) interest_changed(*op.on);
 }
 
 bool readiness::cancel(operation& op) noexcept {
@@ -101,22 +105,9 @@ bool readiness::cancel(operation& op) noexcept {
     }
     parked = nullptr;
     op.in_flight = false;
-    interest_changed(d);
+    if (tracks_interest()) interest_changed(d);
     d.drop();
     return true;
-}
-
-void readiness::became_ready(descriptor& d, bool read, bool write, bool drain) noexcept {
-    if (drain) d.drain = true;
-    if (read) d.may_read = true;
-    if (write) d.may_write = true;
-    operation* const reading = read ? d.reading : nullptr;
-    operation* const writing = write ? d.writing : nullptr;
-    if (reading) d.reading = nullptr;
-    if (writing) d.writing = nullptr;
-    if (reading || writing) interest_changed(d);
-    if (reading) home_.schedule(*reading);
-    if (writing) home_.schedule(*writing);
 }
 
 bool readiness::settle(operation& op) noexcept {
@@ -125,7 +116,7 @@ bool readiness::settle(operation& op) noexcept {
         op.result = -ECANCELED;
         return true;
     }
-    park(op);
+    wait_again(op);
     return false;
 }
 
@@ -150,38 +141,10 @@ bool readiness::try_now(operation& op) noexcept {
 }
 
 bool readiness::try_receive(receive_operation& op) noexcept {
-    descriptor& d = *op.on;
-    block_pool::block* block = nullptr;
-    mutable_buffer into = op.memory;
-    if (op.kind == operation_kind::receive) {
-        block = blocks_->take();
-        if (!block) {
-            op.result = -ENOMEM;
-            return true;
-        }
-        into = mutable_buffer(block->bytes(), block_pool::block_size);
-    }
-    ssize_t got = 0;
-    do {
-        got = ::recv(d.fd, into.data, into.size, 0);
-    } while (got < 0 && errno == EINTR);
-    const int error = got < 0 ? errno : 0;
-    if (got > 0) {
-        const auto count = static_cast<std::size_t>(got);
-        if (count < into.size && d.short_read_empties && !d.drain) d.may_read = false;
-        op.result = static_cast<int>(got);
-        if (block) op.data = chunk(*block, block->bytes(), count);
-        return true;
-    }
-    if (block) block->release(*block);
-    if (error != 0 && would_block(error)) {
-        d.may_read = false;
-        d.drain = false;
-        return false;
-    }
-    op.result = -error;
     op.data.reset();
-    return true;
+    op.result = op.kind == operation_kind::receive ? receive_chunk(*op.on, *blocks(), op.data)
+                                                   : receive_bytes(*op.on, op.memory.data, op.memory.size);
+    return op.result != -EAGAIN;
 }
 
 bool readiness::try_send(send_operation& op) noexcept {

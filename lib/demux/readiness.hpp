@@ -5,9 +5,6 @@
 
 namespace bight::detail {
 
-/// Blocks for `receive`, kept for the next one. They outlive the demultiplexer while chunks still hold them.
-class block_pool;
-
 /// Turns readiness into completion: tries the call, and waits only when it would block. When the descriptor becomes
 /// ready, the operation is queued, and the call is made as it leaves the queue (settle): data is received just before
 /// the task that wants it runs, into a buffer that is warm, and a cancel in between loses nothing.
@@ -21,17 +18,24 @@ class readiness : public demultiplexer {
     void wake() noexcept override;
 
   protected:
-    explicit readiness(reactor& home);
+    readiness(reactor& home, bool tracks_interest);
     ~readiness() override;
 
     /// d.fd is to be watched from now on (its interest is empty), or no longer. `watch` throws std::system_error.
     virtual void watch(descriptor& d) = 0;
     virtual void unwatch(descriptor& d) noexcept = 0;
-    /// d.reading or d.writing has changed between null and not.
-    virtual void interest_changed(descriptor& d) noexcept { (void)d; }
-
     /// What the kernel said of a descriptor.
-    void became_ready(descriptor& d, bool read, bool write, bool drain) noexcept;
+    void became_ready(descriptor& d, bool read, bool write, bool drain) noexcept {
+        if (drain) [[unlikely]] d.drain = true;
+        if (read) {
+            d.may_read = true;
+            if (operation* op = d.reading) unpark(*op, d.reading);
+        }
+        if (write) {
+            d.may_write = true;
+            if (operation* op = d.writing) unpark(*op, d.writing);
+        }
+    }
 
     /// Readable after wake().
     int wake_descriptor() const noexcept { return wake_fd_; }
@@ -45,11 +49,15 @@ class readiness : public demultiplexer {
     bool try_send(send_operation& op) noexcept;
     bool try_accept(operation& op) noexcept;
     bool try_connect(connect_operation& op) noexcept;
-    void park(operation& op) noexcept;
+    void wait_again(operation& op) noexcept;
+    void unpark(operation& op, operation*& place) noexcept {
+        place = nullptr;
+        if (tracks_interest()) interest_changed(*op.on);
+        home_.schedule(op);
+    }
 
     reactor& home_;
-    block_pool* blocks_;
-    int wake_fd_;
+    int wake_fd_ = -1;
 };
 
 }  // namespace bight::detail

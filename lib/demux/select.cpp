@@ -19,7 +19,7 @@ constexpr std::size_t slow_above = 1000;
 // select(2): three bit sets, of which it can hold descriptors below FD_SETSIZE (1024) only.
 class select_demultiplexer final : public readiness {
   public:
-    explicit select_demultiplexer(reactor& home) : readiness(home), owners_(FD_SETSIZE, nullptr) {
+    explicit select_demultiplexer(reactor& home) : readiness(home, true), owners_(FD_SETSIZE, nullptr) {
         if (wake_descriptor() >= FD_SETSIZE) {
             throw std::system_error(EMFILE, std::system_category(), "select: no descriptor below 1024 is free");
         }

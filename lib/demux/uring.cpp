@@ -64,7 +64,7 @@ void uring::enter_thread() {
 void uring::detach(descriptor& d, bool close_it) noexcept {
     if (d.ring && d.ring->armed && !d.ring->stopping) stop_multishot(d);
     for (operation* op : {d.reading, d.writing}) {
-        if (!op) continue;
+        if (!op || op->settled) continue;  // settled: by the cancel before, when the queue was full
         op->cancel_asked = true;
         if (op->underway) {
             submit_cancel(tagged(op, tag_operation));
@@ -73,11 +73,13 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
         }
     }
     drop_arrived(d);
-    if (close_it) ::close(d.fd);
+    const int fd = d.fd;
     d.fd = -1;
     unlist(d);
-    // What the kernel has of this socket keeps it open until it is cancelled: now, so that the peer hears at once.
+    // Before the close: what was queued names the descriptor by its number, which is anybody's then. And what the
+    // kernel has of this socket keeps it open until it is cancelled: now, so that the peer hears at once.
     if (enabled_ && io_uring_sq_ready(&ring_) > 0) submit();
+    if (close_it) ::close(fd);
 }
 
 void uring::stop_all() noexcept {
@@ -217,6 +219,8 @@ bool uring::hand_over(operation& op) noexcept {
             return true;
         }
         case operation_kind::poll_read:
+            if (d.ring && d.ring->armed) return true;  // it would take the data before the poll saw it
+            [[fallthrough]];
         case operation_kind::poll_write: {
             io_uring_sqe& sqe = entry_for(op);
             io_uring_prep_poll_add(&sqe, d.fd, op.kind == operation_kind::poll_read ? POLLIN : POLLOUT);

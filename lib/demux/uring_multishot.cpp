@@ -134,16 +134,15 @@ bool uring::take_arrived(operation& op) noexcept {
             return true;
         }
     } else if (op.kind == operation_kind::poll_read) {
-        if (state.count > 0) {
-            op.result = 0;
-            return true;
-        }
+        op.result = 0;  // an end, too, is left to the operation that reads it
+        return state.count > 0 || !state.accepted.empty() || state.has_end;
     } else if (take_received(static_cast<receive_operation&>(op), state)) {
         return true;
     }
     if (!state.has_end) return false;
     state.has_end = false;
     op.result = state.end;
+    if (op.kind == operation_kind::receive) static_cast<receive_operation&>(op).data.reset();
     return true;
 }
 

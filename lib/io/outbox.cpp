@@ -108,11 +108,11 @@ void outbox_state::begin_batch() noexcept {
     for (std::size_t i = 0; i < batch_; ++i) pieces_[i] = queue_[i];
     pieces = pieces_.data();
     count = batch_;
-    set_error({});
+    clear_error();
 }
 
 void outbox_state::end_batch() noexcept {
-    if (error()) {
+    if (failed()) {
         fail(error());
         return;
     }

@@ -13,7 +13,7 @@ namespace detail {
 
 // A request that no coroutine awaits (an outbox's) is run instead of resumed.
 void transport_request::complete(std::error_code error) noexcept {
-    error_ = error;
+    set_error(error);
     settled();
     if (suspended()) {
         ready();
@@ -22,8 +22,7 @@ void transport_request::complete(std::error_code error) noexcept {
     }
 }
 
-void transport_request::complete_now(std::error_code error) noexcept {
-    error_ = error;
+void transport_request::complete_now() noexcept {
     settled();
     if (suspended()) {
         ready_now().resume();
@@ -37,7 +36,7 @@ void transport_request::complete_cancelled() noexcept {
     if (suspended()) {
         confirm_cancel();
     } else {
-        error_ = errc::aborted;
+        set_error(errc::aborted);
         to().home().schedule(*this);
     }
 }
@@ -58,45 +57,24 @@ void write_request::describe(std::string& out) const {
     to().describe(out);
 }
 
-bool transport::start_read(read_request& request) noexcept {
+bool transport::read_without_transport(read_request& request) noexcept {
     if (reader_) {
         request.set_error(errc::busy);
-        return true;
-    }
-    if (unread_) {
-        if (!request.into.data) {
-            request.data = std::move(unread_);
-            return true;
-        }
-        const std::size_t n = unread_.size() < request.into.size ? unread_.size() : request.into.size;
-        std::memcpy(request.into.data, unread_.data(), n);
-        request.count = n;
-        unread_.remove_prefix(n);
-        if (!unread_) unread_.reset();
-        return true;
-    }
-    if (!is_open()) {
+    } else if (!unread_) {
         request.set_error(errc::closed);
-        return true;
+    } else if (!request.into.data) {
+        request.data = std::move(unread_);
+    } else {
+        request.count = unread_.size() < request.into.size ? unread_.size() : request.into.size;
+        std::memcpy(request.into.data, unread_.data(), request.count);
+        unread_.remove_prefix(request.count);
+        if (!unread_) unread_.reset();
     }
-    reader_ = &request;
-    if (!read(request)) return false;
-    reader_ = nullptr;
     return true;
 }
 
-bool transport::start_write(write_request& request) noexcept {
-    if (write_ended_ || !is_open()) {
-        request.set_error(errc::closed);
-        return true;
-    }
-    if (writer_) {
-        request.set_error(errc::busy);
-        return true;
-    }
-    writer_ = &request;
-    if (!write(request)) return false;
-    writer_ = nullptr;
+bool transport::refuse_write(write_request& request) noexcept {
+    request.set_error(write_ended_ || !is_open() ? errc::closed : errc::busy);
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 namespace bight {
 
@@ -83,8 +84,10 @@ task<stream> connect_any(const endpoint& where) {
     if (where.kind == endpoint::kind_type::unix_domain) {
         addresses.push_back(address::from_path(where.path));
     } else {
-        addresses = co_await detail::resolve(where.host.empty() ? "localhost" : where.host, where.port,
-                                             where.kind == endpoint::kind_type::tcp6);
+        // Named first: g++ 12 frees the temporary of a ?: in an awaiting expression from the wrong place (GCC PR 99576).
+        std::string host = where.host;
+        if (host.empty()) host = "localhost";
+        addresses = co_await detail::resolve(std::move(host), where.port, where.kind == endpoint::kind_type::tcp6);
     }
     int error = EHOSTUNREACH;
     std::string tried;

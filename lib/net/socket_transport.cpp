@@ -1,5 +1,7 @@
 #include "socket_transport.hpp"
 
+#include "../demux/receive_chunk.hpp"
+
 #include <bight/core/reactor.hpp>
 
 #include <netinet/in.h>
@@ -7,7 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace bight::detail {
 
@@ -47,6 +51,10 @@ socket_transport::socket_transport(reactor& home, int socket) noexcept
     tcp_ = ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
            (domain == AF_INET || domain == AF_INET6);
     short_read_empties = tcp_;
+    if (tcp_) {
+        size = sizeof tcp_peer_;
+        ::getpeername(socket, reinterpret_cast<sockaddr*>(&tcp_peer_), &size);
+    }
 }
 
 void socket_transport::unused() noexcept {
@@ -58,6 +66,7 @@ bool socket_transport::start_connect(connect_operation& op, const address& to) n
     op.on = this;
     op.address = static_cast<const sockaddr*>(to.native());
     op.address_size = static_cast<socklen_t>(to.native_size());
+    if (tcp_) std::memcpy(&tcp_peer_, to.native(), std::min(to.native_size(), sizeof tcp_peer_));
     return demux->start(op);
 }
 
@@ -66,33 +75,52 @@ bool socket_transport::cancel_connect(connect_operation& op) noexcept {
 }
 
 bool socket_transport::read(read_request& request) noexcept {
-    if (end_ <= 0) {
-        request.count = 0;
-        if (end_ < 0) request.set_error(from_errno(-end_));
-        return true;
-    }
+    if (end_ <= 0 || !demux) [[unlikely]] return read_nothing(request);
     if (request.into.data) {
         receive_.kind = operation_kind::receive_into;
         receive_.memory = request.into;
     } else {
         receive_.kind = operation_kind::receive;
     }
+    if (demux->tries_first() && !may_read) {
+        retain();
+        demux->park_read(receive_, *this);
+        return false;
+    }
     if (!demux->start(receive_)) return false;
-    request.set_error(take_receive(request));
+    take_receive(request);
     return true;
 }
 
-std::error_code socket_transport::take_receive(read_request& request) noexcept {
-    const int result = receive_.result;
-    if (result > 0) {
-        request.count = static_cast<std::size_t>(result);
-        request.data = std::move(receive_.data);
-        return {};
+// The stream has ended, or failed, before; or its reactor is gone.
+bool socket_transport::read_nothing(read_request& request) noexcept {
+    request.count = 0;
+    if (end_ < 0) request.set_error(from_errno(-end_));
+    if (end_ > 0) request.set_error(errc::closed);
+    return true;
+}
+
+void socket_transport::take_receive(read_request& request) noexcept {
+    if (receive_.result <= 0) {
+        take_failure(request);
+        return;
     }
-    if (aborted_) return aborted_;
-    if (result == -ENOMEM) return from_errno(ENOMEM);  // of this process: nothing is lost
-    end_ = result;  // it stays so, whatever the kernel says the next time
-    return result == 0 ? std::error_code{} : from_errno(-result);
+    request.count = static_cast<std::size_t>(receive_.result);
+    request.data.take_from(receive_.data);
+}
+
+// The end of the stream, or an error.
+void socket_transport::take_failure(read_request& request) noexcept {
+    const int result = receive_.result;
+    request.count = 0;
+    if (aborted_) {
+        request.set_error(aborted_);
+    } else if (result == -ENOMEM) {  // of this process: nothing is lost
+        request.set_error(from_errno(ENOMEM));
+    } else {
+        end_ = result;  // it stays so, whatever the kernel says the next time
+        if (result < 0) request.set_error(from_errno(-result));
+    }
 }
 
 void socket_transport::received() noexcept {
@@ -101,8 +129,27 @@ void socket_transport::received() noexcept {
     if (receive_.result == -ECANCELED && !aborted_) {
         request->complete_cancelled();
     } else {
-        request->complete_now(take_receive(*request));
+        take_receive(*request);
+        request->complete_now();
     }
+}
+
+void socket_transport::receive_now() noexcept {
+    read_request* request = reader();
+    receive_.result = receive_chunk(*this, *demux->blocks(), request->data);
+    if (receive_.result > 0) [[likely]] {
+        receive_.in_flight = false;
+        request->count = static_cast<std::size_t>(receive_.result);
+        request->complete_now();
+    } else if (receive_.result == -EAGAIN && !receive_.cancel_asked) {
+        demux->park_read(receive_, *this);
+        return;
+    } else {
+        if (receive_.result == -EAGAIN) receive_.result = -ECANCELED;
+        receive_.in_flight = false;
+        received();
+    }
+    release();
 }
 
 void socket_transport::cancel_read() noexcept {
@@ -110,16 +157,32 @@ void socket_transport::cancel_read() noexcept {
 }
 
 bool socket_transport::write(write_request& request) noexcept {
+    if (!demux) [[unlikely]] {
+        request.set_error(errc::closed);
+        return true;
+    }
+    if (demux->tries_first() && may_write && request.count == 1) {
+        const_buffer& piece = *request.pieces;
+        const ssize_t sent = ::send(fd, piece.data, piece.size, MSG_NOSIGNAL);
+        if (sent == static_cast<ssize_t>(piece.size)) [[likely]] return true;
+        if (sent >= 0) {
+            piece = const_buffer(static_cast<const char*>(piece.data) + sent, piece.size - static_cast<std::size_t>(sent));
+        } else if (errno == EAGAIN) {
+            may_write = false;
+        } else if (errno != EINTR) {
+            request.set_error(from_errno(errno));
+            return true;
+        }
+    }
     send_.pieces = request.pieces;
     send_.piece_count = request.count;
     if (!demux->start(send_)) return false;
-    request.set_error(send_outcome());
+    take_send(request);
     return true;
 }
 
-std::error_code socket_transport::send_outcome() const noexcept {
-    if (send_.result >= 0) return {};
-    return aborted_ ? aborted_ : from_errno(-send_.result);
+void socket_transport::take_send(write_request& request) const noexcept {
+    if (send_.result < 0) request.set_error(aborted_ ? aborted_ : from_errno(-send_.result));
 }
 
 void socket_transport::sent() noexcept {
@@ -128,7 +191,8 @@ void socket_transport::sent() noexcept {
     if (send_.result == -ECANCELED && !aborted_) {
         request->complete_cancelled();
     } else {
-        request->complete_now(send_outcome());
+        take_send(*request);
+        request->complete_now();
     }
 }
 
@@ -165,11 +229,13 @@ void socket_transport::abort(std::error_code reason) noexcept {
 
 void socket_transport::detach_now() noexcept {
     retain();
-    demux->detach(*this, true);
+    set_closed();
+    if (demux) demux->detach(*this, true);
     release();
 }
 
 address socket_transport::peer() const {
+    if (tcp_) return address::from_native(&tcp_peer_, sizeof tcp_peer_);
     sockaddr_storage a{};
     socklen_t size = sizeof a;
     if (fd < 0 || ::getpeername(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) return {};
@@ -197,13 +263,13 @@ std::error_code socket_transport::set_keep_alive(bool on) noexcept {
 }
 
 void socket_transport::describe(std::string& out) const {
-    if (fd < 0) {
-        out += "a closed connection";
-        return;
-    }
     const address from = peer();
-    out += (from ? from : local()).to_string();
-    out += " (fd " + std::to_string(fd) + ")";
+    if (from || fd >= 0) {
+        out += (from ? from : local()).to_string();
+        out += fd < 0 ? " (closed)" : " (fd " + std::to_string(fd) + ")";
+    } else {
+        out += "a closed connection";
+    }
 }
 
 }  // namespace bight::detail

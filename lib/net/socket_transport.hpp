@@ -7,6 +7,8 @@
 #include <bight/io/transport.hpp>
 #include <bight/net/address.hpp>
 
+#include <netinet/in.h>
+
 namespace bight::detail {
 
 /// A connected stream socket on a reactor. One object holds all that a connection needs: the descriptor, and one operation for
@@ -23,7 +25,6 @@ class socket_transport final : public transport, private descriptor, public pool
     std::error_code shutdown_write() noexcept override;
     void close() noexcept override;
     void abort(std::error_code reason) noexcept override;
-    bool is_open() const noexcept override { return fd >= 0; }
     address peer() const override;
     address local() const override;
     int native_handle() const noexcept override { return fd; }
@@ -41,6 +42,14 @@ class socket_transport final : public transport, private descriptor, public pool
         explicit receiving(socket_transport& t) noexcept : transport_(t) {}
 
       private:
+        // What a socket that became ready goes through most: the general path, in one piece.
+        void run() noexcept override {
+            if (!settled && kind == operation_kind::receive && transport_.demux) {
+                transport_.receive_now();
+            } else {
+                operation::run();
+            }
+        }
         void completed() noexcept override { transport_.received(); }
         socket_transport& transport_;
     };
@@ -59,9 +68,12 @@ class socket_transport final : public transport, private descriptor, public pool
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
 
-    std::error_code take_receive(read_request& request) noexcept;
-    std::error_code send_outcome() const noexcept;
+    bool read_nothing(read_request& request) noexcept;
+    void take_receive(read_request& request) noexcept;
+    void take_failure(read_request& request) noexcept;
+    void take_send(write_request& request) const noexcept;
     void received() noexcept;
+    void receive_now() noexcept;
     void sent() noexcept;
     void detach_now() noexcept;
 
@@ -70,6 +82,7 @@ class socket_transport final : public transport, private descriptor, public pool
     std::error_code aborted_;     // why what was pending ends, once it was aborted or closed
     int end_ = 1;                 // 1: data may still come; 0: the stream ended; else the -errno it failed with
     bool tcp_ = false;
+    sockaddr_in6 tcp_peer_{};     // of either family; asked in time, because a socket that was reset has forgotten it
 };
 
 }  // namespace bight::detail

@@ -211,6 +211,43 @@ class reactor {
 
 namespace detail {
 
+// The parts of waiter and job that each await goes through.
+
+inline job& waiter::owner() const noexcept { return *promise_->job_; }
+inline reactor& waiter::home() const noexcept { return promise_->job_->home(); }
+
+inline void waiter::begin_shielded(promise_base& p) noexcept {
+    promise_ = &p;
+    p.job_->innermost_ = &p;
+    p.job_->waiter_ = this;
+}
+
+inline bool waiter::begin(promise_base& p) noexcept {
+    begin_shielded(p);
+    if (!p.job_->cancel_requested_) return true;
+    p.job_->schedule_unwind();
+    return false;
+}
+
+inline bool waiter::finish_now() noexcept {
+    job& j = *promise_->job_;
+    j.waiter_ = nullptr;
+    if (j.home().spend_budget()) return false;
+    j.home().schedule(*this);
+    return true;
+}
+
+inline void waiter::ready() noexcept {
+    job& j = *promise_->job_;
+    j.waiter_ = nullptr;
+    j.home().schedule(*this);
+}
+
+inline std::coroutine_handle<> waiter::ready_now() noexcept {
+    promise_->job_->waiter_ = nullptr;
+    return promise_->self_;
+}
+
 /// The job of a task given to reactor::run; it lives on the stack of run.
 template <class T>
 class root_job final : public job {

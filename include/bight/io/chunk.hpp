@@ -72,6 +72,22 @@ class chunk {
         size_ -= count;
     }
 
+    /// Takes over `block`, as the constructor does; this chunk is empty.
+    void fill(detail::buffer_block& block, char* data, std::size_t size) noexcept {
+        data_ = data;
+        size_ = size;
+        block_ = &block;
+    }
+    /// Takes over what `other` has; this chunk is empty, as it was made. (Cheaper than assigning.)
+    void take_from(chunk& other) noexcept {
+        data_ = other.data_;
+        size_ = other.size_;
+        block_ = other.block_;
+        other.data_ = nullptr;
+        other.size_ = 0;
+        other.block_ = nullptr;
+    }
+
     /// Keeps the first `count` bytes; at most size().
     void truncate(std::size_t count) noexcept { size_ = count; }
 

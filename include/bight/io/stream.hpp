@@ -41,7 +41,7 @@ class read_awaiter : public read_request {
     ~read_awaiter() = default;
     bool suspend(promise_base& p) noexcept;
     void throw_error() const {
-        if (error()) throw_stream_error(error(), "read from", to());
+        if (failed()) throw_stream_error(error(), "read from", to());
     }
 };
 
@@ -53,7 +53,7 @@ class read_chunk_awaiter final : public read_awaiter {
         return std::move(data);
     }
     result<chunk> take_result() noexcept {
-        if (error()) return error();
+        if (failed()) return error();
         return std::move(data);
     }
 };
@@ -66,7 +66,7 @@ class read_into_awaiter final : public read_awaiter {
         return count;
     }
     result<std::size_t> take_result() noexcept {
-        if (error()) return error();
+        if (failed()) return error();
         return count;
     }
 };
@@ -76,7 +76,7 @@ class write_awaiter_base : public write_request {
   public:
     bool await_ready() const noexcept { return false; }
     void await_resume() {
-        if (error()) throw_stream_error(error(), "write to", to());
+        if (failed()) throw_stream_error(error(), "write to", to());
     }
     result<void> take_result() noexcept { return error(); }
 

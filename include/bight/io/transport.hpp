@@ -30,14 +30,19 @@ class transport_request : public waiter {
     /// The transport's answer: what was asked for has been done, or `error` says why not. Whoever waits goes on in
     /// the next turn.
     void complete(std::error_code error) noexcept;
-    /// The same for a transport that is itself called from the ready queue: whoever waits goes on inside this call, and
-    /// the request is gone when it returns.
-    void complete_now(std::error_code error) noexcept;
+    /// The same, with the outcome of set_error, for a transport that is itself called from the ready queue: whoever waits
+    /// goes on inside this call, and the request is gone when it returns.
+    void complete_now() noexcept;
     /// The answer to `transport::cancel_read` or `cancel_write` when not everything was done.
     void complete_cancelled() noexcept;
 
-    std::error_code error() const noexcept { return error_; }
-    void set_error(std::error_code error) noexcept { error_ = error; }
+    bool failed() const noexcept { return category_ != nullptr; }
+    std::error_code error() const noexcept { return failed() ? std::error_code(value_, *category_) : std::error_code(); }
+    void set_error(std::error_code error) noexcept {
+        value_ = error.value();
+        category_ = error ? &error.category() : nullptr;
+    }
+    void clear_error() noexcept { category_ = nullptr; }
 
   protected:
     explicit transport_request(transport& to) noexcept : transport_(&to) {}
@@ -48,7 +53,9 @@ class transport_request : public waiter {
 
   private:
     transport* transport_;
-    std::error_code error_;
+    // A std::error_code that costs nothing while there is none.
+    const std::error_category* category_ = nullptr;
+    int value_ = 0;
 };
 
 }  // namespace detail
@@ -116,7 +123,8 @@ class transport {
     /// `reason` in the next turn. Idempotent, and a later close changes nothing.
     virtual void abort(std::error_code reason) noexcept = 0;
 
-    virtual bool is_open() const noexcept = 0;
+    /// Until close or abort: the implementation says so with set_closed.
+    bool is_open() const noexcept { return open_; }
     virtual address peer() const;
     virtual address local() const;
     /// The descriptor beneath, or -1.
@@ -144,8 +152,20 @@ class transport {
     chunk& unread() noexcept { return unread_; }
 
     /// Makes `request` the pending read, and starts it. True when it finished at once, errors included.
-    bool start_read(read_request& request) noexcept;
-    bool start_write(write_request& request) noexcept;
+    bool start_read(read_request& request) noexcept {
+        if (reader_ || unread_ || !is_open()) [[unlikely]] return read_without_transport(request);
+        reader_ = &request;
+        if (!read(request)) return false;
+        reader_ = nullptr;
+        return true;
+    }
+    bool start_write(write_request& request) noexcept {
+        if (writer_ || write_ended_ || !is_open()) [[unlikely]] return refuse_write(request);
+        writer_ = &request;
+        if (!write(request)) return false;
+        writer_ = nullptr;
+        return true;
+    }
     /// Makes `request` the stream's writer until end_write, for those that write more than once. errc::busy: another writes now;
     /// `request.writer_free()` will be called when it is `request`'s turn (only one can wait for that).
     std::error_code claim_writer(write_request& request) noexcept;
@@ -160,12 +180,16 @@ class transport {
 
   protected:
     explicit transport(reactor& home) noexcept : home_(&home) {}
+    void set_closed() noexcept { open_ = false; }
     virtual ~transport() = default;
     /// The last reference is gone.
     virtual void unused() noexcept = 0;
 
   private:
     friend class detail::close_waiter;
+    bool read_without_transport(read_request& request) noexcept;
+    bool refuse_write(write_request& request) noexcept;
+
     reactor* home_;
     read_request* reader_ = nullptr;
     write_request* writer_ = nullptr;
@@ -175,6 +199,7 @@ class transport {
     std::uint32_t references_ = 0;
     bool write_ended_ = false;
     bool closing_ = false;
+    bool open_ = true;
 };
 
 }  // namespace bight

@@ -6,12 +6,12 @@
 
 namespace bight::detail {
 
-/// Free blocks by size, in steps of 64 bytes. Blocks are plain allocations, so one may be freed anywhere: into the
+/// Free blocks by size, in steps of 32 bytes. Blocks are plain allocations, so one may be freed anywhere: into the
 /// cache of whichever reactor runs there, or to the heap.
 class frame_cache {
   public:
-    static constexpr std::size_t granularity = 64;
-    static constexpr std::size_t classes = 64;
+    static constexpr std::size_t granularity = 32;
+    static constexpr std::size_t classes = 128;
     static constexpr std::size_t largest = granularity * classes;
     /// What a reactor keeps at most; beyond it, freed frames go back to the heap.
     static constexpr std::size_t kept_bytes = std::size_t{64} << 20;

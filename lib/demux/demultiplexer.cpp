@@ -3,6 +3,7 @@
 #include "ring_state.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/core/frame_pool.hpp>
 
 #include <unistd.h>
 
@@ -14,6 +15,10 @@
 namespace bight::detail {
 
 descriptor::~descriptor() { delete ring; }
+
+send_operation::~send_operation() {
+    if (message) free_frame(message, sizeof(msghdr));
+}
 
 void operation::run() noexcept {
     descriptor* d = on;

@@ -96,7 +96,7 @@ class send_operation : public operation {
   public:
     const_buffer* pieces = nullptr;  ///< changed on the way
     std::size_t piece_count = 0;
-    msghdr message{};                ///< io_uring: what the kernel reads at submission
+    msghdr* message = nullptr;       ///< io_uring: what the kernel reads at submission, for more than one piece
 
     /// Drops the first `sent` bytes of what is still to be sent, and pieces of no bytes.
     void advance(std::size_t sent) noexcept {
@@ -112,7 +112,8 @@ class send_operation : public operation {
     }
 
   protected:
-    ~send_operation() = default;
+    send_operation() noexcept = default;
+    ~send_operation();
 };
 
 /// An operation of kind connect.

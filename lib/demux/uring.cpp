@@ -1,6 +1,7 @@
 #include "uring.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/core/frame_pool.hpp>
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -16,6 +17,21 @@
 #include <system_error>
 
 namespace bight::detail {
+
+namespace {
+
+// A socket that never sends more than one piece has none.
+bool make_message(send_operation& op) noexcept {
+    if (op.message) return true;
+    try {
+        op.message = new (allocate_frame(sizeof(msghdr))) msghdr{};
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    return true;
+}
+
+}  // namespace
 
 uring::uring(reactor& home, const reactor_options& options, int& error, const char*& step) : home_(home) {
     step = "io_uring_setup";
@@ -78,7 +94,11 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
     unlist(d);
     // Before the close: what was queued names the descriptor by its number, which is anybody's then. And what the
     // kernel has of this socket keeps it open until it is cancelled: now, so that the peer hears at once.
-    if (enabled_ && io_uring_sq_ready(&ring_) > 0) submit();
+    if (enabled_ && io_uring_sq_ready(&ring_) > 0) {
+        submit();
+        // The kernel lets go of a listener when it completes the accept: its address is then free.
+        if (d.ring && d.ring->listening) io_uring_get_events(&ring_);
+    }
     if (close_it) ::close(fd);
 }
 
@@ -231,16 +251,18 @@ bool uring::hand_over(operation& op) noexcept {
     return false;
 }
 
-// MSG_WAITALL: the kernel goes on until all is sent, or an error comes.
+// MSG_WAITALL: the kernel goes on until all is sent, or an error comes. Pieces that are not handed over, because there
+// are too many or memory is out, follow when the first ones have been sent.
 void uring::submit_send(send_operation& op) noexcept {
     op.advance(0);  // pieces of no bytes
     io_uring_sqe& sqe = entry_for(op);
-    if (op.piece_count == 1) {
-        io_uring_prep_send(&sqe, op.on->fd, op.pieces->data, op.pieces->size, MSG_NOSIGNAL | MSG_WAITALL);
+    if (op.piece_count > 1 && make_message(op)) {
+        op.message->msg_iov = reinterpret_cast<iovec*>(op.pieces);
+        op.message->msg_iovlen = op.piece_count < IOV_MAX ? op.piece_count : IOV_MAX;
+        io_uring_prep_sendmsg(&sqe, op.on->fd, op.message, MSG_NOSIGNAL | MSG_WAITALL);
     } else {
-        op.message.msg_iov = reinterpret_cast<iovec*>(op.pieces);
-        op.message.msg_iovlen = op.piece_count < IOV_MAX ? op.piece_count : IOV_MAX;
-        io_uring_prep_sendmsg(&sqe, op.on->fd, &op.message, MSG_NOSIGNAL | MSG_WAITALL);
+        const const_buffer piece = op.piece_count > 0 ? *op.pieces : const_buffer();
+        io_uring_prep_send(&sqe, op.on->fd, piece.data, piece.size, MSG_NOSIGNAL | MSG_WAITALL);
     }
     sqe.user_data = tagged(&op, tag_operation);
 }

@@ -65,6 +65,18 @@ void print(const std::string& text) noexcept {
     std::fflush(stderr);
 }
 
+// Daily life of a server, and no fault of the code in the trace: one line is enough for standard error.
+bool peer_went_away(const std::exception_ptr& error) noexcept {
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::system_error& e) {
+        return e.code() == std::errc::connection_reset || e.code() == std::errc::broken_pipe ||
+               e.code() == errc::backlog_exceeded;
+    } catch (...) {
+        return false;
+    }
+}
+
 }  // namespace
 
 const std::error_category& error_category() noexcept {
@@ -130,7 +142,8 @@ void report_error(const error_report& report) noexcept {
         if (handler) {
             handler(report, context);
         } else {
-            print("bight: " + report.to_string());
+            const std::string text = "bight: " + report.to_string();
+            print(peer_went_away(report.error) ? text.substr(0, text.find('\n') + 1) : text);
         }
     } catch (...) {
         std::fputs("bight: an error could not be reported (out of memory, or the error handler threw)\n", stderr);

@@ -15,8 +15,14 @@ std::coroutine_handle<> scope::conclude(bool child_cancelled) noexcept {
 std::coroutine_handle<> gathering_scope::child_finished(job& child) noexcept {
     --running_;
     switch (child.result()) {
-        case outcome::value: child_succeeded(child); break;
+        case outcome::value:
+            if (keep_going_ || errors_.empty()) child_succeeded(child);
+            break;
         case outcome::error:
+            if (settled_) {
+                if (!keep_going_) report_job_error(child, error_of(child));
+                break;
+            }
             try {
                 errors_.push_back(error_of(child));
             } catch (...) {  // out of memory: say it rather than lose it
@@ -28,7 +34,7 @@ std::coroutine_handle<> gathering_scope::child_finished(job& child) noexcept {
         default: child_cancelled_ = true; break;
     }
     if (running_ > 0) return std::noop_coroutine();
-    return conclude(child_cancelled_ && errors_.empty());
+    return conclude(child_cancelled_ && errors_.empty() && !settled_);
 }
 
 void throw_errors(const std::vector<std::exception_ptr>& errors) {

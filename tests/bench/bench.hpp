@@ -28,20 +28,22 @@ using clock = std::chrono::steady_clock;
     std::exit(1);
 }
 
-/// The value of argument `index`, from 1 to `most`, or `otherwise` when there is none; ends the program when it is not
-/// such a number.
+/// The value of argument `index`, from 1 to `most`, or `otherwise` when there is none; ends the program when
+/// it is not such a number.
 inline unsigned number(int count, char** arguments, int index, unsigned otherwise, unsigned most) {
     if (index >= count) return otherwise;
     char* end = nullptr;
     const unsigned long value = std::strtoul(arguments[index], &end, 10);
     if (end == arguments[index] || *end || value < 1 || value > most) {
-        std::fprintf(stderr, "%s: \"%s\" is not a number from 1 to %u\n", arguments[0], arguments[index], most);
+        std::fprintf(stderr, "%s: \"%s\" is not a number from 1 to %u\n", arguments[0], arguments[index],
+                     most);
         std::exit(2);
     }
     return static_cast<unsigned>(value);
 }
 
-/// Ends the process after so many seconds, whatever it does then: no server outlives the script that started it for long.
+/// Ends the process after so many seconds, whatever it does then: no server outlives the script that started
+/// it for long.
 inline void live_at_most(unsigned seconds) { ::alarm(seconds); }
 
 inline sockaddr_in loopback(unsigned port) {
@@ -111,7 +113,8 @@ inline void raise_descriptor_limit() {
 inline double cpu_time_ns(unsigned pid) {
     double sum = 0;
     std::error_code gone;
-    for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+    for (const auto& thread :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
         std::ifstream file(thread.path() / "schedstat");
         double ns = 0;
         if (file >> ns) sum += ns;

@@ -1,6 +1,5 @@
-// An echo server of bare system calls on epoll: the limit for the readiness demultiplexers. It waits for input only,
-// and lets a peer that does not read block it; a real server must do more.
-// usage: raw_epoll PORT
+// An echo server of bare system calls on epoll: the limit for the readiness demultiplexers. It waits for
+// input only, and lets a peer that does not read block it; a real server must do more. usage: raw_epoll PORT
 #include "bench.hpp"
 
 #include <sys/epoll.h>

@@ -1,6 +1,6 @@
-// An echo server of bare io_uring requests: multishot accept, multishot receive into a ring of provided buffers, and
-// one send at a time on each connection, straight from the buffer that was received into.
-// usage: raw_uring PORT
+// An echo server of bare io_uring requests: multishot accept, multishot receive into a ring of provided
+// buffers, and one send at a time on each connection, straight from the buffer that was received into. usage:
+// raw_uring PORT
 #include "bench.hpp"
 
 #include <liburing.h>
@@ -9,7 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <deque>
+#include <vector>
 
 namespace {
 
@@ -26,9 +26,9 @@ struct received {
 };
 
 struct connection {
-    std::deque<received> to_send;  // the first is being sent
+    std::vector<received> to_send;  // the first is being sent
     bool receiving = false;
-    bool ended = false;            // the peer has ended it, or it failed
+    bool ended = false;  // the peer has ended it, or it failed
 };
 
 class server {
@@ -165,7 +165,7 @@ class server {
         connection& c = of(fd);
         if (cqe.res < static_cast<int>(c.to_send.front().size)) c.ended = true;
         give_back(c.to_send.front().buffer);
-        c.to_send.pop_front();
+        c.to_send.erase(c.to_send.begin());
         if (!c.to_send.empty()) send_first(fd);
         go_on(fd);
     }

@@ -47,24 +47,36 @@ class signal_stop {
     int slot_ = -1;
 };
 
+template <class T>
+int run_for_status(task<T> root, const run_options& options) {
+    try {
+        reactor r(options.reactor);
+        const signal_stop signals(r, options.handle_signals);
+        const int status = r.run_to_status(std::move(root));
+        return status >= 0 ? status : signals.received() ? 128 + signals.received() : 1;
+    } catch (...) {  // there is no reactor as asked for
+        report_error({std::current_exception(), "bight::run", {}});
+        return 1;
+    }
+}
+
 }  // namespace detail
 
 /// Makes a reactor, runs `root` on it, and gives its result; what main() calls.
 ///
-/// For a task<void> or a task<int> that is an exit status: 0, or the int; 1 when the task failed, after its error and trace went to the
-/// error handler; 128 + n when signal n ended it. For any other T: the value; its error is thrown, and `interrupted` when
+/// For a task<void> or a task<int> that is an exit status: 0, or the int; 1 when the task failed, or no reactor could be had, after the error and its trace went to
+/// the error handler; 128 + n when signal n ended it. For any other T: the value; its error is thrown, and `interrupted` when
 /// a signal ended it.
 ///
 /// SIGINT and SIGTERM cancel the task, which unwinds in its own time (servers drain); a second one stops the draining; a third
 /// exits at once. The handlers that were there are restored before it returns.
 template <class T>
 auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<std::is_void_v<T>, int, T> {
-    reactor r(options.reactor);
-    detail::signal_stop signals(r, options.handle_signals);
     if constexpr (std::is_void_v<T> || std::same_as<T, int>) {
-        const int status = r.run_to_status(std::move(root));
-        return status >= 0 ? status : signals.received() ? 128 + signals.received() : 1;
+        return detail::run_for_status(std::move(root), options);
     } else {
+        reactor r(options.reactor);
+        detail::signal_stop signals(r, options.handle_signals);
         try {
             return r.run(std::move(root));
         } catch (const run_cancelled&) {

@@ -50,6 +50,7 @@ class gathering_scope : public scope {
     std::size_t running_ = 0;
     std::vector<std::exception_ptr> errors_;
     bool keep_going_ = false;      // an error does not end the others
+    bool settled_ = false;         // a success has decided it: what comes later changes nothing
     bool child_cancelled_ = false;
 };
 

@@ -38,7 +38,7 @@ class when_any_awaiter final : public tuple_scope<Ts...> {
   public:
     using tuple_scope<Ts...>::tuple_scope;
     any_result<value_or_nothing<Ts>...> await_resume() {
-        this->throw_failures();
+        if (!this->settled_) this->throw_failures();
         return std::apply(
             [this](auto&... child) {
                 return any_result<value_or_nothing<Ts>...>(
@@ -49,13 +49,11 @@ class when_any_awaiter final : public tuple_scope<Ts...> {
 
   private:
     void child_succeeded(job& child) noexcept override {
-        if (decided_) return;
-        decided_ = true;
+        if (std::exchange(this->settled_, true)) return;
         first_ = this->index_of(child);
         this->cancel_children();
     }
     std::size_t first_ = 0;
-    bool decided_ = false;
 };
 
 template <class... Ts>
@@ -65,7 +63,7 @@ class race_awaiter final : public tuple_scope<Ts...> {
         this->keep_going_ = true;
     }
     std::variant<value_or_nothing<Ts>...> await_resume() {
-        if (!decided_) this->throw_failures();
+        if (!this->settled_) this->throw_failures();
         std::optional<std::variant<value_or_nothing<Ts>...>> won;
         take_winner(won, std::index_sequence_for<Ts...>{});
         return std::move(*won);
@@ -73,8 +71,7 @@ class race_awaiter final : public tuple_scope<Ts...> {
 
   private:
     void child_succeeded(job& child) noexcept override {
-        if (decided_) return;
-        decided_ = true;
+        if (std::exchange(this->settled_, true)) return;
         first_ = this->index_of(child);
         this->cancel_children();
     }
@@ -84,14 +81,13 @@ class race_awaiter final : public tuple_scope<Ts...> {
          ...);
     }
     std::size_t first_ = 0;
-    bool decided_ = false;
 };
 
 }  // namespace detail
 
 /// Runs all of `awaited` (tasks, or any operations) at once until one ends, then cancels the others and waits for
 /// them. Gives the index of the first, and the value of every one that ended well. Throws the error if the first to end
-/// failed (several errors as an aggregate_error).
+/// failed (several errors as an aggregate_error); a later error goes to the error handler.
 template <class... As>
     requires(sizeof...(As) > 0)
 detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {

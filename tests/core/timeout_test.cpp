@@ -1,0 +1,190 @@
+#include <bight/core/deferred.hpp>
+#include <bight/core/error.hpp>
+#include <bight/core/group.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/timeout.hpp>
+
+#include "support/reactors.hpp"
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+
+task<int> number(int n, bight::duration after) {
+    co_await bight::sleep_for(after);
+    co_return n;
+}
+
+template <class A>
+task<std::error_code> code_of(A awaited) {
+    std::error_code code;
+    try {
+        co_await std::move(awaited);
+    } catch (const std::system_error& e) {
+        code = e.code();
+    }
+    co_return code;
+}
+
+}  // namespace
+
+TEST_CASE("with_timeout throws timed_out when the deadline comes first, after the task has unwound") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        const auto held = std::make_shared<int>(1);
+        auto holds = [](std::shared_ptr<int> h) -> task<> {
+            co_await bight::sleep_for(1h);
+            (void)h;
+        };
+        const auto begun = on.reactor().now();
+        const auto code = co_await code_of(bight::with_timeout(holds(held), 5ms));
+        CHECK(code == bight::errc::timed_out);
+        CHECK(code == std::errc::timed_out);
+        CHECK(held.use_count() == 1);
+        CHECK(on.reactor().now() - begun >= 5ms);
+        CHECK(on.reactor().statistics().live_timers == 0);
+    });
+}
+
+TEST_CASE("with_timeout gives the value of a task that is in time, and its timer is gone") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        const int n = co_await bight::with_timeout(number(5, 1ms), 1h);
+        CHECK(n == 5);
+        CHECK(on.reactor().statistics().live_timers == 0);
+        const int at_once = co_await bight::with_timeout(number(6, 0s), 1h);
+        CHECK(at_once == 6);
+        const int for_ever = co_await bight::with_timeout(number(7, 0s), bight::duration::max());
+        CHECK(for_ever == 7);
+        co_await bight::with_timeout(bight::sleep_for(1ms), 1h);  // any operation
+    });
+}
+
+TEST_CASE("a result that is there at the deadline wins") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        // Both timers are due in the same turn, and the deadline's was armed first.
+        bight::deferred<int> d;
+        auto body = [&](bight::group& g) -> task<> {
+            auto limited = [&]() -> task<> {
+                auto wait = [&]() -> task<int> { co_return co_await d; };
+                const auto got = co_await bight::try_with_timeout(wait(), 10ms);
+                CHECK(got == std::optional<int>(3));
+            };
+            g.spawn(limited);
+            co_await bight::yield();
+            co_await bight::yield();
+            d.set_value(3);
+            // The reactor looks at its timers again only after the deadline.
+            const auto until = on.reactor().now() + 12ms;
+            while (on.reactor().now() < until) {
+            }
+        };
+        co_await bight::with_group(body);
+
+        // A deadline that has passed already lets the task go as far as it comes without waiting.
+        auto at_once = []() -> task<int> { co_return 1; };
+        const auto now = co_await bight::try_with_timeout(at_once(), 0s);
+        CHECK(now == std::optional<int>(1));
+        const auto past = co_await bight::try_with_timeout(at_once(), -1s);
+        CHECK(past == std::optional<int>(1));
+    });
+}
+
+TEST_CASE("try_with_timeout gives nullopt or false where with_timeout throws") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        const auto late = co_await bight::try_with_timeout(number(1, 1h), 1ms);
+        CHECK(late == std::nullopt);
+        const auto in_time = co_await bight::try_with_timeout(number(1, 0s), 1h);
+        CHECK(in_time == std::optional<int>(1));
+        const bool slept = co_await bight::try_with_timeout(bight::sleep_for(1ms), 1h);
+        CHECK(slept);
+        const bool gone = co_await bight::try_with_timeout(bight::sleep_for(1h), 1ms);
+        CHECK_FALSE(gone);
+    });
+}
+
+TEST_CASE("errors pass through time-outs") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        auto fails = []() -> task<int> {
+            co_await bight::yield();
+            throw std::invalid_argument("mine");
+        };
+        int caught = 0;
+        try {
+            co_await bight::with_timeout(fails(), 1h);
+        } catch (const std::invalid_argument&) {
+            ++caught;
+        }
+        try {
+            co_await bight::try_with_timeout(fails(), 1h);
+        } catch (const std::invalid_argument&) {
+            ++caught;
+        }
+        CHECK(caught == 2);
+        CHECK(on.reactor().statistics().live_timers == 0);
+    });
+}
+
+TEST_CASE("of nested time-outs, the one that passed is the one that throws") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        std::string log;
+        auto inner_first = [&]() -> task<> {
+            const auto code = co_await code_of(bight::with_timeout(number(1, 1h), 1ms));
+            CHECK(code == bight::errc::timed_out);
+            log += "inner ";
+        };
+        co_await bight::with_timeout(inner_first(), 1h);
+
+        auto outer_first = [&]() -> task<> {
+            const auto code = co_await code_of(bight::with_timeout(number(1, 1h), 2h));
+            CHECK(code == bight::errc::timed_out);
+            log += "never ";
+        };
+        const auto code = co_await code_of(bight::with_timeout(outer_first(), 1ms));
+        CHECK(code == bight::errc::timed_out);
+        log += "outer";
+        CHECK(log == "inner outer");
+    });
+}
+
+TEST_CASE("a cancellation from outside passes through a time-out, and is no time-out") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool caught = false;
+        bool went_on = false;
+        auto limited = [&]() -> task<> {
+            try {
+                co_await bight::with_timeout(number(1, 1h), 1h);
+                went_on = true;
+            } catch (...) {
+                caught = true;
+            }
+            const auto never = co_await bight::try_with_timeout(number(1, 1h), 1h);
+            went_on = went_on || !never;
+        };
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(limited);
+            co_await bight::sleep_for(1ms);
+            g.cancel();
+        };
+        co_await bight::with_group(body);
+        CHECK_FALSE(caught);
+        CHECK_FALSE(went_on);
+    });
+}

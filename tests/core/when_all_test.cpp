@@ -1,0 +1,178 @@
+#include <bight/core/error.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/timeout.hpp>
+#include <bight/core/when_all.hpp>
+
+#include "support/reactors.hpp"
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+
+task<int> number(int n, bight::duration after) {
+    co_await bight::sleep_for(after);
+    co_return n;
+}
+task<std::unique_ptr<int>> owned(int n) { co_return std::make_unique<int>(n); }
+task<> note(std::vector<int>& log, int n) {
+    log.push_back(n);
+    co_return;
+}
+task<int> fail(const char* what, bight::duration after) {
+    if (after > 0s) co_await bight::sleep_for(after);
+    throw std::runtime_error(what);
+}
+task<int> sleeper(bool& unwound) {
+    struct mark {
+        bool& set;
+        ~mark() { set = true; }
+    };
+    const mark here{unwound};
+    co_await bight::sleep_for(1h);
+    co_return 0;
+}
+
+}  // namespace
+
+TEST_CASE("when_all gives a tuple of the values, in the order of its arguments") {
+    test::reactor_fixture on(any_demultiplexer);
+    std::vector<int> log;
+    on.run([&]() -> task<> {
+        auto all = co_await bight::when_all(number(1, 4ms), owned(2), note(log, 3), bight::sleep_for(1ms));
+        CHECK(std::get<0>(all) == 1);
+        CHECK(*std::get<1>(all) == 2);
+        CHECK(std::get<2>(all) == bight::nothing{});
+        static_assert(std::tuple_size_v<decltype(all)> == 4);
+    });
+    CHECK(log == std::vector<int>{3});
+}
+
+TEST_CASE("the tasks of when_all run at once, and begin in order") {
+    test::reactor_fixture on(any_demultiplexer);
+    std::vector<int> log;
+    on.run([&]() -> task<> {
+        bool first_done = false;
+        auto waits = [&]() -> task<> {
+            log.push_back(1);
+            while (!first_done) co_await bight::yield();
+            log.push_back(4);
+        };
+        auto lets_go = [&]() -> task<> {
+            log.push_back(2);
+            co_await bight::yield();
+            log.push_back(3);
+            first_done = true;
+        };
+        co_await bight::when_all(waits(), lets_go());
+    });
+    CHECK(log == std::vector<int>{1, 2, 3, 4});
+}
+
+TEST_CASE("when_all of a list gives a vector in the order of the list; an empty one is done at once") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        std::vector<task<int>> tasks;
+        for (int i = 0; i < 10; ++i) tasks.push_back(number(i, std::chrono::microseconds(1000 - 100 * i)));
+        const auto values = co_await bight::when_all(std::move(tasks));
+        CHECK(values == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+
+        std::vector<task<int>> none;
+        const auto empty = co_await bight::when_all(std::move(none));
+        CHECK(empty.empty());
+
+        std::vector<int> log;
+        std::vector<task<>> notes;
+        for (int i = 0; i < 3; ++i) notes.push_back(note(log, i));
+        co_await bight::when_all(std::move(notes));
+        CHECK(log == std::vector<int>{0, 1, 2});
+    });
+}
+
+TEST_CASE("an error of one task of when_all cancels the others and comes out when they have ended") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool unwound = false;
+        std::string what;
+        try {
+            co_await bight::when_all(sleeper(unwound), fail("bad", 1ms), number(1, 0s));
+        } catch (const std::runtime_error& e) {
+            what = e.what();
+            CHECK(unwound);
+        }
+        CHECK(what == "bad");
+    });
+}
+
+TEST_CASE("an error of one task of a list cancels the others and comes out when they have ended") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool unwound = false;
+        std::vector<task<int>> tasks;
+        tasks.push_back(sleeper(unwound));
+        tasks.push_back(fail("bad", 1ms));
+        std::string what;
+        try {
+            co_await bight::when_all(std::move(tasks));
+        } catch (const std::runtime_error& e) {
+            what = e.what();
+            CHECK(unwound);
+        }
+        CHECK(what == "bad");
+    });
+}
+
+TEST_CASE("several errors of when_all come out as an aggregate_error, in the order in which they came") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        // Both throw before the cancellation of the first one's error can reach an await of the second.
+        auto second = [](bool& go) -> task<> {
+            while (!go) co_await bight::yield();
+            throw std::logic_error("second");
+        };
+        bool go = false;
+        auto first = [](bool& released) -> task<> {
+            co_await bight::yield();
+            released = true;
+            throw std::runtime_error("first");
+        };
+        std::string what;
+        try {
+            co_await bight::when_all(first(go), second(go));
+        } catch (const bight::aggregate_error& e) {
+            CHECK(e.errors().size() == 2);
+            CHECK_THROWS_AS(std::rethrow_exception(e.errors()[0]), std::runtime_error);
+            CHECK_THROWS_AS(std::rethrow_exception(e.errors()[1]), std::logic_error);
+            what = e.what();
+        }
+        CHECK(what == "2 tasks failed: [first] [second]");
+    });
+}
+
+TEST_CASE("cancelling when_all from outside cancels all its tasks, and is passed on") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool a = false;
+        bool b = false;
+        bool went_on = false;
+        auto both = [&]() -> task<> {
+            co_await bight::when_all(sleeper(a), sleeper(b));
+            went_on = true;
+        };
+        const bool done = co_await bight::try_with_timeout(both(), 1ms);
+        CHECK_FALSE(done);
+        CHECK(a);
+        CHECK(b);
+        CHECK_FALSE(went_on);
+    });
+}

@@ -1,0 +1,228 @@
+#include <bight/core/deferred.hpp>
+#include <bight/core/error.hpp>
+#include <bight/core/finally.hpp>
+#include <bight/core/group.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/timeout.hpp>
+#include <bight/core/when_any.hpp>
+
+#include "support/reactors.hpp"
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+
+task<std::string> message(const char* text, bight::duration after) {
+    co_await bight::sleep_for(after);
+    co_return text;
+}
+task<std::string> message_of(bight::deferred<std::string> d) { co_return co_await d; }
+task<int> fail(const char* what, bight::duration after) {
+    co_await bight::sleep_for(after);
+    throw std::runtime_error(what);
+}
+task<std::string> slow_to_go(bool& cleaned) {
+    auto clean = [&cleaned]() -> task<> {
+        co_await bight::sleep_for(3ms);
+        cleaned = true;
+    };
+    co_return co_await bight::finally(message("never", 1h), clean);
+}
+
+}  // namespace
+
+TEST_CASE("when_any gives the index and the value of the first, when the others have unwound") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool cleaned = false;
+        const auto got = co_await bight::when_any(slow_to_go(cleaned), message("second", 1ms), bight::sleep_for(1h));
+        CHECK(got.index == 1);
+        CHECK_FALSE(std::get<0>(got.values));
+        CHECK(std::get<1>(got.values) == "second");
+        CHECK_FALSE(std::get<2>(got.values));
+        CHECK(cleaned);
+    });
+}
+
+TEST_CASE("when_any keeps the values of all that were done at the same time: no message is lost") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bight::deferred<std::string> a;
+        bight::deferred<std::string> b;
+        auto fire = [&]() -> task<std::string> {
+            co_await bight::sleep_for(1ms);
+            b.set_value("to b");
+            a.set_value("to a");
+            co_return "fired";
+        };
+        const auto got = co_await bight::when_any(message_of(a), message_of(b), fire());
+        CHECK(std::get<0>(got.values) == "to a");
+        CHECK(std::get<1>(got.values) == "to b");
+        CHECK(std::get<2>(got.values) == "fired");
+        CHECK(got.index == 2);
+    });
+}
+
+TEST_CASE("when_any throws when the first to end failed") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        std::string what;
+        try {
+            co_await bight::when_any(message("late", 1h), fail("first", 1ms));
+        } catch (const std::runtime_error& e) {
+            what = e.what();
+        }
+        CHECK(what == "first");
+    });
+}
+
+TEST_CASE("when_any gives the value of the first although another fails at the same time; that error is reported") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bight::deferred<std::string> a;
+        bight::deferred<std::string> b;
+        auto fire = [&]() -> task<> {
+            co_await bight::yield();
+            a.set_value("the message");
+            b.set_error(std::make_exception_ptr(std::runtime_error("the loser's error")));
+            co_await bight::sleep_for(1h);
+        };
+        const auto got = co_await bight::when_any(message_of(a), message_of(b), fire());
+        CHECK(got.index == 0);
+        CHECK(std::get<0>(got.values) == "the message");
+        CHECK_FALSE(std::get<1>(got.values));
+    });
+    const auto reports = on.take_errors();
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].find("the loser's error") != std::string::npos);
+}
+
+TEST_CASE("when_any throws the error that came first although another succeeds at the same time") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bight::deferred<std::string> a;
+        bight::deferred<std::string> b;
+        auto fire = [&]() -> task<> {
+            co_await bight::yield();
+            b.set_error(std::make_exception_ptr(std::runtime_error("came first")));
+            a.set_value("too late");
+            co_await bight::sleep_for(1h);
+        };
+        std::string what;
+        try {
+            co_await bight::when_any(message_of(a), message_of(b), fire());
+        } catch (const std::runtime_error& e) {
+            what = e.what();
+        }
+        CHECK(what == "came first");
+    });
+}
+
+TEST_CASE("a value that when_any has is delivered although the whole is cancelled while the losers unwind") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        std::string delivered;
+        bool went_on = false;
+        bool cleaned = false;
+        auto receive = [&]() -> task<> {
+            const auto got = co_await bight::when_any(message("kept", 1ms), slow_to_go(cleaned));
+            delivered = *std::get<0>(got.values);
+            co_await bight::yield();
+            went_on = true;
+        };
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(receive);
+            co_await bight::sleep_for(2ms);  // between the message and the end of the loser's clean-up
+            while (g.size() == 1 && delivered.empty() && !cleaned) {
+                co_await bight::yield();
+                g.cancel();
+            }
+        };
+        co_await bight::with_group(body);
+        CHECK(cleaned);
+        CHECK(delivered == "kept");
+        CHECK_FALSE(went_on);
+    });
+}
+
+TEST_CASE("cancelling when_any from outside cancels all its tasks") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool went_on = false;
+        auto waits = [&]() -> task<> {
+            co_await bight::when_any(message("a", 1h), message("b", 1h));
+            went_on = true;
+        };
+        const bool done = co_await bight::try_with_timeout(waits(), 1ms);
+        CHECK_FALSE(done);
+        CHECK_FALSE(went_on);
+    });
+}
+
+TEST_CASE("race gives the first success, whoever failed before") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        const auto won = co_await bight::race(fail("a", 0s), message("b", 3ms), message("c", 1h));
+        CHECK(won.index() == 1);
+        CHECK(std::get<1>(won) == "b");
+    });
+}
+
+TEST_CASE("race cancels the losers and waits for them") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool cleaned = false;
+        const auto won = co_await bight::race(slow_to_go(cleaned), bight::sleep_for(1ms));
+        CHECK(won.index() == 1);
+        CHECK(cleaned);
+    });
+}
+
+TEST_CASE("race throws all errors when all fail") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        std::string what;
+        try {
+            co_await bight::race(fail("slow", 2ms), fail("quick", 0s));
+        } catch (const bight::aggregate_error& e) {
+            what = e.what();
+        }
+        CHECK(what == "2 tasks failed: [quick] [slow]");
+        try {
+            co_await bight::race(fail("alone", 0s));
+        } catch (const std::runtime_error& e) {
+            what = e.what();
+        }
+        CHECK(what == "alone");
+    });
+}
+
+TEST_CASE("the winner of a race is delivered although the whole is cancelled while the losers unwind") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        std::string delivered;
+        bool cleaned = false;
+        auto receive = [&]() -> task<> {
+            const auto won = co_await bight::race(message("kept", 1ms), slow_to_go(cleaned));
+            delivered = std::get<0>(won);
+        };
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(receive);
+            co_await bight::sleep_for(2ms);
+            g.cancel();
+        };
+        co_await bight::with_group(body);
+        CHECK(cleaned);
+        CHECK(delivered == "kept");
+    });
+}

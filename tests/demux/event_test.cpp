@@ -1,0 +1,380 @@
+// What the kernel says of a descriptor, and what a demultiplexer makes of it: unread bytes, ends and errors,
+// urgent data, descriptors closed by somebody else, and many of them.
+#include "probes.hpp"
+
+#include <sys/resource.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <string>
+
+using bight::demultiplexer_kind;
+using bight::mutable_buffer;
+using test::bench;
+using test::family;
+using test::operation_kind;
+using test::plain_probe;
+using test::receive_probe;
+
+namespace {
+
+#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+
+family each_family() { return GENERATE(family::unix_pair, family::tcp); }
+
+/// The soft limit of descriptors is at least `count`, until the end of the scope; false when it cannot be.
+class descriptor_limit {
+  public:
+    explicit descriptor_limit(rlim_t count) {
+        ::getrlimit(RLIMIT_NOFILE, &old_);
+        rlimit raised = old_;
+        if (raised.rlim_cur < count) raised.rlim_cur = count;
+        if (raised.rlim_max < raised.rlim_cur) return;
+        enough_ = ::setrlimit(RLIMIT_NOFILE, &raised) == 0;
+    }
+    descriptor_limit(const descriptor_limit&) = delete;
+    descriptor_limit& operator=(const descriptor_limit&) = delete;
+    ~descriptor_limit() { ::setrlimit(RLIMIT_NOFILE, &old_); }
+    bool enough() const { return enough_; }
+
+  private:
+    rlimit old_{};
+    bool enough_ = false;
+};
+
+/// Receives until the end or an error: the bytes, and what ended it in `op.result`.
+std::string receive_all(bench& on, receive_probe& op, mutable_buffer memory) {
+    std::string got;
+    for (;;) {
+        const int before = op.completions;
+        op.memory = memory;
+        on.start(op);
+        REQUIRE(on.until_completed(op, before + 1));
+        if (op.result <= 0) return got;
+        got.append(static_cast<const char*>(memory.data), static_cast<std::size_t>(op.result));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("bytes that were left unread are reported again") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(each_family());
+    receive_probe op(c.ours, operation_kind::receive_into);
+    std::array<char, 1> byte;
+    std::string got;
+    c.say("abc");
+    for (int i = 1; i <= 9; ++i) {
+        op.memory = mutable_buffer(byte.data(), 1);
+        on.start(op);
+        REQUIRE(on.until_completed(op, i));
+        REQUIRE(op.result == 1);
+        got += byte[0];
+        on.turns(i % 3);
+        if (i == 2) c.say("def");
+        if (i == 6) c.say("ghi");
+    }
+    CHECK(got == "abcdefghi");
+    on.start(op);
+    on.turns();
+    CHECK(op.completions == 9);
+    on.end(op);
+}
+
+TEST_CASE("a chunk that stays in the socket because nobody reads is there when somebody does") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(each_family());
+    receive_probe op(c.ours, operation_kind::receive);
+    std::string sent;
+    std::string got;
+    for (int i = 0; i < 20; ++i) {  // several blocks of every demultiplexer
+        const std::string block(5000, static_cast<char>('a' + i));
+        sent += block;
+        c.say(block);
+        on.turns(1);
+        if (i == 0) {
+            on.start(op);
+            REQUIRE(on.until_completed(op));
+            got += op.data.to_string();
+        }
+    }
+    while (got.size() < sent.size()) {
+        const int before = op.completions;
+        on.start(op);
+        REQUIRE(on.until_completed(op, before + 1));
+        REQUIRE(op.result > 0);
+        got += op.data.to_string();
+    }
+    CHECK(got == sent);
+}
+
+TEST_CASE("a duplicate of a descriptor that is detached receives nothing for it, and is undisturbed") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(each_family());
+    auto& copy = on.add(::fcntl(c.ours.fd, F_DUPFD_CLOEXEC, 0));
+    receive_probe first(c.ours, operation_kind::receive);
+    on.start(first);
+    on.turns();
+    on.demux().detach(c.ours, true);
+    REQUIRE(on.until_completed(first));
+    CHECK(first.result == -ECANCELED);
+    receive_probe second(copy, operation_kind::receive);
+    on.start(second);
+    on.turns();
+    c.say("for the copy");
+    REQUIRE(on.until_completed(second));
+    CHECK(second.data.to_string() == "for the copy");
+    on.turns();
+    CHECK(first.completions == 1);
+}
+
+TEST_CASE("data and then the end: both are delivered, in this order") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(each_family());
+    receive_probe op(c.ours, operation_kind::receive_into);
+    std::array<char, 4> memory;
+    const bool waiting = GENERATE(false, true);
+    const bool half = GENERATE(false, true);
+    if (waiting) {
+        receive_probe first(c.ours, operation_kind::receive);
+        on.start(first);
+        on.turns();
+        c.say("first ");
+        REQUIRE(on.until_completed(first));
+    }
+    c.say("and last words");
+    if (half) {
+        ::shutdown(c.theirs, SHUT_WR);
+    } else {
+        c.hang_up();
+    }
+    CHECK(receive_all(on, op, mutable_buffer(memory.data(), memory.size())) == "and last words");
+    CHECK(op.result == 0);
+}
+
+TEST_CASE("a reset ends a receive and a poll that wait") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(family::tcp);
+    receive_probe receive(c.ours, operation_kind::receive);
+    test::fill(c.ours.fd);
+    plain_probe writable(c.ours, operation_kind::poll_write);
+    on.start(receive);
+    on.start(writable);
+    on.turns();
+    REQUIRE(receive.completions == 0);
+    const linger at_once{1, 0};
+    ::setsockopt(c.theirs, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    c.hang_up();
+    REQUIRE(on.until_completed(receive));
+    REQUIRE(on.until_completed(writable));
+    CHECK(receive.result == -ECONNRESET);
+    CHECK(writable.result == 0);
+    on.turns();
+    CHECK(receive.completions == 1);
+    CHECK(writable.completions == 1);
+}
+
+TEST_CASE("a peer that has gone does not keep the loop awake while nobody waits for it") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(each_family());
+    auto& other = on.connect(family::unix_pair);
+    receive_probe once(c.ours, operation_kind::receive);
+    c.say("x");
+    on.start(once);
+    REQUIRE(on.until_completed(once));
+    c.hang_up();
+    on.turns();
+    // Only the other connection is awaited: sleeping takes one poll.
+    receive_probe op(other.ours, operation_kind::receive);
+    on.start(op);
+    on.turns();
+    const auto before = on.reactor().statistics().polls;
+    on.reactor().run_once(std::chrono::milliseconds(20));
+    CHECK(on.reactor().statistics().polls == before + 1);
+    CHECK(op.completions == 0);
+    other.say("y");
+    CHECK(on.until_completed(op));
+}
+
+TEST_CASE("urgent data neither stops a reader nor keeps the loop awake") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(family::tcp);
+    receive_probe op(c.ours, operation_kind::receive);
+    std::string got;
+    const auto read_until = [&](std::string_view expected) {
+        while (got.size() < expected.size()) {
+            const int before = op.completions;
+            on.start(op);
+            REQUIRE(on.until_completed(op, before + 1));
+            REQUIRE(op.result > 0);
+            got += op.data.to_string();
+        }
+        CHECK(got == expected);
+    };
+    c.say("before");
+    c.say("!", MSG_OOB);
+    c.say("after");
+    read_until("beforeafter");
+
+    const int before = op.completions;
+    on.start(op);
+    on.turns();
+    c.say("!", MSG_OOB);
+    on.turns();
+    REQUIRE(op.completions == before);
+    const auto polls = on.reactor().statistics().polls;
+    const auto resumptions = on.reactor().statistics().resumptions;
+    for (int i = 0; i < 5; ++i) on.reactor().run_once(std::chrono::milliseconds(10));
+    CHECK(on.reactor().statistics().polls == polls + 5);
+    CHECK(on.reactor().statistics().resumptions == resumptions);
+    c.say("end");
+    REQUIRE(on.until_completed(op, before + 1));
+    CHECK(op.data.to_string() == "end");
+
+    // A short read that stops at the mark does not mean that the socket is empty.
+    op.data.reset();
+    got.clear();
+    c.say("abc");
+    c.say("!", MSG_OOB);
+    c.say("def");
+    read_until("abcdef");
+}
+
+TEST_CASE("a descriptor that somebody else closed gives one EBADF, and the loop sleeps again") {
+    const auto kind = GENERATE(demultiplexer_kind::poll, demultiplexer_kind::select);
+    bench on(kind);
+    INFO(on.name());
+    auto& c = on.connect(family::unix_pair);
+    auto& other = on.connect(family::unix_pair);
+    receive_probe lost(c.ours, operation_kind::receive);
+    receive_probe well(other.ours, operation_kind::receive);
+    on.start(lost);
+    on.start(well);
+    on.turns();
+    ::close(c.ours.fd);
+    REQUIRE(on.until_completed(lost));
+    CHECK(lost.result == -EBADF);
+    CHECK(well.completions == 0);
+    const auto polls = on.reactor().statistics().polls;
+    const auto resumptions = on.reactor().statistics().resumptions;
+    for (int i = 0; i < 5; ++i) on.reactor().run_once(std::chrono::milliseconds(10));
+    CHECK(on.reactor().statistics().polls == polls + 5);
+    CHECK(on.reactor().statistics().resumptions == resumptions);
+    other.say("well");
+    REQUIRE(on.until_completed(well));
+    CHECK(well.data.to_string() == "well");
+    CHECK(lost.completions == 1);
+    on.demux().detach(c.ours, false);
+}
+
+TEST_CASE("an operation on a descriptor that is closed already fails with EBADF") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(family::unix_pair);
+    ::close(c.ours.fd);
+    receive_probe op(c.ours, operation_kind::receive);
+    on.start(op);
+    REQUIRE(on.until_completed(op));
+    CHECK(op.result == -EBADF);
+    plain_probe poll(c.ours, operation_kind::poll_write);
+    on.start(poll);
+    REQUIRE(on.until_completed(poll));
+    CHECK(poll.result == -EBADF);
+    on.demux().detach(c.ours, false);
+}
+
+TEST_CASE("300 descriptors that are ready at once are all served") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    constexpr std::size_t count = 300;
+    const descriptor_limit limit(1000);
+    REQUIRE(limit.enough());
+    std::vector<test::connection*> all;
+    std::vector<std::unique_ptr<receive_probe>> waiting;
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& c = *all.emplace_back(&on.connect(family::unix_pair));
+        on.start(*waiting.emplace_back(std::make_unique<receive_probe>(c.ours, operation_kind::receive)));
+    }
+    on.turns();
+    for (int round = 1; round <= 2; ++round) {
+        for (auto* c : all) c->say("x");
+        CHECK(on.until([&] {
+            for (const auto& op : waiting) {
+                if (op->completions < round) return false;
+            }
+            return true;
+        }));
+        for (const auto& op : waiting) {
+            CHECK(op->result == 1);
+            op->data.reset();
+            on.start(*op);
+        }
+    }
+    on.turns();
+    for (const auto& op : waiting) {
+        CHECK(op->completions == 2);
+        on.end(*op);
+    }
+}
+
+TEST_CASE("poll and select warn once when they hold more than 1000 descriptors") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const descriptor_limit limit(1200);
+    REQUIRE(limit.enough());
+    bench on(kind);
+    INFO(on.name());
+    // 1001 attached, of which select's must be below 1024.
+    const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    for (int i = 0; i < 1000; ++i) on.add(::fcntl(listening, F_DUPFD_CLOEXEC, 0));
+    CHECK(on.fixture().take_log().empty());
+    const bool warns = kind == demultiplexer_kind::poll || kind == demultiplexer_kind::select;
+    auto& last = on.add(::fcntl(listening, F_DUPFD_CLOEXEC, 0));
+    const auto messages = on.fixture().take_log();
+    REQUIRE(messages.size() == (warns ? 1 : 0));
+    if (warns) {
+        CHECK_THAT(messages[0], Catch::Matchers::StartsWith(on.name() + " holds more than 1000 descriptors"));
+    }
+    on.demux().detach(last, true);
+    on.add(::fcntl(listening, F_DUPFD_CLOEXEC, 0));
+    CHECK(on.fixture().take_log().empty());
+    ::close(listening);
+}
+
+TEST_CASE("select refuses a descriptor of 1024 or more, and leaves it as it was") {
+    const descriptor_limit limit(1200);
+    REQUIRE(limit.enough());
+    bench on(demultiplexer_kind::select);
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const int highest = ::fcntl(ends[0], F_DUPFD_CLOEXEC, 1023);
+    const int high = ::fcntl(ends[0], F_DUPFD_CLOEXEC, 1024);
+    REQUIRE(highest == 1023);
+    REQUIRE(high >= 1024);
+    {
+        test::probe_descriptor d;
+        d.fd = high;
+        CHECK_THROWS_WITH(on.demux().attach(d),
+                          Catch::Contains("select cannot watch fd " + std::to_string(high)) &&
+                              Catch::Contains("below 1024"));
+        CHECK(d.demux == nullptr);
+        CHECK(d.fd == high);
+        CHECK((::fcntl(high, F_GETFL) & O_NONBLOCK) == 0);
+    }
+    auto& d = on.add(highest);
+    receive_probe op(d, operation_kind::receive);
+    on.start(op);
+    on.turns();
+    REQUIRE(::send(ends[1], "x", 1, 0) == 1);
+    CHECK(on.until_completed(op));
+    ::close(high);
+    ::close(ends[0]);
+    ::close(ends[1]);
+}

@@ -1,0 +1,298 @@
+// Which demultiplexer a reactor gets: what the options and BIGHT_REACTOR ask for, and what is used when the
+// kernel refuses one.
+#include "support/reactors.hpp"
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+using bight::demultiplexer_kind;
+using Catch::Matchers::Contains;
+
+namespace {
+
+constexpr const char* variable = "BIGHT_REACTOR";
+
+/// BIGHT_REACTOR is `value`, or not set for null, until the end of the scope.
+class scoped_variable {
+  public:
+    explicit scoped_variable(const char* value) {
+        if (const char* old = std::getenv(variable)) old_ = old;
+        set(value);
+    }
+    scoped_variable(const scoped_variable&) = delete;
+    scoped_variable& operator=(const scoped_variable&) = delete;
+    ~scoped_variable() { set(old_ ? old_->c_str() : nullptr); }
+
+  private:
+    static void set(const char* value) {
+        if (value) {
+            ::setenv(variable, value, 1);
+        } else {
+            ::unsetenv(variable);
+        }
+    }
+    std::optional<std::string> old_;
+};
+
+bight::reactor_options asking_for(demultiplexer_kind kind) {
+    bight::reactor_options options;
+    options.demultiplexer = kind;
+    return options;
+}
+
+/// What the construction of a reactor throws; "" when it throws nothing.
+std::string refusal(const bight::reactor_options& options = {}) {
+    try {
+        const bight::reactor r(options);
+        return {};
+    } catch (const std::system_error& e) {
+        return (e.code() == bight::errc::unavailable ? "unavailable: " : "another code: ") +
+               std::string(e.what());
+    }
+}
+
+/// What `f` returns, called in a child process: whatever it does to its process ends with it.
+template <class F>
+std::string in_child(F f) {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::alarm(30);
+        std::string said;
+        try {
+            said = f();
+        } catch (const std::exception& e) {
+            said = std::string("threw: ") + e.what();
+        }
+        for (std::string_view left = said; !left.empty();) {
+            const ssize_t written = ::write(ends[1], left.data(), left.size());
+            if (written <= 0) break;
+            left.remove_prefix(static_cast<std::size_t>(written));
+        }
+        ::_exit(0);
+    }
+    ::close(ends[1]);
+    std::string said;
+    char part[512];
+    for (ssize_t got; (got = ::read(ends[0], part, sizeof part)) > 0;)
+        said.append(part, static_cast<std::size_t>(got));
+    ::close(ends[0]);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    INFO("the child said: " << said);
+    REQUIRE(WIFEXITED(status));
+    REQUIRE(WEXITSTATUS(status) == 0);
+    return said;
+}
+
+/// A filter as container runtimes install: from here on these system calls fail with `error` in this process.
+void refuse_system_calls(std::initializer_list<long> numbers, int error) {
+    std::vector<sock_filter> program;
+    program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
+    for (const long number : numbers) {
+        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 1));
+        program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)));
+    }
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+    sock_fprog all{static_cast<unsigned short>(program.size()), program.data()};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) != 0) {
+        throw std::system_error(errno, std::system_category(), "no filter");
+    }
+}
+
+// io_uring_setup, io_uring_enter, io_uring_register
+void refuse_io_uring(int error) { refuse_system_calls({425, 426, 427}, error); }
+
+std::vector<std::string>& logged() {
+    static std::vector<std::string> messages;
+    return messages;
+}
+
+void collect_log() {
+    bight::set_log_handler(
+        [](bight::log_level, std::string_view message, void*) { logged().emplace_back(message); });
+}
+
+bool has(demultiplexer_kind kind) {
+    for (const auto available : test::demultiplexers()) {
+        if (available == kind) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+TEST_CASE("BIGHT_REACTOR names the demultiplexer") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const std::string name(test::name_of(kind));
+    const scoped_variable set(name.c_str());
+    const bight::reactor r;
+    CHECK(r.demultiplexer_name() == name);
+    CHECK(r.fallback_reason().empty());
+}
+
+TEST_CASE("the options name the demultiplexer") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const scoped_variable set(nullptr);
+    const bight::reactor r(asking_for(kind));
+    CHECK(r.demultiplexer_name() == test::name_of(kind));
+    CHECK(r.fallback_reason().empty());
+}
+
+TEST_CASE("the options beat BIGHT_REACTOR") {
+    const char* const value = GENERATE("poll", "nonsense");
+    const scoped_variable set(value);
+    const bight::reactor r(asking_for(demultiplexer_kind::select));
+    CHECK(r.demultiplexer_name() == "select");
+}
+
+TEST_CASE("a name that BIGHT_REACTOR cannot have is refused with a list of those it can") {
+    const char* const value = GENERATE("kqueue", "EPOLL", "epoll ", "automatic");
+    const scoped_variable set(value);
+    const std::string said = refusal();
+    CHECK_THAT(said, Contains("unavailable: "));
+    CHECK_THAT(said, Contains("\"" + std::string(value) + "\""));
+    CHECK_THAT(said, Contains(variable));
+    const auto list = said.find("available here: ");
+    REQUIRE(list != std::string::npos);
+    for (const auto kind : test::demultiplexers()) {
+        CHECK_THAT(said.substr(list), Contains(std::string(test::name_of(kind))));
+    }
+}
+
+TEST_CASE("without a wish, or with an empty one, the best that works here is used") {
+    const char* const value = GENERATE(static_cast<const char*>(nullptr), "");
+    const scoped_variable set(value);
+    const bight::reactor r;
+    CHECK(r.demultiplexer_name() == test::name_of(test::demultiplexers().front()));
+}
+
+TEST_CASE("a refused reactor leaves no descriptor open") {
+    const scoped_variable set("nonsense");
+    const int before = test::open_descriptors();
+    CHECK_FALSE(refusal().empty());
+    CHECK(test::open_descriptors() == before);
+}
+
+TEST_CASE("a filter that refuses io_uring leads to epoll, and the reason is on record and logged once") {
+    const int error = GENERATE(EPERM, ENOSYS);
+    const std::string said = in_child([error] {
+        ::unsetenv(variable);
+        refuse_io_uring(error);
+        collect_log();
+        const bight::reactor first;
+        const bight::reactor second;
+        const bight::reactor third;
+        const bool works = !bight::reactor(asking_for(demultiplexer_kind::epoll)).run_once();
+        return std::string(first.demultiplexer_name()) + "|" + std::string(third.demultiplexer_name()) + "|" +
+               (works ? "works" : "does not work") + "|" +
+               (first.fallback_reason() == third.fallback_reason() ? "=" : "/") + "|" +
+               std::to_string(logged().size()) + "|" + logged().at(0) + "|" + first.fallback_reason();
+    });
+    CHECK_THAT(said, Catch::Matchers::StartsWith("epoll|epoll|works|=|1|"));
+    CHECK_THAT(said, Contains("; using epoll|"));
+    const std::string reason = said.substr(said.rfind('|') + 1);
+    CHECK_THAT(reason, Contains("io_uring is not available: "));
+    if (has(demultiplexer_kind::io_uring)) {
+        CHECK_THAT(reason, Contains("seccomp"));
+        CHECK_THAT(reason, Contains(std::system_category().message(error)));
+    }
+}
+
+TEST_CASE("io_uring that was asked for is refused with the reason, not replaced") {
+    const int error = GENERATE(EPERM, ENOSYS);
+    const bool by_environment = GENERATE(false, true);
+    const std::string said = in_child([=] {
+        ::unsetenv(variable);
+        if (by_environment) ::setenv(variable, "io_uring", 1);
+        refuse_io_uring(error);
+        return refusal(by_environment ? bight::reactor_options{} : asking_for(demultiplexer_kind::io_uring));
+    });
+    CHECK_THAT(said, Contains("unavailable: "));
+    CHECK_THAT(said, Contains(by_environment ? variable : "reactor_options"));
+    if (has(demultiplexer_kind::io_uring)) CHECK_THAT(said, Contains(std::system_category().message(error)));
+    CHECK_THAT(said, Contains("available here: epoll, poll, select"));
+}
+
+TEST_CASE("where epoll is refused too, poll is used, and both reasons are given") {
+    const std::string said = in_child([] {
+        ::unsetenv(variable);
+        refuse_system_calls({425, 426, 427, SYS_epoll_create1}, EPERM);
+        collect_log();
+        const bight::reactor r;
+        return std::string(r.demultiplexer_name()) + "|" + std::to_string(logged().size()) + "|" +
+               r.fallback_reason() + "|" + refusal(asking_for(demultiplexer_kind::epoll));
+    });
+    CHECK_THAT(said, Catch::Matchers::StartsWith("poll|1|"));
+    CHECK_THAT(said, Contains("io_uring is not available: "));
+    CHECK_THAT(said, Contains("epoll is not available: epoll_create1: "));
+    CHECK_THAT(said, Contains("available here: poll, select"));
+}
+
+TEST_CASE("where nothing can be had, the error names every reason") {
+    const std::string said = in_child([] {
+        ::unsetenv(variable);
+        refuse_system_calls({425, 426, 427, SYS_epoll_create1, SYS_eventfd2}, EPERM);
+        return refusal();
+    });
+    CHECK_THAT(said, Contains("unavailable: "));
+    for (const char* name : {"io_uring", "epoll", "poll", "select"}) {
+        CHECK_THAT(said, Contains(std::string(name) + " is not available: "));
+    }
+}
+
+TEST_CASE("a refusal by kernel.io_uring_disabled is told from one by a filter") {
+    if (!has(demultiplexer_kind::io_uring)) return;
+    const std::string said = in_child([]() -> std::string {
+        // The kernel's setting is seen through a file of ours; the system call is refused by a filter.
+        char path[] = "/tmp/bight-disabled-XXXXXX";
+        const int file = ::mkstemp(path);
+        const bool written = file >= 0 && ::write(file, "2\n", 2) == 2;
+        ::close(file);
+        const int spaces = ::geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER;
+        const bool mounted =
+            written && ::unshare(spaces) == 0 &&
+            ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+            ::mount(path, "/proc/sys/kernel/io_uring_disabled", nullptr, MS_BIND, nullptr) == 0;
+        ::unlink(path);
+        if (!mounted) return "not simulated";
+        refuse_io_uring(EPERM);
+        return refusal(asking_for(demultiplexer_kind::io_uring));
+    });
+    if (said == "not simulated") {
+        WARN("mounting over /proc/sys/kernel/io_uring_disabled is not allowed here: not tested");
+        return;
+    }
+    CHECK_THAT(said, Contains("kernel.io_uring_disabled is 2"));
+    CHECK_THAT(said, !Contains("seccomp"));
+}
+
+TEST_CASE("a ring that the kernel cannot make is refused, and leaves nothing open") {
+    if (!has(demultiplexer_kind::io_uring)) return;
+    const int before = test::open_descriptors();
+    auto options = asking_for(demultiplexer_kind::io_uring);
+    options.receive_buffers = 1000;  // no power of two
+    const std::string said = refusal(options);
+    CHECK_THAT(said, Contains("provided buffers"));
+    CHECK(test::open_descriptors() == before);
+}

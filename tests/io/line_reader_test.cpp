@@ -1,0 +1,133 @@
+// Lines out of a stream, however they are cut into pieces.
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+using bight::errc;
+using bight::line_reader;
+using bight::task;
+using test::connected_pair;
+using test::error_of;
+
+namespace {
+
+using lines = std::vector<std::string>;
+
+template <class F>
+void on_each(F body) {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run(body);
+}
+
+// What a reader gives for `pieces`, each delivered by itself, until the end of the stream; what is left over last.
+task<lines> read_pieces(std::vector<std::string> pieces, std::string delimiter, std::size_t limit) {
+    auto pair = co_await connected_pair(test::family::tcp);
+    lines got;
+    line_reader reader(pair.server, delimiter, limit);
+    auto read = [&]() -> task<> {
+        while (auto line = co_await reader.next()) got.push_back(*line);
+        got.emplace_back(reader.buffered());
+    };
+    auto write = [&]() -> task<> {
+        for (const std::string& piece : pieces) {
+            co_await pair.client.write(piece);
+            co_await bight::yield();
+        }
+        co_await pair.client.shutdown_write();
+    };
+    co_await bight::when_all(read(), write());
+    co_return got;
+}
+
+}  // namespace
+
+// The same on a reactor of its own, for each demultiplexer.
+lines lines_of(test::reactor_fixture& on, std::vector<std::string> pieces, std::string delimiter = "\r\n",
+               std::size_t limit = line_reader::default_limit) {
+    return on.run([&] { return read_pieces(pieces, delimiter, limit); });
+}
+
+TEST_CASE("a line comes without its delimiter; empty lines are lines; a bare line feed is data") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    CHECK(lines_of(on, {"one\r\n\r\nthree\nstill three\r\nunfinished"}) ==
+          lines{"one", "", "three\nstill three", "unfinished"});
+}
+
+TEST_CASE("the lines are the same wherever the bytes are cut") {
+    const std::string text = "ab\r\n\rc\r\r\n\r\n\nd\r\n";
+    const lines expected{"ab", "\rc\r", "", "\nd", ""};
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+        std::vector<std::string> pieces{text.substr(0, cut), text.substr(cut)};
+        CAPTURE(cut);
+        CHECK(lines_of(on, pieces) == expected);
+    }
+    std::vector<std::string> bytes;
+    for (const char c : text) bytes.emplace_back(1, c);
+    CHECK(lines_of(on, bytes) == expected);
+}
+
+TEST_CASE("a delimiter may be of any length") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    CHECK(lines_of(on, {"a;b;;"}, ";") == lines{"a", "b", "", ""});
+    CHECK(lines_of(on, {"aE", "NENDbEND"}, "END") == lines{"aEN", "b", ""});
+}
+
+TEST_CASE("a line of exactly the limit is a line, one byte more is errc::too_long") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    const std::size_t limit = line_reader::default_limit;
+    CHECK(limit == 16384);
+    CHECK(lines_of(on, {std::string(limit, 'x') + "\r", "\n"}) == lines{std::string(limit, 'x'), ""});
+    // Without its end, a line is too long once no delimiter could save it.
+    CHECK(lines_of(on, {std::string(limit + 1, 'x')}).back().size() == limit + 1);
+
+    for (const std::string& longer : {std::string(limit + 1, 'x') + "\r\n", std::string(limit + 2, 'x')}) {
+        const std::error_code code = on.run([&] {
+            return error_of(read_pieces(std::vector<std::string>(1, longer), "\r\n", line_reader::default_limit));
+        });
+        CHECK(code == errc::too_long);
+    }
+}
+
+TEST_CASE("give_back lets the stream be read raw in mid-buffer, and lines follow again") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        co_await pair.client.write("length 5\r\n12345next\r\n");
+        line_reader reader(pair.server);
+        auto header = co_await reader.next();
+        REQUIRE(header);
+        CHECK(*header == "length 5");
+        reader.give_back();
+        CHECK(reader.buffered().empty());
+        char body[5] = {};
+        co_await pair.server.read_exactly(bight::mutable_buffer(body, sizeof body));
+        CHECK(std::string(body, 5) == "12345");
+        auto next = co_await reader.next();
+        REQUIRE(next);
+        CHECK(*next == "next");
+    });
+}
+
+TEST_CASE("a cancelled wait for a line loses nothing of it") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        line_reader reader(pair.server);
+        co_await pair.client.write("first\r\nhal");
+        auto first = co_await reader.next();
+        REQUIRE(first);
+        auto none = co_await bight::try_with_timeout(reader.next(), std::chrono::milliseconds(1));
+        CHECK_FALSE(none.has_value());
+        co_await pair.client.write("f\r\n");
+        auto second = co_await reader.next();
+        REQUIRE(second);
+        CHECK(*second == "half");
+    });
+}

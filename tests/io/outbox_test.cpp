@@ -1,0 +1,230 @@
+// A bounded queue of shared payloads in front of a stream.
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+using bight::errc;
+using bight::outbox;
+using bight::outbox_options;
+using bight::overflow_policy;
+using bight::payload;
+using bight::task;
+using test::connected_pair;
+using test::error_of;
+using test::read_all;
+
+namespace {
+
+template <class F>
+void on_each(F body) {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run(body);
+}
+
+// Sends until an outbox that nobody reads from is full; how many were taken.
+std::size_t fill(outbox& out, const payload& message) {
+    std::size_t taken = 0;
+    while (taken < 100'000 && out.send(message)) ++taken;
+    return taken;
+}
+
+task<std::string> read_bytes(bight::stream& from, std::size_t size) {
+    std::string all(size, '\0');
+    co_await from.read_exactly(bight::mutable_buffer(all));
+    co_return all;
+}
+
+}  // namespace
+
+TEST_CASE("payloads are shared, not copied") {
+    const payload one("hello");
+    const payload two = one;
+    CHECK(one.view() == "hello");
+    CHECK(one.data() == two.data());
+    CHECK(payload().size() == 0);
+    CHECK(payload("").view().empty());
+}
+
+TEST_CASE("messages arrive whole and in order") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        outbox out(pair.server);
+        std::string expected;
+        auto send = [&]() -> task<> {
+            for (int i = 0; i < 2000; ++i) {
+                const std::string text = "message " + std::to_string(i) + "\n";
+                expected += text;
+                co_await out.push(text);
+            }
+            co_await out.flush();
+            CHECK(out.queued() == 0);
+            co_await pair.server.close();
+        };
+        auto result = co_await bight::when_all(send(), read_all(pair.client));
+        CHECK(std::get<1>(result) == expected);
+        CHECK(out.dropped() == 0);
+    });
+}
+
+TEST_CASE("what is queued when an outbox goes is sent before the stream closes") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        const std::string big(8 << 20, 'x');
+        auto send = [&]() -> task<> {
+            {
+                outbox out(pair.server);
+                CHECK(out.send(big));  // larger than the capacity: an empty outbox takes one message always
+                CHECK(out.send("") == true);
+            }
+            co_await pair.server.close();
+        };
+        auto result = co_await bight::when_all(send(), read_all(pair.client));
+        CHECK(std::get<1>(result) == big);
+    });
+}
+
+TEST_CASE("a peer that does not read is disconnected at the stated backlog, and its reader learns why") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        outbox_options options;
+        options.capacity = 100'000;
+        outbox out(pair.server, options);
+        std::error_code reason;
+        auto read = [&]() -> task<> { reason = co_await error_of(pair.server.read_some()); };
+        auto flood = [&]() -> task<> {
+            const payload message(std::string(1000, 'x'));
+            std::size_t most = 0;
+            while (out.send(message)) {
+                most = std::max(most, out.queued());
+                co_await bight::yield();
+            }
+            CHECK(most <= options.capacity);
+            CHECK(out.dropped() > 0);
+            CHECK_FALSE(pair.server.is_open());
+        };
+        co_await bight::when_all(read(), flood());
+        CHECK(reason == errc::backlog_exceeded);
+        CHECK_FALSE(out.send("more"));
+    });
+}
+
+TEST_CASE("with drop_newest what does not fit is dropped, with drop_oldest it takes the place of the oldest") {
+    on_each([]() -> task<> {
+        for (const auto policy : {overflow_policy::drop_newest, overflow_policy::drop_oldest}) {
+            auto pair = co_await connected_pair(test::family::unix_abstract);
+            outbox_options options;
+            options.capacity = 50'000;
+            options.when_full = policy;
+            outbox out(pair.server, options);
+            const std::string filler(1000, 'x');
+            for (int i = 0; i < 5000; ++i) {
+                out.send(filler);
+                if (i % 10 == 0) co_await bight::yield();
+            }
+            const auto dropped = out.dropped();
+            CHECK(dropped > 0);
+            CHECK(out.queued() <= options.capacity);
+            CHECK(pair.server.is_open());
+            const bool taken = out.send(std::string(999, 'y') + "!");
+            CHECK(taken == (policy == overflow_policy::drop_oldest));
+            CHECK(out.dropped() == dropped + 1);
+            auto drain = [&]() -> task<> {
+                co_await out.flush();
+                co_await pair.server.close();
+            };
+            auto result = co_await bight::when_all(drain(), read_all(pair.client));
+            const std::string& all = std::get<1>(result);
+            CHECK(all.size() % 1000 == 0);  // never a part of a message
+            CHECK((all.find('y') != std::string::npos) == taken);
+        }
+    });
+}
+
+TEST_CASE("with wait, send refuses and push waits for room, first come, first served") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::unix_abstract);
+        outbox_options options;
+        options.capacity = 10'000;
+        options.when_full = overflow_policy::wait;
+        outbox out(pair.server, options);
+        std::size_t sent = 0;
+        for (;;) {  // until the socket's buffer and the outbox are full, and stay so
+            const std::size_t taken = fill(out, std::string(1000, 'x'));
+            sent += taken * 1000;
+            co_await bight::sleep_for(std::chrono::milliseconds(1));
+            if (taken == 0) break;
+        }
+        std::vector<int> order;
+        auto push = [&](int number) -> task<> {
+            co_await out.push(std::to_string(number) + "\n");
+            order.push_back(number);
+        };
+        auto cancelled = [&]() -> task<> {
+            CHECK_FALSE(co_await bight::try_with_timeout(out.push("never\n"), std::chrono::milliseconds(1)));
+        };
+        auto drain = [&]() -> task<> {
+            co_await bight::sleep_for(std::chrono::milliseconds(5));
+            CHECK(order.empty());
+            CHECK_FALSE(out.send("not before those who wait"));
+            const std::string all = co_await read_bytes(pair.client, sent + 4);
+            CHECK(all.substr(sent) == "1\n2\n");
+        };
+        co_await bight::when_all(push(1), cancelled(), push(2), drain());
+        CHECK(order == std::vector<int>{1, 2});
+    });
+}
+
+TEST_CASE("an outbox waits for a write that is pending, and a write meanwhile is busy") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        const std::string big(8 << 20, 'a');
+        outbox out(pair.server);
+        auto write = [&]() -> task<> { co_await pair.server.write(big); };
+        auto queue = [&]() -> task<> {
+            CHECK(out.send("after"));
+            CHECK(out.queued() == 5);
+            const std::string late = "late";
+            CHECK(co_await error_of(pair.server.write(late)) == errc::busy);
+            co_await out.flush();
+            co_await pair.server.close();
+        };
+        auto result = co_await bight::when_all(write(), queue(), read_all(pair.client));
+        CHECK(std::get<2>(result) == big + "after");
+    });
+}
+
+TEST_CASE("when the peer resets, what is queued is dropped and whoever waits is told") {
+    on_each([]() -> task<> {
+        auto pair = co_await test::connected_to_raw(test::family::tcp);
+        outbox out(pair.stream);
+        const std::string big(8 << 20, 'a');
+        CHECK(out.send(big));
+        pair.raw.reset();
+        const auto why = co_await error_of(out.flush());
+        CHECK((why == std::errc::connection_reset || why == std::errc::broken_pipe));
+        CHECK(out.queued() == 0);
+        CHECK(out.dropped() == 1);
+        CHECK_FALSE(out.send("more"));
+    });
+}
+
+TEST_CASE("an outbox may outlive what it sends to: the stream goes first") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        std::optional<outbox> out(pair.server);
+        const std::string big(8 << 20, 'a');
+        CHECK(out->send(big));
+        pair.server = bight::stream();
+        out.reset();
+        co_await bight::yield();
+    });
+}

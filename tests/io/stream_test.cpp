@@ -1,0 +1,440 @@
+// What a stream promises, over the sockets of each family on each demultiplexer.
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <array>
+#include <chrono>
+#include <random>
+#include <string>
+#include <vector>
+
+using bight::errc;
+using bight::stream;
+using bight::task;
+using test::connected_pair;
+using test::connected_to_raw;
+using test::error_of;
+using test::pattern;
+using test::read_all;
+
+namespace {
+
+// A case runs for each demultiplexer and each family.
+template <class F>
+void on_each(F body) {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto family = GENERATE(from_range(test::families()));
+    CAPTURE(kind, family);
+    test::reactor_fixture on(kind);
+    on.run([&] { return body(family); });
+}
+
+}  // namespace
+
+TEST_CASE("what is written arrives whole and in order, whatever the sizes of writes and reads") {
+    on_each([](test::family f) -> task<> {
+        constexpr std::size_t total = 1U << 20;
+        auto pair = co_await connected_pair(f);
+        auto write = [&]() -> task<> {
+            std::mt19937 random(7);
+            for (std::size_t at = 0; at < total;) {
+                const std::size_t size = std::min<std::size_t>(random() % 4000, total - at);
+                const std::string text = pattern(at, size);
+                co_await pair.client.write(text);
+                at += size;
+            }
+            co_await pair.client.shutdown_write();
+        };
+        auto read = [&]() -> task<> {
+            std::mt19937 random(11);
+            std::string all;
+            for (;;) {
+                if (random() % 2) {
+                    const auto chunk = co_await pair.server.read_some();
+                    if (!chunk) break;
+                    all += chunk.view();
+                } else {
+                    std::string memory(1 + random() % 5000, '\0');
+                    const std::size_t got = co_await pair.server.read_some(memory);
+                    if (got == 0) break;
+                    all.append(memory, 0, got);
+                }
+            }
+            CHECK(all.size() == total);
+            CHECK((all == pattern(0, total)));
+        };
+        co_await bight::when_all(write(), read());
+    });
+}
+
+TEST_CASE("three connections whose bytes come one at a time, interleaved, are kept apart") {
+    on_each([](test::family f) -> task<> {
+        constexpr std::size_t each = 200;
+        std::vector<test::stream_pair> pairs;
+        for (int i = 0; i < 3; ++i) {
+            auto pair = co_await connected_pair(f);
+            pairs.push_back(std::move(pair));
+        }
+        auto write = [&]() -> task<> {
+            std::mt19937 random(3);
+            std::array<std::size_t, 3> done{};
+            while (done[0] + done[1] + done[2] < 3 * each) {
+                const std::size_t i = random() % 3;
+                if (done[i] == each) continue;
+                const std::string byte = pattern(i * 1000 + done[i]++, 1);
+                co_await pairs[i].client.write(byte);
+                co_await bight::yield();
+            }
+            for (auto& pair : pairs) co_await pair.client.shutdown_write();
+        };
+        auto read = [&](std::size_t i) -> task<> {
+            const std::string all = co_await read_all(pairs[i].server);
+            CHECK((all == pattern(i * 1000, each)));
+        };
+        co_await bight::when_all(write(), read(0), read(1), read(2));
+    });
+}
+
+TEST_CASE("the end of the stream is an empty chunk, and stays") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        co_await pair.client.write("last");
+        pair.client = {};
+        const std::string all = co_await read_all(pair.server);
+        CHECK(all == "last");
+        for (int i = 0; i < 3; ++i) {
+            const auto chunk = co_await pair.server.read_some();
+            CHECK(chunk.empty());
+            std::array<char, 4> memory{};
+            const std::size_t got =
+                co_await pair.server.read_some(bight::mutable_buffer(memory.data(), memory.size()));
+            CHECK(got == 0);
+        }
+        CHECK(pair.server.is_open());
+    });
+}
+
+TEST_CASE("read_exactly fills the memory and leaves the rest") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        auto write = [&]() -> task<> {
+            co_await pair.client.write("ab");
+            co_await bight::yield();
+            co_await pair.client.write("cdefgh");
+        };
+        auto read = [&]() -> task<> {
+            std::string five(5, '\0');
+            co_await pair.server.read_exactly(five);
+            CHECK(five == "abcde");
+            std::string three(3, '\0');
+            co_await pair.server.read_exactly(three);
+            CHECK(three == "fgh");
+            std::string none;
+            co_await pair.server.read_exactly(none);
+        };
+        co_await bight::when_all(write(), read());
+        co_await pair.client.write("xy");
+        pair.client = {};
+        std::string three(3, '\0');
+        const auto error = co_await error_of(pair.server.read_exactly(three));
+        CHECK(error == errc::end_of_stream);
+    });
+}
+
+TEST_CASE("read_until stops after the delimiter and keeps what follows") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        co_await pair.client.write("one\r\ntwo\r\n\r\nrest");
+        pair.client = {};
+        const std::string one = co_await pair.server.read_until("\r\n");
+        CHECK(one == "one\r\n");
+        const std::string two = co_await pair.server.read_until("\r\n\r\n");
+        CHECK(two == "two\r\n\r\n");
+        const auto error = co_await error_of(pair.server.read_until("\r\n"));
+        CHECK(error == errc::end_of_stream);
+        const std::string rest = co_await read_all(pair.server);
+        CHECK(rest == "rest");
+    });
+}
+
+TEST_CASE("read_until finds a delimiter that comes in parts") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        auto write = [&]() -> task<> {
+            for (const char* part : {"a", "-", "-", "=", "b--", "=", "x"}) {
+                co_await pair.client.write(part);
+                co_await bight::yield();
+                co_await bight::yield();
+            }
+        };
+        auto read = [&]() -> task<> {
+            const std::string first = co_await pair.server.read_until("--=");
+            CHECK(first == "a--=");
+            const std::string second = co_await pair.server.read_until("--=");
+            CHECK(second == "b--=");
+            const auto chunk = co_await pair.server.read_some();
+            CHECK(chunk.view() == "x");
+        };
+        co_await bight::when_all(write(), read());
+    });
+}
+
+TEST_CASE("read_until throws too_long at its limit, and the bytes are still there") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        co_await pair.client.write("123456\n89\n");
+        pair.client = {};
+        const auto error = co_await error_of(pair.server.read_until("\n", 6));
+        CHECK(error == errc::too_long);
+        const std::string line = co_await pair.server.read_until("\n", 7);
+        CHECK(line == "123456\n");
+        const std::string last = co_await pair.server.read_until("\n", 3);
+        CHECK(last == "89\n");
+    });
+}
+
+TEST_CASE("a cancelled read_until keeps the bytes for the next read") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_to_raw(f);
+        pair.raw.send("half");
+        auto waits = [&]() -> task<> {
+            const auto line = co_await pair.stream.read_until("\n");
+            FAIL_CHECK("it got " << line);
+        };
+        const bool done = co_await bight::try_with_timeout(waits(), std::chrono::milliseconds(20));
+        CHECK_FALSE(done);
+        pair.raw.send(" and half\n");
+        const auto line = co_await pair.stream.read_until("\n");
+        CHECK(line == "half and half\n");
+    });
+}
+
+TEST_CASE("a cancelled read loses no bytes") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_to_raw(f);
+        for (int i = 0; i < 50; ++i) {
+            // The bytes come while the read is being cancelled, or before, or after.
+            auto got = std::string();
+            auto reads = [&]() -> task<> {
+                const auto chunk = co_await pair.stream.read_some();
+                got = chunk.view();
+            };
+            auto cancels = [&]() -> task<> {
+                for (int turn = 0; turn < i % 3; ++turn) co_await bight::yield();
+                pair.raw.send("x");
+                for (int turn = 0; turn < i % 5; ++turn) co_await bight::yield();
+            };
+            co_await bight::when_any(cancels(), reads());
+            if (got.empty()) {
+                const auto chunk = co_await pair.stream.read_some();
+                got = chunk.view();
+            }
+            CHECK(got == "x");
+        }
+    });
+}
+
+TEST_CASE("bytes given back are read first, by either kind of read") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        co_await pair.client.write("abcdef");
+        pair.client = {};
+        std::string six(6, '\0');
+        co_await pair.server.read_exactly(six);
+        pair.server.unread(bight::chunk::copy_of("wxyz"));
+        std::array<char, 1> one{};
+        const std::size_t got = co_await pair.server.read_some(bight::mutable_buffer(one.data(), 1));
+        CHECK(got == 1);
+        CHECK(one[0] == 'w');
+        auto chunk = co_await pair.server.read_some();
+        CHECK(chunk.view() == "xyz");
+        pair.server.unread(std::move(chunk));
+        const auto again = co_await read_all(pair.server);
+        CHECK(again == "xyz");
+    });
+}
+
+TEST_CASE("a write gathers its pieces in order, empty ones among them") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        const std::string text = "text, ";
+        const auto chunk = bight::chunk::copy_of("a chunk, ");
+        co_await pair.client.write("", text, std::string_view(), chunk, "and more", std::string());
+        std::string expected = "text, a chunk, and more";
+        for (const std::size_t count : {1U, 1023U, 1024U, 1025U, 5000U}) {
+            std::vector<std::string> texts;
+            for (std::size_t i = 0; i < count; ++i) texts.push_back(i % 3 == 1 ? "" : pattern(i, i % 7));
+            std::vector<bight::const_buffer> pieces(texts.begin(), texts.end());
+            co_await pair.client.write(pieces);
+            for (const auto& t : texts) expected += t;
+        }
+        pair.client = {};
+        const std::string all = co_await read_all(pair.server);
+        CHECK((all == expected));
+    });
+}
+
+TEST_CASE("a write of a gather list larger than the socket's buffer arrives whole") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        std::string expected;
+        auto write = [&]() -> task<> {
+            std::vector<std::string> texts;
+            for (std::size_t i = 0; i < 1500; ++i) texts.push_back(pattern(i * 31, i * 7 % 9001));
+            for (const auto& t : texts) expected += t;
+            std::vector<bight::const_buffer> pieces(texts.begin(), texts.end());
+            co_await pair.client.write(pieces);
+            co_await pair.client.close();
+        };
+        auto [nothing, all] = co_await bight::when_all(write(), read_all(pair.server));
+        (void)nothing;
+        CHECK((all == expected));
+    });
+}
+
+TEST_CASE("a write of no bytes succeeds and sends nothing") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        co_await pair.client.write("");
+        co_await pair.client.write("", std::string_view());
+        co_await pair.client.write(std::span<bight::const_buffer>());
+        co_await pair.client.write("x");
+        const auto chunk = co_await pair.server.read_some();
+        CHECK(chunk.view() == "x");
+    });
+}
+
+TEST_CASE("a second reader gets busy, and the first goes on") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        auto first = [&]() -> task<std::string> {
+            const auto chunk = co_await pair.server.read_some();
+            co_return chunk.to_string();
+        };
+        auto second = [&]() -> task<std::error_code> {
+            const auto error = co_await error_of(pair.server.read_some());
+            co_await pair.client.write("for the first");
+            co_return error;
+        };
+        const auto [text, error] = co_await bight::when_all(first(), second());
+        CHECK(text == "for the first");
+        CHECK(error == errc::busy);
+    });
+}
+
+TEST_CASE("a second writer gets busy, and the first goes on") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        const std::string large = pattern(0, 16U << 20);
+        auto first = [&]() -> task<> {
+            co_await pair.client.write(large);
+            co_await pair.client.shutdown_write();
+        };
+        auto second = [&]() -> task<std::string> {
+            const auto error = co_await error_of(pair.client.write("x"));
+            CHECK(error == errc::busy);
+            co_return co_await read_all(pair.server);
+        };
+        const auto [nothing, all] = co_await bight::when_all(first(), second());
+        (void)nothing;
+        CHECK((all == large));
+    });
+}
+
+TEST_CASE("one task reads while another writes") {
+    on_each([](test::family f) -> task<> {
+        constexpr std::size_t size = 4U << 20;
+        auto pair = co_await connected_pair(f);
+        const std::string up = pattern(1, size);
+        const std::string down = pattern(2, size);
+        auto write = [](stream& to, const std::string& text) -> task<> {
+            co_await to.write(text);
+            co_await to.shutdown_write();
+        };
+        const auto [n1, n2, at_server, at_client] = co_await bight::when_all(
+            write(pair.client, up), write(pair.server, down), read_all(pair.server), read_all(pair.client));
+        (void)n1;
+        (void)n2;
+        CHECK((at_server == up));
+        CHECK((at_client == down));
+    });
+}
+
+TEST_CASE("the non-throwing forms give the codes") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        const auto written = co_await bight::as_result(pair.client.write("x"));
+        CHECK(written.has_value());
+        auto chunk = co_await bight::as_result(pair.server.read_some());
+        REQUIRE(chunk.has_value());
+        CHECK(chunk->view() == "x");
+        const auto closed = co_await bight::as_result(pair.client.close());
+        CHECK(closed.has_value());
+        const auto late = co_await bight::as_result(pair.client.write("x"));
+        CHECK(late.error() == errc::closed);
+        const auto read = co_await bight::as_result(pair.client.read_some());
+        CHECK(read.error() == errc::closed);
+        std::string memory(3, '\0');
+        const auto exactly = co_await bight::as_result(pair.server.read_exactly(memory));
+        CHECK(exactly.error() == errc::end_of_stream);
+    });
+}
+
+TEST_CASE("an error of a stream names the operation and the peer") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        const std::string peer = pair.server.peer().to_string();
+        pair.client.abort();
+        std::string what;
+        try {
+            co_await pair.server.read_some();
+        } catch (const std::system_error& e) {
+            CHECK(e.code() == test::from_errno(ECONNRESET));
+            what = e.what();
+        }
+        CHECK_THAT(what, Catch::Contains("read from " + peer));
+    });
+}
+
+TEST_CASE("no-delay and keep-alive are options of the socket") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        const auto option = [&](int level, int name) {
+            int value = -1;
+            socklen_t size = sizeof value;
+            ::getsockopt(pair.client.native_handle(), level, name, &value, &size);
+            return value != 0;
+        };
+        if (test::is_tcp(f)) {
+            CHECK(option(IPPROTO_TCP, TCP_NODELAY));
+            pair.client.set_no_delay(false);
+            CHECK_FALSE(option(IPPROTO_TCP, TCP_NODELAY));
+        } else {
+            pair.client.set_no_delay(true);  // has none: no error
+        }
+        CHECK_FALSE(option(SOL_SOCKET, SO_KEEPALIVE));
+        pair.client.set_keep_alive(true);
+        CHECK(option(SOL_SOCKET, SO_KEEPALIVE));
+    });
+}
+
+TEST_CASE("a stream's handle moves while nothing is pending") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        stream moved = std::move(pair.client);
+        CHECK_FALSE(static_cast<bool>(pair.client));
+        CHECK_FALSE(pair.client.is_open());
+        pair.client.abort();  // of nothing: nothing
+        co_await moved.write("x");
+        const auto chunk = co_await pair.server.read_some();
+        CHECK(chunk.view() == "x");
+    });
+}

@@ -1,0 +1,149 @@
+// Peers that do not read, tasks that do not read, and peers that write all the time.
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <sys/ioctl.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+using bight::task;
+using test::connected_pair;
+using test::connected_to_raw;
+using test::pattern;
+
+namespace {
+
+template <class F>
+void on_each(F body) {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto family = GENERATE(from_range(test::families()));
+    CAPTURE(kind, family);
+    test::reactor_fixture on(kind);
+    on.run([&] { return body(family); });
+}
+
+}  // namespace
+
+TEST_CASE("a write to a peer that does not read suspends until it reads") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        const std::string large = pattern(0, 32U << 20);
+        bool written = false;
+        auto write = [&]() -> task<> {
+            co_await pair.client.write(large);
+            written = true;
+            co_await pair.client.close();
+        };
+        auto read = [&]() -> task<std::string> {
+            // A round trip of another connection: the reactor goes on meanwhile, and has polled since.
+            auto other = co_await connected_pair(f);
+            for (int i = 0; i < 100; ++i) {
+                co_await other.client.write("ping");
+                const auto ping = co_await other.server.read_some();
+                CHECK(ping.view() == "ping");
+            }
+            CHECK_FALSE(written);
+            co_return co_await test::read_all(pair.server);
+        };
+        const auto [nothing, all] = co_await bight::when_all(write(), read());
+        (void)nothing;
+        CHECK(written);
+        CHECK((all == large));
+    });
+}
+
+TEST_CASE("bytes that no task reads stay with the sender, and the other connections go on") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_to_raw(f);
+        // io_uring receives ahead once somebody has read.
+        pair.raw.send("x");
+        const auto first = co_await pair.stream.read_some();
+        CHECK(first.view() == "x");
+
+        auto other = co_await connected_pair(f);
+        const std::string part(1U << 16, 'y');
+        std::size_t taken = 0;
+        int stalls = 0;
+        // Until the peer could send nothing while a hundred round trips went by: that must come, at a bounded
+        // size.
+        while (stalls < 100) {
+            const auto sent = ::send(pair.raw.get(), part.data(), part.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (sent > 0) {
+                taken += static_cast<std::size_t>(sent);
+                stalls = 0;
+            } else {
+                ++stalls;
+            }
+            REQUIRE(taken < (64U << 20));
+            co_await other.client.write("ping");
+            const auto ping = co_await other.server.read_some();
+            CHECK(ping.view() == "ping");
+        }
+        // Everything that was taken is there, in order, when somebody reads.
+        pair.raw.close();
+        const std::string all = co_await test::read_all(pair.stream);
+        CHECK(all.size() == taken);
+        CHECK(all.find_first_not_of('y') == std::string::npos);
+    });
+}
+
+TEST_CASE("a task that stops reading in the middle goes on where it was") {
+    on_each([](test::family f) -> task<> {
+        constexpr std::size_t total = 4U << 20;
+        auto pair = co_await connected_pair(f);
+        auto write = [&]() -> task<> {
+            for (std::size_t at = 0; at < total; at += 4096) {
+                const std::string text = pattern(at, 4096);
+                co_await pair.client.write(text);
+            }
+            co_await pair.client.close();
+        };
+        auto read = [&]() -> task<> {
+            std::size_t at = 0;
+            int pauses = 0;
+            for (;;) {
+                const auto chunk = co_await pair.server.read_some();
+                if (!chunk) break;
+                if (chunk.view() != pattern(at, chunk.size())) FAIL("bytes changed at " << at);
+                at += chunk.size();
+                if (pauses < 10 && at > total / 20 * static_cast<std::size_t>(pauses + 1)) {
+                    ++pauses;
+                    co_await bight::sleep_for(std::chrono::milliseconds(2));
+                }
+            }
+            CHECK(at == total);
+        };
+        co_await bight::when_all(write(), read());
+    });
+}
+
+TEST_CASE("a peer that writes all the time does not starve another connection") {
+    on_each([](test::family f) -> task<> {
+        auto hot = co_await connected_pair(f);
+        auto quiet = co_await connected_pair(f);
+        bool done = false;
+        const std::string part(1U << 16, 'h');
+        auto pour = [&]() -> task<> {
+            while (!done) co_await hot.client.write(part);
+            co_await hot.client.close();
+        };
+        auto drain = [&]() -> task<> {
+            while (auto chunk = co_await hot.server.read_some()) {
+            }
+        };
+        auto converse = [&]() -> task<> {
+            for (int i = 0; i < 200; ++i) {
+                co_await quiet.client.write("x");
+                const auto chunk = co_await quiet.server.read_some();
+                CHECK(chunk.view() == "x");
+            }
+            done = true;
+        };
+        co_await bight::when_all(pour(), drain(), converse());
+    });
+}

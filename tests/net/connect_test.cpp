@@ -1,0 +1,216 @@
+// Connecting: what it reaches, what it throws, and what it leaves when it is cancelled.
+#include <bight/net/connect.hpp>
+
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+using bight::connect;
+using bight::errc;
+using bight::task;
+using test::error_of;
+using test::from_errno;
+
+namespace {
+
+template <class F>
+void on_each_demultiplexer(F body) {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([&] { return body(); });
+}
+
+// A listener that accepts nothing and whose backlog is full: further connections get no answer.
+class black_hole {
+  public:
+    black_hole() : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        const auto any = bight::address::from_ip("127.0.0.1", 0);
+        sockaddr_storage bound{};
+        socklen_t size = sizeof bound;
+        if (::bind(listening_.get(), static_cast<const sockaddr*>(any.native()),
+                   static_cast<socklen_t>(any.native_size())) < 0 ||
+            ::listen(listening_.get(), 0) < 0 ||
+            ::getsockname(listening_.get(), reinterpret_cast<sockaddr*>(&bound), &size) < 0) {
+            throw std::system_error(errno, std::system_category(), "black hole");
+        }
+        where_ = bight::address::from_native(&bound, size);
+        for (int i = 0; i < 4; ++i) {
+            fill_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+            (void)::connect(fill_.back().get(), static_cast<const sockaddr*>(where_.native()),
+                            static_cast<socklen_t>(where_.native_size()));
+        }
+    }
+    std::string endpoint() const { return test::endpoint_to(where_); }
+
+  private:
+    test::raw_socket listening_;
+    bight::address where_;
+    std::vector<test::raw_socket> fill_;
+};
+
+// A port of 127.0.0.1 at which nobody listens.
+std::uint16_t free_port() {
+    const bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+    return l.local().port();
+}
+
+}  // namespace
+
+TEST_CASE("each family connects to its listener") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto family = GENERATE(from_range(test::families()));
+    CAPTURE(kind, family);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        const test::temporary_directory directory;
+        bight::listener l = bight::listen(test::new_endpoint(family, directory));
+        bight::stream client = co_await connect(test::endpoint_to(l.local()));
+        CHECK(client.peer() == l.local());
+        bight::stream server = co_await l.accept();
+        co_await client.write("hello");
+        const auto chunk = co_await server.read_some();
+        CHECK(chunk.view() == "hello");
+    });
+}
+
+TEST_CASE("a refused connection gives ECONNREFUSED and says where to") {
+    on_each_demultiplexer([]() -> task<> {
+        const std::string port = std::to_string(free_port());
+        std::string what;
+        try {
+            co_await connect("tcp:127.0.0.1:" + port);
+        } catch (const std::system_error& e) {
+            CHECK(e.code() == from_errno(ECONNREFUSED));
+            what = e.what();
+        }
+        CHECK_THAT(what, Catch::Contains("127.0.0.1:" + port));
+        const test::temporary_directory directory;
+        const auto missing = co_await error_of(connect("unix:" + directory.file("missing")));
+        CHECK(missing == from_errno(ENOENT));
+        const auto abstract = co_await error_of(connect("unix:@bight-nobody-listens-here"));
+        CHECK(abstract == from_errno(ECONNREFUSED));
+    });
+}
+
+TEST_CASE("localhost is tried over IPv4 and then IPv6, and the error names both") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener v4 = bight::listen("tcp:0:interface=127.0.0.1");
+        const std::string port4 = std::to_string(v4.local().port());
+        const bight::stream first = co_await connect("tcp:localhost:" + port4);
+        CHECK(first.peer().host() == "127.0.0.1");
+        const bight::stream without_host = co_await connect("tcp:" + port4);
+        CHECK(without_host.peer().host() == "127.0.0.1");
+        bight::listener v6 = bight::listen("tcp6:0:interface=\\:\\:1");
+        const std::string port6 = std::to_string(v6.local().port());
+        const bight::stream second = co_await connect("tcp:localhost:" + port6);
+        CHECK(second.peer().host() == "::1");
+        const bight::stream third = co_await connect("tcp6:localhost:" + port6);
+        CHECK(third.peer().host() == "::1");
+        v4.close();
+        std::string what;
+        try {
+            co_await connect("tcp:localhost:" + port4);
+        } catch (const std::system_error& e) {
+            CHECK(e.code() == from_errno(ECONNREFUSED));
+            what = e.what();
+        }
+        CHECK_THAT(what, Catch::Contains("127.0.0.1:" + port4) && Catch::Contains("[::1]:" + port4));
+    });
+}
+
+TEST_CASE("endpoints that cannot be connected to are refused") {
+    on_each_demultiplexer([]() -> task<> {
+        const auto bad = co_await error_of(connect("tcp:host:not-a-port"));
+        CHECK(bad == errc::bad_endpoint);
+        const auto family = co_await error_of(connect("tcp6:127.0.0.1:1"));
+        CHECK(static_cast<bool>(family));
+        const auto closed = co_await error_of(connect("fd:987654"));
+        CHECK(closed == from_errno(EBADF));
+        const auto from = co_await error_of(connect("tcp:127.0.0.1:1:interface=192.0.2.1"));
+        CHECK(from == from_errno(EADDRNOTAVAIL));
+    });
+}
+
+TEST_CASE("a connection from a chosen address") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        bight::stream client = co_await connect(test::endpoint_to(l.local()) + ":interface=127.0.0.9");
+        CHECK(client.local().host() == "127.0.0.9");
+        const bight::stream server = co_await l.accept();
+        CHECK(server.peer() == client.local());
+    });
+}
+
+TEST_CASE("a connection that gets no answer times out, by the options or the endpoint") {
+    on_each_demultiplexer([]() -> task<> {
+        const black_hole hole;
+        bight::connect_options options;
+        options.timeout = std::chrono::milliseconds(20);
+        std::string what;
+        try {
+            co_await connect(hole.endpoint(), options);
+        } catch (const std::system_error& e) {
+            CHECK(e.code() == errc::timed_out);
+            what = e.what();
+        }
+        CHECK_THAT(what, Catch::Contains(hole.endpoint()));
+        const auto by_endpoint = co_await error_of(connect(hole.endpoint() + ":timeout=0.02"));
+        CHECK(by_endpoint == errc::timed_out);
+        const auto at_once = co_await error_of(connect(hole.endpoint() + ":timeout=0"));
+        CHECK(at_once == errc::timed_out);
+    });
+}
+
+TEST_CASE("cancelling a connection that is under way leaves nothing") {
+    on_each_demultiplexer([]() -> task<> {
+        const black_hole hole;
+        const int before = test::open_descriptors();
+        for (int i = 0; i < 5; ++i) {
+            auto wait = [&]() -> task<> {
+                const bight::stream s = co_await connect(hole.endpoint());
+                FAIL_CHECK("connected");
+            };
+            auto turns = [&]() -> task<> {
+                for (int turn = 0; turn < i; ++turn) co_await bight::yield();
+            };
+            co_await bight::when_any(wait(), turns());
+        }
+        co_await bight::yield();
+        CHECK(test::open_descriptors() == before);
+    });
+}
+
+TEST_CASE("a connected descriptor is adopted, and the original stays") {
+    on_each_demultiplexer([]() -> task<> {
+        int ends[2];
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        const test::raw_socket one(ends[0]);
+        const test::raw_socket two(ends[1]);
+        for (int i = 0; i < 2; ++i) {
+            bight::stream s = co_await connect("fd:" + std::to_string(one.get()));
+            CHECK(s.native_handle() != one.get());
+            two.send("hello");
+            std::string five(5, '\0');
+            co_await s.read_exactly(five);
+            CHECK(five == "hello");
+            if (i == 0) s.lower().close();
+            if (i == 0) break;
+        }
+    });
+}
+
+TEST_CASE("connecting within when_any keeps the winner and drops the rest") {
+    on_each_demultiplexer([]() -> task<> {
+        const black_hole hole;
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        auto won = co_await bight::race(connect(hole.endpoint()), connect(test::endpoint_to(l.local())));
+        CHECK(won.index() == 1);
+    });
+}

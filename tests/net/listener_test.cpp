@@ -1,0 +1,348 @@
+// Listening: addresses, errors, the files of Unix sockets, descriptors that are there already, accepting.
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <fstream>
+#include <string>
+#include <vector>
+
+using bight::errc;
+using bight::task;
+using test::error_of;
+using test::from_errno;
+
+namespace {
+
+template <class F>
+void on_each_demultiplexer(F body) {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([&] { return body(); });
+}
+
+// What `listen` throws for `where`; an empty text when it succeeds.
+std::string listen_error(const std::string& where, std::error_code* code = nullptr) {
+    try {
+        const bight::listener l = bight::listen(where);
+        return {};
+    } catch (const std::system_error& e) {
+        if (code) *code = e.code();
+        return e.what();
+    }
+}
+
+bool exists(const std::string& path) {
+    struct stat found{};
+    return ::lstat(path.c_str(), &found) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("listening at port 0 gives a real port, on each family") {
+    on_each_demultiplexer([]() -> task<> {
+        const bight::listener v4 = bight::listen("tcp:0:interface=127.0.0.1");
+        CHECK(v4.local().port() != 0);
+        CHECK(v4.local().host() == "127.0.0.1");
+        const bight::listener v6 = bight::listen("tcp6:0:interface=\\:\\:1");
+        CHECK(v6.local().port() != 0);
+        CHECK(v6.local().host() == "::1");
+        const bight::listener named = bight::listen("tcp:localhost:0");
+        CHECK(named.local().host() == "127.0.0.1");
+        co_return;
+    });
+}
+
+TEST_CASE("an IPv6 listener leaves its port to an IPv4 one") {
+    on_each_demultiplexer([]() -> task<> {
+        const bight::listener v6 = bight::listen("tcp6:0:interface=\\:\\:1");
+        const bight::listener v4 =
+            bight::listen("tcp:" + std::to_string(v6.local().port()) + ":interface=127.0.0.1");
+        CHECK(v4.local().port() == v6.local().port());
+        co_return;
+    });
+}
+
+TEST_CASE("an error of listening names the place and keeps the errno") {
+    on_each_demultiplexer([]() -> task<> {
+        const bight::listener first = bight::listen("tcp:0:interface=127.0.0.1");
+        const std::string port = std::to_string(first.local().port());
+        std::error_code code;
+        const std::string taken = listen_error("tcp:" + port + ":interface=127.0.0.1", &code);
+        CHECK(code == from_errno(EADDRINUSE));
+        CHECK_THAT(taken, Catch::Contains("127.0.0.1") && Catch::Contains(port));
+
+        const std::string foreign = listen_error("tcp:0:interface=192.0.2.1", &code);
+        CHECK(code == from_errno(EADDRNOTAVAIL));
+        CHECK_THAT(foreign, Catch::Contains("192.0.2.1"));
+
+        listen_error("tcp:0:interface=not.numeric", &code);
+        CHECK(code == errc::bad_endpoint);
+        listen_error("tcp:", &code);
+        CHECK(code == errc::bad_endpoint);
+
+        const std::string nowhere = listen_error("unix:/nonexistent-directory/socket", &code);
+        CHECK(code == from_errno(ENOENT));
+        CHECK_THAT(nowhere, Catch::Contains("/nonexistent-directory/socket"));
+        co_return;
+    });
+}
+
+TEST_CASE("a port can be listened on again at once after close, with connections still open") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener first = bight::listen("tcp:0:interface=127.0.0.1");
+        const auto where = first.local();
+        bight::stream client = co_await bight::connect(test::endpoint_to(where));
+        bight::stream server = co_await first.accept();
+        first.close();
+        CHECK_FALSE(static_cast<bool>(first));
+        first.close();
+        const bight::listener second =
+            bight::listen("tcp:" + std::to_string(where.port()) + ":interface=127.0.0.1");
+        CHECK(second.local() == where);
+        co_await server.write("still here");
+        const auto chunk = co_await client.read_some();
+        CHECK(chunk.view() == "still here");
+    });
+}
+
+TEST_CASE("listeners with reuse_port share a port") {
+    on_each_demultiplexer([]() -> task<> {
+        const bight::listener first = bight::listen("tcp:0:interface=127.0.0.1:reuse_port=yes");
+        const std::string again =
+            "tcp:" + std::to_string(first.local().port()) + ":interface=127.0.0.1:reuse_port=yes";
+        CHECK(listen_error(again) == "");
+        co_return;
+    });
+}
+
+TEST_CASE("listening and accepted sockets are close-on-exec") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        bight::stream client = co_await bight::connect(test::endpoint_to(l.local()));
+        bight::stream server = co_await l.accept();
+        for (const int fd : {l.native_handle(), client.native_handle(), server.native_handle()}) {
+            CHECK((::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+        }
+    });
+}
+
+TEST_CASE("the file of a Unix socket has the mode asked for, past the umask, and goes with the listener") {
+    on_each_demultiplexer([]() -> task<> {
+        const test::temporary_directory directory;
+        const std::string path = directory.file("socket");
+        for (const int mode : {0660, 0600, 0666}) {
+            char text[8];
+            std::snprintf(text, sizeof text, "%o", static_cast<unsigned>(mode));
+            bight::listener l = bight::listen("unix:" + path + ":mode=" + text);
+            struct stat found{};
+            REQUIRE(::stat(path.c_str(), &found) == 0);
+            CHECK(S_ISSOCK(found.st_mode));
+            CHECK((found.st_mode & 07777) == static_cast<mode_t>(mode));
+            l.close();
+            CHECK_FALSE(exists(path));
+        }
+        co_return;
+    });
+}
+
+TEST_CASE("a stale Unix socket is replaced; a live one, and a file that is no socket, are not") {
+    on_each_demultiplexer([]() -> task<> {
+        const test::temporary_directory directory;
+        const std::string path = directory.file("socket");
+        {  // what a server that was killed leaves behind
+            const test::raw_socket left(::socket(AF_UNIX, SOCK_STREAM, 0));
+            const auto at = bight::address::from_path(path);
+            REQUIRE(::bind(left.get(), static_cast<const sockaddr*>(at.native()),
+                           static_cast<socklen_t>(at.native_size())) == 0);
+        }
+        REQUIRE(exists(path));
+        bight::listener first = bight::listen("unix:" + path);
+        std::error_code code;
+        listen_error("unix:" + path, &code);
+        CHECK(code == from_errno(EADDRINUSE));
+        // The first was not harmed.
+        bight::stream client = co_await bight::connect("unix:" + path);
+        bight::stream server = co_await first.accept();
+        client = {};
+        server = {};
+        first.close();
+
+        const std::string precious = directory.file("precious");
+        std::ofstream(precious) << "text";
+        listen_error("unix:" + precious, &code);
+        CHECK(code == from_errno(EADDRINUSE));
+        CHECK(exists(precious));
+    });
+}
+
+TEST_CASE("an abstract Unix socket leaves no file, and its name is free again after close") {
+    on_each_demultiplexer([]() -> task<> {
+        const std::string where = "unix:@bight-listener-test-" + std::to_string(::getpid());
+        bight::listener first = bight::listen(where);
+        CHECK("unix:" + first.local().path() == where);
+        std::error_code code;
+        listen_error(where, &code);
+        CHECK(code == from_errno(EADDRINUSE));
+        first.close();
+        CHECK(listen_error(where) == "");
+        co_return;
+    });
+}
+
+TEST_CASE("a descriptor that listens already is adopted, and the original stays") {
+    on_each_demultiplexer([]() -> task<> {
+        const test::raw_socket original(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const auto any = bight::address::from_ip("127.0.0.1", 0);
+        REQUIRE(::bind(original.get(), static_cast<const sockaddr*>(any.native()),
+                       static_cast<socklen_t>(any.native_size())) == 0);
+        REQUIRE(::listen(original.get(), 8) == 0);
+        const std::string where = "fd:" + std::to_string(original.get());
+        for (int i = 0; i < 2; ++i) {  // closing what was adopted does not shut the original down
+            bight::listener l = bight::listen(where);
+            bight::stream client = co_await bight::connect(test::endpoint_to(l.local()));
+            bight::stream server = co_await l.accept();
+            co_await server.write("x");
+            const auto chunk = co_await client.read_some();
+            CHECK(chunk.view() == "x");
+        }
+        const auto error = co_await error_of(bight::connect(where));
+        CHECK(error == from_errno(EINVAL));
+    });
+}
+
+TEST_CASE("what cannot be listened on is refused") {
+    on_each_demultiplexer([]() -> task<> {
+        std::error_code code;
+        const test::raw_socket plain(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        listen_error("fd:" + std::to_string(plain.get()), &code);
+        CHECK(code == from_errno(EINVAL));
+        const test::raw_socket file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        listen_error("fd:" + std::to_string(file.get()), &code);
+        CHECK(code == from_errno(ENOTSOCK));
+        listen_error("fd:987654", &code);
+        CHECK(code == from_errno(EBADF));
+        co_return;
+    });
+}
+
+TEST_CASE("a second accept gets busy, and the first goes on") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        auto first = [&]() -> task<> {
+            bight::stream s = co_await l.accept();
+            CHECK(s.is_open());
+        };
+        auto second = [&]() -> task<> {
+            const auto error = co_await error_of(l.accept());
+            CHECK(error == errc::busy);
+            const bight::stream client = co_await bight::connect(test::endpoint_to(l.local()));
+        };
+        co_await bight::when_all(first(), second());
+    });
+}
+
+TEST_CASE("closing the listener ends a pending accept with closed") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        auto accept = [&]() -> task<> {
+            const auto error = co_await error_of(l.accept());
+            CHECK(error == errc::closed);
+        };
+        auto close = [&]() -> task<> {
+            co_await bight::yield();
+            l.close();
+        };
+        co_await bight::when_all(accept(), close());
+    });
+}
+
+TEST_CASE("a cancelled accept loses no connection") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        constexpr int total = 40;
+        int accepted = 0;
+        for (int i = 0; i < total; ++i) {
+            // The connection comes before, while and after the accept is cancelled.
+            const auto accept = [&]() -> task<> {
+                for (;;) {
+                    const bight::stream s = co_await l.accept();
+                    ++accepted;
+                }
+            };
+            auto come = [&]() -> task<> {
+                for (int turn = 0; turn < i % 3; ++turn) co_await bight::yield();
+                const test::raw_socket client = test::raw_connect(l.local());
+                for (int turn = 0; turn < i % 4; ++turn) co_await bight::yield();
+            };
+            co_await bight::when_any(come(), accept());
+        }
+        while (accepted < total) {
+            const bight::stream s = co_await l.accept();
+            ++accepted;
+        }
+        CHECK(accepted == total);
+    });
+}
+
+TEST_CASE("many connections that wait are accepted, each once") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        std::vector<test::raw_socket> clients;
+        for (int i = 0; i < 150; ++i) {
+            clients.push_back(test::raw_connect(l.local()));
+            clients.back().send(std::to_string(i));
+            clients.back().close();
+        }
+        std::vector<bool> seen(clients.size());
+        for (std::size_t i = 0; i < clients.size(); ++i) {
+            bight::stream s = co_await l.accept();
+            const std::string number = co_await test::read_all(s);
+            const auto at = static_cast<std::size_t>(std::stoi(number));
+            CHECK_FALSE(seen.at(at));
+            seen.at(at) = true;
+        }
+    });
+}
+
+TEST_CASE("a connection that was reset before it is accepted does not stop the listener") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        for (int i = 0; i < 5; ++i) {
+            test::raw_socket gone = test::raw_connect(l.local());
+            gone.reset();
+        }
+        test::raw_socket client = test::raw_connect(l.local());
+        client.send("alive");
+        client.close();
+        for (;;) {
+            bight::stream s = co_await l.accept();
+            auto chunk = co_await bight::as_result(s.read_some());
+            if (chunk && chunk->view() == "alive") break;
+        }
+    });
+}
+
+TEST_CASE("a listener that is destroyed with connections in its backlog leaves nothing") {
+    on_each_demultiplexer([]() -> task<> {
+        std::vector<test::raw_socket> clients;
+        {
+            bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+            for (int i = 0; i < 20; ++i) clients.push_back(test::raw_connect(l.local()));
+            // io_uring accepts ahead; what nobody took is closed with the listener.
+            const bight::stream one = co_await l.accept();
+            co_await bight::yield();
+        }
+        clients.clear();
+    });
+}

@@ -1,0 +1,224 @@
+// Connections of each family for tests, and sockets that bight does not manage to be their peers.
+#pragma once
+
+#include "catch.hpp"
+
+#include <bight/core/task.hpp>
+#include <bight/io/stream.hpp>
+#include <bight/net/address.hpp>
+#include <bight/net/connect.hpp>
+#include <bight/net/listener.hpp>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace test {
+
+enum class family { tcp, tcp6, unix_path, unix_abstract };
+
+inline const std::vector<family>& families() {
+    static const std::vector<family> all{family::tcp, family::tcp6, family::unix_path, family::unix_abstract};
+    return all;
+}
+
+inline bool is_tcp(family f) { return f == family::tcp || f == family::tcp6; }
+
+/// A directory for socket files, removed at the end.
+class temporary_directory {
+  public:
+    temporary_directory() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "bight-XXXXXX").string();
+        if (!::mkdtemp(pattern.data())) throw std::system_error(errno, std::system_category(), "mkdtemp");
+        path_ = pattern;
+    }
+    temporary_directory(const temporary_directory&) = delete;
+    temporary_directory& operator=(const temporary_directory&) = delete;
+    ~temporary_directory() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+  private:
+    std::filesystem::path path_;
+};
+
+/// `text` as a value in an endpoint string.
+inline std::string escaped(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == ':' || c == '=' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out;
+}
+
+/// A new place of family `f` to listen at; each call gives another.
+inline std::string new_endpoint(family f, const temporary_directory& directory) {
+    static int number = 0;
+    const std::string name = "s" + std::to_string(++number);
+    switch (f) {
+        case family::tcp: return "tcp:0:interface=127.0.0.1";
+        case family::tcp6: return "tcp6:0:interface=\\:\\:1";
+        case family::unix_path: return "unix:" + escaped(directory.file(name));
+        default: return "unix:@bight-test-" + std::to_string(::getpid()) + "-" + name;
+    }
+}
+
+/// The endpoint string that connects to `where`.
+inline std::string endpoint_to(const bight::address& where) {
+    switch (where.family()) {
+        case bight::address::family_type::ipv4:
+            return "tcp:" + where.host() + ":" + std::to_string(where.port());
+        case bight::address::family_type::ipv6:
+            return "tcp6:" + escaped(where.host()) + ":" + std::to_string(where.port());
+        default: return "unix:" + escaped(where.path());
+    }
+}
+
+/// Both ends of one connection.
+class stream_pair {
+  public:
+    stream_pair(bight::stream accepted, bight::stream connected)
+        : server(std::move(accepted)), client(std::move(connected)) {}
+    bight::stream server;
+    bight::stream client;
+};
+
+inline bight::task<stream_pair> connected_pair(family f) {
+    const temporary_directory directory;
+    bight::listener l = bight::listen(new_endpoint(f, directory));
+    bight::stream client = co_await bight::connect(endpoint_to(l.local()));
+    bight::stream server = co_await l.accept();
+    co_return stream_pair(std::move(server), std::move(client));
+}
+
+/// Everything until the end of the stream.
+inline bight::task<std::string> read_all(bight::stream& from) {
+    std::string all;
+    while (auto chunk = co_await from.read_some()) all.append(chunk.begin(), chunk.end());
+    co_return all;
+}
+
+/// Bytes `from` to `from + size` of an endless text without a short period.
+inline std::string pattern(std::size_t from, std::size_t size) {
+    std::string text(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) {
+        text[i] = static_cast<char>(((from + i) * 2654435761U >> 13) & 0xff);
+    }
+    return text;
+}
+
+/// A descriptor, closed at the end.
+class raw_socket {
+  public:
+    raw_socket() = default;
+    explicit raw_socket(int fd) : fd_(fd) {
+        if (fd < 0) throw std::system_error(errno, std::system_category(), "socket");
+    }
+    raw_socket(raw_socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    raw_socket& operator=(raw_socket&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~raw_socket() { close(); }
+    int get() const { return fd_; }
+    void close() {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+    /// TCP: the peer gets a reset.
+    void reset() {
+        const linger at_once{1, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        close();
+    }
+    /// All of `text`; blocks.
+    void send(const std::string& text) const {
+        std::size_t done = 0;
+        while (done < text.size()) {
+            const auto sent = ::send(fd_, text.data() + done, text.size() - done, MSG_NOSIGNAL);
+            if (sent < 0) throw std::system_error(errno, std::system_category(), "send");
+            done += static_cast<std::size_t>(sent);
+        }
+    }
+    /// Until the end of the stream or an error, which is left in `error`; blocks, but at most 20 s.
+    std::string receive_all(int* error = nullptr) const {
+        const timeval bound{20, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+        std::string all;
+        char buffer[4096];
+        for (;;) {
+            const auto got = ::recv(fd_, buffer, sizeof buffer, 0);
+            if (error) *error = got < 0 ? errno : 0;
+            if (got <= 0) return all;
+            all.append(buffer, static_cast<std::size_t>(got));
+        }
+    }
+
+  private:
+    int fd_ = -1;
+};
+
+/// A blocking socket that is connected to `to`: the backlog of a listener is enough for it to return.
+inline raw_socket raw_connect(const bight::address& to) {
+    raw_socket s(::socket(to.native_family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::connect(s.get(), static_cast<const sockaddr*>(to.native()),
+                  static_cast<socklen_t>(to.native_size())) < 0) {
+        throw std::system_error(errno, std::system_category(), "connect to " + to.to_string());
+    }
+    return s;
+}
+
+/// A stream whose peer is a plain socket.
+class half_pair {
+  public:
+    half_pair(bight::stream managed, raw_socket plain) : stream(std::move(managed)), raw(std::move(plain)) {}
+    bight::stream stream;
+    raw_socket raw;
+};
+
+inline bight::task<half_pair> connected_to_raw(family f) {
+    const temporary_directory directory;
+    bight::listener l = bight::listen(new_endpoint(f, directory));
+    raw_socket raw = raw_connect(l.local());
+    bight::stream s = co_await l.accept();
+    co_return half_pair(std::move(s), std::move(raw));
+}
+
+/// The code of the std::system_error that an operation or a task throws; none when it succeeds.
+template <class A>
+bight::task<std::error_code> error_of(A operation) {
+    std::error_code code;
+    try {
+        co_await std::move(operation);
+    } catch (const std::system_error& e) {
+        code = e.code();
+    }
+    co_return code;
+}
+
+inline std::error_code from_errno(int error) { return {error, std::system_category()}; }
+
+}  // namespace test
+
+template <>
+struct Catch::StringMaker<test::family> {
+    static std::string convert(test::family f) {
+        switch (f) {
+            case test::family::tcp: return "TCP over IPv4";
+            case test::family::tcp6: return "TCP over IPv6";
+            case test::family::unix_path: return "a Unix socket (path)";
+            default: return "a Unix socket (abstract)";
+        }
+    }
+};

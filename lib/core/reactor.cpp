@@ -145,7 +145,10 @@ void reactor::start(task<> root) {
 
 bool reactor::run_once(duration limit) {
     const running here(*this, *state_);
-    return turn(limit);
+    const bool any = turn(limit);
+    // The caller may wait for descriptor() now: the kernel must know of all that this turn has started.
+    if (demultiplexer_->has_unsubmitted()) demultiplexer_->wait(duration::zero());
+    return any;
 }
 
 // One turn; the order of its parts is a promise (see the class).

@@ -62,6 +62,9 @@ class demultiplexer {
     /// True when wait(0) has something to do, as far as can be told without entering the kernel.
     virtual bool worth_polling() const noexcept { return true; }
 
+    /// True when something was started that only the next wait hands to the kernel.
+    virtual bool has_unsubmitted() const noexcept { return false; }
+
     /// Makes a sleeping wait return. Thread: any, and signal handlers.
     virtual void wake() noexcept = 0;
 

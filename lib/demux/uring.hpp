@@ -29,6 +29,7 @@ class uring final : public demultiplexer {
     int pollable() const noexcept override { return ring_.ring_fd; }
     bool idle() const noexcept override { return in_kernel_ == 0 && multishots_ == 0; }
     bool worth_polling() const noexcept override;
+    bool has_unsubmitted() const noexcept override { return io_uring_sq_ready(&ring_) > 0; }
     void enter_thread() override;
 
     void attach(descriptor& d) override { list(d); }

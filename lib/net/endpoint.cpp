@@ -37,10 +37,8 @@ constexpr key_text key_texts[] = {
     {key::reuse_port, "reuse_port", "yes or no"},
 };
 
-const key_text& text_of(key k) {
-    return *std::find_if(std::begin(key_texts), std::end(key_texts),
-                         [&](auto& row) { return row.which == k; });
-}
+// The rows stand in the order of the keys.
+const key_text& text_of(key k) { return key_texts[static_cast<std::size_t>(k)]; }
 
 constexpr key tcp_keys[] = {key::host,    key::port,    key::interface,
                             key::backlog, key::timeout, key::reuse_port};

@@ -93,7 +93,7 @@ reactor::reactor(const reactor_options& options) {
 }
 
 reactor::~reactor() {
-    if (!state_->roots.empty() || !demultiplexer_->idle()) {
+    if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle()) {
         try {
             const running here(*this, *state_);
             stop_now();

@@ -1,0 +1,91 @@
+// A reactor inside another loop: its descriptor is watched, and it is run a turn at a time.
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <string>
+
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+// What a host loop does: watches the descriptor and the next deadline, and gives the reactor its turns.
+bool host_loop(bight::reactor& r, const bool& done) {
+    for (int round = 0; round < 1000 && !done; ++round) {
+        if (!r.has_ready()) {
+            int wait = 5000;
+            if (r.next_deadline() != bight::time_point::max()) {
+                const auto left = std::chrono::ceil<std::chrono::milliseconds>(r.next_deadline() - bight::clock::now());
+                wait = left < 0ms ? 0 : static_cast<int>(left.count());
+            }
+            pollfd watched{r.descriptor(), POLLIN, 0};
+            if (::poll(&watched, 1, wait) == 0 && wait == 5000) return false;  // it would never have woken
+        }
+        r.run_once();
+    }
+    return done;
+}
+
+}  // namespace
+
+TEST_CASE("a host loop that watches the descriptor and the next deadline misses nothing") {
+    for (const auto kind : {bight::demultiplexer_kind::io_uring, bight::demultiplexer_kind::epoll}) {
+        CAPTURE(kind);
+        bight::reactor_options options;
+        options.demultiplexer = kind;
+        int ends[2] = {-1, -1};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        const test::raw_socket ours(ends[0]);
+        const test::raw_socket theirs(ends[1]);
+        test::reactor_fixture on(kind);
+        bight::reactor& r = on.reactor();
+        REQUIRE(r.descriptor() >= 0);
+
+        bool started = false;
+        bool done = false;
+        std::string got;
+        const std::string where = "fd:" + std::to_string(ends[0]);
+        auto conversation = [&]() -> task<> {
+            auto peer = co_await bight::connect(where);
+            started = true;
+            auto first = co_await peer.read_some();
+            got = first.to_string();
+            co_await bight::sleep_for(2ms);
+            co_await peer.write("answer");
+            done = true;
+        };
+        r.start(conversation());
+        CHECK(host_loop(r, started));
+        while (r.has_ready()) r.run_once();
+        theirs.send("question");
+        CHECK(host_loop(r, done));
+        CHECK(got == "question");
+
+        bool posted = false;
+        r.post([&] { posted = true; });
+        CHECK(host_loop(r, posted));
+    }
+}
+
+TEST_CASE("poll and select have no descriptor: run_once takes a limit there") {
+    for (const auto kind : {bight::demultiplexer_kind::poll, bight::demultiplexer_kind::select}) {
+        CAPTURE(kind);
+        test::reactor_fixture on(kind);
+        CHECK(on.reactor().descriptor() == -1);
+        bool done = false;
+        auto nap = [&]() -> task<> {
+            co_await bight::sleep_for(2ms);
+            done = true;
+        };
+        on.reactor().start(nap());
+        for (int i = 0; i < 1000 && !done; ++i) on.reactor().run_once(1s);
+        CHECK(done);
+    }
+}

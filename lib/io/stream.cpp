@@ -2,7 +2,7 @@
 
 #include <bight/net/address.hpp>
 
-#include <cstring>
+#include <exception>
 
 namespace bight {
 
@@ -163,11 +163,18 @@ void stream::set_keep_alive(bool on) {
     }
 }
 
-// A close that is under way keeps the transport, and goes on.
+// A close that is under way keeps the transport, and goes on. An exception that takes the stream with it must not look
+// to the peer like a regular end.
 void stream::drop() noexcept {
     transport* t = std::exchange(transport_, nullptr);
     if (!t) return;
-    if (!t->closing() && t->is_open()) t->close();
+    if (!t->closing() && t->is_open()) {
+        if (std::uncaught_exceptions() > 0) {
+            t->abort(errc::aborted);
+        } else {
+            t->close();
+        }
+    }
     t->release();
 }
 

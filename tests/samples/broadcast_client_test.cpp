@@ -16,7 +16,8 @@ std::string welcome(int number) {
 }
 
 process start_client(const std::string& name, std::uint16_t port, bight::demultiplexer_kind kind) {
-    return process({sample("broadcast_client"), name, "tcp:127.0.0.1:" + std::to_string(port)}, {use_reactor(kind)});
+    return process({sample("broadcast_client"), name, "tcp:127.0.0.1:" + std::to_string(port)},
+                   {use_reactor(kind)});
 }
 
 // Alice, her server, and a listener to her hellos.
@@ -63,9 +64,10 @@ TEST_CASE("broadcast_client says hello five seconds after each message, and its 
         CHECK(c.hall.process().wait() == exit_state{143, 0});
         CHECK(c.hall.process().output().find("lost connect: ") != std::string::npos);
         CHECK(c.alice.wait() == exit_state{0, 0});
-        CHECK(c.alice.output() == "Started to connect.\nConnected to the server!\ngot messages: " + welcome(2) +
-                                      "\ngot messages: good morning\nDisconnected from the server!\n"
-                                      "Lost connection. Reason: Connection was closed cleanly.\n");
+        CHECK(c.alice.output() ==
+              "Started to connect.\nConnected to the server!\ngot messages: " + welcome(2) +
+                  "\ngot messages: good morning\nDisconnected from the server!\n"
+                  "Lost connection. Reason: Connection was closed cleanly.\n");
         CHECK(c.alice.errors().empty());
         CHECK(c.listener.read_to_end().empty());
         CHECK(c.listener.error() == 0);
@@ -91,8 +93,9 @@ TEST_CASE("broadcast_client does not wait for its hellos when the server goes") 
     SECTION("with a reset") {
         peer.reset();
         CHECK(alice.wait() == exit_state{0, 0});
-        CHECK(alice.output() == "Started to connect.\nConnected to the server!\ngot messages: hello?\n"
-                                "Disconnected from the server!\nLost connection. Reason: Connection reset by peer\n");
+        CHECK(alice.output() ==
+              "Started to connect.\nConnected to the server!\ngot messages: hello?\n"
+              "Disconnected from the server!\nLost connection. Reason: Connection reset by peer\n");
     }
     CHECK(steady::now() - start < 5s);
 }

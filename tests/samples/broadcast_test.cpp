@@ -10,7 +10,8 @@ using namespace test;
 namespace {
 
 std::string welcome(int number) {
-    return "\xe6\xac\xa2\xe8\xbf\x8e\xe6\x9d\xa5\xe5\x88\xb0 Twisted World, \xe6\x82\xa8\xe6\x98\xaf\xe7\xac\xac " +
+    return "\xe6\xac\xa2\xe8\xbf\x8e\xe6\x9d\xa5\xe5\x88\xb0 Twisted World, "
+           "\xe6\x82\xa8\xe6\x98\xaf\xe7\xac\xac " +
            std::to_string(number) +
            " \xe4\xb8\xaa\xe5\xae\xa2\xe6\x88\xb7\xe7\xab\xaf\xe7\x94\xa8\xe6\x88\xb7!\n";
 }
@@ -24,14 +25,16 @@ client enter(server& hall, int number) {
 
 std::size_t count(const std::string& text, const std::string& part) {
     std::size_t n = 0;
-    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++n;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size()))
+        ++n;
     return n;
 }
 
 /// The ids that the server has given, in order.
 std::vector<std::string> ids_in(const std::string& output) {
     std::vector<std::string> ids;
-    for (std::size_t at = output.find("\nclient "); at != std::string::npos; at = output.find("\nclient ", at + 1)) {
+    for (std::size_t at = output.find("\nclient "); at != std::string::npos;
+         at = output.find("\nclient ", at + 1)) {
         ids.push_back(output.substr(at + 8, 8));
     }
     return ids;
@@ -58,11 +61,10 @@ TEST_CASE("broadcast: each client is welcomed with its number, and the trace say
     for (const std::string& id : ids) {
         for (const char c : id) CHECK((std::islower(c) || std::isdigit(c)));
     }
-    CHECK(hall.process().output() == "new connect: 1\nclient " + ids[0] + ", 1 here\n" +  //
-                                         "new connect: 2\nclient " + ids[1] + ", 2 here\n" +
-                                         "lost connect: " + ids[1] + ", 1 here\n" +
-                                         "new connect: 3\nclient " + ids[2] + ", 2 here\n" +
-                                         "spread message from " + ids[0] + "\n");
+    CHECK(hall.process().output() ==
+          "new connect: 1\nclient " + ids[0] + ", 1 here\n" +  //
+              "new connect: 2\nclient " + ids[1] + ", 2 here\n" + "lost connect: " + ids[1] + ", 1 here\n" +
+              "new connect: 3\nclient " + ids[2] + ", 2 here\n" + "spread message from " + ids[0] + "\n");
 }
 
 TEST_CASE("broadcast: bytes go to all the others as they are, and not to their sender") {

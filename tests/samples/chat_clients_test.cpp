@@ -41,8 +41,7 @@ TEST_CASE("chat: two people with telnet") {
     REQUIRE(alice.wait());
     REQUIRE(bob.wait());
     CHECK(alice.output() == preamble + "Welcome, alice!\n<bob> hi\n");
-    CHECK(bob.output() ==
-          preamble + "Name taken, please choose another.\nWelcome, bob!\n<alice> hello\n");
+    CHECK(bob.output() == preamble + "Name taken, please choose another.\nWelcome, bob!\n<alice> hello\n");
     CHECK(alice.errors() == "Connection closed by foreign host.\n");
 }
 

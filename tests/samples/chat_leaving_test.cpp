@@ -72,8 +72,10 @@ TEST_CASE("chat: leaving in the middle of a broadcast harms nobody") {
     CHECK(hears(speaker, one_who_stays, "dave", "they left"));
 }
 
-// What it may cost is documented at bight::outbox: its capacity, 256 KiB. The bound leaves room for the allocator.
-TEST_CASE("chat: a client that never reads costs little memory and is disconnected, the others are unharmed") {
+// What it may cost is documented at bight::outbox: its capacity, 256 KiB. The bound leaves room for the
+// allocator.
+TEST_CASE(
+    "chat: a client that never reads costs little memory and is disconnected, the others are unharmed") {
     constexpr long bound_in_kib = 4 * 1024;
     const auto kind = GENERATE(from_range(demultiplexers()));
     CAPTURE(kind);

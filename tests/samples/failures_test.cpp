@@ -12,7 +12,8 @@ TEST_CASE("a bad endpoint: the message names the position, and the exit status i
         CAPTURE(name);
         process started({sample(name), "tcp:99999"}, {use_reactor(kind)});
         CHECK(started.wait() == exit_state{1, 0});
-        CHECK_THAT(started.errors(), Catch::Contains("endpoint \"tcp:99999\": at position 4: expected a port"));
+        CHECK_THAT(started.errors(),
+                   Catch::Contains("endpoint \"tcp:99999\": at position 4: expected a port"));
     }
 }
 

@@ -75,6 +75,6 @@ TEST_CASE("greeter: a refused connection is reported with its reason, and the ex
     process greeter = start_greeter(port, kind);
     CHECK(greeter.wait() == exit_state{1, 0});
     CHECK(greeter.output() == "Started to connect.\n");
-    CHECK_THAT(greeter.errors(), Catch::Contains("127.0.0.1:" + std::to_string(port)) &&
-                                     Catch::Contains("Connection refused"));
+    CHECK_THAT(greeter.errors(),
+               Catch::Contains("127.0.0.1:" + std::to_string(port)) && Catch::Contains("Connection refused"));
 }

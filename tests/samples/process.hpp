@@ -48,8 +48,8 @@ inline bool is_installed(const std::string& program) {
     return false;
 }
 
-/// A child process. Its standard output and error are collected whenever the test waits for it. It is ended when
-/// this is destroyed: by SIGTERM, or by SIGKILL when that does not help.
+/// A child process. Its standard output and error are collected whenever the test waits for it. It is ended
+/// when this is destroyed: by SIGTERM, or by SIGKILL when that does not help.
 class process {
   public:
     /// Starts `command`, looked for in PATH; `variables` are "NAME=VALUE" and replace those of the test.
@@ -58,8 +58,8 @@ class process {
         int output[2];
         int error[2];
         // A socket, because a write to it can be told not to raise SIGPIPE.
-        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, input) < 0 || ::pipe2(output, O_CLOEXEC) < 0 ||
-            ::pipe2(error, O_CLOEXEC) < 0) {
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, input) < 0 ||
+            ::pipe2(output, O_CLOEXEC) < 0 || ::pipe2(error, O_CLOEXEC) < 0) {
             throw std::system_error(errno, std::system_category(), "pipe");
         }
         posix_spawn_file_actions_t actions;
@@ -75,15 +75,17 @@ class process {
         for (char** v = environ; *v; ++v) {
             const std::string entry = *v;
             const std::string name = entry.substr(0, entry.find('=') + 1);
-            const bool replaced = std::any_of(variables.begin(), variables.end(),
-                                              [&](const std::string& given) { return given.starts_with(name); });
+            const bool replaced =
+                std::any_of(variables.begin(), variables.end(),
+                            [&](const std::string& given) { return given.starts_with(name); });
             if (!replaced) environment.push_back(entry);
         }
         std::vector<char*> entries;
         for (std::string& entry : environment) entries.push_back(entry.data());
         entries.push_back(nullptr);
 
-        const int failed = ::posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), entries.data());
+        const int failed =
+            ::posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), entries.data());
         ::posix_spawn_file_actions_destroy(&actions);
         ::close(input[1]);
         ::close(output[1]);

@@ -43,7 +43,8 @@ class plain_listener {
   public:
     plain_listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         const sockaddr_in a = loopback(0);
-        if (fd_ < 0 || ::bind(fd_, reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0 || ::listen(fd_, 16) < 0) {
+        if (fd_ < 0 || ::bind(fd_, reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0 ||
+            ::listen(fd_, 16) < 0) {
             throw std::system_error(errno, std::system_category(), "listen");
         }
     }
@@ -62,7 +63,9 @@ inline std::uint16_t free_port() { return plain_listener().port(); }
 inline std::string endpoint_at(std::uint16_t port) {
     return "tcp:interface=127.0.0.1:port=" + std::to_string(port);
 }
-inline std::string sample(std::string_view name) { return std::string(BIGHT_SAMPLES_DIR "/") + std::string(name); }
+inline std::string sample(std::string_view name) {
+    return std::string(BIGHT_SAMPLES_DIR "/") + std::string(name);
+}
 inline std::string use_reactor(bight::demultiplexer_kind kind) {
     return "BIGHT_REACTOR=" + std::string(name_of(kind));
 }
@@ -158,18 +161,21 @@ inline client accept_from(const plain_listener& l) {
 /// A sample server on one demultiplexer, at a port of its own.
 class server {
   public:
-    server(std::string_view sample_name, bight::demultiplexer_kind kind) : name_(sample_name), kind_(kind) { start(); }
+    server(std::string_view sample_name, bight::demultiplexer_kind kind) : name_(sample_name), kind_(kind) {
+        start();
+    }
 
     test::process& process() { return *process_; }
     std::uint16_t port() const { return port_; }
 
-    /// A new connection. Waits for the server to listen. `receive_buffer`, when not 0, bounds what the kernel takes for a
-    /// client that does not read.
+    /// A new connection. Waits for the server to listen. `receive_buffer`, when not 0, bounds what the kernel
+    /// takes for a client that does not read.
     client connect(int receive_buffer = 0) {
         for (const auto until = deadline(); steady::now() < until;) {
             client made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
             if (receive_buffer) {
-                ::setsockopt(made.native_handle(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+                ::setsockopt(made.native_handle(), SOL_SOCKET, SO_RCVBUF, &receive_buffer,
+                             sizeof receive_buffer);
             }
             if (try_connect(made)) return made;
             if (process_->has_ended()) start_again();
@@ -189,8 +195,9 @@ class server {
   private:
     void start() {
         port_ = free_port();
-        process_ = std::make_unique<test::process>(std::vector<std::string>{sample(name_), endpoint_at(port_)},
-                                                   std::vector<std::string>{use_reactor(kind_)});
+        process_ =
+            std::make_unique<test::process>(std::vector<std::string>{sample(name_), endpoint_at(port_)},
+                                            std::vector<std::string>{use_reactor(kind_)});
     }
     // Somebody else took the port between its choice and its use.
     void start_again() {
@@ -203,7 +210,8 @@ class server {
     bool try_connect(const client& c) const {
         const sockaddr_in a = loopback(port_);
         if (::connect(c.native_handle(), reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0) return false;
-        return port_of(c.native_handle()) != port_;  // else it met itself: the port is one that connect may choose
+        return port_of(c.native_handle()) !=
+               port_;  // else it met itself: the port is one that connect may choose
     }
 
     std::string name_;

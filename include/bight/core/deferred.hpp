@@ -237,6 +237,7 @@ class deferred {
     /// `co_await std::move(d)` gives the value itself, for the only one that waits.
     detail::deferred_taker<T> operator co_await() && noexcept { return detail::deferred_taker<T>{state_}; }
     using bight_awaitable = void;
+    using value_type = T;
 
   private:
     detail::deferred_reference<T> state_;

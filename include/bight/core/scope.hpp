@@ -80,6 +80,16 @@ auto to_task(A awaited) {
     return await_as_task(std::move(awaited));
 }
 
+/// Something that several may await (a deferred): the task gets a copy of the value.
+template <class A>
+    requires requires(const A& a) {
+        a.operator co_await();
+        typename A::value_type;
+    }
+auto to_task(A awaited) -> task<typename A::value_type> {
+    co_return co_await awaited;
+}
+
 template <class A>
 using awaited_type = typename decltype(to_task(std::declval<A>()))::value_type;
 

@@ -30,9 +30,17 @@ struct mutable_buffer {
 
     mutable_buffer() noexcept = default;
     mutable_buffer(void* bytes, std::size_t count) noexcept : data(bytes), size(count) {}
-    mutable_buffer(std::span<std::byte> bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
-    mutable_buffer(std::span<char> bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
-    mutable_buffer(std::string& text) noexcept : data(text.data()), size(text.size()) {}
+    template <class T, std::size_t N>
+        requires(sizeof(T) == 1 && std::is_convertible_v<T*, void*>)
+    mutable_buffer(T (&bytes)[N]) noexcept : data(bytes), size(N) {}
+    /// Anything contiguous of single bytes: a string, a vector, an array, a span.
+    template <class R>
+        requires(!std::is_same_v<std::remove_cvref_t<R>, mutable_buffer> && requires(R& r) {
+            requires sizeof(*r.data()) == 1;
+            static_cast<void*>(r.data());
+            r.size();
+        })
+    mutable_buffer(R&& bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
 };
 
 }  // namespace bight

@@ -170,8 +170,8 @@ class close_awaiter final : public close_waiter {
 }  // namespace detail
 
 /// A handle on a connection of bytes: TCP, a Unix socket, or anything that implements `transport`. Move-only; the
-/// connection is closed when the handle is destroyed (in good order, but without waiting: close() waits). An
-/// operation that is pending must end before the handle does.
+/// connection is closed when the handle is destroyed (in good order, but without waiting: close() waits), and aborted
+/// when that is an exception's doing. An operation that is pending must end before the handle does.
 ///
 /// One task may read while another writes. A second concurrent reader, or writer, gets errc::busy. Errors are
 /// std::system_error with the errno kept (ECONNRESET, EPIPE, …), or bight's own code: `closed` after close(),

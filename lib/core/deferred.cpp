@@ -62,10 +62,16 @@ void deferred_waiter::cancel() noexcept {
     on_->remove(*this);
     confirm_cancel();
     if (on_->first_ || !on_->abandoned_) return;
+    posted* const told = std::exchange(on_->abandoned_, nullptr);  // the callback may fire the deferred, which deletes it
     try {
-        on_->abandoned_->call();
+        told->call();
     } catch (...) {
         report_error({std::current_exception(), "a callback given to deferred::on_abandoned", {}});
+    }
+    if (on_->fired_ || on_->abandoned_) {
+        delete told;
+    } else {
+        on_->abandoned_ = told;
     }
 }
 

@@ -5,6 +5,7 @@ namespace bight {
 namespace detail {
 
 std::coroutine_handle<> group_job::finished() noexcept {
+    --group_->size_;
     home().schedule(*this);  // the frame is freed when it is no longer the one that calls
     return std::noop_coroutine();
 }
@@ -21,6 +22,7 @@ void group::start(detail::group_job& job, task<>&& t) noexcept {
     if (first_) first_->previous_ = &job;
     first_ = &job;
     ++size_;
+    ++held_;
     job.task_.promise().become_root(job, job.task_.handle());
     job.start(home(), &owner(), job.task_.promise());
     if (cancelled_) job.request_cancel();
@@ -58,16 +60,16 @@ void group::ended(detail::group_job& job) noexcept {
         first_ = job.next_;
     }
     if (job.next_) job.next_->previous_ = job.previous_;
-    --size_;
+    --held_;
     delete &job;
-    if (size_ == 0 && !body_running_) conclude_here(was_cut_short());
+    if (held_ == 0 && !body_running_) conclude_here(was_cut_short());
 }
 
 std::coroutine_handle<> group::child_finished(detail::job& body) noexcept {
     body_running_ = false;
     if (body.result() == detail::outcome::error) failed(body, body_.error());
     if (body.result() == detail::outcome::cancelled) cut_short_ = true;
-    if (size_ > 0) return std::noop_coroutine();
+    if (held_ > 0) return std::noop_coroutine();
     return conclude(was_cut_short());
 }
 

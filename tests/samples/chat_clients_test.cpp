@@ -69,8 +69,12 @@ TEST_CASE("chat: two people with nc") {
     REQUIRE(alice.wait_for_output("<bob> hi\r\n"));
 
     chat.process().signal(SIGTERM);
-    CHECK(alice.wait() == exit_state{0, 0});
-    CHECK(bob.wait() == exit_state{0, 0});
+    REQUIRE(chat.process().wait() == exit_state{143, 0});
+    // nc goes on until its own input has ended too.
+    alice.end_input();
+    bob.end_input();
+    REQUIRE(alice.wait());
+    REQUIRE(bob.wait());
     CHECK(alice.output() == question + welcome("alice") + "<bob> hi\r\n");
     CHECK(bob.output() == question + taken + welcome("bob") + "<alice> hello\r\n");
 }

@@ -76,7 +76,7 @@ TEST_CASE("chat: leaving in the middle of a broadcast harms nobody") {
 // allocator.
 TEST_CASE(
     "chat: a client that never reads costs little memory and is disconnected, the others are unharmed") {
-    constexpr long bound_in_kib = 4 * 1024;
+    constexpr long bound_in_kib = 8 * 1024;
     const auto kind = GENERATE(from_range(demultiplexers()));
     CAPTURE(kind);
     server chat("chat", kind);

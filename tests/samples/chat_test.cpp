@@ -4,7 +4,6 @@
 #include <string>
 
 using namespace test;
-using namespace std::string_literals;
 
 TEST_CASE("chat: two clients, the whole conversation") {
     const auto kind = GENERATE(from_range(demultiplexers()));
@@ -26,8 +25,7 @@ TEST_CASE("chat: two clients, the whole conversation") {
     REQUIRE(alice.send("hello\r\n"));
     CHECK(bob.read(15) == "<alice> hello\r\n");
     REQUIRE(bob.send("hi\r\n\r\n"));
-    CHECK(alice.read(18) == "<bob> hi\r\n<bob> \r\n"s.substr(0, 18));
-    CHECK(alice.read(1) == "\n");
+    CHECK(alice.read(18) == "<bob> hi\r\n<bob> \r\n");
 
     alice.end_writing();
     CHECK(alice.read_to_end().empty());

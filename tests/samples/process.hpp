@@ -134,9 +134,9 @@ class process {
     template <class Condition>
     bool wait_for(Condition condition, steady::time_point until = deadline()) {
         for (;;) {
-            const bool more = collect(until);
+            if (may_write()) collect(until);
             if (condition()) return true;
-            if (!more || steady::now() >= until) return false;
+            if (!may_write() || steady::now() >= until) return false;
         }
     }
     /// Waits until it has written `text` to its standard output.
@@ -151,8 +151,7 @@ class process {
             if (steady::now() >= until) return std::nullopt;
             collect(std::min(until, steady::now() + std::chrono::milliseconds(5)));
         }
-        while (steady::now() < until && collect(until)) {
-        }
+        while (may_write() && steady::now() < until) collect(until);
         return ended_;
     }
     /// Looks whether it has ended, without waiting.
@@ -170,14 +169,16 @@ class process {
         std::string text;
     };
 
-    // Takes what has been written, or waits for it until `until`; false when nothing more can come.
-    bool collect(steady::time_point until) {
+    // Whether more output may come.
+    bool may_write() const { return output_.fd >= 0 || error_.fd >= 0; }
+
+    // Takes what has been written, or waits for it until `until`.
+    void collect(steady::time_point until) {
         pollfd both[2] = {{output_.fd, POLLIN, 0}, {error_.fd, POLLIN, 0}};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - steady::now()).count();
-        ::poll(both, 2, static_cast<int>(std::max<long>(0, left)));
+        if (::poll(both, 2, static_cast<int>(std::max<long>(0, left))) < 0) return;
         if (both[0].revents) take(output_);
         if (both[1].revents) take(error_);
-        return output_.fd >= 0 || error_.fd >= 0;
     }
     static void take(collected& from) {
         char buffer[65536];

@@ -102,6 +102,7 @@ class client {
     bool send(std::string_view text) {
         while (!text.empty()) {
             const ssize_t sent = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+            if (sent < 0 && errno == EINTR) continue;  // not restarted, because the socket has a time-out
             if (sent < 0) {
                 error_ = errno;
                 return false;
@@ -117,6 +118,7 @@ class client {
         error_ = 0;
         while (got < size) {
             const ssize_t n = ::recv(fd_, text.data() + got, size - got, 0);
+            if (n < 0 && errno == EINTR) continue;
             if (n < 0) error_ = errno;
             if (n <= 0) break;
             got += static_cast<std::size_t>(n);
@@ -152,7 +154,11 @@ class client {
 /// A connection that arrives at `l`; fails the test when none does.
 inline client accept_from(const plain_listener& l) {
     pollfd ready{l.native_handle(), POLLIN, 0};
-    REQUIRE(::poll(&ready, 1, static_cast<int>(std::chrono::milliseconds(patience).count())) == 1);
+    int polled = -1;
+    do {
+        polled = ::poll(&ready, 1, static_cast<int>(std::chrono::milliseconds(patience).count()));
+    } while (polled < 0 && errno == EINTR);
+    REQUIRE(polled == 1);
     const int fd = ::accept4(l.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
     REQUIRE(fd >= 0);
     return client(fd);
@@ -209,7 +215,16 @@ class server {
     }
     bool try_connect(const client& c) const {
         const sockaddr_in a = loopback(port_);
-        if (::connect(c.native_handle(), reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0) return false;
+        if (::connect(c.native_handle(), reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0) {
+            if (errno != EINTR) return false;
+            pollfd made{c.native_handle(), POLLOUT, 0};  // it goes on by itself
+            int error = 0;
+            socklen_t size = sizeof error;
+            while (::poll(&made, 1, static_cast<int>(std::chrono::milliseconds(patience).count())) < 0) {
+            }
+            ::getsockopt(c.native_handle(), SOL_SOCKET, SO_ERROR, &error, &size);
+            if (error || !made.revents) return false;
+        }
         return port_of(c.native_handle()) !=
                port_;  // else it met itself: the port is one that connect may choose
     }

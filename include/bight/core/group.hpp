@@ -92,6 +92,7 @@ class group : public detail::scope {
 
   protected:
     group() noexcept = default;
+    group(group&&) noexcept = default;
     ~group() = default;
     std::coroutine_handle<> body_started(task<>&& body) noexcept;
     void throw_failures() const { detail::throw_errors(errors_); }
@@ -112,6 +113,7 @@ class group : public detail::scope {
     detail::child_job<void> body_;
     detail::group_job* first_ = nullptr;
     std::size_t size_ = 0;
+    std::size_t held_ = 0;     // jobs that have not freed themselves
     std::vector<std::exception_ptr> errors_;
     bool body_running_ = false;
     bool cancelled_ = false;

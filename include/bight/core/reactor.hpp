@@ -78,6 +78,7 @@ class posted_call final : public posted {
 class grace_timer : public timer {
   public:
     grace_timer() noexcept = default;
+    grace_timer(grace_timer&&) noexcept : timer() {}
 
   protected:
     ~grace_timer() = default;

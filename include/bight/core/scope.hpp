@@ -16,7 +16,7 @@
 namespace bight::detail {
 
 /// Suspends its task until its child jobs have ended: they never outlive it. Its cancellation is theirs; it confirms
-/// when the last of them has ended.
+/// when the last of them has ended. Like every awaiter it may be moved until it is awaited.
 class scope : public waiter {
   public:
     /// `child` has ended, its outcome is in child.result(). Gives the coroutine to go on with. It is called from the
@@ -24,6 +24,8 @@ class scope : public waiter {
     virtual std::coroutine_handle<> child_finished(job& child) noexcept = 0;
 
   protected:
+    scope() noexcept = default;
+    scope(scope&&) noexcept = default;
     ~scope() = default;
     /// All children have ended. The task goes on, unless it is to be cancelled and a child was.
     std::coroutine_handle<> conclude(bool child_cancelled) noexcept;

@@ -17,6 +17,7 @@ namespace detail {
 template <class T>
 class timeout_scope : public scope, private timer {
   public:
+    timeout_scope(timeout_scope&&) noexcept = default;
     timeout_scope(task<T>&& t, duration limit) noexcept : child_(std::move(t)), limit_(limit) {}
 
     bool await_ready() const noexcept { return false; }

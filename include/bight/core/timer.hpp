@@ -23,7 +23,8 @@ namespace detail {
 class timer {
   public:
     timer() noexcept = default;
-    timer(const timer&) = delete;
+    /// Only one that is not armed may be moved.
+    timer(timer&&) noexcept {}
     timer& operator=(const timer&) = delete;
 
     /// Called on the reactor's thread once the deadline has passed; the timer is disarmed by then, and may be

@@ -37,6 +37,8 @@ class gathering_scope : public scope {
     bool await_ready() const noexcept { return false; }
 
   protected:
+    gathering_scope() noexcept = default;
+    gathering_scope(gathering_scope&&) noexcept = default;
     ~gathering_scope() = default;
     std::coroutine_handle<> child_finished(job& child) noexcept override;
     virtual void cancel_children() noexcept = 0;
@@ -57,6 +59,7 @@ class gathering_scope : public scope {
 template <class... Ts>
 class tuple_scope : public gathering_scope {
   public:
+    tuple_scope(tuple_scope&&) noexcept = default;
     explicit tuple_scope(task<Ts>&&... tasks) noexcept : children_(std::move(tasks)...) {}
 
     template <class P>

@@ -1,0 +1,499 @@
+// Running a reactor: what comes out of run, stopping, single turns, threads, and the order of a turn.
+#include <bight/core/finally.hpp>
+#include <bight/core/group.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/timeout.hpp>
+#include <bight/io/stream.hpp>
+#include <bight/net/connect.hpp>
+
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <sys/socket.h>
+#include <time.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+
+task<int> give(int value) {
+    co_await bight::yield();
+    co_return value;
+}
+task<> fail(const char* what) {
+    co_await bight::yield();
+    throw std::runtime_error(what);
+}
+task<> sleep_long() { co_await bight::sleep_for(1h); }
+task<> note(std::vector<std::string>& log, std::string what) {
+    log.push_back(std::move(what));
+    co_return;
+}
+
+// Says when it is destroyed.
+class leaver {
+  public:
+    explicit leaver(bool& left) noexcept : left_(left) {}
+    leaver(const leaver&) = delete;
+    leaver& operator=(const leaver&) = delete;
+    ~leaver() { left_ = true; }
+
+  private:
+    bool& left_;
+};
+
+std::chrono::nanoseconds processor_time() {
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+}  // namespace
+
+TEST_CASE("run gives the value of its task, whatever its type") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    int there = 3;
+    auto only_moves = []() -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(7); };
+    auto reference = [&]() -> task<int&> { co_return there; };
+    CHECK(on.run(give(42)) == 42);
+    CHECK(*on.reactor().run(only_moves()) == 7);
+    CHECK(&on.reactor().run(reference()) == &there);
+}
+
+TEST_CASE("run throws the error of its task, and the reactor can run again") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    CHECK_THROWS_WITH(on.run(fail("out of run")), "out of run");
+    CHECK(on.run(give(1)) == 1);
+}
+
+TEST_CASE("run_to_status is what main returns") {
+    test::reactor_fixture on(any_demultiplexer);
+    bight::reactor& r = on.reactor();
+    auto nothing = []() -> task<> { co_return; };
+    CHECK(r.run_to_status(nothing()) == 0);
+    CHECK(r.run_to_status(give(3)) == 3);
+    CHECK(r.run_to_status(fail("reported")) == 1);
+    const auto reports = on.take_errors();
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].find("reported") != std::string::npos);
+    r.stop();
+    CHECK(r.run_to_status(sleep_long()) == -1);
+}
+
+TEST_CASE("run throws run_cancelled when its task was cancelled, and the reactor can run again") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    bool left = false;
+    auto stops = [&]() -> task<> {
+        const leaver l(left);
+        r.stop();
+        r.stop();
+        co_await bight::sleep_for(1h);
+    };
+    CHECK_THROWS_AS(on.run(stops), bight::run_cancelled);
+    CHECK(left);
+    CHECK(on.run(give(2)) == 2);
+}
+
+TEST_CASE("a stop before run ends that run, and no later one") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.reactor().stop();
+    CHECK_THROWS_AS(on.run(sleep_long()), bight::run_cancelled);
+    CHECK(on.run(give(2)) == 2);
+}
+
+TEST_CASE("a thread can stop a reactor that sleeps") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    std::atomic<bool> begun{false};
+    std::thread stopper([&] {
+        begun.wait(false);
+        on.reactor().stop();
+    });
+    auto waits = [&]() -> task<> {
+        begun = true;
+        begun.notify_all();
+        co_await bight::sleep_for(1h);
+    };
+    CHECK_THROWS_AS(on.run(waits), bight::run_cancelled);
+    stopper.join();
+}
+
+TEST_CASE("run within run is an error, of the same reactor and of another") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        CHECK_THROWS_AS(on.reactor().run(give(1)), std::logic_error);
+        CHECK_THROWS_AS(on.reactor().run_once(), std::logic_error);
+        bight::reactor other;
+        CHECK_THROWS_AS(other.run(give(1)), std::logic_error);
+        CHECK(bight::reactor::current() == &on.reactor());
+        co_return;
+    });
+    CHECK(bight::reactor::current() == nullptr);
+}
+
+TEST_CASE("a reactor that runs on one thread cannot run on a second one") {
+    test::reactor_fixture on(any_demultiplexer);
+    bight::reactor& r = on.reactor();
+    std::atomic<bool> tried{false};
+    bool refused = false;
+    std::thread second;
+    auto body = [&]() -> task<> {
+        second = std::thread([&] {
+            try {
+                r.run_once();
+            } catch (const std::logic_error&) {
+                refused = true;
+            }
+            tried = true;
+            tried.notify_all();
+        });
+        tried.wait(false);
+        co_return;
+    };
+    on.run(body);
+    second.join();
+    CHECK(refused);
+}
+
+TEST_CASE("two reactors run on two threads") {
+    std::atomic<int> done{0};
+    auto life = [&done](bight::demultiplexer_kind kind, long& sum) {
+        bight::reactor_options options;
+        options.demultiplexer = kind;
+        bight::reactor r(options);
+        auto count = [&]() -> task<> {
+            for (int i = 0; i < 1000; ++i) {
+                ++sum;
+                if (bight::reactor::current() != &r) sum = -1'000'000;
+                co_await bight::yield();
+                if (i % 100 == 0) co_await bight::sleep_for(10us);
+            }
+            ++done;
+        };
+        r.run(count());
+    };
+    for (const auto kind : test::demultiplexers()) {
+        CAPTURE(kind);
+        long here = 0;
+        long there = 0;
+        done = 0;
+        std::thread other(life, kind, std::ref(there));
+        life(kind, here);
+        other.join();
+        CHECK(here == 1000);
+        CHECK(there == 1000);
+        CHECK(done == 2);
+    }
+}
+
+TEST_CASE("current and in_this_thread tell where a reactor runs") {
+    test::reactor_fixture on(any_demultiplexer);
+    bight::reactor& r = on.reactor();
+    CHECK(bight::reactor::current() == nullptr);
+    CHECK_FALSE(r.in_this_thread());
+    bool elsewhere = true;
+    on.run([&]() -> task<> {
+        CHECK(bight::reactor::current() == &r);
+        CHECK(r.in_this_thread());
+        std::thread([&] { elsewhere = r.in_this_thread(); }).join();
+        co_return;
+    });
+    CHECK_FALSE(elsewhere);
+    CHECK_FALSE(r.in_this_thread());
+}
+
+TEST_CASE("the error of a started task goes to the error handler, with the task's name") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.reactor().start(fail("nobody takes it"));
+    on.run([]() -> task<> { co_await bight::sleep_for(1ms); });
+    const auto reports = on.take_errors();
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].find("a task given to start()") == 0);
+    CHECK(reports[0].find("nobody takes it") != std::string::npos);
+    CHECK(reports[0].find("reactor_test.cpp") != std::string::npos);
+}
+
+TEST_CASE("destroying a reactor cancels what start began, and waits for its clean-ups") {
+    test::reactor_fixture on(any_demultiplexer);
+    for (const auto kind : test::demultiplexers()) {
+        CAPTURE(kind);
+        bool left = false;
+        bool cleaned = false;
+        bool went_on = false;
+        bool never_begun = true;
+        auto clean = [&]() -> task<> {
+            co_await bight::sleep_for(1ms);
+            cleaned = true;
+        };
+        auto works = [&]() -> task<> {
+            const leaver l(left);
+            co_await bight::finally(sleep_long(), clean);
+            went_on = true;
+        };
+        auto late = [&]() -> task<> {
+            co_await bight::yield();
+            never_begun = false;
+        };
+        {
+            bight::reactor_options options;
+            options.demultiplexer = kind;
+            bight::reactor r(options);
+            r.start(works());
+            r.run(give(0));
+            r.start(late());
+            CHECK_FALSE(left);
+        }
+        CHECK(left);
+        CHECK(cleaned);
+        CHECK_FALSE(went_on);
+        CHECK(never_begun);
+    }
+}
+
+TEST_CASE("run_once runs one turn, and says whether anything ran") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    CHECK_FALSE(r.has_ready());
+    CHECK_FALSE(r.run_once());
+    CHECK_FALSE(r.run_once(1ms));
+    int steps = 0;
+    auto count = [&]() -> task<> {
+        for (; steps < 3; ++steps) co_await bight::yield();
+    };
+    r.start(count());
+    CHECK(r.has_ready());
+    CHECK(steps == 0);
+    for (int i = 1; i <= 3; ++i) {
+        CHECK(r.run_once());
+        CHECK(steps == i - 1);
+    }
+    while (r.run_once()) {
+    }
+    CHECK(steps == 3);
+    CHECK_FALSE(r.has_ready());
+}
+
+TEST_CASE("run_once with a limit waits for the next deadline") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    CHECK(r.next_deadline() == bight::time_point::max());
+    const auto deadline = bight::clock::now() + 3ms;
+    bool woke = false;
+    auto sleeps = [&]() -> task<> {
+        co_await bight::sleep_until(deadline);
+        woke = true;
+    };
+    r.start(sleeps());
+    CHECK(r.run_once());
+    CHECK(r.next_deadline() == deadline);
+    CHECK(r.statistics().live_timers == 1);
+    for (int i = 0; i < 100 && !woke; ++i) r.run_once(1h);
+    CHECK(woke);
+    CHECK(bight::clock::now() >= deadline);
+    CHECK(r.next_deadline() == bight::time_point::max());
+}
+
+TEST_CASE("an idle reactor does nothing: few polls, no processor time") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    const auto processor_before = processor_time();
+    std::uint64_t polls = 0;
+    on.run([&]() -> task<> {
+        const auto before = r.statistics().polls;
+        co_await bight::sleep_for(200ms);
+        polls = r.statistics().polls - before;
+    });
+    CHECK(polls >= 1);
+    CHECK(polls <= 4);
+    CHECK(processor_time() - processor_before < 20ms);
+}
+
+TEST_CASE("each wake of a sleeping reactor costs one poll") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    constexpr int rounds = 200;
+    std::atomic<int> answered{0};
+    std::thread poster([&] {
+        for (int i = 0; i < rounds; ++i) {
+            r.post([&] {
+                ++answered;
+                answered.notify_all();
+            });
+            answered.wait(i);
+        }
+        r.stop();
+    });
+    CHECK_THROWS_AS(on.run(sleep_long()), bight::run_cancelled);
+    poster.join();
+    const auto s = r.statistics();
+    CHECK(answered == rounds);
+    CHECK(s.wakes <= rounds);
+    CHECK(s.polls <= rounds + 5);
+}
+
+TEST_CASE("a turn: I/O, due timers, posted calls, and then the tasks in the order in which they became ready") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    int ends[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const test::raw_socket ours(ends[0]);
+    const test::raw_socket theirs(ends[1]);
+    test::reactor_fixture on(kind);
+    bight::reactor& r = on.reactor();
+    std::vector<std::string> log;
+    bool reading = false;
+    const std::string where = "fd:" + std::to_string(ends[0]);
+    auto reads = [&]() -> task<> {
+        auto peer = co_await bight::connect(where);
+        reading = true;
+        const auto got = co_await peer.read_some();
+        log.push_back("input " + got.to_string());
+    };
+    r.start(reads());
+    for (int i = 0; i < 1000 && !reading; ++i) r.run_once(1s);
+    REQUIRE(reading);
+    while (r.run_once()) {
+    }
+
+    const auto deadline = bight::clock::now() + 5ms;
+    auto sleeps = [&]() -> task<> {
+        co_await bight::sleep_until(deadline);
+        log.push_back("timer");
+    };
+    r.start(sleeps());
+    REQUIRE(r.run_once());
+    CHECK(log.empty());
+
+    theirs.send("here");
+    std::this_thread::sleep_until(deadline);
+    r.post([&] {
+        log.push_back("posted");
+        r.start(note(log, "started by what was posted"));
+    });
+    CHECK(r.run_once());
+    CHECK(log == std::vector<std::string>{"posted", "input here", "timer", "started by what was posted"});
+
+    // With something ready, the kernel is not asked, but posted calls still come first.
+    log.clear();
+    const auto polls = r.statistics().polls;
+    r.start(note(log, "ready"));
+    r.post([&] { log.push_back("posted"); });
+    CHECK(r.run_once());
+    CHECK(log == std::vector<std::string>{"posted", "ready"});
+    CHECK(r.statistics().polls == polls);
+}
+
+TEST_CASE("tasks that are always ready do not keep timers from firing") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    constexpr int busy = 10;
+    on.run([&]() -> task<> {
+        auto spin = []() -> task<> {
+            for (;;) co_await bight::yield();
+        };
+        auto all = [&](bight::group& g) -> task<> {
+            for (int i = 0; i < busy; ++i) g.spawn(spin);
+            for (int i = 0; i < 50; ++i) {
+                const auto before = r.statistics().resumptions;
+                co_await bight::sleep_until(bight::clock::now());
+                // A poll comes after poll_interval at the latest, in whole batches; and what fires is the last of its.
+                const auto waited = r.statistics().resumptions - before;
+                CHECK(waited <= bight::reactor::poll_interval + 3 * (busy + 1));
+            }
+            g.cancel();
+        };
+        co_await bight::with_group(all);
+    });
+}
+
+TEST_CASE("nothing switches between awaits: 1,000 tasks count to 1,000,000 together") {
+    test::reactor_fixture on(any_demultiplexer);
+    long total = 0;
+    bool interrupted = false;
+    on.run([&]() -> task<> {
+        bool inside = false;
+        auto count = [&]() -> task<> {
+            for (int i = 0; i < 1000; ++i) {
+                if (std::exchange(inside, true)) interrupted = true;
+                const long seen = total;
+                total = seen + 1;
+                inside = false;
+                co_await bight::yield();
+            }
+        };
+        auto all = [&](bight::group& g) -> task<> {
+            for (int i = 0; i < 1000; ++i) g.spawn(std::ref(count));
+            co_return;
+        };
+        co_await bight::with_group(all);
+    });
+    CHECK(total == 1'000'000);
+    CHECK_FALSE(interrupted);
+}
+
+TEST_CASE("dump_tasks shows the tree: who waits for what, in which line") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    int ends[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const test::raw_socket ours(ends[0]);
+    const test::raw_socket theirs(ends[1]);
+    test::reactor_fixture on(kind);
+    bight::reactor& r = on.reactor();
+    CHECK(r.dump_tasks() == "no tasks\n");
+    const std::string where = "fd:" + std::to_string(ends[0]);
+    std::string dump;
+    int sleep_line = 0;
+    int read_line = 0;
+    bool reading = false;
+    on.run([&]() -> task<> {
+        auto reads = [&]() -> task<> {
+            auto peer = co_await bight::connect(where);
+            reading = true;
+            read_line = __LINE__ + 1;
+            const auto got = co_await peer.read_some();
+            CHECK(got.to_string() == "end");
+        };
+        auto sleeps = [&]() -> task<> {
+            sleep_line = __LINE__ + 1;
+            co_await bight::sleep_for(1h);
+        };
+        auto hurries = [&]() -> task<> { co_await bight::with_timeout(sleeps(), 2h); };
+        auto all = [&](bight::group& g) -> task<> {
+            g.spawn(reads);
+            g.spawn(hurries);
+            while (!reading) co_await bight::yield();
+            co_await bight::yield();
+            dump = r.dump_tasks();
+            theirs.send("end");
+            while (g.size() > 1) co_await bight::yield();
+            g.cancel();
+        };
+        co_await bight::with_group(all);
+    });
+    CAPTURE(dump);
+    const auto position = [&](const std::string& text) { return dump.find(text); };
+    const auto has = [&](const std::string& text) { return position(text) != std::string::npos; };
+    CHECK(position("the task given to run()") == 0);
+    CHECK(has("  a task of a group: waits for "));
+    CHECK(has("waits for a task with a time-out"));
+    CHECK(has("waits for a timer"));
+    CHECK(has("read"));
+    CHECK(has("reactor_test.cpp:" + std::to_string(sleep_line)));
+    CHECK(has("reactor_test.cpp:" + std::to_string(read_line)));
+    // What the time-out waits for is one level below it.
+    CHECK(position("waits for a task with a time-out") < position("waits for a timer"));
+}

@@ -1,4 +1,5 @@
-// A client of the broadcast server: says hello five seconds after each message.   broadcast_client NAME [ENDPOINT]
+// A client of the broadcast server: says hello five seconds after each message.   broadcast_client NAME
+// [ENDPOINT]
 #include <bight/bight.hpp>
 
 #include <chrono>
@@ -17,7 +18,8 @@ std::string date_and_time() {
 
 bight::task<> say_hello(bight::outbox& to, const std::string& name) {
     co_await bight::sleep_for(5s);
-    to.send("hello, I'm " + name + " " + date_and_time() + "\n");  // nothing happens if the connection has gone
+    to.send("hello, I'm " + name + " " + date_and_time() +
+            "\n");  // nothing happens if the connection has gone
 }
 
 bight::task<int> client(std::string name, std::string server) {

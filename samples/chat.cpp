@@ -1,7 +1,7 @@
 // A chat room: what one says, the others hear.   chat [ENDPOINT]     then: telnet 127.0.0.1 8123
 //
-// A client has two states, choosing a name and chatting: they are two stretches of one coroutine. Leaving, however it
-// comes about, is the destructor of a seat.
+// A client has two states, choosing a name and chatting: they are two stretches of one coroutine. Leaving,
+// however it comes about, is the destructor of a seat.
 #include <bight/bight.hpp>
 
 #include <map>
@@ -20,8 +20,8 @@ class room {
     std::map<std::string, seat*> seats_;
 };
 
-// A client's place in the room, with what is still to be sent to it. A client that does not read is disconnected when its
-// outbox is full; the others notice nothing.
+// A client's place in the room, with what is still to be sent to it. A client that does not read is
+// disconnected when its outbox is full; the others notice nothing.
 class seat {
   public:
     seat(room& in, std::string name, bight::stream& peer) : room_(in), name_(std::move(name)), outbox_(peer) {

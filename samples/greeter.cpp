@@ -8,7 +8,9 @@
 
 using namespace std::chrono_literals;
 
-bight::task<> send_message(bight::stream& to, std::string_view text) { co_await to.write("MESSAGE ", text, "\n"); }
+bight::task<> send_message(bight::stream& to, std::string_view text) {
+    co_await to.write("MESSAGE ", text, "\n");
+}
 
 bight::task<> greet(std::string where) {
     std::puts("Started to connect.");

@@ -9,8 +9,9 @@ deferred_base::~deferred_base() {
 
 void deferred_base::check_thread() const {
     if (home_ && reactor::current() != home_) {
-        throw std::system_error(errc::wrong_thread,
-                                "a deferred is fired on its reactor's thread: from another one, use reactor::post");
+        throw std::system_error(
+            errc::wrong_thread,
+            "a deferred is fired on its reactor's thread: from another one, use reactor::post");
     }
 }
 
@@ -62,7 +63,8 @@ void deferred_waiter::cancel() noexcept {
     on_->remove(*this);
     confirm_cancel();
     if (on_->first_ || !on_->abandoned_) return;
-    posted* const told = std::exchange(on_->abandoned_, nullptr);  // the callback may fire the deferred, which deletes it
+    posted* const told =
+        std::exchange(on_->abandoned_, nullptr);  // the callback may fire the deferred, which deletes it
     try {
         told->call();
     } catch (...) {

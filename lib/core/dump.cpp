@@ -34,7 +34,8 @@ struct printer {
         }
         if (w) {
             ++depth;
-            w->visit_jobs([](const job& child, void* self) { static_cast<printer*>(self)->print(child); }, this);
+            w->visit_jobs([](const job& child, void* self) { static_cast<printer*>(self)->print(child); },
+                          this);
             --depth;
         }
     }

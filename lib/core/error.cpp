@@ -19,7 +19,8 @@ class category final : public std::error_category {
     const char* name() const noexcept override { return "bight"; }
     std::string message(int code) const override {
         switch (static_cast<errc>(code)) {
-            case errc::busy: return "another task is already doing this here (one reader and one writer at a time)";
+            case errc::busy:
+                return "another task is already doing this here (one reader and one writer at a time)";
             case errc::closed: return "closed on this side";
             case errc::aborted: return "aborted on this side";
             case errc::end_of_stream: return "the stream ended before what was asked for had come";
@@ -98,7 +99,8 @@ aggregate_error::aggregate_error(std::span<const std::exception_ptr> errors) : c
     for (const auto& error : made->errors) made->message += " [" + detail::describe_error(error) + "]";
     contents_ = made.release();
 }
-aggregate_error::aggregate_error(const aggregate_error& other) : std::exception(other), contents_(other.contents_) {
+aggregate_error::aggregate_error(const aggregate_error& other)
+    : std::exception(other), contents_(other.contents_) {
     contents_->references.fetch_add(1, std::memory_order_relaxed);
 }
 aggregate_error::~aggregate_error() {
@@ -146,7 +148,8 @@ void report_error(const error_report& report) noexcept {
             print(peer_went_away(report.error) ? text.substr(0, text.find('\n') + 1) : text);
         }
     } catch (...) {
-        std::fputs("bight: an error could not be reported (out of memory, or the error handler threw)\n", stderr);
+        std::fputs("bight: an error could not be reported (out of memory, or the error handler threw)\n",
+                   stderr);
     }
 }
 
@@ -184,8 +187,8 @@ void log(log_level level, std::string_view message) noexcept {
     }
 }
 
-// g++ names a coroutine "void f(f()::_Z1fv.Frame*)", clang "task<> f(int)": what stands before the parameters is the
-// name in both.
+// g++ names a coroutine "void f(f()::_Z1fv.Frame*)", clang "task<> f(int)": what stands before the parameters
+// is the name in both.
 std::string describe_location(const std::source_location& where) {
     std::string_view name = where.function_name();
     int depth = 0;

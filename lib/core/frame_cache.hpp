@@ -6,8 +6,8 @@
 
 namespace bight::detail {
 
-/// Free blocks by size, in steps of 32 bytes. Blocks are plain allocations, so one may be freed anywhere: into the
-/// cache of whichever reactor runs there, or to the heap.
+/// Free blocks by size, in steps of 32 bytes. Blocks are plain allocations, so one may be freed anywhere:
+/// into the cache of whichever reactor runs there, or to the heap.
 class frame_cache {
   public:
     static constexpr std::size_t granularity = 32;
@@ -21,7 +21,9 @@ class frame_cache {
     frame_cache& operator=(const frame_cache&) = delete;
     ~frame_cache();
 
-    static std::size_t class_of(std::size_t size) noexcept { return size == 0 ? 0 : (size - 1) / granularity; }
+    static std::size_t class_of(std::size_t size) noexcept {
+        return size == 0 ? 0 : (size - 1) / granularity;
+    }
 
     void* take(std::size_t i) noexcept {
         free_block* block = free_[i];

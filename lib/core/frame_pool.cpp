@@ -74,9 +74,11 @@ void check_frame_layout(void* frame) noexcept {
     const std::uintptr_t off = got > made ? got - made : made - got;
     if (off == 0 || off > 16) return;
     std::fputs(
-        "bight: g++ compiled a coroutine wrongly (GCC PR 106188): it has a co_await in the condition of an if, while, "
+        "bight: g++ compiled a coroutine wrongly (GCC PR 106188): it has a co_await in the condition of an "
+        "if, while, "
         "switch or for, and no local variable at its top level.\n"
-        "bight: write `const bool ok = co_await x; if (ok) …` or `if (auto v = co_await x)` instead; the backtrace of "
+        "bight: write `const bool ok = co_await x; if (ok) …` or `if (auto v = co_await x)` instead; the "
+        "backtrace of "
         "this abort shows the function.\n",
         stderr);
     std::abort();

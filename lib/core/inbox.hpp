@@ -7,8 +7,8 @@
 
 namespace bight::detail {
 
-/// Many producers, one consumer, no lock: a stack that is taken whole and turned round, which makes it first in, first
-/// out. The word also says whether the reactor sleeps, so that exactly one of many posts wakes it.
+/// Many producers, one consumer, no lock: a stack that is taken whole and turned round, which makes it first
+/// in, first out. The word also says whether the reactor sleeps, so that exactly one of many posts wakes it.
 class inbox {
   public:
     inbox() noexcept = default;
@@ -28,7 +28,8 @@ class inbox {
         posted* old = top_.load(std::memory_order_relaxed);
         do {
             call.next = old == asleep() ? nullptr : old;
-        } while (!top_.compare_exchange_weak(old, &call, std::memory_order_release, std::memory_order_relaxed));
+        } while (
+            !top_.compare_exchange_weak(old, &call, std::memory_order_release, std::memory_order_relaxed));
         return old == asleep();
     }
 

@@ -65,8 +65,8 @@ void job::schedule_unwind() noexcept {
     home_->schedule(*this);
 }
 
-// From the innermost frame outwards, one by one: a chain of any length goes in bounded stack, and the destructors
-// run in the order in which an exception would run them.
+// From the innermost frame outwards, one by one: a chain of any length goes in bounded stack, and the
+// destructors run in the order in which an exception would run them.
 void job::unwind() noexcept {
     promise_base* frame = std::exchange(innermost_, nullptr);
     while (frame) {

@@ -23,11 +23,11 @@ struct reactor_state {
 
     std::string fallback_reason;
     reactor_statistics counted;
-    std::vector<job*> roots;            // what run and start were given
+    std::vector<job*> roots;  // what run and start were given
     grace_timer* first_grace = nullptr;
 
     std::atomic<bool> running{false};
-    std::atomic<int> stop_level{0};     // 1: stop, 2: stop_now; set by any thread
+    std::atomic<int> stop_level{0};  // 1: stop, 2: stop_now; set by any thread
     int obeyed_level = 0;
 
     void add_root(job& root) { roots.push_back(&root); }

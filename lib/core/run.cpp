@@ -67,7 +67,7 @@ signal_stop::signal_stop(reactor& r, bool enabled) {
         ::sigaction(signals[i], nullptr, &all.before[i]);
         all.installed[i] = !(all.before[i].sa_flags & SA_SIGINFO) && all.before[i].sa_handler == SIG_DFL;
         if (!all.installed[i]) continue;
-        struct sigaction ours {};
+        struct sigaction ours{};
         ours.sa_handler = &bight_on_signal;
         ours.sa_flags = SA_RESTART;
         ::sigemptyset(&ours.sa_mask);

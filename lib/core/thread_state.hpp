@@ -10,14 +10,14 @@ namespace bight::detail {
 class frame_cache;
 
 struct thread_state {
-    reactor* current = nullptr;      // the reactor that runs here
-    frame_cache* frames = nullptr;   // its freed frames
-    void* newest_frame = nullptr;    // for the check of GCC PR 106188
+    reactor* current = nullptr;     // the reactor that runs here
+    frame_cache* frames = nullptr;  // its freed frames
+    void* newest_frame = nullptr;   // for the check of GCC PR 106188
     long live_frames = 0;
 };
 
-/// Never inlined: compilers keep the address of a thread_local across a suspension (LLVM #47179, #63022), though the coroutine
-/// may go on elsewhere.
+/// Never inlined: compilers keep the address of a thread_local across a suspension (LLVM #47179, #63022),
+/// though the coroutine may go on elsewhere.
 [[gnu::noinline]] thread_state& this_thread() noexcept;
 
 }  // namespace bight::detail

@@ -8,8 +8,8 @@
 
 namespace bight::detail {
 
-/// Blocks of one size, reused last in first out. Chunks may outlive the pool's owner: the pool ends when its owner has
-/// let go of it and the last block has come back.
+/// Blocks of one size, reused last in first out. Chunks may outlive the pool's owner: the pool ends when its
+/// owner has let go of it and the last block has come back.
 class block_pool {
   public:
     static constexpr std::size_t block_size = 16384;
@@ -29,7 +29,8 @@ class block_pool {
     /// A block of block_size bytes, or null when memory is out.
     block* take() noexcept {
         block* b = free_;
-        if (!b) [[unlikely]] b = make();
+        if (!b) [[unlikely]]
+            b = make();
         if (!b) return nullptr;
         free_ = b->next;
         --free_count_;
@@ -49,7 +50,7 @@ class block_pool {
 
   private:
     ~block_pool() = default;
-    block* make() noexcept;       // one that counts as free
+    block* make() noexcept;  // one that counts as free
     void free(block& b) noexcept;
     block* free_ = nullptr;
     std::size_t free_count_ = 0;

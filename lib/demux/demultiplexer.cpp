@@ -7,9 +7,9 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <atomic>
 #include <system_error>
 
 namespace bight::detail {
@@ -88,7 +88,8 @@ std::unique_ptr<demultiplexer> make_uring(reactor&, const reactor_options&, std:
 namespace {
 #endif
 
-std::unique_ptr<demultiplexer> make(const choice& c, reactor& home, const reactor_options& options, std::string& why) {
+std::unique_ptr<demultiplexer> make(const choice& c, reactor& home, const reactor_options& options,
+                                    std::string& why) {
     switch (c.kind) {
         case demultiplexer_kind::io_uring: return make_uring(home, options, why);
         case demultiplexer_kind::epoll: return make_epoll(home, why);
@@ -120,7 +121,8 @@ void log_fallback_once(const std::string& why, std::string_view used) {
 
 }  // namespace
 
-std::unique_ptr<demultiplexer> choose_demultiplexer(reactor& home, const reactor_options& options, std::string& why) {
+std::unique_ptr<demultiplexer> choose_demultiplexer(reactor& home, const reactor_options& options,
+                                                    std::string& why) {
     demultiplexer_kind wanted = options.demultiplexer;
     std::string asked_by = "reactor_options";
     const char* variable = std::getenv("BIGHT_REACTOR");
@@ -142,7 +144,8 @@ std::unique_ptr<demultiplexer> choose_demultiplexer(reactor& home, const reactor
             return made;
         }
         if (wanted == c.kind) {
-            refuse(std::string(c.name) + ", asked for by " + asked_by + ", cannot be had: " + refusal, home, options);
+            refuse(std::string(c.name) + ", asked for by " + asked_by + ", cannot be had: " + refusal, home,
+                   options);
         }
         why += (why.empty() ? "" : "; ") + std::string(c.name) + " is not available: " + refusal;
     }

@@ -14,11 +14,13 @@ namespace bight::detail {
 
 class block_pool;
 
-/// Completion is the contract: an operation that was started ends exactly once, with a result, whether the kernel
-/// completes operations itself (io_uring) or only says when a call would not block (epoll, poll, select: those try the call first, and
-/// wait only on EAGAIN). All calls but `wake` come on the reactor's thread.
+/// Completion is the contract: an operation that was started ends exactly once, with a result, whether the
+/// kernel completes operations itself (io_uring) or only says when a call would not block (epoll, poll,
+/// select: those try the call first, and wait only on EAGAIN). All calls but `wake` come on the reactor's
+/// thread.
 ///
-/// Cancelling is a request. When an operation succeeded before the request came through, it completes with its result.
+/// Cancelling is a request. When an operation succeeded before the request came through, it completes with
+/// its result.
 class demultiplexer {
   public:
     demultiplexer(const demultiplexer&) = delete;
@@ -28,24 +30,25 @@ class demultiplexer {
 
     virtual std::string_view name() const noexcept = 0;
 
-    /// Takes over d.fd: it is non-blocking from here on. Throws std::system_error (select: a descriptor of 1024 or more), and
-    /// then leaves it as it was.
+    /// Takes over d.fd: it is non-blocking from here on. Throws std::system_error (select: a descriptor of
+    /// 1024 or more), and then leaves it as it was.
     virtual void attach(descriptor& d) = 0;
     /// Forgets d.fd, and closes it when `close_it`. What is pending completes with -ECANCELED.
     virtual void detach(descriptor& d, bool close_it) noexcept = 0;
 
     /// True when it is done at once: the result is in `op`, and op.completed() will not be called.
     virtual bool start(operation& op) noexcept = 0;
-    /// For one that is in flight. True when it is gone at once: op.completed() will not be called. Else it will,
-    /// with -ECANCELED, or with a result if one came first.
+    /// For one that is in flight. True when it is gone at once: op.completed() will not be called. Else it
+    /// will, with -ECANCELED, or with a result if one came first.
     virtual bool cancel(operation& op) noexcept = 0;
-    /// Whether the owner of a descriptor may make the call itself while descriptor::may_read or may_write says that it
-    /// may succeed, and let `op` wait otherwise: true where readiness is waited for.
+    /// Whether the owner of a descriptor may make the call itself while descriptor::may_read or may_write
+    /// says that it may succeed, and let `op` wait otherwise: true where readiness is waited for.
     bool tries_first() const noexcept { return blocks_ != nullptr; }
-    /// Only where tries_first(): the buffers for `receive`. They outlive the demultiplexer while chunks still hold them.
+    /// Only where tries_first(): the buffers for `receive`. They outlive the demultiplexer while chunks still
+    /// hold them.
     block_pool* blocks() const noexcept { return blocks_; }
-    /// Only where tries_first(), and for a receive or an accept: the call would block. Like a start that gave false; the
-    /// caller has called d.keep().
+    /// Only where tries_first(), and for a receive or an accept: the call would block. Like a start that gave
+    /// false; the caller has called d.keep().
     void park_read(operation& op, descriptor& d) noexcept {
         op.settled = op.cancel_asked = op.underway = false;
         op.in_flight = true;
@@ -53,11 +56,12 @@ class demultiplexer {
         if (tracks_interest_) interest_changed(d);
     }
 
-    /// Called from the ready queue before completed(): false when the call would still block, and `op` waits again.
+    /// Called from the ready queue before completed(): false when the call would still block, and `op` waits
+    /// again.
     virtual bool settle(operation& op) noexcept = 0;
 
-    /// Hands what was started to the kernel, waits until something completes but at most `limit` (max(): for ever,
-    /// zero: not at all), and queues what did. EINTR is a return without completions.
+    /// Hands what was started to the kernel, waits until something completes but at most `limit` (max(): for
+    /// ever, zero: not at all), and queues what did. EINTR is a return without completions.
     virtual void wait(duration limit) = 0;
     /// True when wait(0) has something to do, as far as can be told without entering the kernel.
     virtual bool worth_polling() const noexcept { return true; }
@@ -68,7 +72,8 @@ class demultiplexer {
     /// Makes a sleeping wait return. Thread: any, and signal handlers.
     virtual void wake() noexcept = 0;
 
-    /// The reactor is about to run on this thread. Throws std::system_error (errc::wrong_thread) when it cannot.
+    /// The reactor is about to run on this thread. Throws std::system_error (errc::wrong_thread) when it
+    /// cannot.
     virtual void enter_thread() {}
     /// A descriptor that polls readable when wait(0) has something to do, or -1.
     virtual int pollable() const noexcept { return -1; }
@@ -106,7 +111,9 @@ std::unique_ptr<demultiplexer> make_epoll(reactor& home, std::string& why);
 std::unique_ptr<demultiplexer> make_poll(reactor& home, std::string& why);
 std::unique_ptr<demultiplexer> make_select(reactor& home, std::string& why);
 
-/// Chooses: `options`, else BIGHT_REACTOR, else the best that works. `why` says which better ones were refused.
-std::unique_ptr<demultiplexer> choose_demultiplexer(reactor& home, const reactor_options& options, std::string& why);
+/// Chooses: `options`, else BIGHT_REACTOR, else the best that works. `why` says which better ones were
+/// refused.
+std::unique_ptr<demultiplexer> choose_demultiplexer(reactor& home, const reactor_options& options,
+                                                    std::string& why);
 
 }  // namespace bight::detail

@@ -11,9 +11,9 @@ namespace bight::detail {
 
 namespace {
 
-// Each descriptor is registered once, for everything, edge-triggered: no system call when interest changes. What an edge said
-// is kept in descriptor::may_read and may_write until a call says EAGAIN, which gives users the level-triggered
-// contract (epoll(7), "Level-triggered and edge-triggered").
+// Each descriptor is registered once, for everything, edge-triggered: no system call when interest changes.
+// What an edge said is kept in descriptor::may_read and may_write until a call says EAGAIN, which gives users
+// the level-triggered contract (epoll(7), "Level-triggered and edge-triggered").
 class epoll final : public readiness {
   public:
     explicit epoll(reactor& home) : readiness(home, false), fd_(::epoll_create1(EPOLL_CLOEXEC)) {
@@ -48,8 +48,8 @@ class epoll final : public readiness {
                 became_ready(*d, (e & EPOLLIN) != 0, (e & EPOLLOUT) != 0, false);
                 continue;
             }
-            became_ready(*d, (e & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | ends)) != 0, (e & (EPOLLOUT | ends)) != 0,
-                         (e & (EPOLLPRI | EPOLLRDHUP | ends)) != 0);
+            became_ready(*d, (e & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | ends)) != 0,
+                         (e & (EPOLLOUT | ends)) != 0, (e & (EPOLLPRI | EPOLLRDHUP | ends)) != 0);
         }
     }
 
@@ -63,8 +63,8 @@ class epoll final : public readiness {
         }
     }
 
-    // Explicitly, though closing would do it: a duplicate of the descriptor elsewhere would keep the registration,
-    // and its events would name an object that is gone.
+    // Explicitly, though closing would do it: a duplicate of the descriptor elsewhere would keep the
+    // registration, and its events would name an object that is gone.
     void unwatch(descriptor& d) noexcept override { ::epoll_ctl(fd_, EPOLL_CTL_DEL, d.fd, nullptr); }
 
     int wait_for(epoll_event* events, int size, duration limit) noexcept {

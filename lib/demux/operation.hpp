@@ -16,8 +16,8 @@ class demultiplexer;
 class operation;
 struct ring_state;
 
-/// An open descriptor that a demultiplexer knows. Its owner (a transport, a listener) derives from it, and is kept
-/// alive through `keep` and `drop` while an operation, or the kernel, holds it.
+/// An open descriptor that a demultiplexer knows. Its owner (a transport, a listener) derives from it, and is
+/// kept alive through `keep` and `drop` while an operation, or the kernel, holds it.
 class descriptor {
   public:
     descriptor(const descriptor&) = delete;
@@ -27,16 +27,16 @@ class descriptor {
     virtual void drop() noexcept = 0;
 
     int fd = -1;
-    demultiplexer* demux = nullptr;     ///< null before attach, and after the demultiplexer has gone
-    operation* reading = nullptr;       ///< the receive, accept or poll that is pending
-    operation* writing = nullptr;       ///< the send, connect or poll that is pending
+    demultiplexer* demux = nullptr;  ///< null before attach, and after the demultiplexer has gone
+    operation* reading = nullptr;    ///< the receive, accept or poll that is pending
+    operation* writing = nullptr;    ///< the send, connect or poll that is pending
 
     // For the demultiplexers that wait for readiness.
-    bool may_read = true;               ///< a try may succeed: nothing has said EAGAIN since the last event
+    bool may_read = true;  ///< a try may succeed: nothing has said EAGAIN since the last event
     bool may_write = true;
-    bool drain = false;                 ///< the kernel reported an end, an error or urgent data: read until EAGAIN
-    bool short_read_empties = false;    ///< TCP: a read that fills less than it could has emptied the socket
-    int slot = -1;                      ///< poll, select: where it stands in their tables
+    bool drain = false;  ///< the kernel reported an end, an error or urgent data: read until EAGAIN
+    bool short_read_empties = false;  ///< TCP: a read that fills less than it could has emptied the socket
+    int slot = -1;                    ///< poll, select: where it stands in their tables
 
     // For io_uring: what arrives while nobody reads.
     ring_state* ring = nullptr;
@@ -60,16 +60,17 @@ enum class operation_kind : std::uint8_t {
     poll_write,
 };
 
-/// The kind says which of the derived classes it is. Started with demultiplexer::start. `completed` is called exactly once, from the reactor's loop, unless start said
-/// that it finished at once or cancel said that it is gone. From start to that moment it belongs to the demultiplexer.
+/// The kind says which of the derived classes it is. Started with demultiplexer::start. `completed` is called
+/// exactly once, from the reactor's loop, unless start said that it finished at once or cancel said that it
+/// is gone. From start to that moment it belongs to the demultiplexer.
 class operation : public work_item {
   public:
     operation_kind kind = operation_kind::receive;
     bool in_flight = false;
-    bool settled = false;            ///< the result is final (else run() must try the call once more)
-    bool cancel_asked = false;       ///< it cannot be taken back, but need not wait any more
-    bool underway = false;           ///< the kernel has it (io_uring), or its call was made (connect)
-    int result = 0;                  ///< bytes, a descriptor, or 0; or -errno
+    bool settled = false;       ///< the result is final (else run() must try the call once more)
+    bool cancel_asked = false;  ///< it cannot be taken back, but need not wait any more
+    bool underway = false;      ///< the kernel has it (io_uring), or its call was made (connect)
+    int result = 0;             ///< bytes, a descriptor, or 0; or -errno
     descriptor* on = nullptr;
 
     void run() noexcept override;
@@ -96,7 +97,7 @@ class send_operation : public operation {
   public:
     const_buffer* pieces = nullptr;  ///< changed on the way
     std::size_t piece_count = 0;
-    msghdr* message = nullptr;       ///< io_uring: what the kernel reads at submission, for more than one piece
+    msghdr* message = nullptr;  ///< io_uring: what the kernel reads at submission, for more than one piece
 
     /// Drops the first `sent` bytes of what is still to be sent, and pieces of no bytes.
     void advance(std::size_t sent) noexcept {
@@ -133,6 +134,8 @@ constexpr bool reads(operation_kind kind) noexcept {
 }
 
 /// The place that `op` has on its descriptor.
-inline operation*& place_of(operation& op) noexcept { return reads(op.kind) ? op.on->reading : op.on->writing; }
+inline operation*& place_of(operation& op) noexcept {
+    return reads(op.kind) ? op.on->reading : op.on->writing;
+}
 
 }  // namespace bight::detail

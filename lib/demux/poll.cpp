@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t slow_above = 1000;
 
-// poll(2): the table holds the descriptors that somebody waits for now, so an idle connection costs only while it is
-// awaited. Level-triggered by nature.
+// poll(2): the table holds the descriptors that somebody waits for now, so an idle connection costs only
+// while it is awaited. Level-triggered by nature.
 class poll_demultiplexer final : public readiness {
   public:
     explicit poll_demultiplexer(reactor& home) : readiness(home, true) {
@@ -62,7 +62,8 @@ class poll_demultiplexer final : public readiness {
         if (count() + 1 > slow_above && !warned_) {
             warned_ = true;
             log(log_level::warning,
-                "poll holds more than 1000 descriptors: its cost grows with their number; use epoll or io_uring");
+                "poll holds more than 1000 descriptors: its cost grows with their number; use epoll or "
+                "io_uring");
         }
     }
     void unwatch(descriptor& d) noexcept override { remove(d); }

@@ -18,7 +18,8 @@
 namespace bight::detail {
 
 // send() takes the list of pieces as the kernel's own.
-static_assert(sizeof(const_buffer) == sizeof(iovec) && offsetof(const_buffer, data) == offsetof(iovec, iov_base) &&
+static_assert(sizeof(const_buffer) == sizeof(iovec) &&
+              offsetof(const_buffer, data) == offsetof(iovec, iov_base) &&
               offsetof(const_buffer, size) == offsetof(iovec, iov_len));
 
 namespace {

@@ -5,9 +5,10 @@
 
 namespace bight::detail {
 
-/// Turns readiness into completion: tries the call, and waits only when it would block. When the descriptor becomes
-/// ready, the operation is queued, and the call is made as it leaves the queue (settle): data is received just before
-/// the task that wants it runs, into a buffer that is warm, and a cancel in between loses nothing.
+/// Turns readiness into completion: tries the call, and waits only when it would block. When the descriptor
+/// becomes ready, the operation is queued, and the call is made as it leaves the queue (settle): data is
+/// received just before the task that wants it runs, into a buffer that is warm, and a cancel in between
+/// loses nothing.
 class readiness : public demultiplexer {
   public:
     void attach(descriptor& d) final;
@@ -21,12 +22,14 @@ class readiness : public demultiplexer {
     readiness(reactor& home, bool tracks_interest);
     ~readiness() override;
 
-    /// d.fd is to be watched from now on (its interest is empty), or no longer. `watch` throws std::system_error.
+    /// d.fd is to be watched from now on (its interest is empty), or no longer. `watch` throws
+    /// std::system_error.
     virtual void watch(descriptor& d) = 0;
     virtual void unwatch(descriptor& d) noexcept = 0;
     /// What the kernel said of a descriptor.
     void became_ready(descriptor& d, bool read, bool write, bool drain) noexcept {
-        if (drain) [[unlikely]] d.drain = true;
+        if (drain) [[unlikely]]
+            d.drain = true;
         if (read) {
             d.may_read = true;
             if (operation* op = d.reading) unpark(*op, d.reading);

@@ -12,8 +12,8 @@
 
 namespace bight::detail {
 
-/// recv(2) into `memory`, keeping the descriptor's readiness: bytes, 0 at the end of the stream, or -errno; -EAGAIN when
-/// the socket is empty.
+/// recv(2) into `memory`, keeping the descriptor's readiness: bytes, 0 at the end of the stream, or -errno;
+/// -EAGAIN when the socket is empty.
 inline int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept {
     ssize_t got = 0;
     do {
@@ -33,7 +33,8 @@ inline int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept
 /// The same into a block of `pool`, which goes to `out` (an empty chunk) if anything came.
 inline int receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
     block_pool::block* block = pool.take();
-    if (!block) [[unlikely]] return -ENOMEM;
+    if (!block) [[unlikely]]
+        return -ENOMEM;
     const int got = receive_bytes(d, block->bytes(), block_pool::block_size);
     if (got > 0) [[likely]] {
         out.fill(*block, block->bytes(), static_cast<std::size_t>(got));

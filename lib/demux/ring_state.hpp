@@ -17,13 +17,13 @@ struct ring_state {
     std::uint16_t last = none;
     std::uint16_t count = 0;
 
-    bool listening = false;   // the multishot accepts; else it receives
-    bool armed = false;       // a multishot is with the kernel
-    bool stopping = false;    // its cancellation was asked for
-    bool starved = false;     // the kernel ran out of buffers: the next receive brings its own
-    bool has_end = false;     // `end` is to be delivered after what is queued
-    int end = 0;              // 0: end of stream; else -errno
-    std::vector<int> accepted; // descriptors nobody has asked for yet, oldest first
+    bool listening = false;     // the multishot accepts; else it receives
+    bool armed = false;         // a multishot is with the kernel
+    bool stopping = false;      // its cancellation was asked for
+    bool starved = false;       // the kernel ran out of buffers: the next receive brings its own
+    bool has_end = false;       // `end` is to be delivered after what is queued
+    int end = 0;                // 0: end of stream; else -errno
+    std::vector<int> accepted;  // descriptors nobody has asked for yet, oldest first
 
     ring_state() = default;
     ring_state(const ring_state&) = delete;

@@ -21,7 +21,8 @@ class select_demultiplexer final : public readiness {
   public:
     explicit select_demultiplexer(reactor& home) : readiness(home, true), owners_(FD_SETSIZE, nullptr) {
         if (wake_descriptor() >= FD_SETSIZE) {
-            throw std::system_error(EMFILE, std::system_category(), "select: no descriptor below 1024 is free");
+            throw std::system_error(EMFILE, std::system_category(),
+                                    "select: no descriptor below 1024 is free");
         }
         FD_ZERO(&read_);
         FD_ZERO(&write_);
@@ -71,7 +72,8 @@ class select_demultiplexer final : public readiness {
         if (count() + 1 > slow_above && !warned_) {
             warned_ = true;
             log(log_level::warning,
-                "select holds more than 1000 descriptors: its cost grows with their number; use epoll or io_uring");
+                "select holds more than 1000 descriptors: its cost grows with their number; use epoll or "
+                "io_uring");
         }
         owners_[static_cast<std::size_t>(d.fd)] = &d;
         if (d.fd > highest_) highest_ = d.fd;
@@ -97,8 +99,8 @@ class select_demultiplexer final : public readiness {
         }
     }
 
-    // select refuses the whole set when one descriptor in it was closed by somebody else: what waits for that one
-    // gets its EBADF, the others go on.
+    // select refuses the whole set when one descriptor in it was closed by somebody else: what waits for that
+    // one gets its EBADF, the others go on.
     bool evict_closed() noexcept {
         bool any = false;
         for (descriptor* d = first(); d; d = d->next) {

@@ -55,8 +55,8 @@ uring::~uring() {
     orphan_all();
     if (made_) io_uring_queue_exit(&ring_);
     if (wake_fd_ >= 0) ::close(wake_fd_);
-    // What the kernel may still write into is leaked: only a reactor that is destroyed on a foreign thread, with
-    // operations pending, gets here so.
+    // What the kernel may still write into is leaked: only a reactor that is destroyed on a foreign thread,
+    // with operations pending, gets here so.
     if (buffers_ && idle()) buffers_->let_go();
 }
 
@@ -92,8 +92,8 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
     const int fd = d.fd;
     d.fd = -1;
     unlist(d);
-    // Before the close: what was queued names the descriptor by its number, which is anybody's then. And what the
-    // kernel has of this socket keeps it open until it is cancelled: now, so that the peer hears at once.
+    // Before the close: what was queued names the descriptor by its number, which is anybody's then. And what
+    // the kernel has of this socket keeps it open until it is cancelled: now, so that the peer hears at once.
     if (enabled_ && io_uring_sq_ready(&ring_) > 0) {
         submit();
         // The kernel lets go of a listener when it completes the accept: its address is then free.
@@ -154,7 +154,8 @@ void uring::wait(duration limit) {
         error = io_uring_submit_and_wait_timeout(&ring_, &first, 1, &t, nullptr);
     }
     reap();
-    // EBUSY and EAGAIN: completions had to be taken first, which reap did; the rest is submitted in the next turn.
+    // EBUSY and EAGAIN: completions had to be taken first, which reap did; the rest is submitted in the next
+    // turn.
     if (error < 0 && error != -ETIME && error != -EINTR && error != -EBUSY && error != -EAGAIN) {
         throw std::system_error(-error, std::system_category(), "io_uring_enter");
     }
@@ -251,8 +252,8 @@ bool uring::hand_over(operation& op) noexcept {
     return false;
 }
 
-// MSG_WAITALL: the kernel goes on until all is sent, or an error comes. Pieces that are not handed over, because there
-// are too many or memory is out, follow when the first ones have been sent.
+// MSG_WAITALL: the kernel goes on until all is sent, or an error comes. Pieces that are not handed over,
+// because there are too many or memory is out, follow when the first ones have been sent.
 void uring::submit_send(send_operation& op) noexcept {
     op.advance(0);  // pieces of no bytes
     io_uring_sqe& sqe = entry_for(op);
@@ -273,8 +274,8 @@ void uring::submit_receive(receive_operation& op) noexcept {
     sqe.user_data = tagged(&op, tag_operation);
 }
 
-// Chunks hold all of the kernel's buffers: this receive brings one from the heap, so that tasks which keep chunks
-// stop nobody.
+// Chunks hold all of the kernel's buffers: this receive brings one from the heap, so that tasks which keep
+// chunks stop nobody.
 bool uring::submit_receive_own(receive_operation& op) noexcept {
     heap_block* block = nullptr;
     try {
@@ -291,8 +292,8 @@ bool uring::submit_receive_own(receive_operation& op) noexcept {
 
 // Completion
 
-// The only place where completions are taken. Each leaves the queue before it is looked at: dispatching may submit, and a
-// full submission queue may come back here.
+// The only place where completions are taken. Each leaves the queue before it is looked at: dispatching may
+// submit, and a full submission queue may come back here.
 void uring::reap() noexcept {
     unsigned head = *ring_.cq.khead;
     while (head != io_uring_smp_load_acquire(ring_.cq.ktail)) {
@@ -366,7 +367,8 @@ void uring::finish(operation& op, int result) noexcept {
 static std::string explain(int error, const char* step) {
     std::string text = std::string(step) + ": " + std::strerror(error);
     if (error == EINVAL) return text + " (it needs Linux 6.1 or later)";
-    if (error == ENOSYS) return text + " (a kernel without io_uring, or a seccomp filter as container runtimes install)";
+    if (error == ENOSYS)
+        return text + " (a kernel without io_uring, or a seccomp filter as container runtimes install)";
     if (error == EPERM || error == EACCES) {
         int disabled = 0;
         if (std::FILE* f = std::fopen("/proc/sys/kernel/io_uring_disabled", "re")) {

@@ -12,13 +12,14 @@
 
 namespace bight::detail {
 
-/// One ring for the reactor's thread and no lock (IORING_SETUP_SINGLE_ISSUER); completions are run when this thread asks for
-/// them (DEFER_TASKRUN); what a turn submits enters the kernel together, with the wait. Receives into the reactor's
-/// buffers and accepts are multishot: armed once, they complete again and again.
+/// One ring for the reactor's thread and no lock (IORING_SETUP_SINGLE_ISSUER); completions are run when this
+/// thread asks for them (DEFER_TASKRUN); what a turn submits enters the kernel together, with the wait.
+/// Receives into the reactor's buffers and accepts are multishot: armed once, they complete again and again.
 ///
-/// The kernel's loan: a descriptor is kept (descriptor::keep) from the arming of a multishot to its completion without
-/// IORING_CQE_F_MORE, and an operation from its start to its completion. A cancel is queued behind what it cancels and before
-/// whatever reuses the same operation, so that a late one finds nothing rather than the wrong thing.
+/// The kernel's loan: a descriptor is kept (descriptor::keep) from the arming of a multishot to its
+/// completion without IORING_CQE_F_MORE, and an operation from its start to its completion. A cancel is
+/// queued behind what it cancels and before whatever reuses the same operation, so that a late one finds
+/// nothing rather than the wrong thing.
 class uring final : public demultiplexer {
   public:
     /// Not usable, and to be destroyed, when `error` (-errno) is set; `step` says what failed.
@@ -76,8 +77,8 @@ class uring final : public demultiplexer {
     io_uring ring_{};
     uring_buffers* buffers_ = nullptr;
     int wake_fd_ = -1;
-    std::uint64_t in_kernel_ = 0;    // operations and cancels that have not completed
-    std::uint64_t multishots_ = 0;   // armed
+    std::uint64_t in_kernel_ = 0;   // operations and cancels that have not completed
+    std::uint64_t multishots_ = 0;  // armed
     std::thread::id thread_;
     bool made_ = false;
     bool enabled_ = false;
@@ -85,7 +86,13 @@ class uring final : public demultiplexer {
 };
 
 /// What user_data says besides an address, whose low bits are free.
-enum uring_tag : std::uint64_t { tag_operation = 0, tag_multishot = 1, tag_wake = 2, tag_cancel = 3, tag_mask = 7 };
+enum uring_tag : std::uint64_t {
+    tag_operation = 0,
+    tag_multishot = 1,
+    tag_wake = 2,
+    tag_cancel = 3,
+    tag_mask = 7
+};
 
 inline std::uint64_t tagged(const void* p, uring_tag tag) noexcept {
     return reinterpret_cast<std::uintptr_t>(p) | tag;

@@ -11,9 +11,9 @@
 
 namespace bight::detail {
 
-/// A ring of provided buffers (io_uring_register_buf_ring(3)): the kernel takes one when data is there, so that idle
-/// connections hold none. A buffer comes back when its chunk is dropped. Chunks may outlive the ring: the memory goes with
-/// the last of them.
+/// A ring of provided buffers (io_uring_register_buf_ring(3)): the kernel takes one when data is there, so
+/// that idle connections hold none. A buffer comes back when its chunk is dropped. Chunks may outlive the
+/// ring: the memory goes with the last of them.
 class uring_buffers {
   public:
     static constexpr unsigned buffer_size = 4096;
@@ -22,10 +22,10 @@ class uring_buffers {
     /// A buffer that the kernel has filled.
     struct slot final : buffer_block {
         uring_buffers* home = nullptr;
-        std::uint32_t offset = 0;   // of what is left to read, while it is in a descriptor's queue
+        std::uint32_t offset = 0;  // of what is left to read, while it is in a descriptor's queue
         std::uint32_t length = 0;
         std::uint16_t id = 0;
-        std::uint16_t next = 0;     // in that queue
+        std::uint16_t next = 0;  // in that queue
     };
 
     /// Registers `count` buffers (a power of two) with `ring`. Null with -errno in `error` when it cannot.
@@ -48,7 +48,7 @@ class uring_buffers {
 
     std::vector<slot> slots_;
     char* memory_ = nullptr;
-    io_uring_buf_ring* ring_ = nullptr;   // null when the io_uring is gone
+    io_uring_buf_ring* ring_ = nullptr;  // null when the io_uring is gone
     std::size_t ring_bytes_ = 0;
     std::size_t memory_bytes_ = 0;
     std::size_t lent_ = 0;

@@ -12,8 +12,8 @@ namespace bight::detail {
 
 namespace {
 
-// When a socket's task does not read, this many buffers wait for it before its receive is stopped; the kernel may
-// fill a few more until the stop reaches it.
+// When a socket's task does not read, this many buffers wait for it before its receive is stopped; the kernel
+// may fill a few more until the stop reaches it.
 constexpr unsigned unread_buffers = 4;
 // The same for connections that nobody accepts.
 constexpr std::size_t unaccepted_connections = 64;

@@ -18,10 +18,12 @@ bool line_reader::take_line(std::string& line) {
     const std::string_view rest = buffered();
     const std::size_t found = rest.find(delimiter_, searched_);
     // A line as long as the limit may be followed by a part of its delimiter.
-    const bool too_long = found == std::string_view::npos ? rest.size() >= limit_ + delimiter_.size() : found > limit_;
+    const bool too_long =
+        found == std::string_view::npos ? rest.size() >= limit_ + delimiter_.size() : found > limit_;
     if (too_long) {
-        detail::throw_stream_error(errc::too_long, ("read a line of at most " + std::to_string(limit_) + " bytes from").c_str(),
-                                   stream_.lower());
+        detail::throw_stream_error(
+            errc::too_long, ("read a line of at most " + std::to_string(limit_) + " bytes from").c_str(),
+            stream_.lower());
     }
     if (found == std::string_view::npos) {
         searched_ = rest.size() < delimiter_.size() ? 0 : rest.size() - delimiter_.size() + 1;

@@ -9,8 +9,8 @@
 
 namespace bight::detail {
 
-/// The queue, and the write request that works it off. It lives while its outbox does, and then until it has nothing
-/// more to write: the transport holds it meanwhile.
+/// The queue, and the write request that works it off. It lives while its outbox does, and then until it has
+/// nothing more to write: the transport holds it meanwhile.
 class outbox_state final : public write_request {
   public:
     outbox_state(transport& t, const outbox_options& options) noexcept : write_request(t), options_(options) {
@@ -48,7 +48,7 @@ class outbox_state final : public write_request {
     void admit_waiters() noexcept;
 
     outbox_options options_;
-    std::deque<payload> queue_;             // the first batch_ of them are with the transport
+    std::deque<payload> queue_;  // the first batch_ of them are with the transport
     std::array<const_buffer, 16> pieces_;
     std::size_t batch_ = 0;
     std::size_t bytes_ = 0;

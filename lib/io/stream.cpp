@@ -142,7 +142,8 @@ task<std::string> stream::read_until(std::string_view delimiter, std::size_t lim
             text.erase(0, line.size());
             co_return line;
         }
-        if (text.size() >= limit) detail::throw_stream_error(errc::too_long, "read until a delimiter from", lower());
+        if (text.size() >= limit)
+            detail::throw_stream_error(errc::too_long, "read until a delimiter from", lower());
         searched = text.size() < delimiter.size() ? 0 : text.size() - delimiter.size() + 1;
         chunk more = co_await read_some();
         if (!more) detail::throw_stream_error(errc::end_of_stream, "read until a delimiter from", lower());
@@ -154,7 +155,8 @@ address stream::peer() const { return transport_ ? transport_->peer() : address{
 address stream::local() const { return transport_ ? transport_->local() : address{}; }
 
 void stream::set_no_delay(bool on) {
-    if (const auto error = transport_->set_no_delay(on)) detail::throw_stream_error(error, "set TCP_NODELAY of", lower());
+    if (const auto error = transport_->set_no_delay(on))
+        detail::throw_stream_error(error, "set TCP_NODELAY of", lower());
 }
 
 void stream::set_keep_alive(bool on) {
@@ -163,8 +165,8 @@ void stream::set_keep_alive(bool on) {
     }
 }
 
-// A close that is under way keeps the transport, and goes on. An exception that takes the stream with it must not look
-// to the peer like a regular end.
+// A close that is under way keeps the transport, and goes on. An exception that takes the stream with it must
+// not look to the peer like a regular end.
 void stream::drop() noexcept {
     transport* t = std::exchange(transport_, nullptr);
     if (!t) return;

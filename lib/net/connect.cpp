@@ -25,7 +25,8 @@ using detail::waiter;
 // Awaits the connection of a socket that is on its reactor already; gives 0 or -errno.
 class connect_awaiter final : public waiter {
   public:
-    connect_awaiter(socket_transport& t, const address& to) noexcept : operation_(*this), transport_(t), to_(to) {}
+    connect_awaiter(socket_transport& t, const address& to) noexcept
+        : operation_(*this), transport_(t), to_(to) {}
 
     bool await_ready() const noexcept { return false; }
     template <class P>
@@ -70,7 +71,8 @@ task<int> try_address(const address to, const endpoint& where, stream& out) {
     stream s(socket_transport::make(*reactor::current(), fd));
     if (!where.interface.empty()) {
         const address from = address::from_ip(where.interface, 0);
-        if (::bind(fd, static_cast<const sockaddr*>(from.native()), static_cast<socklen_t>(from.native_size())) < 0) {
+        if (::bind(fd, static_cast<const sockaddr*>(from.native()),
+                   static_cast<socklen_t>(from.native_size())) < 0) {
             co_return -errno;
         }
     }
@@ -84,10 +86,12 @@ task<stream> connect_any(const endpoint& where) {
     if (where.kind == endpoint::kind_type::unix_domain) {
         addresses.push_back(address::from_path(where.path));
     } else {
-        // Named first: g++ 12 frees the temporary of a ?: in an awaiting expression from the wrong place (GCC PR 99576).
+        // Named first: g++ 12 frees the temporary of a ?: in an awaiting expression from the wrong place (GCC
+        // PR 99576).
         std::string host = where.host;
         if (host.empty()) host = "localhost";
-        addresses = co_await detail::resolve(std::move(host), where.port, where.kind == endpoint::kind_type::tcp6);
+        addresses =
+            co_await detail::resolve(std::move(host), where.port, where.kind == endpoint::kind_type::tcp6);
     }
     int error = EHOSTUNREACH;
     std::string tried;
@@ -98,8 +102,9 @@ task<stream> connect_any(const endpoint& where) {
         error = -result;
         tried += (tried.empty() ? "" : ", ") + to.to_string();
     }
-    throw std::system_error(error, std::system_category(), "cannot connect to " + where.to_string() +
-                                                               (addresses.size() > 1 ? " (tried " + tried + ")" : ""));
+    throw std::system_error(
+        error, std::system_category(),
+        "cannot connect to " + where.to_string() + (addresses.size() > 1 ? " (tried " + tried + ")" : ""));
 }
 
 stream adopt(const endpoint& where) {

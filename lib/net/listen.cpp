@@ -64,9 +64,10 @@ int listening_tcp(const endpoint& e, const std::string& where) {
     if (host.empty()) {
         to = address::from_ip(e.kind == endpoint::kind_type::tcp6 ? "::" : "0.0.0.0", e.port);
     } else if (!detail::resolve_locally(host, e.port, e.kind == endpoint::kind_type::tcp6, to)) {
-        throw std::system_error(errc::bad_endpoint, "cannot listen at " + where + ": \"" + host +
-                                                        "\" is not an address of an interface (a numeric address, or "
-                                                        "localhost)");
+        throw std::system_error(errc::bad_endpoint,
+                                "cannot listen at " + where + ": \"" + host +
+                                    "\" is not an address of an interface (a numeric address, or "
+                                    "localhost)");
     }
     socket_guard s(new_socket(to.native_family(), where));
     set(s.get(), SOL_SOCKET, SO_REUSEADDR, where);
@@ -78,10 +79,11 @@ int listening_tcp(const endpoint& e, const std::string& where) {
 
 // A socket file that nobody listens at any more is left behind by a server that was killed: it is replaced.
 void remove_stale(const address& at, const std::string& path, const std::string& where) {
-    struct stat found {};
+    struct stat found{};
     if (::lstat(path.c_str(), &found) < 0 || !S_ISSOCK(found.st_mode)) return;
     const socket_guard probe(new_socket(AF_UNIX, where));
-    if (::connect(probe.get(), static_cast<const sockaddr*>(at.native()), static_cast<socklen_t>(at.native_size())) < 0 &&
+    if (::connect(probe.get(), static_cast<const sockaddr*>(at.native()),
+                  static_cast<socklen_t>(at.native_size())) < 0 &&
         errno == ECONNREFUSED) {
         ::unlink(path.c_str());
     }
@@ -126,7 +128,8 @@ int adopted(const endpoint& e, const std::string& where) {
 
 listener listen(const endpoint& where, const listen_options& options) {
     reactor* home = reactor::current();
-    if (!home) throw std::logic_error("bight::listen is called within a task (no reactor runs on this thread)");
+    if (!home)
+        throw std::logic_error("bight::listen is called within a task (no reactor runs on this thread)");
     const std::string text = where.to_string();
     std::string made;
     int fd = -1;
@@ -141,7 +144,8 @@ listener listen(const endpoint& where, const listen_options& options) {
         const int asked = where.backlog > 0 ? where.backlog : options.backlog;
         if (::listen(s.get(), asked > 0 ? asked : SOMAXCONN) < 0) fail(errno, "cannot listen at " + text);
     }
-    return listener(detail::listening_socket::make(*home, s.release(), options.when_exhausted, std::move(made)));
+    return listener(
+        detail::listening_socket::make(*home, s.release(), options.when_exhausted, std::move(made)));
 }
 
 listener listen(std::string_view where, const listen_options& options) {

@@ -21,7 +21,8 @@ constexpr std::chrono::milliseconds look_again{100};
 
 int open_reserve() noexcept { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
-// The connection failed before it was accepted, or was refused by a firewall's rule: the listener is well (accept(2)).
+// The connection failed before it was accepted, or was refused by a firewall's rule: the listener is well
+// (accept(2)).
 bool concerns_one_connection(int error) noexcept {
     switch (error) {
         case ECONNABORTED:
@@ -44,7 +45,8 @@ bool means_exhaustion(int error) noexcept {
 
 }  // namespace
 
-listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_policy policy, std::string unlink_path) {
+listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_policy policy,
+                                         std::string unlink_path) {
     auto* made = new listening_socket(home, fd, policy, std::move(unlink_path));
     try {
         home.demultiplexer().attach(*made);
@@ -59,7 +61,11 @@ listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_polic
 
 listening_socket::listening_socket(reactor& home, int socket, exhaustion_policy policy,
                                    std::string&& unlink_path) noexcept
-    : home_(home), accept_(*this), unlink_path_(std::move(unlink_path)), reserve_(open_reserve()), policy_(policy) {
+    : home_(home),
+      accept_(*this),
+      unlink_path_(std::move(unlink_path)),
+      reserve_(open_reserve()),
+      policy_(policy) {
     fd = socket;
     accept_.on = this;
 }
@@ -88,7 +94,8 @@ bool listening_socket::go_on() noexcept {
     return false;
 }
 
-// True when the result of the accept answers the awaiter; else it is to be tried again, at once or when the timer fires.
+// True when the result of the accept answers the awaiter; else it is to be tried again, at once or when the
+// timer fires.
 bool listening_socket::settle_result() noexcept {
     const int result = accept_.result;
     if (result >= 0) {
@@ -112,11 +119,12 @@ bool listening_socket::settle_result() noexcept {
 void listening_socket::exhausted(int error) noexcept {
     if (!exhausted_) {
         exhausted_ = true;
-        std::string text = "cannot accept connections on " ;
+        std::string text = "cannot accept connections on ";
         describe(text);
         text += ": " + std::error_code(error, std::system_category()).message();
-        text += policy_ == exhaustion_policy::shed ? "; those that wait are refused until descriptors are free"
-                                                   : "; they wait until descriptors are free";
+        text += policy_ == exhaustion_policy::shed
+                    ? "; those that wait are refused until descriptors are free"
+                    : "; they wait until descriptors are free";
         log(log_level::warning, text);
     }
     if (policy_ == exhaustion_policy::wait || !shed()) {
@@ -205,9 +213,7 @@ void accept_awaiter::describe(std::string& out) const {
     on_->describe(out);
 }
 
-stream accept_awaiter::take() {
-    return stream(socket_transport::make(on_->home(), std::exchange(fd_, -1)));
-}
+stream accept_awaiter::take() { return stream(socket_transport::make(on_->home(), std::exchange(fd_, -1))); }
 
 stream accept_awaiter::await_resume() {
     if (error_) {

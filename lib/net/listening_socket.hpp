@@ -11,7 +11,8 @@
 
 namespace bight::detail {
 
-/// Accepts for one awaiter at a time, and keeps one descriptor in reserve for the day when there is none left.
+/// Accepts for one awaiter at a time, and keeps one descriptor in reserve for the day when there is none
+/// left.
 class listening_socket final : private descriptor, private timer {
   public:
     /// Takes over `fd`, which listens. Throws std::system_error; `fd` is closed then.
@@ -59,7 +60,7 @@ class listening_socket final : private descriptor, private timer {
     int reserve_ = -1;
     std::uint32_t references_ = 0;
     exhaustion_policy policy_;
-    bool exhausted_ = false;         // the last accept found no descriptor
+    bool exhausted_ = false;  // the last accept found no descriptor
 };
 
 }  // namespace bight::detail

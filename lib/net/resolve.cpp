@@ -16,8 +16,8 @@ namespace bight::detail {
 
 namespace {
 
-// What the helper thread and the task that waits share. The task clears `home` when it goes, so that a look-up which outlasts it
-// touches nothing.
+// What the helper thread and the task that waits share. The task clears `home` when it goes, so that a
+// look-up which outlasts it touches nothing.
 struct look_up {
     std::mutex lock;
     reactor* home = nullptr;
@@ -93,8 +93,10 @@ task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool on
         });
     }).detach();
     co_await done;
-    if (shared->status == EAI_SYSTEM) throw std::system_error(shared->error, std::system_category(), "look-up of " + host);
-    if (shared->status != 0) throw std::system_error(shared->status, resolver_category(), "look-up of " + host);
+    if (shared->status == EAI_SYSTEM)
+        throw std::system_error(shared->error, std::system_category(), "look-up of " + host);
+    if (shared->status != 0)
+        throw std::system_error(shared->status, resolver_category(), "look-up of " + host);
     co_return std::move(shared->found);
 }
 

@@ -14,7 +14,8 @@ class serving::room_awaiter final : public waiter {
   public:
     explicit room_awaiter(serving& s) noexcept : server_(s) {}
     bool await_ready() const noexcept {
-        return server_.options_.max_connections == 0 || server_.connections_ < server_.options_.max_connections;
+        return server_.options_.max_connections == 0 ||
+               server_.connections_ < server_.options_.max_connections;
     }
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
@@ -42,7 +43,8 @@ task<> serving::accept_all() {
             continue;
         }
         // One that cannot be used (select: its descriptor is too high) is refused; the server goes on.
-        if (accepted.error() == std::errc::too_many_files_open || accepted.error() == std::errc::not_enough_memory) {
+        if (accepted.error() == std::errc::too_many_files_open ||
+            accepted.error() == std::errc::not_enough_memory) {
             std::string where = listener_.local().to_string();
             log(log_level::warning, "refused a connection to " + where + ": " + accepted.error().message());
             continue;
@@ -120,7 +122,8 @@ void serving::visit_jobs(void (*visit)(const job&, void*), void* context) const 
 // Closes a connection whose coroutine has returned while its outbox was still writing.
 class connection_job::flush final : public close_waiter {
   public:
-    flush(connection_job& c, duration patience) noexcept : close_waiter(c.transport_, patience, false), connection_(c) {}
+    flush(connection_job& c, duration patience) noexcept
+        : close_waiter(c.transport_, patience, false), connection_(c) {}
     /// True when there was nothing to wait for.
     bool begin_close() noexcept { return start(); }
 

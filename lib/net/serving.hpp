@@ -25,16 +25,16 @@ class connection_job final : public job, public pooled {
     void reap() noexcept override;
 
     serving& server_;
-    transport& transport_;        // kept, to reset it when the coroutine fails
+    transport& transport_;  // kept, to reset it when the coroutine fails
     task_handle<void> task_;
-    std::uint64_t number_;        // counted from 1 for each server
+    std::uint64_t number_;  // counted from 1 for each server
     connection_job* next_ = nullptr;
     connection_job* previous_ = nullptr;
 };
 
 /// Awaits the end of a server. Its cancellation, or the failure of accepting, ends it in three steps: no more
-/// connections; those that are there may end by themselves until the drain deadline; then they are cancelled. It
-/// goes on when none is left.
+/// connections; those that are there may end by themselves until the drain deadline; then they are cancelled.
+/// It goes on when none is left.
 class serving final : public scope, private grace_timer {
   public:
     serving(listener& l, const serve_options& options, protocol& p) noexcept
@@ -73,7 +73,7 @@ class serving final : public scope, private grace_timer {
     std::uint64_t accepted_ = 0;
     std::uint32_t connections_ = 0;
     bool accepting_running_ = false;
-    bool cancelling_ = false;     // the drain deadline is over
+    bool cancelling_ = false;  // the drain deadline is over
 };
 
 }  // namespace bight::detail

@@ -75,7 +75,8 @@ bool socket_transport::cancel_connect(connect_operation& op) noexcept {
 }
 
 bool socket_transport::read(read_request& request) noexcept {
-    if (end_ <= 0 || !demux) [[unlikely]] return read_nothing(request);
+    if (end_ <= 0 || !demux) [[unlikely]]
+        return read_nothing(request);
     if (request.into.data) {
         receive_.kind = operation_kind::receive_into;
         receive_.memory = request.into;
@@ -164,9 +165,11 @@ bool socket_transport::write(write_request& request) noexcept {
     if (demux->tries_first() && may_write && request.count == 1) {
         const_buffer& piece = *request.pieces;
         const ssize_t sent = ::send(fd, piece.data, piece.size, MSG_NOSIGNAL);
-        if (sent == static_cast<ssize_t>(piece.size)) [[likely]] return true;
+        if (sent == static_cast<ssize_t>(piece.size)) [[likely]]
+            return true;
         if (sent >= 0) {
-            piece = const_buffer(static_cast<const char*>(piece.data) + sent, piece.size - static_cast<std::size_t>(sent));
+            piece = const_buffer(static_cast<const char*>(piece.data) + sent,
+                                 piece.size - static_cast<std::size_t>(sent));
         } else if (errno == EAGAIN) {
             may_write = false;
         } else if (errno != EINTR) {
@@ -205,8 +208,9 @@ std::error_code socket_transport::shutdown_write() noexcept {
     return from_errno(errno);
 }
 
-// The peer gets everything and then the end of the stream. Bytes that nobody read would turn the end into a reset, which can
-// destroy what is still on its way to the peer (RFC 1122, 4.2.2.13): they are thrown away first.
+// The peer gets everything and then the end of the stream. Bytes that nobody read would turn the end into a
+// reset, which can destroy what is still on its way to the peer (RFC 1122, 4.2.2.13): they are thrown away
+// first.
 void socket_transport::close() noexcept {
     if (!is_open()) return;
     if (!aborted_) aborted_ = errc::closed;

@@ -11,8 +11,8 @@
 
 namespace bight::detail {
 
-/// A connected stream socket on a reactor. One object holds all that a connection needs: the descriptor, and one operation for
-/// each direction. It lives until its last stream has let go of it and the kernel has, too.
+/// A connected stream socket on a reactor. One object holds all that a connection needs: the descriptor, and
+/// one operation for each direction. It lives until its last stream has let go of it and the kernel has, too.
 class socket_transport final : public transport, private descriptor, public pooled {
   public:
     /// Takes over `fd`, a connected stream socket. Throws std::system_error; `fd` is closed then.
@@ -79,10 +79,11 @@ class socket_transport final : public transport, private descriptor, public pool
 
     receiving receive_;
     sending send_;
-    std::error_code aborted_;     // why what was pending ends, once it was aborted or closed
-    int end_ = 1;                 // 1: data may still come; 0: the stream ended; else the -errno it failed with
+    std::error_code aborted_;  // why what was pending ends, once it was aborted or closed
+    int end_ = 1;              // 1: data may still come; 0: the stream ended; else the -errno it failed with
     bool tcp_ = false;
-    sockaddr_in6 tcp_peer_{};     // of either family; asked in time, because a socket that was reset has forgotten it
+    sockaddr_in6
+        tcp_peer_{};  // of either family; asked in time, because a socket that was reset has forgotten it
 };
 
 }  // namespace bight::detail

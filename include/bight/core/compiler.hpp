@@ -1,16 +1,16 @@
 // What differs between compilers, in one place; each entry names the bug it is for.
 #pragma once
 
-// Clang before 19 may keep data of an inlined await_suspend in the coroutine's frame after the frame was handed
-// on (LLVM #56301, #65018, #72006).
+// Clang before 19 may keep data of an inlined await_suspend in the coroutine's frame after the frame was
+// handed on (LLVM #56301, #65018, #72006).
 #if defined(__clang__) && __clang_major__ < 19
 #define BIGHT_AWAIT_SUSPEND [[gnu::noinline]]
 #else
 #define BIGHT_AWAIT_SUSPEND
 #endif
 
-// g++ gives a coroutine without a top-level local, and with co_await in a condition, a frame whose promise is in
-// the wrong place (GCC PR 106188). bight notices when such a coroutine is created.
+// g++ gives a coroutine without a top-level local, and with co_await in a condition, a frame whose promise is
+// in the wrong place (GCC PR 106188). bight notices when such a coroutine is created.
 #if defined(__GNUC__) && !defined(__clang__)
 #define BIGHT_CHECK_FRAME_LAYOUT 1
 #else

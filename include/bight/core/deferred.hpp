@@ -173,13 +173,13 @@ class deferred_taker final : public deferred_waiter {
 
 }  // namespace detail
 
-/// A result that does not exist yet. Fired once, by a callback, with a value or an error; awaited by any number of tasks,
-/// before or after. Those that wait are resumed in the order in which they came, in the turn after the firing and
-/// never inside it. Copies refer to the same result. An error that nobody ever awaited goes to the error handler when the last
-/// copy is gone.
+/// A result that does not exist yet. Fired once, by a callback, with a value or an error; awaited by any
+/// number of tasks, before or after. Those that wait are resumed in the order in which they came, in the turn
+/// after the firing and never inside it. Copies refer to the same result. An error that nobody ever awaited
+/// goes to the error handler when the last copy is gone.
 ///
-/// Cancelling a task that waits takes it off the list; when nobody waits any more, and it has not fired, the producer is
-/// told (on_abandoned). It may fire all the same, and a later await gets the result.
+/// Cancelling a task that waits takes it off the list; when nobody waits any more, and it has not fired, the
+/// producer is told (on_abandoned). It may fire all the same, and a later await gets the result.
 ///
 /// Thread: the reactor's on which it was made. Elsewhere firing throws errc::wrong_thread: fire it through
 /// reactor::post from another thread.
@@ -189,7 +189,8 @@ class deferred {
     /// Throws std::bad_alloc.
     deferred() = default;
 
-    /// Fires with a value. Throws std::system_error (errc::already_fired), changing nothing, when it has fired.
+    /// Fires with a value. Throws std::system_error (errc::already_fired), changing nothing, when it has
+    /// fired.
     template <class U = T>
         requires(!std::is_void_v<T> && std::is_constructible_v<T, U &&>)
     void set_value(U&& value) const {
@@ -225,15 +226,18 @@ class deferred {
 
     bool fired() const noexcept { return state_->fired(); }
 
-    /// `f()` is called, from the reactor's loop, each time the last waiting task was cancelled before the firing. It
-    /// must not throw. Replaces what was set before.
+    /// `f()` is called, from the reactor's loop, each time the last waiting task was cancelled before the
+    /// firing. It must not throw. Replaces what was set before.
     template <class F>
     void on_abandoned(F f) const {
         state_->on_abandoned(new detail::posted_call<F>(std::move(f)));
     }
 
-    /// `co_await d` gives `const T&`, valid while a copy of d is; it throws the error if it was fired with one.
-    detail::deferred_awaiter<T> operator co_await() const& noexcept { return detail::deferred_awaiter<T>{state_}; }
+    /// `co_await d` gives `const T&`, valid while a copy of d is; it throws the error if it was fired with
+    /// one.
+    detail::deferred_awaiter<T> operator co_await() const& noexcept {
+        return detail::deferred_awaiter<T>{state_};
+    }
     /// `co_await std::move(d)` gives the value itself, for the only one that waits.
     detail::deferred_taker<T> operator co_await() && noexcept { return detail::deferred_taker<T>{state_}; }
     using bight_awaitable = void;

@@ -13,17 +13,17 @@ namespace bight {
 /// Errors that the operating system has no number for. What it has one for keeps its errno, in
 /// std::system_category().
 enum class errc {
-    busy = 1,            ///< another task is already reading (or writing) here: one at a time
-    closed,              ///< the stream or listener was closed on this side
-    aborted,             ///< the stream was aborted on this side while this waited
-    end_of_stream,       ///< the peer ended the stream before what was asked for had come
-    too_long,            ///< a line, or what read_until reads, is longer than its limit
-    timed_out,           ///< the deadline came first
-    already_fired,       ///< a deferred was fired a second time
-    backlog_exceeded,    ///< the peer does not read: its outbox was full, and its policy is to disconnect
-    bad_endpoint,        ///< an endpoint string that cannot be parsed
-    unavailable,         ///< a demultiplexer that cannot be had here
-    wrong_thread,        ///< a reactor was used from a thread that it is not bound to
+    busy = 1,          ///< another task is already reading (or writing) here: one at a time
+    closed,            ///< the stream or listener was closed on this side
+    aborted,           ///< the stream was aborted on this side while this waited
+    end_of_stream,     ///< the peer ended the stream before what was asked for had come
+    too_long,          ///< a line, or what read_until reads, is longer than its limit
+    timed_out,         ///< the deadline came first
+    already_fired,     ///< a deferred was fired a second time
+    backlog_exceeded,  ///< the peer does not read: its outbox was full, and its policy is to disconnect
+    bad_endpoint,      ///< an endpoint string that cannot be parsed
+    unavailable,       ///< a demultiplexer that cannot be had here
+    wrong_thread,      ///< a reactor was used from a thread that it is not bound to
 };
 
 const std::error_category& error_category() noexcept;
@@ -48,8 +48,9 @@ class aggregate_error : public std::exception {
 /// An error that no task took.
 struct error_report {
     std::exception_ptr error;
-    std::string_view task;                       ///< what failed: "connection 17 from 127.0.0.1:41234"
-    std::span<const std::source_location> trace; ///< where each coroutine of the chain stood, innermost first
+    std::string_view task;  ///< what failed: "connection 17 from 127.0.0.1:41234"
+    std::span<const std::source_location>
+        trace;  ///< where each coroutine of the chain stood, innermost first
 
     /// The message of the error and the trace, one coroutine a line.
     std::string to_string() const;
@@ -57,15 +58,16 @@ struct error_report {
 
 using error_handler = void (*)(const error_report& report, void* context);
 
-/// Sets who is told of errors that no task takes; null puts back the default, which writes the report to standard
-/// error. Thread: any; the handler is called on the thread of the reactor where the error was, and must not throw.
+/// Sets who is told of errors that no task takes; null puts back the default, which writes the report to
+/// standard error. Thread: any; the handler is called on the thread of the reactor where the error was, and
+/// must not throw.
 void set_error_handler(error_handler handler, void* context = nullptr) noexcept;
 
 enum class log_level { info, warning };
 using log_handler = void (*)(log_level level, std::string_view message, void* context);
 
-/// Sets who gets bight's few messages about itself (a fallback to another demultiplexer, a full descriptor table);
-/// null puts back the default, which writes warnings to standard error. Thread: any.
+/// Sets who gets bight's few messages about itself (a fallback to another demultiplexer, a full descriptor
+/// table); null puts back the default, which writes warnings to standard error. Thread: any.
 void set_log_handler(log_handler handler, void* context = nullptr) noexcept;
 
 namespace detail {

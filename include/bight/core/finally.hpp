@@ -95,11 +95,11 @@ class finally_awaiter final : public scope, private grace_timer {
 
 }  // namespace detail
 
-/// Runs `body`, then the task that `cleanup()` makes, however the body ended: with a value, an error, or cancelled.
-/// The clean-up is shielded from cancellation, and itself cancelled after `deadline` (or by reactor::stop_now). Gives the
-/// body's value or throws its error; an error of the clean-up is thrown if the body had none, and otherwise goes to the
-/// error handler. `cleanup` is stored until its task has ended, so it may capture. When this task is cancelled
-/// already, the body is skipped and the clean-up runs.
+/// Runs `body`, then the task that `cleanup()` makes, however the body ended: with a value, an error, or
+/// cancelled. The clean-up is shielded from cancellation, and itself cancelled after `deadline` (or by
+/// reactor::stop_now). Gives the body's value or throws its error; an error of the clean-up is thrown if the
+/// body had none, and otherwise goes to the error handler. `cleanup` is stored until its task has ended, so
+/// it may capture. When this task is cancelled already, the body is skipped and the clean-up runs.
 template <class A, class F>
 detail::finally_awaiter<detail::awaited_type<A>, F> finally(A body, F cleanup,
                                                             duration deadline = std::chrono::seconds(10)) {

@@ -5,9 +5,9 @@
 
 namespace bight::detail {
 
-/// Memory for a coroutine frame, or for another object that lives as long as a task. While a reactor runs on this
-/// thread, freed blocks are kept for the next frame of about their size, so that in the steady state no frame
-/// costs an allocation. A block may be freed on any thread. Throws std::bad_alloc.
+/// Memory for a coroutine frame, or for another object that lives as long as a task. While a reactor runs on
+/// this thread, freed blocks are kept for the next frame of about their size, so that in the steady state no
+/// frame costs an allocation. A block may be freed on any thread. Throws std::bad_alloc.
 void* allocate_frame(std::size_t size);
 void free_frame(void* block, std::size_t size) noexcept;
 

@@ -45,9 +45,11 @@ template <class F, class... Args>
 class group_call final : public group_job {
   public:
     template <class G, class... As>
-    explicit group_call(G&& f, As&&... args) : callable_(std::forward<G>(f)), args_(std::forward<As>(args)...) {}
+    explicit group_call(G&& f, As&&... args)
+        : callable_(std::forward<G>(f)), args_(std::forward<As>(args)...) {}
     task<> make() {
-        return std::apply([this](Args&... args) { return std::invoke(callable_, std::move(args)...); }, args_);
+        return std::apply([this](Args&... args) { return std::invoke(callable_, std::move(args)...); },
+                          args_);
     }
 
   private:
@@ -59,14 +61,14 @@ class group_plain final : public group_job {};
 
 }  // namespace detail
 
-/// Tasks started in a group run beside each other and beside the body of with_group, and all of them have ended when
-/// with_group returns. The first error cancels the others and the body. Thread: the reactor's.
+/// Tasks started in a group run beside each other and beside the body of with_group, and all of them have
+/// ended when with_group returns. The first error cancels the others and the body. Thread: the reactor's.
 class group : public detail::scope {
   public:
-    /// Starts `f(args…)`, which gives a task<>, in the next turn. The callable and the arguments are stored until that task
-    /// has ended, so a lambda that captures is safe here; arguments are moved into the call (std::ref for references). When
-    /// the group is cancelled, the task is never begun. Throws what copying and calling throw, and std::bad_alloc; then
-    /// nothing was started.
+    /// Starts `f(args…)`, which gives a task<>, in the next turn. The callable and the arguments are stored
+    /// until that task has ended, so a lambda that captures is safe here; arguments are moved into the call
+    /// (std::ref for references). When the group is cancelled, the task is never begun. Throws what copying
+    /// and calling throw, and std::bad_alloc; then nothing was started.
     template <class F, class... Args>
         requires std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t<Args>...>
     void spawn(F&& f, Args&&... args) {
@@ -77,8 +79,8 @@ class group : public detail::scope {
         owned.job = nullptr;
         start(*made, std::move(t));
     }
-    /// Starts a task that is there already. It must not come from a temporary lambda with captures: those die before it
-    /// runs (give spawn the lambda itself).
+    /// Starts a task that is there already. It must not come from a temporary lambda with captures: those die
+    /// before it runs (give spawn the lambda itself).
     void spawn(task<> t) { start(*new detail::group_plain, std::move(t)); }
 
     /// Cancels all tasks of the group, the body among them; with_group then returns normally.
@@ -113,11 +115,11 @@ class group : public detail::scope {
     detail::child_job<void> body_;
     detail::group_job* first_ = nullptr;
     std::size_t size_ = 0;
-    std::size_t held_ = 0;     // jobs that have not freed themselves
+    std::size_t held_ = 0;  // jobs that have not freed themselves
     std::vector<std::exception_ptr> errors_;
     bool body_running_ = false;
     bool cancelled_ = false;
-    bool cut_short_ = false;   // a task ended by cancellation
+    bool cut_short_ = false;  // a task ended by cancellation
 };
 
 namespace detail {
@@ -143,9 +145,9 @@ class group_awaiter final : public group {
 
 }  // namespace detail
 
-/// Opens a group and runs `body(group)`, a task<>, in it; returns when the body and all that was spawned have ended.
-/// `body` is stored until then: a lambda with captures is safe. Throws the error of the one task that failed, or an
-/// aggregate_error. A cancellation from outside cancels all, waits for all, and is passed on.
+/// Opens a group and runs `body(group)`, a task<>, in it; returns when the body and all that was spawned have
+/// ended. `body` is stored until then: a lambda with captures is safe. Throws the error of the one task that
+/// failed, or an aggregate_error. A cancellation from outside cancels all, waits for all, and is passed on.
 ///
 ///     auto both = [&](bight::group& g) -> bight::task<> {
 ///         g.spawn(reader, std::ref(peer));

@@ -1,4 +1,5 @@
-// A job: one chain of coroutines that awaits one thing at a time. The unit of starting, cancelling and reporting.
+// A job: one chain of coroutines that awaits one thing at a time. The unit of starting, cancelling and
+// reporting.
 #pragma once
 
 #include <bight/core/work_item.hpp>
@@ -23,10 +24,11 @@ enum class outcome : std::uint8_t { pending, value, error, cancelled };
 
 /// The innermost coroutine of the chain is either running, in the ready queue, or suspended in a `waiter`.
 ///
-/// Cancelling: `request_cancel` marks the job and asks its waiter to stop. The waiter answers later, in one of two
-/// ways: with its result, as if nothing had been asked (success beats cancellation; the job then ends at its next
-/// await, which sees the mark), or with `waiter::confirm_cancel`, upon which the reactor destroys the frames from
-/// the innermost to the root, so that destructors run in the order of a stack that unwinds, and calls `finished`.
+/// Cancelling: `request_cancel` marks the job and asks its waiter to stop. The waiter answers later, in one
+/// of two ways: with its result, as if nothing had been asked (success beats cancellation; the job then ends
+/// at its next await, which sees the mark), or with `waiter::confirm_cancel`, upon which the reactor destroys
+/// the frames from the innermost to the root, so that destructors run in the order of a stack that unwinds,
+/// and calls `finished`.
 ///
 /// A scope (group, race, with_timeout, …) owns jobs and outlives them; it overrides `finished`.
 class job : public work_item {
@@ -35,8 +37,8 @@ class job : public work_item {
     /// Only a job that has not started may be moved.
     job(job&& other) noexcept : work_item() { (void)other; }
 
-    /// Makes `root` the job's outermost coroutine and queues it: it runs in the next turn. With `parent`, a cancel
-    /// that is pending there is pending here too.
+    /// Makes `root` the job's outermost coroutine and queues it: it runs in the next turn. With `parent`, a
+    /// cancel that is pending there is pending here too.
     void start(reactor& home, job* parent, promise_base& root) noexcept;
     /// The same, but gives the coroutine to resume at once instead of queueing it.
     std::coroutine_handle<> start_now(reactor& home, job* parent, promise_base& root) noexcept;
@@ -64,12 +66,13 @@ class job : public work_item {
   protected:
     ~job();
 
-    /// The chain has ended, with `how` in result(). For a value or an error the root frame is suspended at its end and still there
-    /// (it must not be destroyed from within this call); after a cancellation every frame is gone. Gives the
-    /// coroutine to go on with.
+    /// The chain has ended, with `how` in result(). For a value or an error the root frame is suspended at
+    /// its end and still there (it must not be destroyed from within this call); after a cancellation every
+    /// frame is gone. Gives the coroutine to go on with.
     virtual std::coroutine_handle<> finished() noexcept = 0;
 
-    /// Called from the ready queue after `finished` queued this job once more, to free what it could not free then.
+    /// Called from the ready queue after `finished` queued this job once more, to free what it could not free
+    /// then.
     virtual void reap() noexcept {}
 
   private:

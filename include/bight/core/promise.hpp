@@ -42,8 +42,10 @@ class promise_base {
     static void* operator new(std::size_t size) { return allocate_frame(size); }
     static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }
 
-    /// The default argument is evaluated in the coroutine: until its first await, a trace shows where it begins.
-    std::suspend_always initial_suspend(std::source_location where = std::source_location::current()) noexcept {
+    /// The default argument is evaluated in the coroutine: until its first await, a trace shows where it
+    /// begins.
+    std::suspend_always initial_suspend(
+        std::source_location where = std::source_location::current()) noexcept {
         where_ = where;
         return {};
     }
@@ -54,9 +56,10 @@ class promise_base {
     /// Every await of a task passes here, which is how bight knows the line it stands at.
     template <class A>
     auto await_transform(A&& awaited, std::source_location where = std::source_location::current()) noexcept {
-        static_assert(bight_awaitable<A>,
-                      "a bight task awaits bight's awaitables; bridge another library's callbacks or coroutines "
-                      "with bight::deferred");
+        static_assert(
+            bight_awaitable<A>,
+            "a bight task awaits bight's awaitables; bridge another library's callbacks or coroutines "
+            "with bight::deferred");
         where_ = where;
         if constexpr (requires { static_cast<A&&>(awaited).operator co_await(); }) {
             return static_cast<A&&>(awaited).operator co_await();
@@ -72,8 +75,8 @@ class promise_base {
     std::source_location where() const noexcept { return where_; }
     const std::exception_ptr& error() const noexcept { return error_; }
 
-    /// Puts this coroutine below `parent` in its chain. `handle` is the variable that owns this frame; it is cleared
-    /// if the chain unwinds, so that nobody destroys the frame twice.
+    /// Puts this coroutine below `parent` in its chain. `handle` is the variable that owns this frame; it is
+    /// cleared if the chain unwinds, so that nobody destroys the frame twice.
     void join_chain(promise_base& parent, std::coroutine_handle<>& handle) noexcept {
         parent_ = &parent;
         job_ = parent.job_;

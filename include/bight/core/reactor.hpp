@@ -23,8 +23,9 @@ enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, poll,
 
 /// Trivial members only, so that a temporary of it is safe in a full expression that awaits (GCC PR 99576).
 struct reactor_options {
-    /// `automatic`: what the environment variable BIGHT_REACTOR names (io_uring, epoll, poll, select), else the best
-    /// that works here, in that order. One that is named here or there is used or refused, never replaced.
+    /// `automatic`: what the environment variable BIGHT_REACTOR names (io_uring, epoll, poll, select), else
+    /// the best that works here, in that order. One that is named here or there is used or refused, never
+    /// replaced.
     demultiplexer_kind demultiplexer = demultiplexer_kind::automatic;
     /// How many submissions an io_uring reactor can batch in one turn before it must enter the kernel.
     unsigned submission_entries = 1024;
@@ -40,11 +41,11 @@ class run_cancelled : public std::exception {
 
 /// Figures of one reactor since it was made; reading them costs nothing.
 struct reactor_statistics {
-    std::uint64_t turns = 0;         ///< ready batches run
-    std::uint64_t polls = 0;         ///< times the demultiplexer was asked, whether or not it slept
-    std::uint64_t resumptions = 0;   ///< items taken from the ready queue
-    std::uint64_t wakes = 0;         ///< wake-ups by another thread
-    std::uint64_t live_timers = 0;   ///< timers armed now
+    std::uint64_t turns = 0;        ///< ready batches run
+    std::uint64_t polls = 0;        ///< times the demultiplexer was asked, whether or not it slept
+    std::uint64_t resumptions = 0;  ///< items taken from the ready queue
+    std::uint64_t wakes = 0;        ///< wake-ups by another thread
+    std::uint64_t live_timers = 0;  ///< timers armed now
 };
 
 namespace detail {
@@ -92,46 +93,49 @@ class grace_timer : public timer {
 
 }  // namespace detail
 
-/// Any number of reactors may exist, at most one runs on a thread at a time, and one may run again after it returned.
-/// Unless a member says otherwise, it is for the thread that runs the reactor.
+/// Any number of reactors may exist, at most one runs on a thread at a time, and one may run again after it
+/// returned. Unless a member says otherwise, it is for the thread that runs the reactor.
 ///
-/// A turn: if nothing is ready, or enough has run, the demultiplexer and then the timers that are due; then the calls
-/// posted by other threads; then everything that is ready. What becomes ready while those run, runs in the next turn.
-/// A reactor with nothing to do sleeps in one system call, without a time-out unless a timer is armed.
+/// A turn: if nothing is ready, or enough has run, the demultiplexer and then the timers that are due; then
+/// the calls posted by other threads; then everything that is ready. What becomes ready while those run, runs
+/// in the next turn. A reactor with nothing to do sleeps in one system call, without a time-out unless a
+/// timer is armed.
 class reactor {
   public:
-    /// How many results one task may take without giving up control: operations that complete at once (the data was
-    /// there) make it yield after this many, so that a hot socket starves nobody.
+    /// How many results one task may take without giving up control: operations that complete at once (the
+    /// data was there) make it yield after this many, so that a hot socket starves nobody.
     static constexpr unsigned completion_budget = 32;
     /// While tasks are ready all the time, the demultiplexer and the timers are looked at after this many
     /// resumptions at the latest, and in the next turn when a task used up its completion budget.
     static constexpr unsigned poll_interval = 64;
 
-    /// Throws std::system_error when the demultiplexer that was asked for cannot be had: the message lists those that
-    /// can. May be constructed on one thread and run on another.
+    /// Throws std::system_error when the demultiplexer that was asked for cannot be had: the message lists
+    /// those that can. May be constructed on one thread and run on another.
     explicit reactor(const reactor_options& options = {});
     reactor(const reactor&) = delete;
     reactor& operator=(const reactor&) = delete;
-    /// Cancels what is left (see stop_now) and runs it to its end; then discards calls that were posted too late.
+    /// Cancels what is left (see stop_now) and runs it to its end; then discards calls that were posted too
+    /// late.
     ~reactor();
 
     /// Runs `root` and everything else until root has ended. Gives its value, throws its error, or throws
-    /// run_cancelled. Throws std::logic_error when this reactor, or another on this thread, is running already.
+    /// run_cancelled. Throws std::logic_error when this reactor, or another on this thread, is running
+    /// already.
     template <class T>
     T run(task<T> root);
 
-    /// The same for main(): 0 or the task's int; 1 when it failed, after the error went to the error handler; -1 when
-    /// it was cancelled.
+    /// The same for main(): 0 or the task's int; 1 when it failed, after the error went to the error handler;
+    /// -1 when it was cancelled.
     template <class T>
     int run_to_status(task<T> root);
 
-    /// Starts a task that nobody awaits; its error, if any, goes to the error handler (set_error_handler). It runs
-    /// within `run` and `run_once`, and the reactor's destructor cancels it.
+    /// Starts a task that nobody awaits; its error, if any, goes to the error handler (set_error_handler). It
+    /// runs within `run` and `run_once`, and the reactor's destructor cancels it.
     void start(task<> root);
 
-    /// One turn, for embedding in another loop: waits at most `limit` if nothing is ready. True when anything ran.
-    /// A host loop watches `descriptor()` for input, calls run_once() when it is readable or when `next_deadline()`
-    /// has come, and at once while has_ready().
+    /// One turn, for embedding in another loop: waits at most `limit` if nothing is ready. True when anything
+    /// ran. A host loop watches `descriptor()` for input, calls run_once() when it is readable or when
+    /// `next_deadline()` has come, and at once while has_ready().
     bool run_once(duration limit = duration::zero());
     bool has_ready() const noexcept { return !ready_.empty(); }
     time_point next_deadline() const noexcept { return timers_.next_deadline(); }
@@ -139,16 +143,16 @@ class reactor {
     /// run_once with a limit there.
     int descriptor() const noexcept;
 
-    /// Asks everything that runs here to end: cancels the tasks given to run and start. Thread: any, and a signal
-    /// handler too. A stop that comes before run ends that run.
+    /// Asks everything that runs here to end: cancels the tasks given to run and start. Thread: any, and a
+    /// signal handler too. A stop that comes before run ends that run.
     void stop() noexcept;
-    /// The same without patience: shields, drains and closing connections reach their deadlines at once. Thread: any,
-    /// and a signal handler too.
+    /// The same without patience: shields, drains and closing connections reach their deadlines at once.
+    /// Thread: any, and a signal handler too.
     void stop_now() noexcept;
 
-    /// Calls `f()` on the reactor's thread, first in, first out, in its next turn; wakes the reactor if it sleeps.
-    /// Thread: any. Throws std::bad_alloc. What `f` throws goes to the error handler. The reactor must outlive the
-    /// call; what is left when it is destroyed is destroyed without being called.
+    /// Calls `f()` on the reactor's thread, first in, first out, in its next turn; wakes the reactor if it
+    /// sleeps. Thread: any. Throws std::bad_alloc. What `f` throws goes to the error handler. The reactor
+    /// must outlive the call; what is left when it is destroyed is destroyed without being called.
     template <class F>
     void post(F&& f) {
         enqueue(new detail::posted_call<std::decay_t<F>>(std::forward<F>(f)));

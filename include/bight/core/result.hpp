@@ -113,7 +113,8 @@ task<result<T>> without_throwing(task<T> t) {
 
 }  // namespace detail
 
-/// The non-throwing form of an operation: `auto got = co_await as_result(peer.read_some());` gives a result<chunk>.
+/// The non-throwing form of an operation: `auto got = co_await as_result(peer.read_some());` gives a
+/// result<chunk>.
 template <class A>
     requires requires(A& a) { a.take_result(); }
 detail::result_awaiter<A> as_result(A operation) noexcept {

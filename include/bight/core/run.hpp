@@ -31,9 +31,10 @@ class interrupted : public std::exception {
 
 namespace detail {
 
-/// While it lives, SIGINT and SIGTERM stop `r`: the first in good order, the second without patience (reactor::stop_now), the third ends the
-/// process at once with status 128 + n. Handlers are installed only where the default one was, and what was there is put back
-/// when the last of these goes. Thread: any number, on any threads.
+/// While it lives, SIGINT and SIGTERM stop `r`: the first in good order, the second without patience
+/// (reactor::stop_now), the third ends the process at once with status 128 + n. Handlers are installed only
+/// where the default one was, and what was there is put back when the last of these goes. Thread: any number,
+/// on any threads.
 class signal_stop {
   public:
     signal_stop(reactor& r, bool enabled);
@@ -64,12 +65,12 @@ int run_for_status(task<T> root, const run_options& options) {
 
 /// Makes a reactor, runs `root` on it, and gives its result; what main() calls.
 ///
-/// For a task<void> or a task<int> that is an exit status: 0, or the int; 1 when the task failed, or no reactor could be had, after the error and its trace went to
-/// the error handler; 128 + n when signal n ended it. For any other T: the value; its error is thrown, and `interrupted` when
-/// a signal ended it.
+/// For a task<void> or a task<int> that is an exit status: 0, or the int; 1 when the task failed, or no
+/// reactor could be had, after the error and its trace went to the error handler; 128 + n when signal n ended
+/// it. For any other T: the value; its error is thrown, and `interrupted` when a signal ended it.
 ///
-/// SIGINT and SIGTERM cancel the task, which unwinds in its own time (servers drain); a second one stops the draining; a third
-/// exits at once. The handlers that were there are restored before it returns.
+/// SIGINT and SIGTERM cancel the task, which unwinds in its own time (servers drain); a second one stops the
+/// draining; a third exits at once. The handlers that were there are restored before it returns.
 template <class T>
 auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<std::is_void_v<T>, int, T> {
     if constexpr (std::is_void_v<T> || std::same_as<T, int>) {

@@ -15,12 +15,13 @@
 
 namespace bight::detail {
 
-/// Suspends its task until its child jobs have ended: they never outlive it. Its cancellation is theirs; it confirms
-/// when the last of them has ended. Like every awaiter it may be moved until it is awaited.
+/// Suspends its task until its child jobs have ended: they never outlive it. Its cancellation is theirs; it
+/// confirms when the last of them has ended. Like every awaiter it may be moved until it is awaited.
 class scope : public waiter {
   public:
-    /// `child` has ended, its outcome is in child.result(). Gives the coroutine to go on with. It is called from the
-    /// child's last suspension, or from the ready queue: the child's frame must not be destroyed in here.
+    /// `child` has ended, its outcome is in child.result(). Gives the coroutine to go on with. It is called
+    /// from the child's last suspension, or from the ready queue: the child's frame must not be destroyed in
+    /// here.
     virtual std::coroutine_handle<> child_finished(job& child) noexcept = 0;
 
   protected:

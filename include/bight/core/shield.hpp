@@ -29,7 +29,9 @@ class shield_awaiter final : public scope, private grace_timer {
 
     void cancel() noexcept override { home().arm_grace(*this, patience_); }
     void describe(std::string& out) const override { out += "a shielded task"; }
-    void visit_jobs(void (*visit)(const job&, void*), void* context) const override { visit(child_, context); }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        visit(child_, context);
+    }
 
   private:
     std::coroutine_handle<> child_finished(job&) noexcept override {
@@ -45,9 +47,10 @@ class shield_awaiter final : public scope, private grace_timer {
 
 }  // namespace detail
 
-/// Runs `awaited` to its end even when this task is cancelled meanwhile, or was before; but once it is cancelled, for
-/// at most `deadline` longer: then `awaited` is cancelled too. Its result is delivered, and this task is cancelled at its
-/// next await. reactor::stop_now (the second SIGINT) brings the deadline at once.
+/// Runs `awaited` to its end even when this task is cancelled meanwhile, or was before; but once it is
+/// cancelled, for at most `deadline` longer: then `awaited` is cancelled too. Its result is delivered, and
+/// this task is cancelled at its next await. reactor::stop_now (the second SIGINT) brings the deadline at
+/// once.
 template <class A>
 detail::shield_awaiter<detail::awaited_type<A>> shield(A awaited, duration deadline) noexcept {
     return {detail::to_task(std::move(awaited)), deadline};

@@ -16,7 +16,11 @@ class sleep_awaiter final : public waiter, private timer {
     explicit sleep_awaiter(duration d) noexcept : for_(d), relative_(true) {}
     explicit sleep_awaiter(time_point t) noexcept : until_(t) {}
     sleep_awaiter(sleep_awaiter&& other) noexcept
-        : waiter(std::move(other)), timer(), for_(other.for_), until_(other.until_), relative_(other.relative_) {}
+        : waiter(std::move(other)),
+          timer(),
+          for_(other.for_),
+          until_(other.until_),
+          relative_(other.relative_) {}
 
     bool await_ready() const noexcept { return false; }
     template <class P>

@@ -141,13 +141,13 @@ class task_awaiter {
 
 /// A coroutine that has not started. Write `task<T>` as the return type of a function that uses co_await.
 ///
-/// Lazy: it runs when it is awaited, or when a scope (group, when_all, run, …) starts it. Move-only, and awaited
-/// once: `co_await f()` or `co_await std::move(t)`. Dropping one that was never awaited frees its frame without
-/// running any of it. T may be void, a reference, or a type that only moves.
+/// Lazy: it runs when it is awaited, or when a scope (group, when_all, run, …) starts it. Move-only, and
+/// awaited once: `co_await f()` or `co_await std::move(t)`. Dropping one that was never awaited frees its
+/// frame without running any of it. T may be void, a reference, or a type that only moves.
 ///
-/// The value comes out of co_await; an exception that leaves the coroutine comes out there too. When the task that
-/// awaits is cancelled, this one unwinds first. Awaiting and finishing are symmetric transfers: a chain or a loop
-/// of any length runs in bounded stack. Thread: a started task stays on its reactor's thread.
+/// The value comes out of co_await; an exception that leaves the coroutine comes out there too. When the task
+/// that awaits is cancelled, this one unwinds first. Awaiting and finishing are symmetric transfers: a chain
+/// or a loop of any length runs in bounded stack. Thread: a started task stays on its reactor's thread.
 template <class T = void>
 class [[nodiscard("a task does nothing until it is awaited: co_await it, or give it to a scope")]] task {
   public:
@@ -158,7 +158,9 @@ class [[nodiscard("a task does nothing until it is awaited: co_await it, or give
     task(task&&) noexcept = default;
     task& operator=(task&&) noexcept = default;
 
-    detail::task_awaiter<T> operator co_await() && noexcept { return detail::task_awaiter<T>{std::move(frame_)}; }
+    detail::task_awaiter<T> operator co_await() && noexcept {
+        return detail::task_awaiter<T>{std::move(frame_)};
+    }
     /// A task is awaited once: write `co_await std::move(t)`.
     detail::task_awaiter<T> operator co_await() const& = delete;
 

@@ -30,7 +30,9 @@ class timeout_scope : public scope, private timer {
 
     void cancel() noexcept override { child_.request_cancel(); }
     void describe(std::string& out) const override { out += "a task with a time-out"; }
-    void visit_jobs(void (*visit)(const job&, void*), void* context) const override { visit(child_, context); }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        visit(child_, context);
+    }
 
   protected:
     ~timeout_scope() = default;
@@ -80,9 +82,9 @@ class optional_timeout_awaiter final : public timeout_scope<T> {
 
 }  // namespace detail
 
-/// Runs `awaited` (a task, or any operation) for at most `limit`. When the deadline comes first it is cancelled, and
-/// once it has unwound, std::system_error with errc::timed_out is thrown. A result that is there at the deadline wins.
-/// A cancellation of the whole is passed on.
+/// Runs `awaited` (a task, or any operation) for at most `limit`. When the deadline comes first it is
+/// cancelled, and once it has unwound, std::system_error with errc::timed_out is thrown. A result that is
+/// there at the deadline wins. A cancellation of the whole is passed on.
 template <class A>
 detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(A awaited, duration limit) noexcept {
     return {detail::to_task(std::move(awaited)), limit};
@@ -90,7 +92,8 @@ detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(A awaited, duratio
 
 /// The same, with std::nullopt instead of an exception when the deadline wins; for a task<void>, false.
 template <class A>
-detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(A awaited, duration limit) noexcept {
+detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(A awaited,
+                                                                           duration limit) noexcept {
     return {detail::to_task(std::move(awaited)), limit};
 }
 

@@ -40,15 +40,16 @@ class timer {
   private:
     friend class timer_heap;
     time_point deadline_{};
-    std::uint64_t order_ = 0;     // breaks ties: the order of arming
-    timer* child_ = nullptr;      // first child
-    timer* sibling_ = nullptr;    // next child of the same parent
-    timer* previous_ = nullptr;   // previous sibling, or the parent of a first child
+    std::uint64_t order_ = 0;    // breaks ties: the order of arming
+    timer* child_ = nullptr;     // first child
+    timer* sibling_ = nullptr;   // next child of the same parent
+    timer* previous_ = nullptr;  // previous sibling, or the parent of a first child
     bool armed_ = false;
 };
 
-/// A pairing heap (Fredman, Sedgewick, Sleator, Tarjan: "The pairing heap: a new form of self-adjusting heap",
-/// 1986): arming is O(1), disarming and firing O(log n) amortised, and the next deadline is known exactly.
+/// A pairing heap (Fredman, Sedgewick, Sleator, Tarjan: "The pairing heap: a new form of self-adjusting
+/// heap", 1986): arming is O(1), disarming and firing O(log n) amortised, and the next deadline is known
+/// exactly.
 class timer_heap {
   public:
     bool empty() const noexcept { return root_ == nullptr; }

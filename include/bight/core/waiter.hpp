@@ -8,8 +8,8 @@
 
 namespace bight::detail {
 
-/// One await that may suspend. It lives in the awaiting coroutine's frame, so its address is stable from the moment
-/// it is awaited until it is resumed; before that it may be moved.
+/// One await that may suspend. It lives in the awaiting coroutine's frame, so its address is stable from the
+/// moment it is awaited until it is resumed; before that it may be moved.
 ///
 /// An awaiter derives from it and writes `await_suspend` so:
 ///
@@ -28,8 +28,8 @@ class waiter : public work_item {
     waiter() noexcept = default;
     waiter(waiter&& other) noexcept : work_item() { (void)other; }
 
-    /// Asks the wait to end early. Called at most once, on the reactor's thread, while it is suspended. It must lead,
-    /// now or later, to `ready` or `confirm_cancel`; it does not wait for that.
+    /// Asks the wait to end early. Called at most once, on the reactor's thread, while it is suspended. It
+    /// must lead, now or later, to `ready` or `confirm_cancel`; it does not wait for that.
     virtual void cancel() noexcept = 0;
 
     /// Adds what it waits for, for the tree of tasks: "sleep", "receive on fd 7 (127.0.0.1:5000)".
@@ -46,8 +46,8 @@ class waiter : public work_item {
     /// The same for the few waits that a cancelled task may still make (shield).
     void begin_shielded(promise_base& p) noexcept;
 
-    /// The result was there without waiting. True when the task must let others run first (its budget is used up, and
-    /// it has been queued): what await_suspend returns.
+    /// The result was there without waiting. True when the task must let others run first (its budget is used
+    /// up, and it has been queued): what await_suspend returns.
     bool finish_now() noexcept;
 
     /// The result is there: the task is resumed in the next turn, and can no longer be cancelled here.

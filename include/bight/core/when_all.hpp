@@ -31,7 +31,8 @@ value_or_nothing<T> take_value(child_job<T>& child) {
     }
 }
 
-/// Counts its children, cancels the rest when one fails, and collects the errors in the order in which they came.
+/// Counts its children, cancels the rest when one fails, and collects the errors in the order in which they
+/// came.
 class gathering_scope : public scope {
   public:
     bool await_ready() const noexcept { return false; }
@@ -51,8 +52,8 @@ class gathering_scope : public scope {
 
     std::size_t running_ = 0;
     std::vector<std::exception_ptr> errors_;
-    bool keep_going_ = false;      // an error does not end the others
-    bool settled_ = false;         // a success has decided it: what comes later changes nothing
+    bool keep_going_ = false;  // an error does not end the others
+    bool settled_ = false;     // a success has decided it: what comes later changes nothing
     bool child_cancelled_ = false;
 };
 
@@ -81,14 +82,16 @@ class tuple_scope : public gathering_scope {
     }
     std::exception_ptr error_of(job& wanted) noexcept override {
         std::exception_ptr error;
-        std::apply([&](auto&... child) { ((&child == &wanted ? void(error = child.error()) : void()), ...); }, children_);
+        std::apply([&](auto&... child) { ((&child == &wanted ? void(error = child.error()) : void()), ...); },
+                   children_);
         return error;
     }
     std::size_t index_of(const job& wanted) const noexcept {
         std::size_t index = 0;
         std::size_t at = 0;
-        std::apply([&](const auto&... child) { ((&child == &wanted ? void(index = at) : void(), ++at), ...); },
-                   children_);
+        std::apply(
+            [&](const auto&... child) { ((&child == &wanted ? void(index = at) : void(), ++at), ...); },
+            children_);
         return index;
     }
     std::tuple<child_job<Ts>...> children_;
@@ -101,7 +104,8 @@ class when_all_awaiter final : public tuple_scope<Ts...> {
     std::tuple<value_or_nothing<Ts>...> await_resume() {
         this->throw_failures();
         return std::apply(
-            [](auto&... child) { return std::tuple<value_or_nothing<Ts>...>{take_value(child)...}; }, this->children_);
+            [](auto&... child) { return std::tuple<value_or_nothing<Ts>...>{take_value(child)...}; },
+            this->children_);
     }
 };
 
@@ -139,15 +143,17 @@ class when_all_list_awaiter final : public gathering_scope {
     void cancel_children() noexcept override {
         for (auto& child : children_) child.request_cancel();
     }
-    std::exception_ptr error_of(job& wanted) noexcept override { return static_cast<child_job<T>&>(wanted).error(); }
+    std::exception_ptr error_of(job& wanted) noexcept override {
+        return static_cast<child_job<T>&>(wanted).error();
+    }
     std::vector<child_job<T>> children_;
 };
 
 }  // namespace detail
 
-/// Runs all of `awaited` (tasks, or any operations) at once, and gives a tuple of their values (`nothing` for a
-/// task<void>). They start in order, in the next turn. When one throws, the others are cancelled and waited for, and
-/// its error is thrown; if more than one failed, an aggregate_error with all of them.
+/// Runs all of `awaited` (tasks, or any operations) at once, and gives a tuple of their values (`nothing` for
+/// a task<void>). They start in order, in the next turn. When one throws, the others are cancelled and waited
+/// for, and its error is thrown; if more than one failed, an aggregate_error with all of them.
 template <class... As>
     requires(sizeof...(As) > 0)
 detail::when_all_awaiter<detail::awaited_type<As>...> when_all(As... awaited) {

@@ -22,7 +22,8 @@ struct any_result {
     std::tuple<std::optional<Ts>...> values;
 
     any_result() = default;
-    any_result(std::size_t first, std::tuple<std::optional<Ts>...>&& all) : index(first), values(std::move(all)) {}
+    any_result(std::size_t first, std::tuple<std::optional<Ts>...>&& all)
+        : index(first), values(std::move(all)) {}
 };
 
 namespace detail {
@@ -77,7 +78,8 @@ class race_awaiter final : public tuple_scope<Ts...> {
     }
     template <class Variant, std::size_t... Is>
     void take_winner(std::optional<Variant>& won, std::index_sequence<Is...>) {
-        ((Is == first_ ? void(won.emplace(std::in_place_index<Is>, take_value(std::get<Is>(this->children_)))) : void()),
+        ((Is == first_ ? void(won.emplace(std::in_place_index<Is>, take_value(std::get<Is>(this->children_))))
+                       : void()),
          ...);
     }
     std::size_t first_ = 0;
@@ -85,18 +87,19 @@ class race_awaiter final : public tuple_scope<Ts...> {
 
 }  // namespace detail
 
-/// Runs all of `awaited` (tasks, or any operations) at once until one ends, then cancels the others and waits for
-/// them. Gives the index of the first, and the value of every one that ended well. Throws the error if the first to end
-/// failed (several errors as an aggregate_error); a later error goes to the error handler.
+/// Runs all of `awaited` (tasks, or any operations) at once until one ends, then cancels the others and waits
+/// for them. Gives the index of the first, and the value of every one that ended well. Throws the error if
+/// the first to end failed (several errors as an aggregate_error); a later error goes to the error handler.
 template <class... As>
     requires(sizeof...(As) > 0)
 detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {
     return detail::when_any_awaiter<detail::awaited_type<As>...>{detail::to_task(std::move(awaited))...};
 }
 
-/// Runs all of `awaited` at once until one succeeds, then cancels the others and waits for them: gives the winner's value,
-/// in a variant whose index says which it was. Errors of losers are dropped; when all fail, their errors are thrown.
-/// Values of losers that came too late are dropped: where that must not be, use when_any.
+/// Runs all of `awaited` at once until one succeeds, then cancels the others and waits for them: gives the
+/// winner's value, in a variant whose index says which it was. Errors of losers are dropped; when all fail,
+/// their errors are thrown. Values of losers that came too late are dropped: where that must not be, use
+/// when_any.
 template <class... As>
     requires(sizeof...(As) > 0)
 detail::race_awaiter<detail::awaited_type<As>...> race(As... awaited) {

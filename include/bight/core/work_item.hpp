@@ -3,8 +3,9 @@
 
 namespace bight::detail {
 
-/// What the ready queue holds. It is embedded in whatever waits (an awaiter, a job, an operation), so queueing
-/// allocates nothing; an item is in at most one queue at a time and must stay where it is while queued.
+/// What the ready queue holds. It is embedded in whatever waits (an awaiter, a job, an operation), so
+/// queueing allocates nothing; an item is in at most one queue at a time and must stay where it is while
+/// queued.
 class work_item {
   public:
     work_item() noexcept = default;

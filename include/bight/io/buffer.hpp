@@ -35,11 +35,12 @@ struct mutable_buffer {
     mutable_buffer(T (&bytes)[N]) noexcept : data(bytes), size(N) {}
     /// Anything contiguous of single bytes: a string, a vector, an array, a span.
     template <class R>
-        requires(!std::is_same_v<std::remove_cvref_t<R>, mutable_buffer> && requires(R& r) {
-            requires sizeof(*r.data()) == 1;
-            static_cast<void*>(r.data());
-            r.size();
-        })
+        requires(!std::is_same_v<std::remove_cvref_t<R>, mutable_buffer> &&
+                 requires(R& r) {
+                     requires sizeof(*r.data()) == 1;
+                     static_cast<void*>(r.data());
+                     r.size();
+                 })
     mutable_buffer(R&& bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
 };
 

@@ -26,9 +26,9 @@ struct heap_block final : buffer_block {
 
 }  // namespace detail
 
-/// What one read received: a view of the bytes, and the loan of the buffer under them, which goes back to the reactor
-/// when the chunk is dropped. Move-only; empty at the end of the stream. Keep one only as long as the bytes are
-/// needed: copy what must stay. Thread: the reactor's.
+/// What one read received: a view of the bytes, and the loan of the buffer under them, which goes back to the
+/// reactor when the chunk is dropped. Move-only; empty at the end of the stream. Keep one only as long as the
+/// bytes are needed: copy what must stay. Thread: the reactor's.
 class chunk {
   public:
     chunk() noexcept = default;
@@ -62,7 +62,9 @@ class chunk {
     const char* end() const noexcept { return data_ + size_; }
 
     std::string_view view() const noexcept { return {data_, size_}; }
-    std::span<const std::byte> bytes() const noexcept { return {reinterpret_cast<const std::byte*>(data_), size_}; }
+    std::span<const std::byte> bytes() const noexcept {
+        return {reinterpret_cast<const std::byte*>(data_), size_};
+    }
     std::string to_string() const { return std::string(data_, size_); }
     operator const_buffer() const noexcept { return {data_, size_}; }
 

@@ -11,8 +11,8 @@
 
 namespace bight {
 
-/// Reads lines from a stream, which must outlive it. One task at a time. What was read beyond a line is kept here: read the
-/// stream itself again only after give_back().
+/// Reads lines from a stream, which must outlive it. One task at a time. What was read beyond a line is kept
+/// here: read the stream itself again only after give_back().
 class line_reader {
   public:
     static constexpr std::size_t default_limit = 16384;
@@ -23,15 +23,16 @@ class line_reader {
     line_reader(const line_reader&) = delete;
     line_reader& operator=(const line_reader&) = delete;
 
-    /// The next line without its delimiter, which may be an empty string; nothing at the end of the stream. An
-    /// unfinished last line is no line: it stays in buffered(). Throws errc::too_long for a line longer than the limit (after
-    /// that, only give_back and buffered make sense), and what a read throws. Cancelling loses nothing.
+    /// The next line without its delimiter, which may be an empty string; nothing at the end of the stream.
+    /// An unfinished last line is no line: it stays in buffered(). Throws errc::too_long for a line longer
+    /// than the limit (after that, only give_back and buffered make sense), and what a read throws.
+    /// Cancelling loses nothing.
     task<std::optional<std::string>> next();
 
     /// What was read and is not part of a line that next() gave.
     std::string_view buffered() const noexcept { return std::string_view(buffer_).substr(begin_); }
-    /// Gives those bytes back to the stream, whose next read gets them first: from here on it is read raw. next() may
-    /// be called again later. Throws std::bad_alloc.
+    /// Gives those bytes back to the stream, whose next read gets them first: from here on it is read raw.
+    /// next() may be called again later. Throws std::bad_alloc.
     void give_back();
 
   private:
@@ -43,8 +44,8 @@ class line_reader {
     std::string delimiter_;
     std::size_t limit_;
     std::string buffer_;
-    std::size_t begin_ = 0;      // of what has not been given out
-    std::size_t searched_ = 0;   // from begin_ on: no delimiter begins before this
+    std::size_t begin_ = 0;     // of what has not been given out
+    std::size_t searched_ = 0;  // from begin_ on: no delimiter begins before this
 };
 
 }  // namespace bight

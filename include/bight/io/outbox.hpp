@@ -66,14 +66,16 @@ class outbox_waiter : public waiter {
 
 }  // namespace detail
 
-/// A bounded queue of payloads in front of a stream, with one writer: whoever sends does not wait for the peer, and a peer that
-/// does not read costs at most `capacity` bytes. Messages go out whole and in order; those that are queued together
-/// are gathered into one system call. While an outbox has something to send it is the stream's writer: it waits for a
-/// write that is pending, and a stream::write that comes meanwhile gets errc::busy.
+/// A bounded queue of payloads in front of a stream, with one writer: whoever sends does not wait for the
+/// peer, and a peer that does not read costs at most `capacity` bytes. Messages go out whole and in order;
+/// those that are queued together are gathered into one system call. While an outbox has something to send it
+/// is the stream's writer: it waits for a write that is pending, and a stream::write that comes meanwhile
+/// gets errc::busy.
 ///
-/// Destroying it loses nothing: what is queued goes out while the stream stays open (stream::close, and serve when a protocol
-/// returns, wait for it). When the stream fails, what is queued is dropped, and send() gives false from then on: the
-/// reader of the stream sees the failure. Thread: the reactor's. The stream must outlive it.
+/// Destroying it loses nothing: what is queued goes out while the stream stays open (stream::close, and serve
+/// when a protocol returns, wait for it). When the stream fails, what is queued is dropped, and send() gives
+/// false from then on: the reader of the stream sees the failure. Thread: the reactor's. The stream must
+/// outlive it.
 class outbox {
   public:
     /// Throws std::bad_alloc.
@@ -82,8 +84,8 @@ class outbox {
     outbox& operator=(outbox&&) = delete;
     ~outbox();
 
-    /// Queues `message`, and starts writing. True when it was queued. When it does not fit, what the policy says happens.
-    /// Throws std::bad_alloc.
+    /// Queues `message`, and starts writing. True when it was queued. When it does not fit, what the policy
+    /// says happens. Throws std::bad_alloc.
     bool send(payload message);
     /// Waits until `message` fits, and queues it; first come, first served, and send() gives way. Throws
     /// std::system_error when the stream fails first. Cancelling queues nothing.

@@ -12,8 +12,8 @@
 
 namespace bight {
 
-/// An immutable, counted copy of bytes: a broadcast copies them once, and each outbox holds a reference. Thread: one
-/// reactor's (the count is not atomic).
+/// An immutable, counted copy of bytes: a broadcast copies them once, and each outbox holds a reference.
+/// Thread: one reactor's (the count is not atomic).
 class payload {
   public:
     payload() noexcept = default;

@@ -169,15 +169,16 @@ class close_awaiter final : public close_waiter {
 
 }  // namespace detail
 
-/// A handle on a connection of bytes: TCP, a Unix socket, or anything that implements `transport`. Move-only; the
-/// connection is closed when the handle is destroyed (in good order, but without waiting: close() waits), and aborted
-/// when that is an exception's doing. An operation that is pending must end before the handle does.
+/// A handle on a connection of bytes: TCP, a Unix socket, or anything that implements `transport`. Move-only;
+/// the connection is closed when the handle is destroyed (in good order, but without waiting: close() waits),
+/// and aborted when that is an exception's doing. An operation that is pending must end before the handle
+/// does.
 ///
 /// One task may read while another writes. A second concurrent reader, or writer, gets errc::busy. Errors are
 /// std::system_error with the errno kept (ECONNRESET, EPIPE, …), or bight's own code: `closed` after close(),
 /// `aborted` for what abort() interrupted. The non-throwing form of each operation is `as_result(operation)`.
-/// Cancelling a read loses no bytes: what had arrived is there for the next read. A write that is cancelled may
-/// have sent a part. Thread: its reactor's.
+/// Cancelling a read loses no bytes: what had arrived is there for the next read. A write that is cancelled
+/// may have sent a part. Thread: its reactor's.
 class stream {
   public:
     static constexpr std::chrono::seconds default_close_deadline{10};
@@ -202,25 +203,25 @@ class stream {
     /// False after close() or abort() on this side.
     bool is_open() const noexcept { return transport_ && transport_->is_open(); }
 
-    /// What has arrived, at least one byte, in a buffer of the reactor's; an empty chunk at the end of the stream.
-    /// An idle connection that waits here owns no buffer.
+    /// What has arrived, at least one byte, in a buffer of the reactor's; an empty chunk at the end of the
+    /// stream. An idle connection that waits here owns no buffer.
     detail::read_chunk_awaiter read_some() noexcept { return detail::read_chunk_awaiter{*transport_}; }
-    /// The same into the caller's memory (at least one byte); 0 at the end of the stream. The memory is lent until
-    /// the await has ended.
+    /// The same into the caller's memory (at least one byte); 0 at the end of the stream. The memory is lent
+    /// until the await has ended.
     detail::read_into_awaiter read_some(mutable_buffer memory) noexcept {
         return detail::read_into_awaiter{*transport_, memory};
     }
-    /// Fills all of `memory`. Throws errc::end_of_stream when the stream ends before. Cancelled in the middle, the
-    /// part that was read is in `memory` and its length is lost.
+    /// Fills all of `memory`. Throws errc::end_of_stream when the stream ends before. Cancelled in the
+    /// middle, the part that was read is in `memory` and its length is lost.
     task<> read_exactly(mutable_buffer memory);
-    /// Everything up to and including `delimiter` (not empty). What comes after it stays for the next read. Throws
-    /// errc::too_long when `limit` bytes hold no delimiter, errc::end_of_stream when the stream ends before one; the
-    /// bytes are then still there to be read, and so they are after a cancellation.
+    /// Everything up to and including `delimiter` (not empty). What comes after it stays for the next read.
+    /// Throws errc::too_long when `limit` bytes hold no delimiter, errc::end_of_stream when the stream ends
+    /// before one; the bytes are then still there to be read, and so they are after a cancellation.
     task<std::string> read_until(std::string_view delimiter, std::size_t limit = default_limit);
 
-    /// Writes every byte of every piece, in order, gathered into one system call where they fit. Each piece is
-    /// text, bytes or a chunk, and must live until the await has ended; temporaries in the same expression do.
-    /// Completes when the kernel (or the transport below) has taken everything: this is back-pressure.
+    /// Writes every byte of every piece, in order, gathered into one system call where they fit. Each piece
+    /// is text, bytes or a chunk, and must live until the await has ended; temporaries in the same expression
+    /// do. Completes when the kernel (or the transport below) has taken everything: this is back-pressure.
     template <class... Pieces>
         requires(sizeof...(Pieces) > 0 && (std::is_convertible_v<const Pieces&, const_buffer> && ...))
     detail::write_awaiter<sizeof...(Pieces)> write(const Pieces&... pieces) noexcept {
@@ -231,18 +232,19 @@ class stream {
         return detail::write_list_awaiter{*transport_, pieces};
     }
 
-    /// Ends the outgoing direction, after the pending write: the peer reads the end of the stream, and can still
-    /// send. After `deadline` it aborts the stream and throws errc::timed_out.
+    /// Ends the outgoing direction, after the pending write: the peer reads the end of the stream, and can
+    /// still send. After `deadline` it aborts the stream and throws errc::timed_out.
     detail::close_awaiter shutdown_write(duration deadline = default_close_deadline) noexcept {
         return detail::close_awaiter{*transport_, deadline, true};
     }
-    /// Waits for the pending write (an outbox's, say), then closes both directions in good order. After `deadline`, or
-    /// when it is cancelled, it aborts the stream instead; only the deadline throws (errc::timed_out). Writes that begin
-    /// after close() fail with errc::closed, and so does a pending read.
+    /// Waits for the pending write (an outbox's, say), then closes both directions in good order. After
+    /// `deadline`, or when it is cancelled, it aborts the stream instead; only the deadline throws
+    /// (errc::timed_out). Writes that begin after close() fail with errc::closed, and so does a pending read.
     detail::close_awaiter close(duration deadline = default_close_deadline) noexcept {
         return detail::close_awaiter{*transport_, deadline, false};
     }
-    /// Ends the connection now, with a reset where there is one; what is pending ends with `reason` in the next turn.
+    /// Ends the connection now, with a reset where there is one; what is pending ends with `reason` in the
+    /// next turn.
     void abort(std::error_code reason = errc::aborted) noexcept {
         if (transport_) transport_->abort(reason);
     }
@@ -256,8 +258,8 @@ class stream {
     /// SO_KEEPALIVE, off to begin with. Throws std::system_error.
     void set_keep_alive(bool on);
 
-    /// Gives back bytes that were read but not used: the next read gets them first. Only when nothing was given back
-    /// since the last read.
+    /// Gives back bytes that were read but not used: the next read gets them first. Only when nothing was
+    /// given back since the last read.
     void unread(chunk bytes) noexcept { transport_->unread() = std::move(bytes); }
 
     transport& lower() const noexcept { return *transport_; }

@@ -27,17 +27,19 @@ class transport_request : public waiter {
   public:
     transport_request(transport_request&&) noexcept = default;
 
-    /// The transport's answer: what was asked for has been done, or `error` says why not. Whoever waits goes on in
-    /// the next turn.
+    /// The transport's answer: what was asked for has been done, or `error` says why not. Whoever waits goes
+    /// on in the next turn.
     void complete(std::error_code error) noexcept;
-    /// The same, with the outcome of set_error, for a transport that is itself called from the ready queue: whoever waits
-    /// goes on inside this call, and the request is gone when it returns.
+    /// The same, with the outcome of set_error, for a transport that is itself called from the ready queue:
+    /// whoever waits goes on inside this call, and the request is gone when it returns.
     void complete_now() noexcept;
     /// The answer to `transport::cancel_read` or `cancel_write` when not everything was done.
     void complete_cancelled() noexcept;
 
     bool failed() const noexcept { return category_ != nullptr; }
-    std::error_code error() const noexcept { return failed() ? std::error_code(value_, *category_) : std::error_code(); }
+    std::error_code error() const noexcept {
+        return failed() ? std::error_code(value_, *category_) : std::error_code();
+    }
     void set_error(std::error_code error) noexcept {
         value_ = error.value();
         category_ = error ? &error.category() : nullptr;
@@ -60,8 +62,9 @@ class transport_request : public waiter {
 
 }  // namespace detail
 
-/// One read. Either `into` has memory to fill (at least one byte: `count` says how many came, 0 at the end of the
-/// stream), or `into.data` is null and the transport hands out `data` in a buffer of its own (empty at the end).
+/// One read. Either `into` has memory to fill (at least one byte: `count` says how many came, 0 at the end of
+/// the stream), or `into.data` is null and the transport hands out `data` in a buffer of its own (empty at
+/// the end).
 class read_request : public detail::transport_request {
   public:
     mutable_buffer into;
@@ -78,8 +81,8 @@ class read_request : public detail::transport_request {
     ~read_request() = default;
 };
 
-/// One write of `count` pieces, all of them. The transport may change the pieces while it works (they are a copy of
-/// what the caller gave); what they point to stays valid and unchanged until it answers.
+/// One write of `count` pieces, all of them. The transport may change the pieces while it works (they are a
+/// copy of what the caller gave); what they point to stays valid and unchanged until it answers.
 class write_request : public detail::transport_request {
   public:
     const_buffer* pieces = nullptr;
@@ -97,14 +100,14 @@ class write_request : public detail::transport_request {
     ~write_request() = default;
 };
 
-/// A connection of bytes, both ways. `stream` is the handle that users hold; it forwards here, having checked that there is
-/// one reader and one writer at a time. All calls come on the reactor's thread.
+/// A connection of bytes, both ways. `stream` is the handle that users hold; it forwards here, having checked
+/// that there is one reader and one writer at a time. All calls come on the reactor's thread.
 ///
-/// `read` and `write` give true when they finished at once (the request then holds the outcome), and false when they
-/// will call `request.complete` later, from the reactor's loop and never from inside the call. Between the two the
-/// request, and the memory it names, belongs to the transport. `cancel_read` and `cancel_write` ask for an early end of the one
-/// that is pending: the answer is `complete`, if it was done all the same, or `confirm_cancel`; either may come from
-/// inside the call.
+/// `read` and `write` give true when they finished at once (the request then holds the outcome), and false
+/// when they will call `request.complete` later, from the reactor's loop and never from inside the call.
+/// Between the two the request, and the memory it names, belongs to the transport. `cancel_read` and
+/// `cancel_write` ask for an early end of the one that is pending: the answer is `complete`, if it was done
+/// all the same, or `confirm_cancel`; either may come from inside the call.
 class transport {
   public:
     transport(const transport&) = delete;
@@ -117,10 +120,11 @@ class transport {
 
     /// Ends the outgoing direction; called when no write is pending. A peer that is gone already is no error.
     virtual std::error_code shutdown_write() noexcept = 0;
-    /// Ends the connection in good order; called when no write is pending. Pending reads complete with `closed`. Idempotent.
+    /// Ends the connection in good order; called when no write is pending. Pending reads complete with
+    /// `closed`. Idempotent.
     virtual void close() noexcept = 0;
-    /// Ends it at once, telling the peer so where the medium can (TCP: a reset). What is pending completes with
-    /// `reason` in the next turn. Idempotent, and a later close changes nothing.
+    /// Ends it at once, telling the peer so where the medium can (TCP: a reset). What is pending completes
+    /// with `reason` in the next turn. Idempotent, and a later close changes nothing.
     virtual void abort(std::error_code reason) noexcept = 0;
 
     /// Until close or abort: the implementation says so with set_closed.
@@ -153,21 +157,24 @@ class transport {
 
     /// Makes `request` the pending read, and starts it. True when it finished at once, errors included.
     bool start_read(read_request& request) noexcept {
-        if (reader_ || unread_ || !is_open()) [[unlikely]] return read_without_transport(request);
+        if (reader_ || unread_ || !is_open()) [[unlikely]]
+            return read_without_transport(request);
         reader_ = &request;
         if (!read(request)) return false;
         reader_ = nullptr;
         return true;
     }
     bool start_write(write_request& request) noexcept {
-        if (writer_ || write_ended_ || !is_open()) [[unlikely]] return refuse_write(request);
+        if (writer_ || write_ended_ || !is_open()) [[unlikely]]
+            return refuse_write(request);
         writer_ = &request;
         if (!write(request)) return false;
         writer_ = nullptr;
         return true;
     }
-    /// Makes `request` the stream's writer until end_write, for those that write more than once. errc::busy: another writes now;
-    /// `request.writer_free()` will be called when it is `request`'s turn (only one can wait for that).
+    /// Makes `request` the stream's writer until end_write, for those that write more than once. errc::busy:
+    /// another writes now; `request.writer_free()` will be called when it is `request`'s turn (only one can
+    /// wait for that).
     std::error_code claim_writer(write_request& request) noexcept;
     void abandon_claim(write_request& request) noexcept {
         if (next_writer_ == &request) next_writer_ = nullptr;

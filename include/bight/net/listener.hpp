@@ -1,8 +1,8 @@
 // listener: where connections come in.
 #pragma once
 
-#include <bight/core/waiter.hpp>
 #include <bight/core/result.hpp>
+#include <bight/core/waiter.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/endpoint.hpp>
 #include <bight/net/options.hpp>
@@ -48,8 +48,8 @@ class accept_awaiter final : public waiter {
 
 }  // namespace detail
 
-/// A listening socket; closed when it is destroyed, and then the connections that were accepted go on. Move-only. Sockets are
-/// close-on-exec, and TCP ones have SO_REUSEADDR. Thread: its reactor's.
+/// A listening socket; closed when it is destroyed, and then the connections that were accepted go on.
+/// Move-only. Sockets are close-on-exec, and TCP ones have SO_REUSEADDR. Thread: its reactor's.
 class listener {
   public:
     listener() noexcept = default;
@@ -66,24 +66,25 @@ class listener {
 
     explicit operator bool() const noexcept { return socket_ != nullptr; }
 
-    /// The next connection. One task at a time: a second gets errc::busy. Connections that end before they are accepted
-    /// are passed over. Out of descriptors, it does as the exhaustion_policy says, and goes on. Cancelling loses no
-    /// connection.
+    /// The next connection. One task at a time: a second gets errc::busy. Connections that end before they
+    /// are accepted are passed over. Out of descriptors, it does as the exhaustion_policy says, and goes on.
+    /// Cancelling loses no connection.
     detail::accept_awaiter accept() noexcept { return detail::accept_awaiter{*socket_}; }
 
     /// Where it listens, with the port that the system chose if none was given.
     address local() const;
     int native_handle() const noexcept;
-    /// Stops listening; a pending accept ends with errc::closed. Idempotent. A Unix socket's file is removed if it was
-    /// made here.
+    /// Stops listening; a pending accept ends with errc::closed. Idempotent. A Unix socket's file is removed
+    /// if it was made here.
     void close() noexcept;
 
   private:
     detail::listening_socket* socket_ = nullptr;
 };
 
-/// Listens at `where` on the reactor that runs on this thread. Throws std::system_error with the errno of what failed
-/// (EADDRINUSE, EACCES, …) and a message that says what and where; errc::bad_endpoint for a string that cannot be parsed.
+/// Listens at `where` on the reactor that runs on this thread. Throws std::system_error with the errno of
+/// what failed (EADDRINUSE, EACCES, …) and a message that says what and where; errc::bad_endpoint for a
+/// string that cannot be parsed.
 listener listen(const endpoint& where, const listen_options& options = {});
 listener listen(std::string_view where, const listen_options& options = {});
 

@@ -10,13 +10,15 @@ namespace bight {
 
 /// What a listener does when the process is out of descriptors (EMFILE, ENFILE) or the kernel of memory.
 enum class exhaustion_policy : std::uint8_t {
-    shed,  ///< accepts the waiting connections and closes them at once: clients see a close rather than a hang
+    shed,  ///< accepts the waiting connections and closes them at once: clients see a close rather than a
+           ///< hang
     wait,  ///< leaves them in the backlog, and looks again every 100 ms
 };
 
 /// Trivial members only (see reactor_options), and so for the others.
 struct listen_options {
-    /// How many connections the kernel queues; 0: the system's maximum (SOMAXCONN). An endpoint's backlog= goes before it.
+    /// How many connections the kernel queues; 0: the system's maximum (SOMAXCONN). An endpoint's backlog=
+    /// goes before it.
     int backlog = 0;
     exhaustion_policy when_exhausted = exhaustion_policy::shed;
 };
@@ -32,7 +34,8 @@ struct serve_options {
 };
 
 struct connect_options {
-    /// For the whole of it: name look-up, and every address that is tried. An endpoint's timeout= goes before it.
+    /// For the whole of it: name look-up, and every address that is tried. An endpoint's timeout= goes before
+    /// it.
     duration timeout = std::chrono::seconds(30);
 };
 

@@ -32,9 +32,11 @@ template <class F, class... Bound>
 class bound_protocol final : public protocol {
   public:
     template <class G, class... Bs>
-    explicit bound_protocol(G&& f, Bs&&... bound) : callable_(std::forward<G>(f)), bound_(std::forward<Bs>(bound)...) {}
+    explicit bound_protocol(G&& f, Bs&&... bound)
+        : callable_(std::forward<G>(f)), bound_(std::forward<Bs>(bound)...) {}
     task<> begin(stream peer) override {
-        return std::apply([&](auto&... bound) { return std::invoke(callable_, bound..., std::move(peer)); }, bound_);
+        return std::apply([&](auto&... bound) { return std::invoke(callable_, bound..., std::move(peer)); },
+                          bound_);
     }
 
   private:
@@ -59,8 +61,8 @@ task<> serve_listener(listener l, serve_options options, protocol_handle p);
 
 template <class F, class... Bound>
 protocol_handle make_protocol(F&& f, Bound&&... bound) {
-    return protocol_handle(new bound_protocol<std::decay_t<F>, std::decay_t<Bound>...>(std::forward<F>(f),
-                                                                                      std::forward<Bound>(bound)...));
+    return protocol_handle(new bound_protocol<std::decay_t<F>, std::decay_t<Bound>...>(
+        std::forward<F>(f), std::forward<Bound>(bound)...));
 }
 
 template <class F, class... Bound>
@@ -68,31 +70,36 @@ concept serves = std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t<Bo
 
 }  // namespace detail
 
-/// Listens at `where`, and for each connection runs `protocol(bound…, stream)`, a task<>, beside the others. Runs until it is
-/// cancelled, or until listening fails. The protocol and what is bound are stored until then: use std::ref for state that
-/// the connections share (they all run on this thread, so it needs no lock).
+/// Listens at `where`, and for each connection runs `protocol(bound…, stream)`, a task<>, beside the others.
+/// Runs until it is cancelled, or until listening fails. The protocol and what is bound are stored until
+/// then: use std::ref for state that the connections share (they all run on this thread, so it needs no
+/// lock).
 ///
-/// When a protocol returns, its connection is closed, after what an outbox still holds has gone out. When it throws, that
-/// connection alone is reset, and the error goes to the error handler. On cancellation serve stops accepting,
-/// gives the connections `serve_options::drain` to end, cancels the rest, and waits for them. Throws what `listen` throws.
+/// When a protocol returns, its connection is closed, after what an outbox still holds has gone out. When it
+/// throws, that connection alone is reset, and the error goes to the error handler. On cancellation serve
+/// stops accepting, gives the connections `serve_options::drain` to end, cancels the rest, and waits for
+/// them. Throws what `listen` throws.
 template <class F, class... Bound>
     requires detail::serves<F, Bound...>
 task<> serve(std::string_view where, F&& protocol, Bound&&... bound) {
-    return detail::serve_endpoint(std::string(where), serve_options{},
-                                  detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
+    return detail::serve_endpoint(
+        std::string(where), serve_options{},
+        detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
 }
 template <class F, class... Bound>
     requires detail::serves<F, Bound...>
 task<> serve(std::string_view where, const serve_options& options, F&& protocol, Bound&&... bound) {
-    return detail::serve_endpoint(std::string(where), options,
-                                  detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
+    return detail::serve_endpoint(
+        std::string(where), options,
+        detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
 }
 /// The same on a listener that is there already.
 template <class F, class... Bound>
     requires detail::serves<F, Bound...>
 task<> serve(listener on, const serve_options& options, F&& protocol, Bound&&... bound) {
-    return detail::serve_listener(std::move(on), options,
-                                  detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
+    return detail::serve_listener(
+        std::move(on), options,
+        detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
 }
 
 }  // namespace bight

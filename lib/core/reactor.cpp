@@ -166,9 +166,9 @@ bool reactor::turn(duration limit) {
                 const duration left = next > now ? next - now : duration::zero();
                 if (left < wait) wait = left;
             }
-            if (wait > duration::zero() && !state_->posted.sleep()) wait = duration::zero();
-            demultiplexer_->wait(wait);
-            if (state_->posted.wake_up()) ++state_->counted.wakes;
+            const bool sleeps = wait > duration::zero() && state_->posted.sleep();
+            demultiplexer_->wait(sleeps ? wait : duration::zero());
+            if (sleeps && state_->posted.wake_up()) ++state_->counted.wakes;
         } else if (demultiplexer_->worth_polling()) {
             demultiplexer_->wait(duration::zero());
         }

@@ -72,8 +72,9 @@ TEST_CASE("sleepers wake in the order of their deadlines, whatever the order of 
 TEST_CASE("a sleep never ends early") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     on.run([&]() -> task<> {
-        for (const bight::duration d : {bight::duration(1), bight::duration(999ns), bight::duration(100us),
-                                        bight::duration(999us), bight::duration(1001us), bight::duration(2500us)}) {
+        for (const bight::duration d :
+             {bight::duration(1), bight::duration(999ns), bight::duration(100us), bight::duration(999us),
+              bight::duration(1001us), bight::duration(2500us)}) {
             const auto before = bight::clock::now();
             co_await bight::sleep_for(d);
             CHECK(bight::clock::now() - before >= d);
@@ -94,7 +95,8 @@ TEST_CASE("tasks sleep beside each other") {
         };
         co_await bight::with_group(all);
     });
-    CHECK(log == std::vector<std::string>{"a sleeps", "b sleeps", "c sleeps", "a wakes", "b wakes", "c wakes"});
+    CHECK(log ==
+          std::vector<std::string>{"a sleeps", "b sleeps", "c sleeps", "a wakes", "b wakes", "c wakes"});
 }
 
 TEST_CASE("a sleep of no length, of a negative one, or until the past lets the others run first, and ends") {
@@ -109,7 +111,8 @@ TEST_CASE("a sleep of no length, of a negative one, or until the past lets the o
                 co_return;
             };
             co_await bight::with_group(all);
-            CHECK(log == std::vector<std::string>{"first sleeps", "second sleeps", "first wakes", "second wakes"});
+            CHECK(log ==
+                  std::vector<std::string>{"first sleeps", "second sleeps", "first wakes", "second wakes"});
         }
         co_await bight::sleep_until(bight::time_point::min());
         co_await bight::sleep_until(bight::clock::now() - 1h);

@@ -101,8 +101,9 @@ TEST_CASE("arming a timer again replaces its deadline, to an earlier one and to 
 }
 
 TEST_CASE("each node can be disarmed, wherever it is in the heap") {
-    // Armed with descending deadlines, each becomes the root; with ascending ones, a child of the root; the pops
-    // before make a tree with several levels. So every position comes up: root, first, middle and last child.
+    // Armed with descending deadlines, each becomes the root; with ascending ones, a child of the root; the
+    // pops before make a tree with several levels. So every position comes up: root, first, middle and last
+    // child.
     constexpr int count = 12;
     for (const bool ascending : {true, false}) {
         for (int popped = 0; popped < 4; ++popped) {
@@ -220,7 +221,8 @@ TEST_CASE("100,000 timers in any order come out sorted") {
     for (const int form : {0, 1, 2}) {
         CAPTURE(form);
         std::vector<int> deadlines(count);
-        for (int i = 0; i < count; ++i) deadlines[static_cast<std::size_t>(i)] = form == 1 ? count - 1 - i : i;
+        for (int i = 0; i < count; ++i)
+            deadlines[static_cast<std::size_t>(i)] = form == 1 ? count - 1 - i : i;
         if (form == 2) std::shuffle(deadlines.begin(), deadlines.end(), std::mt19937(99));
         std::vector<numbered> all(count);
         timer_heap heap;

@@ -12,9 +12,9 @@ namespace {
 
 struct printer {
     std::string out;
-    int depth = 0;
+    std::size_t depth = 0;
 
-    void indent(int by) { out.append(static_cast<std::size_t>(2 * (depth + by)), ' '); }
+    void indent(std::size_t by) { out.append(2 * (depth + by), ' '); }
 
     void print(const job& j) {
         indent(0);

@@ -1,11 +1,11 @@
 #include <bight/core/run.hpp>
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <mutex>
 
 namespace bight::detail {

@@ -1,0 +1,235 @@
+// What a reactor does in a turn, in which order, and how much; and how it shows its tasks.
+#include <bight/core/group.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/timeout.hpp>
+#include <bight/io/stream.hpp>
+#include <bight/net/connect.hpp>
+
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <sys/socket.h>
+#include <time.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+
+task<> sleep_long() { co_await bight::sleep_for(1h); }
+task<> note(std::vector<std::string>& log, std::string what) {
+    log.push_back(std::move(what));
+    co_return;
+}
+
+std::chrono::nanoseconds processor_time() {
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+}  // namespace
+
+TEST_CASE("an idle reactor does nothing: few polls, no processor time") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    const auto processor_before = processor_time();
+    std::uint64_t polls = 0;
+    on.run([&]() -> task<> {
+        const auto before = r.statistics().polls;
+        co_await bight::sleep_for(200ms);
+        polls = r.statistics().polls - before;
+    });
+    CHECK(polls >= 1);
+    CHECK(polls <= 4);
+    CHECK(processor_time() - processor_before < 20ms);
+}
+
+TEST_CASE("each wake of a sleeping reactor costs one poll") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    constexpr int rounds = 200;
+    std::atomic<int> answered{0};
+    std::thread poster([&] {
+        for (int i = 0; i < rounds; ++i) {
+            r.post([&] {
+                ++answered;
+                answered.notify_all();
+            });
+            answered.wait(i);
+        }
+        r.stop();
+    });
+    CHECK_THROWS_AS(on.run(sleep_long()), bight::run_cancelled);
+    poster.join();
+    const auto s = r.statistics();
+    CHECK(answered == rounds);
+    CHECK(s.wakes <= rounds);
+    CHECK(s.polls <= rounds + 5);
+}
+
+TEST_CASE(
+    "a turn: I/O, due timers, posted calls, and then the tasks in the order in which they became ready") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    int ends[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const test::raw_socket ours(ends[0]);
+    const test::raw_socket theirs(ends[1]);
+    test::reactor_fixture on(kind);
+    bight::reactor& r = on.reactor();
+    std::vector<std::string> log;
+    bool reading = false;
+    const std::string where = "fd:" + std::to_string(ends[0]);
+    auto reads = [&]() -> task<> {
+        auto peer = co_await bight::connect(where);
+        reading = true;
+        const auto got = co_await peer.read_some();
+        log.push_back("input " + got.to_string());
+    };
+    r.start(reads());
+    for (int i = 0; i < 1000 && !reading; ++i) r.run_once(1s);
+    REQUIRE(reading);
+    while (r.run_once()) {
+    }
+
+    const auto deadline = bight::clock::now() + 5ms;
+    auto sleeps = [&]() -> task<> {
+        co_await bight::sleep_until(deadline);
+        log.push_back("timer");
+    };
+    r.start(sleeps());
+    REQUIRE(r.run_once());
+    CHECK(log.empty());
+
+    theirs.send("here");
+    std::this_thread::sleep_until(deadline);
+    r.post([&] {
+        log.push_back("posted");
+        r.start(note(log, "started by what was posted"));
+    });
+    CHECK(r.run_once());
+    CHECK(log == std::vector<std::string>{"posted", "input here", "timer", "started by what was posted"});
+
+    // With something ready, the kernel is not asked, but posted calls still come first.
+    log.clear();
+    const auto polls = r.statistics().polls;
+    r.start(note(log, "ready"));
+    r.post([&] { log.push_back("posted"); });
+    CHECK(r.run_once());
+    CHECK(log == std::vector<std::string>{"posted", "ready"});
+    CHECK(r.statistics().polls == polls);
+}
+
+TEST_CASE("tasks that are always ready do not keep timers from firing") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    constexpr int busy = 10;
+    on.run([&]() -> task<> {
+        auto spin = []() -> task<> {
+            for (;;) co_await bight::yield();
+        };
+        auto all = [&](bight::group& g) -> task<> {
+            for (int i = 0; i < busy; ++i) g.spawn(spin);
+            for (int i = 0; i < 50; ++i) {
+                const auto before = r.statistics().resumptions;
+                co_await bight::sleep_until(bight::clock::now());
+                // A poll comes after poll_interval at the latest, in whole batches; and what fires is the
+                // last of its.
+                const auto waited = r.statistics().resumptions - before;
+                CHECK(waited <= bight::reactor::poll_interval + 3 * (busy + 1));
+            }
+            g.cancel();
+        };
+        co_await bight::with_group(all);
+    });
+}
+
+TEST_CASE("nothing switches between awaits: 1,000 tasks count to 1,000,000 together") {
+    test::reactor_fixture on(any_demultiplexer);
+    long total = 0;
+    bool interrupted = false;
+    on.run([&]() -> task<> {
+        bool inside = false;
+        auto count = [&]() -> task<> {
+            for (int i = 0; i < 1000; ++i) {
+                if (std::exchange(inside, true)) interrupted = true;
+                const long seen = total;
+                total = seen + 1;
+                inside = false;
+                co_await bight::yield();
+            }
+        };
+        auto all = [&](bight::group& g) -> task<> {
+            for (int i = 0; i < 1000; ++i) g.spawn(std::ref(count));
+            co_return;
+        };
+        co_await bight::with_group(all);
+    });
+    CHECK(total == 1'000'000);
+    CHECK_FALSE(interrupted);
+}
+
+TEST_CASE("dump_tasks shows the tree: who waits for what, in which line") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    int ends[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const test::raw_socket ours(ends[0]);
+    const test::raw_socket theirs(ends[1]);
+    test::reactor_fixture on(kind);
+    bight::reactor& r = on.reactor();
+    CHECK(r.dump_tasks() == "no tasks\n");
+    const std::string where = "fd:" + std::to_string(ends[0]);
+    std::string dump;
+    int sleep_line = 0;
+    int read_line = 0;
+    bool reading = false;
+    on.run([&]() -> task<> {
+        auto reads = [&]() -> task<> {
+            auto peer = co_await bight::connect(where);
+            reading = true;
+            read_line = __LINE__ + 1;
+            const auto got = co_await peer.read_some();
+            CHECK(got.to_string() == "end");
+        };
+        auto sleeps = [&]() -> task<> {
+            sleep_line = __LINE__ + 1;
+            co_await bight::sleep_for(1h);
+        };
+        auto hurries = [&]() -> task<> { co_await bight::with_timeout(sleeps(), 2h); };
+        auto all = [&](bight::group& g) -> task<> {
+            g.spawn(reads);
+            g.spawn(hurries);
+            while (!reading) co_await bight::yield();
+            co_await bight::yield();
+            dump = r.dump_tasks();
+            theirs.send("end");
+            while (g.size() > 1) co_await bight::yield();
+            g.cancel();
+        };
+        co_await bight::with_group(all);
+    });
+    CAPTURE(dump);
+    const auto position = [&](const std::string& text) { return dump.find(text); };
+    const auto has = [&](const std::string& text) { return position(text) != std::string::npos; };
+    CHECK(position("the task given to run()") == 0);
+    CHECK(has("  a task of a group: waits for "));
+    CHECK(has("waits for a task with a time-out"));
+    CHECK(has("waits for a timer"));
+    CHECK(has("read"));
+    CHECK(has("turn_test.cpp:" + std::to_string(sleep_line)));
+    CHECK(has("turn_test.cpp:" + std::to_string(read_line)));
+    // What the time-out waits for is one level below it.
+    CHECK(position("waits for a task with a time-out") < position("waits for a timer"));
+}

@@ -191,10 +191,12 @@ void log(log_level level, std::string_view message) noexcept {
 // is the name in both.
 std::string describe_location(const std::source_location& where) {
     std::string_view name = where.function_name();
+    constexpr std::string_view unnamed = "(anonymous namespace)";  // clang's; those are no parameters
     int depth = 0;
     for (std::size_t i = 0; i < name.size(); ++i) {  // the first '(' outside template arguments
         if (name[i] == '<') ++depth;
         if (name[i] == '>') --depth;
+        if (name.substr(i).starts_with(unnamed)) i += unnamed.size();
         if (name[i] == '(' && depth == 0) {
             name = name.substr(0, i);
             break;
@@ -202,8 +204,8 @@ std::string describe_location(const std::source_location& where) {
     }
     depth = 0;
     for (std::size_t i = name.size(); i > 0; --i) {  // the return type
-        if (name[i - 1] == '>') ++depth;
-        if (name[i - 1] == '<') --depth;
+        if (name[i - 1] == '>' || name[i - 1] == ')') ++depth;
+        if (name[i - 1] == '<' || name[i - 1] == '(') --depth;
         if (name[i - 1] == ' ' && depth == 0) {
             name = name.substr(i);
             break;

@@ -133,8 +133,7 @@ void reactor::drive(job& root, promise_base& frame) {
         std::terminate();
     }
     state_->remove_root(root);
-    state_->stop_level = 0;
-    state_->obeyed_level = 0;
+    state_->end_stop();
 }
 
 void reactor::start(task<> root) {
@@ -146,6 +145,7 @@ void reactor::start(task<> root) {
 bool reactor::run_once(duration limit) {
     const running here(*this, *state_);
     const bool any = turn(limit);
+    if (state_->roots.empty() && state_->obeyed_level > 0) state_->end_stop();
     // The caller may wait for descriptor() now: the kernel must know of all that this turn has started.
     if (demultiplexer_->has_unsubmitted()) demultiplexer_->wait(duration::zero());
     return any;

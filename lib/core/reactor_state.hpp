@@ -32,6 +32,8 @@ struct reactor_state {
 
     void add_root(job& root) { roots.push_back(&root); }
     void remove_root(job& root) noexcept { std::erase(roots, &root); }
+    /// Everything that a stop was for has ended: the reactor may run again.
+    void end_stop() noexcept { stop_level = obeyed_level = 0; }
     std::string dump() const;
 };
 

@@ -60,7 +60,13 @@ signal_stop::signal_stop(reactor& r, bool enabled) {
             slot_ = static_cast<int>(i);
         }
     }
-    if (all.users++ > 0) return;
+    if (slot_ < 0) return;  // too many at once: this one is not told
+    if (all.users++ > 0) {
+        // The others are ending already.
+        if (all.count.load() == 1) r.stop();
+        if (all.count.load() > 1) r.stop_now();
+        return;
+    }
     all.first = 0;
     all.count = 0;
     for (std::size_t i = 0; i < signals.size(); ++i) {

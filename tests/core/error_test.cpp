@@ -132,7 +132,8 @@ TEST_CASE("an aggregate_error has its errors in order, says them all, and its co
     const bight::aggregate_error copy_of_copy(copy);
     CHECK(first->what() == copy.what());
     first.reset();
-    CHECK(std::string(copy_of_copy.what()) == "2 tasks failed: [one] [an exception that is no std::exception]");
+    CHECK(std::string(copy_of_copy.what()) ==
+          "2 tasks failed: [one] [an exception that is no std::exception]");
     REQUIRE(copy.errors().size() == 2);
     CHECK(copy.errors()[0] == both[0]);
     CHECK(copy.errors()[1] == both[1]);
@@ -148,7 +149,8 @@ TEST_CASE("the error handler gets the report and its context; null puts back sta
     bight::detail::report_error({error("to the handler"), "a test", {}});
     bight::set_error_handler(nullptr);
     CHECK(got == std::vector<std::string>{"error in a test: to the handler\n"});
-    const auto text = standard_error_of([] { bight::detail::report_error({error("to stderr"), "a test", {}}); });
+    const auto text =
+        standard_error_of([] { bight::detail::report_error({error("to stderr"), "a test", {}}); });
     CHECK(text == "bight: error in a test: to stderr\n");
     CHECK(got.size() == 1);
 }
@@ -180,7 +182,9 @@ TEST_CASE("the log handler gets every message; without one, warnings go to stand
 }
 
 TEST_CASE("on standard error a peer that went away is one line, and any other error has its trace") {
-    const auto reset = [] { throw std::system_error(ECONNRESET, std::system_category(), "read from 127.0.0.1:1"); };
+    const auto reset = [] {
+        throw std::system_error(ECONNRESET, std::system_category(), "read from 127.0.0.1:1");
+    };
     const auto bug = [] { throw std::logic_error("a bug"); };
     const auto report_of = [](auto fail) {
         return standard_error_of([&] {

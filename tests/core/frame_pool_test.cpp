@@ -62,7 +62,7 @@ TEST_CASE("size classes are steps that hold their sizes") {
 TEST_CASE("frames of any size are aligned, apart, and as large as asked") {
     test::reactor_fixture on(any_demultiplexer);
     on.run([&]() -> task<> {
-        const std::vector<std::size_t> sizes{0,    1,    31,   32,   33,   64,    100,
+        const std::vector<std::size_t> sizes{0,    1,    31,   32,   33,    64,     100,
                                              4095, 4096, 4097, 8192, 65536, 1 << 20};
         std::vector<std::uint8_t*> blocks;
         for (std::size_t i = 0; i < sizes.size(); ++i) {

@@ -48,8 +48,8 @@ class witness_pipe {
     int fd_;
 };
 
-// A process of its own with both signals at their defaults; `body(pipe)` gives its exit status. An alarm ends it if
-// nothing else does, which also ends the waiting of the parent for its words.
+// A process of its own with both signals at their defaults; `body(pipe)` gives its exit status. An alarm ends
+// it if nothing else does, which also ends the waiting of the parent for its words.
 class child {
   public:
     template <class F>
@@ -183,7 +183,7 @@ struct collected_errors {
 };
 
 bool is_default(int signal) {
-    struct sigaction now {};
+    struct sigaction now{};
     ::sigaction(signal, nullptr, &now);
     return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
 }
@@ -216,7 +216,8 @@ TEST_CASE("a task that fails makes the exit status 1 and is reported; with anoth
     CHECK(errors.reports.size() == 2);
 }
 
-TEST_CASE("run reports a reactor that cannot be had, with those that can, and gives 1 without running the task") {
+TEST_CASE(
+    "run reports a reactor that cannot be had, with those that can, and gives 1 without running the task") {
     child c([](const witness_pipe& pipe) {
         ::setenv("BIGHT_REACTOR", "nonsense", 1);
         const collected_errors errors;
@@ -230,7 +231,8 @@ TEST_CASE("run reports a reactor that cannot be had, with those that can, and gi
         try {
             (void)bight::run(text());
         } catch (const std::system_error& e) {
-            pipe.say(e.code() == bight::errc::unavailable ? "thrown: unavailable\n" : "thrown: something else\n");
+            pipe.say(e.code() == bight::errc::unavailable ? "thrown: unavailable\n"
+                                                          : "thrown: something else\n");
         }
         return status;
     });
@@ -378,7 +380,7 @@ TEST_CASE("run leaves signals that are ignored, or that the program handles, as 
         if (bight::run(survive()) != 4) return 10;
         ::signal(SIGINT, &handler_of_the_program);
         if (bight::run(survive()) != 4) return 11;
-        struct sigaction now {};
+        struct sigaction now{};
         ::sigaction(SIGINT, nullptr, &now);
         return now.sa_handler == &handler_of_the_program ? 0 : 12;
     });
@@ -423,7 +425,8 @@ TEST_CASE("handlers are put back after more runs at once than can be told of a s
         bight::reactor r;
         {
             std::vector<std::unique_ptr<bight::detail::signal_stop>> many;
-            for (int i = 0; i < 70; ++i) many.push_back(std::make_unique<bight::detail::signal_stop>(r, true));
+            for (int i = 0; i < 70; ++i)
+                many.push_back(std::make_unique<bight::detail::signal_stop>(r, true));
             if (is_default(SIGTERM)) return 10;
         }
         return is_default(SIGTERM) ? 0 : 11;

@@ -25,7 +25,12 @@ class sleep_awaiter final : public waiter, private timer {
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (begin(h.promise())) home().arm(*this, relative_ ? saturating_add(home().now(), for_) : until_);
+        if (!begin(h.promise())) return true;
+        if (relative_ && for_ <= duration::zero()) {
+            ready();
+        } else {
+            home().arm(*this, relative_ ? saturating_add(home().now(), for_) : until_);
+        }
         return true;
     }
     void await_resume() const noexcept {}

@@ -247,7 +247,8 @@ TEST_CASE("the producer may fire, and use what it captured, while it is told tha
     std::string seen;
     on.run([&]() -> task<> {
         deferred<int> d;
-        const auto text = std::make_shared<std::string>("a text that is too long for the string's own buffer");
+        const auto text =
+            std::make_shared<std::string>("a text that is too long for the string's own buffer");
         d.on_abandoned([d, text, &seen] {
             d.set_value(3);
             seen = *text;

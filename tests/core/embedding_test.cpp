@@ -22,7 +22,8 @@ bool host_loop(bight::reactor& r, const bool& done) {
         if (!r.has_ready()) {
             int wait = 5000;
             if (r.next_deadline() != bight::time_point::max()) {
-                const auto left = std::chrono::ceil<std::chrono::milliseconds>(r.next_deadline() - bight::clock::now());
+                const auto left =
+                    std::chrono::ceil<std::chrono::milliseconds>(r.next_deadline() - bight::clock::now());
                 wait = left < 0ms ? 0 : static_cast<int>(left.count());
             }
             pollfd watched{r.descriptor(), POLLIN, 0};

@@ -41,8 +41,7 @@ class thing : public bight::detail::pooled {
         if (fails) throw 1;
     }
 
-  private:
-    std::byte content_[100]{};
+    std::byte content[100]{};
 };
 
 }  // namespace

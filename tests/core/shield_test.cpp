@@ -90,9 +90,7 @@ TEST_CASE("scopes within a shield are shielded too") {
     log_of log;
     auto inner = [&]() -> task<> {
         auto body = [&](bight::group& g) -> task<> {
-            g.spawn([&log]() -> task<> {
-                co_await commit(log, 5ms);
-            });
+            g.spawn([&log]() -> task<> { co_await commit(log, 5ms); });
             co_await bight::sleep_for(4ms);
             const int n = co_await bight::with_timeout(commit(log, 5ms), 1h);
             CHECK(n == 1);

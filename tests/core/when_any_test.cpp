@@ -45,7 +45,8 @@ TEST_CASE("when_any gives the index and the value of the first, when the others 
     test::reactor_fixture on(any_demultiplexer);
     on.run([&]() -> task<> {
         bool cleaned = false;
-        const auto got = co_await bight::when_any(slow_to_go(cleaned), message("second", 1ms), bight::sleep_for(1h));
+        const auto got =
+            co_await bight::when_any(slow_to_go(cleaned), message("second", 1ms), bight::sleep_for(1h));
         CHECK(got.index == 1);
         CHECK_FALSE(std::get<0>(got.values));
         CHECK(std::get<1>(got.values) == "second");
@@ -86,7 +87,8 @@ TEST_CASE("when_any throws when the first to end failed") {
     });
 }
 
-TEST_CASE("when_any gives the value of the first although another fails at the same time; that error is reported") {
+TEST_CASE(
+    "when_any gives the value of the first although another fails at the same time; that error is reported") {
     test::reactor_fixture on(any_demultiplexer);
     on.run([&]() -> task<> {
         bight::deferred<std::string> a;

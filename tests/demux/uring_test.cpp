@@ -283,7 +283,8 @@ TEST_CASE("a chunk may outlive its reactor") {
     CHECK(kept.to_string() == "still here");
 }
 
-TEST_CASE("a reactor that is destroyed with an operation under way waits until it is back, on any demultiplexer") {
+TEST_CASE(
+    "a reactor that is destroyed with an operation under way waits until it is back, on any demultiplexer") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     CAPTURE(kind);
     test::probe_descriptor d;

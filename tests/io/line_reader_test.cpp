@@ -27,7 +27,8 @@ void on_each(F body) {
     on.run(body);
 }
 
-// What a reader gives for `pieces`, each delivered by itself, until the end of the stream; what is left over last.
+// What a reader gives for `pieces`, each delivered by itself, until the end of the stream; what is left over
+// last.
 task<lines> read_pieces(std::vector<std::string> pieces, std::string delimiter, std::size_t limit) {
     auto pair = co_await connected_pair(test::family::tcp);
     lines got;
@@ -91,7 +92,8 @@ TEST_CASE("a line of exactly the limit is a line, one byte more is errc::too_lon
 
     for (const std::string& longer : {std::string(limit + 1, 'x') + "\r\n", std::string(limit + 2, 'x')}) {
         const std::error_code code = on.run([&] {
-            return error_of(read_pieces(std::vector<std::string>(1, longer), "\r\n", line_reader::default_limit));
+            return error_of(
+                read_pieces(std::vector<std::string>(1, longer), "\r\n", line_reader::default_limit));
         });
         CHECK(code == errc::too_long);
     }

@@ -117,7 +117,8 @@ TEST_CASE("a peer that does not read is disconnected at the stated backlog, and 
     });
 }
 
-TEST_CASE("with drop_newest what does not fit is dropped, with drop_oldest it takes the place of the oldest") {
+TEST_CASE(
+    "with drop_newest what does not fit is dropped, with drop_oldest it takes the place of the oldest") {
     on_each([]() -> task<> {
         for (const auto policy : {overflow_policy::drop_newest, overflow_policy::drop_oldest}) {
             auto pair = co_await connected_pair(test::family::unix_abstract);

@@ -72,8 +72,8 @@ TEST_CASE("chat: leaving in the middle of a broadcast harms nobody") {
     CHECK(hears(speaker, one_who_stays, "dave", "they left"));
 }
 
-// What it may cost is documented at bight::outbox: its capacity, 256 KiB. Besides, io_uring's 4 MiB of receive buffers
-// (reactor_options::receive_buffers) become resident as they are used for the first time.
+// What it may cost is documented at bight::outbox: its capacity, 256 KiB. Besides, io_uring's 4 MiB of
+// receive buffers (reactor_options::receive_buffers) become resident as they are used for the first time.
 TEST_CASE(
     "chat: a client that never reads costs little memory and is disconnected, the others are unharmed") {
     constexpr long bound_in_kib = 8 * 1024;

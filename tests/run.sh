@@ -199,7 +199,10 @@ fi
 if [ $matrix != quick ]; then
     build_and_run clang "$clangxx" -Dbuildtype=debugoptimized
     timeouts=3
-    build_and_run asan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
+    # UBSan's check of vptrs opens a pipe, and takes an object for broken when the process is out of descriptors, as
+    # some tests want it.
+    build_and_run asan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dcpp_args=-fno-sanitize=vptr
     build_and_run tsan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false
     timeouts=1
 fi

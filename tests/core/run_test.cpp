@@ -29,6 +29,15 @@
 using bight::task;
 using namespace std::chrono_literals;
 
+// ThreadSanitizer delivers a signal only when the program makes a call that it intercepts, answers sigaction
+// from a table of its own, and supports no new threads in a forked child: what depends on those is tested
+// without it.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BIGHT_UNDER_TSAN
+#endif
+#endif
+
 namespace {
 
 bight::run_options without_signals() {
@@ -322,6 +331,7 @@ TEST_CASE("the second signal ends a shield that would take an hour") {
     CHECK(c.exit_status() == 128 + SIGTERM);
 }
 
+#ifndef BIGHT_UNDER_TSAN
 TEST_CASE("the third signal ends the process at once, whatever its tasks do") {
     child c([](const witness_pipe& pipe) {
         auto stubborn = [&]() -> task<> {
@@ -343,6 +353,7 @@ TEST_CASE("the third signal ends the process at once, whatever its tasks do") {
     CHECK(c.exit_status() == 128 + SIGINT);
     CHECK(c.said() == "ready\nstuck\n");
 }
+#endif
 
 TEST_CASE("run throws interrupted when a signal ends a task that has no exit status to give") {
     child c([](const witness_pipe& pipe) {
@@ -412,6 +423,7 @@ TEST_CASE("without handle_signals run touches no handler") {
     CHECK(c.exit_status() == 0);
 }
 
+#ifndef BIGHT_UNDER_TSAN
 TEST_CASE("one signal ends the runs of all threads, and one that begins while they end") {
     child c([](const witness_pipe& pipe) {
         int first = 0;
@@ -436,7 +448,9 @@ TEST_CASE("one signal ends the runs of all threads, and one that begins while th
     c.send(SIGTERM);
     CHECK(c.exit_status() == 0);
 }
+#endif
 
+#ifndef BIGHT_UNDER_TSAN
 TEST_CASE("handlers are put back after more runs at once than can be told of a signal") {
     child c([](const witness_pipe&) {
         bight::reactor r;
@@ -450,3 +464,4 @@ TEST_CASE("handlers are put back after more runs at once than can be told of a s
     });
     CHECK(c.exit_status() == 0);
 }
+#endif

@@ -1,0 +1,265 @@
+#include <bight/core/error.hpp>
+#include <bight/core/finally.hpp>
+#include <bight/core/run.hpp>
+#include <bight/core/shield.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+
+#include "support/child.hpp"
+#include "support/reactors.hpp"
+
+#include <sched.h>
+#include <signal.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+using bight::task;
+using test::child;
+using test::witness_pipe;
+using namespace std::chrono_literals;
+
+namespace {
+
+bight::run_options without_signals() {
+    bight::run_options options;
+    options.handle_signals = false;
+    return options;
+}
+
+struct on_destruction {
+    const witness_pipe& to;
+    std::string_view text;
+    ~on_destruction() { to.say(text); }
+};
+
+task<> wait_for_the_end(const witness_pipe& pipe) {
+    pipe.say("ready\n");
+    co_await bight::sleep_for(1h);
+}
+task<> level(const witness_pipe& pipe, int n) {
+    const std::string text = "level " + std::to_string(n) + "\n";
+    const on_destruction at_end{pipe, text};
+    if (n == 3) {
+        co_await wait_for_the_end(pipe);
+    } else {
+        co_await level(pipe, n + 1);
+    }
+}
+task<> tidy(const witness_pipe& pipe, const char* text) {
+    co_await bight::sleep_for(1ms);
+    pipe.say(text);
+}
+task<> tree(const witness_pipe& pipe) {
+    const on_destruction at_end{pipe, "tree\n"};
+    auto clean_up = [&pipe]() { return tidy(pipe, "clean-up\n"); };
+    co_await bight::finally(level(pipe, 1), clean_up);
+    pipe.say("went on\n");
+}
+
+bool is_default(int signal) {
+    struct sigaction now{};
+    ::sigaction(signal, nullptr, &now);
+    return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+}
+
+extern "C" void handler_of_the_program(int) {}
+
+}  // namespace
+
+TEST_CASE("a signal cancels the task, which unwinds in order; the exit status is 128 + its number") {
+    const int signal = GENERATE(SIGTERM, SIGINT);
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    child c([&](const witness_pipe& pipe) {
+        bight::run_options options;
+        options.reactor.demultiplexer = kind;
+        return bight::run(tree(pipe), options);
+    });
+    REQUIRE(c.has_said("ready\n"));
+    c.send(signal);
+    CHECK(c.exit_status() == 128 + signal);
+    CHECK(c.said() == "ready\nlevel 3\nlevel 2\nlevel 1\nclean-up\ntree\n");
+}
+
+TEST_CASE("a task that ends well although a signal came keeps its exit status") {
+    child c([](const witness_pipe& pipe) {
+        auto drains = [&]() -> task<int> {
+            pipe.say("ready\n");
+            co_await bight::shield(bight::sleep_for(20ms), 1h);
+            co_return 5;
+        };
+        ::raise(SIGCONT);  // no business of run
+        return bight::run(drains());
+    });
+    REQUIRE(c.has_said("ready\n"));
+    c.send(SIGTERM);
+    CHECK(c.exit_status() == 5);
+}
+
+TEST_CASE("the second signal ends a clean-up that would take an hour") {
+    child c([](const witness_pipe& pipe) {
+        auto endless = [&]() -> task<> {
+            const on_destruction at_end{pipe, "clean-up ended\n"};
+            pipe.say("cleaning\n");
+            co_await bight::sleep_for(1h);
+        };
+        auto root = [&]() -> task<> {
+            const on_destruction at_end{pipe, "root ended\n"};
+            co_await bight::finally(wait_for_the_end(pipe), endless, 2h);
+        };
+        return bight::run(root());
+    });
+    REQUIRE(c.has_said("ready\n"));
+    c.send(SIGTERM);
+    REQUIRE(c.has_said("cleaning\n"));
+    c.send(SIGINT);
+    CHECK(c.exit_status() == 128 + SIGTERM);
+    CHECK(c.said() == "ready\ncleaning\nclean-up ended\nroot ended\n");
+}
+
+TEST_CASE("the second signal ends a shield that would take an hour") {
+    child c([](const witness_pipe& pipe) {
+        auto root = [&]() -> task<> {
+            const on_destruction at_end{pipe, "root ended\n"};
+            co_await bight::shield(wait_for_the_end(pipe), 2h);
+        };
+        return bight::run(root());
+    });
+    REQUIRE(c.has_said("ready\n"));
+    c.send_delivered(SIGTERM);
+    c.send_delivered(SIGTERM);
+    CHECK(c.exit_status() == 128 + SIGTERM);
+}
+
+TEST_CASE("the third signal ends the process at once, whatever its tasks do") {
+    child c([](const witness_pipe& pipe) {
+        auto stubborn = [&]() -> task<> {
+            pipe.say("stuck\n");
+            for (;;) ::sched_yield();
+            co_return;
+        };
+        auto root = [&]() -> task<> {
+            const on_destruction at_end{pipe, "root ended\n"};
+            co_await bight::finally(wait_for_the_end(pipe), stubborn);
+        };
+        return bight::run(root());
+    });
+    REQUIRE(c.has_said("ready\n"));
+    c.send(SIGTERM);
+    REQUIRE(c.has_said("stuck\n"));
+    c.send_delivered(SIGINT);
+    c.send(SIGINT);
+    CHECK(c.exit_status() == 128 + SIGINT);
+    CHECK(c.said() == "ready\nstuck\n");
+}
+
+TEST_CASE("run throws interrupted when a signal ends a task that has no exit status to give") {
+    child c([](const witness_pipe& pipe) {
+        auto root = [&]() -> task<std::string> {
+            co_await wait_for_the_end(pipe);
+            co_return "never";
+        };
+        try {
+            (void)bight::run(root());
+        } catch (const bight::interrupted& e) {
+            return e.signal();
+        }
+        return 0;
+    });
+    REQUIRE(c.has_said("ready\n"));
+    c.send(SIGINT);
+    CHECK(c.exit_status() == SIGINT);
+}
+
+TEST_CASE("run puts the handlers back, and a later run begins anew") {
+    child c([](const witness_pipe& pipe) {
+        bool during = true;
+        auto look = [&]() -> task<> {
+            during = is_default(SIGTERM) || is_default(SIGINT);
+            ::raise(SIGTERM);
+            co_await bight::sleep_for(1h);
+        };
+        if (bight::run(look()) != 128 + SIGTERM) return 10;
+        if (during) return 11;
+        if (!is_default(SIGTERM) || !is_default(SIGINT)) return 12;
+        auto fine = []() -> task<int> {
+            co_await bight::yield();
+            co_return 3;
+        };
+        if (bight::run(fine()) != 3) return 13;
+        if (bight::run(look()) != 128 + SIGTERM) return 14;
+        pipe.say("all\n");
+        return 0;
+    });
+    CHECK(c.exit_status() == 0);
+    CHECK(c.said() == "all\n");
+}
+
+TEST_CASE("run leaves signals that are ignored, or that the program handles, as they are") {
+    child c([](const witness_pipe&) {
+        ::signal(SIGINT, SIG_IGN);
+        auto survive = []() -> task<int> {
+            ::raise(SIGINT);
+            co_await bight::sleep_for(2ms);
+            co_return 4;
+        };
+        if (bight::run(survive()) != 4) return 10;
+        ::signal(SIGINT, &handler_of_the_program);
+        if (bight::run(survive()) != 4) return 11;
+        struct sigaction now{};
+        ::sigaction(SIGINT, nullptr, &now);
+        return now.sa_handler == &handler_of_the_program ? 0 : 12;
+    });
+    CHECK(c.exit_status() == 0);
+}
+
+TEST_CASE("without handle_signals run touches no handler") {
+    child c([](const witness_pipe&) {
+        auto look = []() -> task<int> { co_return is_default(SIGTERM) && is_default(SIGINT) ? 0 : 10; };
+        return bight::run(look(), without_signals());
+    });
+    CHECK(c.exit_status() == 0);
+}
+
+TEST_CASE("one signal ends the runs of all threads, and one that begins while they end") {
+    child c([](const witness_pipe& pipe) {
+        int first = 0;
+        int second = 0;
+        int late = 0;
+        auto third = [&]() -> task<> {
+            std::thread t([&] { late = bight::run(wait_for_the_end(pipe)); });
+            t.join();
+            co_return;
+        };
+        auto root = [&]() -> task<> { co_await bight::finally(wait_for_the_end(pipe), third); };
+        std::thread a([&] { first = bight::run(root()); });
+        std::thread b([&] { second = bight::run(wait_for_the_end(pipe)); });
+        a.join();
+        b.join();
+        if (!is_default(SIGTERM)) return 10;
+        if (first != 128 + SIGTERM) return 11;
+        if (second != 128 + SIGTERM) return 12;
+        return late == 128 + SIGTERM ? 0 : 13;
+    });
+    REQUIRE(c.has_said("ready\nready\n"));
+    c.send(SIGTERM);
+    CHECK(c.exit_status() == 0);
+}
+
+TEST_CASE("handlers are put back after more runs at once than can be told of a signal") {
+    child c([](const witness_pipe&) {
+        bight::reactor r;
+        {
+            std::vector<std::unique_ptr<bight::detail::signal_stop>> many;
+            for (int i = 0; i < 70; ++i)
+                many.push_back(std::make_unique<bight::detail::signal_stop>(r, true));
+            if (is_default(SIGTERM)) return 10;
+        }
+        return is_default(SIGTERM) ? 0 : 11;
+    });
+    CHECK(c.exit_status() == 0);
+}

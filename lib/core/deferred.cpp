@@ -26,43 +26,23 @@ bool deferred_base::try_fire_error(std::exception_ptr error) noexcept {
 
 void deferred_base::fire() noexcept {
     fired_ = true;
-    while (deferred_waiter* w = first_) {
-        first_ = w->next_;
-        w->ready();
-    }
-    last_ = nullptr;
+    while (deferred_waiter* const w = waiters_.pop_front()) w->ready();
     delete std::exchange(abandoned_, nullptr);  // it may keep the producer alive
 }
 
 void deferred_base::on_abandoned(posted* callback) noexcept { delete std::exchange(abandoned_, callback); }
 
-void deferred_base::add(deferred_waiter& w) noexcept {
-    w.next_ = nullptr;
-    w.previous_ = last_;
-    if (last_) {
-        last_->next_ = &w;
-    } else {
-        first_ = &w;
-    }
-    last_ = &w;
-}
-
-void deferred_base::remove(deferred_waiter& w) noexcept {
-    (w.previous_ ? w.previous_->next_ : first_) = w.next_;
-    (w.next_ ? w.next_->previous_ : last_) = w.previous_;
-}
-
 bool deferred_waiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
     if (on_->fired_) return finish_now();
-    on_->add(*this);
+    on_->waiters_.push_back(*this);
     return true;
 }
 
 void deferred_waiter::cancel() noexcept {
-    on_->remove(*this);
+    on_->waiters_.remove(*this);
     confirm_cancel();
-    if (on_->first_ || !on_->abandoned_) return;
+    if (!on_->waiters_.empty() || !on_->abandoned_) return;
     posted* const told =
         std::exchange(on_->abandoned_, nullptr);  // the callback may fire the deferred, which deletes it
     try {

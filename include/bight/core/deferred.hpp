@@ -4,7 +4,7 @@
 #include <bight/core/error.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/core/waiter.hpp>
+#include <bight/core/wait_list.hpp>
 
 #include <coroutine>
 #include <exception>
@@ -46,12 +46,9 @@ class deferred_base : public pooled {
 
   private:
     friend class deferred_waiter;
-    void add(deferred_waiter& w) noexcept;
-    void remove(deferred_waiter& w) noexcept;
 
     reactor* home_;
-    deferred_waiter* first_ = nullptr;
-    deferred_waiter* last_ = nullptr;
+    wait_list<deferred_waiter> waiters_;
     posted* abandoned_ = nullptr;
     std::exception_ptr error_;
     unsigned references_ = 0;
@@ -59,7 +56,7 @@ class deferred_base : public pooled {
     bool observed_ = false;
 };
 
-class deferred_waiter : public waiter {
+class deferred_waiter : public listed_waiter {
   public:
     bool await_ready() const noexcept { return false; }
     template <class P>
@@ -71,7 +68,7 @@ class deferred_waiter : public waiter {
 
   protected:
     explicit deferred_waiter(deferred_base& on) noexcept : on_(&on) {}
-    deferred_waiter(deferred_waiter&& other) noexcept : waiter(std::move(other)), on_(other.on_) {}
+    deferred_waiter(deferred_waiter&& other) noexcept : listed_waiter(std::move(other)), on_(other.on_) {}
     ~deferred_waiter() = default;
     void rethrow() const {
         on_->observed();
@@ -82,8 +79,6 @@ class deferred_waiter : public waiter {
     friend class deferred_base;
     bool suspend(promise_base& p) noexcept;
     deferred_base* on_;
-    deferred_waiter* next_ = nullptr;
-    deferred_waiter* previous_ = nullptr;
 };
 
 template <class T>

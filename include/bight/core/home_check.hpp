@@ -1,0 +1,39 @@
+// Notices that something made for one thread's tasks is used from another thread.
+#pragma once
+
+#include <bight/core/reactor.hpp>
+
+namespace bight::detail {
+
+/// Remembers the thread of the reactor in which it was first used. Use from any other thread aborts with a
+/// message that names the ways across, in builds without NDEBUG; with NDEBUG it costs nothing. It has the
+/// same size in both, so that a library and a program may be built differently.
+///
+/// Before its first use within a reactor any thread may use it (to set things up), and so may the next
+/// reactor of the same thread, and the same reactor when it runs on another thread.
+class home_check {
+  public:
+    /// `what` is how the message calls it: "a mutex".
+    void check([[maybe_unused]] const char* what) const noexcept {
+#ifndef NDEBUG
+        check_in(reactor::current(), what);
+#endif
+    }
+    /// The same where the running reactor is at hand.
+    void check([[maybe_unused]] const reactor& here, [[maybe_unused]] const char* what) const noexcept {
+#ifndef NDEBUG
+        check_in(&here, what);
+#endif
+    }
+
+  private:
+    void check_in(const reactor* here, const char* what) const noexcept {
+        if (!here || here != home_) settle(here, what);
+    }
+    void settle(const reactor* here, const char* what) const noexcept;
+
+    mutable const reactor* home_ = nullptr;
+    mutable const void* thread_ = nullptr;
+};
+
+}  // namespace bight::detail

@@ -1,0 +1,172 @@
+// mutex: one task at a time, across awaits.
+#pragma once
+
+#include <bight/core/compiler.hpp>
+#include <bight/core/home_check.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/wait_list.hpp>
+
+#include <coroutine>
+#include <string>
+#include <utility>
+
+namespace bight {
+
+class condition;
+class mutex;
+
+namespace detail {
+class condition_waiter;
+
+/// A task that waits for a mutex.
+class mutex_waiter : public listed_waiter {
+  public:
+    mutex_waiter() noexcept = default;
+    mutex_waiter(mutex_waiter&&) noexcept = default;
+
+  protected:
+    friend class bight::mutex;
+    ~mutex_waiter() = default;
+    /// The lock is this task's, and it has been taken out of the list.
+    virtual void granted() noexcept { ready(); }
+};
+
+class mutex_awaiter;
+}  // namespace detail
+
+/// Holds a mutex locked, and unlocks it when it goes. Moving it moves the lock. The mutex must outlive it.
+/// Thread: the reactor's.
+class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]] mutex_guard {
+  public:
+    /// Holds nothing.
+    mutex_guard() noexcept = default;
+    mutex_guard(mutex_guard&& other) noexcept : mutex_(std::exchange(other.mutex_, nullptr)) {}
+    mutex_guard& operator=(mutex_guard&& other) noexcept {
+        mutex_guard taken(std::move(other));
+        std::swap(mutex_, taken.mutex_);
+        return *this;
+    }
+    ~mutex_guard() { unlock(); }
+
+    /// Unlocks now, if it holds a lock.
+    void unlock() noexcept;
+    /// Gives the lock up without unlocking: what it held (null for nothing) is now the caller's to unlock.
+    mutex* release() noexcept { return std::exchange(mutex_, nullptr); }
+
+    bool owns_lock() const noexcept { return mutex_ != nullptr; }
+    explicit operator bool() const noexcept { return owns_lock(); }
+
+  private:
+    friend class mutex;
+    friend class detail::mutex_awaiter;
+    friend class detail::condition_waiter;
+    explicit mutex_guard(mutex& held) noexcept : mutex_(&held) {}
+    mutex* mutex_ = nullptr;
+};
+
+/// Mutual exclusion of tasks of one reactor, where what is protected stays locked across an await. (Between
+/// two awaits nothing else runs, so code that does not await needs no lock.)
+///
+/// Strictly first in, first out: unlocking hands the lock to the task that has waited longest, which runs in
+/// the next turn; nobody can take it in between. It is not recursive: a task that locks it twice waits for
+/// itself.
+///
+/// Destroying it while it is locked, or unlocking it when it is not, ends the process with a message.
+/// Thread: the reactor's; another thread's use is caught in debug builds.
+class mutex {
+  public:
+    mutex() noexcept = default;
+    mutex(const mutex&) = delete;
+    mutex& operator=(const mutex&) = delete;
+    ~mutex() {
+        if (locked_) destroyed_locked();
+    }
+
+    /// `co_await m.lock()` gives a mutex_guard. A free mutex is locked at once, without suspending. A
+    /// cancelled task leaves the queue; one that was handed the lock gets its guard all the same, and is
+    /// cancelled at its next await, where the guard passes the lock on.
+    detail::mutex_awaiter lock() noexcept;
+
+    /// A guard that holds the lock, or holds nothing when the mutex is locked.
+    mutex_guard try_lock() noexcept {
+        home_.check("a mutex");
+        return try_take() ? mutex_guard(*this) : mutex_guard();
+    }
+
+    /// For a lock that was taken out of its guard with release().
+    void unlock() noexcept {
+        home_.check("a mutex");
+        give_up();
+    }
+
+    bool locked() const noexcept { return locked_; }
+
+  private:
+    friend class detail::mutex_awaiter;
+    friend class detail::condition_waiter;
+
+    bool try_take() noexcept {
+        if (locked_) return false;
+        locked_ = true;
+        return true;
+    }
+    void give_up() noexcept {
+        if (locked_ && waiters_.empty()) {
+            locked_ = false;
+        } else {
+            hand_over();
+        }
+    }
+    void hand_over() noexcept;
+    [[noreturn]] void destroyed_locked() const noexcept;
+
+    detail::wait_list<detail::mutex_waiter> waiters_;  // none unless it is locked
+    bool locked_ = false;
+    detail::home_check home_;
+};
+
+inline void mutex_guard::unlock() noexcept {
+    if (mutex_) std::exchange(mutex_, nullptr)->unlock();
+}
+
+namespace detail {
+
+class [[nodiscard("co_await it to get the guard")]] mutex_awaiter final : public mutex_waiter {
+  public:
+    explicit mutex_awaiter(mutex& of) noexcept : mutex_(&of) {}
+    mutex_awaiter(mutex_awaiter&&) noexcept = default;
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        promise_base& p = h.promise();
+        job& j = p.owner();
+        mutex_->home_.check(j.home(), "a mutex");
+        // The common case first: a free mutex is had without a trace of a wait.
+        if (!j.cancel_requested() && mutex_->try_take()) [[likely]] {
+            if (j.home().spend_budget()) [[likely]]
+                return false;
+            begin(p);
+            ready();
+            return true;
+        }
+        if (begin(p)) mutex_->waiters_.push_back(*this);
+        return true;
+    }
+    mutex_guard await_resume() const noexcept { return mutex_guard(*mutex_); }
+
+    void cancel() noexcept override {
+        mutex_->waiters_.remove(*this);
+        confirm_cancel();
+    }
+    void describe(std::string& out) const override { out += "a mutex"; }
+
+  private:
+    mutex* mutex_;
+};
+
+}  // namespace detail
+
+inline detail::mutex_awaiter mutex::lock() noexcept { return detail::mutex_awaiter{*this}; }
+
+}  // namespace bight

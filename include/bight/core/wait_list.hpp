@@ -1,0 +1,96 @@
+// The tasks that wait for one thing, in the order in which they came.
+#pragma once
+
+#include <bight/core/waiter.hpp>
+
+#include <utility>
+
+namespace bight::detail {
+
+/// A waiter with a place in a wait_list.
+class listed_waiter : public waiter {
+  public:
+    listed_waiter() noexcept {}                    // NOLINT(*-member-init,*-use-equals-default)
+    listed_waiter(listed_waiter&& other) noexcept  // NOLINT(*-member-init)
+        : waiter(std::move(other)) {}
+
+    /// Ends the process, with a message that names what was destroyed ("a mutex") and the line at which each
+    /// coroutine of this waiter's task stands.
+    [[noreturn]] void abort_destroyed(const char* what) const noexcept;
+
+  protected:
+    ~listed_waiter() = default;
+
+  private:
+    template <class W>
+    friend class wait_list;
+    // Set when it enters a list: what need not wait never touches them.
+    listed_waiter* next_;
+    listed_waiter* previous_;
+};
+
+/// Ends the process: a primitive was used in a way that no program may. `what` is the whole message.
+[[noreturn]] void abort_misused(const char* what) noexcept;
+
+/// First in, first out, intrusive; taking one out of the middle is O(1). `W` derives from listed_waiter.
+///
+/// Whoever takes a waiter out decides how it ends: `ready()` for a grant, `confirm_cancel()` from the
+/// waiter's own `cancel()`. Between the grant and the moment when its task goes on, the task cannot be
+/// cancelled, so a grant always reaches `await_resume`, and no grant is lost.
+template <class W>
+class wait_list {
+  public:
+    wait_list() noexcept = default;
+    wait_list(const wait_list&) = delete;
+    wait_list& operator=(const wait_list&) = delete;
+
+    bool empty() const noexcept { return first_ == nullptr; }
+    /// The one that has waited longest, or null.
+    W* front() const noexcept { return static_cast<W*>(first_); }
+    W* next(const W& w) const noexcept { return static_cast<W*>(link(w).next_); }
+
+    void push_back(W& w) noexcept {
+        listed_waiter& l = w;
+        l.next_ = nullptr;
+        l.previous_ = last_;
+        (last_ ? last_->next_ : first_) = &l;
+        last_ = &l;
+    }
+
+    /// Before `at`; at the end when it is null.
+    void insert(W* at, W& w) noexcept {
+        if (!at) return push_back(w);
+        listed_waiter& l = w;
+        listed_waiter& after = *at;
+        l.next_ = &after;
+        l.previous_ = after.previous_;
+        (after.previous_ ? after.previous_->next_ : first_) = &l;
+        after.previous_ = &l;
+    }
+
+    void remove(W& w) noexcept {
+        listed_waiter& l = w;
+        (l.previous_ ? l.previous_->next_ : first_) = l.next_;
+        (l.next_ ? l.next_->previous_ : last_) = l.previous_;
+    }
+
+    /// Takes out the one that has waited longest; null when there is none.
+    W* pop_front() noexcept {
+        W* const w = front();
+        if (w) remove(*w);
+        return w;
+    }
+
+    /// For the destructor of what the tasks wait for (`what`: "a mutex"), where a waiter is a lifetime bug of
+    /// the program: it could never be resumed.
+    void check_empty(const char* what) const noexcept {
+        if (first_) first_->abort_destroyed(what);
+    }
+
+  private:
+    static const listed_waiter& link(const W& w) noexcept { return w; }
+    listed_waiter* first_ = nullptr;
+    listed_waiter* last_ = nullptr;
+};
+
+}  // namespace bight::detail

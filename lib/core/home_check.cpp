@@ -1,0 +1,25 @@
+#include <bight/core/home_check.hpp>
+
+#include "thread_state.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace bight::detail {
+
+void home_check::settle(const reactor* here, const char* what) const noexcept {
+    const void* const thread = &this_thread();
+    if (thread_ && thread_ != thread) {
+        std::fprintf(
+            stderr,
+            "bight: %s was used from another thread than the one whose tasks it is for: send values to "
+            "that thread through a cross_channel, or calls with reactor::post\n",
+            what);
+        std::abort();
+    }
+    if (!here) return;
+    home_ = here;
+    thread_ = thread;
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,34 @@
+#include <bight/core/wait_list.hpp>
+
+#include <bight/core/error.hpp>
+#include <bight/core/promise.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+namespace bight::detail {
+
+void listed_waiter::abort_destroyed(const char* what) const noexcept {
+    std::string text = "bight: " + std::string(what) +
+                       " was destroyed while a task waits for it, which it must outlive; the task waits\n";
+    const promise_base* frame = &promise();
+    while (frame) {
+        text += "  in " + describe_location(frame->where()) + "\n";
+        if (frame->parent()) {
+            frame = frame->parent();
+        } else {
+            const job* const above = frame->owner().parent();
+            frame = above ? above->innermost() : nullptr;
+        }
+    }
+    std::fputs(text.c_str(), stderr);
+    std::abort();
+}
+
+void abort_misused(const char* what) noexcept {
+    std::fprintf(stderr, "bight: %s\n", what);
+    std::abort();
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,40 @@
+// One task among others that a test cancels, at the moment it chooses.
+#pragma once
+
+#include <bight/core/group.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+
+#include <utility>
+
+namespace test {
+
+/// `g.spawn(one.run(subject()))` runs subject; `one.cancel()` cancels it, and nothing else.
+class cancellable {
+  public:
+    bight::task<> run(bight::task<> subject) {
+        auto body = [this, &subject](bight::group& g) -> bight::task<> {
+            group_ = &g;
+            co_await std::move(subject);
+            ended_ = true;
+        };
+        co_await bight::with_group(body);
+        group_ = nullptr;
+    }
+    void cancel() {
+        if (group_) group_->cancel();
+    }
+    /// Whether it came to its end, and was not cancelled.
+    bool ended() const { return ended_; }
+
+  private:
+    bight::group* group_ = nullptr;
+    bool ended_ = false;
+};
+
+/// Lets others run for `n` turns.
+inline bight::task<> turns(int n) {
+    for (int i = 0; i < n; ++i) co_await bight::yield();
+}
+
+}  // namespace test

@@ -1,0 +1,275 @@
+// broadcast_channel<T>: every receiver gets every value, and a slow one holds up nobody.
+#pragma once
+
+#include <bight/core/result.hpp>
+#include <bight/core/subscription.hpp>
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace bight {
+
+/// What a broadcast_receiver gives: a value, and how many were lost before it. Empty at the end.
+template <class T>
+class broadcast_value {
+  public:
+    using value_type = T;
+
+    broadcast_value() noexcept = default;
+    template <class U>
+    broadcast_value(std::in_place_t, std::uint64_t missed, U&& value)
+        : value_(std::in_place, std::forward<U>(value)), missed_(missed) {}
+
+    bool has_value() const noexcept { return value_.has_value(); }
+    explicit operator bool() const noexcept { return value_.has_value(); }
+    /// Only when there is one.
+    T& operator*() & noexcept { return *value_; }
+    const T& operator*() const& noexcept { return *value_; }
+    T&& operator*() && noexcept { return std::move(*value_); }
+    T* operator->() noexcept { return value_.operator->(); }
+    const T* operator->() const noexcept { return value_.operator->(); }
+    /// Values sent between this one and the one before it, which the receiver was too slow for.
+    std::uint64_t missed() const noexcept { return missed_; }
+
+  private:
+    std::optional<T> value_;
+    std::uint64_t missed_ = 0;
+};
+
+namespace detail {
+
+/// Throws std::invalid_argument unless it is from 1 to 2^31.
+std::size_t checked_ring_capacity(std::size_t capacity);
+
+/// The last `capacity` values, each with the number of receivers that have not seen it: it is dropped when
+/// that is none.
+template <class T>
+class broadcast_ring final : public publication, public pooled {
+  public:
+    // One slot more than values, so that a new one can be made before the oldest has to go.
+    explicit broadcast_ring(std::size_t capacity)
+        : publication("a broadcast channel"),
+          capacity_(checked_ring_capacity(capacity)),
+          mask_(std::bit_ceil(capacity_ + 1) - 1),
+          slots_(new slot[mask_ + 1]) {}
+    ~broadcast_ring() { delete[] slots_; }
+
+    std::size_t capacity() const noexcept { return capacity_; }
+    std::size_t receivers() const noexcept { return receivers_; }
+    void join() noexcept { ++receivers_; }
+
+    /// Receivers are counted when a value is sent, so one that leaves counts itself out of what it has not
+    /// seen.
+    void leave(std::uint64_t seen) noexcept {
+        --receivers_;
+        for (std::uint64_t at = later_of(seen, oldest()); at != published(); ++at) saw(at);
+    }
+
+    template <class U>
+    void send(U&& value) {
+        slot& s = at(published());
+        s.value.emplace(std::forward<U>(value));
+        s.unseen = receivers_;
+        if (published() >= capacity_) at(published() - capacity_).value.reset();
+        publish();
+    }
+
+    /// The next value for one that has seen `seen`; advances it. Empty when there is none.
+    broadcast_value<T> take(std::uint64_t& seen) {
+        const std::uint64_t from = later_of(seen, oldest());
+        if (from == published()) return {};
+        slot& s = at(from);
+        // When the copy throws, nothing has been seen.
+        broadcast_value<T> got = s.unseen == 1 ? moved(s, from - seen) : copied(s, from - seen);
+        saw(from);
+        seen = from + 1;
+        return got;
+    }
+
+  private:
+    struct slot {
+        std::optional<T> value;
+        std::size_t unseen = 0;
+    };
+
+    std::uint64_t oldest() const noexcept { return published() > capacity_ ? published() - capacity_ : 0; }
+    static std::uint64_t later_of(std::uint64_t a, std::uint64_t b) noexcept { return a > b ? a : b; }
+    slot& at(std::uint64_t position) const noexcept { return slots_[position & mask_]; }
+    void saw(std::uint64_t position) noexcept {
+        slot& s = at(position);
+        if (--s.unseen == 0) s.value.reset();
+    }
+    static broadcast_value<T> copied(const slot& s, std::uint64_t missed) {
+        return broadcast_value<T>(std::in_place, missed, *s.value);
+    }
+    static broadcast_value<T> moved(slot& s, std::uint64_t missed) {
+        return broadcast_value<T>(std::in_place, missed, std::move_if_noexcept(*s.value));
+    }
+
+    std::size_t capacity_;
+    std::uint64_t mask_;
+    slot* slots_;
+    std::size_t receivers_ = 0;
+};
+
+template <class T>
+class broadcast_awaiter;
+
+}  // namespace detail
+
+/// One subscription: it gets every value that is sent while it lives. Destroying it unsubscribes. It may
+/// outlive its broadcast_channel, and may be moved while no task waits in it; destroying or moving one in
+/// which a task waits aborts, with a message that names the task's line. Thread: the channel's.
+template <class T>
+class broadcast_receiver {
+  public:
+    using value_type = T;
+
+    broadcast_receiver(broadcast_receiver&&) noexcept = default;
+    broadcast_receiver& operator=(broadcast_receiver&& other) noexcept {
+        broadcast_receiver old(std::move(other));
+        place_.swap(old.place_);
+        std::swap(ring_, old.ring_);
+        return *this;
+    }
+    ~broadcast_receiver() {
+        if (!ring_) return;
+        ring_->check_home();
+        ring_->leave(place_.seen());
+    }
+
+    /// `co_await r.receive()` gives the next value as a broadcast_value<T>; empty when the channel is closed
+    /// and everything has been received. When values were lost because this receiver was more than the
+    /// channel's capacity behind, it goes on with the oldest that is kept, and missed() says how many there
+    /// were. Each receiver gets a copy; the last one gets the value itself, moved. Throws what copying a T
+    /// throws, and then has received nothing; std::system_error with errc::busy when another task waits in
+    /// this receiver. Cancelling receives nothing. `as_result(r.receive())` gives a
+    /// result<broadcast_value<T>>, with errc::closed at the end.
+    [[nodiscard("co_await it")]] detail::broadcast_awaiter<T> receive() noexcept {
+        return detail::broadcast_awaiter<T>(*this);
+    }
+
+    /// The next value, or empty when there is none now, or another task waits for it.
+    broadcast_value<T> try_receive() {
+        ring_->check_home();
+        if (place_.in_use()) return {};
+        return take();
+    }
+
+    /// Values that wait to be received here, those included that it has missed.
+    std::uint64_t pending() const noexcept { return ring_->published() - place_.seen(); }
+    bool closed() const noexcept { return ring_->closed(); }
+
+  private:
+    template <class>
+    friend class broadcast_channel;
+    friend class detail::broadcast_awaiter<T>;
+    explicit broadcast_receiver(const detail::publication_reference<detail::broadcast_ring<T>>& ring) noexcept
+        : ring_(ring), place_(*ring) {
+        ring_->join();
+    }
+    broadcast_value<T> take() {
+        std::uint64_t seen = place_.seen();
+        broadcast_value<T> got = ring_->take(seen);
+        place_.see(seen);
+        return got;
+    }
+
+    detail::publication_reference<detail::broadcast_ring<T>> ring_;
+    detail::subscriber place_;
+};
+
+namespace detail {
+
+template <class T>
+class broadcast_awaiter final : public subscription_waiter {
+  public:
+    explicit broadcast_awaiter(broadcast_receiver<T>& by) noexcept
+        : subscription_waiter(by.place_), by_(&by) {}
+    broadcast_awaiter(broadcast_awaiter&&) noexcept = default;
+    ~broadcast_awaiter() = default;
+
+    broadcast_value<T> await_resume() {
+        const std::error_code error = finish();
+        if (error == errc::busy) throw std::system_error(error);
+        return by_->take();
+    }
+    result<broadcast_value<T>> take_result() {
+        const std::error_code error = finish();
+        if (error) return error;
+        return by_->take();
+    }
+
+  private:
+    broadcast_receiver<T>* by_;
+};
+
+}  // namespace detail
+
+/// Sends each value to all who have subscribed by then. Sending never waits: the last `capacity` values are
+/// kept for those who are behind, and whoever is further behind loses the oldest and is told how many
+/// (broadcast_value::missed). A value is dropped as soon as everyone has it.
+///
+///     auto news = channel.subscribe();
+///     while (auto line = co_await news.receive()) { if (line.missed()) …; print(*line); }
+///
+/// Destroying the channel closes it: receivers get what is left, then the end. Nothing is allocated but when
+/// it is made. Thread: one reactor's.
+template <class T>
+class broadcast_channel {
+    static_assert(std::is_object_v<T> && !std::is_const_v<T> && std::is_copy_constructible_v<T>,
+                  "each receiver gets a copy; for what cannot be copied, send a std::shared_ptr<const T>");
+
+  public:
+    using value_type = T;
+    using receiver = broadcast_receiver<T>;
+
+    /// Throws std::invalid_argument unless `capacity` is from 1 to 2^31, and std::bad_alloc.
+    explicit broadcast_channel(std::size_t capacity) : ring_(new detail::broadcast_ring<T>(capacity)) {}
+    broadcast_channel(const broadcast_channel&) = delete;
+    broadcast_channel& operator=(const broadcast_channel&) = delete;
+    ~broadcast_channel() { ring_->close(); }
+
+    /// A receiver of what is sent from now on.
+    receiver subscribe() noexcept {
+        ring_->check_home();
+        return receiver(ring_);
+    }
+
+    /// Gives the number of receivers that will get the value, or lose it to a later one. Tasks that wait go
+    /// on in the next turn. Throws std::system_error with errc::closed after close(), and what T's
+    /// constructor throws, having sent nothing.
+    template <class U = T>
+        requires std::constructible_from<T, U&&>
+    std::size_t send(U&& value) {
+        if (!try_send(std::forward<U>(value))) ring_->fail_closed();
+        return ring_->receivers();
+    }
+
+    /// The same, but false, with `value` as it was, when it is closed.
+    template <class U = T>
+        requires std::constructible_from<T, U&&>
+    bool try_send(U&& value) {
+        ring_->check_home();
+        if (ring_->closed()) return false;
+        if (ring_->receivers() > 0) ring_->send(std::forward<U>(value));
+        return true;
+    }
+
+    /// No more is sent: receivers get what is left, then the end. Closing twice does nothing.
+    void close() noexcept { ring_->close(); }
+    bool closed() const noexcept { return ring_->closed(); }
+    std::size_t capacity() const noexcept { return ring_->capacity(); }
+    std::size_t receivers() const noexcept { return ring_->receivers(); }
+
+  private:
+    detail::publication_reference<detail::broadcast_ring<T>> ring_;
+};
+
+}  // namespace bight

@@ -1,0 +1,190 @@
+// What merge and map_concurrent stand on: the items of several tasks, taken by one.
+#pragma once
+
+#include <bight/core/frame_pool.hpp>
+#include <bight/core/group.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/waiter.hpp>
+
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace bight::detail {
+
+class funnel;
+
+/// One item that a producer holds out. It is a local variable of the producer's frame.
+///
+/// Out of order: `co_await` puts it at the end of the line. In order: it is in the line, at its place, from
+/// the moment it is made, and what stands behind it waits for it.
+class offer final : public waiter {
+  public:
+    /// `place` counts from zero; out of order it means nothing.
+    offer(funnel& to, std::uint64_t place) noexcept;
+    offer(const offer&) = delete;
+    offer& operator=(const offer&) = delete;
+    ~offer();
+
+    /// The item, which stays where it is until the await of this has ended.
+    offer& of(void* item) noexcept {
+        item_ = item;
+        return *this;
+    }
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return begin(h.promise()) ? hold_out() : true;
+    }
+    void await_resume() const noexcept {}
+    void cancel() noexcept override;
+    void describe(std::string& out) const override { out += "its item to be taken"; }
+
+  private:
+    friend class funnel;
+    friend class taker;
+    bool hold_out() noexcept;
+    funnel& to_;
+    std::uint64_t place_;
+    void* item_ = nullptr;
+    offer* next_ = nullptr;
+    offer* previous_ = nullptr;
+    bool listed_ = false;
+    bool held_out_ = false;
+};
+
+/// The consumer's wait for the next item.
+class taker : public waiter {
+  public:
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return begin(h.promise()) ? look() : true;
+    }
+    void cancel() noexcept override;
+    void describe(std::string& out) const override { out += "an item of one of several tasks"; }
+
+  protected:
+    explicit taker(funnel& from) noexcept : from_(from) {}
+    taker(taker&& other) noexcept : waiter(std::move(other)), from_(other.from_) {}
+    ~taker() = default;
+    /// What moving the item threw, or what ended the funnel.
+    void rethrow_error();
+    virtual void put(void* item) = 0;
+
+  private:
+    friend class funnel;
+    friend class offer;
+    bool look() noexcept;
+    funnel& from_;
+    std::exception_ptr error_;
+};
+
+/// Shared by the consumer's frame and the frame of the crew, the task that runs the producers in a group of
+/// its own. It goes with the last of them: the consumer may be dropped first, which cancels the crew.
+class funnel : public pooled {
+  public:
+    explicit funnel(bool in_order) noexcept : in_order_(in_order) {}
+    funnel(const funnel&) = delete;
+    funnel& operator=(const funnel&) = delete;
+
+    /// No consumer any more, or all that there was to give is in the line.
+    bool over() const noexcept { return ended_ || dropped_; }
+
+    /// The group in which the producers run; null once it has ended.
+    void crew(group* g) noexcept { crew_ = g; }
+    /// No more items: all producers have ended, one of them with `error` if that is not null.
+    void end(const std::exception_ptr& error) noexcept;
+
+    void retain() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) delete this;
+    }
+    void consumer_gone() noexcept;
+    void crew_gone() noexcept;
+
+  private:
+    friend class offer;
+    friend class taker;
+    ~funnel();
+
+    offer* first_held_out() const noexcept;
+    void stand_in_line(offer& o) noexcept;
+    void hand_over(offer& o, taker& t) noexcept;
+    void leave_line(offer& o) noexcept;
+
+    offer* first_ = nullptr;
+    offer* last_ = nullptr;
+    taker* taker_ = nullptr;
+    group* crew_ = nullptr;
+    std::exception_ptr error_;
+    std::uint64_t next_place_ = 0;
+    unsigned references_ = 0;
+    bool in_order_;
+    bool ended_ = false;
+    bool cut_short_ = false;
+    bool dropped_ = false;
+};
+
+/// The consumer's reference to a funnel, or the crew's.
+template <void (funnel::*Gone)() noexcept>
+class funnel_reference {
+  public:
+    explicit funnel_reference(funnel& f) noexcept : funnel_(&f) { f.retain(); }
+    funnel_reference(funnel_reference&& other) noexcept : funnel_(std::exchange(other.funnel_, nullptr)) {}
+    funnel_reference& operator=(const funnel_reference&) = delete;
+    ~funnel_reference() {
+        if (funnel* const f = std::exchange(funnel_, nullptr)) {
+            (f->*Gone)();
+            f->release();
+        }
+    }
+    funnel& operator*() const noexcept { return *funnel_; }
+    funnel* operator->() const noexcept { return funnel_; }
+
+  private:
+    funnel* funnel_;
+};
+using consumer_reference = funnel_reference<&funnel::consumer_gone>;
+using crew_reference = funnel_reference<&funnel::crew_gone>;
+
+/// Gives the next item, or nothing at the end.
+template <class V>
+class take_awaiter final : public taker {
+  public:
+    explicit take_awaiter(funnel& from) noexcept : taker(from) {}
+    take_awaiter(take_awaiter&& other) noexcept : taker(std::move(other)) {}
+
+    std::optional<V> await_resume() {
+        if (!item_) rethrow_error();
+        return std::move(item_);
+    }
+
+  private:
+    void put(void* item) override { item_.emplace(std::move(*static_cast<V*>(item))); }
+    std::optional<V> item_;
+};
+
+/// Runs `produce(group)` and what it spawns, and ends the funnel when all of them have ended.
+template <class F>
+task<> run_crew(crew_reference to, F produce) {
+    if (to->over()) co_return;
+    auto body = [&to, &produce](group& g) -> task<> {
+        to->crew(&g);
+        co_await produce(*to, g);
+    };
+    std::exception_ptr error;
+    try {
+        co_await with_group(body);
+    } catch (...) {
+        error = std::current_exception();
+    }
+    to->crew(nullptr);
+    to->end(error);
+}
+
+}  // namespace bight::detail

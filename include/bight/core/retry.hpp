@@ -1,0 +1,182 @@
+// retry: calls something again until it succeeds, with growing pauses.
+#pragma once
+
+#include <bight/core/reactor.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/timeout.hpp>
+#include <bight/core/timer.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace bight {
+
+/// How the pause before an attempt is drawn, so that those who failed together do not all come back together
+/// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+enum class jitter : std::uint8_t {
+    none,   ///< the whole back-off
+    equal,  ///< half of it, and a random part of the other half
+    full,   ///< anything from nothing to the whole of it
+};
+
+/// One attempt, for a callable that wants to know.
+struct retry_attempt {
+    unsigned number = 1;   ///< counted from 1
+    duration elapsed{};    ///< since the first attempt began
+    duration remaining{};  ///< until the deadline; duration::max() without one
+};
+
+/// What has happened so far; given to retry in retry_policy::history, and read at any time.
+class retry_history {
+  public:
+    /// How many errors are kept.
+    static constexpr std::size_t capacity = 32;
+
+    /// Attempts begun.
+    unsigned attempts() const noexcept { return attempts_; }
+    /// The errors of the attempts that failed, in order; only the latest `capacity` of them.
+    std::span<const std::exception_ptr> errors() const noexcept { return errors_; }
+    /// Time spent in pauses that were slept through.
+    duration waited() const noexcept { return waited_; }
+
+    // For retry.
+    void clear() noexcept;
+    void begin_attempt() noexcept { ++attempts_; }
+    void failed(const std::exception_ptr& error);
+    void waited_for(duration d) noexcept { waited_ += d; }
+
+  private:
+    unsigned attempts_ = 0;
+    duration waited_{};
+    std::vector<std::exception_ptr> errors_;
+};
+
+/// Trivial members only (see reactor_options).
+struct retry_policy {
+    /// How many attempts at most; 0: any number.
+    unsigned max_attempts = 5;
+    /// The back-off after the first attempt; zero or more.
+    duration first_delay = std::chrono::milliseconds(100);
+    /// What it grows by after each further one; 1 or more.
+    double factor = 2;
+    /// What it never exceeds; zero or more.
+    duration max_delay = std::chrono::seconds(30);
+    jitter spread = jitter::full;
+    /// For everything together, from the first attempt on: an attempt that runs then is cancelled and counts
+    /// as failed with errc::timed_out, and a pause that would last until then or longer is not begun.
+    duration deadline = duration::max();
+    /// Whether an error is worth another attempt; null: every one is. It must not throw. See retry for one
+    /// that captures.
+    bool (*retry_if)(const std::exception_ptr& error) = nullptr;
+    /// Gives 64 random bits, for jitter; null: a generator of bight's own, seeded differently in each thread.
+    std::uint64_t (*random)(void* context) = nullptr;
+    void* random_context = nullptr;
+    /// Is cleared, then kept up to date, if not null. It must outlive the call.
+    retry_history* history = nullptr;
+};
+
+namespace detail {
+
+/// The policy, at work.
+class retry_state {
+  public:
+    /// Throws std::invalid_argument.
+    explicit retry_state(const retry_policy& policy);
+
+    void begin(time_point now) noexcept;
+    retry_attempt next_attempt(time_point now);
+    bool has_deadline() const noexcept { return policy_.deadline != duration::max(); }
+    bool worth_another(const std::exception_ptr& error) const {
+        return !policy_.retry_if || policy_.retry_if(error);
+    }
+    /// Notes the error. The pause before the next attempt, or less than zero if there shall be none.
+    duration pause_after(const std::exception_ptr& error, time_point now);
+    void slept(duration d) noexcept {
+        if (policy_.history) policy_.history->waited_for(d);
+    }
+
+  private:
+    std::uint64_t random() const;
+    duration draw(duration whole) const;
+
+    retry_policy policy_;
+    time_point start_{};
+    time_point end_{};
+    duration backoff_{};
+    unsigned attempts_ = 0;
+};
+
+struct any_error {
+    bool operator()(const std::exception_ptr&) const noexcept { return true; }
+};
+
+template <class F>
+auto call_attempt(F& f, const retry_attempt& attempt) {
+    if constexpr (std::is_invocable_v<F&, const retry_attempt&>) {
+        return std::invoke(f, attempt);
+    } else {
+        return std::invoke(f);
+    }
+}
+template <class F>
+using attempt_value =
+    awaited_type<decltype(call_attempt(std::declval<F&>(), std::declval<const retry_attempt&>()))>;
+
+template <class F, class P>
+task<attempt_value<F>> run_retry(retry_state state, F f, P retry_if) {
+    reactor& home = *reactor::current();
+    state.begin(home.now());
+    for (;;) {
+        const retry_attempt attempt = state.next_attempt(home.now());
+        std::exception_ptr error;
+        try {
+            auto made = call_attempt(f, attempt);
+            if (!state.has_deadline()) co_return co_await std::move(made);
+            co_return co_await with_timeout(std::move(made), attempt.remaining);
+        } catch (...) {
+            error = std::current_exception();
+        }
+        const duration pause = state.pause_after(error, home.now());
+        if (pause < duration::zero() || !state.worth_another(error) || !retry_if(std::as_const(error))) {
+            std::rethrow_exception(error);
+        }
+        co_await sleep_for(pause);
+        state.slept(pause);
+    }
+}
+
+}  // namespace detail
+
+/// Awaits `f()`, or `f(retry_attempt)`, which gives a task or another awaitable of bight; when that throws,
+/// pauses and does it again, as `policy` says. Gives the value of the first attempt that succeeds. When there
+/// shall be no further attempt, the error of the last one is thrown as it is; those before it are in
+/// retry_policy::history.
+///
+///     retry_policy policy{.max_attempts = 8, .deadline = 1min};
+///     auto peer = co_await bight::retry(policy, [&] { return bight::connect(endpoint); });
+///
+/// The pauses are the back-off (first_delay, growing by factor up to max_delay) with jitter. Cancelling ends
+/// an attempt or a pause like any await; a cancelled attempt is no failure, and is not repeated. `f` is
+/// stored until the end, so that it may capture. Throws std::invalid_argument for a policy that makes no
+/// sense, before anything is called.
+template <class F>
+task<detail::attempt_value<F>> retry(const retry_policy& policy, F f) {
+    return detail::run_retry(detail::retry_state(policy), std::move(f), detail::any_error{});
+}
+
+/// The same, and `retry_if(const std::exception_ptr&)` too must say that an error is worth another attempt.
+/// What it throws is thrown in place of the error.
+template <class F, class P>
+    requires std::is_invocable_r_v<bool, P&, const std::exception_ptr&>
+task<detail::attempt_value<F>> retry(const retry_policy& policy, F f, P retry_if) {
+    return detail::run_retry(detail::retry_state(policy), std::move(f), std::move(retry_if));
+}
+
+}  // namespace bight

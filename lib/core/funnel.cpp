@@ -1,0 +1,119 @@
+#include <bight/core/funnel.hpp>
+
+#include <bight/core/error.hpp>
+
+#include <system_error>
+#include <utility>
+
+namespace bight::detail {
+
+// offer
+
+offer::offer(funnel& to, std::uint64_t place) noexcept : to_(to), place_(place) {
+    if (to.in_order_) to.stand_in_line(*this);
+}
+
+offer::~offer() {
+    if (listed_) to_.leave_line(*this);
+}
+
+bool offer::hold_out() noexcept {
+    held_out_ = true;
+    if (!listed_) to_.stand_in_line(*this);
+    if (!to_.taker_ || to_.first_held_out() != this) return true;
+    taker& t = *std::exchange(to_.taker_, nullptr);
+    to_.hand_over(*this, t);
+    t.ready();
+    ready();  // behind the others: one that always has an item must not get two turns for their one
+    return true;
+}
+
+void offer::cancel() noexcept {
+    to_.leave_line(*this);
+    confirm_cancel();
+}
+
+// taker
+
+bool taker::look() noexcept {
+    if (offer* const o = from_.first_held_out()) {
+        from_.hand_over(*o, *this);
+        o->ready();
+        return finish_now();
+    }
+    if (from_.ended_) return finish_now();
+    from_.taker_ = this;
+    return true;
+}
+
+void taker::cancel() noexcept {
+    from_.taker_ = nullptr;
+    confirm_cancel();
+}
+
+void taker::rethrow_error() {
+    if (error_) std::rethrow_exception(error_);
+    if (from_.error_) std::rethrow_exception(std::exchange(from_.error_, nullptr));
+    if (from_.cut_short_) {
+        throw std::system_error(std::make_error_code(std::errc::operation_canceled),
+                                "the group in which the items were made was cancelled");
+    }
+}
+
+// funnel
+
+// An error that came after the consumer had gone, or that it did not stay to hear.
+funnel::~funnel() {
+    if (error_) report_error({error_, "a task that made items for a generator which was dropped", {}});
+}
+
+offer* funnel::first_held_out() const noexcept {
+    return first_ && first_->held_out_ && (!in_order_ || first_->place_ == next_place_) ? first_ : nullptr;
+}
+
+// In order, the search is short: tasks begin in the order in which they were started.
+void funnel::stand_in_line(offer& o) noexcept {
+    offer* before = last_;
+    while (in_order_ && before && before->place_ > o.place_) before = before->previous_;
+    o.previous_ = before;
+    o.next_ = before ? before->next_ : first_;
+    (before ? before->next_ : first_) = &o;
+    (o.next_ ? o.next_->previous_ : last_) = &o;
+    o.listed_ = true;
+}
+
+void funnel::leave_line(offer& o) noexcept {
+    (o.previous_ ? o.previous_->next_ : first_) = o.next_;
+    (o.next_ ? o.next_->previous_ : last_) = o.previous_;
+    o.listed_ = o.held_out_ = false;
+}
+
+void funnel::hand_over(offer& o, taker& t) noexcept {
+    leave_line(o);
+    ++next_place_;
+    try {
+        t.put(o.item_);
+    } catch (...) {
+        t.error_ = std::current_exception();
+    }
+}
+
+void funnel::end(const std::exception_ptr& error) noexcept {
+    ended_ = true;
+    error_ = error;
+    if (taker* const t = std::exchange(taker_, nullptr)) t->ready();
+}
+
+void funnel::consumer_gone() noexcept {
+    dropped_ = true;
+    if (crew_) crew_->cancel();
+}
+
+void funnel::crew_gone() noexcept {
+    crew_ = nullptr;
+    if (ended_) return;
+    cut_short_ = true;
+    end(nullptr);
+}
+
+}  // namespace bight::detail

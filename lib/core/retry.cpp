@@ -1,0 +1,91 @@
+#include <bight/core/retry.hpp>
+
+#include <algorithm>
+#include <random>
+#include <stdexcept>
+
+namespace bight {
+
+void retry_history::clear() noexcept {
+    attempts_ = 0;
+    waited_ = duration::zero();
+    errors_.clear();
+}
+
+void retry_history::failed(const std::exception_ptr& error) {
+    if (errors_.size() == capacity) errors_.erase(errors_.begin());
+    errors_.push_back(error);
+}
+
+namespace detail {
+
+namespace {
+
+std::uint64_t own_random() {
+    static thread_local std::uint64_t state = [] {
+        std::random_device seed;
+        return std::uint64_t{seed()} << 32 | seed();
+    }();
+    // SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+    std::uint64_t z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+}  // namespace
+
+retry_state::retry_state(const retry_policy& policy) : policy_(policy) {
+    if (policy.first_delay < duration::zero() || policy.max_delay < duration::zero()) {
+        throw std::invalid_argument("the delay of a retry is negative");
+    }
+    if (!(policy.factor >= 1)) throw std::invalid_argument("the back-off of a retry must not shrink");
+    if (policy.deadline <= duration::zero()) {
+        throw std::invalid_argument("the deadline of a retry is zero or negative");
+    }
+    backoff_ = std::min(policy.first_delay, policy.max_delay);
+}
+
+void retry_state::begin(time_point now) noexcept {
+    start_ = now;
+    end_ = saturating_add(now, policy_.deadline);
+    if (policy_.history) policy_.history->clear();
+}
+
+retry_attempt retry_state::next_attempt(time_point now) {
+    ++attempts_;
+    if (policy_.history) policy_.history->begin_attempt();
+    return {attempts_, now - start_, has_deadline() ? end_ - now : duration::max()};
+}
+
+duration retry_state::pause_after(const std::exception_ptr& error, time_point now) {
+    constexpr duration none(-1);
+    if (policy_.history) policy_.history->failed(error);
+    if (policy_.max_attempts > 0 && attempts_ >= policy_.max_attempts) return none;
+    const duration pause = draw(backoff_);
+    const double grown = static_cast<double>(backoff_.count()) * policy_.factor;
+    backoff_ = grown < static_cast<double>(policy_.max_delay.count())
+                   ? duration(static_cast<duration::rep>(grown))
+                   : policy_.max_delay;
+    if (has_deadline() && pause >= end_ - now) return none;
+    return pause;
+}
+
+std::uint64_t retry_state::random() const {
+    return policy_.random ? policy_.random(policy_.random_context) : own_random();
+}
+
+duration retry_state::draw(duration whole) const {
+    const auto up_to = [this](duration d) {
+        return duration(static_cast<duration::rep>(random() % (static_cast<std::uint64_t>(d.count()) + 1)));
+    };
+    switch (policy_.spread) {
+        case jitter::none: break;
+        case jitter::equal: return whole - whole / 2 + up_to(whole / 2);
+        case jitter::full: return up_to(whole);
+    }
+    return whole;
+}
+
+}  // namespace detail
+}  // namespace bight

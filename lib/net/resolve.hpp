@@ -14,8 +14,8 @@ namespace bight::detail {
 bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6, address& out);
 
 /// All addresses of `host`, in the order in which they are to be tried (RFC 6724, by getaddrinfo(3), on a
-/// helper thread). Throws std::system_error. Cancelling gives up waiting: the helper thread ends in its own
-/// time.
+/// thread of the shared pool). Throws std::system_error. Cancelling gives up waiting: the look-up ends in its
+/// own time.
 task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool only_ipv6);
 
 }  // namespace bight::detail

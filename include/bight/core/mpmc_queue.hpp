@@ -1,0 +1,152 @@
+// A bounded queue for many producers and many consumers, without locks.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace bight::detail {
+
+/// The atomics that production uses. The tests put others in their place, which let an exhaustive search
+/// decide who runs at each operation.
+struct real_atomics {
+    template <class T>
+    using atomic = std::atomic<T>;
+    /// A sequentially consistent fence.
+    static void fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
+};
+
+/// Dmitry Vyukov's bounded MPMC queue ("Bounded MPMC queue", 1024cores.net, 2010), with two changes: any
+/// capacity from 1 (each slot counts in steps of two, so that "full" and "free for the next round" differ
+/// even then), and a bit in the producers' position that closes it for good.
+///
+/// A producer takes position n by moving `tail_` from n to n + 1, and owns slot n mod capacity until it
+/// publishes the value there; a consumer does the same with `head_`. A slot's `turn` says whose it is:
+///
+///     2 n                 free for the producer of position n
+///     2 n + 1             full, for the consumer of position n
+///     2 (n + capacity)    free again, for the producer one round later
+///
+/// Memory orders: `turn` carries the value. The producer's release store after writing the value pairs with
+/// the consumer's acquire load before reading it, and the consumer's release store after taking the value out
+/// with the acquire load of the producer one round later. `head_` and `tail_` only hand out positions: the
+/// compare-and-swap makes each the property of one thread, and a stale read of them fails the swap, or is
+/// noticed by the slot's turn, so relaxed suffices. Closing is relaxed, too: whoever asks `drained` has been
+/// told by other means that it was closed.
+///
+/// Values are first in, first out: those of one producer come out in its order, and each comes out once. A
+/// push and a pop are lock-free but for one gap: between taking a position and publishing it, a producer that
+/// is stopped there hides the values behind its own; to others the queue looks empty meanwhile.
+template <class T, class Atomics = real_atomics>
+class mpmc_queue {
+    static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
+                  "a value that is moved between threads must not throw while it moves: wrap it in a "
+                  "std::unique_ptr");
+
+  public:
+    /// Throws std::bad_alloc. A capacity of 0 counts as 1.
+    explicit mpmc_queue(std::size_t capacity)
+        : capacity_(capacity > 0 ? capacity : 1), slots_(std::make_unique<slot[]>(capacity_)) {
+        for (std::size_t i = 0; i < capacity_; ++i) {
+            slots_[i].turn.store(2 * static_cast<std::uint64_t>(i), std::memory_order_relaxed);
+        }
+    }
+    mpmc_queue(const mpmc_queue&) = delete;
+    mpmc_queue& operator=(const mpmc_queue&) = delete;
+    /// When no other thread uses it any more.
+    ~mpmc_queue() {
+        const std::uint64_t end = tail_.load(std::memory_order_relaxed) >> 1;
+        for (std::uint64_t n = head_.load(std::memory_order_relaxed); n < end; ++n) at(n).value()->~T();
+    }
+
+    std::size_t capacity() const noexcept { return capacity_; }
+
+    enum class outcome : std::uint8_t { done, full, closed };
+
+    /// Moves `value` in; leaves it alone unless `done`.
+    outcome try_push(T& value) noexcept {
+        std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+        for (;;) {
+            if (tail & closed_bit) return outcome::closed;
+            const std::uint64_t n = tail >> 1;
+            slot& s = at(n);
+            const std::uint64_t turn = s.turn.load(std::memory_order_acquire);
+            if (turn == 2 * n) {
+                if (tail_.compare_exchange_weak(tail, tail + position_step, std::memory_order_relaxed,
+                                                std::memory_order_relaxed)) {
+                    ::new (static_cast<void*>(s.memory)) T(std::move(value));
+                    s.turn.store(2 * n + 1, std::memory_order_release);
+                    return outcome::done;
+                }
+            } else if (turn < 2 * n) {
+                return outcome::full;  // its consumer, one round ago, has not been or is not through
+            } else {
+                tail = tail_.load(std::memory_order_relaxed);  // another producer was first
+            }
+        }
+    }
+
+    /// Calls `take(T&&)` with the oldest value. False when there is none.
+    template <class F>
+    bool try_pop(F&& take) noexcept {
+        std::uint64_t n = head_.load(std::memory_order_relaxed);
+        for (;;) {
+            slot& s = at(n);
+            const std::uint64_t turn = s.turn.load(std::memory_order_acquire);
+            if (turn == 2 * n + 1) {
+                if (head_.compare_exchange_weak(n, n + 1, std::memory_order_relaxed,
+                                                std::memory_order_relaxed)) {
+                    T* const value = s.value();
+                    take(std::move(*value));
+                    value->~T();
+                    s.turn.store(2 * (n + capacity_), std::memory_order_release);
+                    return true;
+                }
+            } else if (turn < 2 * n + 1) {
+                return false;
+            } else {
+                n = head_.load(std::memory_order_relaxed);  // another consumer was first
+            }
+        }
+    }
+
+    /// From here on every push gives `closed`. What is in it stays.
+    void close() noexcept { tail_.fetch_or(closed_bit, std::memory_order_relaxed); }
+    /// Whether all that was ever pushed has been taken, or is being taken: only after close, when it is
+    /// final.
+    bool drained() const noexcept {
+        return head_.load(std::memory_order_relaxed) == tail_.load(std::memory_order_relaxed) >> 1;
+    }
+    /// Roughly, while others use it.
+    std::size_t size() const noexcept {
+        const std::uint64_t head = head_.load(std::memory_order_relaxed);
+        const std::uint64_t tail = tail_.load(std::memory_order_relaxed) >> 1;
+        return tail > head ? static_cast<std::size_t>(tail - head) : 0;
+    }
+
+  private:
+    template <class X>
+    using atomic = typename Atomics::template atomic<X>;
+
+    static constexpr std::uint64_t closed_bit = 1;
+    static constexpr std::uint64_t position_step = 2;
+    static constexpr std::size_t line = 64;  // what two threads should not share
+
+    struct slot {
+        atomic<std::uint64_t> turn{0};
+        alignas(T) unsigned char memory[sizeof(T)];
+        T* value() noexcept { return std::launder(reinterpret_cast<T*>(memory)); }
+    };
+    slot& at(std::uint64_t n) const noexcept { return slots_[static_cast<std::size_t>(n % capacity_)]; }
+
+    const std::size_t capacity_;
+    const std::unique_ptr<slot[]> slots_;
+    alignas(line) atomic<std::uint64_t> tail_{0};  // twice the next position to fill, and the closed bit
+    alignas(line) atomic<std::uint64_t> head_{0};  // the next position to empty
+};
+
+}  // namespace bight::detail

@@ -1,0 +1,11 @@
+#include <bight/core/cross_channel.hpp>
+
+#include <bight/core/error.hpp>
+
+#include <system_error>
+
+namespace bight::detail {
+
+void throw_cross_channel_closed() { throw std::system_error(errc::closed, "send to a cross_channel"); }
+
+}  // namespace bight::detail

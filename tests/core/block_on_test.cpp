@@ -1,0 +1,262 @@
+// Plain threads that wait for a reactor's tasks.
+#include <bight/core/block_on.hpp>
+#include <bight/core/error.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+
+#include "support/reactors.hpp"
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using bight::block_on;
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+task<> sleep_long() { co_await bight::sleep_for(1h); }
+task<int> later(int v) {
+    co_await bight::yield();
+    co_return v;
+}
+
+// What a call threw, as text.
+template <class F>
+std::string thrown_by(F f) {
+    try {
+        f();
+    } catch (const bight::run_cancelled&) {
+        return "cancelled";
+    } catch (const std::system_error& e) {
+        if (e.code() == bight::errc::closed) return "closed";
+        if (e.code() == bight::errc::wrong_thread) return "wrong thread: " + std::string(e.what());
+        return e.what();
+    } catch (const std::exception& e) {
+        return e.what();
+    }
+    return "nothing";
+}
+
+}  // namespace
+
+TEST_CASE("block_on gives the value of a task and of a function, run on the reactor's thread") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    const auto here = std::this_thread::get_id();
+    std::thread other([&] {
+        CHECK(block_on(r, [&]() -> task<int> {
+                  co_await bight::sleep_for(1ms);
+                  co_return std::this_thread::get_id() == here ? 7 : 0;
+              }) == 7);
+        CHECK(block_on(r, [&] { return std::this_thread::get_id() == here; }));
+        CHECK(*block_on(r, [] { return std::make_unique<int>(3); }) == 3);
+        CHECK(block_on(r, later(5)) == 5);
+        int ran = 0;
+        block_on(r, [&] { ++ran; });
+        block_on(r, [&]() -> task<> {
+            ++ran;
+            co_return;
+        });
+        CHECK(ran == 2);
+        r.stop();
+    });
+    CHECK_THROWS_AS(on.run(sleep_long()), bight::run_cancelled);
+    other.join();
+}
+
+TEST_CASE("block_on throws what the task or the function threw") {
+    test::reactor_fixture on(bight::demultiplexer_kind::automatic);
+    bight::reactor& r = on.reactor();
+    std::string task_threw;
+    std::string function_threw;
+    std::thread other([&] {
+        task_threw = thrown_by([&] {
+            block_on(r, [&]() -> task<> {
+                co_await bight::yield();
+                throw std::runtime_error("from the task");
+            });
+        });
+        function_threw =
+            thrown_by([&] { block_on(r, [&] { throw std::runtime_error("from the function"); }); });
+        r.stop();
+    });
+    CHECK_THROWS_AS(on.run(sleep_long()), bight::run_cancelled);
+    other.join();
+    CHECK(task_threw == "from the task");
+    CHECK(function_threw == "from the function");
+}
+
+TEST_CASE("block_on on the reactor's own thread is refused, and says what to write") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        const auto own = thrown_by([&] { block_on(on.reactor(), [] {}); });
+        CHECK(own.starts_with("wrong thread"));
+        CHECK(own.find("co_await the task instead") != std::string::npos);
+        bight::reactor another;
+        const auto other = thrown_by([&] { block_on(another, [] {}); });
+        CHECK(other.starts_with("wrong thread"));
+        CHECK(other.find("cross_channel") != std::string::npos);
+        co_return;
+    });
+}
+
+TEST_CASE("a call made before the reactor runs is answered when it does") {
+    test::reactor_fixture on(bight::demultiplexer_kind::automatic);
+    bight::reactor& r = on.reactor();
+    std::atomic<bool> answered{false};
+    std::thread other([&] {
+        answered = block_on(r, [] { return true; });
+        r.stop();
+    });
+    std::this_thread::yield();
+    CHECK_FALSE(answered);
+    CHECK_THROWS_AS(on.run(sleep_long()), bight::run_cancelled);
+    other.join();
+    CHECK(answered);
+}
+
+TEST_CASE("a task of block_on that still waits when the run ends is cancelled, and nobody stays blocked") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    std::string seen;
+    std::atomic<bool> began{false};
+    std::thread other([&] {
+        seen = thrown_by([&] {
+            block_on(r, [&]() -> task<> {
+                began = true;
+                co_await bight::sleep_for(1h);
+            });
+        });
+    });
+    on.run([&]() -> task<> {
+        while (!began) co_await bight::sleep_for(1ms);
+    });
+    other.join();  // before the reactor is destroyed
+    CHECK(seen == "cancelled");
+}
+
+TEST_CASE("stop cancels the tasks of block_on") {
+    test::reactor_fixture on(bight::demultiplexer_kind::automatic);
+    bight::reactor& r = on.reactor();
+    std::string seen;
+    std::thread other([&] {
+        seen = thrown_by([&] {
+            block_on(r, [&]() -> task<> {
+                r.stop();
+                co_await bight::sleep_for(1h);
+            });
+        });
+    });
+    CHECK_THROWS_AS(on.run(sleep_long()), bight::run_cancelled);
+    other.join();
+    CHECK(seen == "cancelled");
+}
+
+TEST_CASE("a reactor that has stopped refuses, and answers again when it runs again") {
+    test::reactor_fixture on(bight::demultiplexer_kind::automatic);
+    bight::reactor& r = on.reactor();
+    on.run([]() -> task<> { co_return; });
+    std::thread refused([&] { CHECK(thrown_by([&] { block_on(r, [] {}); }) == "closed"); });
+    refused.join();
+    std::atomic<int> got{0};
+    std::thread asks;
+    on.run([&]() -> task<> {
+        asks = std::thread([&] { got = block_on(r, [] { return 4; }); });
+        while (got == 0) co_await bight::sleep_for(1ms);
+    });
+    asks.join();
+    CHECK(got == 4);
+}
+
+TEST_CASE("a reactor that is destroyed without having run lets the blocked thread go, with an error") {
+    std::string seen;
+    std::thread other;
+    {
+        test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+        bight::reactor& r = on.reactor();
+        std::atomic<bool> about{false};
+        other = std::thread([&] {
+            about = true;
+            seen = thrown_by([&] { block_on(r, [] {}); });
+        });
+        while (!about) std::this_thread::yield();
+        std::this_thread::sleep_for(5ms);  // it must have called: that is the caller's part
+    }
+    other.join();
+    CHECK(seen == "closed");
+}
+
+TEST_CASE("a reactor that is destroyed with a task of block_on in it cancels the task") {
+    std::string seen;
+    std::thread other;
+    {
+        test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+        bight::reactor& r = on.reactor();
+        std::atomic<bool> began{false};
+        other = std::thread([&] {
+            seen = thrown_by([&] {
+                block_on(r, [&]() -> task<> {
+                    began = true;
+                    co_await bight::sleep_for(1h);
+                });
+            });
+        });
+        while (!began) r.run_once(1ms);
+    }
+    other.join();
+    CHECK(seen == "cancelled");
+}
+
+TEST_CASE("many threads block on one reactor at once, and each gets its own answer") {
+    test::reactor_fixture on(bight::demultiplexer_kind::automatic);
+    bight::reactor& r = on.reactor();
+    constexpr int threads = 4;
+    std::atomic<int> wrong{0};
+    std::atomic<int> left{threads};
+    std::vector<std::thread> others;
+    for (int t = 0; t < threads; ++t) {
+        others.emplace_back([&, t] {
+            for (int i = 0; i < 300; ++i) {
+                const int v = t * 1000 + i;
+                const int got = block_on(r, [v]() -> task<int> {
+                    co_await bight::yield();
+                    co_return v;
+                });
+                if (got != v) ++wrong;
+            }
+            if (--left == 0) r.stop();
+        });
+    }
+    CHECK_THROWS_AS(on.run(sleep_long()), bight::run_cancelled);
+    for (auto& t : others) t.join();
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("threads that call while the reactor stops get an answer or an error, never nothing") {
+    for (int round = 0; round < 100; ++round) {
+        bight::reactor r;
+        std::atomic<int> ended{0};
+        std::vector<std::thread> others;
+        for (int t = 0; t < 3; ++t) {
+            others.emplace_back([&] {
+                const auto seen = thrown_by([&] {
+                    for (;;) block_on(r, []() -> task<> { co_await bight::yield(); });
+                });
+                if (seen == "closed" || seen == "cancelled") ++ended;
+            });
+        }
+        auto main = [&]() -> task<> {
+            for (int i = 0; i < round; ++i) co_await bight::yield();
+        };
+        r.run(main());
+        for (auto& t : others) t.join();
+        CHECK(ended == 3);
+    }
+}

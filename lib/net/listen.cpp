@@ -1,4 +1,5 @@
 // Sockets that listen.
+#include "bound_socket.hpp"
 #include "listening_socket.hpp"
 #include "resolve.hpp"
 
@@ -126,26 +127,51 @@ int adopted(const endpoint& e, const std::string& where) {
 
 }  // namespace
 
-listener listen(const endpoint& where, const listen_options& options) {
-    reactor* home = reactor::current();
-    if (!home)
-        throw std::logic_error("bight::listen is called within a task (no reactor runs on this thread)");
+namespace detail {
+
+address local_address(int fd) noexcept {
+    sockaddr_storage a{};
+    socklen_t size = sizeof a;
+    if (fd < 0 || ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) return {};
+    return address::from_native(&a, size);
+}
+
+bound_socket::bound_socket(const endpoint& where) {
     const std::string text = where.to_string();
-    std::string made;
-    int fd = -1;
     switch (where.kind) {
         case endpoint::kind_type::tcp:
-        case endpoint::kind_type::tcp6: fd = listening_tcp(where, text); break;
-        case endpoint::kind_type::unix_domain: fd = listening_unix(where, text, made); break;
-        case endpoint::kind_type::descriptor: fd = adopted(where, text); break;
+        case endpoint::kind_type::tcp6: fd_ = listening_tcp(where, text); break;
+        case endpoint::kind_type::unix_domain: fd_ = listening_unix(where, text, file_); break;
+        case endpoint::kind_type::descriptor:
+            fd_ = adopted(where, text);
+            listens_ = true;
+            break;
     }
-    socket_guard s(fd);
-    if (where.kind != endpoint::kind_type::descriptor) {
+}
+
+bound_socket::~bound_socket() {
+    if (fd_ < 0) return;
+    if (!file_.empty()) ::unlink(file_.c_str());
+    ::close(fd_);
+}
+
+listening_socket& bound_socket::listen(const endpoint& where, const listen_options& options) && {
+    if (!listens_) {
         const int asked = where.backlog > 0 ? where.backlog : options.backlog;
-        if (::listen(s.get(), asked > 0 ? asked : SOMAXCONN) < 0) fail(errno, "cannot listen at " + text);
+        if (::listen(fd_, asked > 0 ? asked : SOMAXCONN) < 0) {
+            fail(errno, "cannot listen at " + where.to_string());
+        }
     }
-    return listener(
-        detail::listening_socket::make(*home, s.release(), options.when_exhausted, std::move(made)));
+    return listening_socket::make(*reactor::current(), std::exchange(fd_, -1), options.when_exhausted,
+                                  std::exchange(file_, {}));
+}
+
+}  // namespace detail
+
+listener listen(const endpoint& where, const listen_options& options) {
+    if (!reactor::current())
+        throw std::logic_error("bight::listen is called within a task (no reactor runs on this thread)");
+    return listener(detail::bound_socket(where).listen(where, options));
 }
 
 listener listen(std::string_view where, const listen_options& options) {

@@ -1,5 +1,6 @@
 #include "listening_socket.hpp"
 
+#include "bound_socket.hpp"
 #include "socket_transport.hpp"
 
 #include <bight/core/error.hpp>
@@ -52,6 +53,7 @@ listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_polic
         home.demultiplexer().attach(*made);
     } catch (...) {
         ::close(fd);
+        if (!made->unlink_path_.empty()) ::unlink(made->unlink_path_.c_str());
         made->fd = -1;
         delete made;
         throw;
@@ -61,7 +63,7 @@ listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_polic
 
 listening_socket::listening_socket(reactor& home, int socket, exhaustion_policy policy,
                                    std::string&& unlink_path) noexcept
-    : home_(home),
+    : acceptor(home),
       accept_(*this),
       unlink_path_(std::move(unlink_path)),
       reserve_(open_reserve()),
@@ -80,6 +82,7 @@ bool listening_socket::start(accept_awaiter& waiting) noexcept {
         return true;
     }
     waiting_ = &waiting;
+    ++demux->operations;
     if (!go_on()) return false;
     waiting_ = nullptr;
     return true;
@@ -128,7 +131,7 @@ void listening_socket::exhausted(int error) noexcept {
         log(log_level::warning, text);
     }
     if (policy_ == exhaustion_policy::wait || !shed()) {
-        home_.arm(*this, saturating_add(home_.now(), look_again));
+        home().arm(*this, saturating_add(home().now(), look_again));
     }
 }
 
@@ -166,7 +169,7 @@ void listening_socket::expired() noexcept {
 
 void listening_socket::cancel_accept() noexcept {
     if (armed()) {
-        home_.disarm(*this);
+        home().disarm(*this);
     } else if (!accept_.in_flight || !demux || !demux->cancel(accept_)) {
         return;
     }
@@ -176,7 +179,7 @@ void listening_socket::cancel_accept() noexcept {
 void listening_socket::close() noexcept {
     if (!demux) return;
     if (armed()) {
-        home_.disarm(*this);
+        home().disarm(*this);
         accept_awaiter* w = std::exchange(waiting_, nullptr);
         w->error_ = errc::closed;
         w->ready();
@@ -185,24 +188,24 @@ void listening_socket::close() noexcept {
     demux->detach(*this, true);
 }
 
+address listening_socket::local() const { return local_address(fd); }
+
 void listening_socket::describe(std::string& out) const {
-    sockaddr_storage a{};
-    socklen_t size = sizeof a;
-    if (fd < 0 || ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) {
-        out += "a closed listener";
-    } else {
-        out += address::from_native(&a, size).to_string();
-    }
+    const address here = local();
+    out += here ? here.to_string() : "a closed listener";
 }
 
 // accept_awaiter
 
 accept_awaiter::~accept_awaiter() {
     if (fd_ >= 0) ::close(fd_);
+    if (kept_) on_->release();
 }
 
 bool accept_awaiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
+    on_->retain();
+    kept_ = true;
     return on_->start(*this) ? finish_now() : true;
 }
 
@@ -214,6 +217,11 @@ void accept_awaiter::describe(std::string& out) const {
 }
 
 stream accept_awaiter::take() { return stream(socket_transport::make(on_->home(), std::exchange(fd_, -1))); }
+
+int accept_awaiter::take_descriptor(std::error_code& error) noexcept {
+    error = error_;
+    return std::exchange(fd_, -1);
+}
 
 stream accept_awaiter::await_resume() {
     if (error_) {
@@ -239,7 +247,7 @@ result<stream> accept_awaiter::take_result() noexcept {
 
 namespace bight {
 
-listener::listener(detail::listening_socket& s) noexcept : socket_(&s) { s.retain(); }
+listener::listener(detail::acceptor& s) noexcept : socket_(&s) { s.retain(); }
 
 void listener::close() noexcept {
     if (auto* s = std::exchange(socket_, nullptr)) {
@@ -250,11 +258,6 @@ void listener::close() noexcept {
 
 int listener::native_handle() const noexcept { return socket_ ? socket_->handle() : -1; }
 
-address listener::local() const {
-    sockaddr_storage a{};
-    socklen_t size = sizeof a;
-    if (!socket_ || ::getsockname(socket_->handle(), reinterpret_cast<sockaddr*>(&a), &size) < 0) return {};
-    return address::from_native(&a, size);
-}
+address listener::local() const { return socket_ ? socket_->local() : address(); }
 
 }  // namespace bight

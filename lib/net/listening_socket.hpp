@@ -1,10 +1,11 @@
 // What a listener is made of.
 #pragma once
 
+#include "acceptor.hpp"
+
 #include "../demux/demultiplexer.hpp"
 
 #include <bight/core/timer.hpp>
-#include <bight/net/listener.hpp>
 
 #include <cstdint>
 #include <string>
@@ -13,23 +14,17 @@ namespace bight::detail {
 
 /// Accepts for one awaiter at a time, and keeps one descriptor in reserve for the day when there is none
 /// left.
-class listening_socket final : private descriptor, private timer {
+class listening_socket final : public acceptor, private descriptor, private timer {
   public:
     /// Takes over `fd`, which listens. Throws std::system_error; `fd` is closed then.
     static listening_socket& make(reactor& home, int fd, exhaustion_policy policy, std::string unlink_path);
 
-    /// True when it finished at once.
-    bool start(accept_awaiter& waiting) noexcept;
-    void cancel_accept() noexcept;
-    void close() noexcept;
-    int handle() const noexcept { return fd; }
-    reactor& home() const noexcept { return home_; }
-    void describe(std::string& out) const;
-
-    void retain() noexcept { ++references_; }
-    void release() noexcept {
-        if (--references_ == 0) delete this;
-    }
+    bool start(accept_awaiter& waiting) noexcept override;
+    void cancel_accept() noexcept override;
+    void close() noexcept override;
+    int handle() const noexcept override { return fd; }
+    address local() const override;
+    void describe(std::string& out) const override;
 
   private:
     class accepting final : public operation {
@@ -42,7 +37,7 @@ class listening_socket final : private descriptor, private timer {
     };
 
     listening_socket(reactor& home, int fd, exhaustion_policy policy, std::string&& unlink_path) noexcept;
-    ~listening_socket();
+    ~listening_socket() override;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
 
@@ -53,12 +48,10 @@ class listening_socket final : private descriptor, private timer {
     void completed() noexcept;
     void expired() noexcept override;
 
-    reactor& home_;
     accepting accept_;
     accept_awaiter* waiting_ = nullptr;
     std::string unlink_path_;
     int reserve_ = -1;
-    std::uint32_t references_ = 0;
     exhaustion_policy policy_;
     bool exhausted_ = false;  // the last accept found no descriptor
 };

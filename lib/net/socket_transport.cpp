@@ -67,6 +67,7 @@ bool socket_transport::start_connect(connect_operation& op, const address& to) n
     op.address = static_cast<const sockaddr*>(to.native());
     op.address_size = static_cast<socklen_t>(to.native_size());
     if (tcp_) std::memcpy(&tcp_peer_, to.native(), std::min(to.native_size(), sizeof tcp_peer_));
+    ++demux->operations;
     return demux->start(op);
 }
 
@@ -77,6 +78,7 @@ bool socket_transport::cancel_connect(connect_operation& op) noexcept {
 bool socket_transport::read(read_request& request) noexcept {
     if (end_ <= 0 || !demux) [[unlikely]]
         return read_nothing(request);
+    ++demux->operations;
     if (request.into.data) {
         receive_.kind = operation_kind::receive_into;
         receive_.memory = request.into;
@@ -162,6 +164,7 @@ bool socket_transport::write(write_request& request) noexcept {
         request.set_error(errc::closed);
         return true;
     }
+    ++demux->operations;
     if (demux->tries_first() && may_write && request.count == 1) {
         const_buffer& piece = *request.pieces;
         const ssize_t sent = ::send(fd, piece.data, piece.size, MSG_NOSIGNAL);

@@ -18,12 +18,12 @@ class address;
 
 namespace detail {
 
-class listening_socket;
+class acceptor;
 
 class accept_awaiter final : public waiter {
   public:
-    explicit accept_awaiter(listening_socket& on) noexcept : on_(&on) {}
-    accept_awaiter(accept_awaiter&&) noexcept = default;
+    explicit accept_awaiter(acceptor& on) noexcept : on_(&on) {}
+    accept_awaiter(accept_awaiter&& other) noexcept : waiter(std::move(other)), on_(other.on_) {}
     ~accept_awaiter();
 
     bool await_ready() const noexcept { return false; }
@@ -33,15 +33,19 @@ class accept_awaiter final : public waiter {
     }
     stream await_resume();
     result<stream> take_result() noexcept;
+    /// The descriptor alone, which is the caller's from here on; -1, and the reason in `error`.
+    int take_descriptor(std::error_code& error) noexcept;
     void cancel() noexcept override;
     void describe(std::string& out) const override;
 
   private:
     friend class listening_socket;
+    friend class intake;
     bool suspend(promise_base& p) noexcept;
     stream take();
 
-    listening_socket* on_;
+    acceptor* on_;
+    bool kept_ = false;  // from the moment when it is awaited: the listener may be destroyed meanwhile
     int fd_ = -1;
     std::error_code error_;
 };
@@ -53,7 +57,7 @@ class accept_awaiter final : public waiter {
 class listener {
   public:
     listener() noexcept = default;
-    explicit listener(detail::listening_socket& s) noexcept;
+    explicit listener(detail::acceptor& s) noexcept;
     listener(listener&& other) noexcept : socket_(std::exchange(other.socket_, nullptr)) {}
     listener& operator=(listener&& other) noexcept {
         if (this != &other) {
@@ -73,13 +77,14 @@ class listener {
 
     /// Where it listens, with the port that the system chose if none was given.
     address local() const;
+    /// The listening socket; -1 when another reactor has it (see sharding::hand_over).
     int native_handle() const noexcept;
     /// Stops listening; a pending accept ends with errc::closed. Idempotent. A Unix socket's file is removed
     /// if it was made here.
     void close() noexcept;
 
   private:
-    detail::listening_socket* socket_ = nullptr;
+    detail::acceptor* socket_ = nullptr;
 };
 
 /// Listens at `where` on the reactor that runs on this thread. Throws std::system_error with the errno of

@@ -15,12 +15,22 @@ enum class exhaustion_policy : std::uint8_t {
     wait,  ///< leaves them in the backlog, and looks again every 100 ms
 };
 
+/// How a sharded_listener spreads connections over the reactors of a runtime.
+enum class sharding : std::uint8_t {
+    automatic,   ///< reuse_port for TCP where the system has it, else hand_over
+    reuse_port,  ///< each reactor has a socket of its own at the one address (SO_REUSEPORT), and the kernel
+                 ///< chooses by a hash of both ends' addresses; TCP only
+    hand_over,   ///< one reactor accepts, and hands the connections to all in turn
+};
+
 /// Trivial members only (see reactor_options), and so for the others.
 struct listen_options {
     /// How many connections the kernel queues; 0: the system's maximum (SOMAXCONN). An endpoint's backlog=
     /// goes before it.
     int backlog = 0;
     exhaustion_policy when_exhausted = exhaustion_policy::shed;
+    /// For a sharded_listener; a listener that stands alone does not look at it.
+    bight::sharding sharding = bight::sharding::automatic;
 };
 
 struct serve_options {

@@ -1,0 +1,48 @@
+// What a listener stands on.
+#pragma once
+
+#include <bight/core/reactor.hpp>
+#include <bight/net/address.hpp>
+#include <bight/net/listener.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace bight::detail {
+
+/// Where connections come from, for one awaiter at a time. `listener` is the handle that users hold. All
+/// calls come on the reactor's thread.
+class acceptor {
+  public:
+    acceptor(const acceptor&) = delete;
+    acceptor& operator=(const acceptor&) = delete;
+
+    /// True when `waiting` has its answer, a connection or an error. Otherwise it gets it later, from the
+    /// reactor's loop.
+    virtual bool start(accept_awaiter& waiting) noexcept = 0;
+    /// Asks the awaiter that waits to end early; it loses no connection by that.
+    virtual void cancel_accept() noexcept = 0;
+    /// An awaiter that waits gets errc::closed. Idempotent.
+    virtual void close() noexcept = 0;
+    /// The socket that listens, or -1.
+    virtual int handle() const noexcept = 0;
+    virtual address local() const = 0;
+    virtual void describe(std::string& out) const = 0;
+
+    reactor& home() const noexcept { return home_; }
+
+    void retain() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) delete this;
+    }
+
+  protected:
+    explicit acceptor(reactor& home) noexcept : home_(home) {}
+    virtual ~acceptor() = default;
+
+  private:
+    reactor& home_;
+    std::uint32_t references_ = 0;
+};
+
+}  // namespace bight::detail

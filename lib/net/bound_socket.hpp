@@ -1,0 +1,50 @@
+// A socket that is bound and does not listen yet.
+#pragma once
+
+#include <bight/net/address.hpp>
+#include <bight/net/endpoint.hpp>
+#include <bight/net/options.hpp>
+
+#include <string>
+#include <utility>
+
+namespace bight::detail {
+
+class listening_socket;
+
+/// Where the socket `fd` is bound; empty when that cannot be told.
+address local_address(int fd) noexcept;
+
+/// Owns a socket that was bound for `where` (or, for an endpoint `fd:`, a copy of one that listens already),
+/// and the file that was made for it. Thread: any.
+class bound_socket {
+  public:
+    bound_socket() noexcept = default;
+    /// Throws what bight::listen throws.
+    explicit bound_socket(const endpoint& where);
+    bound_socket(bound_socket&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)),
+          listens_(other.listens_),
+          file_(std::exchange(other.file_, {})) {}
+    bound_socket& operator=(bound_socket&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        std::swap(listens_, other.listens_);
+        std::swap(file_, other.file_);
+        return *this;
+    }
+    ~bound_socket();
+
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+    address local() const noexcept { return local_address(fd_); }
+
+    /// Listens, on the reactor that runs on this thread; this object is empty then. Throws what bight::listen
+    /// throws. What it gives is not yet retained.
+    listening_socket& listen(const endpoint& where, const listen_options& options) &&;
+
+  private:
+    int fd_ = -1;
+    bool listens_ = false;
+    std::string file_;
+};
+
+}  // namespace bight::detail

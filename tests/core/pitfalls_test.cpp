@@ -1,14 +1,23 @@
 // The forms that docs/design/pitfalls.md says to write, on whatever compiler builds this: each creates and
-// destroys an object once, and gives its value.
+// destroys an object once, and gives its value. And the mistakes that end the process.
 #include "support/catch.hpp"
+#include "support/child.hpp"
 
 #include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/sleep.hpp>
+#include <bight/core/timeout.hpp>
 
+#include <sys/resource.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <utility>
 #include <vector>
@@ -175,4 +184,286 @@ TEST_CASE("lambdas that are coroutines keep their captures when a scope stores t
     r.run(named_clean_up(heard));
     CHECK(heard == std::vector<std::string>{long_text});
     CHECK(living == 0);
+}
+
+namespace {
+
+// AddressSanitizer keeps temporaries elsewhere than on the stack, and finds their use itself.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool on_the_stack = false;
+#elif defined(__has_feature)
+constexpr bool on_the_stack = !__has_feature(address_sanitizer);
+#else
+constexpr bool on_the_stack = true;
+#endif
+
+const test::witness_pipe* parent = nullptr;
+
+// Tells the parent which line the process is about to end at.
+void ends_at_the_next_line(std::source_location here = std::source_location::current()) {
+    const std::string file = here.file_name();
+    parent->say(file.substr(file.rfind('/') + 1) + ":" + std::to_string(here.line() + 1) + ": ");
+}
+
+struct ended {
+    int status;
+    std::string said;   // by ends_at_the_next_line
+    std::string words;  // on the standard error output
+};
+
+// Runs a task in a group in a process of its own.
+template <class F>
+ended run_apart(F body) {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    test::child c([&](test::witness_pipe pipe) {
+        parent = &pipe;
+        ::signal(SIGABRT, SIG_DFL);
+        const rlimit none{};
+        ::setrlimit(RLIMIT_CORE, &none);
+        ::dup2(ends[1], STDERR_FILENO);
+        ::close(ends[0]);
+        ::close(ends[1]);
+        bight::reactor r;
+        auto root = [&]() -> bight::task<> { co_await bight::with_group(std::ref(body)); };
+        r.run(root());
+        return 0;
+    });
+    ::close(ends[1]);
+    ended e;
+    char buffer[1024];
+    for (ssize_t n; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+        e.words.append(buffer, static_cast<std::size_t>(n));
+    ::close(ends[0]);
+    e.status = c.exit_status();
+    e.said = c.said();
+    return e;
+}
+
+// The process was aborted with a message that names the line, and says `words`.
+template <class F>
+void check_abort(const char* words, F body) {
+    const ended e = run_apart(body);
+    INFO(e.words);
+    CHECK(e.status == 1000 + SIGABRT);
+    CHECK_FALSE(e.said.empty());
+    CHECK(e.words.find(e.said) != std::string::npos);
+    CHECK(e.words.find(words) != std::string::npos);
+}
+
+bight::task<> by_value(std::string text) {
+    co_await bight::yield();
+    (void)text;
+}
+bight::task<> by_const_reference(const std::string& text) {
+    co_await bight::yield();
+    if (text != long_text) std::abort();
+}
+bight::task<> by_rvalue_reference(std::string&& text) {
+    co_await bight::yield();
+    if (text != long_text) std::abort();
+}
+bight::task<> by_two_references(const std::string& first, const std::string& second) {
+    co_await bight::yield();
+    if (first != long_text || second != long_text) std::abort();
+}
+[[gnu::noinline]] bight::task<> of_a_temporary(const std::string& first) {
+    return by_two_references(first, std::string(long_text));
+}
+[[gnu::noinline]] bight::task<> of_a_dead_lambda() {
+    auto dies = [text = long_text]() -> bight::task<> {
+        co_await bight::yield();
+        (void)text;
+    };
+    return dies();
+}
+
+class peer {
+  public:
+    explicit peer(std::string name) : name_(std::move(name)) {}
+    bight::task<> run() const {
+        co_await bight::yield();
+        if (name_ != long_text) std::abort();
+    }
+
+  private:
+    std::string name_;
+};
+
+using bight::group;
+using bight::task;
+
+task<> in_a_group(task<> t) {
+    auto body = [&](group& g) -> task<> {
+        g.spawn(std::move(t));
+        co_return;
+    };
+    co_await bight::with_group(body);
+}
+
+constexpr auto again = "it was awaited before, or moved from";
+constexpr auto of_lambda = "is the body of a lambda with captures, which may be gone";
+constexpr auto of_reference = "has a parameter by const or rvalue reference, which may be gone";
+
+}  // namespace
+
+TEST_CASE("a task that is awaited or started again ends the process, naming the line") {
+    check_abort(again, [](group&) -> task<> {
+        auto t = by_value(long_text);
+        co_await std::move(t);
+        ends_at_the_next_line();
+        co_await std::move(t);
+    });
+    check_abort(again, [](group&) -> task<> {
+        auto t = by_value(long_text);
+        auto moved = std::move(t);
+        co_await std::move(moved);
+        ends_at_the_next_line();
+        co_await bight::with_timeout(std::move(t), std::chrono::hours(1));
+    });
+    check_abort(again, [](group& g) -> task<> {
+        auto t = by_value(long_text);
+        g.spawn(std::move(t));
+        ends_at_the_next_line();
+        g.spawn(std::move(t));
+        co_return;
+    });
+    check_abort(again, [](group&) -> task<> {
+        auto t = by_value(long_text);
+        auto moved = std::move(t);
+        ends_at_the_next_line();
+        bight::reactor::current()->start(std::move(t));
+        co_await std::move(moved);
+    });
+}
+
+TEST_CASE("a scope that would start it later refuses the task of a lambda with captures, naming the line") {
+    check_abort(of_lambda, [](group& g) -> task<> {
+        ends_at_the_next_line();
+        g.spawn(
+            [text = long_text]() -> task<> { co_await by_value(text); }());  // bight-lint: allow kept-lambda
+        co_return;
+    });
+    check_abort(of_lambda, [](group& g) -> task<> {
+        int n = 0;
+        auto counts = [&n]() mutable -> task<> {
+            co_await bight::yield();
+            ++n;
+        };
+        ends_at_the_next_line();
+        g.spawn(counts());  // bight-lint: allow kept-lambda
+        co_return;
+    });
+    check_abort(of_lambda, [](group& g) -> task<> {
+        auto generic = [&g](auto text) -> task<> {
+            co_await by_value(text);
+            g.cancel();
+        };
+        ends_at_the_next_line();
+        g.spawn(generic(long_text));  // bight-lint: allow kept-lambda
+        co_return;
+    });
+    check_abort(of_lambda, [](group& g) -> task<> {
+        auto cancels = [&g]() -> task<> {
+            g.cancel();
+            co_return;
+        };
+        ends_at_the_next_line();
+        bight::reactor::current()->start(cancels());  // bight-lint: allow kept-lambda
+        co_return;
+    });
+}
+
+TEST_CASE("a scope that would start it later refuses a task that may refer to a temporary, naming the line") {
+    check_abort(of_reference, [](group& g) -> task<> {
+        ends_at_the_next_line();
+        g.spawn(by_const_reference(long_text + "!"));
+        co_return;
+    });
+    check_abort(of_reference, [](group& g) -> task<> {
+        ends_at_the_next_line();
+        g.spawn(by_rvalue_reference(std::string(long_text)));
+        co_return;
+    });
+    check_abort(of_reference, [](group& g) -> task<> {
+        ends_at_the_next_line();
+        g.spawn(peer(long_text).run());
+        co_return;
+    });
+    check_abort(of_reference, [](group&) -> task<> {
+        ends_at_the_next_line();
+        bight::reactor::current()->start(by_const_reference(long_text));
+        co_return;
+    });
+}
+
+TEST_CASE("a task whose reference is to an object of a function that has returned ends the process") {
+    if (!on_the_stack) return;
+    check_abort("refers to an object which is gone", [](group&) -> task<> {
+        auto t = of_a_temporary(long_text);
+        ends_at_the_next_line();
+        co_await std::move(t);
+    });
+    // In a group no line awaits it: the message has the one where it begins.
+    const ended e = run_apart([](group& g) -> task<> {
+        g.spawn([](const char* text) { return by_const_reference(text); }, "text");
+        co_return;
+    });
+    CHECK(e.status == 1000 + SIGABRT);
+    CHECK(e.words.find("refers to an object which is gone") != std::string::npos);
+    CHECK(e.words.find("this is where the task begins") != std::string::npos);
+#ifndef __clang__  // which does not tell where the lambda is
+    check_abort("refers to an object which is gone", [](group&) -> task<> {
+        auto t = of_a_dead_lambda();
+        ends_at_the_next_line();
+        co_await std::move(t);
+    });
+#else
+    (void)&of_a_dead_lambda;
+#endif
+}
+
+TEST_CASE("tasks that refer to what lives, or that a scope stores, are no mistake") {
+    const ended e = run_apart([](group& g) -> task<> {
+        const peer p(long_text);
+        auto named = [&]() -> task<> { co_await p.run(); };
+        auto one_of_two = [&](const std::string& text) -> task<> { co_await by_const_reference(text); };
+        auto no_captures = [](const std::string& text) -> task<> { co_await by_const_reference(text); };
+        auto keeps = [text = long_text]() mutable -> task<> {
+            co_await by_const_reference(text);
+            text.clear();
+        };
+        co_await named();
+        co_await [&]() -> task<> { co_await p.run(); }();
+        co_await by_const_reference(std::string(long_text));
+        co_await by_rvalue_reference(std::string(long_text));
+        co_await by_two_references(long_text, std::string(long_text));
+        co_await one_of_two(std::string(long_text));
+        co_await bight::with_timeout(by_const_reference(std::string(long_text)), std::chrono::hours(1));
+        co_await bight::with_timeout([&]() -> task<> { co_await p.run(); }(), std::chrono::hours(1));
+        auto t = named();
+        co_await std::move(t);
+        auto u = by_const_reference(long_text);
+        co_await std::move(u);
+        auto v = p.run();
+        co_await std::move(v);
+        co_await in_a_group(named());  // which waits for it, as the caller does
+        co_await in_a_group(by_const_reference(std::string(long_text)));
+        g.spawn(by_value(long_text));
+        g.spawn([]() -> task<> { co_await bight::yield(); }());
+        g.spawn(keeps);
+        g.spawn(no_captures, long_text);
+        g.spawn(by_const_reference, long_text);
+        g.spawn(by_const_reference, std::cref(long_text));
+        g.spawn(by_rvalue_reference, std::string(long_text));
+        g.spawn(&peer::run, p);
+        g.spawn([](const auto& text) { return by_const_reference(text); }, std::string(long_text));
+        bight::reactor::current()->start(keeps);
+        bight::reactor::current()->start(by_const_reference, long_text);
+        bight::reactor::current()->start(by_value(long_text));
+        for (int i = 0; i < 5; ++i) co_await bight::yield();
+    });
+    INFO(e.words);
+    CHECK(e.status == 0);
+    CHECK(e.words.empty());
 }

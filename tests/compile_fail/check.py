@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Checks that a program with a mistake does not compile, and that the compiler says what to write instead.
+
+usage: check.py FILE.cpp COMPILER [ARGUMENT...]
+
+FILE.cpp is compiled twice, with -Wall -Wextra -Werror: as it is, which must succeed, and with MISTAKE defined,
+which must fail with a diagnostic that contains the text of each comment "// expect: TEXT" in the file ("expect
+g++:" and "expect clang:" are for one compiler). The last line is a summary in the form of Catch2.
+"""
+import re
+import subprocess
+import sys
+
+
+def compiled(command):
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    return result.returncode == 0, result.stdout
+
+
+def main():
+    source, command = sys.argv[1], sys.argv[2:]
+    version = subprocess.run(command + ["--version"], stdout=subprocess.PIPE, text=True, errors="replace").stdout
+    compiler = "clang" if "clang" in version else "g++"
+    with open(source, encoding="utf-8") as text:
+        wanted = re.findall(r"^// expect(?: (\S+))?: (.+)$", text.read(), re.MULTILINE)
+    texts = [text for only, text in wanted if only in ("", compiler)]
+
+    # Colours and the quotes of a locale would get between the words.
+    command = command + ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fno-diagnostics-color", "-fsyntax-only",
+                         source]
+    failures = []
+    good, output = compiled(command)
+    if not good:
+        failures.append("the program without the mistake does not compile:\n" + output)
+    accepted, output = compiled(command + ["-DMISTAKE"])
+    if accepted:
+        failures.append("the mistake compiles")
+    flat = " ".join(output.split())
+    for text in texts:
+        if text not in flat:
+            failures.append(f"the diagnostic does not say \"{text}\":\n{output}")
+    if not texts:
+        failures.append("the file expects nothing")
+
+    for failure in failures:
+        print(f"{source}: {failure}")
+    if failures:
+        print("test cases: 1 | 1 failed")
+        return 1
+    print(f"All tests passed ({2 + len(texts)} assertions in 1 test case)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

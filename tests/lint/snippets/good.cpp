@@ -1,0 +1,99 @@
+// What coroutine_idioms.py must not report. Read, never compiled.
+// clang-format off
+#define AWAIT(x) (co_await x) + (co_await x)  // a directive is not read
+thread_local int depth = 0;
+int& depth_here() { return depth; }
+
+task<> declarations() {
+    while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
+    if (const bool ok = co_await ready()) go();
+    if (auto v = co_await ready(); v) go();
+    if (std::optional<std::pair<int, int>> v = co_await ready()) go();
+    for (auto& item : co_await items()) go(item);
+    for (auto v = co_await first(); v; v = co_await next()) go(v);
+    while (auto* p = co_await pointer()) go(p);
+    switch (const auto kind = co_await kind_of(x)) { default: break; }
+    const auto [a, b] = co_await both();
+    auto& [c, d] = co_await both();
+    std::string text = "co_await x; co_await y" + R"(co_await "z" ? a : b)";
+    const char quote = '"';
+    const long number = 1'000'000;
+    // co_await in a comment, and co_await
+    go(c ? a : b, number, quote, text, d);
+    co_await peer.write(c ? a : b);
+    table[index] = co_await first();
+    sum += (co_await first()).value;
+    if (done) co_return co_await first();
+    int list[] = {1, 2, 3};
+}
+
+task<> lambdas(group& g, std::string name) {
+    auto body = [name](group& inner) -> task<> {
+        co_await yield();
+        inner.spawn([name, &inner]() -> task<> { co_await yield(); });
+        co_await yield();
+    };
+    co_await with_group(std::move(body));
+    co_await with_group([&](group& inner) -> task<> {
+        co_await yield();
+        if (const bool ok = co_await ready()) co_await yield();
+    });
+    co_await [&]() -> task<> { co_await yield(); }();
+    co_await with_timeout([&]() -> task<> { co_await yield(); }(), 1s);
+    g.spawn([name]() -> task<> { co_await yield(); });
+    g.spawn([]() -> task<> { co_await yield(); }());
+    g.spawn(body);
+    const int now = [&] { return name.size(); }();
+    co_await wait([this] { return done_; });
+    co_await connect({.port = 1, .again = true});
+    co_await connect(options{});
+    std::sort(all.begin(), all.end(), [name](auto& a, auto& b) { return a < b; });
+    co_await yield();
+}
+
+int main() {
+    reactor r;
+    std::string name;
+    r.run([&]() -> task<> { co_await yield(); }());
+    auto t = [&]() -> task<> { co_await yield(); };
+    r.run(t());
+    ++depth;
+    return depth ? 1 : 0;
+}
+
+struct options {
+    int a = 1;
+    int b{2};
+};
+
+class holder : public base {
+  public:
+    holder() : a_{1}, b_(2) { go(); }
+    task<> run() {
+        ++depth_here();
+        static int count = 0;
+        that.depth = ++count;
+        struct local {
+            int call() { return depth; }
+        };
+        co_await yield();
+    }
+};
+
+task<> excused() {
+    const int sum = co_await first() + co_await second();  // bight-lint: allow one-await both are ready at once
+    // bight-lint: allow condition this compiler is new enough,
+    // and a local is at the top level
+    while (co_await ready()) go();
+}
+
+#if defined(ONE)
+task<> branches() {
+    if (a) {
+#else
+task<> branches() {
+    if (b) {
+#endif
+        co_await yield();
+    }
+}

@@ -1,10 +1,13 @@
-// What the runtime costs without a kernel: nanoseconds for each step, the median of several rounds, and the
-// lowest and highest of them in parentheses. usage: tasks [ROUNDS]          5 to 100, 7 unless told otherwise
+// What the runtime costs without a kernel: a line for each figure, with its name, the median of several
+// rounds in nanoseconds, and the lowest and highest of them. No step may allocate memory once the first round
+// has run; one that does ends the program. usage: tasks [ROUNDS]          5 to 100, 7 unless told otherwise
 #include "bench.hpp"
+#include "count_allocations.hpp"
 
 #include <bight/bight.hpp>
 
 #include <memory>
+#include <optional>
 
 namespace {
 
@@ -13,32 +16,45 @@ constexpr int yields = 500'000;
 constexpr int spawns = 200'000;
 constexpr int spawned_at_once = 1000;
 constexpr int pending_timers = 1'000'000;
-constexpr int cancelled = 100'000;
+constexpr int cancelled = 20'000;
+constexpr int messages = 500'000;
+constexpr int locks = 2'000'000;
+constexpr int parked = 100'000;
 
 class stopwatch {
   public:
     double ns_each(int steps) const {
         return std::chrono::duration<double, std::nano>(bench::clock::now() - from_).count() / steps;
     }
+    std::size_t allocations() const { return bench::allocations() - allocations_; }
 
   private:
+    std::size_t allocations_ = bench::allocations();
     bench::clock::time_point from_ = bench::clock::now();
+};
+
+struct measured {
+    double ns = 0;
+    std::size_t allocations = 0;
+
+    measured(const stopwatch& watch, int steps)
+        : ns(watch.ns_each(steps)), allocations(watch.allocations()) {}
 };
 
 bight::task<int> add_one(int to) { co_return to + 1; }
 
-bight::task<double> call_and_return() {
+bight::task<measured> call_and_return() {
     const stopwatch watch;
     int sum = 0;
     for (int i = 0; i < calls; ++i) sum = co_await add_one(sum);
     if (sum != calls) std::abort();
-    co_return watch.ns_each(calls);
+    co_return measured(watch, calls);
 }
 
-bight::task<double> yield_to_the_queue() {
+bight::task<measured> yield_to_the_queue() {
     const stopwatch watch;
     for (int i = 0; i < yields; ++i) co_await bight::yield();
-    co_return watch.ns_each(yields);
+    co_return measured(watch, yields);
 }
 
 bight::task<> count(int& counter) {
@@ -46,7 +62,7 @@ bight::task<> count(int& counter) {
     co_return;
 }
 
-bight::task<double> spawn_and_join() {
+bight::task<measured> spawn_and_join() {
     const stopwatch watch;
     int counter = 0;
     for (int i = 0; i < spawns; i += spawned_at_once) {
@@ -57,7 +73,7 @@ bight::task<double> spawn_and_join() {
         co_await bight::with_group(body);
     }
     if (counter != spawns) std::abort();
-    co_return watch.ns_each(spawns);
+    co_return measured(watch, spawns);
 }
 
 class silent_timer final : public bight::detail::timer {
@@ -70,7 +86,7 @@ bight::time_point some_deadline(bight::time_point now, int i) {
 }
 
 // One timer at a time, on top of a million that stay.
-bight::task<double> arm_and_disarm() {
+bight::task<measured> arm_and_disarm() {
     bight::reactor& here = *bight::reactor::current();
     const auto now = here.now();
     const auto pending = std::make_unique<silent_timer[]>(pending_timers);
@@ -82,45 +98,92 @@ bight::task<double> arm_and_disarm() {
         here.arm(one, some_deadline(now, i));
         here.disarm(one);
     }
-    const double each = watch.ns_each(pending_timers);
+    const measured each(watch, pending_timers);
     for (int i = 0; i < pending_timers; ++i) here.disarm(pending[static_cast<std::size_t>(i)]);
     co_return each;
-}
-
-// A million are armed, and then disarmed in the order of arming.
-bight::task<double> arm_all_disarm_all() {
-    bight::reactor& here = *bight::reactor::current();
-    const auto now = here.now();
-    const auto timers = std::make_unique<silent_timer[]>(pending_timers);
-    const stopwatch watch;
-    for (int i = 0; i < pending_timers; ++i)
-        here.arm(timers[static_cast<std::size_t>(i)], some_deadline(now, i));
-    for (int i = 0; i < pending_timers; ++i) here.disarm(timers[static_cast<std::size_t>(i)]);
-    co_return watch.ns_each(pending_timers);
 }
 
 bight::task<> sleep_long() { co_await bight::sleep_for(std::chrono::hours(1)); }
 
 // From the request until the task has unwound and its group has forgotten it.
-bight::task<double> cancel_and_unwind() {
-    stopwatch watch;
+bight::task<measured> cancel_and_unwind() {
+    std::optional<stopwatch> watch;
     auto body = [&](bight::group& g) -> bight::task<> {
         for (int i = 0; i < cancelled; ++i) g.spawn(sleep_long());
         co_await bight::yield();  // they have begun, and sleep
-        watch = stopwatch();
+        watch.emplace();
         g.cancel();
     };
     co_await bight::with_group(body);
-    co_return watch.ns_each(cancelled);
+    co_return measured(*watch, cancelled);
 }
 
-void measure(const char* name, bight::task<double> (*subject)(), unsigned rounds) {
+// One task sends, another receives, and both would rather wait than not: a message and its way through the
+// ready queue.
+bight::task<measured> send_and_receive() {
+    bight::channel<int> numbers(64);
+    if (!numbers.try_send(0)) std::abort();  // so that it has its buffer
+    if (!numbers.try_receive()) std::abort();
+    auto produce = [&]() -> bight::task<> {
+        for (int i = 0; i < messages; ++i) co_await numbers.send(i);
+        numbers.close();
+    };
+    auto consume = [&]() -> bight::task<> {
+        int expected = 0;
+        while (auto got = co_await numbers.receive()) {
+            if (*got != expected++) std::abort();
+        }
+        if (expected != messages) std::abort();
+    };
+    const stopwatch watch;
+    co_await bight::when_all(produce(), consume());
+    co_return measured(watch, messages);
+}
+
+bight::task<measured> lock_and_unlock() {
+    bight::mutex m;
+    int counter = 0;
+    const stopwatch watch;
+    for (int i = 0; i < locks; ++i) {
+        const auto held = co_await m.lock();
+        ++counter;
+    }
+    if (counter != locks) std::abort();
+    co_return measured(watch, locks);
+}
+
+void measure(const char* name, bight::task<measured> (*subject)(), unsigned rounds) {
     std::vector<double> results;
     bight::reactor r;
-    for (unsigned i = 0; i < rounds; ++i) results.push_back(r.run(subject()));
+    r.run(subject());  // fills the pools
+    for (unsigned i = 0; i < rounds; ++i) {
+        const measured one = r.run(subject());
+        results.push_back(one.ns);
+        if (one.allocations > 0) {
+            std::printf("%s: %zu allocations, where there should be none\n", name, one.allocations);
+            std::exit(1);
+        }
+    }
     const auto [lowest, highest] = std::minmax_element(results.begin(), results.end());
-    std::printf("%-44s %8.1f ns  (%.1f to %.1f)\n", name, bench::median(results), *lowest, *highest);
+    std::printf("%-8s %8.1f ns  (%.1f to %.1f)\n", name, bench::median(results), *lowest, *highest);
     std::fflush(stdout);
+}
+
+bight::task<> park(bight::deferred<> until) { co_await until; }
+
+// What a task that waits for something costs in memory, its place in a group included.
+bight::task<> bytes_of_parked_tasks() {
+    bight::deferred<> until;
+    const double before = bench::resident_bytes(static_cast<unsigned>(::getpid()));
+    auto body = [&](bight::group& g) -> bight::task<> {
+        for (int i = 0; i < parked; ++i) g.spawn(park(until));
+        co_await bight::yield();
+        const double after = bench::resident_bytes(static_cast<unsigned>(::getpid()));
+        std::printf("%-8s %8.0f bytes for each of %d tasks that wait\n", "parked", (after - before) / parked,
+                    parked);
+        g.cancel();
+    };
+    co_await bight::with_group(body);
 }
 
 }  // namespace
@@ -128,10 +191,15 @@ void measure(const char* name, bight::task<double> (*subject)(), unsigned rounds
 int main(int count, char** arguments) {
     bench::live_at_most(300);
     const unsigned rounds = std::max(5U, bench::number(count, arguments, 1, 7, 100));
-    measure("call of a task and return", call_and_return, rounds);
-    measure("yield to the ready queue", yield_to_the_queue, rounds);
-    measure("spawn in a group and join", spawn_and_join, rounds);
-    measure("timer: arm and disarm, 1M pending", arm_and_disarm, rounds);
-    measure("timer: arm 1M, then disarm them all; each", arm_all_disarm_all, rounds);
-    measure("cancel and unwind one of 100k sleeping tasks", cancel_and_unwind, rounds);
+    {
+        bight::reactor r;
+        r.run(bytes_of_parked_tasks());
+    }
+    measure("call", call_and_return, rounds);
+    measure("yield", yield_to_the_queue, rounds);
+    measure("spawn", spawn_and_join, rounds);
+    measure("timer", arm_and_disarm, rounds);
+    measure("channel", send_and_receive, rounds);
+    measure("mutex", lock_and_unlock, rounds);
+    measure("cancel", cancel_and_unwind, rounds);
 }

@@ -106,11 +106,16 @@ selected_tests() {
     done
 }
 
-# What to build for them: a program for each room, or everything; the tests of the samples need the samples.
+# What to build for them: a program for each room, or everything; the tests of the samples need the samples, and those
+# that run no program need the build files alone.
 targets() {
     if [ -n "$words" ]; then
         selected_tests "$1" | sed 's|/.*||' | sort -u | while read -r room; do
-            [ "$room" = samples ] && echo all || echo "tests/${room}_tests"
+            case $room in
+            samples) echo all ;;
+            compile_fail | lint) echo build.ninja ;;
+            *) echo "tests/${room}_tests" ;;
+            esac
         done
     fi
 }

@@ -6,11 +6,30 @@
 #include <bight/core/promise.hpp>
 #include <bight/core/waiter.hpp>
 
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
 namespace bight::detail {
 
 namespace {
 
+// "3.2 s", "2 h 05 min": two figures that matter.
+std::string in_words(std::uint32_t ticks) {
+    const std::uint32_t seconds = ticks / reactor::ticks_per_second;
+    char text[48];
+    if (seconds < 60) {
+        std::snprintf(text, sizeof text, "%.1f s", static_cast<double>(ticks) / reactor::ticks_per_second);
+    } else if (seconds < 3600) {
+        std::snprintf(text, sizeof text, "%u min %02u s", seconds / 60, seconds % 60);
+    } else {
+        std::snprintf(text, sizeof text, "%u h %02u min", seconds / 3600, seconds / 60 % 60);
+    }
+    return text;
+}
+
 struct printer {
+    std::uint32_t now;
     std::string out;
     std::size_t depth = 0;
 
@@ -24,10 +43,11 @@ struct printer {
             out += ": waits for ";
             w->describe(out);
             if (j.cancel_requested()) out += " (cancelled)";
+            out += ", " + in_words(now - j.since());
         } else {
-            out += ": ready";
+            out += j.running() ? ": running" : ": ready";
         }
-        out += '\n';
+        out += " (age " + in_words(now - j.started()) + ")\n";
         for (const promise_base* frame = j.innermost(); frame; frame = frame->parent()) {
             indent(1);
             out += "in " + describe_location(frame->where()) + "\n";
@@ -43,8 +63,8 @@ struct printer {
 
 }  // namespace
 
-std::string reactor_state::dump() const {
-    printer p;
+std::string reactor_state::dump(std::uint32_t tick) const {
+    printer p{tick, {}};
     for (const job* root : roots) p.print(*root);
     if (roots.empty()) p.out = "no tasks\n";
     return std::move(p.out);

@@ -181,6 +181,8 @@ void log(log_level level, std::string_view message) noexcept {
             handler(level, message, context);
         } else if (level == log_level::warning) {
             print("bight: warning: " + std::string(message) + "\n");
+        } else if (level == log_level::requested) {
+            print("bight: " + std::string(message) + "\n");
         }
     } catch (...) {
         std::fputs("bight: a message could not be logged\n", stderr);

@@ -1,18 +1,17 @@
 // The frames that a reactor keeps for reuse.
 #pragma once
 
+#include <bight/core/frame_pool.hpp>
+
 #include <array>
 #include <cstddef>
 
 namespace bight::detail {
 
-/// Free blocks by size, in steps of 32 bytes. Blocks are plain allocations, so one may be freed anywhere:
+/// Free blocks by size class. Blocks are plain allocations, so one may be freed anywhere:
 /// into the cache of whichever reactor runs there, or to the heap.
 class frame_cache {
   public:
-    static constexpr std::size_t granularity = 32;
-    static constexpr std::size_t classes = 128;
-    static constexpr std::size_t largest = granularity * classes;
     /// What a reactor keeps at most; beyond it, freed frames go back to the heap.
     static constexpr std::size_t kept_bytes = std::size_t{64} << 20;
 
@@ -21,15 +20,11 @@ class frame_cache {
     frame_cache& operator=(const frame_cache&) = delete;
     ~frame_cache();
 
-    static std::size_t class_of(std::size_t size) noexcept {
-        return size == 0 ? 0 : (size - 1) / granularity;
-    }
-
     void* take(std::size_t i) noexcept {
         free_block* block = free_[i];
         if (block) {
             free_[i] = block->next;
-            bytes_ -= (i + 1) * granularity;
+            bytes_ -= (i + 1) * frame_granularity;
         }
         return block;
     }
@@ -39,7 +34,7 @@ class frame_cache {
         auto* block = static_cast<free_block*>(memory);
         block->next = free_[i];
         free_[i] = block;
-        bytes_ += (i + 1) * granularity;
+        bytes_ += (i + 1) * frame_granularity;
         return true;
     }
 
@@ -47,7 +42,7 @@ class frame_cache {
     struct free_block {
         free_block* next;
     };
-    std::array<free_block*, classes> free_{};
+    std::array<free_block*, frame_classes> free_{};
     std::size_t bytes_ = 0;
 };
 

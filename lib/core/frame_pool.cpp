@@ -3,23 +3,27 @@
 
 #include <bight/core/frame_pool.hpp>
 
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
 
 namespace bight::detail {
 
-thread_state& this_thread() noexcept {
-    static constinit thread_local thread_state state;
-    return state;
-}
+static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16, "check_frame_layout relies on it");
+
+namespace {
+
+constinit thread_local thread_state here;
+
+}  // namespace
+
+thread_state& this_thread() noexcept { return here; }
 
 frame_cache::~frame_cache() {
-    for (std::size_t i = 0; i < classes; ++i) {
+    for (std::size_t i = 0; i < frame_classes; ++i) {
         while (free_block* block = free_[i]) {
             free_[i] = block->next;
-            ::operator delete(block, (i + 1) * granularity);
+            ::operator delete(block, frame_class_size(i));
         }
     }
 }
@@ -36,43 +40,40 @@ frame_cache::~frame_cache() {
 #define BIGHT_KEEP_FRAMES 1
 #endif
 
-void* allocate_frame(std::size_t size) {
-    thread_state& here = this_thread();
-    void* block = nullptr;
-    if (size <= frame_cache::largest) {
-        const std::size_t i = frame_cache::class_of(size);
-        if (BIGHT_KEEP_FRAMES && here.frames) block = here.frames->take(i);
-        if (!block) block = ::operator new((i + 1) * frame_cache::granularity);
-    } else {
-        block = ::operator new(size);
+// These are not inlined into coroutines, which is why they may use the thread's state directly.
+
+[[gnu::noinline]] void* allocate_frame_of_class(std::size_t i) {
+    if (BIGHT_KEEP_FRAMES && here.frames) {
+        if (void* kept = here.frames->take(i)) {
+            ++here.live_frames;
+            return kept;
+        }
     }
+    void* block = ::operator new(frame_class_size(i));
     ++here.live_frames;
-    here.newest_frame = block;
     return block;
 }
 
-void free_frame(void* block, std::size_t size) noexcept {
-    thread_state& here = this_thread();
+[[gnu::noinline]] void free_frame_of_class(void* block, std::size_t i) noexcept {
     --here.live_frames;
-    if (size > frame_cache::largest) {
-        ::operator delete(block, size);
-        return;
-    }
-    const std::size_t i = frame_cache::class_of(size);
     if (BIGHT_KEEP_FRAMES && here.frames && here.frames->keep(block, i)) return;
-    ::operator delete(block, (i + 1) * frame_cache::granularity);
+    ::operator delete(block, frame_class_size(i));
 }
 
-long live_frames() noexcept { return this_thread().live_frames; }
+[[gnu::noinline]] void* allocate_large_frame(std::size_t size) {
+    void* block = ::operator new(size);
+    ++here.live_frames;
+    return block;
+}
 
-// The miscompiled frame's promise lies 8 bytes off, and so does the frame's address that is computed from it.
-// Copying the coroutine's parameters may create other coroutines between the allocation and this call; their
-// frames are far away, which is why only a near miss counts.
-void check_frame_layout(void* frame) noexcept {
-    const auto got = reinterpret_cast<std::uintptr_t>(frame);
-    const auto made = reinterpret_cast<std::uintptr_t>(this_thread().newest_frame);
-    const std::uintptr_t off = got > made ? got - made : made - got;
-    if (off == 0 || off > 16) return;
+[[gnu::noinline]] void free_large_frame(void* block, std::size_t size) noexcept {
+    --here.live_frames;
+    ::operator delete(block, size);
+}
+
+long live_frames() noexcept { return here.live_frames; }
+
+void frame_is_laid_out_wrongly() noexcept {
     std::fputs(
         "bight: g++ compiled a coroutine wrongly (GCC PR 106188): it has a co_await in the condition of an "
         "if, while, "

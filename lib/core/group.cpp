@@ -14,9 +14,9 @@ void group_job::reap() noexcept { group_->ended(*this); }
 
 }  // namespace detail
 
-void group::start(detail::group_job& job, task<>&& t) noexcept {
+void group::start(detail::group_job& job, task<>&& t, std::source_location where) noexcept {
     job.task_ = std::move(t).release();
-    if (!job.task_) detail::misused_task();
+    if (!job.task_) detail::misused_task(where);
     job.group_ = this;
     job.next_ = first_;
     if (first_) first_->previous_ = &job;

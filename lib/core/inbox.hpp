@@ -46,9 +46,12 @@ class inbox {
         return old != nullptr;
     }
 
+    /// Only while awake.
+    bool empty() const noexcept { return top_.load(std::memory_order_relaxed) == nullptr; }
+
     /// Everything that was pushed, oldest first, linked through `next`. Only while awake.
     posted* take() noexcept {
-        if (top_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+        if (empty()) return nullptr;
         posted* stack = top_.exchange(nullptr, std::memory_order_acquire);
         posted* queue = nullptr;
         while (stack) {

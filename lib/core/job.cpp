@@ -1,19 +1,35 @@
 #include <bight/core/job.hpp>
 
 #include "error_trace.hpp"
+#include "thread_state.hpp"
 
 #include <bight/core/promise.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/waiter.hpp>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
 namespace bight::detail {
 
-void misused_task() noexcept {
-    std::fputs("bight: a task was awaited that is empty: it was moved from, or awaited before\n", stderr);
+namespace {
+
+void print_line(std::source_location at) noexcept {
+    if (at.line() == 0) return;
+    std::fprintf(stderr, "%s:%u: ", at.file_name(), static_cast<unsigned>(at.line()));
+}
+
+}  // namespace
+
+void misused_task(std::source_location where) noexcept {
+    std::fputs("bight: ", stderr);
+    print_line(where);
+    std::fputs(
+        "a task was awaited or started that is empty: it was awaited before, or moved from\n"
+        "bight: a task runs once; call the coroutine again for another run\n",
+        stderr);
     std::abort();
 }
 
@@ -21,19 +37,26 @@ void misused_task() noexcept {
 
 job::~job() { delete trace_; }
 
+void job::attach(reactor& home, job* parent, promise_base& root) noexcept {
+    home_ = &home;
+    parent_ = parent;
+    innermost_ = &root;
+    started_ = since_ = home.tick();
+    home.count_task(1);
+    if (parent && parent->cancel_requested_) cancel_requested_ = true;
+}
+
 void job::start(reactor& home, job* parent, promise_base& root) noexcept {
-    start_now(home, parent, root);
+    attach(home, parent, root);
     stage_ = stage::starting;
     home.schedule(*this);
 }
 
 std::coroutine_handle<> job::start_now(reactor& home, job* parent, promise_base& root) noexcept {
-    home_ = &home;
-    parent_ = parent;
-    innermost_ = &root;
+    attach(home, parent, root);
     stage_ = stage::running;
-    if (parent && parent->cancel_requested_) cancel_requested_ = true;
-    return root.self_;
+    home.enter(this, root.where_);
+    return root.self();
 }
 
 void job::request_cancel() noexcept {
@@ -49,11 +72,15 @@ void job::run() noexcept {
                 unwind();
             } else {
                 stage_ = stage::running;
-                innermost_->self_.resume();
+                home_->enter(this, innermost_->where_);
+                innermost_->self().resume();
             }
             break;
         case stage::unwinding: unwind(); break;
-        case stage::ended: reap(); break;
+        case stage::ended:
+            home_->enter(nullptr, std::source_location());
+            reap();
+            break;
         case stage::idle:
         case stage::running: std::abort();
     }
@@ -69,18 +96,33 @@ void job::schedule_unwind() noexcept {
 // destructors run in the order in which an exception would run them.
 void job::unwind() noexcept {
     promise_base* frame = std::exchange(innermost_, nullptr);
+    home_->enter(this, frame->where_);
     while (frame) {
         promise_base* outer = frame->parent_;
         *frame->handle_ = nullptr;
-        frame->self_.destroy();
+        frame->self().destroy();
         frame = outer;
     }
-    stage_ = stage::ended;
-    outcome_ = outcome::cancelled;
+    end(outcome::cancelled);
     finished().resume();
 }
 
+void job::end(outcome how) noexcept {
+    stage_ = stage::ended;
+    outcome_ = how;
+    home_->count_task(-1);
+}
+
+bool job::running() const noexcept {
+    return home_ && home_->running_job() == this && stage_ == stage::running;
+}
+
 void job::describe(std::string& out) const { out += "task"; }
+
+const void* job::find_local(const void* key) const noexcept {
+    (void)key;
+    return nullptr;
+}
 
 void job::adopt_trace(job& child) noexcept {
     if (!child.trace_) return;
@@ -92,7 +134,10 @@ void job::adopt_trace(job& child) noexcept {
 
 void waiter::confirm_cancel() noexcept { promise_->job_->schedule_unwind(); }
 
-void waiter::run() noexcept { promise_->self_.resume(); }
+void waiter::run() noexcept {
+    home().enter(&owner(), promise_->where_);
+    promise_->self().resume();
+}
 
 void waiter::describe(std::string& out) const { out += "something"; }
 
@@ -105,10 +150,64 @@ void waiter::visit_jobs(void (*visit)(const job&, void*), void* context) const {
 
 std::coroutine_handle<> final_awaiter::end_of_root(promise_base& p) noexcept {
     job& j = *p.job_;
-    j.stage_ = job::stage::ended;
-    j.outcome_ = p.error_ ? outcome::error : outcome::value;
     j.innermost_ = nullptr;
+    j.end(p.error_ ? outcome::error : outcome::value);
     return j.finished();
+}
+
+// What a task refers to is gone, or goes at this suspension, when it lies on this thread's stack below the
+// loop that resumes coroutines: nothing there outlives a suspension but the frames of functions that are not
+// coroutines and are being called, and those do not await. What the awaiting coroutine keeps lies in its
+// frame.
+//
+// This much below the top of the stack is searched for objects of functions that have returned.
+constexpr std::uintptr_t returned = 16 * 1024;
+// The stack between here and the loop is not longer.
+constexpr std::uintptr_t longest_stack = 8 * 1024 * 1024;
+
+void promise_base::check_loan(std::source_location awaited) const noexcept {
+    const auto lowest = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - returned;
+    const auto lender = reinterpret_cast<std::uintptr_t>(lender_);
+    if (lender - lowest > longest_stack) return;
+    const auto loop = reinterpret_cast<std::uintptr_t>(this_thread().loop);
+    if (loop < lowest || lender >= loop) return;
+    std::fputs("bight: ", stderr);
+    print_line(awaited);
+    std::fputs(
+        "a task was started that refers to an object which is gone: its lambda, or what a parameter refers "
+        "to\n",
+        stderr);
+    explain_loan();
+}
+
+void promise_base::loan_refused(const char* scope, std::source_location where) const noexcept {
+    std::fputs("bight: ", stderr);
+    print_line(where);
+    std::fprintf(stderr, "%s was given a task that %s, which may be gone when the task runs\n", scope,
+                 loan_ == loan::callable ? "is the body of a lambda with captures"
+                                         : "has a parameter by const or rvalue reference");
+    explain_loan();
+}
+
+void promise_base::explain_loan() const noexcept {
+    std::fputs("bight: ", stderr);
+    print_line(where_);
+    std::fputs("this is where the task begins\n", stderr);
+    if (loan_ != loan::reference) {
+        std::fputs(
+            "bight: give a scope the lambda itself, not its task: spawn(lambda, arguments...) stores it; or "
+            "await "
+            "the task in the full expression that makes it\n",
+            stderr);
+    }
+    if (loan_ != loan::callable) {
+        std::fputs(
+            "bight: give a scope the function and its arguments, not its task: spawn(f, arguments...) stores "
+            "them "
+            "(std::cref(x) for what lives longer); or take the parameter by value\n",
+            stderr);
+    }
+    std::abort();
 }
 
 // The chain above is still whole: each coroutine there stands at the await that this error is about to leave.

@@ -9,8 +9,11 @@
 
 #include <bight/core/error.hpp>
 
+#include <algorithm>
+#include <cstdio>
 #include <exception>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace bight {
@@ -23,8 +26,8 @@ class started_job final : public job, public pooled {
     started_job(reactor_state& state, task<> t) noexcept : state_(state), task_(std::move(t).release()) {}
     ~started_job() = default;
 
-    promise_base& frame() {
-        if (!task_) misused_task();
+    promise_base& frame(std::source_location where) {
+        if (!task_) misused_task(where);
         task_.promise().become_root(*this, task_.handle());
         return task_.promise();
     }
@@ -51,6 +54,16 @@ using namespace detail;
 
 namespace {
 
+// There is no way left to end in good order.
+[[noreturn]] void die(const char* why, const char* what) noexcept {
+    try {
+        log(log_level::warning, std::string(why) + ": " + what);
+    } catch (...) {
+        std::fputs(why, stderr);
+    }
+    std::terminate();
+}
+
 // Makes a reactor the current one of its thread, with its cache of frames.
 class running {
   public:
@@ -68,14 +81,19 @@ class running {
             throw;
         }
         here.current = &r;
+        state.blocked_threads.begin();
+        here.loop = this;
         here.frames = &state.frames;
+        state.busy.begin();
     }
     running(const running&) = delete;
     running& operator=(const running&) = delete;
     ~running() {
         thread_state& here = this_thread();
         here.current = nullptr;
+        here.loop = nullptr;
         here.frames = nullptr;
+        state_.busy.end();
         state_.running = false;
     }
 
@@ -89,7 +107,12 @@ reactor::reactor(const reactor_options& options) {
     auto state = std::make_unique<reactor_state>();
     state->demux = choose_demultiplexer(*this, options, state->fallback_reason);
     demultiplexer_ = state->demux.get();
+    state->virtual_time = options.clock;
+    if (options.stall_limit > duration::zero()) {
+        state->watch = std::make_unique<stall_watch>(*this, options.stall_limit);
+    }
     state_ = state.release();
+    made_ = turn_time_ = now();
 }
 
 reactor::~reactor() {
@@ -97,20 +120,26 @@ reactor::~reactor() {
         try {
             const running here(*this, *state_);
             stop_now();
+            state_->blocked_threads.end();
             while (!state_->roots.empty()) turn(duration::max());
             demultiplexer_->stop_all();
+            state_->leaving = true;
             while (!ready_.empty() || !demultiplexer_->idle()) turn(duration::max());
         } catch (const std::exception& e) {
             log(log_level::warning, std::string("a reactor was destroyed where it cannot run (") + e.what() +
                                         "): what it still had to do is lost");
         }
     }
+    state_->blocked_threads.end();
+    state_->blocked_threads.await_senders();
     delete state_;
 }
 
 reactor* reactor::current() noexcept { return this_thread().current; }
 
-time_point reactor::now() const noexcept { return clock::now(); }
+time_point reactor::now() const noexcept {
+    return state_->virtual_time ? state_->virtual_time->now() : clock::now();
+}
 
 std::string_view reactor::demultiplexer_name() const noexcept { return demultiplexer_->name(); }
 const std::string& reactor::fallback_reason() const noexcept { return state_->fallback_reason; }
@@ -118,7 +147,13 @@ int reactor::descriptor() const noexcept { return demultiplexer_->pollable(); }
 
 reactor_statistics reactor::statistics() const noexcept {
     reactor_statistics s = state_->counted;
+    s.longest_turn = state_->busy.longest();
+    s.operations = demultiplexer_->operations;
+    s.tasks = tasks_;
+    s.live_tasks = live_tasks_;
     s.live_timers = timers_.size();
+    s.live_buffers = demultiplexer_->lent_buffers();
+    s.live_descriptors = demultiplexer_->count();
     return s;
 }
 
@@ -126,20 +161,34 @@ void reactor::drive(job& root, promise_base& frame) {
     const running here(*this, *state_);
     state_->add_root(root);
     root.start(*this, nullptr, frame);
-    try {
-        while (root.result() == outcome::pending) turn(duration::max());
-    } catch (...) {  // the demultiplexer failed, which leaves no way to finish in good order
-        log(log_level::warning, "the reactor cannot wait any more");
-        std::terminate();
+    std::string deadlocked;
+    state_->driving = true;
+    while (root.result() == outcome::pending) {
+        try {
+            turn(duration::max());
+        } catch (const deadlock& d) {
+            if (!deadlocked.empty()) die("the tasks do not end even when they are cancelled", d.what());
+            deadlocked = state_->dump(tick_);
+            stop_now();
+        } catch (const std::exception& e) {  // the demultiplexer failed: there is no way to end in good order
+            die("the reactor cannot wait any more", e.what());
+        }
+    }
+    state_->driving = false;
+    // Nobody would answer the threads that are blocked in block_on.
+    if (state_->blocked_threads.end()) {
+        while (!state_->blocked_threads.empty()) turn(duration::max());
     }
     state_->remove_root(root);
     state_->end_stop();
+    if (!deadlocked.empty()) throw deadlock(deadlocked);
 }
 
-void reactor::start(task<> root) {
+void reactor::start(task<> root, std::source_location where) {
+    root.refuse_loan("reactor::start", where);
     auto* job = new started_job(*state_, std::move(root));
     state_->add_root(*job);
-    job->start(*this, nullptr, job->frame());
+    job->start(*this, nullptr, job->frame(where));
 }
 
 bool reactor::run_once(duration limit) {
@@ -155,24 +204,7 @@ bool reactor::run_once(duration limit) {
 bool reactor::turn(duration limit) {
     obey_stop();
     if (ready_.empty() || poll_soon_ || since_poll_ >= poll_interval) {
-        since_poll_ = 0;
-        poll_soon_ = false;
-        ++state_->counted.polls;
-        if (ready_.empty()) {
-            duration wait = limit;
-            if (!timers_.empty() && wait > duration::zero()) {
-                const time_point next = timers_.next_deadline();
-                const time_point now = clock::now();
-                const duration left = next > now ? next - now : duration::zero();
-                if (left < wait) wait = left;
-            }
-            const bool sleeps = wait > duration::zero() && state_->posted.sleep();
-            demultiplexer_->wait(sleeps ? wait : duration::zero());
-            if (sleeps && state_->posted.wake_up()) ++state_->counted.wakes;
-        } else if (demultiplexer_->worth_polling()) {
-            demultiplexer_->wait(duration::zero());
-        }
-        if (!timers_.empty()) fire_timers();
+        look(limit);
         obey_stop();
     }
     const bool called = take_posted();
@@ -181,14 +213,77 @@ bool reactor::turn(duration limit) {
     return true;
 }
 
+// Looks at the demultiplexer and the timers; waits at most `limit` if nothing can run.
+void reactor::look(duration limit) {
+    since_poll_ = 0;
+    poll_soon_ = false;
+    ++state_->counted.polls;
+    running_job_ = nullptr;
+    state_->busy.end();
+    if (!ready_.empty()) {
+        if (demultiplexer_->worth_polling()) demultiplexer_->wait(duration::zero());
+    } else if (state_->virtual_time) {
+        sleep_in_virtual_time(limit);
+    } else {
+        if (!timers_.empty() && limit > duration::zero()) {
+            const time_point next = timers_.next_deadline();
+            const time_point now = clock::now();
+            const duration left = next > now ? next - now : duration::zero();
+            if (left < limit) limit = left;
+        }
+        sleep(limit);
+    }
+    state_->busy.begin();
+    if (!timers_.empty() || state_->virtual_time || state_->busy.clock_is_due()) read_clock();
+    if (!timers_.empty()) fire_timers();
+    if (state_->dump_requested.load(std::memory_order_relaxed)) show_tasks();
+}
+
+void reactor::read_clock() noexcept {
+    turn_time_ = now();
+    using ticks = std::chrono::duration<std::int64_t, std::ratio<1, ticks_per_second>>;
+    tick_ = static_cast<std::uint32_t>(std::chrono::duration_cast<ticks>(turn_time_ - made_).count());
+}
+
+// On the real clock, whatever the timers go by.
+void reactor::sleep(duration limit) {
+    const bool sleeps = limit > duration::zero() && state_->posted.sleep();
+    demultiplexer_->wait(sleeps ? limit : duration::zero());
+    if (sleeps && state_->posted.wake_up()) ++state_->counted.wakes;
+}
+
+void reactor::sleep_in_virtual_time(duration limit) {
+    const auto nothing_came = [this] { return ready_.empty() && state_->posted.empty(); };
+    virtual_clock& time = *state_->virtual_time;
+    demultiplexer_->wait(duration::zero());
+    if (!nothing_came() || limit <= duration::zero() || timers_.next_deadline() <= time.now()) return;
+    if (state_->leaving && demultiplexer_->idle()) return;
+    const bool kernel_is_asked = demultiplexer_->has_pending();
+    if (outside_ == 0 && time.automatic() && !timers_.empty()) {
+        if (kernel_is_asked && time.patience() > duration::zero()) {
+            sleep(time.patience());
+            if (!nothing_came()) return;
+        }
+        time.advance_to(std::min(timers_.next_deadline(), saturating_add(time.now(), limit)));
+    } else if (outside_ == 0 && !kernel_is_asked && state_->driving) {
+        throw deadlock(state_->dump(tick_));
+    } else {
+        sleep(limit);
+    }
+}
+
 void reactor::run_ready() noexcept {
     work_queue batch;
     batch.append(ready_);
     ++state_->counted.turns;
     std::uint64_t ran = 0;
+    stall_watch* const watch = state_->watch.get();
     while (work_item* item = batch.pop()) {
         budget_ = completion_budget;
+        running_job_ = nullptr;
+        if (watch) watch->item_begins();
         item->run();
+        if (watch) watch->item_ended(running_job_);
         ++ran;
     }
     state_->counted.resumptions += ran;
@@ -196,9 +291,8 @@ void reactor::run_ready() noexcept {
 }
 
 void reactor::fire_timers() {
-    const time_point now = clock::now();
     const std::uint64_t mark = timers_.mark();
-    while (timer* due = timers_.pop_due(now, mark)) due->expired();
+    while (timer* due = timers_.pop_due(turn_time_, mark)) due->expired();
 }
 
 void reactor::enqueue(posted* call) {
@@ -249,7 +343,7 @@ void reactor::arm_grace(grace_timer& t, duration patience) noexcept {
     first = &t;
     t.listed_ = true;
     const bool hurried = state_->obeyed_level >= 2;
-    arm(t, hurried ? clock::now() : saturating_add(clock::now(), patience));
+    arm(t, hurried ? now() : saturating_add(now(), patience));
 }
 
 void reactor::disarm_grace(grace_timer& t) noexcept {
@@ -265,13 +359,24 @@ void reactor::disarm_grace(grace_timer& t) noexcept {
 }
 
 void reactor::expire_graces() noexcept {
-    const time_point now = clock::now();
+    const time_point due = now();
     for (grace_timer* t = state_->first_grace; t; t = t->next_grace_) {
-        if (t->armed()) arm(*t, now);
+        if (t->armed()) arm(*t, due);
     }
     poll_soon_ = true;
 }
 
-std::string reactor::dump_tasks() const { return state_->dump(); }
+std::string reactor::dump_tasks() const { return state_->dump(tick_); }
+
+void reactor::request_dump() noexcept {
+    state_->dump_requested = true;
+    demultiplexer_->wake();
+}
+
+void reactor::show_tasks() {
+    state_->dump_requested = false;
+    log(log_level::requested,
+        "tasks on " + std::string(demultiplexer_->name()) + ":\n" + state_->dump(tick_));
+}
 
 }  // namespace bight

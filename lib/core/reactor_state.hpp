@@ -1,12 +1,16 @@
 // The parts of a reactor that only the library sees.
 #pragma once
 
+#include "blocked_calls.hpp"
+#include "busy_meter.hpp"
 #include "frame_cache.hpp"
 #include "inbox.hpp"
+#include "stall_watch.hpp"
 
 #include "../demux/demultiplexer.hpp"
 
 #include <bight/core/reactor.hpp>
+#include <bight/core/virtual_clock.hpp>
 
 #include <atomic>
 #include <memory>
@@ -18,8 +22,11 @@ namespace bight::detail {
 struct reactor_state {
     // Destroyed last to first: the demultiplexer goes before the frames' cache and the inbox.
     frame_cache frames;
+    blocked_calls blocked_threads;
     inbox posted;
     std::unique_ptr<demultiplexer> demux;
+    std::unique_ptr<stall_watch> watch;     // null unless asked for
+    virtual_clock* virtual_time = nullptr;  // null: the real one
 
     std::string fallback_reason;
     reactor_statistics counted;
@@ -28,13 +35,27 @@ struct reactor_state {
 
     std::atomic<bool> running{false};
     std::atomic<int> stop_level{0};  // 1: stop, 2: stop_now; set by any thread
+    std::atomic<bool> dump_requested{false};
     int obeyed_level = 0;
+    bool leaving = false;  // the reactor is being destroyed, and its tasks have ended
+    bool driving = false;  // within reactor::run, which has nothing else to wait for
+
+    busy_meter busy;
 
     void add_root(job& root) { roots.push_back(&root); }
     void remove_root(job& root) noexcept { std::erase(roots, &root); }
     /// Everything that a stop was for has ended: the reactor may run again.
     void end_stop() noexcept { stop_level = obeyed_level = 0; }
-    std::string dump() const;
+    /// The tree of tasks.
+    std::string dump(std::uint32_t tick) const;
+
+    /// reactor::post for a node that is there already. Thread: any.
+    static void post(reactor& to, detail::posted& call) noexcept { to.enqueue(&call); }
+    static blocked_calls& blocked(reactor& r) noexcept { return r.state_->blocked_threads; }
+    static void add_root(reactor& r, job& root) { r.state_->add_root(root); }
+    static void remove_root(reactor& r, job& root) noexcept { r.state_->remove_root(root); }
+    /// Whether `r` runs, on whatever thread. Thread: any.
+    static bool runs(const reactor& r) noexcept { return r.state_->running.load(std::memory_order_relaxed); }
 };
 
 }  // namespace bight::detail

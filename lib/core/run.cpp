@@ -6,30 +6,63 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <mutex>
 
 namespace bight::detail {
 
 namespace {
 
-constexpr std::array<int, 2> signals{SIGINT, SIGTERM};
+// A signal that bight handles while somebody wants it to, unless the program has set a handler of its own.
+class handled_signal {
+  public:
+    constexpr explicit handled_signal(int number) noexcept : number_(number) {}
 
-// What the handler reads: only atomics, no lock.
+    void use(void (*handler)(int)) noexcept {
+        if (users_++ > 0) return;
+        ::sigaction(number_, nullptr, &before_);
+        installed_ = !(before_.sa_flags & SA_SIGINFO) && before_.sa_handler == SIG_DFL;
+        if (!installed_) return;
+        struct sigaction ours{};
+        ours.sa_handler = handler;
+        ours.sa_flags = SA_RESTART;
+        ::sigemptyset(&ours.sa_mask);
+        ::sigaction(number_, &ours, nullptr);
+    }
+    void leave() noexcept {
+        if (--users_ == 0 && installed_) ::sigaction(number_, &before_, nullptr);
+    }
+
+  private:
+    int number_;
+    int users_ = 0;
+    bool installed_ = false;
+    struct sigaction before_{};
+};
+
+struct listener {
+    std::atomic<reactor*> stops{nullptr};
+    std::atomic<reactor*> dumps{nullptr};
+    bool taken = false;
+};
+
+// What the handlers read: only atomics, no lock.
 struct shared {
-    std::array<std::atomic<reactor*>, 64> listening{};
+    std::array<listener, 64> listening{};
     std::atomic<int> in_handler{0};
     std::atomic<int> first{0};
     std::atomic<int> count{0};
 
     std::mutex lock;  // for those who come and go
-    int users = 0;
-    std::array<struct sigaction, signals.size()> before{};
-    std::array<bool, signals.size()> installed{};
+    int stopping_users = 0;
+    handled_signal interrupt{SIGINT};
+    handled_signal terminate{SIGTERM};
+    handled_signal dump{SIGUSR1};
 };
 
 constinit shared all;
 
-extern "C" void bight_on_signal(int signal) {
+extern "C" void bight_on_stop_signal(int signal) {
     const int saved = errno;
     const int number = all.count.fetch_add(1) + 1;
     int none = 0;
@@ -37,7 +70,7 @@ extern "C" void bight_on_signal(int signal) {
     if (number >= 3) ::_exit(128 + signal);
     all.in_handler.fetch_add(1);
     for (auto& place : all.listening) {
-        reactor* r = place.load();
+        reactor* r = place.stops.load();
         if (!r) continue;
         if (number == 1) {
             r->stop();
@@ -49,51 +82,61 @@ extern "C" void bight_on_signal(int signal) {
     errno = saved;
 }
 
+extern "C" void bight_on_dump_signal(int) {
+    const int saved = errno;
+    all.in_handler.fetch_add(1);
+    for (auto& place : all.listening) {
+        if (reactor* r = place.dumps.load()) r->request_dump();
+    }
+    all.in_handler.fetch_sub(1);
+    errno = saved;
+}
+
 }  // namespace
 
-signal_stop::signal_stop(reactor& r, bool enabled) {
-    if (!enabled) return;
+signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), dumps_(dumps) {
+    if (!stops && !dumps) return;
     const std::lock_guard hold(all.lock);
     for (std::size_t i = 0; i < all.listening.size() && slot_ < 0; ++i) {
-        if (!all.listening[i].load()) {
-            all.listening[i] = &r;
-            slot_ = static_cast<int>(i);
-        }
+        if (!all.listening[i].taken) slot_ = static_cast<int>(i);
     }
     if (slot_ < 0) return;  // too many at once: this one is not told
-    if (all.users++ > 0) {
-        // The others are ending already.
+    listener& place = all.listening[static_cast<std::size_t>(slot_)];
+    place.taken = true;
+    if (dumps) {
+        place.dumps = &r;
+        all.dump.use(&bight_on_dump_signal);
+    }
+    if (!stops) return;
+    place.stops = &r;
+    if (all.stopping_users++ == 0) {
+        all.first = 0;
+        all.count = 0;
+    } else {  // the others may be ending already
         if (all.count.load() == 1) r.stop();
         if (all.count.load() > 1) r.stop_now();
-        return;
     }
-    all.first = 0;
-    all.count = 0;
-    for (std::size_t i = 0; i < signals.size(); ++i) {
-        ::sigaction(signals[i], nullptr, &all.before[i]);
-        all.installed[i] = !(all.before[i].sa_flags & SA_SIGINFO) && all.before[i].sa_handler == SIG_DFL;
-        if (!all.installed[i]) continue;
-        struct sigaction ours{};
-        ours.sa_handler = &bight_on_signal;
-        ours.sa_flags = SA_RESTART;
-        ::sigemptyset(&ours.sa_mask);
-        ::sigaction(signals[i], &ours, nullptr);
-    }
+    all.interrupt.use(&bight_on_stop_signal);
+    all.terminate.use(&bight_on_stop_signal);
 }
 
 signal_stop::~signal_stop() {
     if (slot_ < 0) return;
     const std::lock_guard hold(all.lock);
-    all.listening[static_cast<std::size_t>(slot_)] = nullptr;
-    if (--all.users == 0) {
-        for (std::size_t i = 0; i < signals.size(); ++i) {
-            if (all.installed[i]) ::sigaction(signals[i], &all.before[i], nullptr);
-        }
+    listener& place = all.listening[static_cast<std::size_t>(slot_)];
+    place.stops = nullptr;
+    place.dumps = nullptr;
+    place.taken = false;
+    if (dumps_) all.dump.leave();
+    if (stops_) {
+        all.interrupt.leave();
+        all.terminate.leave();
+        --all.stopping_users;
     }
     // A handler on another thread may have read the slot just before.
     while (all.in_handler.load() > 0) ::usleep(100);
 }
 
-int signal_stop::received() const noexcept { return slot_ < 0 ? 0 : all.first.load(); }
+int signal_stop::received() const noexcept { return slot_ < 0 || !stops_ ? 0 : all.first.load(); }
 
 }  // namespace bight::detail

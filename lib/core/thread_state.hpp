@@ -12,7 +12,7 @@ class frame_cache;
 struct thread_state {
     reactor* current = nullptr;     // the reactor that runs here
     frame_cache* frames = nullptr;  // its freed frames
-    void* newest_frame = nullptr;   // for the check of GCC PR 106188
+    const void* loop = nullptr;     // where on the stack the reactor runs
     long live_frames = 0;
 };
 

@@ -45,6 +45,7 @@ class block_pool {
         free_ = &b;
         ++free_count_;
     }
+    std::size_t lent() const noexcept { return made_ - free_count_; }
     /// The owner is going.
     void let_go() noexcept;
 

@@ -1,5 +1,6 @@
 #include "demultiplexer.hpp"
 
+#include "block_pool.hpp"
 #include "ring_state.hpp"
 
 #include <bight/core/error.hpp>
@@ -31,6 +32,8 @@ void operation::run() noexcept {
     completed();
     d->drop();
 }
+
+std::size_t demultiplexer::lent_buffers() const noexcept { return blocks_ ? blocks_->lent() : 0; }
 
 void demultiplexer::list(descriptor& d) noexcept {
     d.demux = this;

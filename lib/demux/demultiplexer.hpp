@@ -85,6 +85,18 @@ class demultiplexer {
     /// Every descriptor attached.
     descriptor* first() const noexcept { return first_; }
     std::size_t count() const noexcept { return count_; }
+    /// Whether an operation waits on any of them; looks at each.
+    bool has_pending() const noexcept {
+        for (const descriptor* d = first_; d; d = d->next) {
+            if (d->reading || d->writing) return true;
+        }
+        return false;
+    }
+
+    /// Operations asked for since it was made; for whoever asks to count.
+    std::uint64_t operations = 0;
+    /// Receive buffers that chunks hold.
+    virtual std::size_t lent_buffers() const noexcept;
 
   protected:
     demultiplexer() noexcept = default;

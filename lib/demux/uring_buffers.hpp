@@ -39,6 +39,7 @@ class uring_buffers {
     void lend() noexcept { ++lent_; }
     /// Back to the kernel.
     void give_back(slot& s) noexcept;
+    std::size_t lent() const noexcept { return lent_; }
     /// The ring is going.
     void let_go() noexcept;
 

@@ -1,27 +1,49 @@
 #include <bight/io/stream.hpp>
 
+#include "../core/reactor_state.hpp"
+
 #include <bight/net/address.hpp>
 
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 namespace bight {
 
 namespace detail {
 
+namespace {
+
+constexpr const char* ways_across =
+    "a stream is for the tasks of its own reactor: from elsewhere call it with reactor::post or block_on, or "
+    "send its task what to do through a cross_channel";
+
+}  // namespace
+
+// Of a stream of another thread nothing is looked at but who its reactor is.
 void throw_stream_error(std::error_code error, const char* operation, const transport& on) {
     std::string what = operation;
     what += ' ';
+    if (error == errc::wrong_thread) throw std::system_error(error, what + "a stream: " + ways_across);
     on.describe(what);
     throw std::system_error(error, what);
 }
 
 bool read_awaiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
+    if (&p.owner().home() != &to().home()) [[unlikely]] {
+        set_error(errc::wrong_thread);
+        return finish_now();
+    }
     return to().start_read(*this) ? finish_now() : true;
 }
 
 bool write_awaiter_base::suspend(promise_base& p, const_buffer* first, std::size_t number) noexcept {
     if (!begin(p)) return true;
+    if (&p.owner().home() != &to().home()) [[unlikely]] {
+        set_error(errc::wrong_thread);
+        return finish_now();
+    }
     pieces = first;
     count = number;
     return to().start_write(*this) ? finish_now() : true;
@@ -90,6 +112,10 @@ void close_waiter::describe(std::string& out) const {
 
 bool close_awaiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
+    if (&home() != &to().home()) {
+        refuse(errc::wrong_thread);
+        return finish_now();
+    }
     return start() ? finish_now() : true;
 }
 
@@ -155,14 +181,37 @@ address stream::peer() const { return transport_ ? transport_->peer() : address{
 address stream::local() const { return transport_ ? transport_->local() : address{}; }
 
 void stream::set_no_delay(bool on) {
+    if (detail::belongs_elsewhere(lower()))
+        detail::throw_stream_error(errc::wrong_thread, "set TCP_NODELAY of", lower());
     if (const auto error = transport_->set_no_delay(on))
         detail::throw_stream_error(error, "set TCP_NODELAY of", lower());
 }
 
 void stream::set_keep_alive(bool on) {
+    if (detail::belongs_elsewhere(lower()))
+        detail::throw_stream_error(errc::wrong_thread, "set SO_KEEPALIVE of", lower());
     if (const auto error = transport_->set_keep_alive(on)) {
         detail::throw_stream_error(error, "set SO_KEEPALIVE of", lower());
     }
+}
+
+// A reactor that does not run may be looked after by any thread, one at a time; one that is gone has taken
+// the descriptor with it.
+bool detail::belongs_elsewhere(const transport& t) noexcept {
+    if (reactor::current() == &t.home() || t.native_handle() < 0) return false;
+    return reactor_state::runs(t.home());
+}
+
+void detail::stream_used_elsewhere(const char* how) noexcept {
+    std::fprintf(stderr, "bight: a stream was %s on another thread than its reactor's: %s\n", how,
+                 ways_across);
+    std::abort();
+}
+
+void stream::abort(std::error_code reason) noexcept {
+    if (!transport_) return;
+    if (detail::belongs_elsewhere(*transport_)) detail::stream_used_elsewhere("aborted");
+    transport_->abort(reason);
 }
 
 // A close that is under way keeps the transport, and goes on. An exception that takes the stream with it must
@@ -170,6 +219,7 @@ void stream::set_keep_alive(bool on) {
 void stream::drop() noexcept {
     transport* t = std::exchange(transport_, nullptr);
     if (!t) return;
+    if (detail::belongs_elsewhere(*t)) detail::stream_used_elsewhere("destroyed");
     if (!t->closing() && t->is_open()) {
         if (std::uncaught_exceptions() > 0) {
             t->abort(errc::aborted);

@@ -87,6 +87,9 @@ bool transport::end_writes(detail::close_waiter& waiting, bool only_writing) noe
 }
 
 std::error_code transport::claim_writer(write_request& request) noexcept {
+    if (reactor::current() != home_ && detail::belongs_elsewhere(*this)) {
+        detail::stream_used_elsewhere("written to by an outbox");
+    }
     if (write_ended_ || !is_open()) return errc::closed;
     if (writer_) {
         next_writer_ = &request;

@@ -103,7 +103,7 @@ TEST_CASE("a result that is queued when the cancellation comes is kept, and the 
             log.push_back("never");
         };
         auto body = [&](bight::group& g) -> task<> {
-            g.spawn(t());
+            g.spawn(t);
             co_await bight::yield();
             co_await bight::yield();
             result.set_value("the result");
@@ -172,7 +172,7 @@ TEST_CASE("a cancellation reaches the innermost of nested scopes, and a shield o
     };
     auto in_group = [&]() -> task<> {
         auto body = [&](bight::group& g) -> task<> {
-            g.spawn(leaf("spawned"));
+            g.spawn(leaf, "spawned");
             co_await leaf("body");
         };
         const mark here(log, "group");

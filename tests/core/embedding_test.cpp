@@ -62,7 +62,7 @@ TEST_CASE("a host loop that watches the descriptor and the next deadline misses 
             co_await peer.write("answer");
             done = true;
         };
-        r.start(conversation());
+        r.start(conversation);
         CHECK(host_loop(r, started));
         while (r.has_ready()) r.run_once();
         theirs.send("question");
@@ -85,7 +85,7 @@ TEST_CASE("poll and select have no descriptor: run_once takes a limit there") {
             co_await bight::sleep_for(2ms);
             done = true;
         };
-        on.reactor().start(nap());
+        on.reactor().start(nap);
         for (int i = 0; i < 1000 && !done; ++i) on.reactor().run_once(1s);
         CHECK(done);
     }

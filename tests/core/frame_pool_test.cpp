@@ -46,15 +46,16 @@ class thing : public bight::detail::pooled {
 
 }  // namespace
 
-TEST_CASE("size classes are steps that hold their sizes") {
-    CHECK(frame_cache::class_of(0) == 0);
-    CHECK(frame_cache::class_of(1) == 0);
-    CHECK(frame_cache::class_of(32) == 0);
-    CHECK(frame_cache::class_of(33) == 1);
-    CHECK(frame_cache::class_of(frame_cache::largest) == frame_cache::classes - 1);
-    for (std::size_t size = 1; size <= frame_cache::largest; ++size) {
-        const std::size_t held = (frame_cache::class_of(size) + 1) * frame_cache::granularity;
-        if (held < size || held >= size + frame_cache::granularity) FAIL("class of " << size);
+TEST_CASE("size classes are steps that hold their sizes, and fill the heap's chunks") {
+    using namespace bight::detail;
+    CHECK(frame_class_of(0) == 0);
+    CHECK(frame_class_of(1) == 0);
+    CHECK(frame_class_of(8) == 0);
+    CHECK(frame_class_of(9) == 1);
+    CHECK(frame_class_of(largest_pooled_frame) == frame_classes - 1);
+    for (std::size_t size = 1; size <= largest_pooled_frame; ++size) {
+        const std::size_t held = frame_class_size(frame_class_of(size));
+        if (held < size || held >= size + frame_granularity) FAIL("class of " << size);
     }
 }
 
@@ -82,9 +83,9 @@ TEST_CASE("frames of any size are aligned, apart, and as large as asked") {
 TEST_CASE("live_frames counts what is handed out, of every size") {
     const long before = live_frames();
     void* small = allocate_frame(40);
-    void* large = allocate_frame(frame_cache::largest + 1);
+    void* large = allocate_frame(bight::detail::largest_pooled_frame + 1);
     CHECK(live_frames() == before + 2);
-    free_frame(large, frame_cache::largest + 1);
+    free_frame(large, bight::detail::largest_pooled_frame + 1);
     CHECK(live_frames() == before + 1);
     free_frame(small, 40);
     CHECK(live_frames() == before);
@@ -98,7 +99,7 @@ TEST_CASE("while a reactor runs, a freed frame is the next one of about its size
         void* second = allocate_frame(1000);
         free_frame(first, 1000);
         free_frame(second, 1000);
-        void* other = allocate_frame(1000 + frame_cache::granularity);
+        void* other = allocate_frame(1000 + bight::detail::frame_granularity);
         CHECK(other != first);
         CHECK(other != second);
         void* again = allocate_frame(993);  // the same class: last in, first out
@@ -107,7 +108,7 @@ TEST_CASE("while a reactor runs, a freed frame is the next one of about its size
         CHECK(and_again == first);
         free_frame(and_again, 1000);
         free_frame(again, 993);
-        free_frame(other, 1000 + frame_cache::granularity);
+        free_frame(other, 1000 + bight::detail::frame_granularity);
         co_return;
     });
 }
@@ -150,7 +151,7 @@ TEST_CASE("a frame may be freed on another thread, where a reactor runs or not")
 TEST_CASE("a cache keeps blocks up to its bound and hands each out once") {
     frame_cache cache;
     CHECK(cache.take(5) == nullptr);
-    const std::size_t size = 6 * frame_cache::granularity;
+    const std::size_t size = bight::detail::frame_class_size(5);
     void* a = ::operator new(size);
     void* b = ::operator new(size);
     CHECK(cache.keep(a, 5));
@@ -160,19 +161,20 @@ TEST_CASE("a cache keeps blocks up to its bound and hands each out once") {
     CHECK(cache.take(5) == a);
     CHECK(cache.take(5) == nullptr);
 
-    const std::size_t most = frame_cache::kept_bytes / frame_cache::largest;
+    const std::size_t most =
+        frame_cache::kept_bytes / (bight::detail::frame_classes * bight::detail::frame_granularity);
     std::size_t count = 0;
     void* refused = nullptr;
     while (!refused && count <= most + 1) {
-        void* block = ::operator new(frame_cache::largest);
-        if (cache.keep(block, frame_cache::classes - 1)) {
+        void* block = ::operator new(bight::detail::largest_pooled_frame);
+        if (cache.keep(block, bight::detail::frame_classes - 1)) {
             ++count;
         } else {
             refused = block;
         }
     }
     CHECK(count == most);
-    ::operator delete(refused, frame_cache::largest);
+    ::operator delete(refused, bight::detail::largest_pooled_frame);
     ::operator delete(a, size);
     ::operator delete(b, size);
 }

@@ -235,9 +235,9 @@ TEST_CASE("destroying a reactor cancels what start began, and runs its clean-ups
             bight::reactor_options options;
             options.demultiplexer = kind;
             bight::reactor r(options);
-            r.start(works());
+            r.start(works);
             r.run(give(0));
-            r.start(late());
+            r.start(late);
             CHECK_FALSE(left);
         }
         CHECK(left);
@@ -257,7 +257,7 @@ TEST_CASE("run_once runs one turn, and says whether anything ran") {
     auto count = [&]() -> task<> {
         for (; steps < 3; ++steps) co_await bight::yield();
     };
-    r.start(count());
+    r.start(count);
     CHECK(r.has_ready());
     CHECK(steps == 0);
     for (int i = 1; i <= 3; ++i) {
@@ -280,7 +280,7 @@ TEST_CASE("run_once with a limit waits for the next deadline") {
         co_await bight::sleep_until(deadline);
         woke = true;
     };
-    r.start(sleeps());
+    r.start(sleeps);
     CHECK(r.run_once());
     CHECK(r.next_deadline() == deadline);
     CHECK(r.statistics().live_timers == 1);

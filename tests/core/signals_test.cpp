@@ -263,3 +263,34 @@ TEST_CASE("handlers are put back after more runs at once than can be told of a s
     });
     CHECK(c.exit_status() == 0);
 }
+
+TEST_CASE("SIGUSR1 writes the tree of tasks and changes nothing else") {
+    child c([](const witness_pipe& pipe) {
+        bight::set_log_handler(
+            [](bight::log_level level, std::string_view text, void* to) {
+                if (level != bight::log_level::requested) return;
+                static_cast<const witness_pipe*>(to)->say(text);
+            },
+            const_cast<witness_pipe*>(&pipe));
+        return bight::run(wait_for_the_end(pipe));
+    });
+    REQUIRE(c.has_said("ready\n"));
+    c.send(SIGUSR1);
+    REQUIRE(c.has_said("signals_test.cpp:"));
+    CHECK(c.said().find("the task given to run(): waits for a timer") != std::string::npos);
+    c.send(SIGTERM);
+    CHECK(c.exit_status() == 128 + SIGTERM);
+}
+
+TEST_CASE("SIGUSR1 is left alone by those who opt out, and put back by the others") {
+    child c([](const witness_pipe&) {
+        auto look = []() -> task<int> { co_return is_default(SIGUSR1) ? 1 : 0; };
+        bight::run_options options;
+        options.dump_on_sigusr1 = false;
+        if (bight::run(look(), options) != 1) return 10;
+        if (bight::run(look(), without_signals()) != 1) return 11;
+        if (bight::run(look()) != 0) return 12;
+        return is_default(SIGUSR1) ? 0 : 13;
+    });
+    CHECK(c.exit_status() == 0);
+}

@@ -98,7 +98,7 @@ TEST_CASE(
         const auto got = co_await peer.read_some();
         log.push_back("input " + got.to_string());
     };
-    r.start(reads());
+    r.start(reads);
     for (int i = 0; i < 1000 && !reading; ++i) r.run_once(1s);
     REQUIRE(reading);
     while (r.run_once()) {
@@ -109,7 +109,7 @@ TEST_CASE(
         co_await bight::sleep_until(deadline);
         log.push_back("timer");
     };
-    r.start(sleeps());
+    r.start(sleeps);
     REQUIRE(r.run_once());
     CHECK(log.empty());
 

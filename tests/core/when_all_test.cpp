@@ -6,6 +6,8 @@
 
 #include "support/reactors.hpp"
 
+#include <array>
+#include <list>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -174,5 +176,22 @@ TEST_CASE("cancelling when_all from outside cancels all its tasks, and is passed
         CHECK(a);
         CHECK(b);
         CHECK_FALSE(went_on);
+    });
+}
+
+TEST_CASE("when_all takes any range of tasks, and takes the tasks out of it") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        auto number = [](int n) -> task<int> {
+            co_await bight::sleep_for(std::chrono::seconds(5 - n));
+            co_return n;
+        };
+        std::array<task<int>, 3> few{number(1), number(2), number(3)};
+        const std::vector<int> values = co_await bight::when_all(std::move(few));
+        CHECK(values == std::vector<int>{1, 2, 3});
+        CHECK(on.elapsed() == 4s);
+        std::list<task<>> listed;
+        listed.push_back([]() -> task<> { co_await bight::yield(); }());
+        co_await bight::when_all(std::move(listed));
     });
 }

@@ -228,3 +228,62 @@ TEST_CASE("the winner of a race is delivered although the whole is cancelled whi
         CHECK(delivered == "kept");
     });
 }
+
+TEST_CASE("when_any takes a range: the index of the first, and the values of all that ended well") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        std::vector<task<std::string>> tasks;
+        tasks.push_back(message("slow", 3s));
+        tasks.push_back(message("first", 1s));
+        tasks.push_back(message("as fast", 1s));
+        tasks.push_back(message("never", 1h));
+        const auto any = co_await bight::when_any(std::move(tasks));
+        CHECK(any.index == 1);
+        REQUIRE(any.values.size() == 4);
+        CHECK_FALSE(any.values[0]);
+        CHECK(any.values[1] == "first");
+        CHECK(any.values[2] == "as fast");
+        CHECK_FALSE(any.values[3]);
+        CHECK(on.elapsed() == 1s);
+    });
+}
+
+TEST_CASE("race takes a range: the first success wins, errors before it do not count") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        std::vector<task<int>> tasks;
+        auto number = [](int n, bight::duration after) -> task<int> {
+            co_await bight::sleep_for(after);
+            co_return n;
+        };
+        tasks.push_back(fail("early", 1s));
+        tasks.push_back(number(7, 3s));
+        tasks.push_back(number(8, 2s));
+        const auto won = co_await bight::race(std::move(tasks));
+        CHECK(won.index == 2);
+        CHECK(won.value == 8);
+        CHECK(on.elapsed() == 2s);
+    });
+}
+
+TEST_CASE("when all of a range fail, race throws their errors in the order in which they came") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        std::vector<task<int>> tasks;
+        tasks.push_back(fail("second", 2s));
+        tasks.push_back(fail("first", 1s));
+        std::string message;
+        try {
+            const auto won = co_await bight::race(std::move(tasks));
+            (void)won;
+        } catch (const bight::aggregate_error& e) {
+            message = e.what();
+        }
+        CHECK(message == "2 tasks failed: [first] [second]");
+    });
+}
+
+TEST_CASE("there is no first of an empty range: it throws at once") {
+    CHECK_THROWS_AS(bight::when_any(std::vector<task<int>>{}), std::invalid_argument);
+    CHECK_THROWS_AS(bight::race(std::vector<task<>>{}), std::invalid_argument);
+}

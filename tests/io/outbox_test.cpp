@@ -170,7 +170,9 @@ TEST_CASE("with wait, send refuses and push waits for room, first come, first se
             order.push_back(number);
         };
         auto cancelled = [&]() -> task<> {
-            CHECK_FALSE(co_await bight::try_with_timeout(out.push("never\n"), std::chrono::milliseconds(1)));
+            const bool pushed =
+                co_await bight::try_with_timeout(out.push("never\n"), std::chrono::milliseconds(1));
+            CHECK_FALSE(pushed);
         };
         auto drain = [&]() -> task<> {
             co_await bight::sleep_for(std::chrono::milliseconds(5));
@@ -194,7 +196,8 @@ TEST_CASE("an outbox waits for a write that is pending, and a write meanwhile is
             CHECK(out.send("after"));
             CHECK(out.queued() == 5);
             const std::string late = "late";
-            CHECK(co_await error_of(pair.server.write(late)) == errc::busy);
+            const std::error_code error = co_await error_of(pair.server.write(late));
+            CHECK(error == errc::busy);
             co_await out.flush();
             co_await pair.server.close();
         };

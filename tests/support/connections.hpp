@@ -159,6 +159,8 @@ class raw_socket {
         char buffer[4096];
         for (;;) {
             const auto got = ::recv(fd_, buffer, sizeof buffer, 0);
+            // With a time-out it is not restarted: an io_uring of this thread that is taken down is enough.
+            if (got < 0 && errno == EINTR) continue;
             if (error) *error = got < 0 ? errno : 0;
             if (got <= 0) return all;
             all.append(buffer, static_cast<std::size_t>(got));

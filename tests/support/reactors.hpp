@@ -12,6 +12,7 @@
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
+#include <bight/core/virtual_clock.hpp>
 
 #include <dirent.h>
 
@@ -114,6 +115,14 @@ class watchdog {
     std::thread thread_;
 };
 
+namespace detail {
+
+struct clock_holder {
+    bight::virtual_clock time;
+};
+
+}  // namespace detail
+
 /// A reactor on one demultiplexer. When it is destroyed, it checks that as many frames and descriptors are
 /// left as before, and that every error which no task took was taken with take_errors().
 class reactor_fixture {
@@ -199,6 +208,22 @@ class reactor_fixture {
     std::mutex lock_;
     std::vector<std::string> errors_;
     std::vector<std::string> log_;
+};
+
+/// A reactor in virtual time, on the best demultiplexer of this machine or another.
+class virtual_fixture : private detail::clock_holder, public reactor_fixture {
+  public:
+    explicit virtual_fixture(bight::demultiplexer_kind kind = demultiplexers().front(),
+                             bight::reactor_options options = {})
+        : reactor_fixture(kind, with_clock(options)) {}
+    using detail::clock_holder::time;
+    bight::duration elapsed() const { return time.elapsed(); }
+
+  private:
+    bight::reactor_options with_clock(bight::reactor_options options) {
+        options.clock = &time;
+        return options;
+    }
 };
 
 }  // namespace test

@@ -16,3 +16,9 @@
 #else
 #define BIGHT_CHECK_FRAME_LAYOUT 0
 #endif
+
+// Whether every await records the line it stands at, for the tree of tasks and for the traces of errors. One
+// store; to be the same in all files of a program.
+#ifndef BIGHT_TRACE_AWAITS
+#define BIGHT_TRACE_AWAITS 1
+#endif

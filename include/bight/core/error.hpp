@@ -63,11 +63,16 @@ using error_handler = void (*)(const error_report& report, void* context);
 /// must not throw.
 void set_error_handler(error_handler handler, void* context = nullptr) noexcept;
 
-enum class log_level { info, warning };
+enum class log_level {
+    info,
+    requested,  ///< what somebody asked for: the tree of tasks
+    warning,
+};
 using log_handler = void (*)(log_level level, std::string_view message, void* context);
 
 /// Sets who gets bight's few messages about itself (a fallback to another demultiplexer, a full descriptor
-/// table); null puts back the default, which writes warnings to standard error. Thread: any.
+/// table); null puts back the default, which writes warnings, and what was requested, to standard error.
+/// Thread: any.
 void set_log_handler(log_handler handler, void* context = nullptr) noexcept;
 
 namespace detail {

@@ -101,8 +101,8 @@ class finally_awaiter final : public scope, private grace_timer {
 /// body had none, and otherwise goes to the error handler. `cleanup` is stored until its task has ended, so
 /// it may capture. When this task is cancelled already, the body is skipped and the clean-up runs.
 template <class A, class F>
-detail::finally_awaiter<detail::awaited_type<A>, F> finally(A body, F cleanup,
-                                                            duration deadline = std::chrono::seconds(10)) {
+[[nodiscard("co_await it")]] detail::finally_awaiter<detail::awaited_type<A>, F> finally(
+    A body, F cleanup, duration deadline = std::chrono::seconds(10)) {
     return {detail::to_task(std::move(body)), std::move(cleanup), deadline};
 }
 

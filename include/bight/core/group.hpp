@@ -1,6 +1,7 @@
 // group: a scope in which tasks are started, and which outlives them all.
 #pragma once
 
+#include <bight/core/borrow.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/scope.hpp>
 #include <bight/core/task.hpp>
@@ -9,6 +10,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <source_location>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -59,6 +61,9 @@ class group_call final : public group_job {
 
 class group_plain final : public group_job {};
 
+template <class F, class... Args>
+concept spawnable = std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t<Args>...>;
+
 }  // namespace detail
 
 /// Tasks started in a group run beside each other and beside the body of with_group, and all of them have
@@ -70,18 +75,36 @@ class group : public detail::scope {
     /// (std::ref for references). When the group is cancelled, the task is never begun. Throws what copying
     /// and calling throw, and std::bad_alloc; then nothing was started.
     template <class F, class... Args>
-        requires std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t<Args>...>
+        requires detail::spawnable<F, Args...>
     void spawn(F&& f, Args&&... args) {
+        static_assert(
+            !detail::call_leaves_temporaries<std::decay_t<F>, std::decay_t<Args>...>(),
+            "spawn would have to make a temporary for a parameter that is a reference, and the task "
+            "outlives it: give an argument of the parameter's own type (std::string(\"text\") for a "
+            "const std::string&), or take the parameter by value");
         using call = detail::group_call<std::decay_t<F>, std::decay_t<Args>...>;
         auto* made = new call(std::forward<F>(f), std::forward<Args>(args)...);
         guard owned{made};
         task<> t = made->make();
         owned.job = nullptr;
-        start(*made, std::move(t));
+        start(*made, std::move(t), std::source_location());
     }
-    /// Starts a task that is there already. It must not come from a temporary lambda with captures: those die
-    /// before it runs (give spawn the lambda itself).
-    void spawn(task<> t) { start(*new detail::group_plain, std::move(t)); }
+    template <class F, class... Args>
+        requires(!detail::spawnable<F, Args...> && !(sizeof...(Args) < 2 && std::is_convertible_v<F, task<>>))
+    void spawn(F&&, Args&&...) {
+        static_assert(detail::spawnable<F, Args...>,
+                      "spawn(f, arguments...) stores copies of f and of the arguments, and f, called with "
+                      "these, must give a task<>: for a parameter T& write std::ref(x), for an overloaded or "
+                      "a template function a lambda that calls it");
+    }
+    /// Starts a task that is there already, in the next turn: later than in the full expression that made it.
+    /// So its coroutine must not be the body of a lambda with captures, nor have a parameter that is a const
+    /// or rvalue reference, which might be to a temporary: the process is ended with a message that names
+    /// the line. Give spawn the callable and the arguments, which it stores.
+    void spawn(task<> t, std::source_location where = std::source_location::current()) {
+        t.refuse_loan("group::spawn", where);
+        start(*new detail::group_plain, std::move(t), where);
+    }
 
     /// Cancels all tasks of the group, the body among them; with_group then returns normally.
     void cancel() noexcept override;
@@ -106,7 +129,7 @@ class group : public detail::scope {
         ~guard() { delete job; }
     };
 
-    void start(detail::group_job& job, task<>&& t) noexcept;
+    void start(detail::group_job& job, task<>&& t, std::source_location where) noexcept;
     void ended(detail::group_job& job) noexcept;
     void failed(detail::job& job, const std::exception_ptr& error) noexcept;
     std::coroutine_handle<> child_finished(detail::job& body) noexcept override;
@@ -156,7 +179,7 @@ class group_awaiter final : public group {
 ///     co_await bight::with_group(both);
 template <class F>
     requires std::is_invocable_r_v<task<>, F&, group&>
-detail::group_awaiter<F> with_group(F body) {
+[[nodiscard("co_await it")]] detail::group_awaiter<F> with_group(F body) {
     return detail::group_awaiter<F>{std::move(body)};
 }
 

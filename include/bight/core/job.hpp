@@ -46,6 +46,8 @@ class job : public work_item {
     /// Thread: the reactor's. Asking twice, or after the end, does nothing.
     void request_cancel() noexcept;
     bool cancel_requested() const noexcept { return cancel_requested_; }
+    /// Whether it is the one that runs now.
+    bool running() const noexcept;
     /// For a shield, whose job does not inherit its parent's mark.
     void forget_cancel() noexcept { cancel_requested_ = false; }
 
@@ -55,9 +57,15 @@ class job : public work_item {
     /// What it waits for; null while it runs, is ready to run, or cannot be cancelled any more.
     waiter* waiting() const noexcept { return waiter_; }
     promise_base* innermost() const noexcept { return innermost_; }
+    /// When it began, and since when it has been where it is: as reactor::tick.
+    std::uint32_t started() const noexcept { return started_; }
+    std::uint32_t since() const noexcept { return since_; }
 
     /// What the tree of tasks and error reports call it.
     virtual void describe(std::string& out) const;
+
+    /// What this job binds for a task_local, or null.
+    virtual const void* find_local(const void* key) const noexcept;
 
     /// The coroutines that an error went through, for the error that last left this job.
     error_trace* trace() const noexcept { return trace_; }
@@ -81,6 +89,8 @@ class job : public work_item {
     friend struct final_awaiter;
 
     void run() noexcept final;
+    void attach(reactor& home, job* parent, promise_base& root) noexcept;
+    void end(outcome how) noexcept;
     void unwind() noexcept;
     void schedule_unwind() noexcept;
 
@@ -91,6 +101,8 @@ class job : public work_item {
     promise_base* innermost_ = nullptr;
     waiter* waiter_ = nullptr;
     error_trace* trace_ = nullptr;
+    std::uint32_t started_ = 0;
+    std::uint32_t since_ = 0;
     stage stage_ = stage::idle;
     outcome outcome_ = outcome::pending;
     bool cancel_requested_ = false;

@@ -6,6 +6,7 @@
 #include <bight/core/job.hpp>
 
 #include <coroutine>
+#include <cstdint>
 #include <exception>
 #include <source_location>
 #include <type_traits>
@@ -34,6 +35,18 @@ class awaiter_reference {
     A& awaiter_;
 };
 
+/// A task, which has a promise, unlike an operation or a deferred.
+template <class A>
+concept awaited_once = requires { typename std::remove_cvref_t<A>::promise_type; };
+
+/// What the coroutine of a task refers to from the call on, and what may be gone when the task runs.
+enum class loan : std::uintptr_t {
+    none,
+    callable,   ///< the lambda (with captures) that it is the body of
+    reference,  ///< a parameter that is a const or rvalue reference
+    passed_on,  ///< one of these; the task has been moved, perhaps within the full expression that made it
+};
+
 class promise_base {
   public:
     promise_base(const promise_base&) = delete;
@@ -58,17 +71,26 @@ class promise_base {
     auto await_transform(A&& awaited, std::source_location where = std::source_location::current()) noexcept {
         static_assert(
             bight_awaitable<A>,
-            "a bight task awaits bight's awaitables; bridge another library's callbacks or coroutines "
-            "with bight::deferred");
-        where_ = where;
-        if constexpr (requires { static_cast<A&&>(awaited).operator co_await(); }) {
+            "a bight task awaits bight's awaitables only: to wait for another library's callback or "
+            "coroutine, make a bight::deferred, have that fire it with set_value, and co_await the deferred");
+        static_assert(!std::is_lvalue_reference_v<A> || !awaited_once<A>,
+                      "a task is awaited once, and gives itself up by that: write co_await std::move(t), or "
+                      "co_await the call that makes it");
+        if constexpr (BIGHT_TRACE_AWAITS != 0) where_ = where;
+        if constexpr (!bight_awaitable<A> || (std::is_lvalue_reference_v<A> && awaited_once<A>)) {
+            return std::suspend_never();  // so that the message above is the only one
+        } else if constexpr (requires { static_cast<A&&>(awaited).operator co_await(); }) {
             return static_cast<A&&>(awaited).operator co_await();
         } else {
             return awaiter_reference<std::remove_reference_t<A>>(awaited);
         }
     }
 
-    std::coroutine_handle<> self() const noexcept { return self_; }
+    /// The frame. Where a promise lies in it depends on the alignment of its type alone, and is the same up
+    /// to 16 bytes of it, which task_handle asserts.
+    std::coroutine_handle<> self() const noexcept {
+        return std::coroutine_handle<promise_base>::from_promise(const_cast<promise_base&>(*this));
+    }
     promise_base* parent() const noexcept { return parent_; }
     job& owner() const noexcept { return *job_; }
     bool has_owner() const noexcept { return job_ != nullptr; }
@@ -78,6 +100,7 @@ class promise_base {
     /// Puts this coroutine below `parent` in its chain. `handle` is the variable that owns this frame; it is
     /// cleared if the chain unwinds, so that nobody destroys the frame twice.
     void join_chain(promise_base& parent, std::coroutine_handle<>& handle) noexcept {
+        if (lender_ && !job_) check_loan(parent.where_);
         parent_ = &parent;
         job_ = parent.job_;
         handle_ = &handle;
@@ -85,28 +108,64 @@ class promise_base {
 
     /// Makes this coroutine the root of `j`; `handle` as above.
     void become_root(job& j, std::coroutine_handle<>& handle) noexcept {
+        if (lender_ && !job_) check_loan(std::source_location());
         parent_ = nullptr;
         job_ = &j;
         handle_ = &handle;
     }
 
+    /// For scopes that start a task later than in the full expression that made it: ends the process when
+    /// the task, which has not started, refers to what may be gone by then. `scope` is what it was given to,
+    /// at `where`. A task that was moved may come from a caller that waits for the scope.
+    void refuse_loan(const char* scope, std::source_location where) const noexcept {
+        if (lender_ && loan_ != loan::passed_on) loan_refused(scope, where);
+    }
+    void pass_on_loan() noexcept {
+        if (lender_) loan_ = loan::passed_on;
+    }
+
   protected:
-    explicit promise_base(std::coroutine_handle<> self) noexcept : self_(self) {
+    promise_base() noexcept {
 #if BIGHT_CHECK_FRAME_LAYOUT
-        check_frame_layout(self.address());
+        check_frame_layout(self().address());
 #endif
     }
     ~promise_base() = default;
+
+    /// Of several, it keeps the one that lies nearest to the top of the stack.
+    void borrow(loan kind, const void* lender) noexcept {
+        if (lender_) {
+            const char top = 0;
+            if (distance(&top, lender_) < distance(&top, lender)) return;
+        }
+        loan_ = kind;
+        lender_ = lender;
+    }
 
   private:
     friend class job;
     friend class waiter;
     friend struct final_awaiter;
 
-    std::coroutine_handle<> self_;
-    promise_base* parent_ = nullptr;
+    static std::uintptr_t distance(const void* from, const void* to) noexcept {
+        const auto a = reinterpret_cast<std::uintptr_t>(from);
+        const auto b = reinterpret_cast<std::uintptr_t>(to);
+        return a < b ? b - a : a - b;
+    }
+    void check_loan(std::source_location awaited) const noexcept;
+    [[noreturn]] void explain_loan() const noexcept;
+    [[noreturn]] void loan_refused(const char* scope, std::source_location where) const noexcept;
+
+    // Two words serve twice: before the start, and from join_chain or become_root on.
+    union {
+        loan loan_ = loan::none;
+        promise_base* parent_;
+    };
     job* job_ = nullptr;
-    std::coroutine_handle<>* handle_ = nullptr;
+    union {
+        const void* lender_ = nullptr;
+        std::coroutine_handle<>* handle_;
+    };
     std::source_location where_;
     std::exception_ptr error_;
 };
@@ -116,7 +175,7 @@ struct final_awaiter {
     template <class P>
     BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) const noexcept {
         promise_base& p = h.promise();
-        if (p.parent_) return p.parent_->self_;
+        if (p.parent_) return p.parent_->self();
         return end_of_root(p);
     }
     void await_resume() const noexcept {}

@@ -8,15 +8,19 @@
 #include <bight/core/waiter.hpp>
 #include <bight/core/work_item.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 namespace bight {
+
+class virtual_clock;
 
 /// The kernel interfaces that a reactor can stand on.
 enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, poll, select };
@@ -31,6 +35,11 @@ struct reactor_options {
     unsigned submission_entries = 1024;
     /// Receive buffers of 4 KiB that an io_uring reactor offers to the kernel; a power of two.
     unsigned receive_buffers = 1024;
+    /// Time for tests (see virtual_clock); null: the real one.
+    virtual_clock* clock = nullptr;
+    /// When a task holds the reactor for longer than this, its name and line are logged as a warning: by a
+    /// thread of its own while it lasts, and with where it got to once it is over. Zero: nobody looks.
+    duration stall_limit = duration::zero();
 };
 
 /// What a run gives when its task ended by cancellation, having neither a value nor an error to give.
@@ -41,17 +50,24 @@ class run_cancelled : public std::exception {
 
 /// Figures of one reactor since it was made; reading them costs nothing.
 struct reactor_statistics {
-    std::uint64_t turns = 0;        ///< ready batches run
-    std::uint64_t polls = 0;        ///< times the demultiplexer was asked, whether or not it slept
-    std::uint64_t resumptions = 0;  ///< items taken from the ready queue
-    std::uint64_t wakes = 0;        ///< wake-ups by another thread
-    std::uint64_t live_timers = 0;  ///< timers armed now
+    std::uint64_t turns = 0;             ///< ready batches run
+    std::uint64_t polls = 0;             ///< times the demultiplexer was asked, whether or not it slept
+    std::uint64_t resumptions = 0;       ///< items taken from the ready queue
+    std::uint64_t wakes = 0;             ///< wake-ups by another thread
+    std::uint64_t operations = 0;        ///< asked of sockets: receive, send, accept, connect
+    std::uint64_t tasks = 0;             ///< tasks started, by scopes and by run and start
+    std::uint64_t live_tasks = 0;        ///< those of them that have not ended
+    std::uint64_t live_timers = 0;       ///< timers armed now
+    std::uint64_t live_buffers = 0;      ///< receive buffers that chunks hold now
+    std::uint64_t live_descriptors = 0;  ///< sockets it looks after now
+    /// The longest time that tasks ran between two looks at the demultiplexer and the timers.
+    duration longest_turn = duration::zero();
 };
 
 namespace detail {
 
 class demultiplexer;
-class buffer_pool;
+class stall_watch;
 struct reactor_state;
 
 /// A callable sent to a reactor by any thread.
@@ -74,6 +90,12 @@ class posted_call final : public posted {
   private:
     F callable_;
 };
+
+/// Keeps a callable and its arguments until the task that they made has ended.
+template <class F, class... Args>
+task<> call_stored(F f, Args... args) {
+    co_await f(std::move(args)...);
+}
 
 /// The last bit of patience of a shutdown: a timer that reactor::stop_now expires at once.
 class grace_timer : public timer {
@@ -131,7 +153,16 @@ class reactor {
 
     /// Starts a task that nobody awaits; its error, if any, goes to the error handler (set_error_handler). It
     /// runs within `run` and `run_once`, and the reactor's destructor cancels it.
-    void start(task<> root);
+    /// It starts later than in the full expression that made it, so it must borrow no more than a task given
+    /// to group::spawn.
+    void start(task<> root, std::source_location where = std::source_location::current());
+    /// The same with a task that `f(args…)` gives. The callable and the arguments are stored until it has
+    /// ended, so a lambda that captures is safe here.
+    template <class F, class... Args>
+        requires std::is_invocable_r_v<task<>, F&, Args...>
+    void start(F f, Args... args) {
+        start(detail::call_stored(std::move(f), std::move(args)...));
+    }
 
     /// One turn, for embedding in another loop: waits at most `limit` if nothing is ready. True when anything
     /// ran. A host loop watches `descriptor()` for input, calls run_once() when it is readable or when
@@ -168,12 +199,16 @@ class reactor {
     /// Thread: any.
     bool in_this_thread() const noexcept { return current() == this; }
 
-    /// The time now. Deadlines are measured from it.
+    /// The time now, on the real clock or on reactor_options::clock. Deadlines are measured from it.
     time_point now() const noexcept;
+    /// What `now` was, within about a millisecond, when the demultiplexer was last looked at.
+    time_point turn_time() const noexcept { return turn_time_; }
     reactor_statistics statistics() const noexcept;
 
-    /// The tree of tasks: each with what it waits for, since which source line.
+    /// The tree of tasks: each with what it waits for, since when, and the source line where it does.
     std::string dump_tasks() const;
+    /// Has the tree logged soon (log_level::requested). Thread: any, and a signal handler too.
+    void request_dump() noexcept;
 
     // For the rest of the runtime.
 
@@ -192,14 +227,36 @@ class reactor {
     void arm_grace(detail::grace_timer& t, duration patience) noexcept;
     void disarm_grace(detail::grace_timer& t) noexcept;
     detail::demultiplexer& demultiplexer() noexcept { return *demultiplexer_; }
+    /// `j` goes on from `where`.
+    void enter(detail::job* j, std::source_location where) noexcept {
+        running_job_ = j;
+        resumed_at_.store(where, std::memory_order_relaxed);
+    }
+    /// The job that runs now; null between tasks.
+    detail::job* running_job() const noexcept { return running_job_; }
+    /// turn_time in steps of 1/64 s since the reactor was made: a word short enough to be kept for each task,
+    /// which goes round in two years.
+    std::uint32_t tick() const noexcept { return tick_; }
+    static constexpr std::uint32_t ticks_per_second = 64;
+    void count_task(int change) noexcept {
+        live_tasks_ += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
+        tasks_ += change > 0 ? 1 : 0;
+    }
 
   private:
     friend struct detail::reactor_state;
+    friend class detail::stall_watch;
+    friend class outside_work;
 
     void enqueue(detail::posted* call);
     void drive(detail::job& root, detail::promise_base& frame);
     bool turn(duration limit);
+    void look(duration limit);
+    void read_clock() noexcept;
+    void sleep(duration limit);
+    void sleep_in_virtual_time(duration limit);
     void run_ready() noexcept;
+    void show_tasks();
     bool take_posted();
     void fire_timers();
     void expire_graces() noexcept;
@@ -212,6 +269,32 @@ class reactor {
     bool poll_soon_ = false;
     detail::demultiplexer* demultiplexer_ = nullptr;
     detail::reactor_state* state_ = nullptr;
+    detail::job* running_job_ = nullptr;
+    std::atomic<std::source_location> resumed_at_{};  // read by the stall watch's thread
+    time_point turn_time_{};
+    time_point made_{};
+    std::uint32_t tick_ = 0;
+    std::uint64_t tasks_ = 0;
+    std::uint64_t live_tasks_ = 0;
+    unsigned outside_ = 0;
+};
+
+/// While one lives, something outside the reactor (a thread, say) is about to post to it: a virtual clock
+/// stands still, and a reactor where nothing can run is not deadlocked. Thread: the reactor's.
+class outside_work {
+  public:
+    explicit outside_work(reactor& r) noexcept : reactor_(&r) { ++r.outside_; }
+    outside_work(outside_work&& other) noexcept : reactor_(std::exchange(other.reactor_, nullptr)) {}
+    outside_work& operator=(outside_work&& other) noexcept {
+        std::swap(reactor_, other.reactor_);
+        return *this;
+    }
+    ~outside_work() {
+        if (reactor_) --reactor_->outside_;
+    }
+
+  private:
+    reactor* reactor_;
 };
 
 namespace detail {
@@ -222,9 +305,11 @@ inline job& waiter::owner() const noexcept { return *promise_->job_; }
 inline reactor& waiter::home() const noexcept { return promise_->job_->home(); }
 
 inline void waiter::begin_shielded(promise_base& p) noexcept {
+    job& j = *p.job_;
     promise_ = &p;
-    p.job_->innermost_ = &p;
-    p.job_->waiter_ = this;
+    j.innermost_ = &p;
+    j.waiter_ = this;
+    j.since_ = j.home_->tick();
 }
 
 inline bool waiter::begin(promise_base& p) noexcept {
@@ -249,8 +334,10 @@ inline void waiter::ready() noexcept {
 }
 
 inline std::coroutine_handle<> waiter::ready_now() noexcept {
-    promise_->job_->waiter_ = nullptr;
-    return promise_->self_;
+    job& j = *promise_->job_;
+    j.waiter_ = nullptr;
+    j.home().enter(&j, promise_->where_);
+    return promise_->self();
 }
 
 /// The job of a task given to reactor::run; it lives on the stack of run.

@@ -103,7 +103,7 @@ task<result<T>> without_throwing(task<T> t) {
             co_await std::move(t);
             co_return result<void>{};
         } else {
-            co_return result<T>{co_await std::move(t)};
+            co_return result<T>(co_await std::move(t));
         }
     } catch (const std::system_error& e) {
         error = e.code();
@@ -117,7 +117,7 @@ task<result<T>> without_throwing(task<T> t) {
 /// result<chunk>.
 template <class A>
     requires requires(A& a) { a.take_result(); }
-detail::result_awaiter<A> as_result(A operation) noexcept {
+[[nodiscard("co_await it")]] detail::result_awaiter<A> as_result(A operation) noexcept {
     return detail::result_awaiter<A>{std::move(operation)};
 }
 

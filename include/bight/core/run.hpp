@@ -16,6 +16,9 @@ struct run_options {
     reactor_options reactor;
     /// Whether SIGINT and SIGTERM end the task (see run).
     bool handle_signals = true;
+    /// Whether, with handle_signals, SIGUSR1 writes the tree of tasks to standard error, or to the log
+    /// handler (log_level::requested).
+    bool dump_on_sigusr1 = true;
 };
 
 /// A signal ended the task given to run, which has no exit status to say so with.
@@ -32,12 +35,12 @@ class interrupted : public std::exception {
 namespace detail {
 
 /// While it lives, SIGINT and SIGTERM stop `r`: the first in good order, the second without patience
-/// (reactor::stop_now), the third ends the process at once with status 128 + n. Handlers are installed only
-/// where the default one was, and what was there is put back when the last of these goes. Thread: any number,
-/// on any threads.
+/// (reactor::stop_now), the third ends the process at once with status 128 + n. SIGUSR1 has the tree of tasks
+/// logged. Handlers are installed only where the default one was, and what was there is put back when the
+/// last of these goes. Thread: any number, on any threads.
 class signal_stop {
   public:
-    signal_stop(reactor& r, bool enabled);
+    signal_stop(reactor& r, bool stops, bool dumps = true);
     signal_stop(const signal_stop&) = delete;
     signal_stop& operator=(const signal_stop&) = delete;
     ~signal_stop();
@@ -46,13 +49,16 @@ class signal_stop {
 
   private:
     int slot_ = -1;
+    bool stops_;
+    bool dumps_;
 };
 
 template <class T>
 int run_for_status(task<T> root, const run_options& options) {
     try {
         reactor r(options.reactor);
-        const signal_stop signals(r, options.handle_signals);
+        const signal_stop signals(r, options.handle_signals,
+                                  options.handle_signals && options.dump_on_sigusr1);
         const int status = r.run_to_status(std::move(root));
         return status >= 0 ? status : signals.received() ? 128 + signals.received() : 1;
     } catch (...) {  // there is no reactor as asked for
@@ -70,14 +76,16 @@ int run_for_status(task<T> root, const run_options& options) {
 /// it. For any other T: the value; its error is thrown, and `interrupted` when a signal ended it.
 ///
 /// SIGINT and SIGTERM cancel the task, which unwinds in its own time (servers drain); a second one stops the
-/// draining; a third exits at once. The handlers that were there are restored before it returns.
+/// draining; a third exits at once. SIGUSR1 writes the tree of tasks. The handlers that were there are
+/// restored before it returns.
 template <class T>
 auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<std::is_void_v<T>, int, T> {
     if constexpr (std::is_void_v<T> || std::same_as<T, int>) {
         return detail::run_for_status(std::move(root), options);
     } else {
         reactor r(options.reactor);
-        detail::signal_stop signals(r, options.handle_signals);
+        detail::signal_stop signals(r, options.handle_signals,
+                                    options.handle_signals && options.dump_on_sigusr1);
         try {
             return r.run(std::move(root));
         } catch (const run_cancelled&) {

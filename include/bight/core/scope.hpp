@@ -36,24 +36,26 @@ class scope : public waiter {
 
 /// A child whose frame and result stay in the scope until the scope's task takes them.
 template <class T>
-class child_job final : public job {
+class child_job : public job {
   public:
     explicit child_job(task<T>&& t) noexcept : task_(std::move(t).release()) {}
     child_job() noexcept = default;
     child_job(child_job&&) noexcept = default;
 
     void give(task<T>&& t) noexcept { task_ = std::move(t).release(); }
-    void launch(scope& owner, reactor& home, job& parent) noexcept { start(home, &parent, prepare(owner)); }
+    void launch(scope& owner, reactor& home, job& parent) noexcept {
+        start(home, &parent, prepare(owner, parent));
+    }
     std::coroutine_handle<> launch_now(scope& owner, reactor& home, job& parent) noexcept {
-        return start_now(home, &parent, prepare(owner));
+        return start_now(home, &parent, prepare(owner, parent));
     }
 
     T take() { return task_.take(); }
     std::exception_ptr error() const noexcept { return task_.promise().error(); }
 
   private:
-    promise_base& prepare(scope& owner) noexcept {
-        if (!task_) misused_task();
+    promise_base& prepare(scope& owner, job& parent) noexcept {
+        if (!task_) misused_task(parent.innermost()->where());
         owner_ = &owner;
         task_.promise().become_root(*this, task_.handle());
         return task_.promise();

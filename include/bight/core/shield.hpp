@@ -52,7 +52,8 @@ class shield_awaiter final : public scope, private grace_timer {
 /// this task is cancelled at its next await. reactor::stop_now (the second SIGINT) brings the deadline at
 /// once.
 template <class A>
-detail::shield_awaiter<detail::awaited_type<A>> shield(A awaited, duration deadline) noexcept {
+[[nodiscard("co_await it")]] detail::shield_awaiter<detail::awaited_type<A>> shield(
+    A awaited, duration deadline) noexcept {
     return {detail::to_task(std::move(awaited)), deadline};
 }
 

@@ -6,6 +6,7 @@
 #include <coroutine>
 #include <exception>
 #include <new>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -16,14 +17,14 @@ class task;
 
 namespace detail {
 
-/// Ends the process: "a task was awaited that …".
-[[noreturn]] void misused_task() noexcept;
+/// Ends the process: "a task was awaited that …", at `where` if that is known.
+[[noreturn]] void misused_task(std::source_location where = std::source_location()) noexcept;
 
 /// Holds the value of a task from co_return until its awaiter takes it.
 template <class T>
-class task_promise final : public promise_base {
+class task_promise : public promise_base {
   public:
-    task_promise() noexcept : promise_base(std::coroutine_handle<task_promise>::from_promise(*this)) {}
+    task_promise() noexcept {}
     ~task_promise() {
         if (has_value_) value_.~T();
     }
@@ -50,9 +51,9 @@ class task_promise final : public promise_base {
 };
 
 template <class T>
-class task_promise<T&> final : public promise_base {
+class task_promise<T&> : public promise_base {
   public:
-    task_promise() noexcept : promise_base(std::coroutine_handle<task_promise>::from_promise(*this)) {}
+    task_promise() noexcept = default;
     task<T&> get_return_object() noexcept;
     void return_value(T& value) noexcept { value_ = __builtin_addressof(value); }
     T& take() {
@@ -65,9 +66,9 @@ class task_promise<T&> final : public promise_base {
 };
 
 template <>
-class task_promise<void> final : public promise_base {
+class task_promise<void> : public promise_base {
   public:
-    task_promise() noexcept : promise_base(std::coroutine_handle<task_promise>::from_promise(*this)) {}
+    task_promise() noexcept = default;
     task<void> get_return_object() noexcept;
     void return_void() const noexcept {}
     void take() const {
@@ -82,21 +83,27 @@ class task_handle {
     using promise_type = task_promise<T>;
 
     task_handle() noexcept = default;
-    explicit task_handle(promise_type& p) noexcept : handle_(p.self()), promise_(&p) {}
-    task_handle(task_handle&& other) noexcept
-        : handle_(std::exchange(other.handle_, nullptr)), promise_(std::exchange(other.promise_, nullptr)) {}
+    explicit task_handle(promise_type& p) noexcept : handle_(p.self()) {
+        static_assert(alignof(promise_type) <= 16,
+                      "a task's value may need an alignment of 16 bytes at most: compilers do not align "
+                      "coroutine frames further (give it as a std::unique_ptr)");
+    }
+    task_handle(task_handle&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
     task_handle& operator=(task_handle&& other) noexcept {
         if (this != &other) {
             reset();
             handle_ = std::exchange(other.handle_, nullptr);
-            promise_ = std::exchange(other.promise_, nullptr);
         }
         return *this;
     }
-    ~task_handle() { reset(); }
+    ~task_handle() {
+        if (handle_) handle_.destroy();
+    }
 
     explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
-    promise_type& promise() const noexcept { return *promise_; }
+    promise_type& promise() const noexcept {
+        return std::coroutine_handle<promise_type>::from_address(handle_.address()).promise();
+    }
     std::coroutine_handle<>& handle() noexcept { return handle_; }
 
     void reset() noexcept {
@@ -105,16 +112,12 @@ class task_handle {
 
     /// The value, or the error as an exception; the frame is freed before the caller goes on.
     T take() {
-        struct freed {
-            task_handle& h;
-            ~freed() { h.reset(); }
-        } guard{*this};
-        return promise_->take();
+        const task_handle freed_on_return(std::move(*this));
+        return freed_on_return.promise().take();
     }
 
   private:
     std::coroutine_handle<> handle_;  // cleared by the job when the chain unwinds
-    promise_type* promise_ = nullptr;
 };
 
 template <class T>
@@ -127,7 +130,7 @@ class task_awaiter {
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> awaiting) noexcept {
-        if (!task_) misused_task();
+        if (!task_) misused_task(static_cast<const promise_base&>(awaiting.promise()).where());
         task_.promise().join_chain(awaiting.promise(), task_.handle());
         return task_.handle();
     }
@@ -149,14 +152,21 @@ class task_awaiter {
 /// that awaits is cancelled, this one unwinds first. Awaiting and finishing are symmetric transfers: a chain
 /// or a loop of any length runs in bounded stack. Thread: a started task stays on its reactor's thread.
 template <class T = void>
-class [[nodiscard("a task does nothing until it is awaited: co_await it, or give it to a scope")]] task {
+class [[nodiscard("a task does nothing until it is awaited: co_await it, or give it to a scope"),
+        gnu::warn_unused]] task {
   public:
     using promise_type = detail::task_promise<T>;
     using value_type = T;
     using bight_awaitable = void;
 
-    task(task&&) noexcept = default;
-    task& operator=(task&&) noexcept = default;
+    task(task&& other) noexcept : frame_(std::move(other.frame_)) {
+        if (frame_) frame_.promise().pass_on_loan();
+    }
+    task& operator=(task&& other) noexcept {
+        frame_ = std::move(other.frame_);
+        if (frame_) frame_.promise().pass_on_loan();
+        return *this;
+    }
 
     detail::task_awaiter<T> operator co_await() && noexcept {
         return detail::task_awaiter<T>{std::move(frame_)};
@@ -164,6 +174,10 @@ class [[nodiscard("a task does nothing until it is awaited: co_await it, or give
     /// A task is awaited once: write `co_await std::move(t)`.
     detail::task_awaiter<T> operator co_await() const& = delete;
 
+    /// For scopes that start it later than in the full expression that made it; see refuse_loan.
+    void refuse_loan(const char* scope, std::source_location where) const noexcept {
+        if (frame_) frame_.promise().refuse_loan(scope, where);
+    }
     /// For scopes: takes the frame out.
     detail::task_handle<T> release() && noexcept { return std::move(frame_); }
 
@@ -187,3 +201,5 @@ inline task<void> task_promise<void>::get_return_object() noexcept { return task
 
 }  // namespace detail
 }  // namespace bight
+
+#include <bight/core/borrow.hpp>  // what its coroutines may borrow; IWYU pragma: keep

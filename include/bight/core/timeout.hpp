@@ -86,14 +86,15 @@ class optional_timeout_awaiter final : public timeout_scope<T> {
 /// cancelled, and once it has unwound, std::system_error with errc::timed_out is thrown. A result that is
 /// there at the deadline wins. A cancellation of the whole is passed on.
 template <class A>
-detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(A awaited, duration limit) noexcept {
+[[nodiscard("co_await it")]] detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(
+    A awaited, duration limit) noexcept {
     return {detail::to_task(std::move(awaited)), limit};
 }
 
 /// The same, with std::nullopt instead of an exception when the deadline wins; for a task<void>, false.
 template <class A>
-detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(A awaited,
-                                                                           duration limit) noexcept {
+[[nodiscard("co_await it")]] detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(
+    A awaited, duration limit) noexcept {
     return {detail::to_task(std::move(awaited)), limit};
 }
 

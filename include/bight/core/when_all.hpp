@@ -5,6 +5,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <iterator>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -109,13 +110,12 @@ class when_all_awaiter final : public tuple_scope<Ts...> {
     }
 };
 
+/// The same for any number of tasks of one type.
 template <class T>
-class when_all_list_awaiter final : public gathering_scope {
+class list_scope : public gathering_scope {
   public:
-    explicit when_all_list_awaiter(std::vector<task<T>>&& tasks) {
-        children_.reserve(tasks.size());
-        for (auto& t : tasks) children_.emplace_back(std::move(t));
-    }
+    list_scope(list_scope&&) noexcept = default;
+    explicit list_scope(std::vector<child_job<T>>&& children) noexcept : children_(std::move(children)) {}
 
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
@@ -125,29 +125,66 @@ class when_all_list_awaiter final : public gathering_scope {
         for (auto& child : children_) child.launch(*this, home(), owner());
         return true;
     }
-    auto await_resume() {
-        throw_failures();
-        if constexpr (!std::is_void_v<T>) {
-            std::vector<T> values;
-            values.reserve(children_.size());
-            for (auto& child : children_) values.push_back(child.take());
-            return values;
-        }
-    }
     void describe(std::string& out) const override { out += std::to_string(children_.size()) + " tasks"; }
     void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
         for (const auto& child : children_) visit(child, context);
     }
 
-  private:
+  protected:
+    ~list_scope() = default;
     void cancel_children() noexcept override {
         for (auto& child : children_) child.request_cancel();
     }
     std::exception_ptr error_of(job& wanted) noexcept override {
         return static_cast<child_job<T>&>(wanted).error();
     }
+    std::size_t index_of(const job& wanted) const noexcept {
+        return static_cast<std::size_t>(&static_cast<const child_job<T>&>(wanted) - children_.data());
+    }
     std::vector<child_job<T>> children_;
 };
+
+template <class T>
+class when_all_list_awaiter final : public list_scope<T> {
+  public:
+    using list_scope<T>::list_scope;
+    auto await_resume() {
+        this->throw_failures();
+        if constexpr (!std::is_void_v<T>) {
+            std::vector<T> values;
+            values.reserve(this->children_.size());
+            for (auto& child : this->children_) values.push_back(child.take());
+            return values;
+        }
+    }
+};
+
+template <class R>
+using range_reference = decltype(*std::begin(std::declval<R&>()));
+
+template <class T>
+struct task_value;
+template <class T>
+struct task_value<task<T>> {
+    using type = T;
+};
+
+/// Something to iterate over whose elements are tasks.
+template <class R>
+concept range_of_tasks =
+    !bight_awaitable<R> && requires { typename task_value<std::remove_cvref_t<range_reference<R>>>::type; };
+
+template <class R>
+using range_value = typename task_value<std::remove_cvref_t<range_reference<R>>>::type;
+
+/// Takes the tasks out.
+template <class R>
+std::vector<child_job<range_value<R>>> jobs_of(R& tasks) {
+    std::vector<child_job<range_value<R>>> jobs;
+    if constexpr (requires { tasks.size(); }) jobs.reserve(tasks.size());
+    for (auto&& t : tasks) jobs.emplace_back(std::move(t));
+    return jobs;
+}
 
 }  // namespace detail
 
@@ -155,15 +192,17 @@ class when_all_list_awaiter final : public gathering_scope {
 /// a task<void>). They start in order, in the next turn. When one throws, the others are cancelled and waited
 /// for, and its error is thrown; if more than one failed, an aggregate_error with all of them.
 template <class... As>
-    requires(sizeof...(As) > 0)
-detail::when_all_awaiter<detail::awaited_type<As>...> when_all(As... awaited) {
+    requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
+[[nodiscard("co_await it")]] detail::when_all_awaiter<detail::awaited_type<As>...> when_all(As... awaited) {
     return detail::when_all_awaiter<detail::awaited_type<As>...>{detail::to_task(std::move(awaited))...};
 }
 
-/// The same for a list of tasks of one type: gives a vector of their values, in the order of the list.
-template <class T>
-detail::when_all_list_awaiter<T> when_all(std::vector<task<T>> tasks) {
-    return detail::when_all_list_awaiter<T>{std::move(tasks)};
+/// The same for a range of tasks of one type (a vector, an array, …), which are taken out of it: gives a
+/// vector of their values, in the order of the range; nothing for task<void>. An empty range is done at once.
+template <class R>
+    requires detail::range_of_tasks<R>
+[[nodiscard("co_await it")]] detail::when_all_list_awaiter<detail::range_value<R>> when_all(R tasks) {
+    return detail::when_all_list_awaiter<detail::range_value<R>>{detail::jobs_of(tasks)};
 }
 
 }  // namespace bight

@@ -6,9 +6,11 @@
 #include <coroutine>
 #include <cstddef>
 #include <optional>
+#include <stdexcept>
 #include <tuple>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace bight {
 
@@ -24,6 +26,28 @@ struct any_result {
     any_result() = default;
     any_result(std::size_t first, std::tuple<std::optional<Ts>...>&& all)
         : index(first), values(std::move(all)) {}
+};
+
+/// What when_any gives for a range of tasks.
+template <class T>
+struct any_of_range {
+    /// Which task ended first.
+    std::size_t index = 0;
+    /// The values of all that ended well, in the order of the range.
+    std::vector<std::optional<T>> values;
+
+    any_of_range() = default;
+    any_of_range(std::size_t first, std::vector<std::optional<T>>&& all)
+        : index(first), values(std::move(all)) {}
+};
+
+/// What race gives for a range of tasks.
+template <class T>
+struct winner {
+    std::size_t index = 0;
+    T value;
+
+    winner(std::size_t first, T&& v) : index(first), value(std::move(v)) {}
 };
 
 namespace detail {
@@ -85,15 +109,74 @@ class race_awaiter final : public tuple_scope<Ts...> {
     std::size_t first_ = 0;
 };
 
+template <class R>
+auto jobs_of_some(R& tasks) {
+    auto jobs = jobs_of(tasks);
+    if (jobs.empty()) throw std::invalid_argument("there is no first of no tasks at all");
+    return jobs;
+}
+
+/// The first success settles it.
+template <class T>
+class first_of_list : public list_scope<T> {
+  public:
+    using list_scope<T>::list_scope;
+
+  protected:
+    ~first_of_list() = default;
+    std::size_t first_ = 0;
+
+  private:
+    void child_succeeded(job& child) noexcept override {
+        if (std::exchange(this->settled_, true)) return;
+        first_ = this->index_of(child);
+        this->cancel_children();
+    }
+};
+
+template <class T>
+class when_any_list_awaiter final : public first_of_list<T> {
+  public:
+    using first_of_list<T>::first_of_list;
+    any_of_range<value_or_nothing<T>> await_resume() {
+        if (!this->settled_) this->throw_failures();
+        std::vector<std::optional<value_or_nothing<T>>> values;
+        values.reserve(this->children_.size());
+        for (auto& child : this->children_) values.push_back(take_if_done(child));
+        return {this->first_, std::move(values)};
+    }
+};
+
+template <class T>
+class race_list_awaiter final : public first_of_list<T> {
+  public:
+    explicit race_list_awaiter(std::vector<child_job<T>>&& children) noexcept
+        : first_of_list<T>(std::move(children)) {
+        this->keep_going_ = true;
+    }
+    winner<value_or_nothing<T>> await_resume() {
+        if (!this->settled_) this->throw_failures();
+        return {this->first_, take_value(this->children_[this->first_])};
+    }
+};
+
 }  // namespace detail
 
 /// Runs all of `awaited` (tasks, or any operations) at once until one ends, then cancels the others and waits
 /// for them. Gives the index of the first, and the value of every one that ended well. Throws the error if
 /// the first to end failed (several errors as an aggregate_error); a later error goes to the error handler.
 template <class... As>
-    requires(sizeof...(As) > 0)
-detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {
+    requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
+[[nodiscard("co_await it")]] detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {
     return detail::when_any_awaiter<detail::awaited_type<As>...>{detail::to_task(std::move(awaited))...};
+}
+
+/// The same for a range of tasks of one type, which are taken out of it. Throws std::invalid_argument when it
+/// is empty.
+template <class R>
+    requires detail::range_of_tasks<R>
+[[nodiscard("co_await it")]] detail::when_any_list_awaiter<detail::range_value<R>> when_any(R tasks) {
+    return detail::when_any_list_awaiter<detail::range_value<R>>{detail::jobs_of_some(tasks)};
 }
 
 /// Runs all of `awaited` at once until one succeeds, then cancels the others and waits for them: gives the
@@ -101,9 +184,17 @@ detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {
 /// their errors are thrown. Values of losers that came too late are dropped: where that must not be, use
 /// when_any.
 template <class... As>
-    requires(sizeof...(As) > 0)
-detail::race_awaiter<detail::awaited_type<As>...> race(As... awaited) {
+    requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
+[[nodiscard("co_await it")]] detail::race_awaiter<detail::awaited_type<As>...> race(As... awaited) {
     return detail::race_awaiter<detail::awaited_type<As>...>{detail::to_task(std::move(awaited))...};
+}
+
+/// The same for a range of tasks of one type, which are taken out of it: gives the winner's index and value.
+/// Throws std::invalid_argument when it is empty.
+template <class R>
+    requires detail::range_of_tasks<R>
+[[nodiscard("co_await it")]] detail::race_list_awaiter<detail::range_value<R>> race(R tasks) {
+    return detail::race_list_awaiter<detail::range_value<R>>{detail::jobs_of_some(tasks)};
 }
 
 }  // namespace bight

@@ -22,6 +22,11 @@ namespace bight {
 
 namespace detail {
 
+/// Whether the reactor of `t` runs on another thread than this one.
+bool belongs_elsewhere(const transport& t) noexcept;
+/// Ends the process: "a stream was `how` on another thread than its reactor's".
+[[noreturn]] void stream_used_elsewhere(const char* how) noexcept;
+
 /// Throws std::system_error(error, "read from 127.0.0.1:5000").
 [[noreturn]] void throw_stream_error(std::error_code error, const char* operation, const transport& on);
 
@@ -136,6 +141,7 @@ class close_waiter : public waiter, private grace_timer {
     virtual void done() noexcept { ready(); }
     transport& to() const noexcept { return *transport_; }
     std::error_code error() const noexcept { return error_; }
+    void refuse(std::error_code error) noexcept { error_ = error; }
 
   private:
     friend class bight::transport;
@@ -178,7 +184,12 @@ class close_awaiter final : public close_waiter {
 /// std::system_error with the errno kept (ECONNRESET, EPIPE, …), or bight's own code: `closed` after close(),
 /// `aborted` for what abort() interrupted. The non-throwing form of each operation is `as_result(operation)`.
 /// Cancelling a read loses no bytes: what had arrived is there for the next read. A write that is cancelled
-/// may have sent a part. Thread: its reactor's.
+/// may have sent a part.
+///
+/// Thread: its reactor's. An await elsewhere, in a task of another reactor, throws errc::wrong_thread with a
+/// message that names the ways across; so do the set_ functions. abort() and the destructor, which cannot
+/// throw, end the process with that message when the reactor runs on another thread. That is so in every
+/// build.
 class stream {
   public:
     static constexpr std::chrono::seconds default_close_deadline{10};
@@ -245,9 +256,7 @@ class stream {
     }
     /// Ends the connection now, with a reset where there is one; what is pending ends with `reason` in the
     /// next turn.
-    void abort(std::error_code reason = errc::aborted) noexcept {
-        if (transport_) transport_->abort(reason);
-    }
+    void abort(std::error_code reason = errc::aborted) noexcept;
 
     /// The other side's address, and this side's; empty where there is none.
     address peer() const;

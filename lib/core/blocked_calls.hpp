@@ -1,0 +1,41 @@
+// The threads that are blocked in block_on on one reactor.
+#pragma once
+
+#include <bight/core/block_on.hpp>
+
+#include <mutex>
+
+namespace bight::detail {
+
+/// From `end` until the next `begin` new calls are refused, and those that are there are brought to their
+/// end. The list is for the thread of the reactor and those that block; the lock keeps it whole.
+class blocked_calls {
+  public:
+    blocked_calls() noexcept = default;
+    blocked_calls(const blocked_calls&) = delete;
+    blocked_calls& operator=(const blocked_calls&) = delete;
+    /// Those that never began, or never ended, because their reactor is gone.
+    ~blocked_calls();
+
+    /// Thread: any. False when the reactor has stopped: nobody would answer.
+    bool add(blocked_call& call) noexcept;
+    /// Its post is through; the sender touches nothing of the reactor any more. Thread: the same.
+    void sent() noexcept;
+
+    void begin() noexcept;
+    /// Cancels those that have begun. True when there are any.
+    bool end() noexcept;
+    bool ended() const noexcept;
+    bool empty() const noexcept;
+    void remove(blocked_call& call) noexcept;
+    /// Waits for those who are sending: they are in the middle of a post.
+    void await_senders() const noexcept;
+
+  private:
+    mutable std::mutex lock_;
+    blocked_call* first_ = nullptr;
+    int sending_ = 0;
+    bool ended_ = false;
+};
+
+}  // namespace bight::detail

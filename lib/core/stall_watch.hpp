@@ -1,0 +1,53 @@
+// Notices that one task holds the reactor for too long.
+#pragma once
+
+#include <bight/core/reactor.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+namespace bight::detail {
+
+class job;
+
+/// A thread looks, four times within the limit, whether the reactor still runs the item that it ran before.
+/// If so it says at once where that was resumed, since it may never end; when it does end, the reactor says
+/// how long it took and where its task waits now: the culprit is between the two lines.
+class stall_watch {
+  public:
+    /// Throws std::system_error when there can be no thread.
+    stall_watch(reactor& r, duration limit);
+    stall_watch(const stall_watch&) = delete;
+    stall_watch& operator=(const stall_watch&) = delete;
+    ~stall_watch();
+
+    // On the reactor's thread, around each item of the ready queue.
+    void item_begins() noexcept { item_.store(++number_ * 2 + 1, std::memory_order_relaxed); }
+    /// `j` is what ran last.
+    void item_ended(const job* j) noexcept {
+        item_.store(number_ * 2, std::memory_order_relaxed);
+        if (caught_.load(std::memory_order_relaxed) == number_) [[unlikely]]
+            report_end(j);
+    }
+
+  private:
+    void watch();
+    void report_end(const job* j) noexcept;
+
+    reactor& reactor_;
+    const duration limit_;
+    std::uint64_t number_ = 0;
+    std::atomic<std::uint64_t> item_{0};    // odd while one runs
+    std::atomic<std::uint64_t> caught_{0};  // the number of the last one reported
+    std::atomic<clock::rep> caught_since_{0};
+
+    std::mutex lock_;
+    std::condition_variable changed_;
+    bool done_ = false;
+    std::thread thread_;
+};
+
+}  // namespace bight::detail

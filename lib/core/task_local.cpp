@@ -1,0 +1,13 @@
+#include <bight/core/task_local.hpp>
+
+namespace bight::detail {
+
+const void* find_task_local(const void* key) noexcept {
+    const reactor* here = reactor::current();
+    for (const job* j = here ? here->running_job() : nullptr; j; j = j->parent()) {
+        if (const void* found = j->find_local(key)) return found;
+    }
+    return nullptr;
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,176 @@
+// Seeing inside a reactor: the tree of tasks, its counters, and who held it for too long.
+#include <bight/core/group.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/timeout.hpp>
+#include <bight/core/when_any.hpp>
+
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+// Uses the processor for so long, of real time.
+void hold_the_thread(bight::duration d) {
+    const auto end = bight::clock::now() + d;
+    while (bight::clock::now() < end) {
+    }
+}
+
+task<> hog(bight::duration d) {
+    co_await bight::yield();
+    hold_the_thread(d);
+    co_await bight::yield();
+}
+
+}  // namespace
+
+TEST_CASE("the tree of tasks says since when each waits, and how old it is") {
+    test::virtual_fixture on;
+    std::string tree;
+    on.run([&]() -> task<> {
+        auto sleeper = []() -> task<> {
+            co_await bight::sleep_for(90s);
+            co_await bight::sleep_for(2h);
+        };
+        auto look = [&]() -> task<> {
+            co_await bight::sleep_for(100s + 500ms);
+            tree = on.reactor().dump_tasks();
+            co_await bight::sleep_for(3h);
+        };
+        co_await bight::try_with_timeout(bight::when_all(sleeper(), look()), 200s);
+    });
+    INFO(tree);
+    CHECK(contains(tree, "waits for a timer, 10.5 s (age 1 min 40 s)"));
+    CHECK(contains(tree, "task: running (age 1 min 40 s)"));
+    CHECK(contains(tree,
+                   "the task given to run(): waits for a task with a time-out, 1 min 40 s (age 1 min 40 s)"));
+}
+
+TEST_CASE("the tree of tasks names the operation, the descriptor and the peer that is waited for") {
+    test::virtual_fixture on(GENERATE(from_range(test::demultiplexers())));
+    std::string tree;
+    std::string peer;
+    on.run([&]() -> task<> {
+        test::stream_pair pair = co_await test::connected_pair(test::family::tcp);
+        peer = pair.client.peer().to_string();
+        auto read = [&]() -> task<> { const bight::chunk unused = co_await pair.client.read_some(); };
+        auto look = [&]() -> task<> {
+            co_await bight::sleep_for(1s);
+            tree = on.reactor().dump_tasks();
+        };
+        const auto ended = co_await bight::when_any(read(), look());
+        (void)ended;
+    });
+    INFO(tree);
+    CHECK(contains(tree, "waits for a read from " + peer));
+    CHECK(contains(tree, "(fd "));
+}
+
+TEST_CASE("request_dump logs the tree, from any thread") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    std::vector<std::string> logged;
+    on.run([&]() -> task<> {
+        std::thread([&r] { r.request_dump(); }).join();
+        while (logged.empty()) {
+            co_await bight::sleep_for(1ms);
+            logged = on.take_log();
+        }
+    });
+    REQUIRE(logged.size() == 1);
+    CHECK(logged[0].find("tasks on " + std::string(r.demultiplexer_name()) +
+                         ":\nthe task given to run(): ") == 0);
+}
+
+TEST_CASE("the counters count tasks, timers, operations, buffers and descriptors") {
+    test::virtual_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    on.run([&]() -> task<> {
+        CHECK(r.statistics().live_tasks == 1);
+        const auto tasks_before = r.statistics().tasks;
+        auto look = [&]() -> task<> {
+            co_await bight::yield();
+            CHECK(r.statistics().live_tasks == 4);
+            CHECK(r.statistics().live_timers == 2);
+        };
+        co_await bight::when_all(look(), bight::sleep_for(1s), bight::sleep_for(2s));
+        CHECK(r.statistics().live_tasks == 1);
+        CHECK(r.statistics().live_timers == 0);
+        CHECK(r.statistics().tasks == tasks_before + 3);
+
+        test::stream_pair pair = co_await test::connected_pair(test::family::tcp);
+        const auto before = r.statistics();
+        co_await pair.client.write("hello");
+        {
+            const bight::chunk got = co_await pair.server.read_some();
+            CHECK(got.size() == 5);
+            CHECK(r.statistics().live_buffers == before.live_buffers + 1);
+        }
+        const auto after = r.statistics();
+        CHECK(after.live_buffers == before.live_buffers);
+        CHECK(after.operations == before.operations + 2);
+        CHECK(after.live_descriptors >= 2);
+    });
+    CHECK(r.statistics().live_tasks == 0);
+}
+
+TEST_CASE("the longest turn is that of the task which held the reactor, not of its sleep") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> { co_await bight::sleep_for(30ms); });
+    const auto calm = on.reactor().statistics().longest_turn;
+    on.run(hog(calm + 20ms));
+    const auto held = on.reactor().statistics().longest_turn;
+    CHECK(held >= calm + 20ms);
+}
+
+TEST_CASE("the watch names the task that holds the reactor, the line it went on from, and where it got to") {
+    bight::reactor_options options;
+    options.stall_limit = 5ms;
+    test::reactor_fixture on(test::demultiplexers().front(), options);
+    std::vector<std::string> logged;
+    on.run([&]() -> task<> {
+        auto stuck_until_seen = [&]() -> task<> {
+            co_await bight::yield();
+            while (logged.empty()) logged = on.take_log();
+            co_await bight::yield();
+        };
+        co_await bight::when_all(stuck_until_seen(), bight::yield());
+    });
+    REQUIRE(!logged.empty());
+    const auto later = on.take_log();
+    logged.insert(logged.end(), later.begin(), later.end());
+    const auto any = [&](const std::string& part) {
+        return std::any_of(logged.begin(), logged.end(),
+                           [&](const auto& text) { return contains(text, part); });
+    };
+    for (const auto& text : logged) UNSCOPED_INFO(text);
+    CHECK(any("the reactor has been held for more than 5 ms by the task that went on from "));
+    CHECK(any("observing_test.cpp:"));
+    CHECK(any("the reactor was held for "));
+    CHECK(any(" by task, which has come to "));
+}
+
+TEST_CASE("the watch says nothing about a reactor that sleeps, or runs many short tasks") {
+    bight::reactor_options options;
+    options.stall_limit = 200ms;
+    test::reactor_fixture on(test::demultiplexers().front(), options);
+    on.run([&]() -> task<> {
+        co_await bight::sleep_for(500ms);
+        const auto end = bight::clock::now() + 500ms;
+        while (bight::clock::now() < end) co_await bight::yield();
+    });
+    CHECK(on.take_log() == std::vector<std::string>{});
+}

@@ -1,0 +1,19 @@
+// What nearly every test includes, compiled once for each program. Tests still name what they use: they
+// compile without this (meson setup -Db_pch=false).
+#ifndef BIGHT_TESTS_PRECOMPILED
+#define BIGHT_TESTS_PRECOMPILED  // g++ warns of "#pragma once" in a header that it compiles by itself
+
+#include "catch.hpp"
+#include "reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#endif

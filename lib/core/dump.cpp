@@ -14,17 +14,25 @@ namespace bight::detail {
 
 namespace {
 
-// "3.2 s", "2 h 05 min": two figures that matter.
-std::string in_words(std::uint32_t ticks) {
-    const std::uint32_t seconds = ticks / reactor::ticks_per_second;
+// "12 s", "2 h 05 min": two figures that matter.
+std::string in_words(std::uint32_t seconds) {
     char text[48];
     if (seconds < 60) {
-        std::snprintf(text, sizeof text, "%.1f s", static_cast<double>(ticks) / reactor::ticks_per_second);
+        std::snprintf(text, sizeof text, "%u s", seconds);
     } else if (seconds < 3600) {
         std::snprintf(text, sizeof text, "%u min %02u s", seconds / 60, seconds % 60);
     } else {
         std::snprintf(text, sizeof text, "%u h %02u min", seconds / 3600, seconds / 60 % 60);
     }
+    return text;
+}
+
+// The same for short times, to the tenth of a second.
+std::string ticks_in_words(std::uint32_t ticks) {
+    constexpr std::uint32_t each_second = reactor::ticks_per_second;
+    if (ticks >= 60 * each_second) return in_words(ticks / each_second);
+    char text[16];
+    std::snprintf(text, sizeof text, "%.1f s", static_cast<double>(ticks) / each_second);
     return text;
 }
 
@@ -43,11 +51,11 @@ struct printer {
             out += ": waits for ";
             w->describe(out);
             if (j.cancel_requested()) out += " (cancelled)";
-            out += ", " + in_words(now - j.since());
+            out += ", " + ticks_in_words(now - j.since());
         } else {
             out += j.running() ? ": running" : ": ready";
         }
-        out += " (age " + in_words(now - j.started()) + ")\n";
+        out += " (age " + in_words(j.age()) + ")\n";
         for (const promise_base* frame = j.innermost(); frame; frame = frame->parent()) {
             indent(1);
             out += "in " + describe_location(frame->where()) + "\n";

@@ -4,20 +4,21 @@ namespace bight {
 
 namespace detail {
 
+group& group_job::owner() const noexcept { return static_cast<group&>(*parent()->waiting()); }
+
 std::coroutine_handle<> group_job::finished() noexcept {
-    --group_->size_;
+    --owner().size_;
     home().schedule(*this);  // the frame is freed when it is no longer the one that calls
     return std::noop_coroutine();
 }
 
-void group_job::reap() noexcept { group_->ended(*this); }
+void group_job::reap() noexcept { owner().ended(*this); }
 
 }  // namespace detail
 
 void group::start(detail::group_job& job, task<>&& t, std::source_location where) noexcept {
     job.task_ = std::move(t).release();
     if (!job.task_) detail::misused_task(where);
-    job.group_ = this;
     job.next_ = first_;
     if (first_) first_->previous_ = &job;
     first_ = &job;

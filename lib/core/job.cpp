@@ -41,7 +41,8 @@ void job::attach(reactor& home, job* parent, promise_base& root) noexcept {
     home_ = &home;
     parent_ = parent;
     innermost_ = &root;
-    started_ = since_ = home.tick();
+    since_ = home.tick();
+    started_ = (since_ / reactor::ticks_per_second) & 0xffffff;
     home.count_task(1);
     if (parent && parent->cancel_requested_) cancel_requested_ = true;
 }
@@ -55,7 +56,7 @@ void job::start(reactor& home, job* parent, promise_base& root) noexcept {
 std::coroutine_handle<> job::start_now(reactor& home, job* parent, promise_base& root) noexcept {
     attach(home, parent, root);
     stage_ = stage::running;
-    home.enter(this, root.where_);
+    enter(root.where_);
     return root.self();
 }
 
@@ -72,13 +73,13 @@ void job::run() noexcept {
                 unwind();
             } else {
                 stage_ = stage::running;
-                home_->enter(this, innermost_->where_);
+                enter(innermost_->where_);
                 innermost_->self().resume();
             }
             break;
         case stage::unwinding: unwind(); break;
         case stage::ended:
-            home_->enter(nullptr, std::source_location());
+            home_->running_job_ = nullptr;
             reap();
             break;
         case stage::idle:
@@ -96,7 +97,7 @@ void job::schedule_unwind() noexcept {
 // destructors run in the order in which an exception would run them.
 void job::unwind() noexcept {
     promise_base* frame = std::exchange(innermost_, nullptr);
-    home_->enter(this, frame->where_);
+    enter(frame->where_);
     while (frame) {
         promise_base* outer = frame->parent_;
         *frame->handle_ = nullptr;
@@ -135,7 +136,7 @@ void job::adopt_trace(job& child) noexcept {
 void waiter::confirm_cancel() noexcept { promise_->job_->schedule_unwind(); }
 
 void waiter::run() noexcept {
-    home().enter(&owner(), promise_->where_);
+    owner().enter(promise_->where_);
     promise_->self().resume();
 }
 

@@ -218,7 +218,6 @@ void reactor::look(duration limit) {
     since_poll_ = 0;
     poll_soon_ = false;
     ++state_->counted.polls;
-    running_job_ = nullptr;
     state_->busy.end();
     if (!ready_.empty()) {
         if (demultiplexer_->worth_polling()) demultiplexer_->wait(duration::zero());
@@ -280,12 +279,17 @@ void reactor::run_ready() noexcept {
     stall_watch* const watch = state_->watch.get();
     while (work_item* item = batch.pop()) {
         budget_ = completion_budget;
-        running_job_ = nullptr;
-        if (watch) watch->item_begins();
-        item->run();
-        if (watch) watch->item_ended(running_job_);
+        if (watch) [[unlikely]] {
+            running_job_ = nullptr;
+            watch->item_begins();
+            item->run();
+            watch->item_ended(running_job_);
+        } else {
+            item->run();
+        }
         ++ran;
     }
+    running_job_ = nullptr;
     state_->counted.resumptions += ran;
     since_poll_ += ran < poll_interval ? static_cast<unsigned>(ran) : poll_interval;
 }

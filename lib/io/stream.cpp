@@ -53,7 +53,7 @@ bool write_awaiter_base::suspend(promise_base& p, const_buffer* first, std::size
 
 bool close_waiter::start() noexcept {
     transport& t = to();
-    if (!t.is_open() || (only_writing_ && t.write_ended_ && !t.closer_)) return true;
+    if (!t.is_open() || (only_writing_ && !t.accepts_writes_ && !t.closer_)) return true;
     if (t.closer_) {
         error_ = errc::busy;
         return true;

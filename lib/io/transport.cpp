@@ -24,6 +24,10 @@ void transport_request::complete(std::error_code error) noexcept {
 
 void transport_request::complete_now() noexcept {
     settled();
+    go_on();
+}
+
+void transport_request::go_on() noexcept {
     if (suspended()) {
         ready_now().resume();
     } else {
@@ -43,6 +47,10 @@ void transport_request::complete_cancelled() noexcept {
 
 }  // namespace detail
 
+void read_request::complete_now() noexcept {
+    to().end_read();
+    go_on();
+}
 void read_request::cancel() noexcept { to().cancel_read(); }
 void read_request::settled() noexcept { to().end_read(); }
 void read_request::describe(std::string& out) const {
@@ -74,12 +82,12 @@ bool transport::read_without_transport(read_request& request) noexcept {
 }
 
 bool transport::refuse_write(write_request& request) noexcept {
-    request.set_error(write_ended_ || !is_open() ? errc::closed : errc::busy);
+    request.set_error(accepts_writes_ ? errc::busy : errc::closed);
     return true;
 }
 
 bool transport::end_writes(detail::close_waiter& waiting, bool only_writing) noexcept {
-    write_ended_ = true;
+    accepts_writes_ = false;
     if (!only_writing) closing_ = true;
     if (!writer_) return true;  // whoever waits for its turn to write has one who writes before it
     closer_ = &waiting;
@@ -90,7 +98,7 @@ std::error_code transport::claim_writer(write_request& request) noexcept {
     if (reactor::current() != home_ && detail::belongs_elsewhere(*this)) {
         detail::stream_used_elsewhere("written to by an outbox");
     }
-    if (write_ended_ || !is_open()) return errc::closed;
+    if (!accepts_writes_) return errc::closed;
     if (writer_) {
         next_writer_ = &request;
         return errc::busy;

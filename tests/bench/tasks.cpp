@@ -169,11 +169,11 @@ void measure(const char* name, bight::task<measured> (*subject)(), unsigned roun
     std::fflush(stdout);
 }
 
-bight::task<> park(bight::deferred<> until) { co_await until; }
+bight::task<> park(bight::manual_reset_event& until) { co_await until.wait(); }
 
 // What a task that waits for something costs in memory, its place in a group included.
 bight::task<> bytes_of_parked_tasks() {
-    bight::deferred<> until;
+    bight::manual_reset_event until;
     const double before = bench::resident_bytes(static_cast<unsigned>(::getpid()));
     auto body = [&](bight::group& g) -> bight::task<> {
         for (int i = 0; i < parked; ++i) g.spawn(park(until));

@@ -1,6 +1,9 @@
 // What differs between compilers, in one place; each entry names the bug it is for.
 #pragma once
 
+#include <bit>
+#include <source_location>
+
 // Clang before 19 may keep data of an inlined await_suspend in the coroutine's frame after the frame was
 // handed on (LLVM #56301, #65018, #72006).
 #if defined(__clang__) && __clang_major__ < 19
@@ -22,3 +25,16 @@
 #ifndef BIGHT_TRACE_AWAITS
 #define BIGHT_TRACE_AWAITS 1
 #endif
+
+namespace bight::detail {
+
+/// The line of a call as one word: what std::source_location holds. As a default argument of a function that
+/// coroutines call implicitly it needs no object of its own; g++ gives every temporary object of an await a
+/// place in the frame.
+using code_line = decltype(__builtin_source_location());
+
+inline std::source_location location_of(code_line line) noexcept {
+    return std::bit_cast<std::source_location>(line);
+}
+
+}  // namespace bight::detail

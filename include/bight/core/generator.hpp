@@ -157,7 +157,7 @@ class next_awaiter final : public waiter {
   private:
     /// The budget was used up, and now it is this task's turn again.
     void run() noexcept override {
-        home().enter(&owner(), promise().where());
+        enter(promise().where());
         from_->handle().resume();
     }
 

@@ -36,7 +36,8 @@ class group_job : public job, public pooled {
     std::coroutine_handle<> finished() noexcept override;
     void reap() noexcept override;
 
-    group* group_ = nullptr;
+    /// What the parent waits for.
+    group& owner() const noexcept;
     group_job* next_ = nullptr;
     group_job* previous_ = nullptr;
     task_handle<void> task_;

@@ -7,6 +7,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <source_location>
 #include <string>
 
 namespace bight {
@@ -57,9 +58,12 @@ class job : public work_item {
     /// What it waits for; null while it runs, is ready to run, or cannot be cancelled any more.
     waiter* waiting() const noexcept { return waiter_; }
     promise_base* innermost() const noexcept { return innermost_; }
-    /// When it began, and since when it has been where it is: as reactor::tick.
-    std::uint32_t started() const noexcept { return started_; }
+    /// When it last went on, which is when it came to where it is: as reactor::tick.
     std::uint32_t since() const noexcept { return since_; }
+    /// When it began, in seconds since its reactor was made; goes round in half a year.
+    std::uint32_t started() const noexcept { return started_; }
+    /// Since then.
+    std::uint32_t age() const noexcept;
 
     /// What the tree of tasks and error reports call it.
     virtual void describe(std::string& out) const;
@@ -89,6 +93,8 @@ class job : public work_item {
     friend struct final_awaiter;
 
     void run() noexcept final;
+    /// It goes on from `where`.
+    void enter(std::source_location where) noexcept;
     void attach(reactor& home, job* parent, promise_base& root) noexcept;
     void end(outcome how) noexcept;
     void unwind() noexcept;
@@ -101,11 +107,12 @@ class job : public work_item {
     promise_base* innermost_ = nullptr;
     waiter* waiter_ = nullptr;
     error_trace* trace_ = nullptr;
-    std::uint32_t started_ = 0;
+    // One word.
     std::uint32_t since_ = 0;
-    stage stage_ = stage::idle;
-    outcome outcome_ = outcome::pending;
-    bool cancel_requested_ = false;
+    std::uint32_t started_ : 24 = 0;
+    stage stage_ : 3 = stage::idle;
+    outcome outcome_ : 2 = outcome::pending;
+    bool cancel_requested_ : 1 = false;
 };
 
 }  // namespace bight::detail

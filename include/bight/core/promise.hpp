@@ -57,9 +57,8 @@ class promise_base {
 
     /// The default argument is evaluated in the coroutine: until its first await, a trace shows where it
     /// begins.
-    std::suspend_always initial_suspend(
-        std::source_location where = std::source_location::current()) noexcept {
-        where_ = where;
+    std::suspend_always initial_suspend(code_line where = __builtin_source_location()) noexcept {
+        where_ = location_of(where);
         return {};
     }
     final_awaiter final_suspend() const noexcept;
@@ -68,7 +67,7 @@ class promise_base {
 
     /// Every await of a task passes here, which is how bight knows the line it stands at.
     template <class A>
-    auto await_transform(A&& awaited, std::source_location where = std::source_location::current()) noexcept {
+    auto await_transform(A&& awaited, code_line where = __builtin_source_location()) noexcept {
         static_assert(
             bight_awaitable<A>,
             "a bight task awaits bight's awaitables only: to wait for another library's callback or "
@@ -76,7 +75,7 @@ class promise_base {
         static_assert(!std::is_lvalue_reference_v<A> || !awaited_once<A>,
                       "a task is awaited once, and gives itself up by that: write co_await std::move(t), or "
                       "co_await the call that makes it");
-        if constexpr (BIGHT_TRACE_AWAITS != 0) where_ = where;
+        if constexpr (BIGHT_TRACE_AWAITS != 0) where_ = location_of(where);
         if constexpr (!bight_awaitable<A> || (std::is_lvalue_reference_v<A> && awaited_once<A>)) {
             return std::suspend_never();  // so that the message above is the only one
         } else if constexpr (requires { static_cast<A&&>(awaited).operator co_await(); }) {

@@ -227,11 +227,6 @@ class reactor {
     void arm_grace(detail::grace_timer& t, duration patience) noexcept;
     void disarm_grace(detail::grace_timer& t) noexcept;
     detail::demultiplexer& demultiplexer() noexcept { return *demultiplexer_; }
-    /// `j` goes on from `where`.
-    void enter(detail::job* j, std::source_location where) noexcept {
-        running_job_ = j;
-        resumed_at_.store(where, std::memory_order_relaxed);
-    }
     /// The job that runs now; null between tasks.
     detail::job* running_job() const noexcept { return running_job_; }
     /// turn_time in steps of 1/64 s since the reactor was made: a word short enough to be kept for each task,
@@ -245,6 +240,7 @@ class reactor {
 
   private:
     friend struct detail::reactor_state;
+    friend class detail::job;
     friend class detail::stall_watch;
     friend class outside_work;
 
@@ -301,15 +297,26 @@ namespace detail {
 
 // The parts of waiter and job that each await goes through.
 
+inline std::uint32_t job::age() const noexcept {
+    return (home_->tick_ / reactor::ticks_per_second - started_) & 0xffffff;
+}
+
+inline void job::enter(std::source_location where) noexcept {
+    home_->running_job_ = this;
+    home_->resumed_at_.store(where, std::memory_order_relaxed);
+    since_ = home_->tick_;
+}
+
 inline job& waiter::owner() const noexcept { return *promise_->job_; }
 inline reactor& waiter::home() const noexcept { return promise_->job_->home(); }
+
+inline void waiter::enter(std::source_location where) noexcept { owner().enter(where); }
 
 inline void waiter::begin_shielded(promise_base& p) noexcept {
     job& j = *p.job_;
     promise_ = &p;
     j.innermost_ = &p;
     j.waiter_ = this;
-    j.since_ = j.home_->tick();
 }
 
 inline bool waiter::begin(promise_base& p) noexcept {
@@ -336,7 +343,7 @@ inline void waiter::ready() noexcept {
 inline std::coroutine_handle<> waiter::ready_now() noexcept {
     job& j = *promise_->job_;
     j.waiter_ = nullptr;
-    j.home().enter(&j, promise_->where_);
+    j.enter(promise_->where_);
     return promise_->self();
 }
 

@@ -24,8 +24,8 @@ class listed_waiter : public waiter {
   private:
     template <class W>
     friend class wait_list;
-    // Set when it enters a list: what need not wait never touches them.
-    listed_waiter* next_;
+    // Set when it enters a list: what need not wait never touches it. The way forward is work_item's link,
+    // since what waits is in no queue.
     listed_waiter* previous_;
 };
 
@@ -47,13 +47,13 @@ class wait_list {
     bool empty() const noexcept { return first_ == nullptr; }
     /// The one that has waited longest, or null.
     W* front() const noexcept { return static_cast<W*>(first_); }
-    W* next(const W& w) const noexcept { return static_cast<W*>(link(w).next_); }
+    W* next(const W& w) const noexcept { return static_cast<W*>(after(w)); }
 
     void push_back(W& w) noexcept {
         listed_waiter& l = w;
-        l.next_ = nullptr;
+        set_after(l, nullptr);
         l.previous_ = last_;
-        (last_ ? last_->next_ : first_) = &l;
+        set_next(last_, &l);
         last_ = &l;
     }
 
@@ -61,17 +61,18 @@ class wait_list {
     void insert(W* at, W& w) noexcept {
         if (!at) return push_back(w);
         listed_waiter& l = w;
-        listed_waiter& after = *at;
-        l.next_ = &after;
-        l.previous_ = after.previous_;
-        (after.previous_ ? after.previous_->next_ : first_) = &l;
-        after.previous_ = &l;
+        listed_waiter& behind = *at;
+        set_after(l, &behind);
+        l.previous_ = behind.previous_;
+        set_next(behind.previous_, &l);
+        behind.previous_ = &l;
     }
 
     void remove(W& w) noexcept {
         listed_waiter& l = w;
-        (l.previous_ ? l.previous_->next_ : first_) = l.next_;
-        (l.next_ ? l.next_->previous_ : last_) = l.previous_;
+        listed_waiter* const behind = after(l);
+        set_next(l.previous_, behind);
+        (behind ? behind->previous_ : last_) = l.previous_;
     }
 
     /// Takes out the one that has waited longest; null when there is none.
@@ -88,7 +89,15 @@ class wait_list {
     }
 
   private:
-    static const listed_waiter& link(const W& w) noexcept { return w; }
+    static listed_waiter* after(const work_item& w) noexcept { return static_cast<listed_waiter*>(w.next_); }
+    static void set_after(work_item& w, listed_waiter* behind) noexcept { w.next_ = behind; }
+    void set_next(listed_waiter* before, listed_waiter* l) noexcept {
+        if (before) {
+            set_after(*before, l);
+        } else {
+            first_ = l;
+        }
+    }
     listed_waiter* first_ = nullptr;
     listed_waiter* last_ = nullptr;
 };

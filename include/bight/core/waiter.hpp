@@ -4,6 +4,7 @@
 #include <bight/core/job.hpp>
 #include <bight/core/work_item.hpp>
 
+#include <source_location>
 #include <string>
 
 namespace bight::detail {
@@ -65,6 +66,8 @@ class waiter : public work_item {
     reactor& home() const noexcept;
 
     void run() noexcept override;
+    /// For those that resume a coroutine themselves: the job goes on from `where`.
+    void enter(std::source_location where) noexcept;
 
   private:
     promise_base* promise_ = nullptr;

@@ -3,6 +3,9 @@
 
 namespace bight::detail {
 
+template <class W>
+class wait_list;
+
 /// What the ready queue holds. It is embedded in whatever waits (an awaiter, a job, an operation), so
 /// queueing allocates nothing; an item is in at most one queue at a time and must stay where it is while
 /// queued.
@@ -20,7 +23,9 @@ class work_item {
 
   private:
     friend class work_queue;
-    work_item* next_ = nullptr;
+    template <class W>
+    friend class wait_list;
+    work_item* next_ = nullptr;  // in the one list that it is in: a queue, or what it waits in
 };
 
 /// First in, first out, intrusive, for one thread.

@@ -27,8 +27,8 @@ struct heap_block final : buffer_block {
 }  // namespace detail
 
 /// What one read received: a view of the bytes, and the loan of the buffer under them, which goes back to the
-/// reactor when the chunk is dropped. Move-only; empty at the end of the stream. Keep one only as long as the
-/// bytes are needed: copy what must stay. Thread: the reactor's.
+/// reactor when the chunk is dropped. Move-only (what was moved from is empty); empty at the end of the
+/// stream. Keep one only as long as the bytes are needed: copy what must stay. Thread: the reactor's.
 class chunk {
   public:
     chunk() noexcept = default;
@@ -36,19 +36,21 @@ class chunk {
     chunk(detail::buffer_block& block, char* data, std::size_t size) noexcept
         : data_(data), size_(size), block_(&block) {}
     chunk(chunk&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)),
+        : data_(other.data_),
           size_(std::exchange(other.size_, 0)),
           block_(std::exchange(other.block_, nullptr)) {}
     chunk& operator=(chunk&& other) noexcept {
         if (this != &other) {
             reset();
-            data_ = std::exchange(other.data_, nullptr);
+            data_ = other.data_;
             size_ = std::exchange(other.size_, 0);
             block_ = std::exchange(other.block_, nullptr);
         }
         return *this;
     }
-    ~chunk() { reset(); }
+    ~chunk() {
+        if (block_) block_->release(*block_);
+    }
 
     /// A chunk of its own with a copy of `bytes`. Throws std::bad_alloc.
     static chunk copy_of(const_buffer bytes);
@@ -85,7 +87,6 @@ class chunk {
         data_ = other.data_;
         size_ = other.size_;
         block_ = other.block_;
-        other.data_ = nullptr;
         other.size_ = 0;
         other.block_ = nullptr;
     }
@@ -95,7 +96,6 @@ class chunk {
 
     /// Gives the buffer back now.
     void reset() noexcept {
-        data_ = nullptr;
         size_ = 0;
         if (auto* block = std::exchange(block_, nullptr)) block->release(*block);
     }

@@ -52,6 +52,8 @@ class transport_request : public waiter {
     transport& to() const noexcept { return *transport_; }
     /// It is no longer the transport's.
     virtual void settled() noexcept = 0;
+    /// Resumes whoever waits, in this call.
+    void go_on() noexcept;
 
   private:
     transport* transport_;
@@ -71,6 +73,8 @@ class read_request : public detail::transport_request {
     std::size_t count = 0;
     chunk data;
 
+    /// As transport_request's, without the detour: most of what a server waits for ends here.
+    void complete_now() noexcept;
     void cancel() noexcept final;
     void describe(std::string& out) const final;
 
@@ -165,7 +169,7 @@ class transport {
         return true;
     }
     bool start_write(write_request& request) noexcept {
-        if (writer_ || write_ended_ || !is_open()) [[unlikely]]
+        if (writer_ || !accepts_writes_) [[unlikely]]
             return refuse_write(request);
         writer_ = &request;
         if (!write(request)) return false;
@@ -187,7 +191,7 @@ class transport {
 
   protected:
     explicit transport(reactor& home) noexcept : home_(&home) {}
-    void set_closed() noexcept { open_ = false; }
+    void set_closed() noexcept { open_ = accepts_writes_ = false; }
     virtual ~transport() = default;
     /// The last reference is gone.
     virtual void unused() noexcept = 0;
@@ -204,7 +208,7 @@ class transport {
     detail::close_waiter* closer_ = nullptr;
     chunk unread_;
     std::uint32_t references_ = 0;
-    bool write_ended_ = false;
+    bool accepts_writes_ = true;
     bool closing_ = false;
     bool open_ = true;
 };

@@ -20,6 +20,17 @@
 #define BIGHT_CHECK_FRAME_LAYOUT 0
 #endif
 
+// Clang 20 and later: a coroutine that is awaited in the expression that calls it has its frame within the
+// caller's, and costs no allocation at all.
+#if defined(__has_cpp_attribute)
+#if __has_cpp_attribute(clang::coro_await_elidable)
+#define BIGHT_AWAIT_ELIDABLE [[clang::coro_await_elidable]]
+#endif
+#endif
+#ifndef BIGHT_AWAIT_ELIDABLE
+#define BIGHT_AWAIT_ELIDABLE
+#endif
+
 // Whether every await records the line it stands at, for the tree of tasks and for the traces of errors. One
 // store; to be the same in all files of a program.
 #ifndef BIGHT_TRACE_AWAITS

@@ -14,7 +14,7 @@ namespace bight {
 /// std::system_category().
 enum class errc {
     busy = 1,          ///< another task is already reading (or writing) here: one at a time
-    closed,            ///< the stream or listener was closed on this side
+    closed,            ///< the stream, listener, channel, pool or reactor was closed on this side
     aborted,           ///< the stream was aborted on this side while this waited
     end_of_stream,     ///< the peer ended the stream before what was asked for had come
     too_long,          ///< a line, or what read_until reads, is longer than its limit

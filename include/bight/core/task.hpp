@@ -152,8 +152,9 @@ class task_awaiter {
 /// that awaits is cancelled, this one unwinds first. Awaiting and finishing are symmetric transfers: a chain
 /// or a loop of any length runs in bounded stack. Thread: a started task stays on its reactor's thread.
 template <class T = void>
-class [[nodiscard("a task does nothing until it is awaited: co_await it, or give it to a scope"),
-        gnu::warn_unused]] task {
+class BIGHT_AWAIT_ELIDABLE
+    [[nodiscard("a task does nothing until it is awaited: co_await it, or give it to a scope"),
+      gnu::warn_unused]] task {
   public:
     using promise_type = detail::task_promise<T>;
     using value_type = T;

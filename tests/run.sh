@@ -4,7 +4,7 @@
 #   sh tests/run.sh [--quick | --full] [WORD...]
 #
 #   --quick   g++ only
-#   --full    also g++ with optimisation, clang without, and the tests on each demultiplexer as the default
+#   --full    also g++ with optimisation, clang with more and with none, and the tests on each demultiplexer as the default
 #   WORD      only tests whose name (as `meson test --list` prints it) contains one of the words: core, io/outbox
 #
 # What is missing is installed with apt, where there is apt. The last line is "N passed, N failed": test cases, over
@@ -202,7 +202,7 @@ if build gcc "$gxx" -Dbuildtype=debug -Dbenchmarks=enabled; then
     if [ $matrix != quick ] && [ -z "$words" ]; then use_from_outside gcc "$gxx"; fi
 fi
 if [ $matrix != quick ]; then
-    build_and_run clang "$clangxx" -Dbuildtype=debugoptimized
+    build_and_run clang "$clangxx" -Dbuildtype=debug -Doptimization=1
     timeouts=3
     # UBSan's check of vptrs opens a pipe, and takes an object for broken when the process is out of descriptors, as
     # some tests want it.
@@ -221,6 +221,7 @@ if [ $matrix = full ]; then
         unset BIGHT_REACTOR
     fi
     build_and_run clang-debug "$clangxx" -Dbuildtype=debug
+    build_and_run clang-optimized "$clangxx" -Dbuildtype=release
 fi
 
 echo "$passed passed, $failed failed"

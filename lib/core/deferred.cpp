@@ -35,8 +35,19 @@ void deferred_base::on_abandoned(posted* callback) noexcept { delete std::exchan
 bool deferred_waiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
     if (on_->fired_) return finish_now();
+    if (!on_->home_) on_->home_ = &home();
+    if (on_->home_ != &home()) {
+        elsewhere_ = true;
+        return finish_now();
+    }
     on_->waiters_.push_back(*this);
     return true;
+}
+
+void deferred_waiter::throw_awaited_elsewhere() {
+    throw std::system_error(errc::wrong_thread,
+                            "a deferred is awaited by tasks of its own reactor: hand values to another one's "
+                            "through a cross_channel");
 }
 
 void deferred_waiter::cancel() noexcept {

@@ -5,9 +5,11 @@
 #include <bight/core/task.hpp>
 #include <bight/core/timeout.hpp>
 
+#include "support/death.hpp"
 #include "support/reactors.hpp"
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -298,6 +300,48 @@ TEST_CASE("firing on another thread throws wrong_thread; through post it works")
         CHECK(value == 2);
     });
 }
+
+TEST_CASE("awaiting in a task of another reactor throws wrong_thread and waits for nothing") {
+    test::reactor_fixture on(any_demultiplexer);
+    std::optional<deferred<int>> d;
+    on.run([&]() -> task<> {
+        d.emplace();
+        co_return;
+    });
+    std::error_code code;
+    bight::reactor another;
+    auto waits = [&]() -> task<> {
+        try {
+            const int value = co_await *d;
+            CHECK(value == 0);
+        } catch (const std::system_error& e) {
+            code = e.code();
+        }
+    };
+    another.run(waits());
+    CHECK(code == bight::errc::wrong_thread);
+    on.run([&]() -> task<> {
+        d->set_value(3);
+        const int value = co_await *d;
+        CHECK(value == 3);
+    });
+}
+
+#ifndef NDEBUG
+TEST_CASE("copying a deferred on another thread ends the program, and says what to write instead") {
+    const std::string said = test::dying_words([] {
+        bight::reactor r;
+        auto root = []() -> task<> {
+            deferred<int> d;
+            std::thread([&d] { const deferred<int> copy = d; }).join();
+            co_return;
+        };
+        r.run(root());
+    });
+    CHECK_THAT(
+        said, Catch::Contains("a deferred was used from another thread") && Catch::Contains("reactor::post"));
+}
+#endif
 
 TEST_CASE("a deferred hands a value that only moves to the one who takes it") {
     test::reactor_fixture on(any_demultiplexer);

@@ -339,8 +339,8 @@ class explorer {
     std::vector<thread> threads_;
     std::size_t running_ = 0;
     ucontext_t search_{};
-    const void* search_stack_ = nullptr;
-    std::size_t search_stack_size_ = 0;
+    [[maybe_unused]] const void* search_stack_ = nullptr;
+    [[maybe_unused]] std::size_t search_stack_size_ = 0;
     void (*body_)(void*, int) = nullptr;
     void* world_ = nullptr;
     bool in_threads_ = false;

@@ -3,6 +3,7 @@
 
 #include <bight/core/error.hpp>
 #include <bight/core/frame_pool.hpp>
+#include <bight/core/home_check.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/wait_list.hpp>
 
@@ -26,7 +27,10 @@ class deferred_base : public pooled {
     deferred_base(const deferred_base&) = delete;
     deferred_base& operator=(const deferred_base&) = delete;
 
-    void retain() noexcept { ++references_; }
+    void retain() noexcept {
+        thread_.check("a deferred");
+        ++references_;
+    }
     /// True when it was the last.
     bool release() noexcept { return --references_ == 0; }
 
@@ -48,6 +52,7 @@ class deferred_base : public pooled {
     friend class deferred_waiter;
 
     reactor* home_;
+    home_check thread_;
     wait_list<deferred_waiter> waiters_;
     posted* abandoned_ = nullptr;
     std::exception_ptr error_;
@@ -71,6 +76,7 @@ class deferred_waiter : public listed_waiter {
     deferred_waiter(deferred_waiter&& other) noexcept : listed_waiter(std::move(other)), on_(other.on_) {}
     ~deferred_waiter() = default;
     void rethrow() const {
+        if (elsewhere_) throw_awaited_elsewhere();
         on_->observed();
         if (on_->error()) std::rethrow_exception(on_->error());
     }
@@ -78,7 +84,9 @@ class deferred_waiter : public listed_waiter {
   private:
     friend class deferred_base;
     bool suspend(promise_base& p) noexcept;
+    [[noreturn]] static void throw_awaited_elsewhere();
     deferred_base* on_;
+    bool elsewhere_ = false;
 };
 
 template <class T>
@@ -176,8 +184,9 @@ class deferred_taker final : public deferred_waiter {
 /// Cancelling a task that waits takes it off the list; when nobody waits any more, and it has not fired, the
 /// producer is told (on_abandoned). It may fire all the same, and a later await gets the result.
 ///
-/// Thread: the reactor's on which it was made. Elsewhere firing throws errc::wrong_thread: fire it through
-/// reactor::post from another thread.
+/// Thread: the reactor's on which it was made. Elsewhere firing and awaiting throw errc::wrong_thread, and in
+/// debug builds (without NDEBUG) copying ends the process: fire it through reactor::post from another thread,
+/// with a reference; values for another reactor's tasks go through a cross_channel.
 template <class T = void>
 class deferred {
   public:

@@ -36,11 +36,11 @@ class scope : public waiter {
 
 /// A child whose frame and result stay in the scope until the scope's task takes them.
 template <class T>
-class child_job : public job {
+class child_job_base : public job {
   public:
-    explicit child_job(task<T>&& t) noexcept : task_(std::move(t).release()) {}
-    child_job() noexcept = default;
-    child_job(child_job&&) noexcept = default;
+    explicit child_job_base(task<T>&& t) noexcept : task_(std::move(t).release()) {}
+    child_job_base() noexcept = default;
+    child_job_base(child_job_base&&) noexcept = default;
 
     void give(task<T>&& t) noexcept { task_ = std::move(t).release(); }
     void launch(scope& owner, reactor& home, job& parent) noexcept {
@@ -53,6 +53,9 @@ class child_job : public job {
     T take() { return task_.take(); }
     std::exception_ptr error() const noexcept { return task_.promise().error(); }
 
+  protected:
+    ~child_job_base() = default;
+
   private:
     promise_base& prepare(scope& owner, job& parent) noexcept {
         if (!task_) misused_task(parent.innermost()->where());
@@ -64,6 +67,12 @@ class child_job : public job {
 
     task_handle<T> task_;
     scope* owner_ = nullptr;
+};
+
+template <class T>
+class child_job final : public child_job_base<T> {
+  public:
+    using child_job_base<T>::child_job_base;
 };
 
 /// Throws one error as it is, several as an aggregate_error. Nothing when there is none.

@@ -16,10 +16,10 @@ const void* find_task_local(const void* key) noexcept;
 
 /// A child with a binding of its own.
 template <class T, class V>
-class binding_job final : public child_job<T> {
+class binding_job final : public child_job_base<T> {
   public:
     binding_job(task<T>&& t, const void* key, V&& value)
-        : child_job<T>(std::move(t)), key_(key), value_(std::move(value)) {}
+        : child_job_base<T>(std::move(t)), key_(key), value_(std::move(value)) {}
     binding_job(binding_job&&) = default;
 
   private:

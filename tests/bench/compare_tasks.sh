@@ -13,7 +13,7 @@ trap 'rm -f "$results"' EXIT
 trap 'exit 1' INT TERM
 
 measure() {
-    "$1" | awk -v program="$(basename "$1")" '$2 + 0 > 0 { print program, $1, $2 }' >>"$results"
+    "$1" | awk -v program="$(basename "$1")" '$1 != "parked" && $2 + 0 > 0 { print program, $1, $2 }' >>"$results"
 }
 
 round=0

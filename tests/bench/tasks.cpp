@@ -1,8 +1,8 @@
 // What the runtime costs without a kernel: a line for each figure, with its name, the median of several
 // rounds in nanoseconds, and the lowest and highest of them. No step may allocate memory once the first round
 // has run; one that does ends the program. usage: tasks [ROUNDS]          5 to 100, 7 unless told otherwise
+#include "../support/allocations.hpp"
 #include "bench.hpp"
-#include "count_allocations.hpp"
 
 #include <bight/bight.hpp>
 
@@ -26,16 +26,16 @@ class stopwatch {
     double ns_each(int steps) const {
         return std::chrono::duration<double, std::nano>(bench::clock::now() - from_).count() / steps;
     }
-    std::size_t allocations() const { return bench::allocations() - allocations_; }
+    long allocations() const { return test::allocations() - allocations_; }
 
   private:
-    std::size_t allocations_ = bench::allocations();
+    long allocations_ = test::allocations();
     bench::clock::time_point from_ = bench::clock::now();
 };
 
 struct measured {
     double ns = 0;
-    std::size_t allocations = 0;
+    long allocations = 0;
 
     measured(const stopwatch& watch, int steps)
         : ns(watch.ns_each(steps)), allocations(watch.allocations()) {}
@@ -160,7 +160,7 @@ void measure(const char* name, bight::task<measured> (*subject)(), unsigned roun
         const measured one = r.run(subject());
         results.push_back(one.ns);
         if (one.allocations > 0) {
-            std::printf("%s: %zu allocations, where there should be none\n", name, one.allocations);
+            std::printf("%s: %ld allocations, where there should be none\n", name, one.allocations);
             std::exit(1);
         }
     }

@@ -1,38 +1,12 @@
 // In the steady state, an echo round trip allocates nothing.
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 using bight::task;
-
-namespace {
-
-std::atomic<long> allocations{0};
-
-void* counted(std::size_t size) {
-    allocations.fetch_add(1, std::memory_order_relaxed);
-    if (void* memory = std::malloc(size ? size : 1)) return memory;
-    throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size); }
-void* operator new[](std::size_t size) { return counted(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    allocations.fetch_add(1, std::memory_order_relaxed);
-    return std::malloc(size ? size : 1);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -59,9 +33,9 @@ TEST_CASE("an echo round trip allocates nothing in the steady state") {
         auto pair = co_await test::connected_pair(family);
         auto talk = [&]() -> task<> {
             for (int i = 0; i < 200; ++i) co_await round_trip(pair.client);
-            const long before = allocations;
+            const long before = test::allocations();
             for (int i = 0; i < 1000; ++i) co_await round_trip(pair.client);
-            counted_allocations = allocations - before;
+            counted_allocations = test::allocations() - before;
             co_await pair.client.shutdown_write();
         };
         co_await bight::when_all(echo(pair.server), talk());
@@ -82,9 +56,9 @@ TEST_CASE("timers, yields, spawns and time-outs allocate nothing in the steady s
             co_await bight::when_all(nothing(), nothing());
         };
         for (int i = 0; i < 50; ++i) co_await bight::with_group(round);
-        const long before = allocations;
+        const long before = test::allocations();
         for (int i = 0; i < 500; ++i) co_await bight::with_group(round);
-        counted_allocations = allocations - before;
+        counted_allocations = test::allocations() - before;
     };
     on.run(all);
     CHECK(counted_allocations == 0);

@@ -204,10 +204,11 @@ TEST_CASE("a pool that is destroyed fails the jobs that have not begun, with err
             g.await();
             CHECK(pool->statistics().queued == 1);
             CHECK(limiter.waiting() == 1);
-            std::thread opens([&] { g.open(); });
-            thread_pool& pool_there = *pool;
+            std::thread opens([&] {
+                while (limiter.waiting() > 0) std::this_thread::yield();  // until the destructor is at work
+                g.open();
+            });
             pool.reset();
-            (void)pool_there;
             opens.join();
         };
         co_await bight::when_all(blocker(), queued(on_pool(*pool)), queued(limited), destroys());

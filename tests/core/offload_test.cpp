@@ -295,11 +295,17 @@ TEST_CASE("the error of a job whose task was cancelled meanwhile is not lost") {
 }
 
 TEST_CASE("with_timeout around a job that runs ends with the job, and its result wins") {
-    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::virtual_clock time(bight::virtual_clock::mode::manual);
+    bight::reactor_options options;
+    options.clock = &time;
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())), options);
     on.run([&]() -> task<> {
         gate g;
         auto opens = [&]() -> task<> {
-            co_await bight::sleep_for(10ms);
+            co_await bight::yield();
+            g.await();  // the job runs
+            time.advance(1s);
+            for (int i = 0; i < 5; ++i) co_await bight::yield();  // the deadline comes
             g.open();
         };
         auto limited = [&]() -> task<int> {
@@ -307,7 +313,7 @@ TEST_CASE("with_timeout around a job that runs ends with the job, and its result
                 g.pass();
                 return 5;
             });
-            co_return co_await bight::with_timeout(std::move(job), 1ms);
+            co_return co_await bight::with_timeout(std::move(job), 1s);
         };
         auto [value, none] = co_await bight::when_all(limited(), opens());
         CHECK(value == 5);

@@ -167,6 +167,13 @@ TEST_CASE("a stream whose reactor does not run may be closed by the thread that 
     kept = stream();
 }
 
+// What ends the process is a data race, which ThreadSanitizer reports first.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BIGHT_TEST_TSAN 1
+#endif
+#endif
+#ifndef BIGHT_TEST_TSAN
 TEST_CASE("abort on another thread ends the process with a message, on every demultiplexer") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     std::string said;
@@ -195,3 +202,4 @@ TEST_CASE("an outbox that would write on another thread ends the process with a 
     CHECK(status == 1000 + SIGABRT);
     CHECK(said.find("outbox on another thread") != std::string::npos);
 }
+#endif

@@ -51,7 +51,7 @@ clangxx=${CLANGXX:-$(command -v clang++-19 || echo "$clangxx")}
 # A fault must end the test with a report, not be printed and passed over.
 export ASAN_OPTIONS="halt_on_error=1:detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
-export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$root/tests/support/tsan.suppressions${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer) && {
     export ASAN_SYMBOLIZER_PATH="$symbolizer" TSAN_SYMBOLIZER_PATH="$symbolizer"
 }

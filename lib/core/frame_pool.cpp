@@ -40,24 +40,37 @@ frame_cache::~frame_cache() {
 #define BIGHT_KEEP_FRAMES 1
 #endif
 
-// These are not inlined into coroutines, which is why they may use the thread's state directly.
+// These are not inlined into coroutines, which is why they may use the thread's state directly. The rare path
+// of each is a function of its own, so that the common one saves no registers.
 
-[[gnu::noinline]] void* allocate_frame_of_class(std::size_t i) {
-    if (BIGHT_KEEP_FRAMES && here.frames) {
-        if (void* kept = here.frames->take(i)) {
-            ++here.live_frames;
-            return kept;
-        }
-    }
+namespace {
+
+[[gnu::noinline, gnu::cold]] void* new_block(std::size_t i) {
     void* block = ::operator new(frame_class_size(i));
     ++here.live_frames;
     return block;
 }
 
+[[gnu::noinline, gnu::cold]] void delete_block(void* block, std::size_t i) noexcept {
+    ::operator delete(block, frame_class_size(i));
+}
+
+}  // namespace
+
+[[gnu::noinline]] void* allocate_frame_of_class(std::size_t i) {
+    frame_cache* const frames = BIGHT_KEEP_FRAMES ? here.frames : nullptr;
+    void* const kept = frames ? frames->take(i) : nullptr;
+    if (!kept) [[unlikely]]
+        return new_block(i);
+    ++here.live_frames;
+    return kept;
+}
+
 [[gnu::noinline]] void free_frame_of_class(void* block, std::size_t i) noexcept {
     --here.live_frames;
-    if (BIGHT_KEEP_FRAMES && here.frames && here.frames->keep(block, i)) return;
-    ::operator delete(block, frame_class_size(i));
+    frame_cache* const frames = BIGHT_KEEP_FRAMES ? here.frames : nullptr;
+    if (!frames || !frames->keep(block, i)) [[unlikely]]
+        delete_block(block, i);
 }
 
 [[gnu::noinline]] void* allocate_large_frame(std::size_t size) {

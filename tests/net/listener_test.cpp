@@ -65,10 +65,14 @@ TEST_CASE("listening at port 0 gives a real port, on each family") {
 
 TEST_CASE("an IPv6 listener leaves its port to an IPv4 one") {
     on_each_demultiplexer([]() -> task<> {
-        const bight::listener v6 = bight::listen("tcp6:0:interface=\\:\\:1");
-        const bight::listener v4 =
-            bight::listen("tcp:" + std::to_string(v6.local().port()) + ":interface=127.0.0.1");
-        CHECK(v4.local().port() == v6.local().port());
+        // Another program may have one of these ports at 127.0.0.1, but not all of them.
+        std::vector<bight::listener> v6;
+        std::string error = "none tried";
+        for (int i = 0; i < 10 && !error.empty(); ++i) {
+            v6.push_back(bight::listen("tcp6:0:interface=\\:\\:1"));
+            error = listen_error("tcp:" + std::to_string(v6.back().local().port()) + ":interface=127.0.0.1");
+        }
+        CHECK(error == "");
         co_return;
     });
 }

@@ -48,7 +48,7 @@ class run_cancelled : public std::exception {
     const char* what() const noexcept override { return "the task given to run() was cancelled"; }
 };
 
-/// Figures of one reactor since it was made; reading them costs nothing.
+/// Figures of one reactor since it was made; reading them costs one look at the clock.
 struct reactor_statistics {
     std::uint64_t turns = 0;             ///< ready batches run
     std::uint64_t polls = 0;             ///< times the demultiplexer was asked, whether or not it slept

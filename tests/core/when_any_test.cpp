@@ -287,3 +287,35 @@ TEST_CASE("there is no first of an empty range: it throws at once") {
     CHECK_THROWS_AS(bight::when_any(std::vector<task<int>>{}), std::invalid_argument);
     CHECK_THROWS_AS(bight::race(std::vector<task<>>{}), std::invalid_argument);
 }
+
+TEST_CASE("cancelling when_any or race of a range from outside cancels all its tasks, and is passed on") {
+    test::virtual_fixture on;
+    const bool racing = GENERATE(false, true);
+    int unwound = 0;
+    bool went_on = false;
+    on.run([&]() -> task<> {
+        struct at_end {
+            int& unwound;
+            ~at_end() { ++unwound; }
+        };
+        auto sleeps = [&]() -> task<> {
+            const at_end counted{unwound};
+            co_await bight::sleep_for(1h);
+        };
+        auto outer = [&]() -> task<> {
+            std::vector<task<>> tasks;
+            for (int i = 0; i < 3; ++i) tasks.push_back(sleeps());
+            if (racing) {
+                co_await bight::race(std::move(tasks));
+            } else {
+                co_await bight::when_any(std::move(tasks));
+            }
+            went_on = true;
+        };
+        const bool ended = co_await bight::try_with_timeout(outer(), 1s);
+        CHECK_FALSE(ended);
+        CHECK(on.elapsed() == 1s);
+    });
+    CHECK(unwound == 3);
+    CHECK_FALSE(went_on);
+}

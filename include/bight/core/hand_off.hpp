@@ -70,7 +70,8 @@ class send_awaiter final : public listed_waiter {
         if (!begin(p)) return true;
         to_->home_.check(home(), Store::name);
         try {
-            if (!(closed_ = to_->closed_) && !to_->put(std::move(value_))) {
+            closed_ = to_->closed_;
+            if (!closed_ && !to_->put(std::move(value_))) {
                 to_->senders_.push_back(*this);
                 return true;
             }

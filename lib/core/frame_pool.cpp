@@ -1,6 +1,6 @@
-#include "frame_cache.hpp"
 #include "thread_state.hpp"
 
+#include <bight/core/frame_cache.hpp>
 #include <bight/core/frame_pool.hpp>
 
 #include <cstdio>
@@ -10,23 +10,6 @@
 namespace bight::detail {
 
 static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16, "check_frame_layout relies on it");
-
-namespace {
-
-constinit thread_local thread_state here;
-
-}  // namespace
-
-thread_state& this_thread() noexcept { return here; }
-
-frame_cache::~frame_cache() {
-    for (std::size_t i = 0; i < frame_classes; ++i) {
-        while (free_block* block = free_[i]) {
-            free_[i] = block->next;
-            ::operator delete(block, frame_class_size(i));
-        }
-    }
-}
 
 // Under AddressSanitizer nothing is kept, so that a use of a freed frame is reported with both stacks.
 #if defined(__SANITIZE_ADDRESS__)
@@ -40,6 +23,49 @@ frame_cache::~frame_cache() {
 #define BIGHT_KEEP_FRAMES 1
 #endif
 
+// Initial-exec: found in one load, even in a shared library. It takes a few words of what the loader keeps
+// free for libraries that are loaded late.
+#if defined(__ELF__)
+#define BIGHT_TLS [[gnu::tls_model("initial-exec")]]
+#else
+#define BIGHT_TLS
+#endif
+
+namespace {
+
+constinit frame_cache nothing_kept(frame_cache::keeps_nothing{});
+
+BIGHT_TLS constinit thread_local thread_state here;
+
+}  // namespace
+
+BIGHT_TLS constinit thread_local frame_cache* frames_here = &nothing_kept;
+
+thread_state& this_thread() noexcept { return here; }
+
+void thread_state::use(frame_cache* cache) noexcept {
+    frames_from_heap -= frames_here->kept();
+    frames_here = BIGHT_KEEP_FRAMES && cache ? cache : &nothing_kept;
+    frames_from_heap += frames_here->kept();
+}
+
+frame_cache::~frame_cache() {
+    for (std::size_t i = 0; i < frame_classes; ++i) {
+        while (free_block* next = free_[i]->next) {
+            ::operator delete(free_[i], frame_class_size(i));
+            free_[i] = next;
+        }
+    }
+}
+
+long frame_cache::kept() const noexcept {
+    long count = 0;
+    for (std::size_t i = 0; i < frame_classes; ++i) {
+        count += static_cast<long>((free_[i]->bytes - bottom_.bytes) / frame_class_size(i));
+    }
+    return count;
+}
+
 // These are not inlined into coroutines, which is why they may use the thread's state directly. The rare path
 // of each is a function of its own, so that the common one saves no registers.
 
@@ -47,44 +73,40 @@ namespace {
 
 [[gnu::noinline, gnu::cold]] void* new_block(std::size_t i) {
     void* block = ::operator new(frame_class_size(i));
-    ++here.live_frames;
+    ++here.frames_from_heap;
     return block;
 }
 
 [[gnu::noinline, gnu::cold]] void delete_block(void* block, std::size_t i) noexcept {
+    --here.frames_from_heap;
     ::operator delete(block, frame_class_size(i));
 }
 
 }  // namespace
 
 [[gnu::noinline]] void* allocate_frame_of_class(std::size_t i) {
-    frame_cache* const frames = BIGHT_KEEP_FRAMES ? here.frames : nullptr;
-    void* const kept = frames ? frames->take(i) : nullptr;
-    if (!kept) [[unlikely]]
-        return new_block(i);
-    ++here.live_frames;
-    return kept;
+    if (void* const kept = frames_here->take(i)) [[likely]]
+        return kept;
+    return new_block(i);
 }
 
 [[gnu::noinline]] void free_frame_of_class(void* block, std::size_t i) noexcept {
-    --here.live_frames;
-    frame_cache* const frames = BIGHT_KEEP_FRAMES ? here.frames : nullptr;
-    if (!frames || !frames->keep(block, i)) [[unlikely]]
+    if (!frames_here->keep(block, i)) [[unlikely]]
         delete_block(block, i);
 }
 
 [[gnu::noinline]] void* allocate_large_frame(std::size_t size) {
     void* block = ::operator new(size);
-    ++here.live_frames;
+    ++here.frames_from_heap;
     return block;
 }
 
 [[gnu::noinline]] void free_large_frame(void* block, std::size_t size) noexcept {
-    --here.live_frames;
+    --here.frames_from_heap;
     ::operator delete(block, size);
 }
 
-long live_frames() noexcept { return here.live_frames; }
+long live_frames() noexcept { return here.frames_from_heap - frames_here->kept(); }
 
 void frame_is_laid_out_wrongly() noexcept {
     std::fputs(

@@ -162,9 +162,9 @@ std::coroutine_handle<> final_awaiter::end_of_root(promise_base& p) noexcept {
 // frame.
 //
 // This much below the top of the stack is searched for objects of functions that have returned.
-constexpr std::uintptr_t returned = 16 * 1024;
+constexpr std::uintptr_t returned = std::uintptr_t{16} * 1024;
 // The stack between here and the loop is not longer.
-constexpr std::uintptr_t longest_stack = 8 * 1024 * 1024;
+constexpr std::uintptr_t longest_stack = std::uintptr_t{8} * 1024 * 1024;
 
 void promise_base::check_loan(std::source_location awaited) const noexcept {
     const auto lowest = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - returned;

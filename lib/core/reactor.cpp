@@ -1,6 +1,5 @@
 #include <bight/core/reactor.hpp>
 
-#include "frame_cache.hpp"
 #include "inbox.hpp"
 #include "reactor_state.hpp"
 #include "thread_state.hpp"
@@ -83,7 +82,7 @@ class running {
         here.current = &r;
         state.blocked_threads.begin();
         here.loop = this;
-        here.frames = &state.frames;
+        here.use(&state.frames);
         state.busy.begin();
     }
     running(const running&) = delete;
@@ -92,7 +91,7 @@ class running {
         thread_state& here = this_thread();
         here.current = nullptr;
         here.loop = nullptr;
-        here.frames = nullptr;
+        here.use(nullptr);
         state_.busy.end();
         state_.running = false;
     }
@@ -157,6 +156,46 @@ reactor_statistics reactor::statistics() const noexcept {
     return s;
 }
 
+// Inline here: what is ready, once for each turn.
+inline void reactor::run_ready() noexcept {
+    work_queue batch;
+    batch.append(ready_);
+    ++state_->counted.turns;
+    std::uint64_t ran = 0;
+    stall_watch* const watch = state_->watch.get();
+    while (work_item* item = batch.pop()) {
+        budget_ = completion_budget;
+        if (watch) [[unlikely]] {
+            running_job_ = nullptr;
+            watch->item_begins();
+            item->run();
+            watch->item_ended(running_job_);
+        } else {
+            item->run();
+        }
+        ++ran;
+    }
+    running_job_ = nullptr;
+    state_->counted.resumptions += ran;
+    since_poll_ += ran < poll_interval ? static_cast<unsigned>(ran) : poll_interval;
+}
+
+// One turn; the order of its parts is a promise (see the class).
+bool reactor::turn(duration limit) {
+    if (state_->stop_asked()) [[unlikely]]
+        obey_stop();
+    if (ready_.empty() || since_poll_ >= poll_interval) {
+        look(limit);
+        if (state_->stop_asked()) [[unlikely]]
+            obey_stop();
+    }
+    const bool called = !state_->posted.empty();
+    if (called) take_posted();
+    if (ready_.empty()) return called;
+    run_ready();
+    return true;
+}
+
 void reactor::drive(job& root, promise_base& frame) {
     const running here(*this, *state_);
     state_->add_root(root);
@@ -186,9 +225,10 @@ void reactor::drive(job& root, promise_base& frame) {
 
 void reactor::start(task<> root, std::source_location where) {
     root.refuse_loan("reactor::start", where);
-    auto* job = new started_job(*state_, std::move(root));
+    auto job = std::make_unique<started_job>(*state_, std::move(root));
+    promise_base& frame = job->frame(where);
     state_->add_root(*job);
-    job->start(*this, nullptr, job->frame(where));
+    job.release()->start(*this, nullptr, frame);  // it frees itself
 }
 
 bool reactor::run_once(duration limit) {
@@ -200,23 +240,9 @@ bool reactor::run_once(duration limit) {
     return any;
 }
 
-// One turn; the order of its parts is a promise (see the class).
-bool reactor::turn(duration limit) {
-    obey_stop();
-    if (ready_.empty() || poll_soon_ || since_poll_ >= poll_interval) {
-        look(limit);
-        obey_stop();
-    }
-    const bool called = take_posted();
-    if (ready_.empty()) return called;
-    run_ready();
-    return true;
-}
-
 // Looks at the demultiplexer and the timers; waits at most `limit` if nothing can run.
 void reactor::look(duration limit) {
     since_poll_ = 0;
-    poll_soon_ = false;
     ++state_->counted.polls;
     state_->busy.end();
     if (!ready_.empty()) {
@@ -271,29 +297,6 @@ void reactor::sleep_in_virtual_time(duration limit) {
     }
 }
 
-void reactor::run_ready() noexcept {
-    work_queue batch;
-    batch.append(ready_);
-    ++state_->counted.turns;
-    std::uint64_t ran = 0;
-    stall_watch* const watch = state_->watch.get();
-    while (work_item* item = batch.pop()) {
-        budget_ = completion_budget;
-        if (watch) [[unlikely]] {
-            running_job_ = nullptr;
-            watch->item_begins();
-            item->run();
-            watch->item_ended(running_job_);
-        } else {
-            item->run();
-        }
-        ++ran;
-    }
-    running_job_ = nullptr;
-    state_->counted.resumptions += ran;
-    since_poll_ += ran < poll_interval ? static_cast<unsigned>(ran) : poll_interval;
-}
-
 void reactor::fire_timers() {
     const std::uint64_t mark = timers_.mark();
     while (timer* due = timers_.pop_due(turn_time_, mark)) due->expired();
@@ -303,9 +306,8 @@ void reactor::enqueue(posted* call) {
     if (state_->posted.push(*call)) demultiplexer_->wake();
 }
 
-bool reactor::take_posted() {
+void reactor::take_posted() {
     posted* call = state_->posted.take();
-    const bool any = call != nullptr;
     while (call) {
         const std::unique_ptr<posted> one(call);
         call = call->next;
@@ -315,7 +317,6 @@ bool reactor::take_posted() {
             report_error({std::current_exception(), "a call posted to the reactor", {}});
         }
     }
-    return any;
 }
 
 void reactor::stop() noexcept {
@@ -331,7 +332,6 @@ void reactor::stop_now() noexcept {
 
 void reactor::obey_stop() noexcept {
     const int level = state_->stop_level.load(std::memory_order_acquire);
-    if (level == state_->obeyed_level) return;
     state_->obeyed_level = level;
     if (level >= 1) {
         for (job* root : state_->roots) root->request_cancel();
@@ -367,7 +367,7 @@ void reactor::expire_graces() noexcept {
     for (grace_timer* t = state_->first_grace; t; t = t->next_grace_) {
         if (t->armed()) arm(*t, due);
     }
-    poll_soon_ = true;
+    poll_soon();
 }
 
 std::string reactor::dump_tasks() const { return state_->dump(tick_); }

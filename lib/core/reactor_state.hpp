@@ -3,12 +3,12 @@
 
 #include "blocked_calls.hpp"
 #include "busy_meter.hpp"
-#include "frame_cache.hpp"
 #include "inbox.hpp"
 #include "stall_watch.hpp"
 
 #include "../demux/demultiplexer.hpp"
 
+#include <bight/core/frame_cache.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/virtual_clock.hpp>
 
@@ -44,6 +44,7 @@ struct reactor_state {
 
     void add_root(job& root) { roots.push_back(&root); }
     void remove_root(job& root) noexcept { std::erase(roots, &root); }
+    bool stop_asked() const noexcept { return stop_level.load(std::memory_order_relaxed) != obeyed_level; }
     /// Everything that a stop was for has ended: the reactor may run again.
     void end_stop() noexcept { stop_level = obeyed_level = 0; }
     /// The tree of tasks.

@@ -10,10 +10,14 @@ namespace bight::detail {
 class frame_cache;
 
 struct thread_state {
-    reactor* current = nullptr;     // the reactor that runs here
-    frame_cache* frames = nullptr;  // its freed frames
-    const void* loop = nullptr;     // where on the stack the reactor runs
-    long live_frames = 0;
+    reactor* current = nullptr;  // the reactor that runs here
+    const void* loop = nullptr;  // where on the stack it runs
+    /// Frames taken from the heap, less those given back, here; those that lay in the cache when it was put
+    /// in use count as taken.
+    long frames_from_heap = 0;
+
+    /// Frames come from `cache`, and go there; null for the heap. On this thread only.
+    void use(frame_cache* cache) noexcept;
 };
 
 /// Never inlined: compilers keep the address of a thread_local across a suspension (LLVM #47179, #63022),

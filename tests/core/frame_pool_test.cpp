@@ -1,8 +1,8 @@
+#include <bight/core/frame_cache.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
 
-#include "core/frame_cache.hpp"
 #include "support/reactors.hpp"
 
 #include <algorithm>
@@ -50,12 +50,13 @@ TEST_CASE("size classes are steps that hold their sizes, and fill the heap's chu
     using namespace bight::detail;
     CHECK(frame_class_of(0) == 0);
     CHECK(frame_class_of(1) == 0);
-    CHECK(frame_class_of(8) == 0);
-    CHECK(frame_class_of(9) == 1);
+    CHECK(frame_class_of(24) == 0);
+    CHECK(frame_class_of(25) == 1);
     CHECK(frame_class_of(largest_pooled_frame) == frame_classes - 1);
     for (std::size_t size = 1; size <= largest_pooled_frame; ++size) {
         const std::size_t held = frame_class_size(frame_class_of(size));
-        if (held < size || held >= size + frame_granularity) FAIL("class of " << size);
+        if (held < size) FAIL("class of " << size);
+        if (held >= size + frame_granularity && held > frame_class_size(0)) FAIL("class of " << size);
     }
 }
 
@@ -148,21 +149,22 @@ TEST_CASE("a frame may be freed on another thread, where a reactor runs or not")
     CHECK(live_frames() == before);
 }
 
-TEST_CASE("a cache keeps blocks up to its bound and hands each out once") {
+TEST_CASE("a cache keeps blocks of each class up to its bound and hands each out once") {
     frame_cache cache;
+    CHECK(cache.kept() == 0);
     CHECK(cache.take(5) == nullptr);
     const std::size_t size = bight::detail::frame_class_size(5);
     void* a = ::operator new(size);
     void* b = ::operator new(size);
     CHECK(cache.keep(a, 5));
     CHECK(cache.keep(b, 5));
+    CHECK(cache.kept() == 2);
     CHECK(cache.take(4) == nullptr);
     CHECK(cache.take(5) == b);
     CHECK(cache.take(5) == a);
     CHECK(cache.take(5) == nullptr);
 
-    const std::size_t most =
-        frame_cache::kept_bytes / (bight::detail::frame_classes * bight::detail::frame_granularity);
+    const std::size_t most = frame_cache::kept_bytes / bight::detail::largest_pooled_frame;
     std::size_t count = 0;
     void* refused = nullptr;
     while (!refused && count <= most + 1) {
@@ -174,6 +176,9 @@ TEST_CASE("a cache keeps blocks up to its bound and hands each out once") {
         }
     }
     CHECK(count == most);
+    CHECK(cache.kept() == static_cast<long>(most));
+    CHECK(cache.keep(a, 5));  // another class's bound is its own
+    CHECK(cache.take(5) == a);
     ::operator delete(refused, bight::detail::largest_pooled_frame);
     ::operator delete(a, size);
     ::operator delete(b, size);
@@ -187,4 +192,12 @@ TEST_CASE("pooled objects are frames, freed too when their constructor throws") 
     CHECK(live_frames() == before);
     CHECK_THROWS_AS(new thing(true), int);
     CHECK(live_frames() == before);
+}
+
+TEST_CASE("without a reactor nothing is kept") {
+    frame_cache none{frame_cache::keeps_nothing{}};
+    alignas(16) std::byte block[64];
+    CHECK(none.take(3) == nullptr);
+    CHECK_FALSE(none.keep(block, 1));
+    CHECK(none.kept() == 0);
 }

@@ -20,6 +20,15 @@
 #define BIGHT_CHECK_FRAME_LAYOUT 0
 #endif
 
+// Whether coroutines take their frames from the thread's cache without a call. g++ splits a coroutine before
+// it optimises, so a thread's address is never kept across a suspension; clang may keep it (LLVM #47179,
+// #63022). Elsewhere than in ELF a thread_local costs a call itself.
+#if defined(__GNUC__) && !defined(__clang__) && defined(__ELF__)
+#define BIGHT_INLINE_FRAME_POOL 1
+#else
+#define BIGHT_INLINE_FRAME_POOL 0
+#endif
+
 // Clang 20 and later: a coroutine that is awaited in the expression that calls it has its frame within the
 // caller's, and costs no allocation at all.
 #if defined(__has_cpp_attribute)

@@ -1,20 +1,22 @@
 // Where coroutine frames come from: blocks kept by the reactor that runs on this thread, by size.
 #pragma once
 
+#include <bight/core/compiler.hpp>
+#include <bight/core/frame_cache.hpp>
+
 #include <cstddef>
 #include <cstdint>
 
 namespace bight::detail {
 
-/// Size classes are this far apart. The largest block of a class is 8 bytes short of a multiple of it, so
-/// that with the heap's own 8 bytes it fills the multiple exactly.
-inline constexpr std::size_t frame_granularity = 16;
-inline constexpr std::size_t frame_classes = 256;
-inline constexpr std::size_t largest_pooled_frame = frame_granularity * frame_classes - 8;
+inline constexpr std::size_t largest_pooled_frame = frame_class_size(frame_classes - 1);
 
-constexpr std::size_t frame_class_of(std::size_t size) noexcept { return (size + 7) / frame_granularity; }
-constexpr std::size_t frame_class_size(std::size_t i) noexcept { return frame_granularity * (i + 1) - 8; }
+#if BIGHT_INLINE_FRAME_POOL
+/// The freed frames of the reactor that runs on this thread, or a cache that keeps nothing.
+extern constinit thread_local frame_cache* frames_here [[gnu::tls_model("initial-exec")]];
+#endif
 
+/// What a size class is served by when the cache has nothing, or enough.
 void* allocate_frame_of_class(std::size_t i);
 void free_frame_of_class(void* block, std::size_t i) noexcept;
 void* allocate_large_frame(std::size_t size);
@@ -24,15 +26,25 @@ void free_large_frame(void* block, std::size_t size) noexcept;
 /// this thread, freed blocks are kept for the next frame of about their size, so that in the steady state no
 /// frame costs an allocation. A block may be freed on any thread. Throws std::bad_alloc.
 inline void* allocate_frame(std::size_t size) {
-    return size <= largest_pooled_frame ? allocate_frame_of_class(frame_class_of(size))
-                                        : allocate_large_frame(size);
+    if (size > largest_pooled_frame) return allocate_large_frame(size);
+    const std::size_t i = frame_class_of(size);
+#if BIGHT_INLINE_FRAME_POOL
+    if (void* const kept = frames_here->take(i)) [[likely]]
+        return kept;
+#endif
+    return allocate_frame_of_class(i);
 }
 inline void free_frame(void* block, std::size_t size) noexcept {
-    if (size <= largest_pooled_frame) {
-        free_frame_of_class(block, frame_class_of(size));
-    } else {
+    if (size > largest_pooled_frame) {
         free_large_frame(block, size);
+        return;
     }
+    const std::size_t i = frame_class_of(size);
+#if BIGHT_INLINE_FRAME_POOL
+    if (frames_here->keep(block, i)) [[likely]]
+        return;
+#endif
+    free_frame_of_class(block, i);
 }
 
 /// Blocks handed out to this thread and not yet freed by it: tests check that it returns to where it was.

@@ -219,7 +219,7 @@ class reactor {
             --budget_;
             return true;
         }
-        poll_soon_ = true;
+        poll_soon();
         return false;
     }
     void arm(detail::timer& t, time_point deadline) noexcept { timers_.arm(t, deadline); }
@@ -253,16 +253,16 @@ class reactor {
     void sleep_in_virtual_time(duration limit);
     void run_ready() noexcept;
     void show_tasks();
-    bool take_posted();
+    void take_posted();
     void fire_timers();
     void expire_graces() noexcept;
     void obey_stop() noexcept;
+    void poll_soon() noexcept { since_poll_ = poll_interval; }
 
     detail::work_queue ready_;
     detail::timer_heap timers_;
     unsigned budget_ = 0;
     unsigned since_poll_ = 0;
-    bool poll_soon_ = false;
     detail::demultiplexer* demultiplexer_ = nullptr;
     detail::reactor_state* state_ = nullptr;
     detail::job* running_job_ = nullptr;
@@ -324,6 +324,17 @@ inline bool waiter::begin(promise_base& p) noexcept {
     if (!p.job_->cancel_requested_) return true;
     p.job_->schedule_unwind();
     return false;
+}
+
+inline void waiter::requeue(promise_base& p) noexcept {
+    job& j = *p.job_;
+    promise_ = &p;
+    j.innermost_ = &p;
+    if (j.cancel_requested_) {
+        j.schedule_unwind();
+    } else {
+        j.home().schedule(*this);
+    }
 }
 
 inline bool waiter::finish_now() noexcept {

@@ -53,7 +53,7 @@ class yield_awaiter final : public waiter {
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (begin(h.promise())) ready();
+        requeue(h.promise());
         return true;
     }
     void await_resume() const noexcept {}

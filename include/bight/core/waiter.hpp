@@ -47,6 +47,10 @@ class waiter : public work_item {
     /// The same for the few waits that a cancelled task may still make (shield).
     void begin_shielded(promise_base& p) noexcept;
 
+    /// In place of `begin`, for what waits for its turn only: p's job goes to the end of the ready queue, or
+    /// unwinds.
+    void requeue(promise_base& p) noexcept;
+
     /// The result was there without waiting. True when the task must let others run first (its budget is used
     /// up, and it has been queued): what await_suspend returns.
     bool finish_now() noexcept;

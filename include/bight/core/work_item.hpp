@@ -11,7 +11,7 @@ class wait_list;
 /// queued.
 class work_item {
   public:
-    work_item() noexcept = default;
+    work_item() noexcept {}  // NOLINT(*-member-init,*-use-equals-default)
     work_item(const work_item&) = delete;
     work_item& operator=(const work_item&) = delete;
 
@@ -25,7 +25,7 @@ class work_item {
     friend class work_queue;
     template <class W>
     friend class wait_list;
-    work_item* next_ = nullptr;  // in the one list that it is in: a queue, or what it waits in
+    work_item* next_;  // in the one list that it is in: a queue, or what it waits in; set when it enters it
 };
 
 /// First in, first out, intrusive, for one thread.

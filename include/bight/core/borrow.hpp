@@ -1,7 +1,7 @@
 // What a coroutine borrows from its caller: how bight learns of it, and which of it does not compile.
 #pragma once
 
-#include <bight/core/task.hpp>
+#include <bight/core/task_promise.hpp>
 
 #include <coroutine>
 #include <cstddef>

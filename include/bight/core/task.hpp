@@ -1,80 +1,18 @@
 // task<T>: a coroutine that starts when it is awaited.
 #pragma once
 
-#include <bight/core/promise.hpp>
+#include <bight/core/borrow.hpp>  // which promise a coroutine has; IWYU pragma: keep
+#include <bight/core/task_promise.hpp>
 
 #include <coroutine>
-#include <exception>
-#include <new>
 #include <source_location>
-#include <type_traits>
 #include <utility>
 
 namespace bight {
-
-template <class T>
-class task;
-
 namespace detail {
 
 /// Ends the process: "a task was awaited that …", at `where` if that is known.
 [[noreturn]] void misused_task(std::source_location where = std::source_location()) noexcept;
-
-/// Holds the value of a task from co_return until its awaiter takes it.
-template <class T>
-class task_promise : public promise_base {
-  public:
-    task_promise() noexcept {}
-    ~task_promise() {
-        if (has_value_) value_.~T();
-    }
-
-    task<T> get_return_object() noexcept;
-
-    template <class U = T>
-        requires std::is_constructible_v<T, U&&>
-    void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
-        ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::forward<U>(value));
-        has_value_ = true;
-    }
-
-    T take() {
-        if (error()) std::rethrow_exception(error());
-        return std::move(value_);
-    }
-
-  private:
-    union {
-        T value_;
-    };
-    bool has_value_ = false;
-};
-
-template <class T>
-class task_promise<T&> : public promise_base {
-  public:
-    task_promise() noexcept = default;
-    task<T&> get_return_object() noexcept;
-    void return_value(T& value) noexcept { value_ = __builtin_addressof(value); }
-    T& take() {
-        if (error()) std::rethrow_exception(error());
-        return *value_;
-    }
-
-  private:
-    T* value_ = nullptr;
-};
-
-template <>
-class task_promise<void> : public promise_base {
-  public:
-    task_promise() noexcept = default;
-    task<void> get_return_object() noexcept;
-    void return_void() const noexcept {}
-    void take() const {
-        if (error()) std::rethrow_exception(error());
-    }
-};
 
 /// Owns a frame that has not finished its part in a chain; the common part of task and of what awaits it.
 template <class T>
@@ -112,11 +50,20 @@ class task_handle {
 
     /// The value, or the error as an exception; the frame is freed before the caller goes on.
     T take() {
-        const task_handle freed_on_return(std::move(*this));
-        return freed_on_return.promise().take();
+        const freed_on_return guard{*this};
+        return promise().take();
     }
 
   private:
+    // It clears the handle last, where the compiler still knows of it when the handle goes.
+    struct freed_on_return {
+        task_handle& of;
+        ~freed_on_return() {
+            of.handle_.destroy();
+            of.handle_ = nullptr;
+        }
+    };
+
     std::coroutine_handle<> handle_;  // cleared by the job when the chain unwinds
 };
 
@@ -202,5 +149,3 @@ inline task<void> task_promise<void>::get_return_object() noexcept { return task
 
 }  // namespace detail
 }  // namespace bight
-
-#include <bight/core/borrow.hpp>  // what its coroutines may borrow; IWYU pragma: keep

@@ -33,7 +33,7 @@ bool condition_waiter::try_lock() noexcept {
     return true;
 }
 
-void condition_waiter::queue_for_lock() noexcept { mutex_->waiters_.push_back(*this); }
+void condition_waiter::queue_for_lock() noexcept { mutex_->enqueue(*this); }
 
 void condition_waiter::notified(bool alone) noexcept {
     notified_ = true;

@@ -3,7 +3,8 @@
 namespace bight {
 
 void mutex::hand_over() noexcept {
-    if (!locked_) detail::abort_misused("a mutex was unlocked that is not locked");
+    if (users_ == 0) detail::abort_misused("a mutex was unlocked that is not locked");
+    --users_;
     waiters_.pop_front()->granted();  // it stays locked: nobody can take it before the next one runs
 }
 

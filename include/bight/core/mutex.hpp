@@ -7,6 +7,7 @@
 #include <bight/core/wait_list.hpp>
 
 #include <coroutine>
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -31,7 +32,8 @@ class mutex_waiter : public listed_waiter {
     virtual void granted() noexcept { ready(); }
 };
 
-class mutex_awaiter;
+class lock_awaiter;
+class lock_request;
 }  // namespace detail
 
 /// Holds a mutex locked, and unlocks it when it goes. Moving it moves the lock. The mutex must outlive it.
@@ -46,7 +48,7 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
         std::swap(mutex_, taken.mutex_);
         return *this;
     }
-    ~mutex_guard() { unlock(); }
+    inline ~mutex_guard();
 
     /// Unlocks now, if it holds a lock.
     void unlock() noexcept;
@@ -58,7 +60,7 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
 
   private:
     friend class mutex;
-    friend class detail::mutex_awaiter;
+    friend class detail::lock_awaiter;
     friend class detail::condition_waiter;
     explicit mutex_guard(mutex& held) noexcept : mutex_(&held) {}
     mutex* mutex_ = nullptr;
@@ -79,13 +81,13 @@ class mutex {
     mutex(const mutex&) = delete;
     mutex& operator=(const mutex&) = delete;
     ~mutex() {
-        if (locked_) destroyed_locked();
+        if (users_ > 0) destroyed_locked();
     }
 
     /// `co_await m.lock()` gives a mutex_guard. A free mutex is locked at once, without suspending. A
     /// cancelled task leaves the queue; one that was handed the lock gets its guard all the same, and is
     /// cancelled at its next await, where the guard passes the lock on.
-    detail::mutex_awaiter lock() noexcept;
+    detail::lock_request lock() noexcept;
 
     /// A guard that holds the lock, or holds nothing when the mutex is locked.
     mutex_guard try_lock() noexcept {
@@ -99,29 +101,37 @@ class mutex {
         give_up();
     }
 
-    bool locked() const noexcept { return locked_; }
+    bool locked() const noexcept { return users_ > 0; }
 
   private:
-    friend class detail::mutex_awaiter;
+    friend class detail::lock_awaiter;
     friend class detail::condition_waiter;
 
     bool try_take() noexcept {
-        if (locked_) return false;
-        locked_ = true;
+        if (users_ > 0) return false;
+        users_ = 1;
         return true;
     }
     void give_up() noexcept {
-        if (locked_ && waiters_.empty()) {
-            locked_ = false;
+        if (users_ == 1) {
+            users_ = 0;
         } else {
             hand_over();
         }
     }
+    void enqueue(detail::mutex_waiter& w) noexcept {
+        waiters_.push_back(w);
+        ++users_;
+    }
+    void leave(detail::mutex_waiter& w) noexcept {
+        waiters_.remove(w);
+        --users_;
+    }
     void hand_over() noexcept;
     [[noreturn]] void destroyed_locked() const noexcept;
 
-    detail::wait_list<detail::mutex_waiter> waiters_;  // none unless it is locked
-    bool locked_ = false;
+    detail::wait_list<detail::mutex_waiter> waiters_;
+    std::size_t users_ = 0;  // the one that holds the lock, and those that wait for it
     detail::home_check home_;
 };
 
@@ -129,44 +139,59 @@ inline void mutex_guard::unlock() noexcept {
     if (mutex_) std::exchange(mutex_, nullptr)->unlock();
 }
 
+inline mutex_guard::~mutex_guard() {
+    if (mutex_) mutex_->unlock();
+}
+
 namespace detail {
 
-class [[nodiscard("co_await it to get the guard")]] mutex_awaiter final : public mutex_waiter {
+class lock_awaiter final : public mutex_waiter {
   public:
-    explicit mutex_awaiter(mutex& of) noexcept : mutex_(&of) {}
-    mutex_awaiter(mutex_awaiter&&) noexcept = default;
+    explicit lock_awaiter(mutex& of) noexcept : mutex_(of) {}
 
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
         promise_base& p = h.promise();
         job& j = p.owner();
-        mutex_->home_.check(j.home(), "a mutex");
+        mutex_.home_.check(j.home(), "a mutex");
         // The common case first: a free mutex is had without a trace of a wait.
-        if (!j.cancel_requested() && mutex_->try_take()) [[likely]] {
+        if (!j.cancel_requested() && mutex_.try_take()) [[likely]] {
             if (j.home().spend_budget()) [[likely]]
                 return false;
             begin(p);
             ready();
             return true;
         }
-        if (begin(p)) mutex_->waiters_.push_back(*this);
+        if (begin(p)) mutex_.enqueue(*this);
         return true;
     }
-    mutex_guard await_resume() const noexcept { return mutex_guard(*mutex_); }
+    mutex_guard await_resume() const noexcept { return mutex_guard(mutex_); }
 
     void cancel() noexcept override {
-        mutex_->waiters_.remove(*this);
+        mutex_.leave(*this);
         confirm_cancel();
     }
     void describe(std::string& out) const override { out += "a mutex"; }
 
   private:
-    mutex* mutex_;
+    mutex& mutex_;
+};
+
+/// What lock() gives: the awaiter is made where it is awaited.
+class [[nodiscard("co_await it to get the guard")]] lock_request {
+  public:
+    using bight_awaitable = void;
+    using value_type = mutex_guard;
+    explicit lock_request(mutex& of) noexcept : mutex_(of) {}
+    lock_awaiter operator co_await() const noexcept { return lock_awaiter(mutex_); }
+
+  private:
+    mutex& mutex_;
 };
 
 }  // namespace detail
 
-inline detail::mutex_awaiter mutex::lock() noexcept { return detail::mutex_awaiter{*this}; }
+inline detail::lock_request mutex::lock() noexcept { return detail::lock_request(*this); }
 
 }  // namespace bight

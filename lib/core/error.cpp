@@ -92,7 +92,7 @@ struct aggregate_error::contents {
     std::atomic<int> references{1};
 };
 
-aggregate_error::aggregate_error(std::span<const std::exception_ptr> errors) : contents_(nullptr) {
+aggregate_error::aggregate_error(std::span<const std::exception_ptr> errors) {
     auto made = std::make_unique<contents>();
     made->errors.assign(errors.begin(), errors.end());
     made->message = std::to_string(errors.size()) + " tasks failed:";

@@ -276,7 +276,7 @@ std::size_t thread_pool::max_threads() const noexcept { return state_->options.m
 thread_pool_statistics thread_pool::statistics() const noexcept { return state_->statistics(); }
 
 thread_pool& thread_pool::shared() {
-    static thread_pool* const the_pool = new thread_pool;
+    static auto* const the_pool = new thread_pool;
     return *the_pool;
 }
 

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace bight {
@@ -16,8 +17,8 @@ namespace bight {
 namespace detail {
 
 struct sharded_sockets {
-    sharded_sockets(runtime& runs_on, const endpoint& e, const listen_options& o)
-        : on(runs_on), where(e), options(o) {}
+    sharded_sockets(runtime& runs_on, endpoint e, const listen_options& o)
+        : on(runs_on), where(std::move(e)), options(o) {}
 
     void bind();
     bool bind_each();

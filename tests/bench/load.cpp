@@ -57,7 +57,7 @@ class histogram {
         return (std::uint64_t{64} + index % 64) << (top - 6);
     }
 
-    std::array<std::uint64_t, 64 * 60> counts_{};
+    std::array<std::uint64_t, std::size_t{64} * 60> counts_{};
     std::uint64_t size_ = 0;
     std::uint64_t longest_ = 0;
 };

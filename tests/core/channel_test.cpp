@@ -90,7 +90,7 @@ TEST_CASE("each value reaches one receiver, and those of one sender stay in orde
         CHECK(ch.empty());
     });
     CHECK(disorders == 0);
-    CHECK(seen.size() == 3 * each);
+    CHECK(seen.size() == std::size_t{3} * each);
     for (const auto& [value, times] : seen) CHECK(times == 1);
 }
 

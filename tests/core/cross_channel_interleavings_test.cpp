@@ -20,6 +20,7 @@ using test::violation;
 class sleeper final : public bight::detail::cross_node<int> {
   public:
     sleeper() = default;
+    // NOLINTNEXTLINE(performance-move-const-arg): it takes an rvalue.
     explicit sleeper(int v) : cross_node<int>(std::move(v)) {}
     void sleep() const { woken_.wait_while_zero(); }
 

@@ -362,7 +362,7 @@ TEST_CASE("every value of many senders on threads and reactors arrives once, eac
     }
     for (auto& t : threads) t.join();
     for (auto& t : receivers) t.join();
-    std::vector<int> seen(senders * each, 0);
+    std::vector<int> seen(std::size_t{senders} * each, 0);
     bool in_order = true;
     for (const auto& mine : got) {
         std::vector<int> last(senders, -1);
@@ -374,7 +374,7 @@ TEST_CASE("every value of many senders on threads and reactors arrives once, eac
         }
     }
     CHECK(in_order);
-    CHECK(std::count(seen.begin(), seen.end(), 1) == senders * each);
+    CHECK(std::count(seen.begin(), seen.end(), 1) == std::ptrdiff_t{senders} * each);
 }
 
 TEST_CASE("receivers that are cancelled while other threads send lose no value") {

@@ -136,7 +136,7 @@ class explorer {
     enum class ending { through, pruned, failed };
 
     struct thread {
-        static constexpr std::size_t stack_size = 64 * 1024;
+        static constexpr std::size_t stack_size = std::size_t{64} * 1024;
         ucontext_t context{};
         void* stack = nullptr;
         void* fake_stack = nullptr;  // AddressSanitizer's
@@ -174,8 +174,7 @@ class explorer {
     }
 
     ending run_once() {
-        for (std::size_t i = 0; i < threads_.size(); ++i) {
-            thread& t = threads_[i];
+        for (thread& t : threads_) {
             t.begun = t.through = false;
             t.next = {&t, false, nullptr};  // beginning touches nothing of anyone's
             ::getcontext(&t.context);

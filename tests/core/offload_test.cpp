@@ -162,7 +162,7 @@ TEST_CASE("an idle thread holds on to nothing of the job it ran") {
             CHECK(held.use_count() == 2);
         }
         CHECK(held.use_count() == 1);
-        auto throws = [held] { throw held; };
+        auto throws = [held] { throw std::shared_ptr<int>(held); };
         try {
             co_await offload(std::move(throws));
         } catch (const std::shared_ptr<int>&) {

@@ -232,7 +232,7 @@ ended run_apart(F body) {
     ::close(ends[1]);
     ended e;
     char buffer[1024];
-    for (ssize_t n; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+    for (ssize_t n = 0; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
         e.words.append(buffer, static_cast<std::size_t>(n));
     ::close(ends[0]);
     e.status = c.exit_status();
@@ -259,6 +259,7 @@ bight::task<> by_const_reference(const std::string& text) {
     co_await bight::yield();
     if (text != long_text) std::abort();
 }
+// NOLINTNEXTLINE(cppcoreguidelines-rvalue-reference-param-not-moved): it is to be there still.
 bight::task<> by_rvalue_reference(std::string&& text) {
     co_await bight::yield();
     if (text != long_text) std::abort();

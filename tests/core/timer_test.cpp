@@ -232,8 +232,8 @@ TEST_CASE("100,000 timers in any order come out sorted") {
         }
         CHECK(heap.size() == count);
         // Half of them do not live to see it, as time-outs do.
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            if (all[i].number % 2 == 1) heap.disarm(all[i]);
+        for (auto& t : all) {
+            if (t.number % 2 == 1) heap.disarm(t);
         }
         const std::vector<int> out = pop_all(heap, at(count));
         CHECK(out.size() == count / 2);

@@ -586,7 +586,7 @@ TEST_CASE("the peer hears of a detach that closes at once, even when a receive w
     on.start(receive);
     on.turns();
     on.demux().detach(c.ours, true);
-    char byte;
+    char byte = 0;
     on.turns(3);
     CHECK(::recv(c.theirs, &byte, 1, MSG_DONTWAIT) == 0);
     CHECK(on.until_completed(receive));

@@ -224,7 +224,8 @@ class bench {
 inline std::size_t fill(int fd) {
     const std::string block(65536, 'x');
     std::size_t count = 0;
-    for (ssize_t sent; (sent = ::send(fd, block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0;) {
+    for (ssize_t sent = 0;
+         (sent = ::send(fd, block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0;) {
         count += static_cast<std::size_t>(sent);
     }
     return count;

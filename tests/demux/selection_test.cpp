@@ -93,7 +93,7 @@ std::string in_child(F f) {
     ::close(ends[1]);
     std::string said;
     char part[512];
-    for (ssize_t got; (got = ::read(ends[0], part, sizeof part)) > 0;)
+    for (ssize_t got = 0; (got = ::read(ends[0], part, sizeof part)) > 0;)
         said.append(part, static_cast<std::size_t>(got));
     ::close(ends[0]);
     int status = 0;

@@ -94,7 +94,7 @@ TEST_CASE("a storm of signals loses nothing") {
     });
     done = true;
     storm.join();
-    CHECK(heard.size() == 4 * rounds);
+    CHECK(heard.size() == std::size_t{4} * rounds);
 }
 
 TEST_CASE("every call posted by many threads is made, in the order of its thread") {
@@ -105,12 +105,12 @@ TEST_CASE("every call posted by many threads is made, in the order of its thread
     int made = 0;
     bool in_order = true;
     std::vector<std::thread> posting;
-    for (int t = 0; t < threads; ++t) {
-        posting.emplace_back([&, t] {
+    for (int& before : last) {
+        posting.emplace_back([&] {
             for (int i = 1; i <= calls; ++i) {
-                on.reactor().post([&, t, i] {
-                    in_order = in_order && last[t] == i - 1;
-                    last[t] = i;
+                on.reactor().post([&, i] {
+                    in_order = in_order && before == i - 1;
+                    before = i;
                     ++made;
                 });
                 if (i % 50 == 0) std::this_thread::yield();

@@ -55,7 +55,7 @@ int status_of(bight::demultiplexer_kind kind, std::string& said, F f) {
     });
     ::close(out[1]);
     char buffer[4096];
-    for (ssize_t n; (n = ::read(out[0], buffer, sizeof buffer)) > 0;)
+    for (ssize_t n = 0; (n = ::read(out[0], buffer, sizeof buffer)) > 0;)
         said.append(buffer, static_cast<std::size_t>(n));
     ::close(out[0]);
     return c.exit_status();

@@ -76,7 +76,7 @@ TEST_CASE("chat: leaving in the middle of a broadcast harms nobody") {
 // receive buffers (reactor_options::receive_buffers) become resident as they are used for the first time.
 TEST_CASE(
     "chat: a client that never reads costs little memory and is disconnected, the others are unharmed") {
-    constexpr long bound_in_kib = 8 * 1024;
+    constexpr long bound_in_kib = 8L * 1024;
     const auto kind = GENERATE(from_range(demultiplexers()));
     CAPTURE(kind);
     server chat("chat", kind);

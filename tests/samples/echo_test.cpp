@@ -36,6 +36,7 @@ TEST_CASE("echo serves many clients at a time") {
     CAPTURE(kind);
     server echo("echo", kind);
     std::vector<client> clients;
+    clients.reserve(100);
     for (int i = 0; i < 100; ++i) clients.push_back(echo.connect());
     for (std::size_t i = 0; i < clients.size(); ++i) REQUIRE(clients[i].send("I am " + std::to_string(i)));
     std::size_t answered = 0;

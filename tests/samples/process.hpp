@@ -19,7 +19,7 @@
 #include <system_error>
 #include <vector>
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX leaves it to the program
 
 namespace test {
 
@@ -69,6 +69,7 @@ class process {
         ::posix_spawn_file_actions_adddup2(&actions, error[1], 2);
 
         std::vector<char*> arguments;
+        arguments.reserve(command.size() + 1);
         for (std::string& word : command) arguments.push_back(word.data());
         arguments.push_back(nullptr);
         std::vector<std::string> environment = variables;
@@ -81,6 +82,7 @@ class process {
             if (!replaced) environment.push_back(entry);
         }
         std::vector<char*> entries;
+        entries.reserve(environment.size() + 1);
         for (std::string& entry : environment) entries.push_back(entry.data());
         entries.push_back(nullptr);
 

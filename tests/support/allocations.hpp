@@ -24,6 +24,7 @@ inline void* counted_allocation(std::size_t size) noexcept {
 
 }  // namespace test
 
+// NOLINTBEGIN(misc-definitions-in-headers): these cannot be inline, and one file of a program includes them.
 void* operator new(std::size_t size) {
     if (void* memory = test::counted_allocation(size)) return memory;
     throw std::bad_alloc();
@@ -36,3 +37,4 @@ void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+// NOLINTEND(misc-definitions-in-headers)

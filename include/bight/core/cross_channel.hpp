@@ -163,10 +163,8 @@ class cross_channel {
     /// A capacity of 0 counts as 1. Throws std::bad_alloc.
     explicit cross_channel(std::size_t capacity) : state_(new detail::cross_state<T>(capacity)) {}
     cross_channel(const cross_channel& other) noexcept : state_(other.state_) { state_->add_handle(); }
-    cross_channel& operator=(const cross_channel& other) noexcept {
-        other.state_->add_handle();
-        state_->drop_handle();
-        state_ = other.state_;
+    cross_channel& operator=(cross_channel other) noexcept {
+        std::swap(state_, other.state_);
         return *this;
     }
     ~cross_channel() { state_->drop_handle(); }
@@ -197,6 +195,7 @@ class cross_channel {
 
     /// Without waiting, on any thread. False when it is full, closed, or others wait for room already; the
     /// value is moved only when it is true.
+    // NOLINTNEXTLINE(cppcoreguidelines-rvalue-reference-param-not-moved): moved if there is room.
     bool try_send(T&& value) noexcept {
         return state_->try_send(value) == detail::cross_state<T>::outcome::done;
     }

@@ -31,9 +31,9 @@ class cross_node {
     virtual void about_to_wait() noexcept {}
 
   protected:
-    cross_node() noexcept {}
+    cross_node() noexcept = default;
     explicit cross_node(T&& v) noexcept : value(std::move(v)) {}
-    ~cross_node() {}
+    ~cross_node() = default;
 
   private:
     template <class U, class Threads>

@@ -131,20 +131,17 @@ class deferred_reference {
   public:
     deferred_reference() : state_(new deferred_state<T>) { state_->retain(); }
     deferred_reference(const deferred_reference& other) noexcept : state_(other.state_) { state_->retain(); }
-    deferred_reference& operator=(const deferred_reference& other) noexcept {
-        other.state_->retain();
-        drop();
-        state_ = other.state_;
+    deferred_reference& operator=(deferred_reference other) noexcept {
+        std::swap(state_, other.state_);
         return *this;
     }
-    ~deferred_reference() { drop(); }
+    ~deferred_reference() {
+        if (state_->release()) delete state_;
+    }
     deferred_state<T>& operator*() const noexcept { return *state_; }
     deferred_state<T>* operator->() const noexcept { return state_; }
 
   private:
-    void drop() noexcept {
-        if (state_->release()) delete state_;
-    }
     deferred_state<T>* state_;
 };
 

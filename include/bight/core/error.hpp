@@ -42,7 +42,7 @@ class aggregate_error : public std::exception {
 
   private:
     struct contents;
-    contents* contents_;
+    contents* contents_ = nullptr;
 };
 
 /// An error that no task took.

@@ -63,6 +63,7 @@ class generator_promise final : public promise_base {
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     yield_to_consumer yield_value(U&& value) {
+        // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): it does not run before a consumer has set it.
         generator_item<T>::put(*into_, std::forward<U>(value));
         return {};
     }

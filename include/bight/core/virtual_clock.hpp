@@ -60,6 +60,7 @@ class virtual_clock {
 /// tree of tasks, each with the line where it waits.
 class deadlock : public std::exception {
   public:
+    // NOLINTNEXTLINE(bugprone-throw-keyword-missing): it initialises a member.
     explicit deadlock(const std::string& tree) : text_("deadlock: nothing can ever run again\n" + tree) {}
     const char* what() const noexcept override { return text_.what(); }
 

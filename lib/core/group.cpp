@@ -42,11 +42,7 @@ void group::cancel() noexcept {
 }
 
 void group::failed(detail::job& job, const std::exception_ptr& error) noexcept {
-    try {
-        errors_.push_back(error);
-    } catch (...) {  // out of memory: say it rather than lose it
-        detail::report_job_error(job, error);
-    }
+    if (!errors_.add(error)) detail::report_job_error(job, error);  // say it rather than lose it
     owner().adopt_trace(job);
     cancel();
 }

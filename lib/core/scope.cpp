@@ -2,6 +2,9 @@
 
 #include <bight/core/when_all.hpp>
 
+#include <new>
+#include <utility>
+
 namespace bight::detail {
 
 std::coroutine_handle<> scope::conclude(bool child_cancelled) noexcept {
@@ -23,11 +26,8 @@ std::coroutine_handle<> gathering_scope::child_finished(job& child) noexcept {
                 if (!keep_going_) report_job_error(child, error_of(child));
                 break;
             }
-            try {
-                errors_.push_back(error_of(child));
-            } catch (...) {  // out of memory: say it rather than lose it
-                report_job_error(child, error_of(child));
-            }
+            if (!errors_.add(error_of(child)))
+                report_job_error(child, error_of(child));  // not lost, but said
             owner().adopt_trace(child);
             if (!keep_going_) cancel_children();
             break;
@@ -41,6 +41,27 @@ void throw_errors(const std::vector<std::exception_ptr>& errors) {
     if (errors.empty()) return;
     if (errors.size() == 1) std::rethrow_exception(errors.front());
     throw aggregate_error(errors);
+}
+
+bool error_list::add(const std::exception_ptr& error) noexcept {
+    if (!first_) {
+        first_ = error;
+        return true;
+    }
+    try {
+        others_.push_back(error);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    return true;
+}
+
+void error_list::throw_all() const {
+    if (!first_) return;
+    if (others_.empty()) std::rethrow_exception(first_);
+    std::vector<std::exception_ptr> all{first_};
+    all.insert(all.end(), others_.begin(), others_.end());
+    throw aggregate_error(std::move(all));
 }
 
 }  // namespace bight::detail

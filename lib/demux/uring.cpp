@@ -220,9 +220,8 @@ bool uring::hand_over(operation& op) noexcept {
             ring_state* state = state_of(d);
             if (!state) return false;
             if (state->armed) return true;  // its completions are for this operation
-            if (op.kind == operation_kind::accept) {
-                arm_accept(d);
-            } else if (op.kind == operation_kind::receive_into) {
+            if (op.kind == operation_kind::accept) return arm_accept(d);
+            if (op.kind == operation_kind::receive_into) {
                 submit_receive(static_cast<receive_operation&>(op));
             } else if (state->starved) {
                 return submit_receive_own(static_cast<receive_operation&>(op));

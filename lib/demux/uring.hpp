@@ -64,7 +64,7 @@ class uring final : public demultiplexer {
     // Multishot receives and accepts (uring_multishot.cpp)
     ring_state* state_of(descriptor& d) noexcept;
     void arm_receive(descriptor& d) noexcept;
-    void arm_accept(descriptor& d) noexcept;
+    bool arm_accept(descriptor& d) noexcept;
     void armed(descriptor& d, io_uring_sqe& sqe) noexcept;
     void stop_multishot(descriptor& d) noexcept;
     void multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept;

@@ -34,12 +34,19 @@ void uring::arm_receive(descriptor& d) noexcept {
     armed(d, sqe);
 }
 
+// False when memory is out: before the kernel accepts, there must be room for what comes while nobody asks.
 // No address is asked for: the kernel would write all of them into the same place.
-void uring::arm_accept(descriptor& d) noexcept {
+bool uring::arm_accept(descriptor& d) noexcept {
+    try {
+        d.ring->accepted.reserve(unaccepted_connections);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
     d.ring->listening = true;
     io_uring_sqe& sqe = entry();
     io_uring_prep_multishot_accept(&sqe, d.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     armed(d, sqe);
+    return true;
 }
 
 void uring::armed(descriptor& d, io_uring_sqe& sqe) noexcept {

@@ -6,10 +6,11 @@ namespace bight {
 
 task<std::optional<std::string>> line_reader::next() {
     std::string line;
+    append();
     while (!take_line(line)) {
-        const chunk more = co_await stream_.read_some();
-        if (!more) co_return std::nullopt;
-        append(more);
+        more_ = co_await stream_.read_some();
+        if (!more_) co_return std::nullopt;
+        append();
     }
     co_return std::optional<std::string>(std::move(line));
 }
@@ -36,12 +37,15 @@ bool line_reader::take_line(std::string& line) {
 }
 
 // What was given out is dropped when there is more to keep, not at each line.
-void line_reader::append(const chunk& more) {
+void line_reader::append() {
+    if (!more_) return;
     buffer_.erase(0, std::exchange(begin_, 0));
-    buffer_.append(more.begin(), more.end());
+    buffer_.append(more_.begin(), more_.end());
+    more_.reset();
 }
 
 void line_reader::give_back() {
+    append();
     const std::string_view rest = buffered();
     if (!rest.empty()) stream_.unread(chunk::copy_of(rest));
     buffer_.clear();

@@ -13,7 +13,8 @@ namespace bight::detail {
 /// nothing more to write: the transport holds it meanwhile.
 class outbox_state final : public write_request {
   public:
-    outbox_state(transport& t, const outbox_options& options) noexcept : write_request(t), options_(options) {
+    /// Throws std::bad_alloc: an empty deque has memory.
+    outbox_state(transport& t, const outbox_options& options) : write_request(t), options_(options) {
         t.retain();
     }
 

@@ -45,17 +45,31 @@ task<> serving::accept_all() {
         // One that cannot be used (select: its descriptor is too high) is refused; the server goes on.
         if (accepted.error() == std::errc::too_many_files_open ||
             accepted.error() == std::errc::not_enough_memory) {
-            std::string where = listener_.local().to_string();
-            log(log_level::warning, "refused a connection to " + where + ": " + accepted.error().message());
+            refused(accepted.error());
             continue;
         }
         throw std::system_error(accepted.error(), "accept on " + listener_.local().to_string());
     }
 }
 
-void serving::begin_connection(stream peer) {
+void serving::refused(std::error_code why) noexcept {
+    try {
+        log(log_level::warning,
+            "refused a connection to " + listener_.local().to_string() + ": " + why.message());
+    } catch (const std::bad_alloc&) {  // there is no memory to say it with
+    }
+}
+
+void serving::begin_connection(stream peer) noexcept {
     transport& t = peer.lower();
-    auto* c = new connection_job(*this, t, ++accepted_);
+    connection_job* c = nullptr;
+    try {
+        c = new connection_job(*this, t, ++accepted_);
+    } catch (const std::bad_alloc&) {
+        refused(std::make_error_code(std::errc::not_enough_memory));
+        t.abort(errc::aborted);
+        return;
+    }
     try {
         task<> begun = protocol_.begin(std::move(peer));
         c->task_ = std::move(begun).release();

@@ -59,7 +59,8 @@ class serving final : public scope, private grace_timer {
     class room_awaiter;
 
     task<> accept_all();
-    void begin_connection(stream peer);
+    void begin_connection(stream peer) noexcept;
+    void refused(std::error_code why) noexcept;
     void connection_ended(connection_job& c) noexcept;
     std::coroutine_handle<> child_finished(job& accepting) noexcept override;
     void expired() noexcept override;

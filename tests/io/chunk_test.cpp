@@ -187,6 +187,7 @@ TEST_CASE("a chunk outlives its stream and its reactor") {
             co_await pair.client.write("kept");
             kept = co_await pair.server.read_some();
         });
+        on.keeps_buffers(1);
     }
     CHECK(kept.view() == "kept");
     chunk moved = std::move(kept);

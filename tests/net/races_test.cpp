@@ -5,9 +5,12 @@
 
 #include <bight/bight.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 using bight::errc;
@@ -158,6 +161,106 @@ TEST_CASE("race 4: connections accepted together keep their own peers") {
             CHECK(s.peer().to_string() == name);
         }
     });
+}
+
+TEST_CASE("race 5: a cancellation from another thread is a message, and what completes meanwhile is kept") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto family = GENERATE(test::family::tcp, test::family::unix_path);
+    CAPTURE(kind, family);
+    constexpr int rounds = 300;
+    test::reactor_fixture on(kind);
+    std::string got;
+    on.run([&]() -> task<> {
+        const test::temporary_directory directory;
+        bight::listener l = bight::listen(test::new_endpoint(family, directory));
+        const bight::address where = l.local();
+        auto pair = co_await connected_to_raw(family);
+        bight::group* current = nullptr;
+        std::vector<test::raw_socket> clients;
+        std::vector<stream> accepted;
+        std::atomic<int> allowed{0};
+        // Completes a read and an accept, and asks for the cancellation of both, in changing order.
+        std::thread other([&] {
+            for (int round = 0; round < rounds; ++round) {
+                allowed.wait(round);
+                const auto cancel = [&] { on.reactor().post([&] { current->cancel(); }); };
+                if (round % 3 == 0) cancel();
+                pair.raw.send(pattern(static_cast<std::size_t>(round), 1));
+                if (round % 3 == 1) cancel();
+                clients.push_back(test::raw_connect(where));
+                if (round % 3 == 2) cancel();
+            }
+        });
+        for (int round = 0; round < rounds; ++round) {
+            auto body = [&](bight::group& g) -> task<> {
+                current = &g;
+                g.spawn([&]() -> task<> {
+                    const auto chunk = co_await pair.stream.read_some();
+                    got += chunk.view();
+                });
+                g.spawn([&]() -> task<> {
+                    stream s = co_await l.accept();
+                    accepted.push_back(std::move(s));
+                });
+                co_await bight::yield();
+                allowed = round + 1;
+                allowed.notify_one();
+                co_await bight::sleep_for(std::chrono::hours(1));  // until it is cancelled
+            };
+            co_await bight::with_group(body);
+        }
+        other.join();
+        pair.raw.close();
+        const std::string rest = co_await test::read_all(pair.stream);
+        got += rest;
+        while (accepted.size() < clients.size()) {
+            stream s = co_await l.accept();
+            accepted.push_back(std::move(s));
+        }
+        const auto one_more = co_await bight::try_with_timeout(l.accept(), std::chrono::milliseconds(1));
+        CHECK_FALSE(one_more.has_value());
+    });
+    CHECK((got == pattern(0, rounds)));
+}
+
+TEST_CASE("race 5: a stop from another thread while an operation completes loses nothing") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    constexpr std::size_t rounds = 200;
+    test::reactor_fixture on(kind);
+    std::optional<test::half_pair> pair;
+    on.run([&]() -> task<> {
+        auto made = co_await connected_to_raw(test::family::tcp);
+        pair.emplace(std::move(made));
+    });
+    std::string got;
+    const auto run_until_stopped = [&](auto make) {
+        try {
+            on.run(make);
+        } catch (const bight::run_cancelled&) {
+        }
+    };
+    for (std::size_t round = 0; round < rounds; ++round) {
+        std::thread other([&] {
+            if (round % 2) on.reactor().stop();
+            pair->raw.send(pattern(round, 1));
+            if (round % 2 == 0) on.reactor().stop();
+        });
+        run_until_stopped([&]() -> task<> {
+            for (;;) {
+                const auto chunk = co_await pair->stream.read_some();
+                got += chunk.view();
+            }
+        });
+        other.join();
+    }
+    pair->raw.close();
+    on.run([&]() -> task<> {
+        const std::string rest = co_await test::read_all(pair->stream);
+        got += rest;
+    });
+    CHECK((got == pattern(0, rounds)));
+    pair.reset();
 }
 
 TEST_CASE("race 7: memory lent to a cancelled read is untouched once the read has ended") {

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -123,8 +124,9 @@ struct clock_holder {
 
 }  // namespace detail
 
-/// A reactor on one demultiplexer. When it is destroyed, it checks that as many frames and descriptors are
-/// left as before, and that every error which no task took was taken with take_errors().
+/// A reactor on one demultiplexer. When it is destroyed, it checks that no chunk holds a receive buffer any
+/// more, that as many frames and descriptors are left as before, and that every error which no task took was
+/// taken with take_errors().
 class reactor_fixture {
   public:
     explicit reactor_fixture(bight::demultiplexer_kind kind, bight::reactor_options options = {})
@@ -175,10 +177,14 @@ class reactor_fixture {
         return std::exchange(log_, {});
     }
 
+    /// For a test of chunks that outlive their reactor: so many buffers are out when it is destroyed.
+    void keeps_buffers(std::uint64_t count) { buffers_kept_ = count; }
+
     /// Destroys the reactor and makes the checks now.
     void finish() {
         if (!reactor_) return;
         INFO("on " << name_);
+        CHECK(reactor_->statistics().live_buffers == buffers_kept_);
         reactor_.reset();
         bight::set_error_handler(nullptr);
         bight::set_log_handler(nullptr);
@@ -204,6 +210,7 @@ class reactor_fixture {
     std::string name_;
     long frames_before_;
     int descriptors_before_;
+    std::uint64_t buffers_kept_ = 0;
     std::optional<bight::reactor> reactor_;
     std::mutex lock_;
     std::vector<std::string> errors_;

@@ -121,7 +121,7 @@ class group : public detail::scope {
     group(group&&) noexcept = default;
     ~group() = default;
     std::coroutine_handle<> body_started(task<>&& body) noexcept;
-    void throw_failures() const { detail::throw_errors(errors_); }
+    void throw_failures() const { errors_.throw_all(); }
 
   private:
     friend class detail::group_job;
@@ -140,7 +140,7 @@ class group : public detail::scope {
     detail::group_job* first_ = nullptr;
     std::size_t size_ = 0;
     std::size_t held_ = 0;  // jobs that have not freed themselves
-    std::vector<std::exception_ptr> errors_;
+    detail::error_list errors_;
     bool body_running_ = false;
     bool cancelled_ = false;
     bool cut_short_ = false;  // a task ended by cancellation

@@ -78,6 +78,21 @@ class child_job final : public child_job_base<T> {
 /// Throws one error as it is, several as an aggregate_error. Nothing when there is none.
 void throw_errors(const std::vector<std::exception_ptr>& errors);
 
+/// What the children of a scope failed with, in the order in which they did. The first has its place here, so
+/// that no failure is taken for a success when memory is out.
+class error_list {
+  public:
+    bool empty() const noexcept { return !first_; }
+    /// False when memory is out, and `error` was not the first.
+    bool add(const std::exception_ptr& error) noexcept;
+    /// As throw_errors.
+    void throw_all() const;
+
+  private:
+    std::exception_ptr first_;
+    std::vector<std::exception_ptr> others_;
+};
+
 /// A task that awaits something which is not a task.
 template <class A>
 auto await_as_task(A awaited) -> task<decltype(awaited.await_resume())> {

@@ -53,7 +53,7 @@ class shield_awaiter final : public scope, private grace_timer {
 /// once.
 template <class A>
 [[nodiscard("co_await it")]] detail::shield_awaiter<detail::awaited_type<A>> shield(
-    A awaited, duration deadline) noexcept {
+    A awaited, duration deadline) noexcept(noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), deadline};
 }
 

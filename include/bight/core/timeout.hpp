@@ -87,14 +87,14 @@ class optional_timeout_awaiter final : public timeout_scope<T> {
 /// there at the deadline wins. A cancellation of the whole is passed on.
 template <class A>
 [[nodiscard("co_await it")]] detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(
-    A awaited, duration limit) noexcept {
+    A awaited, duration limit) noexcept(noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), limit};
 }
 
 /// The same, with std::nullopt instead of an exception when the deadline wins; for a task<void>, false.
 template <class A>
 [[nodiscard("co_await it")]] detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(
-    A awaited, duration limit) noexcept {
+    A awaited, duration limit) noexcept(noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), limit};
 }
 

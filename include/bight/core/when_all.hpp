@@ -47,12 +47,12 @@ class gathering_scope : public scope {
     virtual std::exception_ptr error_of(job& child) noexcept = 0;
     /// One more child has ended well; for those who then want no more.
     virtual void child_succeeded(job& child) noexcept { (void)child; }
-    void throw_failures() const { throw_errors(errors_); }
+    void throw_failures() const { errors_.throw_all(); }
 
     void cancel() noexcept override { cancel_children(); }
 
     std::size_t running_ = 0;
-    std::vector<std::exception_ptr> errors_;
+    error_list errors_;
     bool keep_going_ = false;  // an error does not end the others
     bool settled_ = false;     // a success has decided it: what comes later changes nothing
     bool child_cancelled_ = false;

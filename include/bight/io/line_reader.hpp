@@ -25,8 +25,8 @@ class line_reader {
 
     /// The next line without its delimiter, which may be an empty string; nothing at the end of the stream.
     /// An unfinished last line is no line: it stays in buffered(). Throws errc::too_long for a line longer
-    /// than the limit (after that, only give_back and buffered make sense), and what a read throws.
-    /// Cancelling loses nothing.
+    /// than the limit (after that, only give_back and buffered make sense), what a read throws, and
+    /// std::bad_alloc, after which it may be called again. Cancelling loses nothing.
     task<std::optional<std::string>> next();
 
     /// What was read and is not part of a line that next() gave.
@@ -38,12 +38,13 @@ class line_reader {
   private:
     /// True, and `line` set, when a whole line is buffered.
     bool take_line(std::string& line);
-    void append(const chunk& more);
+    void append();
 
     stream& stream_;
     std::string delimiter_;
     std::size_t limit_;
     std::string buffer_;
+    chunk more_;                // what was read last, when there was no memory to append it
     std::size_t begin_ = 0;     // of what has not been given out
     std::size_t searched_ = 0;  // from begin_ on: no delimiter begins before this
 };

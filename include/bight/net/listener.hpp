@@ -71,8 +71,9 @@ class listener {
     explicit operator bool() const noexcept { return socket_ != nullptr; }
 
     /// The next connection. One task at a time: a second gets errc::busy. Connections that end before they
-    /// are accepted are passed over. Out of descriptors, it does as the exhaustion_policy says, and goes on.
-    /// Cancelling loses no connection.
+    /// are accepted are passed over, and after 64 in a row it looks again 100 ms later. Out of descriptors,
+    /// it does as the exhaustion_policy says, and goes on. Any other error of accept(2) is thrown as a
+    /// std::system_error, and the listener stays as it is. Cancelling loses no connection.
     detail::accept_awaiter accept() noexcept { return detail::accept_awaiter{*socket_}; }
 
     /// Where it listens, with the port that the system chose if none was given.

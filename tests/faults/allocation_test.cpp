@@ -1,0 +1,385 @@
+// Memory that runs out: whatever allocation fails, the error comes out where something was asked for, nothing
+// is left behind, and the reactor goes on.
+#include "support/allocation_faults.hpp"
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+using bight::stream;
+using bight::task;
+using test::allocation_fault;
+using test::fail_each_allocation;
+using test::fail_each_allocation_on;
+using test::failing;
+using test::reactor_fixture;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* anywhere = "tcp:0:interface=127.0.0.1";
+const std::string long_text(100, 't');
+
+bight::demultiplexer_kind best() { return test::demultiplexers().front(); }
+
+task<std::string> leaf(std::string text) {
+    co_await bight::yield();
+    co_return text + text;
+}
+
+task<std::size_t> nested(int depth) {
+    if (depth == 0) {
+        const std::string text = co_await leaf(long_text);
+        co_return text.size();
+    }
+    const std::size_t below = co_await nested(depth - 1);
+    co_return below + 1;
+}
+
+}  // namespace
+
+TEST_CASE("making a reactor fails as a whole when memory is out") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    bight::reactor_options options;
+    options.demultiplexer = kind;
+    options.receive_buffers = 8;
+    const int descriptors = test::open_descriptors();
+    const auto tally = fail_each_allocation([&](allocation_fault& fault) {
+        {
+            const failing here(fault);
+            bight::reactor r(options);
+            r.run_once();
+        }
+        CHECK(test::open_descriptors() == descriptors);
+    });
+    CHECK(tally.allocations > 1);
+    CHECK(tally.endured == 0);
+    CHECK(test::open_descriptors() == descriptors);
+}
+
+TEST_CASE("a task whose frames cannot be had throws bad_alloc where it is called") {
+    const auto tally = fail_each_allocation([&](allocation_fault& fault) {
+        reactor_fixture on(best());
+        std::size_t got = 0;
+        {
+            const failing here(fault);
+            got = on.reactor().run(nested(3));
+        }
+        CHECK(got == 203);
+    });
+    CHECK(tally.allocations >= 5);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("spawn starts a task as a whole or throws bad_alloc, and the others go on") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            int begun = 0;
+            int ended = 0;
+            auto child = [&](std::string) -> task<> {
+                ++begun;
+                co_await bight::yield();
+                ++ended;
+            };
+            bool failed = false;
+            auto body = [&](bight::group& g) -> task<> {
+                g.spawn(child, long_text);
+                try {
+                    const failing here(fault);
+                    g.spawn(child, long_text);
+                } catch (const std::bad_alloc&) {
+                    failed = true;
+                }
+                co_await bight::yield();
+            };
+            co_await bight::with_group(body);
+            CHECK(failed == fault.happened);
+            CHECK(begun >= 1);
+            CHECK(begun == ended);
+            if (failed) throw std::bad_alloc();
+        });
+    CHECK(tally.allocations >= 3);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("when_all and when_any throw bad_alloc where their tasks are made") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            const failing here(fault);
+            const auto both = co_await bight::when_all(leaf(long_text), nested(2));
+            std::vector<task<std::string>> list;
+            for (int i = 0; i < 3; ++i) list.push_back(leaf(long_text));
+            const auto all = co_await bight::when_all(std::move(list));
+            const auto any = co_await bight::when_any(leaf(long_text), bight::sleep_for(1h));
+            if (std::get<1>(both) != 202 || all.size() != 3 || any.index != 0)
+                throw std::logic_error("wrong");
+        });
+    CHECK(tally.allocations >= 10);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("with_timeout and shield of an operation throw bad_alloc") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture& on, allocation_fault& fault) -> task<> {
+            {
+                const failing here(fault);
+                co_await bight::with_timeout(nested(1), 1h);
+                co_await bight::with_timeout(bight::sleep_for(1ns), 1h);
+                co_await bight::try_with_timeout(bight::sleep_for(1h), 1ns);
+                co_await bight::shield(bight::sleep_for(1ns), 1h);
+            }
+            CHECK(on.reactor().statistics().live_timers == 0);
+        });
+    CHECK(tally.allocations >= 6);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a send into a channel that finds no memory sends nothing, and what was sent is received") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            bight::channel<std::string> ch(100);
+            std::size_t sent = 0;
+            bool failed = false;
+            try {
+                const failing here(fault);
+                for (int i = 0; i < 40; ++i) {
+                    co_await ch.send(long_text);
+                    ++sent;
+                }
+            } catch (const std::bad_alloc&) {
+                failed = true;
+            }
+            CHECK(ch.size() == sent);
+            co_await ch.send("last");
+            ch.close();
+            std::size_t received = 0;
+            while (auto one = co_await ch.receive()) {
+                CHECK(*one == (received < sent ? long_text : "last"));
+                ++received;
+            }
+            CHECK(received == sent + 1);
+            if (failed) throw std::bad_alloc();
+        });
+    CHECK(tally.allocations >= 40);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a deferred that finds no memory throws where it is made or fired, and stays unfired") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            std::optional<bight::deferred<std::string>> made;
+            bool failed = false;
+            try {
+                const failing here(fault);
+                made.emplace();
+                made->on_abandoned([text = long_text] { (void)text; });
+                made->set_value(std::string(long_text));
+            } catch (const std::bad_alloc&) {
+                failed = true;
+            }
+            if (!made) throw std::bad_alloc();
+            if (failed) made->set_value("again");
+            const std::string got = co_await *made;
+            CHECK(got == (failed ? "again" : long_text));
+            if (failed) throw std::bad_alloc();
+        });
+    CHECK(tally.allocations >= 3);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE(
+    "a connection and an echo find no memory: what was asked for fails, and nothing is left of either side") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    const auto tally =
+        fail_each_allocation_on(kind, [](reactor_fixture& on, allocation_fault& fault) -> task<> {
+            bight::listen_options options;
+            options.when_exhausted = bight::exhaustion_policy::wait;
+            bight::listener l = bight::listen(anywhere, options);
+            const std::string where = test::endpoint_to(l.local());
+            {
+                const failing here(fault);
+                stream client = co_await bight::connect(where);
+                // A listener waits until there is memory again.
+                auto accepted = co_await bight::try_with_timeout(l.accept(), 1s);
+                if (!accepted) throw std::bad_alloc();
+                stream server = std::move(*accepted);
+                co_await client.write(long_text, "and more");
+                auto chunk = co_await server.read_some();
+                co_await server.write(chunk);
+                chunk.reset();
+                std::string answer(long_text.size() + 8, '\0');
+                co_await client.read_exactly(answer);
+                if (answer != long_text + "and more") throw std::logic_error("wrong");
+                co_await client.close();
+                co_await server.close();
+            }
+            on.take_log();
+        });
+    CHECK(tally.allocations >= 6);
+}
+
+TEST_CASE("a server that finds no memory refuses that connection, or resets it, and goes on") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    const auto tally =
+        fail_each_allocation_on(kind, [](reactor_fixture& on, allocation_fault& fault) -> task<> {
+            auto echo = [](stream peer) -> task<> {
+                while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
+            };
+            // What a client gets for a byte: the byte, or nothing when it is refused.
+            auto ask = [](const bight::address& where) -> task<std::string> {
+                const auto client = test::raw_connect(where);
+                client.send("x");
+                for (int i = 0; i < 1000; ++i) {
+                    char byte = 0;
+                    const auto got = ::recv(client.get(), &byte, 1, MSG_DONTWAIT);
+                    if (got == 1) co_return std::string(1, byte);
+                    if (got == 0 || errno != EAGAIN) co_return std::string();
+                    co_await bight::sleep_for(1ms);
+                }
+                co_return "no answer";
+            };
+            auto body = [&](bight::group& g) -> task<> {
+                bight::listener l = bight::listen(anywhere);
+                const auto where = l.local();
+                bight::serve_options options;
+                g.spawn(bight::serve(std::move(l), options, echo));
+                co_await bight::yield();
+                {
+                    auto asked = ask(where);
+                    const failing here(fault);
+                    co_await std::move(asked);
+                }
+                const std::string later = co_await ask(where);
+                CHECK(later == "x");
+                g.cancel();
+            };
+            co_await bight::with_group(body);
+            on.take_errors();
+            on.take_log();
+        });
+    CHECK(tally.allocations >= 3);
+}
+
+TEST_CASE("a listener and its server are not begun when memory is out") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    const auto tally = fail_each_allocation_on(kind, [](reactor_fixture&, allocation_fault& fault) -> task<> {
+        auto nobody = [](stream) -> task<> { co_return; };
+        const failing here(fault);
+        bight::listener l = bight::listen(anywhere);
+        bight::serve_options options;
+        co_await bight::try_with_timeout(bight::serve(std::move(l), options, nobody), 0s);
+        co_await bight::try_with_timeout(bight::serve(anywhere, nobody), 0s);
+    });
+    CHECK(tally.allocations >= 6);
+}
+
+TEST_CASE("an outbox that finds no memory queues a message as a whole or not at all") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            auto pair = co_await test::connected_pair(test::family::tcp);
+            std::size_t queued = 0;
+            bool failed = false;
+            try {
+                const failing here(fault);
+                bight::outbox box(pair.server);
+                for (int i = 0; i < 40; ++i) {
+                    if (!box.send(long_text)) throw std::logic_error("not queued");
+                    ++queued;
+                }
+                co_await box.push(long_text);
+                ++queued;
+                co_await box.flush();
+            } catch (const std::bad_alloc&) {
+                failed = true;
+            } catch (const std::system_error& e) {
+                CHECK(e.code() == std::errc::not_enough_memory);
+                failed = true;
+            }
+            co_await pair.server.close();
+            const std::string got = co_await test::read_all(pair.client);
+            CHECK(got.size() == queued * long_text.size());
+            if (failed) throw std::bad_alloc();
+        });
+    CHECK(tally.allocations >= 5);
+    // An io_uring does without the memory that sends several messages together.
+    CHECK(tally.endured <= 2);
+}
+
+TEST_CASE("a line_reader that finds no memory loses no bytes: the next call gives the line") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            auto pair = co_await test::connected_to_raw(test::family::tcp);
+            bight::line_reader lines(pair.stream);
+            bool failed = false;
+            for (int i = 0; i < 3; ++i) {
+                const std::string line = long_text + std::to_string(i) + std::string(1000, 'l');
+                pair.raw.send(line + "\r\nand");
+                std::optional<std::string> got;
+                try {
+                    const failing here(fault);
+                    got = co_await lines.next();
+                } catch (const std::bad_alloc&) {
+                    failed = true;
+                }
+                if (!got) got = co_await lines.next();
+                CHECK(got == (i == 0 ? line : "and" + line));
+                CHECK(lines.buffered() == "and");
+            }
+            try {
+                const failing here(fault);
+                lines.give_back();
+            } catch (const std::bad_alloc&) {
+                failed = true;
+                CHECK(lines.buffered() == "and");
+                lines.give_back();
+            }
+            const auto rest = co_await pair.stream.read_some();
+            CHECK(rest.view() == "and");
+            if (failed) throw std::bad_alloc();
+        });
+    CHECK(tally.allocations >= 4);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a call that is posted without memory is not made; else it is made once") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture& on, allocation_fault& fault) -> task<> {
+            int calls = 0;
+            {
+                const failing here(fault);
+                on.reactor().post([&calls, text = long_text] { calls += text.empty() ? 0 : 1; });
+            }
+            co_await bight::yield();
+            co_await bight::yield();
+            CHECK(calls == 1);
+        });
+    CHECK(tally.allocations >= 2);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("an endpoint that cannot be parsed for want of memory throws bad_alloc") {
+    const auto tally = fail_each_allocation([](allocation_fault& fault) {
+        const failing here(fault);
+        for (const char* text : {"tcp:host=a.name.that.is.not.short.example:port=80:timeout=5",
+                                 "tcp6:port=8123:interface=\\:\\:1:backlog=50",
+                                 "unix:/a/path/that/is/long/enough/not/to/be/kept/in/place:mode=660"}) {
+            const auto e = bight::endpoint::parse(text);
+            const std::string again = e.to_string();
+            if (again.empty()) throw std::logic_error("wrong");
+        }
+    });
+    CHECK(tally.allocations >= 6);
+    CHECK(tally.endured == 0);
+}

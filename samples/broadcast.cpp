@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <list>
-#include <random>
 #include <string>
 
 struct client {
@@ -19,10 +18,8 @@ struct hall {
 
 // Eight random letters and digits.
 std::string random_id() {
-    static std::mt19937 random{std::random_device{}()};
-    std::uniform_int_distribution<std::size_t> pick(0, 35);
     std::string id;
-    while (id.size() < 8) id += "abcdefghijklmnopqrstuvwxyz0123456789"[pick(random)];
+    while (id.size() < 8) id += "abcdefghijklmnopqrstuvwxyz0123456789"[bight::random_below(36)];
     return id;
 }
 

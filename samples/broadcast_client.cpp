@@ -10,7 +10,7 @@
 using namespace std::chrono_literals;
 
 std::string date_and_time() {
-    const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    const std::time_t now = std::chrono::system_clock::to_time_t(bight::wall_clock_now());
     char text[32] = "";
     std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", std::localtime(&now));
     return text;

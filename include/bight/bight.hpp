@@ -22,6 +22,7 @@
 #include <bight/core/offload.hpp>
 #include <bight/core/once.hpp>
 #include <bight/core/priority_queue.hpp>
+#include <bight/core/random.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>
 #include <bight/core/retry.hpp>
@@ -38,6 +39,7 @@
 #include <bight/core/thread_pool.hpp>
 #include <bight/core/timeout.hpp>
 #include <bight/core/virtual_clock.hpp>
+#include <bight/core/wall_clock.hpp>
 #include <bight/core/watch.hpp>
 #include <bight/core/when_all.hpp>
 #include <bight/core/when_any.hpp>

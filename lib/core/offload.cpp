@@ -1,5 +1,6 @@
 #include <bight/core/offload.hpp>
 
+#include "environment.hpp"
 #include "pool_state.hpp"
 #include "reactor_state.hpp"
 
@@ -57,6 +58,11 @@ class abandoned_jobs final : public posted {
 
 bool offload_waiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
+    if (environment* const host = environment::current()) {
+        simulated_ = true;
+        home().arm(*this, saturating_add(home().now(), host->time_on_a_thread()));
+        return true;
+    }
     limiter_state* const limiter = pool_state::of(options_.limiter);
     outside_.emplace(home());
     try {
@@ -78,7 +84,10 @@ void offload_waiter::job_ended() noexcept {
 }
 
 void offload_waiter::cancel() noexcept {
-    if (job().withdraw()) {
+    if (simulated_) {
+        home().disarm(*this);
+        confirm_cancel();
+    } else if (job().withdraw()) {
         outside_.reset();
         confirm_cancel();
     } else if (options_.abandon_on_cancel) {
@@ -106,6 +115,11 @@ void offload_waiter::be_patient() noexcept {
 }
 
 void offload_waiter::expired() noexcept {
+    if (simulated_) {
+        job().run_here();
+        ready();
+        return;
+    }
     home().disarm_grace(*this);
     const bool hurried = home().now() < due_;  // by stop_now
     if (hurried || stopping_) {

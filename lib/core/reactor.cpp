@@ -5,6 +5,7 @@
 #include "thread_state.hpp"
 
 #include "../demux/demultiplexer.hpp"
+#include "../sim/alone.hpp"
 
 #include <bight/core/error.hpp>
 
@@ -104,9 +105,19 @@ class running {
 
 reactor::reactor(const reactor_options& options) {
     auto state = std::make_unique<reactor_state>();
-    state->demux = choose_demultiplexer(*this, options, state->fallback_reason);
+    state->surroundings = options.environment;
+    if (!options.environment && options.demultiplexer == demultiplexer_kind::automatic) {
+        state->own_environment = sim::detail::world_named_by_environment_variable();
+        state->surroundings = state->own_environment.get();
+    }
+    if (state->surroundings) {
+        state->demux = state->surroundings->make_demultiplexer(*this);
+        state->virtual_time = &state->surroundings->time();
+    } else {
+        state->demux = choose_demultiplexer(*this, options, state->fallback_reason);
+        state->virtual_time = options.clock;
+    }
     demultiplexer_ = state->demux.get();
-    state->virtual_time = options.clock;
     if (options.stall_limit > duration::zero()) {
         state->watch = std::make_unique<stall_watch>(*this, options.stall_limit);
     }
@@ -135,6 +146,11 @@ reactor::~reactor() {
 }
 
 reactor* reactor::current() noexcept { return this_thread().current; }
+
+environment* environment::current() noexcept {
+    const reactor* const here = reactor::current();
+    return here ? reactor_state::surroundings_of(*here) : nullptr;
+}
 
 time_point reactor::now() const noexcept {
     return state_->virtual_time ? state_->virtual_time->now() : clock::now();
@@ -283,13 +299,15 @@ void reactor::sleep_in_virtual_time(duration limit) {
     demultiplexer_->wait(duration::zero());
     if (!nothing_came() || limit <= duration::zero() || timers_.next_deadline() <= time.now()) return;
     if (state_->leaving && demultiplexer_->idle()) return;
-    const bool kernel_is_asked = demultiplexer_->has_pending();
-    if (outside_ == 0 && time.automatic() && !timers_.empty()) {
+    const bool kernel_is_asked = !demultiplexer_->simulated() && demultiplexer_->has_pending();
+    const time_point next = std::min(timers_.next_deadline(), demultiplexer_->next_event());
+    if (outside_ == 0 && time.automatic() && next != time_point::max()) {
         if (kernel_is_asked && time.patience() > duration::zero()) {
             sleep(time.patience());
             if (!nothing_came()) return;
         }
-        time.advance_to(std::min(timers_.next_deadline(), saturating_add(time.now(), limit)));
+        time.advance_to(std::min(next, saturating_add(time.now(), limit)));
+        demultiplexer_->wait(duration::zero());
     } else if (outside_ == 0 && !kernel_is_asked && state_->driving) {
         throw deadlock(state_->dump(tick_));
     } else {

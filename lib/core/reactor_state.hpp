@@ -3,6 +3,7 @@
 
 #include "blocked_calls.hpp"
 #include "busy_meter.hpp"
+#include "environment.hpp"
 #include "inbox.hpp"
 #include "stall_watch.hpp"
 
@@ -24,6 +25,8 @@ struct reactor_state {
     frame_cache frames;
     blocked_calls blocked_threads;
     inbox posted;
+    std::unique_ptr<environment> own_environment;  // of a reactor that is a simulated world by itself
+    environment* surroundings = nullptr;           // null: this machine
     std::unique_ptr<demultiplexer> demux;
     std::unique_ptr<stall_watch> watch;     // null unless asked for
     virtual_clock* virtual_time = nullptr;  // null: the real one
@@ -52,6 +55,7 @@ struct reactor_state {
 
     /// reactor::post for a node that is there already. Thread: any.
     static void post(reactor& to, detail::posted& call) noexcept { to.enqueue(&call); }
+    static environment* surroundings_of(const reactor& r) noexcept { return r.state_->surroundings; }
     static blocked_calls& blocked(reactor& r) noexcept { return r.state_->blocked_threads; }
     static void add_root(reactor& r, job& root) { r.state_->add_root(root); }
     static void remove_root(reactor& r, job& root) noexcept { r.state_->remove_root(root); }

@@ -1,7 +1,8 @@
 #include <bight/core/retry.hpp>
 
+#include <bight/core/random.hpp>
+
 #include <algorithm>
-#include <random>
 #include <stdexcept>
 
 namespace bight {
@@ -18,22 +19,6 @@ void retry_history::failed(const std::exception_ptr& error) {
 }
 
 namespace detail {
-
-namespace {
-
-std::uint64_t own_random() {
-    static thread_local std::uint64_t state = [] {
-        std::random_device seed;
-        return std::uint64_t{seed()} << 32 | seed();
-    }();
-    // SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-    std::uint64_t z = state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
-}  // namespace
 
 retry_state::retry_state(const retry_policy& policy) : policy_(policy) {
     if (policy.first_delay < duration::zero() || policy.max_delay < duration::zero()) {
@@ -72,7 +57,7 @@ duration retry_state::pause_after(const std::exception_ptr& error, time_point no
 }
 
 std::uint64_t retry_state::random() const {
-    return policy_.random ? policy_.random(policy_.random_context) : own_random();
+    return policy_.random ? policy_.random(policy_.random_context) : bight::random();
 }
 
 duration retry_state::draw(duration whole) const {

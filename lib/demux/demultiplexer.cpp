@@ -3,6 +3,8 @@
 #include "block_pool.hpp"
 #include "ring_state.hpp"
 
+#include "../net/socket_calls.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/frame_pool.hpp>
 
@@ -33,6 +35,8 @@ void operation::run() noexcept {
     d->drop();
 }
 
+socket_calls& demultiplexer::sockets() noexcept { return kernel_sockets(); }
+
 std::size_t demultiplexer::lent_buffers() const noexcept { return blocks_ ? blocks_->lent() : 0; }
 
 void demultiplexer::list(descriptor& d) noexcept {
@@ -58,7 +62,7 @@ void demultiplexer::unlist(descriptor& d) noexcept {
 
 void demultiplexer::orphan_all() noexcept {
     while (descriptor* d = first_) {
-        ::close(d->fd);
+        sockets().close(d->fd);
         d->fd = -1;
         d->reading = d->writing = nullptr;
         unlist(*d);

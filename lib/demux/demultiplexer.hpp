@@ -13,6 +13,7 @@
 namespace bight::detail {
 
 class block_pool;
+class socket_calls;
 
 /// Completion is the contract: an operation that was started ends exactly once, with a result, whether the
 /// kernel completes operations itself (io_uring) or only says when a call would not block (epoll, poll,
@@ -68,6 +69,13 @@ class demultiplexer {
 
     /// True when something was started that only the next wait hands to the kernel.
     virtual bool has_unsubmitted() const noexcept { return false; }
+
+    /// Whether it is one of a simulated host: what it waits for comes from there.
+    virtual bool simulated() const noexcept { return false; }
+    /// When the next thing happens that is known to; max() for the kernel's, which know nothing.
+    virtual time_point next_event() const noexcept { return time_point::max(); }
+    /// The socket calls that belong to its descriptors.
+    virtual socket_calls& sockets() noexcept;
 
     /// Makes a sleeping wait return. Thread: any, and signal handlers.
     virtual void wake() noexcept = 0;

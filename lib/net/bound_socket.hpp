@@ -1,6 +1,8 @@
 // A socket that is bound and does not listen yet.
 #pragma once
 
+#include "socket_calls.hpp"
+
 #include <bight/net/address.hpp>
 #include <bight/net/endpoint.hpp>
 #include <bight/net/options.hpp>
@@ -12,9 +14,6 @@ namespace bight::detail {
 
 class listening_socket;
 
-/// Where the socket `fd` is bound; empty when that cannot be told.
-address local_address(int fd) noexcept;
-
 /// Owns a socket that was bound for `where` (or, for an endpoint `fd:`, a copy of one that listens already),
 /// and the file that was made for it. Thread: any.
 class bound_socket {
@@ -24,10 +23,12 @@ class bound_socket {
     explicit bound_socket(const endpoint& where);
     bound_socket(bound_socket&& other) noexcept
         : fd_(std::exchange(other.fd_, -1)),
+          calls_(other.calls_),
           listens_(other.listens_),
           file_(std::exchange(other.file_, {})) {}
     bound_socket& operator=(bound_socket&& other) noexcept {
         std::swap(fd_, other.fd_);
+        std::swap(calls_, other.calls_);
         std::swap(listens_, other.listens_);
         std::swap(file_, other.file_);
         return *this;
@@ -35,7 +36,7 @@ class bound_socket {
     ~bound_socket();
 
     explicit operator bool() const noexcept { return fd_ >= 0; }
-    address local() const noexcept { return local_address(fd_); }
+    address local() const noexcept { return calls_ ? calls_->local(fd_) : address(); }
 
     /// Listens, on the reactor that runs on this thread; this object is empty then. Throws what bight::listen
     /// throws. What it gives is not yet retained.
@@ -43,8 +44,9 @@ class bound_socket {
 
   private:
     int fd_ = -1;
+    socket_calls* calls_ = nullptr;
     bool listens_ = false;
-    std::string file_;
+    address file_;
 };
 
 }  // namespace bight::detail

@@ -1,14 +1,11 @@
 #include <bight/net/connect.hpp>
 
 #include "resolve.hpp"
+#include "socket_calls.hpp"
 #include "socket_transport.hpp"
 
 #include <bight/core/reactor.hpp>
 #include <bight/core/timeout.hpp>
-
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <utility>
@@ -18,7 +15,6 @@ namespace bight {
 namespace {
 
 using detail::operation_kind;
-using detail::promise_base;
 using detail::socket_transport;
 using detail::waiter;
 
@@ -66,15 +62,14 @@ class connect_awaiter final : public waiter {
 
 // The sockets of one attempt are closed with the stream.
 task<int> try_address(const address to, const endpoint& where, stream& out) {
-    const int fd = ::socket(to.native_family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) co_return -errno;
+    detail::socket_calls& calls = detail::sockets_here();
+    const int fd = calls.open(to.native_family());
+    if (fd < 0) co_return fd;
     stream s(socket_transport::make(*reactor::current(), fd));
     if (!where.interface.empty()) {
         const address from = address::from_ip(where.interface, 0);
-        if (::bind(fd, static_cast<const sockaddr*>(from.native()),
-                   static_cast<socklen_t>(from.native_size())) < 0) {
-            co_return -errno;
-        }
+        const int bound = calls.bind(fd, from);
+        if (bound < 0) co_return bound;
     }
     const int result = co_await connect_awaiter(static_cast<socket_transport&>(s.lower()), to);
     if (result == 0) out = std::move(s);
@@ -108,15 +103,14 @@ task<stream> connect_any(const endpoint& where) {
 }
 
 stream adopt(const endpoint& where) {
-    const int copy = ::fcntl(where.descriptor, F_DUPFD_CLOEXEC, 0);
-    if (copy < 0) throw std::system_error(errno, std::system_category(), "cannot use " + where.to_string());
-    int listening = 0;
-    socklen_t size = sizeof listening;
-    if (::getsockopt(copy, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || listening) {
-        const int error = listening ? EINVAL : errno;
-        ::close(copy);
-        throw std::system_error(error, std::system_category(),
-                                where.to_string() + (listening ? " listens, and is no connection" : ""));
+    detail::socket_calls& calls = detail::sockets_here();
+    const int copy = calls.duplicate(where.descriptor);
+    if (copy < 0) throw std::system_error(-copy, std::system_category(), "cannot use " + where.to_string());
+    const int listening = calls.listens(copy);
+    if (listening != 0) {
+        calls.close(copy);
+        throw std::system_error(listening < 0 ? -listening : EINVAL, std::system_category(),
+                                where.to_string() + (listening < 0 ? "" : " listens, and is no connection"));
     }
     return stream(socket_transport::make(*reactor::current(), copy));
 }

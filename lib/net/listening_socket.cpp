@@ -13,17 +13,19 @@
 
 #include <cerrno>
 #include <chrono>
+#include <new>
+#include <utility>
 
 namespace bight::detail {
 
 namespace {
 
 constexpr std::chrono::milliseconds look_again{100};
-
-int open_reserve() noexcept { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+// So many attempts without a connection follow each other at once; then it looks again later.
+constexpr std::uint32_t most_failures_in_a_row = 64;
 
 // The connection failed before it was accepted, or was refused by a firewall's rule: the listener is well
-// (accept(2)).
+// (accept(2)). Or a signal came.
 bool concerns_one_connection(int error) noexcept {
     switch (error) {
         case ECONNABORTED:
@@ -35,7 +37,8 @@ bool concerns_one_connection(int error) noexcept {
         case ENONET:
         case EHOSTUNREACH:
         case EOPNOTSUPP:
-        case ENETUNREACH: return true;
+        case ENETUNREACH:
+        case EINTR: return true;
         default: return false;
     }
 }
@@ -47,14 +50,16 @@ bool means_exhaustion(int error) noexcept {
 }  // namespace
 
 listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_policy policy,
-                                         std::string unlink_path) {
-    auto* made = new listening_socket(home, fd, policy, std::move(unlink_path));
+                                         const address& file) {
+    listening_socket* made = nullptr;
     try {
+        made = new listening_socket(home, fd, policy, file);
         home.demultiplexer().attach(*made);
     } catch (...) {
-        ::close(fd);
-        if (!made->unlink_path_.empty()) ::unlink(made->unlink_path_.c_str());
-        made->fd = -1;
+        socket_calls& calls = home.demultiplexer().sockets();
+        calls.close(fd);
+        if (file) calls.remove(file);
+        if (made) made->fd = -1;
         delete made;
         throw;
     }
@@ -62,18 +67,19 @@ listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_polic
 }
 
 listening_socket::listening_socket(reactor& home, int socket, exhaustion_policy policy,
-                                   std::string&& unlink_path) noexcept
+                                   const address& file) noexcept
     : acceptor(home),
       accept_(*this),
-      unlink_path_(std::move(unlink_path)),
-      reserve_(open_reserve()),
+      calls_(home.demultiplexer().sockets()),
+      file_(file),
+      reserve_(calls_.open_reserve()),
       policy_(policy) {
     fd = socket;
     accept_.on = this;
 }
 
 listening_socket::~listening_socket() {
-    if (reserve_ >= 0) ::close(reserve_);
+    if (reserve_ >= 0) calls_.close(reserve_);
 }
 
 bool listening_socket::start(accept_awaiter& waiting) noexcept {
@@ -82,6 +88,7 @@ bool listening_socket::start(accept_awaiter& waiting) noexcept {
         return true;
     }
     waiting_ = &waiting;
+    cancel_asked_ = false;
     ++demux->operations;
     if (!go_on()) return false;
     waiting_ = nullptr;
@@ -102,7 +109,8 @@ bool listening_socket::go_on() noexcept {
 bool listening_socket::settle_result() noexcept {
     const int result = accept_.result;
     if (result >= 0) {
-        exhausted_ = false;
+        warned_ = false;
+        failures_ = 0;
         waiting_->fd_ = result;
         return true;
     }
@@ -110,9 +118,15 @@ bool listening_socket::settle_result() noexcept {
         waiting_->error_ = errc::closed;
         return true;
     }
-    if (concerns_one_connection(-result)) return false;
     if (means_exhaustion(-result)) {
         exhausted(-result);
+        return false;
+    }
+    if (concerns_one_connection(-result)) {
+        if (++failures_ == most_failures_in_a_row) {
+            warn(-result, "; it is tried again ten times a second");
+            pause();
+        }
         return false;
     }
     waiting_->error_ = std::error_code(-result, std::system_category());
@@ -120,47 +134,62 @@ bool listening_socket::settle_result() noexcept {
 }
 
 void listening_socket::exhausted(int error) noexcept {
-    if (!exhausted_) {
-        exhausted_ = true;
+    warn(error, policy_ == exhaustion_policy::shed
+                    ? "; those that wait are refused until descriptors are free"
+                    : "; they wait until descriptors are free");
+    if (policy_ == exhaustion_policy::wait || !shed() || ++failures_ == most_failures_in_a_row) pause();
+}
+
+// Once, until a connection is accepted again.
+void listening_socket::warn(int error, const char* what_follows) noexcept {
+    if (std::exchange(warned_, true)) return;
+    try {
         std::string text = "cannot accept connections on ";
         describe(text);
-        text += ": " + std::error_code(error, std::system_category()).message();
-        text += policy_ == exhaustion_policy::shed
-                    ? "; those that wait are refused until descriptors are free"
-                    : "; they wait until descriptors are free";
+        text += ": " + std::error_code(error, std::system_category()).message() + what_follows;
         log(log_level::warning, text);
+    } catch (const std::bad_alloc&) {  // there is no memory to say it with: later, then
+        warned_ = false;
     }
-    if (policy_ == exhaustion_policy::wait || !shed()) {
-        home().arm(*this, saturating_add(home().now(), look_again));
-    }
+}
+
+void listening_socket::pause() noexcept {
+    failures_ = 0;
+    home().arm(*this, saturating_add(home().now(), look_again));
 }
 
 // Gives the reserve up, so that there is one descriptor to accept with, and empties the backlog.
 bool listening_socket::shed() noexcept {
-    if (reserve_ < 0) reserve_ = open_reserve();
+    if (reserve_ < 0) reserve_ = calls_.open_reserve();
     if (reserve_ < 0) return false;
-    ::close(reserve_);
+    calls_.close(reserve_);
     bool any = false;
     for (int i = 0; i < SOMAXCONN; ++i) {
-        const int got = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        const int got = calls_.accept(fd);
         if (got < 0) break;
-        ::close(got);
+        calls_.close(got);
         any = true;
     }
-    reserve_ = open_reserve();
+    reserve_ = calls_.open_reserve();
     return any;
 }
 
 void listening_socket::completed() noexcept {
     if (!waiting_) {  // nobody wants it any more
-        if (accept_.result >= 0) ::close(accept_.result);
+        if (accept_.result >= 0) calls_.close(accept_.result);
         return;
     }
     if (accept_.result == -ECANCELED && demux) {
         std::exchange(waiting_, nullptr)->confirm_cancel();
         return;
     }
-    if (settle_result() || (!armed() && go_on())) std::exchange(waiting_, nullptr)->ready_now().resume();
+    const bool answered = settle_result();
+    if (!answered && cancel_asked_) {  // too late for the operation, but not for another try
+        if (armed()) home().disarm(*this);
+        std::exchange(waiting_, nullptr)->confirm_cancel();
+    } else if (answered || (!armed() && go_on())) {
+        std::exchange(waiting_, nullptr)->ready_now().resume();
+    }
 }
 
 void listening_socket::expired() noexcept {
@@ -171,6 +200,7 @@ void listening_socket::cancel_accept() noexcept {
     if (armed()) {
         home().disarm(*this);
     } else if (!accept_.in_flight || !demux || !demux->cancel(accept_)) {
+        cancel_asked_ = true;
         return;
     }
     std::exchange(waiting_, nullptr)->confirm_cancel();
@@ -184,11 +214,11 @@ void listening_socket::close() noexcept {
         w->error_ = errc::closed;
         w->ready();
     }
-    if (!unlink_path_.empty()) ::unlink(unlink_path_.c_str());
+    if (file_) calls_.remove(file_);
     demux->detach(*this, true);
 }
 
-address listening_socket::local() const { return local_address(fd); }
+address listening_socket::local() const { return fd >= 0 ? calls_.local(fd) : address(); }
 
 void listening_socket::describe(std::string& out) const {
     const address here = local();
@@ -198,7 +228,7 @@ void listening_socket::describe(std::string& out) const {
 // accept_awaiter
 
 accept_awaiter::~accept_awaiter() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) sockets_here().close(fd_);
     if (kept_) on_->release();
 }
 

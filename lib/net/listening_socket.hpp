@@ -2,10 +2,12 @@
 #pragma once
 
 #include "acceptor.hpp"
+#include "socket_calls.hpp"
 
 #include "../demux/demultiplexer.hpp"
 
 #include <bight/core/timer.hpp>
+#include <bight/net/address.hpp>
 
 #include <cstdint>
 #include <string>
@@ -17,7 +19,7 @@ namespace bight::detail {
 class listening_socket final : public acceptor, private descriptor, private timer {
   public:
     /// Takes over `fd`, which listens. Throws std::system_error; `fd` is closed then.
-    static listening_socket& make(reactor& home, int fd, exhaustion_policy policy, std::string unlink_path);
+    static listening_socket& make(reactor& home, int fd, exhaustion_policy policy, const address& file);
 
     bool start(accept_awaiter& waiting) noexcept override;
     void cancel_accept() noexcept override;
@@ -36,7 +38,7 @@ class listening_socket final : public acceptor, private descriptor, private time
         listening_socket& socket_;
     };
 
-    listening_socket(reactor& home, int fd, exhaustion_policy policy, std::string&& unlink_path) noexcept;
+    listening_socket(reactor& home, int socket, exhaustion_policy policy, const address& file) noexcept;
     ~listening_socket() override;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
@@ -44,16 +46,21 @@ class listening_socket final : public acceptor, private descriptor, private time
     bool go_on() noexcept;
     bool settle_result() noexcept;
     void exhausted(int error) noexcept;
+    void warn(int error, const char* what_follows) noexcept;
+    void pause() noexcept;
     bool shed() noexcept;
     void completed() noexcept;
     void expired() noexcept override;
 
     accepting accept_;
     accept_awaiter* waiting_ = nullptr;
-    std::string unlink_path_;
+    socket_calls& calls_;
+    address file_;  // removed when it closes
     int reserve_ = -1;
     exhaustion_policy policy_;
-    bool exhausted_ = false;  // the last accept found no descriptor
+    bool cancel_asked_ = false;   // what is underway will still complete
+    bool warned_ = false;         // since the last connection
+    std::uint32_t failures_ = 0;  // since the last connection, or the last pause
 };
 
 }  // namespace bight::detail

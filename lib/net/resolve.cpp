@@ -1,5 +1,7 @@
 #include "resolve.hpp"
 
+#include "../core/environment.hpp"
+
 #include <bight/core/offload.hpp>
 
 #include <netdb.h>
@@ -20,11 +22,6 @@ class gai_category final : public std::error_category {
     std::string message(int code) const override { return ::gai_strerror(code); }
 };
 
-const std::error_category& resolver_category() noexcept {
-    static const gai_category the_category;
-    return the_category;
-}
-
 std::vector<address> ask(const std::string& host, std::uint16_t port, bool only_ipv6) {
     addrinfo hints{};
     hints.ai_family = only_ipv6 ? AF_INET6 : AF_UNSPEC;
@@ -44,6 +41,11 @@ std::vector<address> ask(const std::string& host, std::uint16_t port, bool only_
 
 }  // namespace
 
+const std::error_category& resolver_category() noexcept {
+    static const gai_category the_category;
+    return the_category;
+}
+
 bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6, address& out) {
     if (address::parse_ip(host, port, out)) return !only_ipv6 || out.family() == address::family_type::ipv6;
     if (host != "localhost") return false;
@@ -55,6 +57,10 @@ task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool on
     std::vector<address> addresses(1);
     if (resolve_locally(host, port, only_ipv6, addresses[0])) {
         if (host == "localhost" && !only_ipv6) addresses.push_back(address::from_ip("::1", port));
+        co_return addresses;
+    }
+    if (environment* const simulated = environment::current()) {
+        addresses = co_await simulated->look_up(std::move(host), port, only_ipv6);
         co_return addresses;
     }
     auto look_up = [host, port, only_ipv6] { return ask(host, port, only_ipv6); };

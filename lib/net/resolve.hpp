@@ -6,9 +6,13 @@
 
 #include <cstdint>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace bight::detail {
+
+/// The errors of getaddrinfo(3): EAI_NONAME, …
+const std::error_category& resolver_category() noexcept;
 
 /// Numeric addresses and "localhost" (RFC 6761, 6.3), which need no look-up. False for other names.
 bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6, address& out);

@@ -5,9 +5,7 @@
 #include <bight/core/reactor.hpp>
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -23,11 +21,12 @@ std::error_code from_errno(int error) noexcept { return {error, std::system_cate
 
 socket_transport& socket_transport::make(reactor& home, int socket) {
     struct closed_on_error {
+        socket_calls& calls;
         int fd;
         ~closed_on_error() {
-            if (fd >= 0) ::close(fd);
+            if (fd >= 0) calls.close(fd);
         }
-    } guard{socket};
+    } guard{home.demultiplexer().sockets(), socket};
     auto* t = new socket_transport(home, socket);
     try {
         home.demultiplexer().attach(*t);
@@ -37,7 +36,7 @@ socket_transport& socket_transport::make(reactor& home, int socket) {
         throw;
     }
     guard.fd = -1;
-    if (t->tcp_) t->set_no_delay(true);
+    if (t->tcp_) (void)t->set_no_delay(true);
     return *t;
 }
 
@@ -46,14 +45,13 @@ socket_transport::socket_transport(reactor& home, int socket) noexcept
     fd = socket;
     receive_.on = send_.on = this;
     send_.kind = operation_kind::send;
-    int domain = 0;
-    socklen_t size = sizeof domain;
-    tcp_ = ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
-           (domain == AF_INET || domain == AF_INET6);
+    socket_calls& calls = home.demultiplexer().sockets();
+    const int family = calls.family(socket);
+    tcp_ = family == AF_INET || family == AF_INET6;
     short_read_empties = tcp_;
     if (tcp_) {
-        size = sizeof tcp_peer_;
-        ::getpeername(socket, reinterpret_cast<sockaddr*>(&tcp_peer_), &size);
+        const address from = calls.peer(socket);
+        std::memcpy(&tcp_peer_, from.native(), std::min(from.native_size(), sizeof tcp_peer_));
     }
 }
 
@@ -207,8 +205,9 @@ void socket_transport::cancel_write() noexcept {
 }
 
 std::error_code socket_transport::shutdown_write() noexcept {
-    if (::shutdown(fd, SHUT_WR) == 0 || errno == ENOTCONN) return {};
-    return from_errno(errno);
+    if (!demux) return {};
+    const int result = calls().shutdown_write(fd);
+    return result >= 0 || result == -ENOTCONN ? std::error_code() : from_errno(-result);
 }
 
 // The peer gets everything and then the end of the stream. Bytes that nobody read would turn the end into a
@@ -217,11 +216,9 @@ std::error_code socket_transport::shutdown_write() noexcept {
 void socket_transport::close() noexcept {
     if (!is_open()) return;
     if (!aborted_) aborted_ = errc::closed;
-    ::shutdown(fd, SHUT_WR);
-    if (tcp_) {
-        for (int round = 0; round < 16; ++round) {
-            if (::recv(fd, nullptr, std::size_t{1} << 20, MSG_TRUNC | MSG_DONTWAIT) <= 0) break;
-        }
+    if (demux) {
+        (void)calls().shutdown_write(fd);
+        if (tcp_) calls().discard_input(fd);
     }
     detach_now();
 }
@@ -229,8 +226,7 @@ void socket_transport::close() noexcept {
 void socket_transport::abort(std::error_code reason) noexcept {
     if (!is_open()) return;
     aborted_ = reason ? reason : make_error_code(errc::aborted);
-    const linger reset{1, 0};
-    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    (void)set(socket_calls::option::abort_on_close, true);
     detach_now();
 }
 
@@ -243,30 +239,23 @@ void socket_transport::detach_now() noexcept {
 
 address socket_transport::peer() const {
     if (tcp_) return address::from_native(&tcp_peer_, sizeof tcp_peer_);
-    sockaddr_storage a{};
-    socklen_t size = sizeof a;
-    if (fd < 0 || ::getpeername(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) return {};
-    return address::from_native(&a, size);
+    return demux ? calls().peer(fd) : address();
 }
 
-address socket_transport::local() const {
-    sockaddr_storage a{};
-    socklen_t size = sizeof a;
-    if (fd < 0 || ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) return {};
-    return address::from_native(&a, size);
-}
+address socket_transport::local() const { return demux ? calls().local(fd) : address(); }
 
 std::error_code socket_transport::set_no_delay(bool on) noexcept {
     if (!tcp_) return {};
-    const int value = on;
-    if (::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0) return {};
-    return from_errno(errno);
+    return set(socket_calls::option::no_delay, on);
 }
 
 std::error_code socket_transport::set_keep_alive(bool on) noexcept {
-    const int value = on;
-    if (::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof value) == 0) return {};
-    return from_errno(errno);
+    return set(socket_calls::option::keep_alive, on);
+}
+
+std::error_code socket_transport::set(socket_calls::option which, bool on) const noexcept {
+    const int result = demux ? calls().set(fd, which, on) : -EBADF;
+    return result < 0 ? from_errno(-result) : std::error_code();
 }
 
 void socket_transport::describe(std::string& out) const {

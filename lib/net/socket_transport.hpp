@@ -1,6 +1,8 @@
 // The transport of connected sockets.
 #pragma once
 
+#include "socket_calls.hpp"
+
 #include "../demux/demultiplexer.hpp"
 
 #include <bight/core/frame_pool.hpp>
@@ -15,8 +17,8 @@ namespace bight::detail {
 /// one operation for each direction. It lives until its last stream has let go of it and the kernel has, too.
 class socket_transport final : public transport, private descriptor, public pooled {
   public:
-    /// Takes over `fd`, a connected stream socket. Throws std::system_error; `fd` is closed then.
-    static socket_transport& make(reactor& home, int fd);
+    /// Takes over `socket`, a connected stream socket. Throws std::system_error; `socket` is closed then.
+    static socket_transport& make(reactor& home, int socket);
 
     bool read(read_request& request) noexcept override;
     bool write(write_request& request) noexcept override;
@@ -63,7 +65,7 @@ class socket_transport final : public transport, private descriptor, public pool
     };
 
     socket_transport(reactor& home, int socket) noexcept;
-    ~socket_transport() = default;
+    ~socket_transport() override = default;
     void unused() noexcept override;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
@@ -76,6 +78,8 @@ class socket_transport final : public transport, private descriptor, public pool
     void receive_now() noexcept;
     void sent() noexcept;
     void detach_now() noexcept;
+    std::error_code set(socket_calls::option which, bool on) const noexcept;
+    socket_calls& calls() const noexcept { return demux->sockets(); }
 
     receiving receive_;
     sending send_;

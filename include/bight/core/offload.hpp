@@ -150,6 +150,7 @@ class offload_waiter : public waiter, private grace_timer, private pool_job::lis
     std::optional<outside_work> outside_;  // the virtual clock stands still meanwhile
     std::exception_ptr refused_;           // why the job could not be submitted
     time_point due_{};                     // when the patience of a cancelled task ends
+    bool simulated_ = false;               // it runs here when the timer fires
     bool stopping_ = false;                // the reactor was stopping when that was set
 };
 

@@ -21,6 +21,9 @@
 namespace bight {
 
 class virtual_clock;
+namespace detail {
+class environment;
+}
 
 /// The kernel interfaces that a reactor can stand on.
 enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, poll, select };
@@ -40,6 +43,8 @@ struct reactor_options {
     /// When a task holds the reactor for longer than this, its name and line are logged as a warning: by a
     /// thread of its own while it lasts, and with where it got to once it is over. Zero: nobody looks.
     duration stall_limit = duration::zero();
+    /// For simulated hosts (bight/sim/world.hpp); null: this machine.
+    detail::environment* environment = nullptr;
 };
 
 /// What a run gives when its task ended by cancellation, having neither a value nor an error to give.

@@ -75,7 +75,7 @@ struct retry_policy {
     /// Whether an error is worth another attempt; null: every one is. It must not throw. See retry for one
     /// that captures.
     bool (*retry_if)(const std::exception_ptr& error) = nullptr;
-    /// Gives 64 random bits, for jitter; null: a generator of bight's own, seeded differently in each thread.
+    /// Gives 64 random bits, for jitter; null: bight::random.
     std::uint64_t (*random)(void* context) = nullptr;
     void* random_context = nullptr;
     /// Is cleared, then kept up to date, if not null. It must outlive the call.

@@ -83,11 +83,11 @@ class pool_job : private remote_call {
 
     stage where_it_is() const noexcept;
     duration shutdown_deadline() const noexcept;
+    /// In place of a thread, where there is none to be had: a simulated host.
+    void run_here() noexcept { run(); }
 
   protected:
     explicit pool_job(std::source_location where) noexcept : where_(where) {}
-    pool_job(const pool_job&) = delete;
-    pool_job& operator=(const pool_job&) = delete;
     virtual ~pool_job();
 
     /// Calls the callable, keeps its result, and destroys the callable. Thread: the pool's.

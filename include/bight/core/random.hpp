@@ -1,0 +1,16 @@
+// Chance for programs that want to be simulated.
+#pragma once
+
+#include <cstdint>
+
+namespace bight {
+
+/// 64 random bits. In a simulated world (bight/sim/world.hpp) its seed decides them, and a run can be repeated;
+/// elsewhere they come from a generator of the thread's own, seeded by the operating system. Not for secrets.
+/// Thread: any.
+std::uint64_t random() noexcept;
+
+/// Evenly from 0 to `count` - 1; 0 for a count of 0. The bias is below `count` / 2^64.
+inline std::uint64_t random_below(std::uint64_t count) noexcept { return count > 0 ? random() % count : 0; }
+
+}  // namespace bight

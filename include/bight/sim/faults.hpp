@@ -1,0 +1,64 @@
+// What can go wrong in a simulated world, and how often.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string_view>
+
+namespace bight::sim {
+
+/// Each has a switch of its own in a fault_plan: the probability with which it happens at each opportunity.
+enum class fault : std::uint8_t {
+    short_read,       ///< a read gets only the first of the bytes that are there
+    small_segment,    ///< the network cuts what is sent at an arbitrary place
+    slow_completion,  ///< an operation's result reaches its task up to 50 ms late
+    late_cancel,      ///< a cancelled operation is not gone at once, and may still succeed
+    reset,            ///< a connection is reset as a segment arrives
+    silence,          ///< a connection carries nothing any more, and nobody is told (a half-open peer)
+    no_buffers,       ///< a send fails with ENOBUFS, nothing of it sent
+    accept_error,     ///< an accept fails: EMFILE, ENFILE, ECONNABORTED, EPERM, ENOBUFS or ENOMEM
+    refused_connect,  ///< a connection attempt is refused, whoever listens
+    lost_connect,     ///< a connection attempt is never answered
+    slow_packet,      ///< a packet takes the tail of the latency instead of its usual range
+    unknown_name,     ///< a name is not found
+    slow_name,        ///< a look-up takes up to 20 s
+    slow_thread,      ///< an offloaded job takes up to 30 s
+    pause,            ///< a host stands still for up to 2 s before its next turn (and its timers are late)
+    wall_jump,        ///< a host's date jumps by up to an hour, forwards or backwards
+    user,             ///< a point that the program names: bight::sim::sometimes
+};
+inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault::user) + 1;
+
+std::string_view name_of(fault f) noexcept;
+
+/// Which faults a world injects by itself. The value decides: copy it, change it, give it to a world.
+class fault_plan {
+  public:
+    /// Nothing happens by itself.
+    fault_plan() noexcept = default;
+    /// Everything happens, each thing about as often as an unlucky day has it.
+    static fault_plan storm();
+
+    fault_plan& set(fault f, double probability) noexcept {
+        probability_[static_cast<std::size_t>(f)] = probability;
+        return *this;
+    }
+    double probability(fault f) const noexcept { return probability_[static_cast<std::size_t>(f)]; }
+
+    /// The n-th fault that would happen in a run (from 0, of all kinds) does not: what sim::explore shrinks a
+    /// failure with.
+    fault_plan& suppress(std::uint64_t n) {
+        suppressed_.insert(n);
+        return *this;
+    }
+    bool suppressed(std::uint64_t n) const { return suppressed_.contains(n); }
+    const std::set<std::uint64_t>& all_suppressed() const noexcept { return suppressed_; }
+
+  private:
+    std::array<double, fault_kinds> probability_{};
+    std::set<std::uint64_t> suppressed_;
+};
+
+}  // namespace bight::sim

@@ -1,0 +1,197 @@
+// world: several hosts on one simulated network, in one thread, in virtual time, decided by one seed.
+#pragma once
+
+#include <bight/core/reactor.hpp>
+#include <bight/core/task.hpp>
+#include <bight/sim/faults.hpp>
+#include <bight/sim/network.hpp>
+#include <bight/sim/random.hpp>
+#include <bight/sim/trace.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace bight::sim {
+
+class world;
+
+namespace detail {
+struct world_state;
+struct host_state;
+
+// A callable that makes a task, kept for as long as tasks of it run.
+class program {
+  public:
+    virtual ~program() = default;
+    virtual task<> start() = 0;
+};
+template <class F>
+class program_of final : public program {
+  public:
+    explicit program_of(F f) : call_(std::move(f)) {}
+    task<> start() override { return call_(); }
+
+  private:
+    F call_;
+};
+}  // namespace detail
+
+struct world_options {
+    fault_plan faults;
+    /// What links are until world::set_link changes one.
+    link_options link;
+    /// The date at which the world begins.
+    std::chrono::system_clock::time_point date =
+        std::chrono::system_clock::time_point(std::chrono::seconds(1'767'225'600));  // 2026-01-01 00:00 UTC
+    /// A run that has not ended by then (virtual time) has failed.
+    duration limit = std::chrono::hours(24);
+    /// How many sockets a host may have open (EMFILE beyond); 0: as many as it likes.
+    std::size_t sockets_per_host = 0;
+};
+
+/// A run did not end: its hosts are still at it after world_options::limit, or they turn without time
+/// passing.
+class stuck : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A machine in the world: a name, an address, and a reactor of its own, on which ordinary bight code runs.
+class host {
+  public:
+    host(const host&) = delete;
+    host& operator=(const host&) = delete;
+    ~host();
+
+    const std::string& name() const noexcept;
+    /// Its address: "10.0.0.1".
+    const std::string& ip() const noexcept;
+
+    /// A server: `make` (a callable that gives a task<>) is started now, and again whenever the host starts
+    /// anew. Nobody waits for it; an error that leaves it is thrown by world::run.
+    template <class F>
+        requires std::is_invocable_r_v<task<>, F&>
+    void on_boot(F make) {
+        add(std::make_unique<detail::program_of<F>>(std::move(make)), true);
+    }
+    /// A client, or a test: started once; world::run ends when all of these have, and throws the first error
+    /// that leaves one.
+    template <class F>
+        requires std::is_invocable_r_v<task<>, F&>
+    void run(F make) {
+        add(std::make_unique<detail::program_of<F>>(std::move(make)), false);
+    }
+
+    /// The power fails: whatever it had in memory is gone, and its peers hear nothing. Its tasks are
+    /// cancelled without patience (their destructors run), and nothing that they do then leaves the host.
+    /// What run() was given counts as ended. Not from within one of the host's own tasks.
+    void crash();
+    /// It comes back: what on_boot was given starts; connections of before are answered with a reset.
+    void restart();
+    bool is_up() const noexcept;
+    /// It stands still: nothing runs, nothing is answered, and then everything is late.
+    void pause(duration d);
+
+    /// Sockets open now.
+    std::size_t sockets() const noexcept;
+    /// Its reactor; only while it is up.
+    bight::reactor& reactor() noexcept;
+
+  private:
+    friend class world;
+    explicit host(std::unique_ptr<detail::host_state> state) noexcept;
+    void add(std::unique_ptr<detail::program> p, bool boots);
+    std::unique_ptr<detail::host_state> state_;
+};
+
+/// Hosts, the network between them, and time. Everything happens on the thread that calls run, and nothing of
+/// it outside: sockets, names, time, dates and bight::random come from here, and the seed decides them all.
+/// The same program with the same seed does the same, to the byte.
+///
+///     bight::sim::world w(seed);
+///     auto& server = w.add("server");
+///     server.on_boot([]() -> bight::task<> { co_await bight::serve("tcp:7000", echo); });
+///     w.add("client").run([]() -> bight::task<> {
+///         auto s = co_await bight::connect("tcp:server:7000");
+///         …
+///     });
+///     w.run();
+///
+/// Time stands still while anything can run on any host, then jumps to the next thing that happens. Where the
+/// order of things is open (which of two hosts goes first, how long a packet takes, where a stream is cut),
+/// the seed decides it; where bight promises an order, it is kept.
+///
+/// What the programs refer to must outlive the world, whose end runs their destructors. Thread: one.
+class world {
+  public:
+    explicit world(std::uint64_t seed, world_options options = {});
+    world(const world&) = delete;
+    world& operator=(const world&) = delete;
+    /// Ends what still runs, as host::crash does.
+    ~world();
+
+    /// A host that is up. Others reach it by its name, and by `ip` (an IPv4 address that no other has; empty:
+    /// the next of 10.0.0.0/16). Throws std::invalid_argument. Valid until the world goes.
+    host& add(std::string name, std::string ip = {});
+    /// The host of this name. Throws std::out_of_range.
+    host& at(std::string_view name);
+
+    /// Runs until every task given to host::run has ended. Throws what left one, or what left a server;
+    /// `deadlock` (with the tree of tasks of each host) when nothing can ever happen again, `stuck` when the
+    /// limit of the options is over.
+    void run();
+    /// The same, for `d` of virtual time at most. True when all have ended. That nothing can happen is no
+    /// error here: the rest of the time passes.
+    bool run_for(duration d);
+
+    std::uint64_t seed() const noexcept;
+    duration elapsed() const noexcept;
+    /// For the test's own choices.
+    random_source& random() noexcept;
+    /// Changes what is injected from now on.
+    void set_faults(const fault_plan& plan);
+    /// Stops everything that goes wrong: no more faults, all links whole, silent connections reset, paused
+    /// hosts go on, crashed ones restart. What is right must come right after this.
+    void heal();
+
+    // The network. Both directions, unless it says one way.
+    void set_link(const host& a, const host& b, const link_options& options);
+    /// Packets wait at the cut (TCP: they are sent again) until `mend`.
+    void cut(const host& a, const host& b);
+    void cut_one_way(const host& from, const host& to);
+    void mend(const host& a, const host& b);
+
+    /// Adds a line of the test's own to the trace.
+    void note(std::string text);
+    const sim::trace& trace() const noexcept;
+    /// How many faults of this kind have happened.
+    std::uint64_t count(fault f) const noexcept;
+    /// How many of all kinds: fault_plan::suppress counts them so.
+    std::uint64_t faults() const noexcept;
+
+    /// The trees of tasks of all hosts.
+    std::string dump_tasks() const;
+
+  private:
+    std::unique_ptr<detail::world_state> state_;
+};
+
+/// True, with this probability, in a simulated world whose plan has fault::user on (its probability
+/// multiplies this one); false everywhere else, at the price of one load. Write it where a program could be
+/// unlucky:
+///
+///     if (bight::sim::sometimes("cache is empty", 0.1)) cache.clear();
+bool sometimes(const char* name, double probability = 1);
+
+}  // namespace bight::sim
+
+/// The same as an expression that a build can take out: define it before as (false).
+#ifndef BIGHT_SOMETIMES
+#define BIGHT_SOMETIMES(...) (::bight::sim::sometimes(__VA_ARGS__))
+#endif

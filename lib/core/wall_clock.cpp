@@ -1,0 +1,12 @@
+#include <bight/core/wall_clock.hpp>
+
+#include "environment.hpp"
+
+namespace bight {
+
+std::chrono::system_clock::time_point wall_clock_now() noexcept {
+    if (detail::environment* const simulated = detail::environment::current()) return simulated->wall_time();
+    return std::chrono::system_clock::now();
+}
+
+}  // namespace bight

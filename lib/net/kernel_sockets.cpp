@@ -1,0 +1,129 @@
+// The socket calls of the machine.
+#include "socket_calls.hpp"
+
+#include "../demux/demultiplexer.hpp"
+
+#include <bight/core/reactor.hpp>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <string>
+
+namespace bight::detail {
+
+namespace {
+
+int result_of(int returned) noexcept { return returned < 0 ? -errno : returned; }
+
+const sockaddr* native(const address& a) noexcept { return static_cast<const sockaddr*>(a.native()); }
+socklen_t native_size(const address& a) noexcept { return static_cast<socklen_t>(a.native_size()); }
+
+int integer_option(int fd, int which) noexcept {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, which, &value, &size) < 0 ? -errno : value;
+}
+
+class kernel_socket_calls final : public socket_calls {
+  public:
+    int open(int family) noexcept override {
+        return result_of(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    }
+    void close(int fd) noexcept override { ::close(fd); }
+
+    int set(int fd, option which, bool on) noexcept override {
+        const int value = on;
+        const auto call = [&](int level, int name) {
+            return result_of(::setsockopt(fd, level, name, &value, sizeof value));
+        };
+        switch (which) {
+            case option::reuse_address: return call(SOL_SOCKET, SO_REUSEADDR);
+            case option::reuse_port: return call(SOL_SOCKET, SO_REUSEPORT);
+            case option::only_ipv6: return call(IPPROTO_IPV6, IPV6_V6ONLY);
+            case option::no_delay: return call(IPPROTO_TCP, TCP_NODELAY);
+            case option::keep_alive: return call(SOL_SOCKET, SO_KEEPALIVE);
+            case option::abort_on_close: {
+                const linger at_once{on, 0};
+                return result_of(::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+            }
+        }
+        return -EINVAL;
+    }
+
+    int bind(int fd, const address& to) noexcept override {
+        return result_of(::bind(fd, native(to), native_size(to)));
+    }
+    int listen(int fd, int backlog) noexcept override { return result_of(::listen(fd, backlog)); }
+    int accept(int fd) noexcept override {
+        return result_of(::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    }
+    int family(int fd) noexcept override { return integer_option(fd, SO_DOMAIN); }
+    int listens(int fd) noexcept override { return integer_option(fd, SO_ACCEPTCONN); }
+
+    int duplicate(int fd) noexcept override {
+        const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (copy < 0) return -errno;
+        ::fcntl(copy, F_SETFL, ::fcntl(copy, F_GETFL) | O_NONBLOCK);
+        return copy;
+    }
+
+    address local(int fd) noexcept override {
+        sockaddr_storage a{};
+        socklen_t size = sizeof a;
+        if (fd < 0 || ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) return {};
+        return address::from_native(&a, size);
+    }
+    address peer(int fd) noexcept override {
+        sockaddr_storage a{};
+        socklen_t size = sizeof a;
+        if (fd < 0 || ::getpeername(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) return {};
+        return address::from_native(&a, size);
+    }
+
+    int shutdown_write(int fd) noexcept override { return result_of(::shutdown(fd, SHUT_WR)); }
+
+    void discard_input(int fd) noexcept override {
+        for (int round = 0; round < 16; ++round) {
+            if (::recv(fd, nullptr, std::size_t{1} << 20, MSG_TRUNC | MSG_DONTWAIT) <= 0) break;
+        }
+    }
+
+    void remove_stale(const address& at) noexcept override {
+        const std::string path = at.path();
+        struct stat found{};
+        if (::lstat(path.c_str(), &found) < 0 || !S_ISSOCK(found.st_mode)) return;
+        const int probe = open(AF_UNIX);
+        if (probe < 0) return;
+        const int connected = result_of(::connect(probe, native(at), native_size(at)));
+        ::close(probe);
+        if (connected == -ECONNREFUSED) ::unlink(path.c_str());
+    }
+    void set_coming_mode(int fd, int mode) noexcept override { ::fchmod(fd, static_cast<mode_t>(mode)); }
+    int set_mode(const address& at, int mode) noexcept override {
+        return result_of(::chmod(at.path().c_str(), static_cast<mode_t>(mode)));
+    }
+    void remove(const address& at) noexcept override { ::unlink(at.path().c_str()); }
+
+    int open_reserve() noexcept override { return result_of(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+};
+
+}  // namespace
+
+socket_calls& kernel_sockets() noexcept {
+    static kernel_socket_calls the_kernel;
+    return the_kernel;
+}
+
+socket_calls& sockets_here() noexcept {
+    reactor* const here = reactor::current();
+    return here ? here->demultiplexer().sockets() : kernel_sockets();
+}
+
+}  // namespace bight::detail

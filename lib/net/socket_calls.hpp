@@ -1,0 +1,68 @@
+// The calls on stream sockets that are no operations: they end at once.
+#pragma once
+
+#include <bight/net/address.hpp>
+
+namespace bight::detail {
+
+/// Results are 0 or more, or -errno. One implementation asks the kernel; a simulated host has another
+/// (demultiplexer::sockets). Thread: the kernel's any, a simulation's its own.
+class socket_calls {
+  public:
+    socket_calls(const socket_calls&) = delete;
+    socket_calls& operator=(const socket_calls&) = delete;
+
+    enum class option : unsigned char {
+        reuse_address,
+        reuse_port,
+        only_ipv6,
+        no_delay,
+        keep_alive,
+        abort_on_close
+    };
+
+    /// A new descriptor, close-on-exec and non-blocking.
+    virtual int open(int family) noexcept = 0;
+    virtual void close(int fd) noexcept = 0;
+    virtual int set(int fd, option which, bool on) noexcept = 0;
+    virtual int bind(int fd, const address& to) noexcept = 0;
+    virtual int listen(int fd, int backlog) noexcept = 0;
+    /// A connection, or -EAGAIN.
+    virtual int accept(int fd) noexcept = 0;
+    /// The family of a socket: AF_INET, …
+    virtual int family(int fd) noexcept = 0;
+    /// Whether it listens.
+    virtual int listens(int fd) noexcept = 0;
+    /// A second descriptor of the same socket, close-on-exec and non-blocking.
+    virtual int duplicate(int fd) noexcept = 0;
+    /// Empty when that cannot be told.
+    virtual address local(int fd) noexcept = 0;
+    virtual address peer(int fd) noexcept = 0;
+    virtual int shutdown_write(int fd) noexcept = 0;
+    /// Throws away what has arrived, up to a bound.
+    virtual void discard_input(int fd) noexcept = 0;
+
+    // The file of a Unix socket.
+
+    /// Removes a socket file at which nobody listens any more.
+    virtual void remove_stale(const address& at) noexcept = 0;
+    /// The mode that it will have once `fd` is bound, as far as the umask lets it.
+    virtual void set_coming_mode(int fd, int mode) noexcept = 0;
+    virtual int set_mode(const address& at, int mode) noexcept = 0;
+    virtual void remove(const address& at) noexcept = 0;
+
+    /// A descriptor that is kept in reserve for the day when there is none left, or -errno.
+    virtual int open_reserve() noexcept = 0;
+
+  protected:
+    socket_calls() noexcept = default;
+    ~socket_calls() = default;
+};
+
+/// Those of the kernel.
+socket_calls& kernel_sockets() noexcept;
+
+/// Those of the reactor that runs on this thread; the kernel's where none does.
+socket_calls& sockets_here() noexcept;
+
+}  // namespace bight::detail

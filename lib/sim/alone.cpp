@@ -1,0 +1,61 @@
+#include "alone.hpp"
+
+#include "simulated_demultiplexer.hpp"
+#include "world_state.hpp"
+
+#include <bight/core/error.hpp>
+
+#include <charconv>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace bight::sim::detail {
+
+namespace {
+
+class alone final : public bight::detail::environment {
+  public:
+    explicit alone(std::uint64_t seed)
+        : world_(seed, {}, virtual_clock::mode::automatic), host_(world_, "localhost", "10.0.0.1", 0) {
+        world_.states.push_back(&host_);
+        host_.up = true;
+    }
+
+    std::unique_ptr<bight::detail::demultiplexer> make_demultiplexer(bight::reactor& home) override {
+        return host_.make_demultiplexer(home);
+    }
+    virtual_clock& time() noexcept override { return world_.clock; }
+    std::uint64_t random() noexcept override { return host_.random(); }
+    std::chrono::system_clock::time_point wall_time() noexcept override { return host_.wall_time(); }
+    task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override {
+        return host_.look_up(std::move(host), port, only_ipv6);
+    }
+    duration time_on_a_thread() noexcept override { return host_.time_on_a_thread(); }
+    std::error_code refuse(const char* what) override { return host_.refuse(what); }
+
+  private:
+    world_state world_;
+    host_state host_;
+};
+
+}  // namespace
+
+std::unique_ptr<bight::detail::environment> world_named_by_environment_variable() {
+    const char* const variable = std::getenv("BIGHT_REACTOR");
+    std::string_view text = variable ? variable : "";
+    constexpr std::string_view prefix = "sim:";
+    if (!text.starts_with(prefix)) return nullptr;
+    text.remove_prefix(prefix.size());
+    std::uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (error != std::errc() || end != text.data() + text.size()) {
+        throw std::system_error(errc::unavailable,
+                                "BIGHT_REACTOR is \"" + std::string(variable) +
+                                    "\": after \"sim:\" comes a seed, a number below 2^64");
+    }
+    return std::make_unique<alone>(seed);
+}
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,30 @@
+// Streams between simulated sockets.
+#pragma once
+
+#include "world_state.hpp"
+
+#include <memory>
+
+namespace bight::sim::detail {
+
+// What TCP does, as far as programs can see it: bytes in order, cut anywhere, as many on the way as the
+// window of the receiver has room for; an end after the last byte; a reset, which discards what has not
+// arrived. A packet that is lost is a packet that is late.
+
+/// Starts to connect. 0: it is under way, and `attempt_answered` follows; else -errno.
+int begin_connect(world_state& w, const std::shared_ptr<socket>& s, const address& to);
+/// Sends what there is to send.
+void pump(world_state& w, const std::shared_ptr<socket>& s);
+/// No more from here, after what is outgoing.
+void end_writing(world_state& w, const std::shared_ptr<socket>& s);
+/// The program has let go of it: what is outgoing still goes, unless it is to be aborted.
+void let_go(world_state& w, const std::shared_ptr<socket>& s);
+/// Ends it with a reset for the peer, and `error` here.
+void reset(world_state& w, const std::shared_ptr<socket>& s, int error);
+/// The host died under it: it is gone, and nobody is told.
+void vanish(socket& s) noexcept;
+/// Something has changed for who waits for it.
+void tell_reader(socket& s);
+void tell_writer(socket& s);
+
+}  // namespace bight::sim::detail

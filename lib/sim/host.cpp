@@ -1,0 +1,167 @@
+#include "connection.hpp"
+#include "simulated_demultiplexer.hpp"
+#include "world_state.hpp"
+
+#include "../net/resolve.hpp"
+
+#include <bight/core/sleep.hpp>
+
+#include <netdb.h>
+
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace bight::sim {
+
+namespace detail {
+
+namespace {
+
+// Out of the range that the kernel gives out, so that one which strays into a system call is refused there.
+constexpr int first_descriptor = 1 << 24;
+
+task<> run_program(host_state& on, program& what, bool boots) {
+    try {
+        co_await what.start();
+    } catch (...) {
+        if (!on.world.failure) on.world.failure = std::current_exception();
+    }
+    if (!boots) --on.running;
+}
+
+}  // namespace
+
+host_state::host_state(world_state& in, std::string called, std::string at, std::size_t number)
+    : world(in),
+      name(std::move(called)),
+      ip(std::move(at)),
+      index(number),
+      next_descriptor(first_descriptor + static_cast<int>(number) * (1 << 16)) {}
+
+host_state::~host_state() = default;
+
+std::unique_ptr<bight::detail::demultiplexer> host_state::make_demultiplexer(bight::reactor& home) {
+    return std::make_unique<simulated_demultiplexer>(*this, home);
+}
+
+virtual_clock& host_state::time() noexcept { return world.clock; }
+std::uint64_t host_state::random() noexcept { return world.for_programs.next(); }
+
+std::chrono::system_clock::time_point host_state::wall_time() noexcept {
+    return world.options.date + std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                    world.clock.elapsed() + wall_offset);
+}
+
+task<std::vector<address>> host_state::look_up(std::string host, std::uint16_t port, bool only_ipv6) {
+    using std::chrono::microseconds;
+    duration takes = microseconds(world.for_network.between(100, 5000));
+    if (world.happens(fault::slow_name, *this))
+        takes = microseconds(world.for_faults.between(5000, 20'000'000));
+    co_await sleep_for(takes);
+    const host_state* found = nullptr;
+    for (const host_state* h : world.states) {
+        if (h->name == host) found = h;
+    }
+    const bool fails = world.happens(fault::unknown_name, *this);
+    world.record("look up", this, nullptr, 0, 0, host);
+    if (!found || fails || only_ipv6)
+        throw std::system_error(EAI_NONAME, bight::detail::resolver_category(), "look-up of " + host);
+    std::vector<address> addresses;
+    addresses.push_back(address::from_ip(found->ip, port));
+    co_return addresses;
+}
+
+duration host_state::time_on_a_thread() noexcept {
+    using std::chrono::microseconds;
+    if (world.happens(fault::slow_thread, *this))
+        return microseconds(world.for_faults.between(1, 30'000'000));
+    return microseconds(world.for_network.between(10, 1000));
+}
+
+std::error_code host_state::refuse(const char* what) {
+    world.record("refused", this, nullptr, 0, 0, std::string("asked for ") + what);
+    return {ENOTSUP, std::system_category()};
+}
+
+bool host_state::can_run() const noexcept {
+    if (!up || !runs || world.clock.now() < paused_until) return false;
+    return runs->has_ready() || runs->next_deadline() <= world.clock.now();
+}
+
+void host_state::boot() {
+    up = true;
+    dying = false;
+    ++boots;
+    reactor_options options;
+    options.environment = this;
+    runs.emplace(options);
+    for (const auto& p : at_boot) runs->start(run_program(*this, *p, true));
+    for (auto& packet : std::exchange(held, {})) world.events.at(world.clock.now(), std::move(packet));
+}
+
+void host_state::crash() {
+    if (!up) return;
+    world.record("crash", this);
+    dying = true;
+    for (const auto& [fd, s] : open) {
+        s->error = ENETDOWN;
+        if (s->is != socket::stage::listening) s->is = socket::stage::closed;
+    }
+    runs.reset();
+    for (const auto& [fd, s] : std::exchange(open, {})) vanish(*s);
+    files.clear();
+    running = 0;
+    up = false;
+    paused_until = {};
+}
+
+std::shared_ptr<socket> host_state::find(int fd) const noexcept {
+    const auto at = open.find(fd);
+    return at == open.end() ? nullptr : at->second;
+}
+
+int host_state::add(std::shared_ptr<socket> s) {
+    const std::size_t most = world.options.sockets_per_host;
+    if (most > 0 && open.size() >= most) return -EMFILE;
+    s->fd = next_descriptor++;
+    return open.emplace(s->fd, std::move(s)).first->first;
+}
+
+}  // namespace detail
+
+using namespace detail;
+
+host::host(std::unique_ptr<host_state> state) noexcept : state_(std::move(state)) { state_->handle = this; }
+host::~host() = default;
+
+const std::string& host::name() const noexcept { return state_->name; }
+const std::string& host::ip() const noexcept { return state_->ip; }
+bool host::is_up() const noexcept { return state_->up; }
+std::size_t host::sockets() const noexcept { return state_->open.size(); }
+bight::reactor& host::reactor() noexcept { return *state_->runs; }
+
+void host::add(std::unique_ptr<program> p, bool boots) {
+    program& added = *p;
+    (boots ? state_->at_boot : state_->once).push_back(std::move(p));
+    if (!state_->up) return;
+    if (!boots) ++state_->running;
+    state_->runs->start(run_program(*state_, added, boots));
+}
+
+void host::crash() { state_->crash(); }
+
+void host::restart() {
+    crash();
+    state_->world.record("restart", state_.get());
+    state_->boot();
+}
+
+void host::pause(duration d) {
+    state_->paused_until = saturating_add(state_->world.clock.now(), d);
+    state_->world.record("pause", state_.get(), nullptr, 0, 0,
+                         std::to_string(std::chrono::duration<double>(d).count()) + " s");
+}
+
+}  // namespace bight::sim

@@ -1,0 +1,248 @@
+#include "simulated_demultiplexer.hpp"
+
+#include "connection.hpp"
+
+#include <bight/core/reactor.hpp>
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <system_error>
+
+namespace bight::sim::detail {
+
+using bight::detail::descriptor;
+using bight::detail::operation;
+using bight::detail::operation_kind;
+using bight::detail::place_of;
+
+simulated_demultiplexer::simulated_demultiplexer(host_state& host, bight::reactor& home)
+    : host_(host), home_(home), sockets_(host), blocks_(new bight::detail::block_pool) {
+    host_.demux = this;
+}
+
+simulated_demultiplexer::~simulated_demultiplexer() {
+    orphan_all();
+    blocks_->let_go();
+    host_.demux = nullptr;
+}
+
+void simulated_demultiplexer::attach(descriptor& d) {
+    const auto s = host_.find(d.fd);
+    if (!s) {
+        throw std::system_error(host_.refuse("a real descriptor"), "fd " + std::to_string(d.fd));
+    }
+    s->watched = &d;
+    list(d);
+}
+
+void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
+    if (const auto s = host_.find(d.fd)) s->watched = nullptr;
+    for (operation* op : {d.reading, d.writing}) {
+        if (!op) continue;
+        op->result = -ECANCELED;
+        finish(*op);
+    }
+    d.reading = d.writing = nullptr;
+    if (close_it) sockets_.close(d.fd);
+    d.fd = -1;
+    unlist(d);
+}
+
+bool simulated_demultiplexer::start(operation& op) noexcept {
+    descriptor& d = *op.on;
+    op.settled = op.cancel_asked = op.underway = false;
+    const bool done = try_now(op);
+    const bool late = done && host_.world.happens(fault::slow_completion, host_);
+    if (done && !late) return true;
+    d.keep();
+    op.in_flight = true;
+    if (late) {
+        finish_late(op);
+    } else {
+        place_of(op) = &op;
+    }
+    return false;
+}
+
+bool simulated_demultiplexer::cancel(operation& op) noexcept {
+    operation*& parked = place_of(op);
+    if (parked != &op) {  // its result is on the way
+        op.cancel_asked = true;
+        return false;
+    }
+    if (host_.world.happens(fault::late_cancel, host_)) {
+        op.cancel_asked = true;
+        const duration until = std::chrono::microseconds(host_.world.for_faults.between(1, 1000));
+        host_.world.events.at(saturating_add(host_.world.clock.now(), until),
+                              [&host = host_, this, &op, &d = *op.on, reading = reads(op.kind)] {
+                                  if (host.demux != this) return;
+                                  operation*& place = reading ? d.reading : d.writing;
+                                  if (place != &op || !op.cancel_asked) return;
+                                  place = nullptr;
+                                  op.result = -ECANCELED;
+                                  finish(op);
+                              });
+        return false;
+    }
+    parked = nullptr;
+    op.in_flight = false;
+    op.on->drop();
+    return true;
+}
+
+bool simulated_demultiplexer::settle(operation& op) noexcept {
+    op.result = -ECANCELED;  // only what was never settled comes here, and nothing is
+    return true;
+}
+
+void simulated_demultiplexer::wait(duration) { host_.world.deliver_due(); }
+
+void simulated_demultiplexer::stop_all() noexcept {
+    for (operation* op : std::exchange(late_, {})) finish(*op);
+}
+
+void simulated_demultiplexer::changed(descriptor& d, bool reading) noexcept {
+    operation*& place = reading ? d.reading : d.writing;
+    operation* const op = place;
+    if (!op) return;
+    place = nullptr;  // what it sets off may come back here
+    if (!try_now(*op)) {
+        place = op;
+        return;
+    }
+    if (host_.world.happens(fault::slow_completion, host_)) {
+        finish_late(*op);
+    } else {
+        finish(*op);
+    }
+}
+
+void simulated_demultiplexer::finish(operation& op) noexcept {
+    op.settled = true;
+    home_.schedule(op);
+}
+
+void simulated_demultiplexer::finish_late(operation& op) {
+    late_.push_back(&op);
+    const duration until = std::chrono::microseconds(host_.world.for_faults.between(1, 50'000));
+    host_.world.events.at(saturating_add(host_.world.clock.now(), until), [&host = host_, this, &op] {
+        if (host.demux != this) return;
+        const auto at = std::find(late_.begin(), late_.end(), &op);
+        if (at == late_.end()) return;
+        late_.erase(at);
+        finish(op);
+    });
+}
+
+bool simulated_demultiplexer::try_now(operation& op) {
+    const auto s = host_.find(op.on->fd);
+    op.result = 0;
+    if (!s) {
+        op.result = -EBADF;
+        return true;
+    }
+    switch (op.kind) {
+        case operation_kind::receive:
+        case operation_kind::receive_into:
+            return try_receive(static_cast<bight::detail::receive_operation&>(op), *s);
+        case operation_kind::send: return try_send(static_cast<bight::detail::send_operation&>(op), s);
+        case operation_kind::accept: return try_accept(op, *s);
+        case operation_kind::connect:
+            return try_connect(static_cast<bight::detail::connect_operation&>(op), s);
+        case operation_kind::poll_read:
+            return s->error != 0 || !s->incoming.empty() || s->end_came || !s->backlog.empty();
+        case operation_kind::poll_write:
+            return s->is != socket::stage::connecting && s->outgoing.size() + s->in_flight < s->send_buffer;
+    }
+    return true;
+}
+
+bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, socket& s) {
+    op.data.reset();
+    if (s.incoming.empty()) {
+        if (s.error != 0) {
+            op.result = -s.error;
+            return true;
+        }
+        return s.end_came || s.is == socket::stage::closed;
+    }
+    std::size_t size = s.incoming.size();
+    if (size > 1 && host_.world.happens(fault::short_read, host_, s.link)) {
+        size = static_cast<std::size_t>(host_.world.for_faults.between(1, size - 1));
+    }
+    char* into = static_cast<char*>(op.memory.data);
+    if (op.kind == operation_kind::receive) {
+        bight::detail::block_pool::block* const block = blocks_->take();
+        if (!block) {
+            op.result = -ENOMEM;
+            return true;
+        }
+        size = std::min(size, bight::detail::block_pool::block_size);
+        into = block->bytes();
+        op.data.fill(*block, into, size);
+    } else {
+        size = std::min(size, op.memory.size);
+    }
+    std::memcpy(into, s.incoming.data(), size);
+    s.incoming.erase(0, size);
+    op.result = static_cast<int>(size);
+    if (s.peer) pump(host_.world, s.peer);  // its window has opened
+    return true;
+}
+
+bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const std::shared_ptr<socket>& s) {
+    op.advance(0);
+    if (s->error != 0 || s->is != socket::stage::connected || s->end_asked) {
+        op.result = s->error != 0 ? -s->error : s->end_asked ? -EPIPE : -ENOTCONN;
+        return true;
+    }
+    if (!op.underway && op.piece_count > 0 && host_.world.happens(fault::no_buffers, host_, s->link)) {
+        op.result = -ENOBUFS;
+        return true;
+    }
+    op.underway = true;
+    while (op.piece_count > 0) {
+        const std::size_t used = s->outgoing.size() + s->in_flight;
+        if (used >= s->send_buffer) return false;
+        const std::size_t size = std::min(op.pieces->size, s->send_buffer - used);
+        host_.world.record(
+            "send", &host_, s->peer ? s->peer->home : nullptr, s->link, size,
+            std::string(static_cast<const char*>(op.pieces->data), std::min<std::size_t>(size, 32)));
+        s->outgoing.append(static_cast<const char*>(op.pieces->data), size);
+        op.advance(size);
+        pump(host_.world, s);
+    }
+    return true;
+}
+
+bool simulated_demultiplexer::try_accept(operation& op, socket& s) {
+    if (s.backlog.empty()) return false;
+    if (host_.world.happens(fault::accept_error, host_)) {
+        static constexpr std::array errors{EMFILE, ENFILE, ECONNABORTED, EPERM, ENOBUFS, ENOMEM};
+        op.result = -errors[host_.world.for_faults.below(errors.size())];
+        return true;
+    }
+    op.result = sockets_.accept(s);
+    return true;
+}
+
+bool simulated_demultiplexer::try_connect(bight::detail::connect_operation& op,
+                                          const std::shared_ptr<socket>& s) {
+    if (!op.underway) {
+        op.underway = true;
+        const int begun = begin_connect(host_.world, s, address::from_native(op.address, op.address_size));
+        op.result = begun < 0 ? begun : 0;
+        return begun <= 0;
+    }
+    if (s->is == socket::stage::connecting) return false;
+    op.result = -std::exchange(s->error, 0);
+    return true;
+}
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,56 @@
+// The demultiplexer of a simulated host.
+#pragma once
+
+#include "simulated_sockets.hpp"
+#include "world_state.hpp"
+
+#include "../demux/block_pool.hpp"
+#include "../demux/demultiplexer.hpp"
+
+#include <string_view>
+#include <vector>
+
+namespace bight::sim::detail {
+
+/// Completes operations as io_uring does: with their result, once it is there. What the network has for a
+/// socket is given to the operation that waits, at the moment it arrives.
+class simulated_demultiplexer final : public bight::detail::demultiplexer {
+  public:
+    simulated_demultiplexer(host_state& host, bight::reactor& home);
+    ~simulated_demultiplexer() override;
+
+    std::string_view name() const noexcept override { return "simulation"; }
+    void attach(bight::detail::descriptor& d) override;
+    void detach(bight::detail::descriptor& d, bool close_it) noexcept override;
+    bool start(bight::detail::operation& op) noexcept override;
+    bool cancel(bight::detail::operation& op) noexcept override;
+    bool settle(bight::detail::operation& op) noexcept override;
+    void wait(duration limit) override;
+    void wake() noexcept override {}  // everything happens on one thread
+    bool idle() const noexcept override { return late_.empty(); }
+    void stop_all() noexcept override;
+    time_point next_event() const noexcept override { return host_.world.next_event(); }
+    bool simulated() const noexcept override { return true; }
+    bight::detail::socket_calls& sockets() noexcept override { return sockets_; }
+    std::size_t lent_buffers() const noexcept override { return blocks_->lent(); }
+
+    /// Something has changed for who reads from, or writes to, this descriptor.
+    void changed(bight::detail::descriptor& d, bool reading) noexcept;
+
+  private:
+    bool try_now(bight::detail::operation& op);
+    bool try_receive(bight::detail::receive_operation& op, socket& s);
+    bool try_send(bight::detail::send_operation& op, const std::shared_ptr<socket>& s);
+    bool try_accept(bight::detail::operation& op, socket& s);
+    bool try_connect(bight::detail::connect_operation& op, const std::shared_ptr<socket>& s);
+    void finish(bight::detail::operation& op) noexcept;
+    void finish_late(bight::detail::operation& op);
+
+    host_state& host_;
+    bight::reactor& home_;
+    simulated_sockets sockets_;
+    bight::detail::block_pool* blocks_;
+    std::vector<bight::detail::operation*> late_;  // they have their results, and wait to be told
+};
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,158 @@
+#include "simulated_sockets.hpp"
+
+#include "connection.hpp"
+#include "world_state.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+
+namespace bight::sim::detail {
+
+namespace {
+
+bool is_file(const address& a) noexcept {
+    return a.family() == address::family_type::unix_domain && !a.path().starts_with('@');
+}
+
+bool any_address(const address& a) {
+    const std::string ip = a.host();
+    return ip == "0.0.0.0" || ip == "::";
+}
+
+}  // namespace
+
+int simulated_sockets::open(int family) noexcept {
+    if (host_.dying) return -ENETDOWN;
+    auto s = std::make_shared<socket>();
+    s->home = &host_;
+    s->family = family;
+    return host_.add(std::move(s));
+}
+
+void simulated_sockets::close(int fd) noexcept {
+    const auto at = host_.open.find(fd);
+    if (at == host_.open.end()) return;
+    const std::shared_ptr<socket> s = at->second;
+    host_.open.erase(at);
+    let_go(host_.world, s);
+}
+
+int simulated_sockets::set(int fd, option which, bool on) noexcept {
+    const auto s = host_.find(fd);
+    if (!s) return -EBADF;
+    if (which == option::reuse_port) s->reuse_port = on;
+    if (which == option::abort_on_close) s->abort_on_close = on;
+    return 0;
+}
+
+bool simulated_sockets::taken(const socket& by, const address& to) const noexcept {
+    for (const auto& [fd, s] : host_.open) {
+        if (s.get() == &by || s->local.family() != to.family() || s->local.port() != to.port()) continue;
+        if (s->is != socket::stage::listening && s->is != socket::stage::fresh) continue;
+        if (s->reuse_port && by.reuse_port) continue;
+        if (any_address(s->local) || any_address(to) || s->local.host() == to.host()) return true;
+    }
+    return false;
+}
+
+int simulated_sockets::bind(int fd, const address& to) noexcept {
+    const auto s = host_.find(fd);
+    if (!s) return -EBADF;
+    if (s->local) return -EINVAL;
+    if (to.family() == address::family_type::unix_domain) {
+        const auto [file, fresh] = host_.files.try_emplace(to.path(), s);
+        if (!fresh) {
+            if (is_file(to) || file->second.lock()) return -EADDRINUSE;
+            file->second = s;
+        }
+        s->local = to;
+        return 0;
+    }
+    const std::string ip = to.host();
+    if (!any_address(to) && ip != host_.ip && !ip.starts_with("127.") && ip != "::1") return -EADDRNOTAVAIL;
+    address wanted = to;
+    if (to.port() == 0) {
+        do {
+            wanted = address::from_ip(ip, host_.next_port++);
+            if (host_.next_port == 0) host_.next_port = 32768;
+        } while (taken(*s, wanted));
+    } else if (taken(*s, to)) {
+        return -EADDRINUSE;
+    }
+    s->local = wanted;
+    return 0;
+}
+
+int simulated_sockets::listen(int fd, int backlog) noexcept {
+    const auto s = host_.find(fd);
+    if (!s) return -EBADF;
+    s->is = socket::stage::listening;
+    s->backlog_limit = backlog > 0 ? static_cast<std::size_t>(backlog) : 1;
+    host_.world.record("listen", &host_, nullptr, 0, 0, s->local.to_string());
+    return 0;
+}
+
+int simulated_sockets::accept(int fd) noexcept {
+    const auto s = host_.find(fd);
+    return s ? accept(*s) : -EBADF;
+}
+
+int simulated_sockets::accept(socket& listening) noexcept {
+    if (listening.backlog.empty()) return -EAGAIN;
+    std::shared_ptr<socket> s = listening.backlog.front();
+    const int fd = host_.add(s);
+    if (fd < 0) return fd;
+    listening.backlog.pop_front();
+    host_.world.record("accept", &host_, s->peer ? s->peer->home : nullptr, s->link, 0,
+                       s->remote.to_string());
+    return fd;
+}
+
+int simulated_sockets::family(int fd) noexcept {
+    const auto s = host_.find(fd);
+    return s ? s->family : -EBADF;
+}
+
+int simulated_sockets::listens(int fd) noexcept {
+    const auto s = host_.find(fd);
+    return s ? s->is == socket::stage::listening : -host_.refuse("a real descriptor").value();
+}
+
+int simulated_sockets::duplicate(int) noexcept { return -ENOTSUP; }
+
+address simulated_sockets::local(int fd) noexcept {
+    const auto s = host_.find(fd);
+    return s ? s->local : address();
+}
+
+address simulated_sockets::peer(int fd) noexcept {
+    const auto s = host_.find(fd);
+    return s ? s->remote : address();
+}
+
+int simulated_sockets::shutdown_write(int fd) noexcept {
+    const auto s = host_.find(fd);
+    if (!s) return -EBADF;
+    if (s->is != socket::stage::connected) return -ENOTCONN;
+    end_writing(host_.world, s);
+    return 0;
+}
+
+void simulated_sockets::discard_input(int fd) noexcept {
+    if (const auto s = host_.find(fd)) s->incoming.clear();
+}
+
+void simulated_sockets::remove_stale(const address& at) noexcept {
+    const auto file = host_.files.find(at.path());
+    if (file != host_.files.end() && !file->second.lock()) host_.files.erase(file);
+}
+
+void simulated_sockets::set_coming_mode(int, int) noexcept {}
+int simulated_sockets::set_mode(const address&, int) noexcept { return 0; }
+void simulated_sockets::remove(const address& at) noexcept { host_.files.erase(at.path()); }
+int simulated_sockets::open_reserve() noexcept { return -EMFILE; }
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,43 @@
+// The socket calls of a simulated host.
+#pragma once
+
+#include "../net/socket_calls.hpp"
+
+namespace bight::sim::detail {
+
+struct host_state;
+struct socket;
+
+/// They end at once, as the kernel's do.
+class simulated_sockets final : public bight::detail::socket_calls {
+  public:
+    explicit simulated_sockets(host_state& host) noexcept : host_(host) {}
+
+    int open(int family) noexcept override;
+    void close(int fd) noexcept override;
+    int set(int fd, option which, bool on) noexcept override;
+    int bind(int fd, const address& to) noexcept override;
+    int listen(int fd, int backlog) noexcept override;
+    int accept(int fd) noexcept override;
+    int family(int fd) noexcept override;
+    int listens(int fd) noexcept override;
+    int duplicate(int fd) noexcept override;
+    address local(int fd) noexcept override;
+    address peer(int fd) noexcept override;
+    int shutdown_write(int fd) noexcept override;
+    void discard_input(int fd) noexcept override;
+    void remove_stale(const address& at) noexcept override;
+    void set_coming_mode(int fd, int mode) noexcept override;
+    int set_mode(const address& at, int mode) noexcept override;
+    void remove(const address& at) noexcept override;
+    int open_reserve() noexcept override;
+
+    /// The connection that has waited longest; -EAGAIN, -EMFILE.
+    int accept(socket& listening) noexcept;
+
+  private:
+    bool taken(const socket& by, const address& to) const noexcept;
+    host_state& host_;
+};
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,62 @@
+// A socket of a simulated host.
+#pragma once
+
+#include "../demux/operation.hpp"
+
+#include <bight/core/timer.hpp>
+#include <bight/net/address.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+namespace bight::sim::detail {
+
+struct host_state;
+
+/// Of a stream. The network holds it as long as something is on its way to it, the host's table as long as
+/// the program has its descriptor, and its peer as long as the connection lasts.
+struct socket {
+    enum class stage : std::uint8_t {
+        fresh,
+        listening,
+        connecting,
+        connected,
+        closed,  ///< nothing comes, and nothing goes
+    };
+
+    host_state* home = nullptr;
+    int family = 0;
+    int fd = -1;  ///< -1 once the program has closed it
+    stage is = stage::fresh;
+    address local;
+    address remote;
+    bool reuse_port = false;
+    bool abort_on_close = false;
+    int error = 0;  ///< what the next operation fails with: ECONNRESET, ETIMEDOUT
+    bight::detail::descriptor* watched = nullptr;  ///< whose operations wait for it
+
+    // One that listens.
+    std::deque<std::shared_ptr<socket>> backlog;
+    std::size_t backlog_limit = 0;
+
+    // One that is connected.
+    std::uint64_t link = 0;  ///< the connection's number; both ends have the same
+    std::shared_ptr<socket> peer;
+    std::string outgoing;  ///< taken from the program, and not yet sent
+    std::string incoming;  ///< arrived, and not yet read
+    std::size_t in_flight = 0;
+    std::size_t send_buffer = 0;  ///< the most that `outgoing` and `in_flight` hold
+    std::size_t window = 0;       ///< the most that `incoming`, and what is on its way to it, hold
+    bool silent = false;          ///< nothing that it sends arrives any more
+    bool end_asked = false;       ///< after what is outgoing
+    bool end_sent = false;
+    bool end_came = false;
+    bool reads_ended = false;   ///< closed: what arrives is answered with a reset
+    time_point last_arrival{};  ///< of what it sent: bytes do not overtake each other
+    unsigned attempts = 0;      ///< to connect
+};
+
+}  // namespace bight::sim::detail

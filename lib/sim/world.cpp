@@ -1,0 +1,117 @@
+#include <bight/sim/world.hpp>
+
+#include "connection.hpp"
+#include "world_state.hpp"
+
+#include <bight/net/address.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace bight::sim {
+
+using namespace detail;
+
+world::world(std::uint64_t seed, world_options options)
+    : state_(std::make_unique<world_state>(seed, std::move(options))) {}
+world::~world() = default;
+
+host& world::add(std::string name, std::string ip) {
+    world_state& w = *state_;
+    const std::size_t index = w.hosts.size();
+    if (ip.empty())
+        ip = "10.0." + std::to_string((index + 1) / 250) + "." + std::to_string((index + 1) % 250);
+    bight::address parsed;
+    if (!bight::address::parse_ip(ip, 0, parsed) || parsed.family() != bight::address::family_type::ipv4) {
+        throw std::invalid_argument("a host's address is an IPv4 address, unlike \"" + ip + "\"");
+    }
+    for (const auto& h : w.hosts) {
+        if (h->name() == name) throw std::invalid_argument("there are two hosts called \"" + name + "\"");
+        if (h->ip() == ip) throw std::invalid_argument("there are two hosts at " + ip);
+    }
+    w.hosts.push_back(std::unique_ptr<host>(
+        new host(std::make_unique<host_state>(w, std::move(name), std::move(ip), index))));
+    host& added = *w.hosts.back();
+    w.states.push_back(added.state_.get());
+    added.state_->boot();
+    return added;
+}
+
+host& world::at(std::string_view name) {
+    for (const auto& h : state_->hosts) {
+        if (h->name() == name) return *h;
+    }
+    throw std::out_of_range("there is no host called \"" + std::string(name) + "\"");
+}
+
+void world::run() {
+    world_state& w = *state_;
+    if (w.run_until(saturating_add(w.clock.now(), w.options.limit), false)) return;
+    throw stuck("the world has not ended within its limit\n" + w.dump_tasks());
+}
+
+bool world::run_for(duration d) { return state_->run_until(saturating_add(state_->clock.now(), d), true); }
+
+std::uint64_t world::seed() const noexcept { return state_->seed; }
+duration world::elapsed() const noexcept { return state_->clock.elapsed(); }
+random_source& world::random() noexcept { return state_->for_tests; }
+void world::set_faults(const fault_plan& plan) { state_->options.faults = plan; }
+
+void world::heal() {
+    world_state& w = *state_;
+    w.record("heal", nullptr);
+    w.faults_are_over = true;
+    for (auto& [ends, l] : w.links) w.mend(l);
+    for (const auto& connection : w.connections) {
+        const auto s = connection.lock();
+        if (!s || !s->silent) continue;
+        const auto other = s->peer;
+        s->silent = false;
+        if (other) {
+            other->silent = false;
+            reset(w, other, ECONNRESET);
+        }
+        reset(w, s, ECONNRESET);
+    }
+    for (host_state* h : w.states) {
+        h->paused_until = {};
+        if (!h->up) h->handle->restart();
+    }
+}
+
+void world::set_link(const host& a, const host& b, const link_options& options) {
+    state_->link(*a.state_, *b.state_).options = options;
+    state_->link(*b.state_, *a.state_).options = options;
+}
+
+void world::cut_one_way(const host& from, const host& to) {
+    state_->record("cut", from.state_.get(), to.state_.get());
+    state_->link(*from.state_, *to.state_).cut = true;
+}
+
+void world::cut(const host& a, const host& b) {
+    cut_one_way(a, b);
+    cut_one_way(b, a);
+}
+
+void world::mend(const host& a, const host& b) {
+    state_->record("mend", a.state_.get(), b.state_.get());
+    state_->mend(state_->link(*a.state_, *b.state_));
+    state_->mend(state_->link(*b.state_, *a.state_));
+}
+
+void world::note(std::string text) { state_->record("note", nullptr, nullptr, 0, 0, std::move(text)); }
+const trace& world::trace() const noexcept { return state_->happened; }
+std::uint64_t world::count(fault f) const noexcept {
+    return state_->fault_counts[static_cast<std::size_t>(f)];
+}
+std::uint64_t world::faults() const noexcept { return state_->fault_number; }
+std::string world::dump_tasks() const { return state_->dump_tasks(); }
+
+bool sometimes(const char* name, double probability) {
+    const auto* const here = dynamic_cast<host_state*>(bight::detail::environment::current());
+    return here && here->world.happens(fault::user, probability, *here, 0, name);
+}
+
+}  // namespace bight::sim

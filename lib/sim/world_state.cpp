@@ -1,0 +1,200 @@
+#include "world_state.hpp"
+
+#include "connection.hpp"
+#include "simulated_demultiplexer.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace bight::sim::detail {
+
+using namespace std::chrono_literals;
+
+world_state::world_state(std::uint64_t chosen, world_options opts, virtual_clock::mode mode)
+    : seed(chosen),
+      options(std::move(opts)),
+      clock(mode),
+      for_tests(chosen),
+      for_network(for_tests.split()),
+      for_faults(for_tests.split()),
+      for_order(for_tests.split()),
+      for_programs(for_tests.split()) {}
+
+world_state::~world_state() {
+    for (host_state* h : states) h->crash();
+    events.clear();
+    for (const auto& connection : connections) {
+        if (const auto s = connection.lock()) {
+            if (s->peer) s->peer->peer.reset();
+            s->peer.reset();
+        }
+    }
+}
+
+host_state* world_state::find_host(const std::string& ip) const noexcept {
+    for (host_state* h : states) {
+        if (h->ip == ip) return h;
+    }
+    return nullptr;
+}
+
+link_state& world_state::link(const host_state& from, const host_state& to) {
+    const auto [at, made] = links.try_emplace(std::pair(from.index, to.index));
+    if (made) {
+        at->second.options = options.link;
+        if (&from == &to) at->second.options = {5us, 50us, 5ms, 0};
+    }
+    return at->second;
+}
+
+bool world_state::happens(fault f, double scale, const host_state& at, std::uint64_t on_link,
+                          const char* text) {
+    if (faults_are_over || at.dying) return false;
+    if (!for_faults.chance(options.faults.probability(f) * scale)) return false;
+    const std::uint64_t number = fault_number++;
+    if (options.faults.suppressed(number)) return false;
+    ++fault_counts[static_cast<std::size_t>(f)];
+    record("fault", &at, nullptr, on_link, 0, text ? text : std::string(name_of(f)));
+    return true;
+}
+
+bool world_state::happens(fault f, const host_state& at, std::uint64_t on_link) {
+    return happens(f, 1, at, on_link, nullptr);
+}
+
+void world_state::record(std::string what, const host_state* from, const host_state* to,
+                         std::uint64_t on_link, std::uint64_t bytes, std::string text) {
+    happened.add({clock.elapsed(), std::move(what), from ? from->name : std::string(),
+                  to ? to->name : std::string(), on_link, bytes, std::move(text)});
+}
+
+namespace {
+
+// A packet at the end of its way.
+void arrive(world_state& w, host_state& from, host_state& to, const std::function<void()>& arrival) {
+    link_state& l = w.link(from, to);
+    const auto again = [&w, &from, &to, arrival] { arrive(w, from, to, arrival); };
+    if (l.cut) {
+        l.held.emplace_back(again);
+    } else if (w.clock.now() < l.open_from) {
+        w.events.at(l.open_from, again);
+    } else if (!to.up) {
+        to.held.emplace_back(again);
+    } else {
+        arrival();
+    }
+}
+
+}  // namespace
+
+time_point world_state::send(host_state& from, host_state& to, std::size_t bytes, time_point earliest,
+                             std::function<void()> arrival) {
+    if (!from.up || from.dying) return earliest;
+    link_state& l = link(from, to);
+    const auto in_range = [this](duration low, duration high) {
+        return duration(static_cast<duration::rep>(for_network.between(
+            static_cast<std::uint64_t>(low.count()), static_cast<std::uint64_t>(high.count()))));
+    };
+    const bool slow = happens(fault::slow_packet, from);
+    const duration latency =
+        slow ? in_range(l.options.most, l.options.tail) : in_range(l.options.least, l.options.most);
+    time_point sent = clock.now();
+    if (l.options.bytes_per_second > 0) {
+        sent = std::max(sent, l.busy_until) +
+               duration(std::chrono::nanoseconds(1s) * static_cast<std::int64_t>(bytes) /
+                        static_cast<std::int64_t>(l.options.bytes_per_second));
+        l.busy_until = sent;
+    }
+    const time_point arrives = std::max(saturating_add(sent, latency), earliest);
+    events.at(arrives,
+              [this, &from, &to, arrival = std::move(arrival)] { arrive(*this, from, to, arrival); });
+    return arrives;
+}
+
+void world_state::mend(link_state& l) {
+    if (!l.cut) return;
+    l.cut = false;
+    l.open_from = saturating_add(clock.now(), l.options.least);
+    for (auto& packet : std::exchange(l.held, {})) events.at(l.open_from, std::move(packet));
+}
+
+time_point world_state::next_event() const noexcept { return events.next(); }
+
+void world_state::deliver_due() {
+    while (events.next() <= clock.now()) events.take()();
+}
+
+bool world_state::turn() {
+    std::vector<host_state*> able;
+    for (host_state* h : states) {
+        if (h->can_run()) able.push_back(h);
+    }
+    if (able.empty()) return false;
+    host_state& chosen = *able[for_order.below(able.size())];
+    if (happens(fault::pause, chosen)) {
+        chosen.handle->pause(duration(std::chrono::microseconds(for_faults.between(1, 2'000'000))));
+        return true;
+    }
+    if (happens(fault::wall_jump, chosen)) {
+        chosen.wall_offset += std::chrono::seconds(for_faults.between(0, 7200)) - 1h;
+    }
+    chosen.runs->run_once(duration::zero());
+    return true;
+}
+
+bool world_state::advance(time_point limit) {
+    time_point next = events.next();
+    for (const host_state* h : states) {
+        if (!h->up || !h->runs) continue;
+        const time_point wants = h->runs->has_ready() ? clock.now() : h->runs->next_deadline();
+        next = std::min(next, std::max(wants, h->paused_until));
+    }
+    if (next == time_point::max()) return false;
+    clock.advance_to(std::min(next, limit));
+    deliver_due();
+    return true;
+}
+
+bool world_state::finished() const noexcept {
+    return std::all_of(states.begin(), states.end(), [](const host_state* h) { return h->running == 0; });
+}
+
+bool world_state::run_until(time_point limit, bool waits_for_more) {
+    // So many turns without time passing are no progress.
+    constexpr std::uint64_t most_turns_at_once = 1'000'000;
+    std::uint64_t turns = 0;
+    while (!finished()) {
+        if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+        if (turn()) {
+            if (++turns > most_turns_at_once) {
+                throw stuck("a million turns without time passing: a task never stops yielding\n" +
+                            dump_tasks());
+            }
+            continue;
+        }
+        if (events.next() <= clock.now()) {
+            deliver_due();
+            continue;
+        }
+        turns = 0;
+        if (clock.now() >= limit) return false;
+        if (advance(limit)) continue;
+        if (!waits_for_more) throw deadlock(dump_tasks());
+        clock.advance_to(limit);
+    }
+    if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+    return true;
+}
+
+std::string world_state::dump_tasks() const {
+    std::string text;
+    for (const host_state* h : states) {
+        text += "host " + h->name + (h->up ? ":\n" : ": down\n");
+        if (h->runs) text += h->runs->dump_tasks();
+    }
+    return text;
+}
+
+}  // namespace bight::sim::detail

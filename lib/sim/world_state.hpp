@@ -1,0 +1,139 @@
+// The inside of a world.
+#pragma once
+
+#include "event_queue.hpp"
+#include "socket.hpp"
+
+#include "../core/environment.hpp"
+
+#include <bight/core/reactor.hpp>
+#include <bight/core/virtual_clock.hpp>
+#include <bight/sim/world.hpp>
+
+#include <array>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bight::sim::detail {
+
+class simulated_demultiplexer;
+struct world_state;
+
+/// A host, as the environment that its reactor lives in.
+struct host_state final : bight::detail::environment {
+    host_state(world_state& in, std::string called, std::string at, std::size_t number);
+    ~host_state() override;
+
+    std::unique_ptr<bight::detail::demultiplexer> make_demultiplexer(bight::reactor& home) override;
+    virtual_clock& time() noexcept override;
+    std::uint64_t random() noexcept override;
+    std::chrono::system_clock::time_point wall_time() noexcept override;
+    task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override;
+    duration time_on_a_thread() noexcept override;
+    std::error_code refuse(const char* what) override;
+
+    void boot();
+    void crash();
+    /// Whether a turn of its reactor would do something.
+    bool can_run() const noexcept;
+    /// The socket of a descriptor, or null.
+    std::shared_ptr<socket> find(int fd) const noexcept;
+    /// -EMFILE when there are too many.
+    int add(std::shared_ptr<socket> s);
+
+    world_state& world;
+    const std::string name;
+    const std::string ip;
+    const std::size_t index;
+    host* handle = nullptr;
+    std::optional<bight::reactor> runs;
+    simulated_demultiplexer* demux = nullptr;  ///< that of `runs`
+    bool up = false;
+    bool dying = false;  ///< its tasks end, and nothing leaves it any more
+    std::uint64_t boots = 0;
+    time_point paused_until{};
+    duration wall_offset{};
+    std::map<int, std::shared_ptr<socket>> open;         ///< by descriptor
+    std::map<std::string, std::weak_ptr<socket>> files;  ///< of Unix sockets
+    int next_descriptor;
+    std::uint16_t next_port = 32768;
+    std::vector<std::unique_ptr<program>> at_boot;
+    std::vector<std::unique_ptr<program>> once;
+    std::size_t running = 0;  ///< of `once`
+    /// Packets for this host while it is down.
+    std::vector<std::function<void()>> held;
+};
+
+/// One direction of a link.
+struct link_state {
+    link_options options;
+    bool cut = false;
+    time_point open_from{};   ///< what was held arrives at this moment, and nothing before it
+    time_point busy_until{};  ///< with a limit of bytes per second
+    std::vector<std::function<void()>> held;
+};
+
+struct world_state {
+    world_state(std::uint64_t chosen, world_options opts,
+                virtual_clock::mode mode = virtual_clock::mode::manual);
+    ~world_state();
+
+    const std::uint64_t seed;
+    world_options options;
+    virtual_clock clock;
+    // Each has its own, so that one more draw here changes nothing there.
+    random_source for_tests;
+    random_source for_network;
+    random_source for_faults;
+    random_source for_order;
+    random_source for_programs;
+    event_queue events;
+    std::vector<std::unique_ptr<host>> hosts;
+    std::vector<host_state*> states;                                  ///< theirs
+    std::map<std::pair<std::size_t, std::size_t>, link_state> links;  ///< by the hosts' indices
+    /// One end of each, so that they can be taken apart in the end.
+    std::vector<std::weak_ptr<socket>> connections;
+    trace happened;
+    std::array<std::uint64_t, fault_kinds> fault_counts{};
+    std::uint64_t fault_number = 0;
+    std::uint64_t last_link = 0;
+    std::exception_ptr failure;
+    bool faults_are_over = false;
+
+    host_state* find_host(const std::string& ip) const noexcept;
+    link_state& link(const host_state& from, const host_state& to);
+
+    /// Whether this fault happens now; it is in the trace then.
+    bool happens(fault f, const host_state& at, std::uint64_t on_link = 0);
+    bool happens(fault f, double scale, const host_state& at, std::uint64_t on_link, const char* text);
+    void record(std::string what, const host_state* from, const host_state* to = nullptr,
+                std::uint64_t on_link = 0, std::uint64_t bytes = 0, std::string text = {});
+
+    /// Something that takes a packet's time from one host to another, and arrives at `earliest` or later.
+    /// When it would arrive, it waits while the network is cut there, or the other host is down; a host that
+    /// is down sends nothing. Gives when it is to arrive.
+    time_point send(host_state& from, host_state& to, std::size_t bytes, time_point earliest,
+                    std::function<void()> arrival);
+
+    /// True when something ran.
+    bool turn();
+    /// Lets time pass until the next thing happens, at most until `limit`. False when nothing ever will.
+    bool advance(time_point limit);
+    void mend(link_state& l);
+    void deliver_due();
+    time_point next_event() const noexcept;
+    bool finished() const noexcept;
+    /// True when all have ended. When nothing can ever happen again, time passes if it `waits_for_more` to be
+    /// added; else `deadlock` is thrown.
+    bool run_until(time_point limit, bool waits_for_more);
+    std::string dump_tasks() const;
+};
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,29 @@
+// The samples as they are, as coroutines to be run in a world.
+#pragma once
+
+#include <bight/bight.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <list>
+#include <map>
+#include <string>
+
+// g++ minds coroutines of unnamed lambdas in a file that is included.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wsubobject-linkage"
+#endif
+
+// Each has names of its own, and a main that nobody calls here.
+#define main unused_main
+namespace chat_sample {
+#include "../../samples/chat.cpp"  // NOLINT(bugprone-suspicious-include)
+}
+namespace broadcast_sample {
+#include "../../samples/broadcast.cpp"  // NOLINT(bugprone-suspicious-include)
+}
+namespace broadcast_client_sample {
+#include "../../samples/broadcast_client.cpp"  // NOLINT(bugprone-suspicious-include)
+}
+#undef main

@@ -1,0 +1,83 @@
+#include "support/catch.hpp"
+
+#include <bight/bight.hpp>
+#include <bight/sim/world.hpp>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+using namespace std::chrono_literals;
+using bight::task;
+namespace sim = bight::sim;
+
+namespace {
+
+task<> echo(bight::stream peer) {
+    while (auto data = co_await peer.read_some()) co_await peer.write(data);
+}
+
+task<> serve_echo() { co_await bight::serve("tcp:7000", echo); }
+
+task<std::string> ask(std::string server, std::string text) {
+    bight::stream peer = co_await bight::connect(server);
+    std::string answer;
+    auto speak = [&]() -> task<> {
+        co_await peer.write(text);
+        co_await peer.shutdown_write();
+    };
+    auto listen = [&]() -> task<> {
+        while (auto data = co_await peer.read_some()) answer += data.view();
+    };
+    co_await bight::when_all(speak(), listen());
+    co_return answer;
+}
+
+// A client and a server: what the client got, and the world's trace.
+std::string echo_once(std::uint64_t seed, const sim::fault_plan& faults, const std::string& text,
+                      std::uint64_t* digest = nullptr) {
+    sim::world_options options;
+    options.faults = faults;
+    sim::world w(seed, options);
+    w.add("server").on_boot(serve_echo);
+    std::string answer;
+    w.add("client").run([&]() -> task<> { answer = co_await ask("tcp:server:7000", text); });
+    w.run();
+    if (digest) *digest = w.trace().digest();
+    return answer;
+}
+
+}  // namespace
+
+TEST_CASE("what a client sends through a simulated network comes back") {
+    CHECK(echo_once(1, {}, "hello") == "hello");
+    const std::string large(1'000'000, 'x');
+    CHECK(echo_once(2, {}, large) == large);
+}
+
+TEST_CASE("bytes arrive whole and in order however they are cut") {
+    sim::fault_plan faults;
+    faults.set(sim::fault::short_read, 0.5)
+        .set(sim::fault::small_segment, 0.5)
+        .set(sim::fault::slow_packet, 0.1);
+    faults.set(sim::fault::slow_completion, 0.1);
+    std::string text;
+    for (int i = 0; i < 2000; ++i) text += std::to_string(i) + " ";
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        INFO("seed " << seed);
+        REQUIRE(echo_once(seed, faults, text) == text);
+    }
+}
+
+TEST_CASE("the same seed gives the same trace, and another seed another") {
+    std::uint64_t first = 0;
+    std::uint64_t again = 0;
+    std::uint64_t other = 0;
+    sim::fault_plan faults;
+    faults.set(sim::fault::short_read, 0.5).set(sim::fault::small_segment, 0.5);
+    echo_once(7, faults, "some text", &first);
+    echo_once(7, faults, "some text", &again);
+    echo_once(8, faults, "some text", &other);
+    CHECK(first == again);
+    CHECK(first != other);
+}

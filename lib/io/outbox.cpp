@@ -61,6 +61,13 @@ class outbox_state final : public write_request {
     bool let_go_ = false;
 };
 
+// Whether whoever reads from the stream learns of a failed write by itself, after what has still arrived. Else the
+// peer would go on waiting for what was dropped here, with nobody to notice.
+static bool concerns_reader(std::error_code failure) noexcept {
+    return failure == std::errc::broken_pipe || failure == std::errc::connection_reset ||
+           failure == std::errc::timed_out || failure.category() != std::system_category();
+}
+
 bool outbox_state::queue(payload&& message) {
     const std::size_t size = message.size();
     queue_.push_back(std::move(message));
@@ -115,6 +122,7 @@ void outbox_state::begin_batch() noexcept {
 void outbox_state::end_batch() noexcept {
     if (failed()) {
         fail(error());
+        if (!concerns_reader(failure_)) to().abort(failure_);
         return;
     }
     for (; batch_ > 0; --batch_) {

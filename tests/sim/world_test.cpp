@@ -81,3 +81,24 @@ TEST_CASE("the same seed gives the same trace, and another seed another") {
     CHECK(first == again);
     CHECK(first != other);
 }
+
+TEST_CASE("when an outbox cannot send, the reader of its stream is told") {
+    sim::world_options options;
+    options.faults.set(sim::fault::no_buffers, 1);
+    std::error_code seen;
+    sim::world w(3, options);
+    const auto greet = [&](bight::stream peer) -> task<> {
+        bight::outbox out(peer);
+        out.send("hello\n");
+        auto read = co_await bight::as_result(peer.read_some());
+        if (!read) seen = read.error();
+    };
+    w.add("server").on_boot([&] { return bight::serve("tcp:7000", greet); });
+    w.add("client").run([&]() -> task<> {
+        bight::stream peer = co_await bight::connect("tcp:server:7000");
+        auto read = co_await bight::as_result(peer.read_some());
+        CHECK(read.error() == std::errc::connection_reset);
+    });
+    w.run();
+    CHECK(seen == std::errc::no_buffer_space);
+}

@@ -74,7 +74,8 @@ class outbox_waiter : public waiter {
 ///
 /// Destroying it loses nothing: what is queued goes out while the stream stays open (stream::close, and serve
 /// when a protocol returns, wait for it). When the stream fails, what is queued is dropped, and send() gives
-/// false from then on: the reader of the stream sees the failure. Thread: the reactor's. The stream must
+/// false from then on: the reader of the stream sees the failure (for what a read would not show, such as
+/// ENOBUFS, the stream is aborted with it). Thread: the reactor's. The stream must
 /// outlive it.
 class outbox {
   public:

@@ -2,7 +2,9 @@
 # Builds the tests and runs them: with g++, with clang, and with clang's sanitizers.
 #
 #   sh tests/run.sh [--quick | --full] [WORD...]
+#   sh tests/run.sh storm [SEEDS [FIRST]]
 #
+#   storm     the chat and the broadcast sample in simulated storms, each in so many (10,000, from seed 1)
 #   --quick   g++ only
 #   --full    also g++ with optimisation, clang with more and with none, and the tests on each demultiplexer as the default
 #   WORD      only tests whose name (as `meson test --list` prints it) contains one of the words: core, io/outbox
@@ -22,6 +24,19 @@ usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; }
 
 matrix=default
 words=
+storm=
+if [ "${1:-}" = storm ]; then
+    storm=yes
+    matrix=quick
+    shift
+    for argument in "$@"; do
+        case $argument in
+        '' | *[!0-9]*) echo "run.sh: after storm come numbers: SEEDS and FIRST, unlike \"$argument\"" >&2 && exit 2 ;;
+        esac
+    done
+    storm_arguments="$*"
+    set --
+fi
 for argument in "$@"; do
     case $argument in
     --quick) matrix=quick ;;
@@ -196,6 +211,14 @@ use_from_outside() {
         fail "$1: bight cannot be used from outside"
     fi
 }
+
+if [ -n "$storm" ]; then
+    targets() { echo tests/storm; }
+    build storm "$gxx" -Dbuildtype=release || exit 1
+    cd "$root/build/storm" || exit 1
+    # shellcheck disable=SC2086 # a list of numbers
+    exec ./tests/storm $storm_arguments
+fi
 
 if build gcc "$gxx" -Dbuildtype=debug -Dbenchmarks=enabled; then
     run gcc gcc

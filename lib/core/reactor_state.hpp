@@ -5,6 +5,7 @@
 #include "busy_meter.hpp"
 #include "environment.hpp"
 #include "inbox.hpp"
+#include "item_observer.hpp"
 #include "stall_watch.hpp"
 
 #include "../demux/demultiplexer.hpp"
@@ -29,6 +30,7 @@ struct reactor_state {
     environment* surroundings = nullptr;           // null: this machine
     std::unique_ptr<demultiplexer> demux;
     std::unique_ptr<stall_watch> watch;     // null unless asked for
+    item_observer* observer = nullptr;      // that, or another, or none
     virtual_clock* virtual_time = nullptr;  // null: the real one
 
     std::string fallback_reason;
@@ -56,6 +58,8 @@ struct reactor_state {
     /// reactor::post for a node that is there already. Thread: any.
     static void post(reactor& to, detail::posted& call) noexcept { to.enqueue(&call); }
     static environment* surroundings_of(const reactor& r) noexcept { return r.state_->surroundings; }
+    /// From the next turn on; not for a reactor that has a limit for stalls.
+    static void observe(reactor& r, item_observer* o) noexcept { r.state_->observer = o; }
     static blocked_calls& blocked(reactor& r) noexcept { return r.state_->blocked_threads; }
     static void add_root(reactor& r, job& root) { r.state_->add_root(root); }
     static void remove_root(reactor& r, job& root) noexcept { r.state_->remove_root(root); }

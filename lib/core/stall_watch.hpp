@@ -1,6 +1,8 @@
 // Notices that one task holds the reactor for too long.
 #pragma once
 
+#include "item_observer.hpp"
+
 #include <bight/core/reactor.hpp>
 
 #include <atomic>
@@ -11,26 +13,20 @@
 
 namespace bight::detail {
 
-class job;
-
 /// A thread looks, four times within the limit, whether the reactor still runs the item that it ran before.
 /// If so it says at once where that was resumed, since it may never end; when it does end, the reactor says
 /// how long it took and where its task waits now: the culprit is between the two lines.
-class stall_watch {
+class stall_watch final : public item_observer {
   public:
     /// Throws std::system_error when there can be no thread.
     stall_watch(reactor& r, duration limit);
-    stall_watch(const stall_watch&) = delete;
-    stall_watch& operator=(const stall_watch&) = delete;
     ~stall_watch();
 
-    // On the reactor's thread, around each item of the ready queue.
-    void item_begins() noexcept { item_.store(++number_ * 2 + 1, std::memory_order_relaxed); }
-    /// `j` is what ran last.
-    void item_ended(const job* j) noexcept {
+    void item_begins() noexcept override { item_.store(++number_ * 2 + 1, std::memory_order_relaxed); }
+    void item_ended(const job* ran) noexcept override {
         item_.store(number_ * 2, std::memory_order_relaxed);
         if (caught_.load(std::memory_order_relaxed) == number_) [[unlikely]]
-            report_end(j);
+            report_end(ran);
     }
 
   private:

@@ -139,7 +139,9 @@ std::unique_ptr<demultiplexer> choose_demultiplexer(reactor& home, const reactor
             if (std::string_view(variable) == c.name) wanted = c.kind;
         }
         if (wanted == demultiplexer_kind::automatic) {
-            refuse("unknown demultiplexer \"" + std::string(variable) + "\" in " + asked_by, home, options);
+            refuse("unknown demultiplexer \"" + std::string(variable) + "\" in " + asked_by +
+                       " (sim:SEED is a simulated one)",
+                   home, options);
         }
     }
     for (const choice& c : choices) {

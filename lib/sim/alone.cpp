@@ -22,6 +22,11 @@ class alone final : public bight::detail::environment {
         world_.states.push_back(&host_);
         host_.up = true;
     }
+    // The world looks at its hosts as it goes, and this one goes first.
+    ~alone() override {
+        host_.crash();
+        world_.states.clear();
+    }
 
     std::unique_ptr<bight::detail::demultiplexer> make_demultiplexer(bight::reactor& home) override {
         return host_.make_demultiplexer(home);

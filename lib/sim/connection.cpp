@@ -7,13 +7,19 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace bight::sim::detail {
 
 namespace {
 
 using namespace std::chrono_literals;
+
+// What a trace shows of bytes.
+std::string_view beginning(std::string_view bytes) noexcept { return bytes.substr(0, 32); }
 
 constexpr std::size_t largest_segment = 1460;
 // As tcp_syn_retries and tcp_retries2 of Linux have it: 127 s, and about a quarter of an hour.
@@ -74,18 +80,41 @@ void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
     size_buffers(w, *b);
 }
 
+// The address of a Unix socket that was never bound.
+address unnamed() noexcept {
+    const sa_family_t family = AF_UNIX;
+    return address::from_native(&family, sizeof family);
+}
+
+bool is_unix(const socket& s) noexcept { return s.family == AF_UNIX; }
+
+// How many connections a listener keeps that nobody has accepted: one more than was asked for, as in Linux.
+bool is_full(const socket& listener) noexcept { return listener.backlog.size() > listener.backlog_limit; }
+
+// A port for the end of a connection that was not given any.
+std::uint16_t free_port(host_state& h) {
+    for (;;) {
+        const std::uint16_t port = h.next_port++;
+        if (h.next_port == 0) h.next_port = 32768;
+        const bool taken = std::any_of(h.open.begin(), h.open.end(), [port](const auto& entry) {
+            return entry.second->local.port() == port;
+        });
+        if (!taken) return port;
+    }
+}
+
 void attempt(world_state& w, const socket_ptr& s, host_state& to);
 
 // The answer to an attempt has come back.
-void answered(world_state& w, const socket_ptr& s, int error) {
+void answered(world_state& w, const socket_ptr& s, host_state& by, int error) {
     if (s->is != socket::stage::connecting) return;
     if (error != 0) {
-        w.record("refused", s->home, nullptr, 0, 0, s->remote.to_string());
+        w.record_arrival("refused", &by, s->home, 0, 0, s->remote.to_string());
         fail(*s, error);
         return;
     }
     s->is = socket::stage::connected;
-    w.record("connected", s->home, s->peer->home, s->link);
+    w.record_arrival("connected", &by, s->home, s->link);
     tell_writer(*s);
     pump(w, s);
 }
@@ -94,10 +123,14 @@ void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
     if (s->is != socket::stage::connecting || s->peer) return;
     const socket_ptr listener = find_listener(w, at, s->remote);
     if (!listener || w.happens(fault::refused_connect, at)) {
-        w.send(at, *s->home, 0, {}, [&w, s] { answered(w, s, ECONNREFUSED); });
+        w.record_arrival("refuse", s->home, &at, 0, 0, s->remote.to_string());
+        w.send(at, *s->home, 0, {}, [&w, s, &at] { answered(w, s, at, ECONNREFUSED); });
         return;
     }
-    if (listener->backlog.size() >= listener->backlog_limit) return;  // dropped: it is tried again
+    if (is_full(*listener)) {  // it is tried again
+        w.record_arrival("drop", s->home, &at, 0, 0, "the backlog is full");
+        return;
+    }
     auto accepted = std::make_shared<socket>();
     accepted->home = &at;
     accepted->family = s->family;
@@ -105,15 +138,16 @@ void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
     accepted->local = s->remote;
     accepted->remote = s->local;
     join(w, accepted, s);
-    w.record("connect", s->home, &at, s->link, 0, s->remote.to_string());
+    w.record_arrival("connect", s->home, &at, s->link, 0, s->remote.to_string());
     listener->backlog.push_back(accepted);
     tell_reader(*listener);
-    accepted->last_arrival = w.send(at, *s->home, 0, {}, [&w, s] { answered(w, s, 0); });
+    accepted->last_arrival = w.send(at, *s->home, 0, {}, [&w, s, &at] { answered(w, s, at, 0); });
 }
 
 void attempt(world_state& w, const socket_ptr& s, host_state& to) {
     if (s->is != socket::stage::connecting) return;
     if (s->attempts == most_attempts) {
+        w.record("time out", s->home, &to, s->link, 0, "connect");
         reset(w, s, ETIMEDOUT);
         return;
     }
@@ -125,28 +159,36 @@ void attempt(world_state& w, const socket_ptr& s, host_state& to) {
     w.events.at(saturating_add(w.clock.now(), until_the_next), [&w, s, &to] { attempt(w, s, to); });
 }
 
-// The peer's bytes are for nobody: its kernel is told so.
-void refuse_segment(world_state& w, host_state& at, const socket_ptr& sender) {
-    w.send(at, *sender->home, 0, {}, [&w, sender] {
-        if (sender->is != socket::stage::connected) return;
-        w.record("reset", nullptr, sender->home, sender->link);
-        fail(*sender, sender->end_sent ? EPIPE : ECONNRESET);
-    });
+// What a reset does depends on the state in which it is received (tcp_reset of Linux): after the end of the
+// other side it is an EPIPE for who writes, and after both ends it comes too late.
+void reset_arrives(world_state& w, const socket_ptr& from, const socket_ptr& to) {
+    if (to->is != socket::stage::connected) return;
+    w.record_arrival("reset", from->home, to->home, to->link);
+    fail(*to, !to->end_came ? ECONNRESET : !to->end_sent ? EPIPE : 0);
 }
 
-void segment_arrives(world_state& w, const socket_ptr& sender, const socket_ptr& to, std::string bytes) {
+// The sender's bytes are for nobody: it is told so, and what `to` still had to send is lost. The reset does
+// not overtake what was sent before.
+void refuse_segment(world_state& w, const socket_ptr& sender, const socket_ptr& to) {
+    if (to->is == socket::stage::connected) fail(*to, 0);
+    to->last_arrival = w.send(*to->home, *sender->home, 0, to->last_arrival,
+                              [&w, sender, to] { reset_arrives(w, to, sender); });
+}
+
+void segment_arrives(world_state& w, const socket_ptr& sender, const socket_ptr& to,
+                     const std::string& bytes) {
     sender->in_flight -= std::min(sender->in_flight, bytes.size());
     if (to->is != socket::stage::connected || to->reads_ended) {
-        if (sender->is == socket::stage::connected) refuse_segment(w, *to->home, sender);
+        w.record_arrival("drop", sender->home, to->home, sender->link, bytes.size(), "nobody reads it");
+        if (sender->is == socket::stage::connected) refuse_segment(w, sender, to);
         return;
     }
-    w.record("arrive", sender->home, to->home, to->link, bytes.size(), bytes.substr(0, 32));
+    w.record_arrival("arrive", sender->home, to->home, to->link, bytes.size(), beginning(bytes));
     to->incoming += bytes;
     if (w.happens(fault::reset, *to->home, to->link)) {
         fail(*to, ECONNRESET);
-        w.send(*to->home, *sender->home, 0, {}, [sender] {
-            if (sender->is == socket::stage::connected) fail(*sender, ECONNRESET);
-        });
+        w.send(*to->home, *sender->home, 0, to->last_arrival,
+               [&w, to, sender] { reset_arrives(w, to, sender); });
         return;
     }
     tell_reader(*to);
@@ -156,7 +198,7 @@ void segment_arrives(world_state& w, const socket_ptr& sender, const socket_ptr&
 
 void end_arrives(world_state& w, const socket_ptr& to) {
     if (to->is != socket::stage::connected || to->end_came) return;
-    w.record("end", to->peer ? to->peer->home : nullptr, to->home, to->link);
+    w.record_arrival("end", to->peer ? to->peer->home : nullptr, to->home, to->link);
     to->end_came = true;
     tell_reader(*to);
 }
@@ -190,7 +232,10 @@ void tell_writer(socket& s) {
 int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
     host_state& from = *s->home;
     if (from.dying) return -ENETDOWN;
-    s->remote = to;
+    // The address that means "any" is this host's own, to connect to.
+    s->remote = to.host() == "0.0.0.0" ? address::from_ip("127.0.0.1", to.port())
+                : to.host() == "::"    ? address::from_ip("::1", to.port())
+                                       : to;
     host_state* const there = host_at(w, from, to);
     if (to.family() == address::family_type::unix_domain) {
         const socket_ptr listener = find_listener(w, from, to);
@@ -198,24 +243,29 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
             const bool there_is_a_file = to.path().starts_with('@') || from.files.contains(to.path());
             return there_is_a_file ? -ECONNREFUSED : -ENOENT;
         }
-        if (listener->backlog.size() >= listener->backlog_limit) return -EAGAIN;
+        if (is_full(*listener)) return -EAGAIN;
         auto accepted = std::make_shared<socket>();
         accepted->home = &from;
         accepted->family = s->family;
         accepted->is = s->is = socket::stage::connected;
         accepted->local = to;
+        accepted->remote = s->local = unnamed();
         join(w, accepted, s);
         w.record("connect", &from, &from, s->link, 0, to.to_string());
         listener->backlog.push_back(accepted);
         tell_reader(*listener);
         return 0;
     }
+    const bool here = there == &from;
+    if (to.family() == address::family_type::ipv6 && !here) return -ENETUNREACH;
     if (!s->local || s->local.port() == 0) {
-        const bool here = there == &from;
-        const std::string ip = s->local ? s->local.host() : here ? to.host() : from.ip;
-        if (to.family() == address::family_type::ipv6 && !here) return -ENETUNREACH;
-        s->local = address::from_ip(ip, from.next_port++);
-        if (from.next_port == 0) from.next_port = 32768;
+        // The loopback network is reached from its first address, whichever of them is asked for.
+        const std::string wanted = s->remote.host();
+        const std::string ip = s->local                     ? s->local.host()
+                               : wanted.starts_with("127.") ? "127.0.0.1"
+                               : here                       ? wanted
+                                                            : from.ip;
+        s->local = address::from_ip(ip, free_port(from));
     }
     s->is = socket::stage::connecting;
     s->attempts = 0;
@@ -223,39 +273,75 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
         attempt(w, s, *there);
     } else {  // nobody has this address
         const duration long_enough = std::chrono::seconds((1 << most_attempts) - 1);
-        w.events.at(saturating_add(w.clock.now(), long_enough), [s] {
-            if (s->is == socket::stage::connecting) fail(*s, ETIMEDOUT);
+        w.events.at(saturating_add(w.clock.now(), long_enough), [&w, s] {
+            if (s->is != socket::stage::connecting) return;
+            w.record("time out", s->home, nullptr, 0, 0, "connect");
+            fail(*s, ETIMEDOUT);
         });
     }
     return 1;
 }
 
+std::size_t room(const socket& s) noexcept {
+    const std::size_t used =
+        is_unix(s) ? (s.peer ? s.peer->incoming.size() : 0) : s.outgoing.size() + s.in_flight;
+    return s.send_buffer > used ? s.send_buffer - used : 0;
+}
+
+void give(world_state& w, const socket_ptr& s, std::string_view bytes) {
+    const socket_ptr to = s->peer;
+    w.record("send", s->home, to ? to->home : nullptr, s->link, bytes.size(), beginning(bytes));
+    if (!is_unix(*s)) {
+        s->outgoing += bytes;
+        pump(w, s);
+    } else if (to) {
+        w.record("arrive", s->home, to->home, s->link, bytes.size(), beginning(bytes));
+        to->incoming += bytes;
+        tell_reader(*to);
+    }
+}
+
+void taken(world_state& w, const socket& s) {
+    const socket_ptr sender = s.peer;
+    if (!sender) return;
+    if (is_unix(s)) {
+        tell_writer(*sender);
+    } else {
+        pump(w, sender);  // its window has opened
+    }
+}
+
 void pump(world_state& w, const socket_ptr& s) {
     if (s->is != socket::stage::connected || !s->peer) return;
     const socket_ptr to = s->peer;
-    while (!s->outgoing.empty()) {
+    std::size_t sent = 0;  // of what is outgoing, which is shortened once
+    while (sent < s->outgoing.size()) {
         const std::size_t taken = s->in_flight + to->incoming.size();
         if (taken >= to->window && !to->reads_ended) break;
-        std::size_t size = std::min(s->outgoing.size(), largest_segment);
+        std::size_t size = std::min(s->outgoing.size() - sent, largest_segment);
         if (!to->reads_ended) size = std::min(size, to->window - taken);
         if (size > 1 && w.happens(fault::small_segment, *s->home, s->link)) {
-            size = static_cast<std::size_t>(w.for_network.between(1, size - 1));
+            size = static_cast<std::size_t>(w.for_faults.between(1, size - 1));
         }
-        std::string bytes = s->outgoing.substr(0, size);
-        s->outgoing.erase(0, size);
+        std::string bytes = s->outgoing.substr(sent, size);
+        sent += size;
         s->in_flight += size;
         if (!s->silent && w.happens(fault::silence, *s->home, s->link)) {
             s->silent = to->silent = true;
         }
         if (s->silent) {  // it is sent again and again, until the sender gives up
-            w.events.at(saturating_add(w.clock.now(), patience_of_sender), [s] {
-                if (s->is == socket::stage::connected) fail(*s, ETIMEDOUT);
+            w.record("lose", s->home, to->home, s->link, size, beginning(bytes));
+            w.events.at(saturating_add(w.clock.now(), patience_of_sender), [&w, s] {
+                if (s->is != socket::stage::connected) return;
+                w.record("time out", s->home, nullptr, s->link, 0, "send");
+                fail(*s, ETIMEDOUT);
             });
             continue;
         }
         s->last_arrival = w.send(*s->home, *to->home, size, s->last_arrival,
                                  [&w, s, to, bytes = std::move(bytes)] { segment_arrives(w, s, to, bytes); });
     }
+    s->outgoing.erase(0, sent);
     if (s->outgoing.empty() && s->end_asked && !s->end_sent) {
         s->end_sent = true;
         if (!s->silent) {
@@ -266,9 +352,37 @@ void pump(world_state& w, const socket_ptr& s) {
     }
 }
 
+namespace {
+
+// Its peer knows at once.
+void end_unix_writing(world_state& w, const socket_ptr& s) {
+    const socket_ptr to = s->peer;
+    if (std::exchange(s->end_sent, true) || !to || to->is != socket::stage::connected) return;
+    w.record("end", s->home, to->home, s->link);
+    to->end_came = true;
+    tell_reader(*to);
+}
+
+// The peer reads what is there, and learns from an error if its own bytes were not read.
+void let_go_of_unix(world_state& w, const socket_ptr& s) {
+    const bool unread = !std::exchange(s->incoming, {}).empty();
+    s->is = socket::stage::closed;
+    const socket_ptr to = s->peer;
+    if (!to || to->is != socket::stage::connected) return;
+    w.record(unread ? "abort" : "end", s->home, to->home, s->link);
+    to->end_came = true;
+    fail(*to, unread ? ECONNRESET : 0);
+}
+
+}  // namespace
+
 void end_writing(world_state& w, const socket_ptr& s) {
     s->end_asked = true;
-    pump(w, s);
+    if (is_unix(*s)) {
+        end_unix_writing(w, s);
+    } else {
+        pump(w, s);
+    }
 }
 
 void let_go(world_state& w, const socket_ptr& s) {
@@ -277,18 +391,21 @@ void let_go(world_state& w, const socket_ptr& s) {
     switch (s->is) {
         case socket::stage::listening:
             s->is = socket::stage::closed;
-            for (const socket_ptr& waiting : std::exchange(s->backlog, {})) reset(w, waiting, ECONNABORTED);
+            for (const socket_ptr& waiting : std::exchange(s->backlog, {})) reset(w, waiting, 0);
             break;
         case socket::stage::connected:
-            if (s->abort_on_close || !s->incoming.empty()) {  // unread bytes turn the end into a reset
-                reset(w, s, ECONNABORTED);
+            if (is_unix(*s)) {
+                let_go_of_unix(w, s);
+            } else if (s->abort_on_close || !s->incoming.empty()) {  // unread bytes turn the end into a reset
+                reset(w, s, 0);
             } else {
                 s->reads_ended = true;
                 end_writing(w, s);
                 part_if_done(s);
+                if (s->peer) pump(w, s->peer);  // who waits for room learns that nobody reads
             }
             break;
-        case socket::stage::connecting: reset(w, s, ECONNABORTED); break;
+        case socket::stage::connecting: reset(w, s, 0); break;
         default: s->is = socket::stage::closed; break;
     }
     separate(s);
@@ -300,13 +417,16 @@ void reset(world_state& w, const socket_ptr& s, int error) {
     fail(*s, error);
     if (!tell) return;
     w.record("abort", s->home, to->home, s->link);
-    w.send(*s->home, *to->home, 0, s->last_arrival, [to] {
-        if (to->is == socket::stage::connected) fail(*to, ECONNRESET);
-    });
+    if (is_unix(*s)) {
+        if (to->is == socket::stage::connected) fail(*to, error != 0 ? error : ECONNRESET);
+        return;
+    }
+    w.send(*s->home, *to->home, 0, s->last_arrival, [&w, s, to] { reset_arrives(w, s, to); });
 }
 
 void vanish(socket& s) noexcept {
     s.is = socket::stage::closed;
+    s.silent = true;
     s.fd = -1;
     s.watched = nullptr;
     s.outgoing.clear();

@@ -3,16 +3,27 @@
 
 #include "world_state.hpp"
 
+#include <cstddef>
 #include <memory>
+#include <string_view>
 
 namespace bight::sim::detail {
 
 // What TCP does, as far as programs can see it: bytes in order, cut anywhere, as many on the way as the
 // window of the receiver has room for; an end after the last byte; a reset, which discards what has not
 // arrived. A packet that is lost is a packet that is late.
+//
+// And what a Unix socket does: the same without a network, so that each end knows at once what the other has
+// done.
 
 /// Starts to connect. 0: it is under way, and `attempt_answered` follows; else -errno.
 int begin_connect(world_state& w, const std::shared_ptr<socket>& s, const address& to);
+/// How many bytes it takes from the program now.
+std::size_t room(const socket& s) noexcept;
+/// Takes bytes from the program, no more than there is room for; it is connected.
+void give(world_state& w, const std::shared_ptr<socket>& s, std::string_view bytes);
+/// The program has taken bytes out of `incoming`.
+void taken(world_state& w, const socket& s);
 /// Sends what there is to send.
 void pump(world_state& w, const std::shared_ptr<socket>& s);
 /// No more from here, after what is outgoing.

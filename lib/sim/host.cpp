@@ -5,6 +5,7 @@
 #include "../net/resolve.hpp"
 
 #include <bight/core/sleep.hpp>
+#include <bight/sim/allocation_fault.hpp>
 
 #include <netdb.h>
 
@@ -22,6 +23,13 @@ namespace {
 // Out of the range that the kernel gives out, so that one which strays into a system call is refused there.
 constexpr int first_descriptor = 1 << 24;
 
+// Its host dies under it.
+void go_silent(socket& s) {
+    s.is = socket::stage::closed;
+    s.error = ENETDOWN;
+    s.silent = true;
+}
+
 task<> run_program(host_state& on, program& what, bool boots) {
     try {
         co_await what.start();
@@ -38,7 +46,9 @@ host_state::host_state(world_state& in, std::string called, std::string at, std:
       name(std::move(called)),
       ip(std::move(at)),
       index(number),
-      next_descriptor(first_descriptor + static_cast<int>(number) * (1 << 16)) {}
+      next_descriptor(first_descriptor + static_cast<int>(number) * (1 << 16)) {
+    world.happened.add_host(name, ip);
+}
 
 host_state::~host_state() = default;
 
@@ -74,6 +84,7 @@ task<std::vector<address>> host_state::look_up(std::string host, std::uint16_t p
 }
 
 duration host_state::time_on_a_thread() noexcept {
+    const not_failing machinery;
     using std::chrono::microseconds;
     if (world.happens(fault::slow_thread, *this))
         return microseconds(world.for_faults.between(1, 30'000'000));
@@ -81,7 +92,8 @@ duration host_state::time_on_a_thread() noexcept {
 }
 
 std::error_code host_state::refuse(const char* what) {
-    world.record("refused", this, nullptr, 0, 0, std::string("asked for ") + what);
+    const not_failing machinery;
+    world.record("not simulated", this, nullptr, 0, 0, what);
     return {ENOTSUP, std::system_category()};
 }
 
@@ -105,9 +117,15 @@ void host_state::crash() {
     if (!up) return;
     world.record("crash", this);
     dying = true;
+    // Those that the program has closed, and that still had something to send, too.
+    for (const auto& connection : world.connections) {
+        const auto one = connection.lock();
+        for (const auto& s : {one, one ? one->peer : nullptr}) {
+            if (s && s->home == this) go_silent(*s);
+        }
+    }
     for (const auto& [fd, s] : open) {
-        s->error = ENETDOWN;
-        if (s->is != socket::stage::listening) s->is = socket::stage::closed;
+        if (s->is != socket::stage::listening) go_silent(*s);
     }
     runs.reset();
     for (const auto& [fd, s] : std::exchange(open, {})) vanish(*s);
@@ -160,8 +178,7 @@ void host::restart() {
 
 void host::pause(duration d) {
     state_->paused_until = saturating_add(state_->world.clock.now(), d);
-    state_->world.record("pause", state_.get(), nullptr, 0, 0,
-                         std::to_string(std::chrono::duration<double>(d).count()) + " s");
+    state_->world.record_span("pause", state_.get(), state_->paused_until);
 }
 
 }  // namespace bight::sim

@@ -3,6 +3,7 @@
 #include "connection.hpp"
 
 #include <bight/core/reactor.hpp>
+#include <bight/sim/allocation_fault.hpp>
 
 #include <sys/socket.h>
 
@@ -12,7 +13,9 @@
 #include <chrono>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace bight::sim::detail {
 
@@ -33,6 +36,7 @@ simulated_demultiplexer::~simulated_demultiplexer() {
 }
 
 void simulated_demultiplexer::attach(descriptor& d) {
+    const not_failing machinery;
     const auto s = host_.find(d.fd);
     if (!s) {
         throw std::system_error(host_.refuse("a real descriptor"), "fd " + std::to_string(d.fd));
@@ -42,6 +46,7 @@ void simulated_demultiplexer::attach(descriptor& d) {
 }
 
 void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
+    const not_failing machinery;
     if (const auto s = host_.find(d.fd)) s->watched = nullptr;
     for (operation* op : {d.reading, d.writing}) {
         if (!op) continue;
@@ -55,6 +60,7 @@ void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
 }
 
 bool simulated_demultiplexer::start(operation& op) noexcept {
+    const not_failing machinery;
     descriptor& d = *op.on;
     op.settled = op.cancel_asked = op.underway = false;
     const bool done = try_now(op);
@@ -71,6 +77,7 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
 }
 
 bool simulated_demultiplexer::cancel(operation& op) noexcept {
+    const not_failing machinery;
     operation*& parked = place_of(op);
     if (parked != &op) {  // its result is on the way
         op.cancel_asked = true;
@@ -101,9 +108,24 @@ bool simulated_demultiplexer::settle(operation& op) noexcept {
     return true;
 }
 
-void simulated_demultiplexer::wait(duration) { host_.world.deliver_due(); }
+void simulated_demultiplexer::wait(duration) {
+    const not_failing machinery;
+    host_.world.deliver_due();
+    if (!host_.dying) return;
+    // Time stands still while a host's tasks end: what takes time is over.
+    stop_all();
+    for (descriptor* d = first(); d; d = d->next) {
+        for (operation** place : {&d->reading, &d->writing}) {
+            if (!*place || !(*place)->cancel_asked) continue;
+            operation& op = *std::exchange(*place, nullptr);
+            op.result = -ECANCELED;
+            finish(op);
+        }
+    }
+}
 
 void simulated_demultiplexer::stop_all() noexcept {
+    const not_failing machinery;
     for (operation* op : std::exchange(late_, {})) finish(*op);
 }
 
@@ -156,9 +178,10 @@ bool simulated_demultiplexer::try_now(operation& op) {
         case operation_kind::connect:
             return try_connect(static_cast<bight::detail::connect_operation&>(op), s);
         case operation_kind::poll_read:
-            return s->error != 0 || !s->incoming.empty() || s->end_came || !s->backlog.empty();
+            return s->error != 0 || s->is == socket::stage::closed || !s->incoming.empty() || s->end_came ||
+                   !s->backlog.empty();
         case operation_kind::poll_write:
-            return s->is != socket::stage::connecting && s->outgoing.size() + s->in_flight < s->send_buffer;
+            return s->is != socket::stage::connecting && (s->is != socket::stage::connected || room(*s) > 0);
     }
     return true;
 }
@@ -166,11 +189,9 @@ bool simulated_demultiplexer::try_now(operation& op) {
 bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, socket& s) {
     op.data.reset();
     if (s.incoming.empty()) {
-        if (s.error != 0) {
-            op.result = -s.error;
-            return true;
-        }
-        return s.end_came || s.is == socket::stage::closed;
+        // As in Linux an error is told once, to who comes first; TCP does not tell a reader that has the end.
+        if (s.family == AF_UNIX || !s.end_came) op.result = -std::exchange(s.error, 0);
+        return op.result < 0 || s.end_came || s.is == socket::stage::closed;
     }
     std::size_t size = s.incoming.size();
     if (size > 1 && host_.world.happens(fault::short_read, host_, s.link)) {
@@ -192,14 +213,19 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
     std::memcpy(into, s.incoming.data(), size);
     s.incoming.erase(0, size);
     op.result = static_cast<int>(size);
-    if (s.peer) pump(host_.world, s.peer);  // its window has opened
+    taken(host_.world, s);
     return true;
 }
 
 bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const std::shared_ptr<socket>& s) {
     op.advance(0);
-    if (s->error != 0 || s->is != socket::stage::connected || s->end_asked) {
-        op.result = s->error != 0 ? -s->error : s->end_asked ? -EPIPE : -ENOTCONN;
+    if (s->is == socket::stage::connecting || s->is == socket::stage::fresh) {
+        op.result = -ENOTCONN;
+        return true;
+    }
+    const int error = s->family == AF_UNIX ? 0 : std::exchange(s->error, 0);
+    if (error != 0 || s->is != socket::stage::connected || s->end_asked) {
+        op.result = error != 0 ? -error : -EPIPE;
         return true;
     }
     if (!op.underway && op.piece_count > 0 && host_.world.happens(fault::no_buffers, host_, s->link)) {
@@ -208,21 +234,16 @@ bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const 
     }
     op.underway = true;
     while (op.piece_count > 0) {
-        const std::size_t used = s->outgoing.size() + s->in_flight;
-        if (used >= s->send_buffer) return false;
-        const std::size_t size = std::min(op.pieces->size, s->send_buffer - used);
-        host_.world.record(
-            "send", &host_, s->peer ? s->peer->home : nullptr, s->link, size,
-            std::string(static_cast<const char*>(op.pieces->data), std::min<std::size_t>(size, 32)));
-        s->outgoing.append(static_cast<const char*>(op.pieces->data), size);
+        const std::size_t size = std::min(op.pieces->size, room(*s));
+        if (size == 0) return false;
+        give(host_.world, s, {static_cast<const char*>(op.pieces->data), size});
         op.advance(size);
-        pump(host_.world, s);
     }
     return true;
 }
 
 bool simulated_demultiplexer::try_accept(operation& op, socket& s) {
-    if (s.backlog.empty()) return false;
+    if (s.backlog.empty() && !sockets_.exhausted()) return false;
     if (host_.world.happens(fault::accept_error, host_)) {
         static constexpr std::array errors{EMFILE, ENFILE, ECONNABORTED, EPERM, ENOBUFS, ENOMEM};
         op.result = -errors[host_.world.for_faults.below(errors.size())];

@@ -3,6 +3,8 @@
 #include "connection.hpp"
 #include "world_state.hpp"
 
+#include <bight/sim/allocation_fault.hpp>
+
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -25,6 +27,7 @@ bool any_address(const address& a) {
 }  // namespace
 
 int simulated_sockets::open(int family) noexcept {
+    const not_failing machinery;
     if (host_.dying) return -ENETDOWN;
     auto s = std::make_shared<socket>();
     s->home = &host_;
@@ -33,6 +36,7 @@ int simulated_sockets::open(int family) noexcept {
 }
 
 void simulated_sockets::close(int fd) noexcept {
+    const not_failing machinery;
     const auto at = host_.open.find(fd);
     if (at == host_.open.end()) return;
     const std::shared_ptr<socket> s = at->second;
@@ -41,6 +45,7 @@ void simulated_sockets::close(int fd) noexcept {
 }
 
 int simulated_sockets::set(int fd, option which, bool on) noexcept {
+    const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
     if (which == option::reuse_port) s->reuse_port = on;
@@ -59,6 +64,7 @@ bool simulated_sockets::taken(const socket& by, const address& to) const noexcep
 }
 
 int simulated_sockets::bind(int fd, const address& to) noexcept {
+    const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
     if (s->local) return -EINVAL;
@@ -87,20 +93,29 @@ int simulated_sockets::bind(int fd, const address& to) noexcept {
 }
 
 int simulated_sockets::listen(int fd, int backlog) noexcept {
+    const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
     s->is = socket::stage::listening;
-    s->backlog_limit = backlog > 0 ? static_cast<std::size_t>(backlog) : 1;
+    s->backlog_limit = backlog > 0 ? static_cast<std::size_t>(backlog) : 0;
     host_.world.record("listen", &host_, nullptr, 0, 0, s->local.to_string());
     return 0;
 }
 
+bool simulated_sockets::exhausted() const noexcept {
+    const std::size_t most = host_.world.options.sockets_per_host;
+    return most > 0 && host_.open.size() >= most;
+}
+
 int simulated_sockets::accept(int fd) noexcept {
+    const not_failing machinery;
     const auto s = host_.find(fd);
     return s ? accept(*s) : -EBADF;
 }
 
 int simulated_sockets::accept(socket& listening) noexcept {
+    const not_failing machinery;
+    if (exhausted()) return -EMFILE;  // Linux finds a descriptor first
     if (listening.backlog.empty()) return -EAGAIN;
     std::shared_ptr<socket> s = listening.backlog.front();
     const int fd = host_.add(s);
@@ -112,11 +127,13 @@ int simulated_sockets::accept(socket& listening) noexcept {
 }
 
 int simulated_sockets::family(int fd) noexcept {
+    const not_failing machinery;
     const auto s = host_.find(fd);
     return s ? s->family : -EBADF;
 }
 
 int simulated_sockets::listens(int fd) noexcept {
+    const not_failing machinery;
     const auto s = host_.find(fd);
     return s ? s->is == socket::stage::listening : -host_.refuse("a real descriptor").value();
 }
@@ -124,16 +141,19 @@ int simulated_sockets::listens(int fd) noexcept {
 int simulated_sockets::duplicate(int) noexcept { return -ENOTSUP; }
 
 address simulated_sockets::local(int fd) noexcept {
+    const not_failing machinery;
     const auto s = host_.find(fd);
     return s ? s->local : address();
 }
 
 address simulated_sockets::peer(int fd) noexcept {
+    const not_failing machinery;
     const auto s = host_.find(fd);
-    return s ? s->remote : address();
+    return s && (s->is == socket::stage::connected || s->family == AF_UNIX) ? s->remote : address();
 }
 
 int simulated_sockets::shutdown_write(int fd) noexcept {
+    const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
     if (s->is != socket::stage::connected) return -ENOTCONN;
@@ -142,17 +162,24 @@ int simulated_sockets::shutdown_write(int fd) noexcept {
 }
 
 void simulated_sockets::discard_input(int fd) noexcept {
+    const not_failing machinery;
     if (const auto s = host_.find(fd)) s->incoming.clear();
 }
 
+// As with the kernel a try shows it, and a listener that is alive gets a connection that ends at once.
 void simulated_sockets::remove_stale(const address& at) noexcept {
-    const auto file = host_.files.find(at.path());
-    if (file != host_.files.end() && !file->second.lock()) host_.files.erase(file);
+    const not_failing machinery;
+    if (!host_.files.contains(at.path())) return;
+    const int probe = open(AF_UNIX);
+    if (probe < 0) return;
+    const int connected = begin_connect(host_.world, host_.find(probe), at);
+    close(probe);
+    if (connected == -ECONNREFUSED) host_.files.erase(at.path());
 }
 
 void simulated_sockets::set_coming_mode(int, int) noexcept {}
 int simulated_sockets::set_mode(const address&, int) noexcept { return 0; }
 void simulated_sockets::remove(const address& at) noexcept { host_.files.erase(at.path()); }
-int simulated_sockets::open_reserve() noexcept { return -EMFILE; }
+int simulated_sockets::open_reserve() noexcept { return open(AF_UNSPEC); }
 
 }  // namespace bight::sim::detail

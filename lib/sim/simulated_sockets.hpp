@@ -34,6 +34,8 @@ class simulated_sockets final : public bight::detail::socket_calls {
 
     /// The connection that has waited longest; -EAGAIN, -EMFILE.
     int accept(socket& listening) noexcept;
+    /// No descriptor is left.
+    bool exhausted() const noexcept;
 
   private:
     bool taken(const socket& by, const address& to) const noexcept;

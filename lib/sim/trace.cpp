@@ -1,27 +1,20 @@
 #include <bight/sim/trace.hpp>
 
+#include "json.hpp"
+
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <cstring>
+#include <limits>
+#include <string>
 
 namespace bight::sim {
 
 namespace {
 
-void append_quoted(std::string& out, std::string_view text) {
-    out += '"';
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte < 0x20 || byte >= 0x7f) {  // bytes of a stream are no text: each is shown as U+00xx
-            char code[8];
-            std::snprintf(code, sizeof code, "\\u%04x", byte);
-            out += code;
-        } else {
-            out += c;
-        }
-    }
-    out += '"';
+std::int64_t nanoseconds_of(duration d) noexcept {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(d).count();
 }
 
 void append_member(std::string& out, const char* name, std::string_view text) {
@@ -29,7 +22,7 @@ void append_member(std::string& out, const char* name, std::string_view text) {
     out += ",\"";
     out += name;
     out += "\":";
-    append_quoted(out, text);
+    detail::append_quoted(out, text);
 }
 
 void append_member(std::string& out, const char* name, std::uint64_t number) {
@@ -39,45 +32,125 @@ void append_member(std::string& out, const char* name, std::uint64_t number) {
     out += "\":" + std::to_string(number);
 }
 
+void append_seconds(std::string& out, const char* name, duration since_the_beginning) {
+    const std::int64_t ns = nanoseconds_of(since_the_beginning);
+    char member[48];
+    std::snprintf(member, sizeof member, "\"%s\":%lld.%09lld", name,
+                  static_cast<long long>(ns / 1'000'000'000), static_cast<long long>(ns % 1'000'000'000));
+    out += member;
+}
+
 void append_line(std::string& out, const trace_event& e) {
-    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(e.at).count();
-    char at[48];
-    std::snprintf(at, sizeof at, "{\"at\":%lld.%09lld", static_cast<long long>(ns / 1'000'000'000),
-                  static_cast<long long>(ns % 1'000'000'000));
-    out += at;
+    out += '{';
+    append_seconds(out, "at", e.at);
     append_member(out, "what", e.what);
     append_member(out, "from", e.from);
     append_member(out, "to", e.to);
     append_member(out, "link", e.link);
     append_member(out, "bytes", e.bytes);
     append_member(out, "text", e.text);
+    if (e.sent != trace_event::never) append_seconds(out += ',', "sent", e.sent);
+    if (e.until != trace_event::never) append_seconds(out += ',', "until", e.until);
     out += "}\n";
 }
+
+// Eight bytes at a time: each step is one to one, so that what differs in one word differs in the end.
+class hasher {
+  public:
+    void word(std::uint64_t value) noexcept {
+        state_ = (state_ ^ value) * 0x9e3779b97f4a7c15;
+        state_ ^= state_ >> 29;
+    }
+    void text(std::string_view s) noexcept {
+        word(s.size());
+        while (!s.empty()) {
+            std::uint64_t value = 0;
+            const std::size_t size = std::min(s.size(), sizeof value);
+            std::memcpy(&value, s.data(), size);
+            word(value);
+            s.remove_prefix(size);
+        }
+    }
+    std::uint64_t state() const noexcept { return state_; }
+
+  private:
+    std::uint64_t state_ = 0xcbf29ce484222325;
+};
 
 }  // namespace
 
 std::string trace::to_json_lines() const {
     std::string out;
-    for (const trace_event& e : events_) append_line(out, e);
+    for (std::size_t i = 0; i < events_.size(); ++i) append_line(out, event(i));
     return out;
 }
 
-// FNV-1a, of 64 bits.
 std::uint64_t trace::digest() const noexcept {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    const auto mix = [&hash](const void* data, std::size_t size) {
-        for (std::size_t i = 0; i < size; ++i) {
-            hash = (hash ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3;
-        }
-    };
-    for (const trace_event& e : events_) {
-        const auto at = e.at.count();
-        mix(&at, sizeof at);
-        mix(&e.link, sizeof e.link);
-        mix(&e.bytes, sizeof e.bytes);
-        for (const std::string* s : {&e.what, &e.from, &e.to, &e.text}) mix(s->c_str(), s->size() + 1);
+    hasher hash;
+    for (const host_name& h : hosts_) {
+        hash.text(h.name);
+        hash.text(h.ip);
     }
-    return hash;
+    for (const stored_event& e : events_) {
+        hash.word(static_cast<std::uint64_t>(e.at));
+        hash.word(static_cast<std::uint64_t>(e.sent));
+        hash.word(static_cast<std::uint64_t>(e.until));
+        hash.word(e.link);
+        hash.word(e.bytes);
+        hash.word(std::uint64_t{e.from} << 16 | e.to);
+        hash.text(e.what);
+        hash.word(e.text_size);
+    }
+    hash.text(texts_);
+    return hash.state();
+}
+
+trace::host_number trace::add_host(std::string_view name, std::string_view ip) {
+    hosts_.push_back({std::string(name), std::string(ip)});
+    return static_cast<host_number>(hosts_.size() - 1);
+}
+
+trace::host_number trace::number_of(std::string_view name) {
+    if (name.empty()) return no_host;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (hosts_[i].name == name) return static_cast<host_number>(i);
+    }
+    return add_host(name);
+}
+
+void trace::add(const trace_event& e) {
+    const host_number from = number_of(e.from);
+    const host_number to = number_of(e.to);
+    add(e, from, to);
+}
+
+void trace::add(const trace_event& e, host_number from, host_number to) {
+    const std::string_view text = e.text.substr(0, std::numeric_limits<std::uint32_t>::max());
+    events_.push_back({nanoseconds_of(e.at), nanoseconds_of(e.sent), nanoseconds_of(e.until), e.link, e.bytes,
+                       e.what, texts_.size(), static_cast<std::uint32_t>(text.size()), from, to});
+    texts_ += text;
+}
+
+void trace::clear() noexcept {
+    events_.clear();
+    texts_.clear();
+}
+
+trace_event trace::event(std::size_t index) const noexcept {
+    const stored_event& e = events_[index];
+    const auto name = [this](host_number n) {
+        return n == no_host ? std::string_view() : std::string_view(hosts_[n].name);
+    };
+    using std::chrono::nanoseconds;
+    return {nanoseconds(e.at),
+            e.what,
+            name(e.from),
+            name(e.to),
+            e.link,
+            e.bytes,
+            std::string_view(texts_).substr(e.text_begin, e.text_size),
+            nanoseconds(e.sent),
+            nanoseconds(e.until)};
 }
 
 }  // namespace bight::sim

@@ -4,6 +4,7 @@
 #include "world_state.hpp"
 
 #include <bight/net/address.hpp>
+#include <bight/sim/allocation_fault.hpp>
 
 #include <algorithm>
 #include <stdexcept>
@@ -38,6 +39,8 @@ host& world::add(std::string name, std::string ip) {
     return added;
 }
 
+void world::keep(std::unique_ptr<belonging> b) { state_->belongings.push_back(std::move(b)); }
+
 host& world::at(std::string_view name) {
     for (const auto& h : state_->hosts) {
         if (h->name() == name) return *h;
@@ -65,8 +68,9 @@ void world::heal() {
     for (auto& [ends, l] : w.links) w.mend(l);
     for (const auto& connection : w.connections) {
         const auto s = connection.lock();
-        if (!s || !s->silent) continue;
+        if (!s) continue;
         const auto other = s->peer;
+        if (!s->silent && !(other && other->silent)) continue;
         s->silent = false;
         if (other) {
             other->silent = false;
@@ -101,7 +105,10 @@ void world::mend(const host& a, const host& b) {
     state_->mend(state_->link(*b.state_, *a.state_));
 }
 
-void world::note(std::string text) { state_->record("note", nullptr, nullptr, 0, 0, std::move(text)); }
+void world::note(std::string_view text) {
+    const not_failing machinery;
+    state_->record("note", nullptr, nullptr, 0, 0, text);
+}
 const trace& world::trace() const noexcept { return state_->happened; }
 std::uint64_t world::count(fault f) const noexcept {
     return state_->fault_counts[static_cast<std::size_t>(f)];
@@ -110,6 +117,7 @@ std::uint64_t world::faults() const noexcept { return state_->fault_number; }
 std::string world::dump_tasks() const { return state_->dump_tasks(); }
 
 bool sometimes(const char* name, double probability) {
+    const not_failing machinery;
     const auto* const here = dynamic_cast<host_state*>(bight::detail::environment::current());
     return here && here->world.happens(fault::user, probability, *here, 0, name);
 }

@@ -1,6 +1,7 @@
 #include "world_state.hpp"
 
 #include "connection.hpp"
+#include "guard.hpp"
 #include "simulated_demultiplexer.hpp"
 
 #include <algorithm>
@@ -20,7 +21,9 @@ world_state::world_state(std::uint64_t chosen, world_options opts, virtual_clock
       for_network(for_tests.split()),
       for_faults(for_tests.split()),
       for_order(for_tests.split()),
-      for_programs(for_tests.split()) {}
+      for_programs(for_tests.split()) {
+    for (std::size_t i = 0; i < fault_kinds; ++i) chances.push_back(for_faults.split());
+}
 
 world_state::~world_state() {
     for (host_state* h : states) h->crash();
@@ -50,32 +53,55 @@ link_state& world_state::link(const host_state& from, const host_state& to) {
 }
 
 bool world_state::happens(fault f, double scale, const host_state& at, std::uint64_t on_link,
-                          const char* text) {
+                          std::string_view text) {
     if (faults_are_over || at.dying) return false;
-    if (!for_faults.chance(options.faults.probability(f) * scale)) return false;
+    // Neither a kind that is off nor a fault that is suppressed changes what is drawn for the others.
+    random_source& chances_here = chances[static_cast<std::size_t>(f)];
+    if (!chances_here.chance(options.faults.probability(f) * scale)) return false;
+    for_faults = chances_here.split();
     const std::uint64_t number = fault_number++;
     if (options.faults.suppressed(number)) return false;
     ++fault_counts[static_cast<std::size_t>(f)];
-    record("fault", &at, nullptr, on_link, 0, text ? text : std::string(name_of(f)));
+    record("fault", &at, nullptr, on_link, 0, text);
     return true;
 }
 
 bool world_state::happens(fault f, const host_state& at, std::uint64_t on_link) {
-    return happens(f, 1, at, on_link, nullptr);
+    return happens(f, 1, at, on_link, name_of(f));
 }
 
-void world_state::record(std::string what, const host_state* from, const host_state* to,
-                         std::uint64_t on_link, std::uint64_t bytes, std::string text) {
-    happened.add({clock.elapsed(), std::move(what), from ? from->name : std::string(),
-                  to ? to->name : std::string(), on_link, bytes, std::move(text)});
+namespace {
+
+trace::host_number number_of(const host_state* h) noexcept {
+    return h ? static_cast<trace::host_number>(h->index) : trace::no_host;
+}
+
+}  // namespace
+
+void world_state::record(std::string_view what, const host_state* from, const host_state* to,
+                         std::uint64_t on_link, std::uint64_t bytes, std::string_view text) {
+    happened.add({clock.elapsed(), what, {}, {}, on_link, bytes, text}, number_of(from), number_of(to));
+}
+
+void world_state::record_arrival(std::string_view what, const host_state* from, const host_state* to,
+                                 std::uint64_t on_link, std::uint64_t bytes, std::string_view text) {
+    happened.add({clock.elapsed(), what, {}, {}, on_link, bytes, text, arriving_since}, number_of(from),
+                 number_of(to));
+}
+
+void world_state::record_span(std::string_view what, const host_state* from, time_point until) {
+    const duration over = clock.elapsed() + (until - clock.now());
+    happened.add({clock.elapsed(), what, {}, {}, 0, 0, {}, trace_event::never, over}, number_of(from),
+                 trace::no_host);
 }
 
 namespace {
 
 // A packet at the end of its way.
-void arrive(world_state& w, host_state& from, host_state& to, const std::function<void()>& arrival) {
+void arrive(world_state& w, host_state& from, host_state& to, duration sent,
+            const std::function<void()>& arrival) {
     link_state& l = w.link(from, to);
-    const auto again = [&w, &from, &to, arrival] { arrive(w, from, to, arrival); };
+    const auto again = [&w, &from, &to, sent, arrival] { arrive(w, from, to, sent, arrival); };
     if (l.cut) {
         l.held.emplace_back(again);
     } else if (w.clock.now() < l.open_from) {
@@ -83,6 +109,7 @@ void arrive(world_state& w, host_state& from, host_state& to, const std::functio
     } else if (!to.up) {
         to.held.emplace_back(again);
     } else {
+        w.arriving_since = sent;
         arrival();
     }
 }
@@ -108,8 +135,9 @@ time_point world_state::send(host_state& from, host_state& to, std::size_t bytes
         l.busy_until = sent;
     }
     const time_point arrives = std::max(saturating_add(sent, latency), earliest);
-    events.at(arrives,
-              [this, &from, &to, arrival = std::move(arrival)] { arrive(*this, from, to, arrival); });
+    events.at(arrives, [this, &from, &to, since = clock.elapsed(), arrival = std::move(arrival)] {
+        arrive(*this, from, to, since, arrival);
+    });
     return arrives;
 }
 
@@ -140,6 +168,7 @@ bool world_state::turn() {
     if (happens(fault::wall_jump, chosen)) {
         chosen.wall_offset += std::chrono::seconds(for_faults.between(0, 7200)) - 1h;
     }
+    const turn_of turn(chosen);
     chosen.runs->run_once(duration::zero());
     return true;
 }

@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -85,13 +86,15 @@ struct world_state {
                 virtual_clock::mode mode = virtual_clock::mode::manual);
     ~world_state();
 
+    std::vector<std::unique_ptr<belonging>> belongings;  // first: it goes last
     const std::uint64_t seed;
     world_options options;
     virtual_clock clock;
     // Each has its own, so that one more draw here changes nothing there.
     random_source for_tests;
     random_source for_network;
-    random_source for_faults;
+    std::vector<random_source> chances;  // of each kind of fault: whether it happens
+    random_source for_faults;            // what the last one does
     random_source for_order;
     random_source for_programs;
     event_queue events;
@@ -101,6 +104,7 @@ struct world_state {
     /// One end of each, so that they can be taken apart in the end.
     std::vector<std::weak_ptr<socket>> connections;
     trace happened;
+    duration arriving_since{};  ///< when the packet that arrives now was sent
     std::array<std::uint64_t, fault_kinds> fault_counts{};
     std::uint64_t fault_number = 0;
     std::uint64_t last_link = 0;
@@ -112,9 +116,15 @@ struct world_state {
 
     /// Whether this fault happens now; it is in the trace then.
     bool happens(fault f, const host_state& at, std::uint64_t on_link = 0);
-    bool happens(fault f, double scale, const host_state& at, std::uint64_t on_link, const char* text);
-    void record(std::string what, const host_state* from, const host_state* to = nullptr,
-                std::uint64_t on_link = 0, std::uint64_t bytes = 0, std::string text = {});
+    bool happens(fault f, double scale, const host_state& at, std::uint64_t on_link, std::string_view text);
+    /// `what` is a literal.
+    void record(std::string_view what, const host_state* from, const host_state* to = nullptr,
+                std::uint64_t on_link = 0, std::uint64_t bytes = 0, std::string_view text = {});
+    /// The same for what a packet does that is at the end of its way now: only while it arrives.
+    void record_arrival(std::string_view what, const host_state* from, const host_state* to,
+                        std::uint64_t on_link = 0, std::uint64_t bytes = 0, std::string_view text = {});
+    /// The same for what lasts until then.
+    void record_span(std::string_view what, const host_state* from, time_point until);
 
     /// Something that takes a packet's time from one host to another, and arrives at `earliest` or later.
     /// When it would arrive, it waits while the network is cut there, or the other host is down; a host that

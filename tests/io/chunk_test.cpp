@@ -93,7 +93,7 @@ TEST_CASE("a copied chunk owns its bytes") {
 }
 
 TEST_CASE("a received chunk keeps its bytes while others come") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     const auto family = GENERATE(from_range(test::families()));
     CAPTURE(kind, family);
     test::reactor_fixture on(kind);
@@ -111,7 +111,7 @@ TEST_CASE("a received chunk keeps its bytes while others come") {
 }
 
 TEST_CASE("chunks that are kept use up the reactor's buffers, and reading goes on") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     CAPTURE(kind);
     bight::reactor_options options;
     options.receive_buffers = 4;
@@ -148,7 +148,7 @@ TEST_CASE("chunks that are kept use up the reactor's buffers, and reading goes o
 }
 
 TEST_CASE("many connections share few buffers") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     CAPTURE(kind);
     bight::reactor_options options;
     options.receive_buffers = 2;
@@ -177,7 +177,7 @@ TEST_CASE("many connections share few buffers") {
 }
 
 TEST_CASE("a chunk outlives its stream and its reactor") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     CAPTURE(kind);
     chunk kept;
     {

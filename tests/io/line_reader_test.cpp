@@ -21,7 +21,7 @@ using lines = std::vector<std::string>;
 
 template <class F>
 void on_each(F body) {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     CAPTURE(kind);
     test::reactor_fixture on(kind);
     on.run(body);
@@ -57,7 +57,7 @@ lines lines_of(test::reactor_fixture& on, std::vector<std::string> pieces, std::
 }
 
 TEST_CASE("a line comes without its delimiter; empty lines are lines; a bare line feed is data") {
-    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     CHECK(lines_of(on, {"one\r\n\r\nthree\nstill three\r\nunfinished"}) ==
           lines{"one", "", "three\nstill three", "unfinished"});
 }
@@ -65,7 +65,7 @@ TEST_CASE("a line comes without its delimiter; empty lines are lines; a bare lin
 TEST_CASE("the lines are the same wherever the bytes are cut") {
     const std::string text = "ab\r\n\rc\r\r\n\r\n\nd\r\n";
     const lines expected{"ab", "\rc\r", "", "\nd", ""};
-    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     for (std::size_t cut = 0; cut <= text.size(); ++cut) {
         std::vector<std::string> pieces{text.substr(0, cut), text.substr(cut)};
         CAPTURE(cut);
@@ -77,13 +77,13 @@ TEST_CASE("the lines are the same wherever the bytes are cut") {
 }
 
 TEST_CASE("a delimiter may be of any length") {
-    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     CHECK(lines_of(on, {"a;b;;"}, ";") == lines{"a", "b", "", ""});
     CHECK(lines_of(on, {"aE", "NENDbEND"}, "END") == lines{"aEN", "b", ""});
 }
 
 TEST_CASE("a line of exactly the limit is a line, one byte more is errc::too_long") {
-    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     const std::size_t limit = line_reader::default_limit;
     CHECK(limit == 16384);
     CHECK(lines_of(on, {std::string(limit, 'x') + "\r", "\n"}) == lines{std::string(limit, 'x'), ""});

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 using bight::errc;
@@ -27,12 +28,24 @@ namespace {
 
 // A case runs for each demultiplexer and each family.
 template <class F>
-void on_each(F body) {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
-    const auto family = GENERATE(from_range(test::families()));
+void on_each_of(const std::vector<test::reactor_choice>& choices, const std::vector<test::family>& families,
+                F body) {
+    const auto kind = GENERATE_COPY(from_range(choices));
+    const auto family = GENERATE_COPY(from_range(families));
     CAPTURE(kind, family);
     test::reactor_fixture on(kind);
     on.run([&] { return body(family); });
+}
+
+template <class F>
+void on_each(F body) {
+    on_each_of(test::reactors(), test::stream_families(), std::move(body));
+}
+
+// With sockets that bight does not manage, too.
+template <class F>
+void on_each_real(F body) {
+    on_each_of(test::real_reactors(), test::families(), std::move(body));
 }
 
 }  // namespace
@@ -200,7 +213,7 @@ TEST_CASE("read_until throws too_long at its limit, and the bytes are still ther
 }
 
 TEST_CASE("a cancelled read_until keeps the bytes for the next read") {
-    on_each([](test::family f) -> task<> {
+    on_each_real([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         pair.raw.send("half");
         auto waits = [&]() -> task<> {
@@ -216,7 +229,7 @@ TEST_CASE("a cancelled read_until keeps the bytes for the next read") {
 }
 
 TEST_CASE("a cancelled read loses no bytes") {
-    on_each([](test::family f) -> task<> {
+    on_each_real([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         for (int i = 0; i < 50; ++i) {
             // The bytes come while the read is being cancelled, or before, or after.
@@ -387,7 +400,7 @@ TEST_CASE("the non-throwing forms give the codes") {
 }
 
 TEST_CASE("an error of a stream names the operation and the peer") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
@@ -405,7 +418,7 @@ TEST_CASE("an error of a stream names the operation and the peer") {
 }
 
 TEST_CASE("no-delay and keep-alive are options of the socket") {
-    on_each([](test::family f) -> task<> {
+    on_each_real([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const auto option = [&](int level, int name) {
             int value = -1;

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 using bight::connect;
@@ -20,11 +21,22 @@ using test::from_errno;
 namespace {
 
 template <class F>
-void on_each_demultiplexer(F body) {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+void on_each_demultiplexer_of(const std::vector<test::reactor_choice>& choices, F body) {
+    const auto kind = GENERATE_COPY(from_range(choices));
     CAPTURE(kind);
     test::reactor_fixture on(kind);
     on.run([&] { return body(); });
+}
+
+template <class F>
+void on_each_demultiplexer(F body) {
+    on_each_demultiplexer_of(test::reactors(), std::move(body));
+}
+
+// With sockets that bight does not manage, too.
+template <class F>
+void on_each_demultiplexer_real(F body) {
+    on_each_demultiplexer_of(test::real_reactors(), std::move(body));
 }
 
 // A listener that accepts nothing and whose backlog is full: further connections get no answer.
@@ -64,7 +76,7 @@ std::uint16_t free_port() {
 }  // namespace
 
 TEST_CASE("each family connects to its listener") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     const auto family = GENERATE(from_range(test::families()));
     CAPTURE(kind, family);
     test::reactor_fixture on(kind);
@@ -126,7 +138,7 @@ TEST_CASE("localhost is tried over IPv4 and then IPv6, and the error names both"
 }
 
 TEST_CASE("endpoints that cannot be connected to are refused") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         const auto bad = co_await error_of(connect("tcp:host:not-a-port"));
         CHECK(bad == errc::bad_endpoint);
         const auto family = co_await error_of(connect("tcp6:127.0.0.1:1"));
@@ -149,7 +161,7 @@ TEST_CASE("a connection from a chosen address") {
 }
 
 TEST_CASE("a connection that gets no answer times out, by the options or the endpoint") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         const black_hole hole;
         bight::connect_options options;
         options.timeout = std::chrono::milliseconds(20);
@@ -169,7 +181,7 @@ TEST_CASE("a connection that gets no answer times out, by the options or the end
 }
 
 TEST_CASE("cancelling a connection that is under way leaves nothing") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         const black_hole hole;
         const int before = test::open_descriptors();
         for (int i = 0; i < 5; ++i) {
@@ -188,7 +200,7 @@ TEST_CASE("cancelling a connection that is under way leaves nothing") {
 }
 
 TEST_CASE("a connected descriptor is adopted, and the original stays") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
         const test::raw_socket one(ends[0]);
@@ -207,7 +219,7 @@ TEST_CASE("a connected descriptor is adopted, and the original stays") {
 }
 
 TEST_CASE("connecting within when_any keeps the winner and drops the rest") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         const black_hole hole;
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         auto won = co_await bight::race(connect(hole.endpoint()), connect(test::endpoint_to(l.local())));

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 using bight::errc;
@@ -24,11 +25,22 @@ using test::from_errno;
 namespace {
 
 template <class F>
-void on_each_demultiplexer(F body) {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+void on_each_demultiplexer_of(const std::vector<test::reactor_choice>& choices, F body) {
+    const auto kind = GENERATE_COPY(from_range(choices));
     CAPTURE(kind);
     test::reactor_fixture on(kind);
     on.run([&] { return body(); });
+}
+
+template <class F>
+void on_each_demultiplexer(F body) {
+    on_each_demultiplexer_of(test::reactors(), std::move(body));
+}
+
+// With sockets that bight does not manage, too.
+template <class F>
+void on_each_demultiplexer_real(F body) {
+    on_each_demultiplexer_of(test::real_reactors(), std::move(body));
 }
 
 // What `listen` throws for `where`; an empty text when it succeeds.
@@ -78,7 +90,7 @@ TEST_CASE("an IPv6 listener leaves its port to an IPv4 one") {
 }
 
 TEST_CASE("an error of listening names the place and keeps the errno") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         const bight::listener first = bight::listen("tcp:0:interface=127.0.0.1");
         const std::string port = std::to_string(first.local().port());
         std::error_code code;
@@ -131,7 +143,7 @@ TEST_CASE("listeners with reuse_port share a port") {
 }
 
 TEST_CASE("listening and accepted sockets are close-on-exec") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         bight::stream client = co_await bight::connect(test::endpoint_to(l.local()));
         bight::stream server = co_await l.accept();
@@ -142,7 +154,7 @@ TEST_CASE("listening and accepted sockets are close-on-exec") {
 }
 
 TEST_CASE("the file of a Unix socket has the mode asked for, past the umask, and goes with the listener") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         const test::temporary_directory directory;
         const std::string path = directory.file("socket");
         for (const int mode : {0660, 0600, 0666}) {
@@ -161,7 +173,7 @@ TEST_CASE("the file of a Unix socket has the mode asked for, past the umask, and
 }
 
 TEST_CASE("a stale Unix socket is replaced; a live one, and a file that is no socket, are not") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         const test::temporary_directory directory;
         const std::string path = directory.file("socket");
         {  // what a server that was killed leaves behind
@@ -205,7 +217,7 @@ TEST_CASE("an abstract Unix socket leaves no file, and its name is free again af
 }
 
 TEST_CASE("a descriptor that listens already is adopted, and the original stays") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         const test::raw_socket original(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         const auto any = bight::address::from_ip("127.0.0.1", 0);
         REQUIRE(::bind(original.get(), static_cast<const sockaddr*>(any.native()),
@@ -226,7 +238,7 @@ TEST_CASE("a descriptor that listens already is adopted, and the original stays"
 }
 
 TEST_CASE("what cannot be listened on is refused") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         std::error_code code;
         const test::raw_socket plain(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         listen_error("fd:" + std::to_string(plain.get()), &code);
@@ -272,7 +284,7 @@ TEST_CASE("closing the listener ends a pending accept with closed") {
 }
 
 TEST_CASE("a cancelled accept loses no connection") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         constexpr int total = 40;
         int accepted = 0;
@@ -300,7 +312,7 @@ TEST_CASE("a cancelled accept loses no connection") {
 }
 
 TEST_CASE("many connections that wait are accepted, each once") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         std::vector<test::raw_socket> clients;
         for (int i = 0; i < 150; ++i) {
@@ -320,7 +332,7 @@ TEST_CASE("many connections that wait are accepted, each once") {
 }
 
 TEST_CASE("a connection that was reset before it is accepted does not stop the listener") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         for (int i = 0; i < 5; ++i) {
             test::raw_socket gone = test::raw_connect(l.local());
@@ -338,7 +350,7 @@ TEST_CASE("a connection that was reset before it is accepted does not stop the l
 }
 
 TEST_CASE("a listener that is destroyed with connections in its backlog leaves nothing") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_real([]() -> task<> {
         std::vector<test::raw_socket> clients;
         {
             bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");

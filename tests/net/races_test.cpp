@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using bight::errc;
@@ -24,18 +25,29 @@ using test::pattern;
 namespace {
 
 template <class F>
-void on_each(F body) {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+void on_each_of(const std::vector<test::reactor_choice>& choices, F body) {
+    const auto kind = GENERATE_COPY(from_range(choices));
     const auto family = GENERATE(from_range(test::families()));
     CAPTURE(kind, family);
     test::reactor_fixture on(kind);
     on.run([&] { return body(family); });
 }
 
+template <class F>
+void on_each(F body) {
+    on_each_of(test::reactors(), std::move(body));
+}
+
+// With sockets that bight does not manage, too.
+template <class F>
+void on_each_real(F body) {
+    on_each_of(test::real_reactors(), std::move(body));
+}
+
 }  // namespace
 
 TEST_CASE("race 1: cancelling needs no room in the submission queue") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     CAPTURE(kind);
     bight::reactor_options options;
     options.submission_entries = 4;
@@ -91,7 +103,7 @@ TEST_CASE("race 2: ending one connection leaves what has arrived for the others"
 }
 
 TEST_CASE("race 3: a receive that completed wins over its cancellation") {
-    on_each([](test::family f) -> task<> {
+    on_each_real([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         std::string got;
         constexpr std::size_t total = 200;
@@ -264,7 +276,7 @@ TEST_CASE("race 5: a stop from another thread while an operation completes loses
 }
 
 TEST_CASE("race 7: memory lent to a cancelled read is untouched once the read has ended") {
-    on_each([](test::family f) -> task<> {
+    on_each_real([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         for (int i = 0; i < 50; ++i) {
             std::optional<std::string> memory(std::in_place, 64, '-');
@@ -290,7 +302,7 @@ TEST_CASE("race 7: memory lent to a cancelled read is untouched once the read ha
 }
 
 TEST_CASE("race 7: a cancelled write no longer needs its bytes, and the stream can be ended") {
-    on_each([](test::family f) -> task<> {
+    on_each_real([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         auto large = std::make_optional<std::string>(16U << 20, 'w');
         auto write = [&]() -> task<> { co_await pair.stream.write(*large); };
@@ -326,7 +338,7 @@ TEST_CASE("race 10: a late cancellation does not hit the next read of the same s
 }
 
 TEST_CASE("a connection that another task aborts gets no result that was queued for it") {
-    on_each([](test::family f) -> task<> {
+    on_each_real([](test::family f) -> task<> {
         // Bytes for both come in one poll; whoever runs first aborts the other.
         auto one = co_await connected_to_raw(f);
         auto two = co_await connected_to_raw(f);
@@ -354,7 +366,7 @@ TEST_CASE("a connection that another task aborts gets no result that was queued 
 }
 
 TEST_CASE("a descriptor that is used again does not get what was meant for its former owner") {
-    on_each([](test::family f) -> task<> {
+    on_each_real([](test::family f) -> task<> {
         for (int i = 0; i < 20; ++i) {
             auto old = co_await connected_to_raw(f);
             const int fd = old.stream.native_handle();

@@ -52,7 +52,7 @@ serve_options quick_drain() {
 }  // namespace
 
 TEST_CASE("an echo server on each family") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     const auto family = GENERATE(from_range(test::families()));
     CAPTURE(kind, family);
     test::reactor_fixture on(kind);
@@ -78,7 +78,7 @@ TEST_CASE("an echo server on each family") {
 }
 
 TEST_CASE("what is bound is given to each connection, before the stream") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         int connections = 0;
@@ -102,7 +102,7 @@ TEST_CASE("what is bound is given to each connection, before the stream") {
 }
 
 TEST_CASE("an exception of one connection resets that one only, and is reported with its name") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     CAPTURE(kind);
     test::reactor_fixture on(kind);
     std::string name;
@@ -140,7 +140,7 @@ TEST_CASE("an exception of one connection resets that one only, and is reported 
 }
 
 TEST_CASE("a peer that resets is reported by its name, and the server goes on") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     std::string name;
     on.run([&]() -> task<> {
@@ -164,7 +164,7 @@ TEST_CASE("a peer that resets is reported by its name, and the server goes on") 
 }
 
 TEST_CASE("a protocol that returns ends its connection in good order") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         const std::string text = test::pattern(0, 1U << 20);
@@ -184,7 +184,7 @@ TEST_CASE("a protocol that returns ends its connection in good order") {
 }
 
 TEST_CASE("a cancelled server drains first") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         serve_options patient;
@@ -224,7 +224,7 @@ TEST_CASE("a cancelled server drains first") {
 }
 
 TEST_CASE("after the drain, connections are cancelled, and serve returns when their locals are gone") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         int alive = 0;
@@ -255,7 +255,7 @@ TEST_CASE("after the drain, connections are cancelled, and serve returns when th
 }
 
 TEST_CASE("stopping without patience skips the drain") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     int alive = 0;
     auto run = [&]() -> task<> {
@@ -278,7 +278,7 @@ TEST_CASE("stopping without patience skips the drain") {
 }
 
 TEST_CASE("max_connections: further ones wait in the backlog until one ends") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         serve_options options = quick_drain();
@@ -314,7 +314,7 @@ TEST_CASE("max_connections: further ones wait in the backlog until one ends") {
 }
 
 TEST_CASE("a protocol that cannot even begin is reported, and its connection ended") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         int calls = 0;
@@ -343,7 +343,7 @@ TEST_CASE("a protocol that cannot even begin is reported, and its connection end
 }
 
 TEST_CASE("serve throws what listen throws") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         const bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");

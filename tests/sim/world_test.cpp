@@ -100,5 +100,5 @@ TEST_CASE("when an outbox cannot send, the reader of its stream is told") {
         CHECK(read.error() == std::errc::connection_reset);
     });
     w.run();
-    CHECK(seen == std::errc::no_buffer_space);
+    CHECK(seen == bight::errc::closed);  // it was aborted before the read began
 }

@@ -1,5 +1,5 @@
-// Allocations that fail on demand, one after the other. Included by one file of a program: it defines
-// operator new.
+// A test with a failure in each of its allocations, one after the other. Included by one file of a program:
+// it defines operator new.
 #pragma once
 
 #include "catch.hpp"
@@ -7,64 +7,18 @@
 
 #include <bight/core/sleep.hpp>
 #include <bight/core/virtual_clock.hpp>
+#include <bight/sim/failing_new.hpp>
 
-#include <atomic>
 #include <chrono>
-#include <cstddef>
-#include <cstdlib>
 #include <exception>
 #include <new>
 #include <system_error>
-#include <utility>
 
 namespace test {
 
-/// Which allocation of this thread fails: the one after so many others, and with `all` every one from there
-/// on.
-struct allocation_fault {
-    long after = 0;
-    bool all = false;
-    bool happened = false;
-};
-
-inline constinit thread_local allocation_fault* armed_fault = nullptr;
-
-/// Blocks of all threads that operator new gave and that were not deleted.
-inline std::atomic<long>& blocks_out() {
-    static std::atomic<long> count{0};
-    return count;
-}
-
-/// While one lives, the allocations of this thread are counted, and fail as `fault` says.
-class failing {
-  public:
-    explicit failing(allocation_fault& fault) : before_(std::exchange(armed_fault, &fault)) {}
-    failing(const failing&) = delete;
-    failing& operator=(const failing&) = delete;
-    ~failing() { armed_fault = before_; }
-
-  private:
-    allocation_fault* before_;
-};
-
-inline void* allocate_or_fail(std::size_t size) noexcept {
-    if (allocation_fault* f = armed_fault) {
-        if (f->after == 0) {
-            f->happened = true;
-            if (!f->all) armed_fault = nullptr;
-            return nullptr;
-        }
-        --f->after;
-    }
-    void* const memory = std::malloc(size ? size : 1);
-    if (memory) blocks_out().fetch_add(1, std::memory_order_relaxed);
-    return memory;
-}
-
-inline void give_back(void* memory) noexcept {
-    if (memory) blocks_out().fetch_sub(1, std::memory_order_relaxed);
-    std::free(memory);
-}
+using bight::sim::allocation_fault;
+using bight::sim::blocks_out;
+using bight::sim::failing;
 
 struct fault_tally {
     long allocations = 0;  ///< that `attempt` makes when none fails
@@ -142,20 +96,3 @@ fault_tally fail_each_allocation_on(bight::demultiplexer_kind kind, F body) {
 }
 
 }  // namespace test
-
-// NOLINTBEGIN(misc-definitions-in-headers): these cannot be inline, and one file of a program includes them.
-void* operator new(std::size_t size) {
-    if (void* memory = test::allocate_or_fail(size)) return memory;
-    throw std::bad_alloc();
-}
-void* operator new[](std::size_t size) { return operator new(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return test::allocate_or_fail(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-    return test::allocate_or_fail(size);
-}
-void operator delete(void* memory) noexcept { test::give_back(memory); }
-void operator delete[](void* memory) noexcept { test::give_back(memory); }
-void operator delete(void* memory, std::size_t) noexcept { test::give_back(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { test::give_back(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { test::give_back(memory); }
-// NOLINTEND(misc-definitions-in-headers)

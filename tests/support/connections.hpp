@@ -8,6 +8,7 @@
 #include <bight/net/address.hpp>
 #include <bight/net/connect.hpp>
 #include <bight/net/listener.hpp>
+#include <bight/sim/memory_stream.hpp>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -24,10 +25,18 @@
 
 namespace test {
 
-enum class family { tcp, tcp6, unix_path, unix_abstract };
+/// `memory`: no socket, but both ends at once (sim::memory_pair). It can be no endpoint.
+enum class family { tcp, tcp6, unix_path, unix_abstract, memory };
 
 inline const std::vector<family>& families() {
     static const std::vector<family> all{family::tcp, family::tcp6, family::unix_path, family::unix_abstract};
+    return all;
+}
+
+/// Those, and streams in memory: for what asks nothing of a stream but what every stream promises.
+inline const std::vector<family>& stream_families() {
+    static const std::vector<family> all{family::tcp, family::tcp6, family::unix_path, family::unix_abstract,
+                                         family::memory};
     return all;
 }
 
@@ -96,6 +105,10 @@ class stream_pair {
 };
 
 inline bight::task<stream_pair> connected_pair(family f) {
+    if (f == family::memory) {
+        auto [connected, accepted] = bight::sim::memory_pair();
+        co_return stream_pair(std::move(accepted), std::move(connected));
+    }
     const temporary_directory directory;
     bight::listener l = bight::listen(new_endpoint(f, directory));
     bight::stream client = co_await bight::connect(endpoint_to(l.local()));
@@ -220,6 +233,7 @@ struct Catch::StringMaker<test::family> {
             case test::family::tcp: return "TCP over IPv4";
             case test::family::tcp6: return "TCP over IPv6";
             case test::family::unix_path: return "a Unix socket (path)";
+            case test::family::memory: return "memory";
             default: return "a Unix socket (abstract)";
         }
     }

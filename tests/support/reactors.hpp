@@ -63,6 +63,60 @@ inline const std::vector<bight::demultiplexer_kind>& demultiplexers() {
     return available;
 }
 
+/// What the reactor of a test stands on: a demultiplexer of this machine, or a simulated host.
+struct reactor_choice {
+    reactor_choice(bight::demultiplexer_kind on) : kind(on) {}
+    static reactor_choice simulated(std::uint64_t seed) {
+        reactor_choice c(bight::demultiplexer_kind::automatic);
+        c.seed = seed;
+        return c;
+    }
+    std::string name() const {
+        return seed ? "the simulation, seed " + std::to_string(*seed) : std::string(name_of(kind));
+    }
+
+    bight::demultiplexer_kind kind;
+    std::optional<std::uint64_t> seed;
+};
+
+/// Those of this machine.
+inline const std::vector<reactor_choice>& real_reactors() {
+    static const std::vector<reactor_choice> real(demultiplexers().begin(), demultiplexers().end());
+    return real;
+}
+
+/// Those, and a simulated host: for what uses nothing but bight, and so must see the same on each.
+inline const std::vector<reactor_choice>& reactors() {
+    static const std::vector<reactor_choice> all = [] {
+        std::vector<reactor_choice> found = real_reactors();
+        found.push_back(reactor_choice::simulated(1));
+        return found;
+    }();
+    return all;
+}
+
+/// Sets an environment variable for as long as this lives.
+class environment_variable {
+  public:
+    environment_variable(const char* name, const std::string& value) : name_(name) {
+        if (const char* now = std::getenv(name)) before_ = now;
+        ::setenv(name, value.c_str(), 1);
+    }
+    environment_variable(const environment_variable&) = delete;
+    environment_variable& operator=(const environment_variable&) = delete;
+    ~environment_variable() {
+        if (before_) {
+            ::setenv(name_, before_->c_str(), 1);
+        } else {
+            ::unsetenv(name_);
+        }
+    }
+
+  private:
+    const char* name_;
+    std::optional<std::string> before_;
+};
+
 /// How many descriptors this process has open.
 inline int open_descriptors() {
     DIR* dir = ::opendir("/proc/self/fd");
@@ -124,18 +178,20 @@ struct clock_holder {
 
 }  // namespace detail
 
-/// A reactor on one demultiplexer. When it is destroyed, it checks that no chunk holds a receive buffer any
-/// more, that as many frames and descriptors are left as before, and that every error which no task took was
-/// taken with take_errors().
+/// A reactor on one demultiplexer, or on a simulated host. When it is destroyed, it checks that no chunk
+/// holds a receive buffer any more, that as many frames and descriptors are left as before, and that every
+/// error which no task took was taken with take_errors().
 class reactor_fixture {
   public:
-    explicit reactor_fixture(bight::demultiplexer_kind kind, bight::reactor_options options = {})
-        : name_(name_of(kind)),
+    explicit reactor_fixture(const reactor_choice& on, bight::reactor_options options = {})
+        : name_(on.name()),
           frames_before_(bight::detail::live_frames()),
           descriptors_before_(open_descriptors()) {
         bight::set_error_handler(&on_error, this);
         bight::set_log_handler(&on_log, this);
-        options.demultiplexer = kind;
+        options.demultiplexer = on.kind;
+        std::optional<environment_variable> simulated;
+        if (on.seed) simulated.emplace("BIGHT_REACTOR", "sim:" + std::to_string(*on.seed));
         reactor_.emplace(options);
     }
     reactor_fixture(const reactor_fixture&) = delete;
@@ -235,6 +291,10 @@ class virtual_fixture : private detail::clock_holder, public reactor_fixture {
 
 }  // namespace test
 
+template <>
+struct Catch::StringMaker<test::reactor_choice> {
+    static std::string convert(const test::reactor_choice& on) { return on.name(); }
+};
 template <>
 struct Catch::StringMaker<bight::demultiplexer_kind> {
     static std::string convert(bight::demultiplexer_kind kind) { return std::string(test::name_of(kind)); }

@@ -257,6 +257,7 @@ class reactor {
     void sleep(duration limit);
     void sleep_in_virtual_time(duration limit);
     void run_ready() noexcept;
+    void run_ready_observed() noexcept;
     void show_tasks();
     void take_posted();
     void fire_timers();

@@ -53,12 +53,20 @@ class fault_plan {
         suppressed_.insert(n);
         return *this;
     }
-    bool suppressed(std::uint64_t n) const { return suppressed_.contains(n); }
+    /// Nor do the n-th and all after it.
+    fault_plan& suppress_from(std::uint64_t n) noexcept {
+        suppressed_from_ = n;
+        return *this;
+    }
+    bool suppressed(std::uint64_t n) const { return n >= suppressed_from_ || suppressed_.contains(n); }
     const std::set<std::uint64_t>& all_suppressed() const noexcept { return suppressed_; }
+    /// The number from which on all are; the largest there is when none was given.
+    std::uint64_t all_suppressed_from() const noexcept { return suppressed_from_; }
 
   private:
     std::array<double, fault_kinds> probability_{};
     std::set<std::uint64_t> suppressed_;
+    std::uint64_t suppressed_from_ = ~std::uint64_t{0};
 };
 
 }  // namespace bight::sim

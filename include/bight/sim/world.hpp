@@ -40,6 +40,19 @@ class program_of final : public program {
   private:
     F call_;
 };
+
+// What a world keeps for its test.
+class belonging {
+  public:
+    virtual ~belonging() = default;
+};
+template <class T>
+class belonging_of final : public belonging {
+  public:
+    template <class... Args>
+    explicit belonging_of(Args&&... args) : value(std::forward<Args>(args)...) {}
+    T value;
+};
 }  // namespace detail
 
 struct world_options {
@@ -58,6 +71,13 @@ struct world_options {
 /// A run did not end: its hosts are still at it after world_options::limit, or they turn without time
 /// passing.
 class stuck : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A host used the clock, the network, the chance or a thread of the machine (with bight/sim/guard.hpp, which
+/// notices).
+class escaped : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };
@@ -139,6 +159,15 @@ class world {
     /// A host that is up. Others reach it by its name, and by `ip` (an IPv4 address that no other has; empty:
     /// the next of 10.0.0.0/16). Throws std::invalid_argument. Valid until the world goes.
     host& add(std::string name, std::string ip = {});
+    /// Makes a T that lives until the tasks of all hosts have ended: for what programs refer to and what a
+    /// test looks at, where the world lives longer than the function (a test given to sim::explore).
+    template <class T, class... Args>
+    T& own(Args&&... args) {
+        auto made = std::make_unique<detail::belonging_of<T>>(std::forward<Args>(args)...);
+        T& value = made->value;
+        keep(std::move(made));
+        return value;
+    }
     /// The host of this name. Throws std::out_of_range.
     host& at(std::string_view name);
 
@@ -156,8 +185,9 @@ class world {
     random_source& random() noexcept;
     /// Changes what is injected from now on.
     void set_faults(const fault_plan& plan);
-    /// Stops everything that goes wrong: no more faults, all links whole, silent connections reset, paused
-    /// hosts go on, crashed ones restart. What is right must come right after this.
+    /// Stops everything that goes wrong: no more faults, all links whole, connections that are silent, or
+    /// whose other end crashed, reset, paused hosts go on, crashed ones restart. What is right must come
+    /// right after this.
     void heal();
 
     // The network. Both directions, unless it says one way.
@@ -168,7 +198,7 @@ class world {
     void mend(const host& a, const host& b);
 
     /// Adds a line of the test's own to the trace.
-    void note(std::string text);
+    void note(std::string_view text);
     const sim::trace& trace() const noexcept;
     /// How many faults of this kind have happened.
     std::uint64_t count(fault f) const noexcept;
@@ -179,6 +209,7 @@ class world {
     std::string dump_tasks() const;
 
   private:
+    void keep(std::unique_ptr<detail::belonging> b);
     std::unique_ptr<detail::world_state> state_;
 };
 

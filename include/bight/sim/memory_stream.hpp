@@ -1,0 +1,117 @@
+// memory_pair: two streams connected in memory, for tests of a protocol alone.
+#pragma once
+
+#include <bight/core/timer.hpp>
+#include <bight/io/stream.hpp>
+#include <bight/net/address.hpp>
+#include <bight/sim/random.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace bight::sim {
+
+/// How many of the bytes that have arrived one read gets. A stream promises at least one, and a protocol has
+/// to work with any of these. A read into the caller's memory gets no more than fits.
+class chunking {
+  public:
+    /// What one write gave, as far as the buffer took it at once.
+    static chunking as_written() noexcept { return chunking(kind::as_written, 0); }
+    /// Everything that is there.
+    static chunking merged() noexcept { return chunking(kind::merged, 0); }
+    static chunking one_byte() noexcept { return at_most(1); }
+    /// `most` bytes, or what is there when that is less.
+    static chunking at_most(std::size_t most) noexcept { return chunking(kind::at_most, most); }
+    /// 1 to `most` bytes, drawn for each read.
+    static chunking random(random_source from, std::size_t most) noexcept {
+        chunking c(kind::random, most);
+        c.source_ = from;
+        return c;
+    }
+    static chunking random(std::uint64_t seed, std::size_t most) noexcept {
+        return random(random_source(seed), most);
+    }
+    /// No read goes across one of these places, counted in bytes from the beginning of the stream.
+    static chunking split_at(std::vector<std::uint64_t> places);
+
+    /// How many bytes to give of the `there` that are (at least 1), of which the first is the stream's byte
+    /// `position`, and the first `written` are of one write. Draws, if it has to.
+    std::size_t next(std::uint64_t position, std::size_t written, std::size_t there) noexcept;
+
+  private:
+    enum class kind : std::uint8_t { as_written, merged, at_most, random, split };
+    chunking(kind k, std::size_t most) noexcept : kind_(k), most_(most > 0 ? most : 1) {}
+
+    kind kind_;
+    std::size_t most_;
+    random_source source_{0};
+    std::vector<std::uint64_t> places_;
+};
+
+/// What becomes of the bytes from one end of a memory pair to the other.
+class memory_direction {
+  public:
+    static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+
+    memory_direction() noexcept {}  // NOLINT(*-use-equals-default): never an aggregate
+
+    /// Bytes that were written and not yet read, at most: a write that finds no room waits. At least 1.
+    std::size_t capacity = 65536;
+    chunking reads = chunking::as_written();
+    /// From a write, an end or an abort here until the other end can see it.
+    duration latency = duration::zero();
+
+    // What goes wrong. Places are counted in bytes from the beginning, operations from 0.
+
+    /// The connection breaks when so many bytes have gone this way: they still arrive, and from then on both
+    /// ends read and write `reset_error`. 0: it is broken from the beginning.
+    std::uint64_t reset_at = never;
+    std::error_code reset_error{ECONNRESET, std::system_category()};
+    /// What comes after so many bytes never arrives, neither does the end, and nobody is told.
+    std::uint64_t silent_from = never;
+    /// This read (at the end that reads in this direction) or write fails with this error, and has done
+    /// nothing. ENOMEM and ENOBUFS are over then; with another error, all that follow fail so.
+    std::uint64_t failing_read = never;
+    std::error_code read_error{ECONNRESET, std::system_category()};
+    std::uint64_t failing_write = never;
+    std::error_code write_error{ECONNRESET, std::system_category()};
+};
+
+class memory_options {
+  public:
+    memory_options();
+    /// The same for both directions.
+    memory_options(const memory_direction& both);
+    memory_options(memory_direction forth, memory_direction back);
+
+    memory_direction first_to_second;
+    memory_direction second_to_first;
+    /// stream::local of each, and stream::peer of the other. "unix:memory-first" and "unix:memory-second",
+    /// unless told otherwise.
+    address first;
+    address second;
+};
+
+/// Two streams, each the other's peer, in memory: no descriptor, no thread, no real time. They do what
+/// bight::stream says, as over TCP:
+///
+/// - abort: what the peer has not read is read first, then it reads ECONNRESET, and so do its writes.
+/// - close: the peer reads everything and then the end. Its next write goes nowhere (nobody has told it yet);
+///   those after that, and one that waits for room, fail with EPIPE.
+/// - cancelling a read loses no bytes; a cancelled write may have sent a part; what is done already is done.
+/// - what arrives ends a pending operation in the next turn, or after the latency, by the reactor's clock.
+///
+/// With an equal seed and options a test does the same each time. native_handle() is -1, and the options of
+/// sockets do nothing. Throws std::bad_alloc. Both belong to `home`, and go before it does: a pair is made in
+/// a task, or with a reactor that outlives it.
+std::pair<stream, stream> memory_pair(reactor& home, const memory_options& options = {});
+/// The same on the reactor that runs on this thread. Throws std::system_error (errc::wrong_thread) when there
+/// is none.
+std::pair<stream, stream> memory_pair(const memory_options& options = {});
+
+}  // namespace bight::sim

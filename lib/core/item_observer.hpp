@@ -1,0 +1,24 @@
+// Something that looks at each item of a reactor's ready queue.
+#pragma once
+
+namespace bight::detail {
+
+class job;
+
+/// Called on the reactor's thread around each item that it runs. Nothing else runs between the two calls but
+/// the item. One observer for each reactor; it outlives the reactor.
+class item_observer {
+  public:
+    item_observer() noexcept = default;
+    item_observer(const item_observer&) = delete;
+    item_observer& operator=(const item_observer&) = delete;
+
+    virtual void item_begins() noexcept = 0;
+    /// `ran` is the job that ran last; null when none did, or when it is gone.
+    virtual void item_ended(const job* ran) noexcept = 0;
+
+  protected:
+    ~item_observer() = default;
+};
+
+}  // namespace bight::detail

@@ -1,0 +1,256 @@
+#include <bight/sim/explore.hpp>
+
+#include "explore_search.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace bight::sim {
+
+namespace detail {
+
+namespace {
+
+constexpr const char* variable = "BIGHT_SIM_SEED";
+
+void print(const explore_options& options, const std::string& text) {
+    if (options.quiet) return;
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        lines.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return lines;
+}
+
+std::string file_name(const explore_options& options, std::uint64_t seed, const char* ending) {
+    std::string name;
+    for (const char c : options.name) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+    return options.directory + "/" + name + "-seed-" + std::to_string(seed) + ending;
+}
+
+void write_trace(const explore_options& options, std::uint64_t seed, const std::string& lines) {
+    if (options.directory.empty()) return;
+    const std::string name = file_name(options, seed, ".jsonl");
+    std::ofstream file(name);
+    file << lines;
+    if (!file.flush()) throw std::system_error(errno, std::system_category(), name);
+}
+
+// What a smaller run needs: the lines around each fault, without repeating any.
+std::string lines_around_faults(const seed_failure& f) {
+    constexpr std::size_t before = 2;
+    constexpr std::size_t after = 3;
+    constexpr std::size_t most_faults = 20;
+    std::string text;
+    std::size_t shown = 0;
+    for (std::size_t i = 0; i < f.faults.size() && i < most_faults; ++i) {
+        const std::size_t line = f.faults[i].line;
+        const std::size_t from = std::max(shown, line - std::min(line, before));
+        const std::size_t to = std::min(f.trace.size(), line + after + 1);
+        if (from > shown) text += "    …\n";
+        for (std::size_t n = from; n < to; ++n) {
+            const bool is_fault =
+                std::any_of(f.faults.begin(), f.faults.end(), [n](const auto& r) { return r.line == n; });
+            text += (is_fault ? "  > " : "    ") + f.trace[n] + "\n";
+        }
+        shown = std::max(shown, to);
+    }
+    if (f.faults.size() > most_faults) {
+        text += "    … and " + std::to_string(f.faults.size() - most_faults) + " faults more\n";
+    }
+    constexpr std::size_t last_lines = 5;
+    const std::size_t last = std::max(shown, f.trace.size() - std::min(f.trace.size(), last_lines));
+    if (last > shown) text += "    …\n";
+    for (std::size_t n = last; n < f.trace.size(); ++n) text += "    " + f.trace[n] + "\n";
+    return text;
+}
+
+std::string counted(std::uint64_t n, const char* what) {
+    return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+}
+
+std::string report_of(const seed_failure& f, const explore_options& options) {
+    std::string text = "bight: " + options.name + ": seed " + std::to_string(f.seed) + " fails (" +
+                       std::string(name_of(f.kind)) + "): " + f.what + "\n";
+    if (f.kind != failure_kind::not_repeatable) {
+        if (f.faults.empty()) {
+            text += f.faults_before == 0
+                        ? "bight: no fault happened\n"
+                        : "bight: of its " + counted(f.faults_before, "fault") + " it needs none\n";
+        } else {
+            text += "bight: of its " + counted(f.faults_before, "fault") + " it needs " +
+                    std::to_string(f.faults.size()) + ":";
+            for (const auto& r : f.faults)
+                text += " " + r.name + " (number " + std::to_string(r.number) + ")";
+            text += "\n";
+        }
+        if (f.cut_short) text += "bight: there was no time to find out whether fewer are enough\n";
+    }
+    if (!f.trace.empty())
+        text += "bight: its trace, around the faults and at the end:\n" + lines_around_faults(f);
+    if (!f.tasks.empty()) text += "bight: its tasks at that moment:\n" + f.tasks;
+    if (!options.directory.empty() && !f.trace.empty()) {
+        text += "bight: the whole trace is in " + file_name(options, f.seed, ".jsonl") + " and " +
+                file_name(options, f.seed, ".html") + "\n";
+    }
+    text += "bight: to run this again, here and now: " + std::string(variable) + "=" + f.replay + "\n";
+    if (f.replay != std::to_string(f.seed)) {
+        text +=
+            "bight: with all of its faults: " + std::string(variable) + "=" + std::to_string(f.seed) + "\n";
+    }
+    return text;
+}
+
+// From its smallest run.
+void describe(seed_failure& f, const attempt& a, const plan_part& part, const explore_options& options) {
+    f.kind = a.kind;
+    f.what = a.what();
+    f.tasks = a.tasks;
+    f.trace = lines_of(a.trace);
+    f.smallest = part.of(options.world.faults);
+    std::uint64_t number = 0;
+    for (const std::uint64_t line : a.fault_lines) {
+        while (number < f.smallest.all_suppressed_from() && f.smallest.suppressed(number)) ++number;
+        // The text of a fault is its name; it is the last member.
+        const std::string& of_line = f.trace[static_cast<std::size_t>(line)];
+        const std::size_t at = of_line.find("\"text\":\"");
+        const std::size_t begin = at == std::string::npos ? of_line.size() : at + 8;
+        f.faults.push_back({number++, of_line.substr(begin, of_line.find('"', begin) - begin),
+                            static_cast<std::size_t>(line)});
+    }
+    const std::string limits = part.to_text(options.world.faults);
+    f.replay = std::to_string(f.seed) + (limits.empty() ? "" : ":" + limits);
+}
+
+seed_failure analyse(world_test& test, const explore_options& options, std::uint64_t seed,
+                     const attempt& found) {
+    seed_failure f;
+    f.seed = seed;
+    f.faults_before = found.faults;
+    if (found.kind == failure_kind::not_repeatable) {
+        f.kind = found.kind;
+        f.what = found.message;
+        f.smallest = options.world.faults;
+        f.replay = std::to_string(seed);
+        return f;
+    }
+    child_options how;
+    how.limit = options.limit_for_each;
+    how.with_details = true;
+    how.silent = options.quiet;
+    const attempt again = run_in_child(test, seed, options.world, how);
+    f.faults_before = again.faults;
+    if (again.signature() != found.signature()) {
+        describe(f, again, {}, options);
+        f.kind = failure_kind::not_repeatable;
+        f.what = "it fails after other seeds in the same process (" + found.what() + "), and by itself " +
+                 (again.failed ? "otherwise (" + again.what() + ")" : std::string("it does not")) +
+                 ": it does not depend on the seed alone";
+        return f;
+    }
+    shrink_result smallest = shrink(test, seed, options, again);
+    f.shrinking_runs = smallest.runs;
+    f.cut_short = smallest.cut_short;
+    world_options world = options.world;
+    world.faults = smallest.part.of(options.world.faults);
+    how.silent = true;
+    if (!options.directory.empty()) how.html = file_name(options, seed, ".html");
+    how.title = options.name + ", seed " + std::to_string(seed);
+    const attempt last = run_in_child(test, seed, world, how);
+    describe(f, last, smallest.part, options);
+    if (last.signature() != again.signature()) {
+        f.kind = failure_kind::not_repeatable;
+        f.what = "it failed several times with the same faults (" + again.what() + "), and then it " +
+                 (last.failed ? "failed otherwise (" + last.what() + ")" : std::string("did not"));
+    }
+    write_trace(options, seed, last.trace);
+    return f;
+}
+
+// One seed, here.
+exploration replay(world_test& test, const explore_options& options, std::string_view text) {
+    const std::size_t end_of_seed = std::min(text.find(':'), text.size());
+    std::uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + end_of_seed, seed);
+    if (error != std::errc() || end != text.data() + end_of_seed || end_of_seed == 0) {
+        throw std::invalid_argument(std::string(variable) + " is \"" + std::string(text) +
+                                    "\", which does not begin with a seed, a number below 2^64");
+    }
+    const plan_part part =
+        plan_part::parse(text.substr(std::min(end_of_seed + 1, text.size())), options.world.faults);
+    exploration result;
+    result.seeds = 1;
+    world_options world = options.world;
+    world.faults = part.of(options.world.faults);
+    print(options, "bight: " + options.name + ": only seed " + std::string(text) + ", in this process\n");
+    const auto begin = std::chrono::steady_clock::now();
+    const attempt a = run_here(test, seed, world, true);
+    result.real = std::chrono::steady_clock::now() - begin;
+    result.simulated = std::chrono::nanoseconds(a.elapsed);
+    write_trace(options, seed, a.trace);
+    if (!a.failed) {
+        print(options, "bight: " + options.name + ": " + result.summary() + "\n");
+        return result;
+    }
+    seed_failure f;
+    f.seed = seed;
+    f.faults_before = a.faults;
+    describe(f, a, part, options);
+    f.report = report_of(f, options);
+    print(options, f.report);
+    result.failure = std::move(f);
+    return result;
+}
+
+}  // namespace
+
+exploration explore_with(world_test& test, const explore_options& options) {
+    if (const char* const text = std::getenv(variable)) return replay(test, options, text);
+    exploration result;
+    const auto begin = std::chrono::steady_clock::now();
+    const search_result found = search(test, options);
+    result.real = std::chrono::steady_clock::now() - begin;
+    result.seeds = found.seeds;
+    result.simulated = std::chrono::nanoseconds(found.simulated);
+    if (found.failure) {
+        seed_failure f = analyse(test, options, options.first_seed + found.seeds - 1, *found.failure);
+        f.report = report_of(f, options);
+        print(options, f.report);
+        result.failure = std::move(f);
+    }
+    return result;
+}
+
+}  // namespace detail
+
+double exploration::hours_per_second() const noexcept {
+    const double seconds = std::chrono::duration<double>(real).count();
+    if (seconds <= 0) return 0;
+    return std::chrono::duration<double, std::ratio<3600>>(simulated).count() / seconds;
+}
+
+std::string exploration::summary() const {
+    char times[96];
+    std::snprintf(times, sizeof times, ", %.1f simulated hours in %.1f s (%.1f for each second)",
+                  std::chrono::duration<double, std::ratio<3600>>(simulated).count(),
+                  std::chrono::duration<double>(real).count(), hours_per_second());
+    return detail::counted(seeds, "seed") + (failure ? ", the last failed" : ", none failed") + times;
+}
+
+}  // namespace bight::sim

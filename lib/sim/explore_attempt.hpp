@@ -1,0 +1,81 @@
+// One seed, run in this process or in a child of it.
+#pragma once
+
+#include <bight/sim/explore.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bight::sim::detail {
+
+/// How a run ended, and what is known of it.
+struct attempt {
+    bool failed = false;
+    failure_kind kind = failure_kind::error;
+    std::string type;  ///< of the exception
+    std::string message;
+    std::uint64_t faults = 0;  ///< as world::faults counts
+    std::array<std::uint64_t, fault_kinds> counts{};
+    std::int64_t elapsed = 0;  ///< ns of virtual time
+    // When details were asked for.
+    std::string tasks;
+    std::string trace;  ///< JSON lines
+    std::vector<std::uint64_t> fault_lines;
+
+    /// One line: what failed.
+    std::string what() const;
+    /// The same for failures that are taken to be the same one.
+    std::string signature() const;
+};
+
+/// What is known of a world now.
+void look_at(const world& w, attempt& a);
+/// The same, with details.
+void look_closely_at(const world& w, attempt& a);
+
+/// While one lives, the end of this process (a signal, say) looks at the world first, if it is a child that
+/// was asked for details.
+class watched_world {
+  public:
+    watched_world(world& w, attempt& a, bool with_details) noexcept;
+    watched_world(const watched_world&) = delete;
+    watched_world& operator=(const watched_world&) = delete;
+    ~watched_world();
+    /// The attempt has everything already.
+    void is_told() const noexcept;
+};
+
+/// As bytes for a pipe, and back.
+std::string to_bytes(const attempt& a);
+attempt from_bytes(std::string_view bytes);
+
+/// Runs the test in a world of its own, in this process. What it throws is in the result.
+/// `copy` gets what happened.
+attempt run_here(world_test& test, std::uint64_t seed, const world_options& options, bool with_details,
+                 trace* copy = nullptr);
+/// The same twice; a failure when they differ.
+attempt run_twice_here(world_test& test, std::uint64_t seed, const world_options& options);
+
+struct child_options {
+    std::chrono::milliseconds limit{};
+    bool with_details = false;
+    bool silent = true;
+    std::string html;  ///< where to write a page of the trace; empty: nowhere
+    std::string title;
+};
+/// The same as run_here in a process of its own, whose crash or hanging is a result, too.
+attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& options,
+                     const child_options& how);
+
+/// For a process that was just forked.
+void become_child(bool silent);
+/// What waitpid gave for one that did not end by itself.
+attempt attempt_that_ended(int status);
+/// False when nobody reads any more.
+bool write_all(int fd, std::string_view bytes) noexcept;
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,286 @@
+// Runs of a test in processes of their own.
+#include "explore_attempt.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+// There under a sanitizer, which ends the process without a signal.
+extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*)());  // NOLINT(*-reserved-identifier)
+
+namespace bight::sim::detail {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// What this process runs, for a signal handler.
+struct {
+    world* in = nullptr;
+    attempt* result = nullptr;
+    bool told = false;
+    bool with_details = false;
+    int report_to = -1;
+    std::string html;
+    std::string title;
+    int tried = 0;  // to tell of the end
+} here;
+
+// It may allocate, and so wait for what the signal has interrupted: then the process ends without having
+// told.
+constexpr unsigned patience_of_handler = 3;
+// A process that hangs and is asked to tell where gets so long.
+constexpr auto patience_with_hanging = std::chrono::seconds(5);
+
+void write_page() {
+    if (here.html.empty() || !here.in) return;
+    std::ofstream file(here.html);
+    file << here.in->trace().to_html(here.title);
+}
+
+// Tells as much as can be told: each attempt that ends in another signal is followed by one that does less.
+void tell_end(failure_kind kind, const std::string& message) {
+    if (here.report_to < 0) return;
+    attempt a;
+    a.failed = true;
+    a.kind = kind;
+    a.message = message;
+    const int tried = here.tried++;
+    if (here.told && here.result && tried == 0) {
+        a = *here.result;
+        a.failed = true;
+        a.kind = kind;
+        a.type.clear();
+        a.message = message;
+        a.tasks = "(it was after the test, while the tasks of its world ended)\n" + a.tasks;
+    } else if (here.in && here.with_details && tried == 0) {
+        look_closely_at(*here.in, a);
+        write_page();
+    } else if (here.in && tried == 1) {
+        look_at(*here.in, a);
+        a.trace = here.in->trace().to_json_lines();
+    }
+    write_all(here.report_to, to_bytes(a));
+    ::close(std::exchange(here.report_to, -1));
+}
+
+std::string signal_text(int signal) {
+    switch (signal) {
+        case SIGSEGV: return "SIGSEGV: an access to memory that is not there";
+        case SIGBUS: return "SIGBUS: an access to memory that is not there";
+        case SIGABRT: return "SIGABRT: it called abort";
+        case SIGFPE: return "SIGFPE: a division by zero, or the like";
+        case SIGILL: return "SIGILL: an instruction that there is not";
+        default: return "signal " + std::to_string(signal);
+    }
+}
+
+void on_fatal_signal(int signal) {
+    ::signal(SIGALRM, SIG_DFL);
+    ::alarm(patience_of_handler);
+    try {
+        if (signal == SIGALRM) {
+            tell_end(failure_kind::hang, "it takes longer than its limit");
+        } else {
+            tell_end(failure_kind::crash, signal_text(signal));
+        }
+    } catch (...) {
+        ::_exit(99);
+    }
+    if (signal == SIGALRM) ::_exit(0);
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);
+}
+
+void on_sanitizer() {
+    try {
+        tell_end(failure_kind::crash, "a sanitizer ended it");
+    } catch (...) {
+        ::_exit(99);
+    }
+}
+
+void on_exit() {
+    try {
+        tell_end(failure_kind::crash, "it called exit");
+    } catch (...) {
+        ::_exit(99);
+    }
+}
+
+// A sanitizer has reports of its own for the others.
+std::vector<int> fatal_signals() {
+    if (__sanitizer_set_death_callback) return {SIGABRT};
+    return {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+}
+
+void catch_fatal_signals() {
+    struct sigaction action{};
+    action.sa_handler = on_fatal_signal;
+    action.sa_flags = SA_NODEFER | SA_ONSTACK;
+    ::sigaction(SIGALRM, &action, nullptr);
+    std::atexit(on_exit);
+    if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(on_sanitizer);
+    static std::string stack(std::size_t{256} * 1024, '\0');
+    stack_t alternate{};
+    alternate.ss_sp = stack.data();
+    alternate.ss_size = stack.size();
+    ::sigaltstack(&alternate, nullptr);
+    for (const int s : fatal_signals()) ::sigaction(s, &action, nullptr);
+}
+
+class pipe_ends {
+  public:
+    pipe_ends() {
+        if (::pipe2(fds_, O_CLOEXEC) != 0) throw std::system_error(errno, std::system_category(), "pipe2");
+    }
+    pipe_ends(const pipe_ends&) = delete;
+    pipe_ends& operator=(const pipe_ends&) = delete;
+    ~pipe_ends() {
+        close_writer();
+        ::close(fds_[0]);
+    }
+    int reader() const noexcept { return fds_[0]; }
+    int writer() const noexcept { return fds_[1]; }
+    void close_writer() noexcept {
+        if (fds_[1] >= 0) ::close(std::exchange(fds_[1], -1));
+    }
+
+  private:
+    int fds_[2];
+};
+
+}  // namespace
+
+watched_world::watched_world(world& w, attempt& a, bool with_details) noexcept {
+    here.in = &w;
+    here.result = &a;
+    here.told = false;
+    here.with_details = with_details;
+}
+watched_world::~watched_world() { here.in = nullptr; }
+void watched_world::is_told() const noexcept {
+    here.told = here.with_details;
+    try {
+        write_page();
+    } catch (...) {  // the trace is there as text
+    }
+}
+
+bool write_all(int fd, std::string_view bytes) noexcept {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return true;
+}
+
+void become_child(bool silent) {
+#if defined(__linux__)
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+    if (silent) {
+        const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (nowhere >= 0) {
+            ::dup2(nowhere, 1);
+            ::dup2(nowhere, 2);
+            ::close(nowhere);
+        }
+    }
+    // A test framework's handlers would report them as failures of its own.
+    for (const int s : fatal_signals()) ::signal(s, SIG_DFL);
+    ::signal(SIGPIPE, SIG_IGN);
+}
+
+attempt attempt_that_ended(int status) {
+    attempt a;
+    a.failed = true;
+    a.kind = failure_kind::crash;
+    if (WIFSIGNALED(status)) {
+        a.message = signal_text(WTERMSIG(status));
+    } else {
+        a.message = "its process ended with status " + std::to_string(WEXITSTATUS(status));
+    }
+    return a;
+}
+
+attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& options,
+                     const child_options& how) {
+    pipe_ends ends;
+    std::fflush(nullptr);
+    const pid_t child = ::fork();
+    if (child < 0) throw std::system_error(errno, std::system_category(), "fork");
+    if (child == 0) {
+        become_child(how.silent);
+        here.report_to = ends.writer();
+        here.html = how.html;
+        here.title = how.title;
+        if (how.with_details) catch_fatal_signals();
+        const attempt a = run_here(test, seed, options, how.with_details);
+        write_all(ends.writer(), to_bytes(a));
+        std::fflush(nullptr);
+        ::_exit(0);
+    }
+    ends.close_writer();
+    std::string bytes;
+    clock::time_point until = clock::now() + how.limit;
+    bool asked = false;
+    bool hangs = false;
+    for (;;) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - clock::now()).count();
+        pollfd at{ends.reader(), POLLIN, 0};
+        const int n = ::poll(&at, 1, left > 0 ? static_cast<int>(left) : 0);
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) {
+            hangs = true;
+            if (how.with_details && !std::exchange(asked, true)) {
+                ::kill(child, SIGALRM);
+                until = clock::now() + patience_with_hanging;
+                continue;
+            }
+            ::kill(child, SIGKILL);
+            break;
+        }
+        char buffer[16384];
+        const ssize_t got = ::read(ends.reader(), buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        bytes.append(buffer, static_cast<std::size_t>(got));
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!bytes.empty()) {
+        try {
+            attempt told = from_bytes(bytes);
+            if (told.kind == failure_kind::crash) told.message = attempt_that_ended(status).message;
+            return told;
+        } catch (const std::runtime_error&) {  // it was killed while it told
+        }
+    }
+    attempt a = attempt_that_ended(status);
+    if (hangs) {
+        a.kind = failure_kind::hang;
+        a.message = "it takes longer than its limit";
+    }
+    return a;
+}
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,221 @@
+#include "explore_search.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace bight::sim::detail {
+
+fault_plan plan_part::of(const fault_plan& whole) const {
+    fault_plan plan = whole;
+    for (const fault f : off) plan.set(f, 0);
+    if (!only) return plan;
+    const std::uint64_t count = only->empty() ? 0 : only->back() + 1;
+    plan.suppress_from(std::min(count, whole.all_suppressed_from()));
+    auto kept = only->begin();
+    for (std::uint64_t n = 0; n < count; ++n) {
+        if (*kept == n) {
+            ++kept;
+        } else {
+            plan.suppress(n);
+        }
+    }
+    return plan;
+}
+
+std::string plan_part::to_text(const fault_plan& whole) const {
+    std::string text;
+    const auto add_list = [&](const char* name, const auto& each) {
+        text += text.empty() ? "" : ":";
+        text += name;
+        bool first = true;
+        each([&](std::string_view item) {
+            text += std::exchange(first, false) ? "" : ",";
+            text += item;
+        });
+    };
+    if (!off.empty() && !(only && only->empty())) {
+        add_list("kinds=", [&](const auto& add) {
+            for (std::size_t i = 0; i < fault_kinds; ++i) {
+                const auto f = static_cast<fault>(i);
+                if (whole.probability(f) > 0 && !off.contains(f)) add(name_of(f));
+            }
+        });
+    }
+    if (only) {
+        add_list("faults=", [&](const auto& add) {
+            for (const std::uint64_t n : *only) add(std::to_string(n));
+        });
+    }
+    return text;
+}
+
+plan_part plan_part::parse(std::string_view text, const fault_plan& whole) {
+    plan_part part;
+    const auto next = [](std::string_view& from, char separator) {
+        const std::size_t at = from.find(separator);
+        const std::string_view item = from.substr(0, at);
+        from = at == std::string_view::npos ? std::string_view() : from.substr(at + 1);
+        return item;
+    };
+    while (!text.empty()) {
+        std::string_view list = next(text, ':');
+        const std::string_view name = next(list, '=');
+        if (name == "kinds") {
+            for (std::size_t i = 0; i < fault_kinds; ++i) {
+                if (whole.probability(static_cast<fault>(i)) > 0) part.off.insert(static_cast<fault>(i));
+            }
+            while (!list.empty()) {
+                const std::string_view item = next(list, ',');
+                std::size_t i = 0;
+                while (i < fault_kinds && name_of(static_cast<fault>(i)) != item) ++i;
+                if (i == fault_kinds)
+                    throw std::invalid_argument("no kind of fault is called \"" + std::string(item) + "\"");
+                part.off.erase(static_cast<fault>(i));
+            }
+        } else if (name == "faults") {
+            part.only.emplace();
+            while (!list.empty()) {
+                const std::string_view item = next(list, ',');
+                std::uint64_t n = 0;
+                const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), n);
+                const bool ascending = part.only->empty() || part.only->back() < n;
+                if (error != std::errc() || end != item.data() + item.size() || !ascending) {
+                    throw std::invalid_argument("faults are ascending numbers, unlike \"" +
+                                                std::string(item) + "\"");
+                }
+                part.only->push_back(n);
+            }
+        } else {
+            throw std::invalid_argument("a plan has kinds= and faults=, and no \"" + std::string(name) +
+                                        "\"");
+        }
+    }
+    return part;
+}
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+class shrinker {
+  public:
+    shrinker(world_test& test, std::uint64_t seed, const explore_options& options, const attempt& failure)
+        : test_(test),
+          seed_(seed),
+          options_(options),
+          signature_(failure.signature()),
+          kind_(failure.kind),
+          faults_(failure.faults),
+          end_(clock::now() + options.limit_for_shrinking) {}
+
+    shrink_result run() {
+        if (faults_ == 0 || try_numbers({})) return std::move(result_);
+        switch_kinds_off();
+        find_last();
+        drop_single_ones();
+        return std::move(result_);
+    }
+
+  private:
+    bool out_of_patience() {
+        if (result_.runs < options_.most_shrinking_runs && clock::now() < end_) return false;
+        result_.cut_short = true;
+        return true;
+    }
+
+    // Whether it still fails; the smaller part is kept then.
+    bool try_part(plan_part part) {
+        if (out_of_patience()) return false;
+        ++result_.runs;
+        world_options world = options_.world;
+        world.faults = part.of(options_.world.faults);
+        child_options how;
+        how.limit = options_.limit_for_each;
+        // To see that it hangs takes as long as it may take.
+        if (kind_ == failure_kind::hang)
+            how.limit = std::min<std::chrono::milliseconds>(how.limit, std::chrono::seconds(5));
+        // Only so does one that does not come to its end tell how many faults there were.
+        how.with_details = kind_ == failure_kind::hang || kind_ == failure_kind::crash;
+        const attempt a = run_in_child(test_, seed_, world, how);
+        if (a.signature() != signature_) return false;
+        faults_ = a.faults;
+        result_.part = std::move(part);
+        return true;
+    }
+    bool try_numbers(std::vector<std::uint64_t> kept) {
+        plan_part part = result_.part;
+        part.only = std::move(kept);
+        return try_part(std::move(part));
+    }
+    static std::vector<std::uint64_t> first(std::uint64_t count) {
+        std::vector<std::uint64_t> all;
+        for (std::uint64_t n = 0; n < count; ++n) all.push_back(n);
+        return all;
+    }
+
+    void switch_kinds_off() {
+        for (std::size_t i = 0; i < fault_kinds; ++i) {
+            const auto f = static_cast<fault>(i);
+            if (options_.world.faults.probability(f) <= 0) continue;
+            plan_part part = result_.part;
+            part.off.insert(f);
+            try_part(std::move(part));
+        }
+    }
+
+    // Up to the last fault that is needed a run is the same, whatever would have happened later.
+    void find_last() {
+        std::uint64_t low = 0;  // so many are too few
+        std::uint64_t high = faults_;
+        while (high - low > 1) {
+            const std::uint64_t middle = low + (high - low) / 2;
+            (try_numbers(first(middle)) ? high : low) = middle;
+        }
+        if (!result_.part.only) try_numbers(first(high));
+    }
+
+    // Delta debugging (Zeller, Hildebrandt: "Simplifying and isolating failure-inducing input", 2002), by
+    // leaving out.
+    void drop_single_ones() {
+        if (!result_.part.only) return;
+        std::size_t size = std::max<std::size_t>(1, result_.part.only->size() / 2);
+        for (;;) {
+            bool any = false;
+            for (std::size_t at = 0; at < result_.part.only->size();) {
+                std::vector<std::uint64_t> kept = *result_.part.only;
+                const auto from = kept.begin() + static_cast<std::ptrdiff_t>(at);
+                kept.erase(from, from + static_cast<std::ptrdiff_t>(std::min(size, kept.size() - at)));
+                if (kept.empty() || !try_numbers(std::move(kept))) {
+                    at += size;
+                } else {
+                    any = true;
+                }
+            }
+            if (size == 1 && !any) return;
+            if (result_.cut_short) return;
+            size = std::max<std::size_t>(1, size / 2);
+        }
+    }
+
+    world_test& test_;
+    const std::uint64_t seed_;
+    const explore_options& options_;
+    const std::string signature_;
+    const failure_kind kind_;
+    std::uint64_t faults_;
+    const clock::time_point end_;
+    shrink_result result_;
+};
+
+}  // namespace
+
+shrink_result shrink(world_test& test, std::uint64_t seed, const explore_options& options,
+                     const attempt& failure) {
+    return shrinker(test, seed, options, failure).run();
+}
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,20 @@
+// Which simulated host has its turn on this thread.
+#pragma once
+
+namespace bight::sim::detail {
+
+struct host_state;
+
+/// While it lives, what this thread does is `host`'s doing.
+class turn_of {
+  public:
+    explicit turn_of(host_state& host) noexcept;
+    turn_of(const turn_of&) = delete;
+    turn_of& operator=(const turn_of&) = delete;
+    ~turn_of();
+};
+
+/// A call from include/bight/sim/guard.hpp.
+void used_the_machine(const char* function) noexcept;
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,287 @@
+#include "memory_transport.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <utility>
+
+namespace bight::sim {
+
+namespace detail {
+
+namespace {
+
+std::error_code from_errno(int error) noexcept { return {error, std::system_category()}; }
+
+}  // namespace
+
+// Without latency nothing depends on the time.
+time_point memory_transport::now() const noexcept {
+    return connection_->takes_time ? home().now() : time_point();
+}
+
+void memory_transport::unused() noexcept {
+    if (is_open()) {
+        retain();
+        close();
+        release();  // comes back here
+        return;
+    }
+    connection_->ends[which_] = nullptr;
+    if (!connection_->ends[1 - which_]) delete connection_;
+    delete this;
+}
+
+void memory_transport::describe(std::string& out) const {
+    out += peer().to_string();
+    out += is_open() ? " (in memory)" : " (in memory, closed)";
+}
+
+// Reading
+
+bool memory_transport::read(read_request& request) noexcept {
+    request.count = 0;
+    if (const std::error_code error = in().injected_read_error()) {
+        request.set_error(error);
+        return true;
+    }
+    if (try_read(request)) {
+        wake_peer();  // there is room now
+        return true;
+    }
+    reading_ = &request;
+    set_timer();
+    return false;
+}
+
+// True when the request has its answer.
+bool memory_transport::try_read(read_request& request) noexcept {
+    memory_pipe& from = in();
+    const time_point time = now();
+    const char* at = nullptr;
+    const std::size_t most = request.into.data ? request.into.size : std::numeric_limits<std::size_t>::max();
+    const std::size_t size = from.readable(most, time, at);
+    if (size == 0) {
+        const auto ending = from.arrived_ending(time);
+        if (ending == memory_pipe::ending::reset) request.set_error(from.reset_error());
+        return ending != memory_pipe::ending::none;
+    }
+    if (request.into.data) {
+        std::memcpy(request.into.data, at, size);
+    } else {
+        try {
+            request.data = chunk::copy_of({at, size});
+        } catch (...) {
+            request.set_error(from_errno(ENOMEM));
+            return true;
+        }
+    }
+    request.count = size;
+    from.consume(size);
+    return true;
+}
+
+// What has arrived in this very moment, before the timer that says so, is a result.
+void memory_transport::cancel_read() noexcept {
+    look_for_input();
+    if (!reading_) return;
+    read_request& request = *std::exchange(reading_, nullptr);
+    set_timer();
+    request.complete_cancelled();
+}
+
+void memory_transport::look_for_input() noexcept {
+    if (!reading_ || !try_read(*reading_)) return;
+    read_request& request = *std::exchange(reading_, nullptr);
+    set_timer();
+    request.complete(request.error());
+    wake_peer();
+}
+
+// Writing
+
+bool memory_transport::write(write_request& request) noexcept {
+    if (const std::error_code error = out().injected_write_error()) {
+        request.set_error(error);
+        return true;
+    }
+    out().begin_write();
+    if (work_off(request)) return true;
+    writing_ = &request;
+    set_timer();
+    return false;
+}
+
+// Takes what there is room for. True when the request has its answer.
+bool memory_transport::take(write_request& request) noexcept {
+    for (;;) {
+        while (request.count > 0 && request.pieces->size == 0) {
+            ++request.pieces;
+            --request.count;
+        }
+        if (request.count == 0) return true;
+        const time_point time = now();
+        if (out().writes_fail_from() <= time) {
+            request.set_error(out().writes_fail_with());
+            return true;
+        }
+        const_buffer& piece = *request.pieces;
+        const std::size_t size = out().room(piece.size);
+        if (size == 0) return false;
+        const char* const data = static_cast<const char*>(piece.data);
+        try {
+            out().add(data, size, time);
+        } catch (...) {
+            request.set_error(from_errno(ENOMEM));
+            return true;
+        }
+        piece = const_buffer(data + size, piece.size - size);
+        break_if_due();
+    }
+}
+
+// The peer's read may make room, and so on. What this tells others may come back here: it goes on by itself.
+bool memory_transport::work_off(write_request& request) noexcept {
+    working_ = true;
+    bool done = take(request);
+    for (;;) {
+        if (memory_transport* const other = connection_->ends[1 - which_]) other->look_again();
+        if (done || out().room(1) == 0) break;
+        done = take(request);
+    }
+    working_ = false;
+    look_for_input();  // the connection may have broken
+    return done;
+}
+
+void memory_transport::cancel_write() noexcept {
+    if (!writing_) return;
+    write_request& request = *std::exchange(writing_, nullptr);
+    set_timer();
+    request.complete_cancelled();
+}
+
+void memory_transport::go_on_writing() noexcept {
+    if (!writing_ || working_ || !work_off(*writing_)) return;
+    write_request& request = *std::exchange(writing_, nullptr);
+    request.complete(request.error());
+}
+
+// The end
+
+std::error_code memory_transport::shutdown_write() noexcept {
+    out().put_end(now());
+    wake_peer();
+    return {};
+}
+
+// One that waits to write has more to say than anybody will hear; who writes next has yet to be told.
+void memory_transport::close() noexcept {
+    if (!is_open()) return;
+    const time_point time = now();
+    const memory_transport* const other = connection_->ends[1 - which_];
+    const bool answers = !out().silent();
+    out().put_end(time);
+    in().stop_reading(answers, other && other->writing_, time);
+    end(errc::closed);
+}
+
+// A peer to which this is the second end learns of it when it writes.
+void memory_transport::abort(std::error_code reason) noexcept {
+    if (!is_open()) return;
+    const time_point time = now();
+    const int error = out().ended() ? EPIPE : ECONNRESET;
+    const time_point arrives = out().put_reset(from_errno(error), time);
+    in().stop_reading(false, false, time);
+    in().fail_writes(from_errno(error), arrives);
+    end(reason ? reason : make_error_code(errc::aborted));
+}
+
+void memory_transport::end(std::error_code why) noexcept {
+    retain();
+    set_closed();
+    read_request* const read = std::exchange(reading_, nullptr);
+    write_request* const write = std::exchange(writing_, nullptr);
+    set_timer();
+    if (read) read->complete(why);
+    if (write) write->complete(why);
+    wake_peer();
+    release();
+}
+
+void memory_transport::break_if_due() noexcept {
+    if (!out().breaks_here()) return;
+    const time_point time = now();
+    const std::error_code error = out().break_error();
+    out().set_broken();
+    in().fail_writes(error, out().put_reset(error, time));
+    in().break_off(error, time);
+    out().fail_writes(error, time);
+}
+
+// Whoever waits
+
+void memory_transport::wake_peer() const noexcept {
+    if (memory_transport* const other = connection_->ends[1 - which_]) other->look_again();
+}
+
+void memory_transport::expired() noexcept { look_again(); }
+
+// What has its answer may let go of this end.
+void memory_transport::look_again() noexcept {
+    retain();
+    look_for_input();
+    go_on_writing();
+    set_timer();
+    release();
+}
+
+// The reactor is not asked for anything while nobody waits for what takes time.
+void memory_transport::set_timer() noexcept {
+    time_point next = reading_ ? in().next_arrival() : time_point::max();
+    if (writing_) next = std::min(next, out().writes_fail_from());
+    if (next != time_point::max()) {
+        home().arm(*this, next);
+    } else if (armed()) {
+        home().disarm(*this);
+    }
+}
+
+}  // namespace detail
+
+memory_options::memory_options() : memory_options(memory_direction()) {}
+
+memory_options::memory_options(const memory_direction& both) : memory_options(both, both) {}
+
+memory_options::memory_options(memory_direction forth, memory_direction back)
+    : first_to_second(std::move(forth)),
+      second_to_first(std::move(back)),
+      first(address::from_path("memory-first")),
+      second(address::from_path("memory-second")) {}
+
+std::pair<stream, stream> memory_pair(reactor& home, const memory_options& options) {
+    auto connection = std::make_unique<detail::memory_connection>(options);
+    auto* const one = new detail::memory_transport(home, *connection, 0);
+    (void)connection.release();  // its ends keep it
+    stream first(*one);
+    auto* const other = new detail::memory_transport(home, one->connection(), 1);
+    stream second(*other);
+    one->break_if_due();
+    other->break_if_due();
+    return {std::move(first), std::move(second)};
+}
+
+std::pair<stream, stream> memory_pair(const memory_options& options) {
+    reactor* const here = reactor::current();
+    if (!here)
+        throw std::system_error(errc::wrong_thread,
+                                "a memory pair needs a reactor: none runs on this thread");
+    return memory_pair(*here, options);
+}
+
+}  // namespace bight::sim

@@ -1,0 +1,229 @@
+// Where a body of tests runs: on this machine, over each demultiplexer and family, and in simulated worlds.
+// The server's half and the client's half are two tasks: on one reactor, or on two simulated hosts.
+//
+//     TEST_CASE("what is promised") {
+//         test::stage on(GENERATE(from_range(test::places())));
+//         on.run_pair([&](bight::stream& peer) -> bight::task<> { … },    // the server's end
+//                     [&](bight::stream& peer) -> bight::task<> { … });   // the client's end
+//     }
+#pragma once
+
+#include "connections.hpp"
+#include "reactors.hpp"
+
+#include <bight/core/frame_pool.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/when_all.hpp>
+#include <bight/sim/world.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace test {
+
+struct place {
+    enum class kind : std::uint8_t { machine, one_host, two_hosts };
+
+    kind where = kind::machine;
+    test::family family = test::family::tcp;
+    bight::demultiplexer_kind demultiplexer = bight::demultiplexer_kind::automatic;  ///< machine
+    std::uint64_t seed = 0;
+    /// Simulated: everything that a network and a kernel may do and a program must not notice.
+    bool rough = false;
+
+    bool simulated() const { return where != kind::machine; }
+    std::string name() const {
+        const std::string over = Catch::StringMaker<test::family>::convert(family);
+        if (!simulated()) return std::string(name_of(demultiplexer)) + ", " + over;
+        return std::string(where == kind::one_host ? "one simulated host" : "two simulated hosts") +
+               (rough ? ", rough" : "") + ", seed " + std::to_string(seed) + ", " + over;
+    }
+};
+
+inline std::vector<place> places_of(const std::vector<family>& wanted) {
+    std::vector<place> all;
+    for (const family f : wanted) {
+        for (const auto kind : demultiplexers()) all.push_back({place::kind::machine, f, kind, 0, false});
+        for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+            const bool rough = seed > 2;
+            all.push_back({place::kind::one_host, f, {}, seed, rough});
+            if (f == family::tcp) all.push_back({place::kind::two_hosts, f, {}, seed, rough});
+        }
+    }
+    return all;
+}
+
+inline const std::vector<place>& places() {
+    static const std::vector<place> all = places_of(families());
+    return all;
+}
+inline const std::vector<place>& tcp_places() {
+    static const std::vector<place> all = places_of({family::tcp, family::tcp6});
+    return all;
+}
+inline const std::vector<place>& unix_places() {
+    static const std::vector<place> all = places_of({family::unix_path, family::unix_abstract});
+    return all;
+}
+
+/// One place, for one body. It checks that nothing is left in the end: frames, descriptors, sockets, untaken
+/// errors.
+class stage {
+  public:
+    explicit stage(place at) : place_(at) {
+        if (place_.simulated()) {
+            bight::sim::world_options options;
+            options.limit = std::chrono::hours(1);
+            begin_world(options);
+        } else {
+            machine_.emplace(place_.demultiplexer);
+        }
+    }
+    /// The same with options of the world; on the machine they do nothing.
+    stage(place at, const bight::sim::world_options& options) : place_(at) {
+        if (place_.simulated()) {
+            begin_world(options);
+        } else {
+            machine_.emplace(place_.demultiplexer);
+        }
+    }
+    stage(const stage&) = delete;
+    stage& operator=(const stage&) = delete;
+    ~stage() { finish(); }
+
+    const place& at() const { return place_; }
+    bool is_tcp() const { return test::is_tcp(place_.family); }
+
+    /// Where the server may listen; each call gives another.
+    std::string new_endpoint() {
+        if (place_.where == place::kind::two_hosts) return "tcp:0:interface=10.0.0.1";
+        return test::new_endpoint(place_.family, directory_);
+    }
+    const temporary_directory& directory() const { return directory_; }
+
+    /// More bytes than all buffers between the two ends take.
+    std::size_t more_than_buffers() const { return (place_.simulated() ? 1U : 16U) << 20; }
+
+    /// What takes "a moment": long enough for everything that is on its way to arrive.
+    bight::duration moment() const {
+        if (place_.simulated()) return std::chrono::seconds(3);
+        return std::chrono::milliseconds(10);
+    }
+    bight::task<> settle() const { co_await bight::sleep_for(moment()); }
+    /// Until what the other half does has made it so.
+    template <class Condition>
+    bight::task<> until(Condition holds) const {
+        while (!holds()) co_await bight::sleep_for(std::chrono::milliseconds(1));
+    }
+
+    /// Runs both halves to their ends.
+    template <class Server, class Client>
+    void run(Server server, Client client) {
+        INFO("in " << place_.name());
+        if (machine_) {
+            machine_->run([&]() -> bight::task<> {
+                auto halves = bight::when_all(server(), client());
+                co_await std::move(halves);
+            });
+            return;
+        }
+        server_->run(std::move(server));
+        client_->run(std::move(client));
+        world_->run();
+    }
+    /// One task that is both.
+    template <class Body>
+    void run(Body body) {
+        INFO("in " << place_.name());
+        if (machine_) {
+            machine_->run(std::move(body));
+            return;
+        }
+        server_->run(std::move(body));
+        world_->run();
+    }
+    /// Both halves with a stream each: the ends of one connection.
+    template <class Server, class Client>
+    void run_pair(Server server, Client client) {
+        std::string where;
+        auto serving = [&, server]() -> bight::task<> {
+            bight::listener l = bight::listen(new_endpoint());
+            where = endpoint_to(l.local());
+            bight::stream peer = co_await l.accept();
+            l.close();
+            co_await server(peer);
+        };
+        auto connecting = [&, client]() -> bight::task<> {
+            co_await until([&] { return !where.empty(); });
+            bight::stream peer = co_await bight::connect(where);
+            co_await client(peer);
+        };
+        run(std::move(serving), std::move(connecting));
+    }
+
+    std::vector<std::string> take_errors() {
+        return machine_ ? machine_->take_errors() : std::exchange(errors_, {});
+    }
+    std::vector<std::string> take_log() { return machine_ ? machine_->take_log() : std::exchange(log_, {}); }
+    /// Null on the machine.
+    bight::sim::world* world() { return world_ ? &*world_ : nullptr; }
+
+    void finish() {
+        if (machine_) machine_->finish();
+        if (!world_) return;
+        INFO("in " << place_.name());
+        CHECK(server_->sockets() == 0);
+        CHECK(client_->sockets() == 0);
+        world_.reset();
+        bight::set_error_handler(nullptr);
+        bight::set_log_handler(nullptr);
+        CHECK(bight::detail::live_frames() == frames_before_);
+        CHECK(errors_ == std::vector<std::string>{});
+    }
+
+  private:
+    void begin_world(bight::sim::world_options options) {
+        using bight::sim::fault;
+        if (place_.rough) {
+            options.faults.set(fault::short_read, 0.3).set(fault::small_segment, 0.3);
+            options.faults.set(fault::slow_completion, 0.1).set(fault::late_cancel, 0.3);
+            options.faults.set(fault::slow_packet, 0.05);
+        }
+        bight::set_error_handler(
+            [](const bight::error_report& report, void* self) {
+                static_cast<stage*>(self)->errors_.push_back(std::string(report.task) + ": " +
+                                                             report.to_string());
+            },
+            this);
+        bight::set_log_handler([](bight::log_level, std::string_view message,
+                                  void* self) { static_cast<stage*>(self)->log_.emplace_back(message); },
+                               this);
+        frames_before_ = bight::detail::live_frames();
+        world_.emplace(place_.seed, options);
+        server_ = &world_->add("server", "10.0.0.1");
+        client_ = place_.where == place::kind::two_hosts ? &world_->add("client", "10.0.0.2") : server_;
+    }
+
+    place place_;
+    temporary_directory directory_;
+    long frames_before_ = 0;
+    std::vector<std::string> errors_;
+    std::vector<std::string> log_;
+    std::optional<reactor_fixture> machine_;
+    std::optional<bight::sim::world> world_;
+    bight::sim::host* server_ = nullptr;
+    bight::sim::host* client_ = nullptr;
+};
+
+}  // namespace test
+
+template <>
+struct Catch::StringMaker<test::place> {
+    static std::string convert(const test::place& p) { return p.name(); }
+};

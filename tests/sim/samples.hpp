@@ -10,13 +10,16 @@
 #include <map>
 #include <string>
 
-// g++ minds coroutines of unnamed lambdas in a file that is included.
+// They are in a file that is included, where g++ minds coroutines of unnamed lambdas; and no test uses them
+// all.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wsubobject-linkage"
 #endif
+#pragma GCC diagnostic ignored "-Wunused-function"
 
-// Each has names of its own, and a main that nobody calls here.
+// Each has names of its own, and a main that nobody calls here. Several files of a program may have them.
 #define main unused_main
+namespace {
 namespace chat_sample {
 #include "../../samples/chat.cpp"  // NOLINT(bugprone-suspicious-include)
 }
@@ -26,4 +29,5 @@ namespace broadcast_sample {
 namespace broadcast_client_sample {
 #include "../../samples/broadcast_client.cpp"  // NOLINT(bugprone-suspicious-include)
 }
+}  // namespace
 #undef main

@@ -3,16 +3,16 @@
 
 #include "samples.hpp"
 
-namespace storms {
+namespace {
 
-inline bight::task<> chat_server() {
+bight::task<> chat_server() {
     chat_sample::room room;
     co_await bight::serve("tcp:8123", chat_sample::chat, std::ref(room));
 }
 
-inline bight::task<> broadcast_server() {
+bight::task<> broadcast_server() {
     broadcast_sample::hall hall;
     co_await bight::serve("tcp:8006", broadcast_sample::broadcast, std::ref(hall));
 }
 
-}  // namespace storms
+}  // namespace

@@ -36,8 +36,8 @@ int main(int count, char** arguments) {
     options.first_seed = number(count, arguments, 2, 1);
     options.world = storms::options();
     options.directory = ".";
-    explore("chat", storms::chat, storms::chat_server, options);
-    explore("broadcast", storms::broadcast, storms::broadcast_server, options);
+    explore("chat", storms::chat, chat_server, options);
+    explore("broadcast", storms::broadcast, broadcast_server, options);
     std::printf("%llu passed, %d failed\n", passed, failed);
     return failed > 0;
 }

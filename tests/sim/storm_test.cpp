@@ -35,12 +35,12 @@ void check_found(bight::task<> (*server)()) {
 }  // namespace
 
 TEST_CASE("the chat sample keeps its promises in a storm") {
-    const auto result = explore(storms::chat, storms::chat_server, 60, false);
+    const auto result = explore(storms::chat, chat_server, 60, false);
     CHECK(result.ok());
 }
 
 TEST_CASE("the broadcast sample keeps its promises in a storm") {
-    const auto result = explore(storms::broadcast, storms::broadcast_server, 60, false);
+    const auto result = explore(storms::broadcast, broadcast_server, 60, false);
     CHECK(result.ok());
 }
 

@@ -72,6 +72,10 @@ void size_buffers(world_state& w, socket& s) {
 }
 
 void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
+    if (w.connections.size() >= w.connections_looked_at) {  // those that are gone are forgotten now and then
+        std::erase_if(w.connections, [](const std::weak_ptr<socket>& c) { return c.expired(); });
+        w.connections_looked_at = 2 * w.connections.size() + 64;
+    }
     w.connections.push_back(a);
     a->link = b->link = ++w.last_link;
     a->peer = b;
@@ -91,16 +95,16 @@ bool is_unix(const socket& s) noexcept { return s.family == AF_UNIX; }
 // How many connections a listener keeps that nobody has accepted: one more than was asked for, as in Linux.
 bool is_full(const socket& listener) noexcept { return listener.backlog.size() > listener.backlog_limit; }
 
-// A port for the end of a connection that was not given any.
+// A port for the end of a connection that was not given any; 0 when all are in use.
 std::uint16_t free_port(host_state& h) {
-    for (;;) {
-        const std::uint16_t port = h.next_port++;
-        if (h.next_port == 0) h.next_port = 32768;
+    for (int tried = 0; tried < 32768; ++tried) {
+        const std::uint16_t port = h.next_ephemeral_port();
         const bool taken = std::any_of(h.open.begin(), h.open.end(), [port](const auto& entry) {
             return entry.second->local.port() == port;
         });
         if (!taken) return port;
     }
+    return 0;
 }
 
 void attempt(world_state& w, const socket_ptr& s, host_state& to);
@@ -265,7 +269,9 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
                                : wanted.starts_with("127.") ? "127.0.0.1"
                                : here                       ? wanted
                                                             : from.ip;
-        s->local = address::from_ip(ip, free_port(from));
+        const std::uint16_t port = free_port(from);
+        if (port == 0) return -EADDRNOTAVAIL;
+        s->local = address::from_ip(ip, port);
     }
     s->is = socket::stage::connecting;
     s->attempts = 0;

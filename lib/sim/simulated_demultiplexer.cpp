@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -210,7 +209,7 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
     } else {
         size = std::min(size, op.memory.size);
     }
-    std::memcpy(into, s.incoming.data(), size);
+    std::copy_n(s.incoming.data(), size, into);
     s.incoming.erase(0, size);
     op.result = static_cast<int>(size);
     taken(host_.world, s);

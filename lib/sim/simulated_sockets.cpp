@@ -81,9 +81,10 @@ int simulated_sockets::bind(int fd, const address& to) noexcept {
     if (!any_address(to) && ip != host_.ip && !ip.starts_with("127.") && ip != "::1") return -EADDRNOTAVAIL;
     address wanted = to;
     if (to.port() == 0) {
+        int tried = 0;
         do {
-            wanted = address::from_ip(ip, host_.next_port++);
-            if (host_.next_port == 0) host_.next_port = 32768;
+            if (++tried > 32768) return -EADDRINUSE;  // as ip(7) has it
+            wanted = address::from_ip(ip, host_.next_ephemeral_port());
         } while (taken(*s, wanted));
     } else if (taken(*s, to)) {
         return -EADDRINUSE;

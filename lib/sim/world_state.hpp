@@ -65,6 +65,11 @@ struct host_state final : bight::detail::environment {
     std::map<std::string, std::weak_ptr<socket>> files;  ///< of Unix sockets
     int next_descriptor;
     std::uint16_t next_port = 32768;
+    std::uint16_t next_ephemeral_port() noexcept {
+        const std::uint16_t port = next_port++;
+        if (next_port == 0) next_port = 32768;
+        return port;
+    }
     std::vector<std::unique_ptr<program>> at_boot;
     std::vector<std::unique_ptr<program>> once;
     std::size_t running = 0;  ///< of `once`
@@ -103,6 +108,7 @@ struct world_state {
     std::map<std::pair<std::size_t, std::size_t>, link_state> links;  ///< by the hosts' indices
     /// One end of each, so that they can be taken apart in the end.
     std::vector<std::weak_ptr<socket>> connections;
+    std::size_t connections_looked_at = 64;
     trace happened;
     duration arriving_since{};  ///< when the packet that arrives now was sent
     std::array<std::uint64_t, fault_kinds> fault_counts{};

@@ -126,8 +126,9 @@ task<> stormy_client(scene& s) {
 }
 
 task<> until(const int& count, int wanted, std::string what) {
-    for (int i = 0; count < wanted; ++i) {
-        if (i == 20 * 60 * 10) throw broken("ten minutes of good weather, and still not " + what);
+    int looks = 0;
+    while (count < wanted) {
+        if (++looks == 20 * 60 * 10) throw broken("ten minutes of good weather, and still not " + what);
         co_await bight::sleep_for(50ms);
     }
 }

@@ -77,8 +77,9 @@ struct scene {
 
 // The clients are on hosts of their own: what they share they look at now and then.
 task<> until(const int& count, int wanted, std::string what) {
-    for (int i = 0; count < wanted; ++i) {
-        if (i == 20 * 60 * 20) throw broken("twenty minutes of good weather, and still not " + what);
+    int looks = 0;
+    while (count < wanted) {
+        if (++looks == 20 * 60 * 20) throw broken("twenty minutes of good weather, and still not " + what);
         co_await bight::sleep_for(50ms);
     }
 }

@@ -326,6 +326,27 @@ TEST_CASE("a test that does not do the same twice is reported as such") {
     }
 }
 
+TEST_CASE("an exit is a failure, too") {
+    const auto result = sim::explore(
+        [](sim::world& w) {
+            if (w.seed() == 3) ::_exit(0);
+        },
+        quiet(10));
+    REQUIRE_FALSE(result.ok());
+    CHECK(result.failure->seed == 3);
+    CHECK(result.failure->kind == sim::failure_kind::crash);
+    CHECK(contains(result.failure->what, "status 0"));
+}
+
+// ThreadSanitizer puts signals off until the program makes a call that it intercepts: too late for one that
+// aborts, or that turns for ever.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WITHOUT_SIGNALS
+#endif
+#endif
+#ifndef WITHOUT_SIGNALS
+
 TEST_CASE("a crash is a failure of the seed that ran, and is shrunk as any other") {
     auto options = quiet(300);
     options.world.faults = noise().set(sim::fault::slow_name, 0.02);
@@ -346,21 +367,9 @@ TEST_CASE("a crash is a failure of the seed that ran, and is shrunk as any other
     CHECK(contains(f.tasks, "host server"));
 }
 
-TEST_CASE("an exit is a failure, too") {
-    const auto result = sim::explore(
-        [](sim::world& w) {
-            if (w.seed() == 3) ::_exit(0);
-        },
-        quiet(10));
-    REQUIRE_FALSE(result.ok());
-    CHECK(result.failure->seed == 3);
-    CHECK(result.failure->kind == sim::failure_kind::crash);
-    CHECK(contains(result.failure->what, "status 0"));
-}
-
 TEST_CASE("a test that never ends is a failure of its seed") {
     auto options = quiet(20);
-    options.limit_for_each = 300ms;
+    options.limit_for_each = 1s;
     const auto result = sim::explore(
         [](sim::world& w) {
             w.add("client").run([&w]() -> task<> {
@@ -379,6 +388,8 @@ TEST_CASE("a test that never ends is a failure of its seed") {
     CHECK(contains(f.tasks, "running"));
     CHECK(contains(f.tasks, "explore_test.cpp"));
 }
+
+#endif
 
 TEST_CASE("a task that nobody frees is a failure") {
     const auto result = sim::explore(

@@ -74,9 +74,14 @@ symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer) && {
 passed=0
 failed=0
 
+# What failed, to be said again at the end: by then it has scrolled away.
+mkdir -p "$root/build"
+failures=$root/build/failures.log
+: >"$failures"
+
 fail() {
     failed=$((failed + 1))
-    echo "FAILED: $*"
+    echo "FAILED: $*" | tee -a "$failures"
 }
 
 # Prints "PASSED FAILED", in test cases, of Meson's log of a run: one line of JSON for each test. A program that
@@ -110,6 +115,23 @@ count_cases() {
         }
         END { print all_good + 0, all_bad + 0 }
     ' "$1"
+}
+
+# print_failed LABEL LOG: the end of what each failed program printed, of the same log.
+print_failed() {
+    awk -v label="$1" '
+        !/"result": "OK"/ && !/"result": "SKIP"/ {
+            match($0, /"name": "[^"]*"/)
+            print "FAILED: " label ": " substr($0, RSTART + 9, RLENGTH - 10)
+            output = ""
+            if (match($0, /"stdout": "([^"\\]|\\.)*"/)) output = substr($0, RSTART + 11, RLENGTH - 12)
+            if (match($0, /"stderr": "([^"\\]|\\.)*"/)) output = output "\\n" substr($0, RSTART + 11, RLENGTH - 12)
+            gsub(/\\t/, "\t", output)
+            gsub(/\\"/, "\"", output)
+            lines = split(output, line, /\\n/)
+            for (i = lines > 60 ? lines - 59 : 1; i <= lines; i++) print line[i]
+        }
+    ' "$2"
 }
 
 # The names of the tests of build directory $1 that were asked for.
@@ -148,7 +170,6 @@ build() {
     directory=$root/build/$name
     log=$root/build/$name.log
     echo "== $name: building with $compiler"
-    mkdir -p "$root/build"
     if ! command -v "$compiler" >/dev/null; then
         fail "$name: there is no $compiler"
         return 1
@@ -190,6 +211,7 @@ run() {
         fail "$label: no test ran"
         return
     fi
+    print_failed "$label" "$results" >>"$failures"
     # shellcheck disable=SC2046 # two numbers
     set -- $(count_cases "$results")
     passed=$((passed + $1))
@@ -247,5 +269,9 @@ if [ $matrix = full ]; then
     build_and_run clang-optimized "$clangxx" -Dbuildtype=release
 fi
 
+if [ -s "$failures" ]; then
+    echo "== what failed"
+    cat "$failures"
+fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

@@ -247,13 +247,15 @@ if build gcc "$gxx" -Dbuildtype=debug -Dbenchmarks=enabled; then
     if [ $matrix != quick ] && [ -z "$words" ]; then use_from_outside gcc "$gxx"; fi
 fi
 if [ $matrix != quick ]; then
-    build_and_run clang "$clangxx" -Dbuildtype=debug -Doptimization=1
+    # Lines are all that a report shows.
+    build_and_run clang "$clangxx" -Dbuildtype=debug -Doptimization=1 -Dcpp_args=-gline-tables-only
     timeouts=3
     # UBSan's check of vptrs opens a pipe, and takes an object for broken when the process is out of descriptors, as
     # some tests want it.
     build_and_run asan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dcpp_args=-fno-sanitize=vptr
-    build_and_run tsan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false
+        "-Dcpp_args=-gline-tables-only -fno-sanitize=vptr"
+    build_and_run tsan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false \
+        -Dcpp_args=-gline-tables-only
     timeouts=1
 fi
 if [ $matrix = full ]; then

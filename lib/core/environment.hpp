@@ -32,6 +32,10 @@ class environment {
 
     virtual std::unique_ptr<demultiplexer> make_demultiplexer(reactor& home) = 0;
     virtual virtual_clock& time() noexcept = 0;
+    /// Timers are due: true when they do not fire yet, but at timers_from().
+    virtual bool delays_timers() noexcept { return false; }
+    /// Before this moment no timer fires.
+    virtual time_point timers_from() const noexcept { return time_point::min(); }
     virtual std::uint64_t random() noexcept = 0;
     virtual std::chrono::system_clock::time_point wall_time() noexcept = 0;
     /// All addresses of `host`. Throws std::system_error.

@@ -312,10 +312,10 @@ void reactor::sleep_in_virtual_time(duration limit) {
     const auto nothing_came = [this] { return ready_.empty() && state_->posted.empty(); };
     virtual_clock& time = *state_->virtual_time;
     demultiplexer_->wait(duration::zero());
-    if (!nothing_came() || limit <= duration::zero() || timers_.next_deadline() <= time.now()) return;
+    if (!nothing_came() || limit <= duration::zero() || next_deadline() <= time.now()) return;
     if (state_->leaving && demultiplexer_->idle()) return;
     const bool kernel_is_asked = !demultiplexer_->simulated() && demultiplexer_->has_pending();
-    const time_point next = std::min(timers_.next_deadline(), demultiplexer_->next_event());
+    const time_point next = std::min(next_deadline(), demultiplexer_->next_event());
     if (outside_ == 0 && time.automatic() && next != time_point::max()) {
         if (kernel_is_asked && time.patience() > duration::zero()) {
             sleep(time.patience());
@@ -330,7 +330,15 @@ void reactor::sleep_in_virtual_time(duration limit) {
     }
 }
 
+time_point reactor::next_deadline() const noexcept {
+    const time_point next = timers_.next_deadline();
+    return state_->surroundings ? std::max(next, state_->surroundings->timers_from()) : next;
+}
+
 void reactor::fire_timers() {
+    if (state_->surroundings && timers_.next_deadline() <= turn_time_ &&
+        state_->surroundings->delays_timers())
+        return;
     const std::uint64_t mark = timers_.mark();
     while (timer* due = timers_.pop_due(turn_time_, mark)) due->expired();
 }

@@ -46,7 +46,8 @@ class socket_transport final : public transport, private descriptor, public pool
       private:
         // What a socket that became ready goes through most: the general path, in one piece.
         void run() noexcept override {
-            if (!settled && kind == operation_kind::receive && transport_.demux) {
+            if (!settled && kind == operation_kind::receive && transport_.demux &&
+                transport_.demux->tries_first()) {
                 transport_.receive_now();
             } else {
                 operation::run();

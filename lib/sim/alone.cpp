@@ -32,6 +32,8 @@ class alone final : public bight::detail::environment {
         return host_.make_demultiplexer(home);
     }
     virtual_clock& time() noexcept override { return world_.clock; }
+    bool delays_timers() noexcept override { return host_.delays_timers(); }
+    time_point timers_from() const noexcept override { return host_.timers_from(); }
     std::uint64_t random() noexcept override { return host_.random(); }
     std::chrono::system_clock::time_point wall_time() noexcept override { return host_.wall_time(); }
     task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override {

@@ -128,7 +128,7 @@ void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
     const socket_ptr listener = find_listener(w, at, s->remote);
     if (!listener || w.happens(fault::refused_connect, at)) {
         w.record_arrival("refuse", s->home, &at, 0, 0, s->remote.to_string());
-        w.send(at, *s->home, 0, {}, [&w, s, &at] { answered(w, s, at, ECONNREFUSED); });
+        w.send(at, *s->home, 0, 0, {}, [&w, s, &at] { answered(w, s, at, ECONNREFUSED); });
         return;
     }
     if (is_full(*listener)) {  // it is tried again
@@ -145,7 +145,7 @@ void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
     w.record_arrival("connect", s->home, &at, s->link, 0, s->remote.to_string());
     listener->backlog.push_back(accepted);
     tell_reader(*listener);
-    accepted->last_arrival = w.send(at, *s->home, 0, {}, [&w, s, &at] { answered(w, s, at, 0); });
+    accepted->last_arrival = w.send(at, *s->home, s->link, 0, {}, [&w, s, &at] { answered(w, s, at, 0); });
 }
 
 void attempt(world_state& w, const socket_ptr& s, host_state& to) {
@@ -158,7 +158,7 @@ void attempt(world_state& w, const socket_ptr& s, host_state& to) {
     const duration until_the_next = std::chrono::seconds(1) * (1 << s->attempts);
     ++s->attempts;
     if (!s->peer && !w.happens(fault::lost_connect, *s->home)) {
-        w.send(*s->home, to, 0, {}, [&w, s, &to] { attempt_arrives(w, s, to); });
+        w.send(*s->home, to, 0, 0, {}, [&w, s, &to] { attempt_arrives(w, s, to); });
     }
     w.events.at(saturating_add(w.clock.now(), until_the_next), [&w, s, &to] { attempt(w, s, to); });
 }
@@ -175,7 +175,7 @@ void reset_arrives(world_state& w, const socket_ptr& from, const socket_ptr& to)
 // not overtake what was sent before.
 void refuse_segment(world_state& w, const socket_ptr& sender, const socket_ptr& to) {
     if (to->is == socket::stage::connected) fail(*to, 0);
-    to->last_arrival = w.send(*to->home, *sender->home, 0, to->last_arrival,
+    to->last_arrival = w.send(*to->home, *sender->home, to->link, 0, to->last_arrival,
                               [&w, sender, to] { reset_arrives(w, to, sender); });
 }
 
@@ -191,7 +191,7 @@ void segment_arrives(world_state& w, const socket_ptr& sender, const socket_ptr&
     to->incoming += bytes;
     if (w.happens(fault::reset, *to->home, to->link)) {
         fail(*to, ECONNRESET);
-        w.send(*to->home, *sender->home, 0, to->last_arrival,
+        w.send(*to->home, *sender->home, to->link, 0, to->last_arrival,
                [&w, to, sender] { reset_arrives(w, to, sender); });
         return;
     }
@@ -344,7 +344,7 @@ void pump(world_state& w, const socket_ptr& s) {
             });
             continue;
         }
-        s->last_arrival = w.send(*s->home, *to->home, size, s->last_arrival,
+        s->last_arrival = w.send(*s->home, *to->home, s->link, size, s->last_arrival,
                                  [&w, s, to, bytes = std::move(bytes)] { segment_arrives(w, s, to, bytes); });
     }
     s->outgoing.erase(0, sent);
@@ -352,7 +352,7 @@ void pump(world_state& w, const socket_ptr& s) {
         s->end_sent = true;
         if (!s->silent) {
             s->last_arrival =
-                w.send(*s->home, *to->home, 0, s->last_arrival, [&w, to] { end_arrives(w, to); });
+                w.send(*s->home, *to->home, s->link, 0, s->last_arrival, [&w, to] { end_arrives(w, to); });
         }
         part_if_done(s);
     }
@@ -427,7 +427,7 @@ void reset(world_state& w, const socket_ptr& s, int error) {
         if (to->is == socket::stage::connected) fail(*to, error != 0 ? error : ECONNRESET);
         return;
     }
-    w.send(*s->home, *to->home, 0, s->last_arrival, [&w, s, to] { reset_arrives(w, s, to); });
+    w.send(*s->home, *to->home, s->link, 0, s->last_arrival, [&w, s, to] { reset_arrives(w, s, to); });
 }
 
 void vanish(socket& s) noexcept {

@@ -8,7 +8,9 @@
 #include <bight/sim/allocation_fault.hpp>
 
 #include <netdb.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <string>
@@ -57,6 +59,17 @@ std::unique_ptr<bight::detail::demultiplexer> host_state::make_demultiplexer(big
 }
 
 virtual_clock& host_state::time() noexcept { return world.clock; }
+
+bool host_state::delays_timers() noexcept {
+    const not_failing machinery;
+    if (timers_late_until > world.clock.now()) return true;
+    const bool were_late = std::exchange(timers_late_until, {}) != time_point{};
+    if (were_late || !world.happens(fault::late_timers, *this)) return false;
+    const std::chrono::microseconds late(world.for_faults.between(1, 20'000));
+    timers_late_until = saturating_add(world.clock.now(), late);
+    return true;
+}
+
 std::uint64_t host_state::random() noexcept { return world.for_programs.next(); }
 
 std::chrono::system_clock::time_point host_state::wall_time() noexcept {
@@ -70,16 +83,21 @@ task<std::vector<address>> host_state::look_up(std::string host, std::uint16_t p
     if (world.happens(fault::slow_name, *this))
         takes = microseconds(world.for_faults.between(5000, 20'000'000));
     co_await sleep_for(takes);
-    const host_state* found = nullptr;
-    for (const host_state* h : world.states) {
-        if (h->name == host) found = h;
+    std::vector<std::string> found;
+    if (const auto set = world.names.find(host); set != world.names.end()) {
+        found = set->second;
+    } else {
+        for (const host_state* h : world.states) {
+            if (h->name == host) found = {h->ip};
+        }
     }
-    const bool fails = world.happens(fault::unknown_name, *this);
     world.record("look up", this, nullptr, 0, 0, host);
-    if (!found || fails || only_ipv6)
+    const bool fails = world.happens(fault::unknown_name, *this);
+    if (found.empty() || fails || only_ipv6)
         throw std::system_error(EAI_NONAME, bight::detail::resolver_category(), "look-up of " + host);
+    if (world.happens(fault::stale_name, *this)) found = {"192.0.2.1"};  // of RFC 5737: no host has it
     std::vector<address> addresses;
-    addresses.push_back(address::from_ip(found->ip, port));
+    for (const std::string& one : found) addresses.push_back(address::from_ip(one, port));
     co_return addresses;
 }
 
@@ -132,7 +150,14 @@ void host_state::crash() {
     files.clear();
     running = 0;
     up = false;
-    paused_until = {};
+    paused_until = timers_late_until = {};
+}
+
+void host_state::lose_power_for(duration d) {
+    crash();
+    world.events.at(saturating_add(world.clock.now(), d), [this, boots_before = boots] {
+        if (!up && boots == boots_before) handle->restart();
+    });
 }
 
 std::shared_ptr<socket> host_state::find(int fd) const noexcept {
@@ -157,7 +182,12 @@ host::~host() = default;
 const std::string& host::name() const noexcept { return state_->name; }
 const std::string& host::ip() const noexcept { return state_->ip; }
 bool host::is_up() const noexcept { return state_->up; }
-std::size_t host::sockets() const noexcept { return state_->open.size(); }
+std::size_t host::sockets() const noexcept {
+    // A listener keeps a descriptor in reserve, of no family.
+    return static_cast<std::size_t>(
+        std::count_if(state_->open.begin(), state_->open.end(),
+                      [](const auto& s) { return s.second->family != AF_UNSPEC; }));
+}
 bight::reactor& host::reactor() noexcept { return *state_->runs; }
 
 void host::add(std::unique_ptr<program> p, bool boots) {
@@ -178,7 +208,11 @@ void host::restart() {
 
 void host::pause(duration d) {
     state_->paused_until = saturating_add(state_->world.clock.now(), d);
-    state_->world.record_span("pause", state_.get(), state_->paused_until);
+    state_->world.record_span("pause", state_.get(), nullptr, state_->paused_until);
+}
+
+void host::set_date(std::chrono::system_clock::time_point now) noexcept {
+    state_->wall_offset += now - state_->wall_time();
 }
 
 }  // namespace bight::sim

@@ -70,7 +70,7 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
     if (late) {
         finish_late(op);
     } else {
-        place_of(op) = &op;
+        park(op);
     }
     return false;
 }
@@ -102,9 +102,38 @@ bool simulated_demultiplexer::cancel(operation& op) noexcept {
     return true;
 }
 
+// One that was tried for nothing, unless what it waits for has come by now.
 bool simulated_demultiplexer::settle(operation& op) noexcept {
-    op.result = -ECANCELED;  // only what was never settled comes here, and nothing is
-    return true;
+    const not_failing machinery;
+    if (try_now(op)) return true;
+    if (op.cancel_asked || host_.dying) {
+        op.result = -ECANCELED;
+        return true;
+    }
+    place_of(op) = &op;
+    return false;
+}
+
+void simulated_demultiplexer::park(operation& op) {
+    place_of(op) = &op;
+    if (host_.world.happens(fault::false_readiness, host_)) {
+        try_for_nothing_soon(op, static_cast<int>(host_.world.for_faults.between(1, 8)));
+    }
+}
+
+void simulated_demultiplexer::try_for_nothing_soon(operation& op, int times) {
+    // By then it may be another operation that waits there: for that one it is as good.
+    const duration pause = std::chrono::microseconds(20);
+    host_.world.events.at(saturating_add(host_.world.clock.now(), pause),
+                          [&host = host_, this, fd = op.on->fd, reading = reads(op.kind), times] {
+                              const auto s = host.demux == this ? host.find(fd) : nullptr;
+                              if (!s || !s->watched) return;
+                              operation* const tried =
+                                  std::exchange(reading ? s->watched->reading : s->watched->writing, nullptr);
+                              if (!tried) return;
+                              if (times > 1) try_for_nothing_soon(*tried, times - 1);
+                              home_.schedule(*tried);
+                          });
 }
 
 void simulated_demultiplexer::wait(duration) {
@@ -198,7 +227,8 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
     }
     char* into = static_cast<char*>(op.memory.data);
     if (op.kind == operation_kind::receive) {
-        bight::detail::block_pool::block* const block = blocks_->take();
+        const bool none = host_.world.happens(fault::no_memory, host_, s.link);
+        bight::detail::block_pool::block* const block = none ? nullptr : blocks_->take();
         if (!block) {
             op.result = -ENOMEM;
             return true;
@@ -233,10 +263,16 @@ bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const 
     }
     op.underway = true;
     while (op.piece_count > 0) {
-        const std::size_t size = std::min(op.pieces->size, room(*s));
+        std::size_t size = std::min(op.pieces->size, room(*s));
         if (size == 0) return false;
+        const bool in_part = size > 1 && host_.world.happens(fault::short_write, host_, s->link);
+        if (in_part) size = static_cast<std::size_t>(host_.world.for_faults.between(1, size - 1));
         give(host_.world, s, {static_cast<const char*>(op.pieces->data), size});
         op.advance(size);
+        if (!in_part) continue;
+        const duration rest = std::chrono::microseconds(host_.world.for_faults.between(1, 1000));
+        host_.world.events.at(saturating_add(host_.world.clock.now(), rest), [s] { tell_writer(*s); });
+        return false;
     }
     return true;
 }

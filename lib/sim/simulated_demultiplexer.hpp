@@ -45,6 +45,9 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool try_connect(bight::detail::connect_operation& op, const std::shared_ptr<socket>& s);
     void finish(bight::detail::operation& op) noexcept;
     void finish_late(bight::detail::operation& op);
+    /// It waits, in its place; now and then it is tried for nothing.
+    void park(bight::detail::operation& op);
+    void try_for_nothing_soon(bight::detail::operation& op, int times);
 
     host_state& host_;
     bight::reactor& home_;

@@ -85,13 +85,18 @@ std::string trace::to_json_lines() const {
     return out;
 }
 
-std::uint64_t trace::digest() const noexcept {
+std::uint64_t trace::digest() const noexcept { return digest_of(events_.size()); }
+
+// Of the first so many events, of those before them, and of the hosts.
+std::uint64_t trace::digest_of(std::size_t count) const noexcept {
     hasher hash;
+    hash.word(digest_of_forgotten_);
     for (const host_name& h : hosts_) {
         hash.text(h.name);
         hash.text(h.ip);
     }
-    for (const stored_event& e : events_) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const stored_event& e = events_[i];
         hash.word(static_cast<std::uint64_t>(e.at));
         hash.word(static_cast<std::uint64_t>(e.sent));
         hash.word(static_cast<std::uint64_t>(e.until));
@@ -101,8 +106,23 @@ std::uint64_t trace::digest() const noexcept {
         hash.text(e.what);
         hash.word(e.text_size);
     }
-    hash.text(texts_);
+    const std::size_t end = count < events_.size() ? events_[count].text_begin : texts_.size();
+    hash.text(std::string_view(texts_).substr(0, end));
     return hash.state();
+}
+
+void trace::forget_half() {
+    const std::size_t kept = most_ / 2;
+    const std::size_t count = events_.size() - kept;
+    digest_of_forgotten_ = digest_of(count);
+    forgotten_ += count - (forgotten_ > 0 ? 1 : 0);  // the one that says so goes, too
+    const std::int64_t until = events_[count - 1].at;
+    const std::size_t texts = kept > 0 ? events_[count].text_begin : texts_.size();
+    texts_.erase(0, texts);
+    events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(count - 1));
+    for (stored_event& e : events_) e.text_begin -= std::min(texts, e.text_begin);
+    constexpr std::int64_t never = -1;
+    events_.front() = {until, never, never, 0, forgotten_, "forgotten", 0, 0, no_host, no_host};
 }
 
 trace::host_number trace::add_host(std::string_view name, std::string_view ip) {
@@ -125,6 +145,7 @@ void trace::add(const trace_event& e) {
 }
 
 void trace::add(const trace_event& e, host_number from, host_number to) {
+    if (most_ > 0 && events_.size() >= std::max<std::size_t>(most_, 3)) forget_half();
     const std::string_view text = e.text.substr(0, std::numeric_limits<std::uint32_t>::max());
     events_.push_back({nanoseconds_of(e.at), nanoseconds_of(e.sent), nanoseconds_of(e.until), e.link, e.bytes,
                        e.what, texts_.size(), static_cast<std::uint32_t>(text.size()), from, to});
@@ -134,6 +155,7 @@ void trace::add(const trace_event& e, host_number from, host_number to) {
 void trace::clear() noexcept {
     events_.clear();
     texts_.clear();
+    forgotten_ = digest_of_forgotten_ = 0;
 }
 
 trace_event trace::event(std::size_t index) const noexcept {

@@ -38,18 +38,18 @@ const kindOf = {
   "time out": "connections",
   fault: "faults",
   crash: "hosts", restart: "hosts", pause: "hosts", cut: "hosts", mend: "hosts", heal: "hosts", "not simulated": "hosts",
-  note: "notes",
+  note: "notes", forgotten: "notes",
 };
 const kindNames = {data: "Data", connections: "Connections", faults: "Faults", hosts: "Hosts and links", notes: "Notes", other: "Other"};
 
 // Faults that make programs fail, not only wait or do things by halves.
-const graveFaults = new Set(["reset", "silence", "no_buffers", "accept_error", "refused_connect", "lost_connect", "unknown_name", "pause"]);
+const graveFaults = new Set(["reset", "silence", "no_buffers", "accept_error", "refused_connect", "lost_connect", "no_memory", "unknown_name", "stale_name", "pause", "crash"]);
 const graveEvents = new Set(["reset", "abort", "refuse", "refused", "lose", "drop", "time out", "crash", "cut", "not simulated"]);
 
 // What it is in the picture; what lasts is in `spans`.
 function signOf(e) {
   if (e.arrow) return "arrow";
-  if (e.what === "fault") return e.place < 0 || e.text === "pause" ? "none" : "fault";
+  if (e.what === "fault") return e.place < 0 || ["pause", "crash", "cut"].includes(e.text) ? "none" : "fault";
   if (e.place < 0) return "flag";
   return e.what === "pause" || e.what === "cut" || e.what === "mend" ? "none" : "mark";
 }
@@ -101,7 +101,7 @@ const spans = [];
       case "cut": {
         const back = cuts.get(e.to + " " + e.from);
         if (back && back.begin === e.at) { back.both = true; cuts.set(e.from + " " + e.to, back); break; }
-        begin(cuts, e.from + " " + e.to, {kind: "cut", e, host: e.from, to: e.to, begin: e.at, end: Infinity, both: false});
+        begin(cuts, e.from + " " + e.to, {kind: "cut", e, host: e.from, to: e.to, begin: e.at, end: e.until >= 0 ? e.until : Infinity, both: false});
         break;
       }
       case "mend": end(cuts, e.from + " " + e.to, e.at); end(cuts, e.to + " " + e.from, e.at); break;

@@ -18,15 +18,23 @@ world::world(std::uint64_t seed, world_options options)
     : state_(std::make_unique<world_state>(seed, std::move(options))) {}
 world::~world() = default;
 
+namespace {
+
+void must_be_ipv4(const std::string& ip, const char* what) {
+    bight::address parsed;
+    if (bight::address::parse_ip(ip, 0, parsed) && parsed.family() == bight::address::family_type::ipv4)
+        return;
+    throw std::invalid_argument(std::string(what) + " is an IPv4 address, unlike \"" + ip + "\"");
+}
+
+}  // namespace
+
 host& world::add(std::string name, std::string ip) {
     world_state& w = *state_;
     const std::size_t index = w.hosts.size();
     if (ip.empty())
         ip = "10.0." + std::to_string((index + 1) / 250) + "." + std::to_string((index + 1) % 250);
-    bight::address parsed;
-    if (!bight::address::parse_ip(ip, 0, parsed) || parsed.family() != bight::address::family_type::ipv4) {
-        throw std::invalid_argument("a host's address is an IPv4 address, unlike \"" + ip + "\"");
-    }
+    must_be_ipv4(ip, "a host's address");
     for (const auto& h : w.hosts) {
         if (h->name() == name) throw std::invalid_argument("there are two hosts called \"" + name + "\"");
         if (h->ip() == ip) throw std::invalid_argument("there are two hosts at " + ip);
@@ -79,7 +87,7 @@ void world::heal() {
         reset(w, s, ECONNRESET);
     }
     for (host_state* h : w.states) {
-        h->paused_until = {};
+        h->paused_until = h->timers_late_until = {};
         if (!h->up) h->handle->restart();
     }
 }
@@ -103,6 +111,11 @@ void world::mend(const host& a, const host& b) {
     state_->record("mend", a.state_.get(), b.state_.get());
     state_->mend(state_->link(*a.state_, *b.state_));
     state_->mend(state_->link(*b.state_, *a.state_));
+}
+
+void world::set_name(std::string name, std::vector<std::string> addresses) {
+    for (const std::string& ip : addresses) must_be_ipv4(ip, "what a name stands for");
+    state_->names.insert_or_assign(std::move(name), std::move(addresses));
 }
 
 void world::note(std::string_view text) {

@@ -23,6 +23,7 @@ world_state::world_state(std::uint64_t chosen, world_options opts, virtual_clock
       for_order(for_tests.split()),
       for_programs(for_tests.split()) {
     for (std::size_t i = 0; i < fault_kinds; ++i) chances.push_back(for_faults.split());
+    happened.keep_last(options.trace_events);
 }
 
 world_state::~world_state() {
@@ -89,10 +90,11 @@ void world_state::record_arrival(std::string_view what, const host_state* from, 
                  number_of(to));
 }
 
-void world_state::record_span(std::string_view what, const host_state* from, time_point until) {
+void world_state::record_span(std::string_view what, const host_state* from, const host_state* to,
+                              time_point until) {
     const duration over = clock.elapsed() + (until - clock.now());
     happened.add({clock.elapsed(), what, {}, {}, 0, 0, {}, trace_event::never, over}, number_of(from),
-                 trace::no_host);
+                 number_of(to));
 }
 
 namespace {
@@ -102,10 +104,8 @@ void arrive(world_state& w, host_state& from, host_state& to, duration sent,
             const std::function<void()>& arrival) {
     link_state& l = w.link(from, to);
     const auto again = [&w, &from, &to, sent, arrival] { arrive(w, from, to, sent, arrival); };
-    if (l.cut) {
+    if (l.cut || w.clock.now() < l.open_from || !l.held.empty()) {  // none overtakes what waits
         l.held.emplace_back(again);
-    } else if (w.clock.now() < l.open_from) {
-        w.events.at(l.open_from, again);
     } else if (!to.up) {
         to.held.emplace_back(again);
     } else {
@@ -116,15 +116,20 @@ void arrive(world_state& w, host_state& from, host_state& to, duration sent,
 
 }  // namespace
 
-time_point world_state::send(host_state& from, host_state& to, std::size_t bytes, time_point earliest,
-                             std::function<void()> arrival) {
+time_point world_state::send(host_state& from, host_state& to, std::uint64_t on_link, std::size_t bytes,
+                             time_point earliest, std::function<void()> arrival) {
     if (!from.up || from.dying) return earliest;
+    if (&from != &to && happens(fault::cut, from)) {
+        const std::chrono::microseconds lasts(for_faults.between(1, 5'000'000));
+        cut_for(from, to, lasts);
+        if (for_faults.chance(0.5)) cut_for(to, from, lasts);
+    }
     link_state& l = link(from, to);
     const auto in_range = [this](duration low, duration high) {
         return duration(static_cast<duration::rep>(for_network.between(
             static_cast<std::uint64_t>(low.count()), static_cast<std::uint64_t>(high.count()))));
     };
-    const bool slow = happens(fault::slow_packet, from);
+    const bool slow = happens(fault::slow_packet, from, on_link);
     const duration latency =
         slow ? in_range(l.options.most, l.options.tail) : in_range(l.options.least, l.options.most);
     time_point sent = clock.now();
@@ -141,11 +146,25 @@ time_point world_state::send(host_state& from, host_state& to, std::size_t bytes
     return arrives;
 }
 
+void world_state::open_at(link_state& l, time_point when) {
+    l.open_from = when;
+    events.at(when, [this, &l] {
+        if (l.cut || clock.now() < l.open_from) return;
+        for (const auto& packet : std::exchange(l.held, {})) packet();
+    });
+}
+
+void world_state::cut_for(host_state& from, host_state& to, duration d) {
+    link_state& l = link(from, to);
+    open_at(l, std::max(l.open_from, saturating_add(clock.now(), d)));
+    record_span("cut", &from, &to, l.open_from);
+}
+
 void world_state::mend(link_state& l) {
-    if (!l.cut) return;
+    const time_point soon = saturating_add(clock.now(), l.options.least);
+    if (!l.cut && l.open_from <= soon) return;
     l.cut = false;
-    l.open_from = saturating_add(clock.now(), l.options.least);
-    for (auto& packet : std::exchange(l.held, {})) events.at(l.open_from, std::move(packet));
+    open_at(l, soon);
 }
 
 time_point world_state::next_event() const noexcept { return events.next(); }
@@ -161,6 +180,10 @@ bool world_state::turn() {
     }
     if (able.empty()) return false;
     host_state& chosen = *able[for_order.below(able.size())];
+    if (!chosen.at_boot.empty() && happens(fault::crash, chosen)) {
+        chosen.lose_power_for(std::chrono::microseconds(for_faults.between(1, 10'000'000)));
+        return true;
+    }
     if (happens(fault::pause, chosen)) {
         chosen.handle->pause(duration(std::chrono::microseconds(for_faults.between(1, 2'000'000))));
         return true;
@@ -173,7 +196,17 @@ bool world_state::turn() {
     return true;
 }
 
+void world_state::interrupt_waits() {
+    for (host_state* h : states) {
+        if (!h->up || !h->runs || clock.now() < h->paused_until || !happens(fault::interrupted_wait, *h))
+            continue;
+        const turn_of turn(*h);
+        h->runs->run_once(duration::zero());
+    }
+}
+
 bool world_state::advance(time_point limit) {
+    interrupt_waits();
     time_point next = events.next();
     for (const host_state* h : states) {
         if (!h->up || !h->runs) continue;

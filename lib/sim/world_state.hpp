@@ -34,6 +34,8 @@ struct host_state final : bight::detail::environment {
 
     std::unique_ptr<bight::detail::demultiplexer> make_demultiplexer(bight::reactor& home) override;
     virtual_clock& time() noexcept override;
+    bool delays_timers() noexcept override;
+    time_point timers_from() const noexcept override { return timers_late_until; }
     std::uint64_t random() noexcept override;
     std::chrono::system_clock::time_point wall_time() noexcept override;
     task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override;
@@ -42,6 +44,8 @@ struct host_state final : bight::detail::environment {
 
     void boot();
     void crash();
+    /// A crash, and a start some time later.
+    void lose_power_for(duration d);
     /// Whether a turn of its reactor would do something.
     bool can_run() const noexcept;
     /// The socket of a descriptor, or null.
@@ -60,6 +64,7 @@ struct host_state final : bight::detail::environment {
     bool dying = false;  ///< its tasks end, and nothing leaves it any more
     std::uint64_t boots = 0;
     time_point paused_until{};
+    time_point timers_late_until{};
     duration wall_offset{};
     std::map<int, std::shared_ptr<socket>> open;         ///< by descriptor
     std::map<std::string, std::weak_ptr<socket>> files;  ///< of Unix sockets
@@ -81,7 +86,7 @@ struct host_state final : bight::detail::environment {
 struct link_state {
     link_options options;
     bool cut = false;
-    time_point open_from{};   ///< what was held arrives at this moment, and nothing before it
+    time_point open_from{};   ///< nothing arrives before this moment, and then everything that waited
     time_point busy_until{};  ///< with a limit of bytes per second
     std::vector<std::function<void()>> held;
 };
@@ -104,8 +109,9 @@ struct world_state {
     random_source for_programs;
     event_queue events;
     std::vector<std::unique_ptr<host>> hosts;
-    std::vector<host_state*> states;                                  ///< theirs
-    std::map<std::pair<std::size_t, std::size_t>, link_state> links;  ///< by the hosts' indices
+    std::vector<host_state*> states;                                     ///< theirs
+    std::map<std::pair<std::size_t, std::size_t>, link_state> links;     ///< by the hosts' indices
+    std::map<std::string, std::vector<std::string>, std::less<>> names;  ///< that a test has set
     /// One end of each, so that they can be taken apart in the end.
     std::vector<std::weak_ptr<socket>> connections;
     std::size_t connections_looked_at = 64;
@@ -130,18 +136,23 @@ struct world_state {
     void record_arrival(std::string_view what, const host_state* from, const host_state* to,
                         std::uint64_t on_link = 0, std::uint64_t bytes = 0, std::string_view text = {});
     /// The same for what lasts until then.
-    void record_span(std::string_view what, const host_state* from, time_point until);
+    void record_span(std::string_view what, const host_state* from, const host_state* to, time_point until);
 
     /// Something that takes a packet's time from one host to another, and arrives at `earliest` or later.
     /// When it would arrive, it waits while the network is cut there, or the other host is down; a host that
     /// is down sends nothing. Gives when it is to arrive.
-    time_point send(host_state& from, host_state& to, std::size_t bytes, time_point earliest,
-                    std::function<void()> arrival);
+    time_point send(host_state& from, host_state& to, std::uint64_t on_link, std::size_t bytes,
+                    time_point earliest, std::function<void()> arrival);
 
     /// True when something ran.
     bool turn();
+    /// Hosts that have nothing to do look for it, now and then.
+    void interrupt_waits();
     /// Lets time pass until the next thing happens, at most until `limit`. False when nothing ever will.
     bool advance(time_point limit);
+    /// What waits at `l` arrives then, unless it is cut.
+    void open_at(link_state& l, time_point when);
+    void cut_for(host_state& from, host_state& to, duration d);
     void mend(link_state& l);
     void deliver_due();
     time_point next_event() const noexcept;

@@ -412,3 +412,48 @@ TEST_CASE("who is refused learns it from the host that refused") {
     CHECK(refused.front().to == "client");
     CHECK(refused.front().sent == refuse.front().at);
 }
+
+TEST_CASE("a trace that is full forgets its older half, and says so") {
+    const auto full = [](std::size_t most, int events) {
+        sim::trace t;
+        t.keep_last(most);
+        t.add_host("a");
+        for (int i = 0; i < events; ++i) {
+            const std::string text = std::to_string(i);
+            t.add({std::chrono::milliseconds(i), "note", "a", {}, 0, 0, text});
+        }
+        return t;
+    };
+    const sim::trace t = full(10, 23);
+    const auto events = t.events();
+    REQUIRE(events.size() <= 10);
+    CHECK(events[0].what == "forgotten");
+    CHECK(events[0].bytes == 23 - (events.size() - 1));
+    for (std::size_t i = 1; i < events.size(); ++i) {
+        const std::string number = std::to_string(23 - (events.size() - i));
+        CHECK(events[i].text == number);
+        CHECK(events[i].from == "a");
+    }
+    CHECK(t.to_json_lines().starts_with(R"({"at":0.0)"));
+    CHECK(full(10, 23).digest() == t.digest());
+    CHECK(full(10, 22).digest() != t.digest());
+    CHECK(full(0, 23).events().size() == 23);
+    for (std::size_t most = 1; most < 30; ++most) {
+        INFO(most);
+        const sim::trace bounded = full(most, 1000);
+        CHECK(bounded.events().size() <= std::max<std::size_t>(most, 3));
+        CHECK(bounded.events().back().text == "999");
+    }
+}
+
+TEST_CASE("what a trace has forgotten counts in its digest") {
+    const auto with_first = [](std::string_view first) {
+        sim::trace t;
+        t.keep_last(8);
+        for (int i = 0; i < 100; ++i)
+            t.add({std::chrono::milliseconds(i), "note", {}, {}, 0, 0, i == 0 ? first : "x"});
+        return t.digest();
+    };
+    CHECK(with_first("a") != with_first("b"));
+    CHECK(with_first("a") == with_first("a"));
+}

@@ -193,7 +193,8 @@ class stage {
         if (place_.rough) {
             options.faults.set(fault::short_read, 0.3).set(fault::small_segment, 0.3);
             options.faults.set(fault::slow_completion, 0.1).set(fault::late_cancel, 0.3);
-            options.faults.set(fault::slow_packet, 0.05);
+            options.faults.set(fault::short_write, 0.3).set(fault::false_readiness, 0.3);
+            options.faults.set(fault::interrupted_wait, 0.1).set(fault::slow_packet, 0.05);
         }
         bight::set_error_handler(
             [](const bight::error_report& report, void* self) {

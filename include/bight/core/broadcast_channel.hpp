@@ -158,8 +158,7 @@ class broadcast_receiver {
     /// The next value, or empty when there is none now, or another task waits for it.
     broadcast_value<T> try_receive() {
         ring_->check_home();
-        if (place_.in_use()) return {};
-        return take();
+        return place_.in_use() ? broadcast_value<T>() : take();
     }
 
     /// Values that wait to be received here, those included that it has missed.

@@ -174,7 +174,7 @@ class reactor {
     /// `next_deadline()` has come, and at once while has_ready().
     bool run_once(duration limit = duration::zero());
     bool has_ready() const noexcept { return !ready_.empty(); }
-    time_point next_deadline() const noexcept { return timers_.next_deadline(); }
+    time_point next_deadline() const noexcept;
     /// A descriptor that polls readable when there is work; -1 for poll and select, which have none: call
     /// run_once with a limit there.
     int descriptor() const noexcept;

@@ -95,7 +95,8 @@ class trace {
     /// One page, which needs nothing but itself: the hosts as lanes on an axis of time, to look at with a
     /// browser.
     std::string to_html(std::string_view title) const;
-    /// A number that differs, all but certainly, when anything in the trace differs.
+    /// A number that differs, all but certainly, when anything in the trace differs, or in what it has
+    /// forgotten.
     std::uint64_t digest() const noexcept;
 
     /// Adds a host, whether or not one of that name is there.
@@ -106,6 +107,10 @@ class trace {
     /// The same for hosts that are known, or no_host; `from` and `to` of the event do not count.
     void add(const trace_event& e, host_number from, host_number to);
     void reserve(std::size_t events) { events_.reserve(events); }
+    /// From now on about the last `most` events are kept: whenever there are more the older half goes, and
+    /// one that says "forgotten" stands at the beginning, with the number of all that have gone (`bytes`). 0:
+    /// all.
+    void keep_last(std::size_t most) noexcept { most_ = most; }
     /// Forgets the events; hosts stay.
     void clear() noexcept;
 
@@ -125,11 +130,16 @@ class trace {
     };
 
     trace_event event(std::size_t index) const noexcept;
+    std::uint64_t digest_of(std::size_t count) const noexcept;
+    void forget_half();
     host_number number_of(std::string_view name);
 
     std::vector<host_name> hosts_;
     std::vector<stored_event> events_;
     std::string texts_;  ///< of all events, one after the other
+    std::size_t most_ = 0;
+    std::uint64_t forgotten_ = 0;
+    std::uint64_t digest_of_forgotten_ = 0;
 };
 
 }  // namespace bight::sim

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace bight::sim {
 
@@ -66,6 +67,8 @@ struct world_options {
     duration limit = std::chrono::hours(24);
     /// How many sockets a host may have open (EMFILE beyond); 0: as many as it likes.
     std::size_t sockets_per_host = 0;
+    /// About how many events its trace keeps, the last ones (trace::keep_last); 0: all.
+    std::size_t trace_events = 1'000'000;
 };
 
 /// A run did not end: its hosts are still at it after world_options::limit, or they turn without time
@@ -117,8 +120,10 @@ class host {
     bool is_up() const noexcept;
     /// It stands still: nothing runs, nothing is answered, and then everything is late.
     void pause(duration d);
+    /// Sets its date (bight::wall_clock_now); timers do not notice.
+    void set_date(std::chrono::system_clock::time_point now) noexcept;
 
-    /// Sockets open now.
+    /// Sockets open now, as the program has them: connections and listeners.
     std::size_t sockets() const noexcept;
     /// Its reactor; only while it is up.
     bight::reactor& reactor() noexcept;
@@ -196,6 +201,10 @@ class world {
     void cut(const host& a, const host& b);
     void cut_one_way(const host& from, const host& to);
     void mend(const host& a, const host& b);
+    /// What a look-up of `name` gives from now on, in this order: IPv4 addresses, whether or not a host has
+    /// them; none: the name is not found. It goes before the name of a host. Throws std::invalid_argument for
+    /// what is no address, and changes nothing then.
+    void set_name(std::string name, std::vector<std::string> addresses);
 
     /// Adds a line of the test's own to the trace.
     void note(std::string_view text);

@@ -25,6 +25,7 @@ std::string_view name_of(fault f) noexcept {
         case fault::slow_name: return "slow_name";
         case fault::slow_thread: return "slow_thread";
         case fault::late_timers: return "late_timers";
+        case fault::slow_turn: return "slow_turn";
         case fault::pause: return "pause";
         case fault::crash: return "crash";
         case fault::wall_jump: return "wall_jump";
@@ -56,6 +57,7 @@ fault_plan fault_plan::storm() {
         .set(fault::slow_name, 0.05)
         .set(fault::slow_thread, 0.02)
         .set(fault::late_timers, 0.02)
+        .set(fault::slow_turn, 0.05)
         .set(fault::pause, 0.002)
         .set(fault::crash, 0.0002)
         .set(fault::wall_jump, 0.001)

@@ -78,27 +78,39 @@ std::chrono::system_clock::time_point host_state::wall_time() noexcept {
 }
 
 task<std::vector<address>> host_state::look_up(std::string host, std::uint16_t port, bool only_ipv6) {
+    co_await sleep_for(time_of_look_up());
+    co_return found(host, port, only_ipv6);
+}
+
+duration host_state::time_of_look_up() {
+    const not_failing machinery;
     using std::chrono::microseconds;
-    duration takes = microseconds(world.for_network.between(100, 5000));
     if (world.happens(fault::slow_name, *this))
-        takes = microseconds(world.for_faults.between(5000, 20'000'000));
-    co_await sleep_for(takes);
-    std::vector<std::string> found;
-    if (const auto set = world.names.find(host); set != world.names.end()) {
-        found = set->second;
+        return microseconds(world.for_faults.between(5000, 20'000'000));
+    return microseconds(world.for_network.between(100, 5000));
+}
+
+std::vector<address> host_state::found(const std::string& name_asked_for, std::uint16_t port,
+                                       bool only_ipv6) {
+    const not_failing machinery;
+    std::vector<std::string> ips;
+    if (const auto set = world.names.find(name_asked_for); set != world.names.end()) {
+        ips = set->second;
     } else {
         for (const host_state* h : world.states) {
-            if (h->name == host) found = {h->ip};
+            if (h->name == name_asked_for) ips = {h->ip};
         }
     }
-    world.record("look up", this, nullptr, 0, 0, host);
+    world.record("look up", this, nullptr, 0, 0, name_asked_for);
     const bool fails = world.happens(fault::unknown_name, *this);
-    if (found.empty() || fails || only_ipv6)
-        throw std::system_error(EAI_NONAME, bight::detail::resolver_category(), "look-up of " + host);
-    if (world.happens(fault::stale_name, *this)) found = {"192.0.2.1"};  // of RFC 5737: no host has it
+    if (ips.empty() || fails || only_ipv6) {
+        throw std::system_error(EAI_NONAME, bight::detail::resolver_category(),
+                                "look-up of " + name_asked_for);
+    }
+    if (world.happens(fault::stale_name, *this)) ips = {"192.0.2.1"};  // of RFC 5737: no host has it
     std::vector<address> addresses;
-    for (const std::string& one : found) addresses.push_back(address::from_ip(one, port));
-    co_return addresses;
+    for (const std::string& ip_found : ips) addresses.push_back(address::from_ip(ip_found, port));
+    return addresses;
 }
 
 duration host_state::time_on_a_thread() noexcept {
@@ -115,9 +127,11 @@ std::error_code host_state::refuse(const char* what) {
     return {ENOTSUP, std::system_category()};
 }
 
+bool host_state::has_work() const noexcept { return runs->has_ready() || (demux && demux->has_news()); }
+
 bool host_state::can_run() const noexcept {
     if (!up || !runs || world.clock.now() < paused_until) return false;
-    return runs->has_ready() || runs->next_deadline() <= world.clock.now();
+    return has_work() || runs->next_deadline() <= world.clock.now();
 }
 
 void host_state::boot() {

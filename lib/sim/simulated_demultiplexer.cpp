@@ -132,15 +132,25 @@ void simulated_demultiplexer::try_for_nothing_soon(operation& op, int times) {
                                   std::exchange(reading ? s->watched->reading : s->watched->writing, nullptr);
                               if (!tried) return;
                               if (times > 1) try_for_nothing_soon(*tried, times - 1);
-                              home_.schedule(*tried);
+                              done_.push_back(tried);
                           });
 }
 
 void simulated_demultiplexer::wait(duration) {
     const not_failing machinery;
     host_.world.deliver_due();
-    if (!host_.dying) return;
-    // Time stands still while a host's tasks end: what takes time is over.
+    if (host_.dying) end_what_takes_time();
+    // A kernel tells of what is there in whatever order it likes.
+    std::vector<operation*> told = std::exchange(done_, {});
+    while (!told.empty()) {
+        std::swap(told[host_.world.for_order.below(told.size())], told.back());
+        home_.schedule(*told.back());
+        told.pop_back();
+    }
+}
+
+// Time stands still while a host's tasks end.
+void simulated_demultiplexer::end_what_takes_time() {
     stop_all();
     for (descriptor* d = first(); d; d = d->next) {
         for (operation** place : {&d->reading, &d->writing}) {
@@ -173,9 +183,9 @@ void simulated_demultiplexer::changed(descriptor& d, bool reading) noexcept {
     }
 }
 
-void simulated_demultiplexer::finish(operation& op) noexcept {
+void simulated_demultiplexer::finish(operation& op) {
     op.settled = true;
-    home_.schedule(op);
+    done_.push_back(&op);
 }
 
 void simulated_demultiplexer::finish_late(operation& op) {

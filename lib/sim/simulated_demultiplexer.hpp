@@ -27,13 +27,15 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool settle(bight::detail::operation& op) noexcept override;
     void wait(duration limit) override;
     void wake() noexcept override {}  // everything happens on one thread
-    bool idle() const noexcept override { return late_.empty(); }
+    bool idle() const noexcept override { return late_.empty() && done_.empty(); }
     void stop_all() noexcept override;
     time_point next_event() const noexcept override { return host_.world.next_event(); }
     bool simulated() const noexcept override { return true; }
     bight::detail::socket_calls& sockets() noexcept override { return sockets_; }
     std::size_t lent_buffers() const noexcept override { return blocks_->lent(); }
 
+    /// Whether the next wait has something to tell.
+    bool has_news() const noexcept { return !done_.empty(); }
     /// Something has changed for who reads from, or writes to, this descriptor.
     void changed(bight::detail::descriptor& d, bool reading) noexcept;
 
@@ -43,7 +45,8 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool try_send(bight::detail::send_operation& op, const std::shared_ptr<socket>& s);
     bool try_accept(bight::detail::operation& op, socket& s);
     bool try_connect(bight::detail::connect_operation& op, const std::shared_ptr<socket>& s);
-    void finish(bight::detail::operation& op) noexcept;
+    void finish(bight::detail::operation& op);
+    void end_what_takes_time();
     void finish_late(bight::detail::operation& op);
     /// It waits, in its place; now and then it is tried for nothing.
     void park(bight::detail::operation& op);
@@ -54,6 +57,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     simulated_sockets sockets_;
     bight::detail::block_pool* blocks_;
     std::vector<bight::detail::operation*> late_;  // they have their results, and wait to be told
+    std::vector<bight::detail::operation*> done_;  // the next wait tells them
 };
 
 }  // namespace bight::sim::detail

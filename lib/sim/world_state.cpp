@@ -191,6 +191,10 @@ bool world_state::turn() {
     if (happens(fault::wall_jump, chosen)) {
         chosen.wall_offset += std::chrono::seconds(for_faults.between(0, 7200)) - 1h;
     }
+    if (happens(fault::slow_turn, chosen)) {
+        const std::chrono::microseconds takes(for_faults.between(1, 1000));
+        chosen.paused_until = saturating_add(clock.now(), takes);
+    }
     const turn_of turn(chosen);
     chosen.runs->run_once(duration::zero());
     return true;
@@ -210,7 +214,7 @@ bool world_state::advance(time_point limit) {
     time_point next = events.next();
     for (const host_state* h : states) {
         if (!h->up || !h->runs) continue;
-        const time_point wants = h->runs->has_ready() ? clock.now() : h->runs->next_deadline();
+        const time_point wants = h->has_work() ? clock.now() : h->runs->next_deadline();
         next = std::min(next, std::max(wants, h->paused_until));
     }
     if (next == time_point::max()) return false;

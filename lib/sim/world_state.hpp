@@ -41,12 +41,17 @@ struct host_state final : bight::detail::environment {
     task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override;
     duration time_on_a_thread() noexcept override;
     std::error_code refuse(const char* what) override;
+    duration time_of_look_up();
+    /// Throws std::system_error.
+    std::vector<address> found(const std::string& name_asked_for, std::uint16_t port, bool only_ipv6);
 
     void boot();
     void crash();
     /// A crash, and a start some time later.
     void lose_power_for(duration d);
-    /// Whether a turn of its reactor would do something.
+    /// Whether something waits for a turn of its reactor.
+    bool has_work() const noexcept;
+    /// Whether a turn of its reactor would do something now.
     bool can_run() const noexcept;
     /// The socket of a descriptor, or null.
     std::shared_ptr<socket> find(int fd) const noexcept;

@@ -7,9 +7,13 @@
 
 #include <bight/bight.hpp>
 
+#include "net/resolve.hpp"
+
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -381,5 +385,127 @@ TEST_CASE("an endpoint that cannot be parsed for want of memory throws bad_alloc
         }
     });
     CHECK(tally.allocations >= 6);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("finally cleans up, or says that it found no memory for it") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture& on, allocation_fault& fault) -> task<> {
+            bool cleaned = false;
+            bool in_body = false;
+            {
+                const failing here(fault);
+                auto body = [&]() -> task<> {
+                    in_body = true;
+                    co_await bight::yield();
+                };
+                auto clean = [&, text = long_text]() -> task<> {
+                    co_await bight::yield();
+                    cleaned = !text.empty();
+                };
+                co_await bight::finally(body(), clean);
+            }
+            CHECK(in_body);
+            CHECK(cleaned);
+            CHECK(on.reactor().statistics().live_timers == 0);
+        });
+    CHECK(tally.allocations >= 3);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("an offloaded job runs once and gives its result, or finds no memory and never runs") {
+    int runs = 0;
+    const auto tally =
+        fail_each_allocation_on(best(), [&](reactor_fixture&, allocation_fault& fault) -> task<> {
+            runs = 0;
+            try {
+                const failing here(fault);
+                auto job = [&runs, text = long_text] {
+                    ++runs;
+                    return text.size();
+                };
+                const std::size_t size = co_await bight::offload(std::move(job));
+                CHECK(size == long_text.size());
+            } catch (const std::bad_alloc&) {
+                CHECK(runs == 0);
+                throw;
+            }
+            CHECK(runs == 1);
+        });
+    CHECK(tally.allocations >= 1);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a look-up that finds no memory throws bad_alloc") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            const failing here(fault);
+            // The resolver knows it, and bight does not.
+            const auto addresses = co_await bight::detail::resolve("127.1", 80, false);
+            CHECK(addresses.size() == 1);
+        });
+    CHECK(tally.allocations >= 3);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a cross_channel is made as a whole, and then needs no memory for a value") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            const failing here(fault);
+            bight::cross_channel<std::unique_ptr<int>> channel(2);
+            for (int i = 0; i < 5; ++i) {
+                co_await channel.send(nullptr);
+                const auto got = co_await channel.receive();
+                CHECK(got.has_value());
+            }
+        });
+    CHECK(tally.allocations >= 1);
+    CHECK(tally.allocations < 5);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a runtime is made as a whole, with its threads, or not at all") {
+    const int descriptors = test::open_descriptors();
+    const auto tally = fail_each_allocation([&](allocation_fault& fault) {
+        {
+            const failing here(fault);
+            bight::runtime_options options;
+            options.reactors = 2;
+            options.reactor.demultiplexer = best();
+            bight::runtime machine(options);
+            if (machine.size() != 2) throw std::logic_error("wrong");
+        }
+        CHECK(test::open_descriptors() == descriptors);
+    });
+    CHECK(tally.allocations >= 2);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a runtime that finds no memory for a run throws bad_alloc, and the next run is complete") {
+    bight::runtime_options options;
+    options.reactors = 2;
+    options.reactor.demultiplexer = best();
+    bight::runtime machine(options);
+    std::atomic<int> ran{0};
+    const auto root = [&ran, text = long_text]() -> task<> {
+        ran += text.empty() ? 0 : 1;
+        co_return;
+    };
+    const auto tally = fail_each_allocation([&](allocation_fault& fault) {
+        ran = 0;
+        int status = -1;
+        try {
+            const failing here(fault);
+            status = machine.run(root);
+        } catch (const std::bad_alloc&) {
+            CHECK(ran == 0);
+            REQUIRE(machine.run(root) == 0);
+            CHECK(ran == 2);
+            throw;
+        }
+        CHECK(status == 0);
+        CHECK(ran == 2);
+    });
+    CHECK(tally.allocations >= 2);
     CHECK(tally.endured == 0);
 }

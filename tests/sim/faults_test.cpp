@@ -4,6 +4,7 @@
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <set>
@@ -460,6 +461,28 @@ TEST_CASE("late_timers: a timer fires late, never early, and in its order") {
     w.run();
     CHECK(order == std::vector{10, 11, 30, 100});
     CHECK(w.count(sim::fault::late_timers) >= 2);
+}
+
+TEST_CASE("slow_turn: what completes while a host is busy is there at once") {
+    std::size_t most_at_once = 0;
+    pair_of_hosts pair(
+        with(sim::fault::slow_turn),
+        [&](bight::stream& peer) -> task<> {
+            while (auto data = co_await peer.read_some()) most_at_once = std::max(most_at_once, data.size());
+        },
+        [](bight::stream& peer) -> task<> {
+            for (int i = 0; i < 100; ++i) {
+                co_await peer.write("x");
+                co_await bight::sleep_for(1us);
+            }
+            co_await peer.close();
+            co_await bight::sleep_for(1s);
+        });
+    sim::link_options steady;
+    steady.least = steady.most = 1ms;
+    pair.world.set_link(pair.world.at("server"), pair.world.at("client"), steady);
+    pair.world.run();
+    CHECK(most_at_once > 1);
 }
 
 TEST_CASE("pause: a host stands still, and its timers are late by that") {

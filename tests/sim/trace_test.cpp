@@ -414,7 +414,7 @@ TEST_CASE("who is refused learns it from the host that refused") {
 }
 
 TEST_CASE("a trace that is full forgets its older half, and says so") {
-    const auto full = [](std::size_t most, int events) {
+    const auto bounded = [](std::size_t most, int events) {
         sim::trace t;
         t.keep_last(most);
         t.add_host("a");
@@ -424,7 +424,7 @@ TEST_CASE("a trace that is full forgets its older half, and says so") {
         }
         return t;
     };
-    const sim::trace t = full(10, 23);
+    const sim::trace t = bounded(10, 23);
     const auto events = t.events();
     REQUIRE(events.size() <= 10);
     CHECK(events[0].what == "forgotten");
@@ -435,14 +435,14 @@ TEST_CASE("a trace that is full forgets its older half, and says so") {
         CHECK(events[i].from == "a");
     }
     CHECK(t.to_json_lines().starts_with(R"({"at":0.0)"));
-    CHECK(full(10, 23).digest() == t.digest());
-    CHECK(full(10, 22).digest() != t.digest());
-    CHECK(full(0, 23).events().size() == 23);
+    CHECK(bounded(10, 23).digest() == t.digest());
+    CHECK(bounded(10, 22).digest() != t.digest());
+    CHECK(bounded(0, 23).events().size() == 23);
     for (std::size_t most = 1; most < 30; ++most) {
         INFO(most);
-        const sim::trace bounded = full(most, 1000);
-        CHECK(bounded.events().size() <= std::max<std::size_t>(most, 3));
-        CHECK(bounded.events().back().text == "999");
+        const sim::trace kept = bounded(most, 1000);
+        CHECK(kept.events().size() <= std::max<std::size_t>(most, 3));
+        CHECK(kept.events().back().text == "999");
     }
 }
 

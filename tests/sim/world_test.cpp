@@ -4,6 +4,7 @@
 #include <bight/sim/world.hpp>
 
 #include <chrono>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -101,4 +102,56 @@ TEST_CASE("when an outbox cannot send, the reader of its stream is told") {
     });
     w.run();
     CHECK(seen == bight::errc::closed);  // it was aborted before the read began
+}
+
+TEST_CASE("what completes at one moment is told in an order that the seed decides, and each run keeps it") {
+    const auto order_with = [](std::uint64_t seed) {
+        std::string order;
+        sim::world w(seed);
+        w.add("server").on_boot([&] {
+            return bight::serve("tcp:7000", [&](bight::stream peer) -> task<> {
+                auto data = co_await peer.read_some();
+                order += data.view();
+            });
+        });
+        w.add("client").run([]() -> task<> {
+            bight::stream a = co_await bight::connect("tcp:server:7000");
+            bight::stream b = co_await bight::connect("tcp:server:7000");
+            bight::stream c = co_await bight::connect("tcp:server:7000");
+            co_await bight::sleep_for(1s);
+            co_await a.write("a");
+            co_await b.write("b");
+            co_await c.write("c");
+            auto end = co_await a.read_some();
+        });
+        sim::link_options steady;
+        steady.least = steady.most = 1ms;
+        w.set_link(w.at("server"), w.at("client"), steady);
+        w.run();
+        return order;
+    };
+    std::set<std::string> orders;
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        orders.insert(order_with(seed));
+        REQUIRE(order_with(seed) == order_with(seed));
+    }
+    CHECK(orders == std::set<std::string>{"abc", "acb", "bac", "bca", "cab", "cba"});
+}
+
+TEST_CASE("the order that a reactor promises is kept whatever the seed is") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        std::string order;
+        sim::world w(seed);
+        w.add("host").run([&]() -> task<> {
+            auto& here = *bight::reactor::current();
+            for (const char c : {'a', 'b', 'c'}) here.post([&order, c] { order += c; });
+            const auto say = [&](char c) -> task<> {
+                co_await bight::sleep_for(1s);
+                order += c;
+            };
+            co_await bight::when_all(say('d'), say('e'), say('f'));
+        });
+        w.run();
+        REQUIRE(order == "abcdef");
+    }
 }

@@ -195,6 +195,7 @@ class stage {
             options.faults.set(fault::slow_completion, 0.1).set(fault::late_cancel, 0.3);
             options.faults.set(fault::short_write, 0.3).set(fault::false_readiness, 0.3);
             options.faults.set(fault::interrupted_wait, 0.1).set(fault::slow_packet, 0.05);
+            options.faults.set(fault::slow_turn, 0.1);
         }
         bight::set_error_handler(
             [](const bight::error_report& report, void* self) {

@@ -32,10 +32,11 @@ enum class fault : std::uint8_t {
     slow_name,         ///< a look-up takes up to 20 s
     slow_thread,       ///< an offloaded job takes up to 30 s
     late_timers,       ///< timers that are due fire up to 20 ms late
-    pause,             ///< a host stands still for up to 2 s before its next turn (and its timers are late)
-    crash,             ///< a host with an on_boot program loses its power, and starts again within 10 s
-    wall_jump,         ///< a host's date jumps by up to an hour, forwards or backwards
-    user,              ///< a point that the program names: bight::sim::sometimes
+    slow_turn,  ///< a host is busy for up to 1 ms: what completes meanwhile is told at once, in any order
+    pause,      ///< a host stands still for up to 2 s before its next turn (and its timers are late)
+    crash,      ///< a host with an on_boot program loses its power, and starts again within 10 s
+    wall_jump,  ///< a host's date jumps by up to an hour, forwards or backwards
+    user,       ///< a point that the program names: bight::sim::sometimes
 };
 inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault::user) + 1;
 

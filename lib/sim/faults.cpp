@@ -51,7 +51,7 @@ fault_plan fault_plan::storm() {
         .set(fault::refused_connect, 0.02)
         .set(fault::lost_connect, 0.05)
         .set(fault::slow_packet, 0.02)
-        .set(fault::cut, 0.001)
+        .set(fault::cut, 0.002)
         .set(fault::unknown_name, 0.02)
         .set(fault::stale_name, 0.02)
         .set(fault::slow_name, 0.05)
@@ -59,7 +59,7 @@ fault_plan fault_plan::storm() {
         .set(fault::late_timers, 0.02)
         .set(fault::slow_turn, 0.05)
         .set(fault::pause, 0.002)
-        .set(fault::crash, 0.0002)
+        .set(fault::crash, 0.001)
         .set(fault::wall_jump, 0.001)
         .set(fault::user, 1);
     return plan;

@@ -86,13 +86,16 @@ bool simulated_demultiplexer::cancel(operation& op) noexcept {
         op.cancel_asked = true;
         const duration until = std::chrono::microseconds(host_.world.for_faults.between(1, 1000));
         host_.world.events.at(saturating_add(host_.world.clock.now(), until),
-                              [&host = host_, this, &op, &d = *op.on, reading = reads(op.kind)] {
-                                  if (host.demux != this) return;
-                                  operation*& place = reading ? d.reading : d.writing;
-                                  if (place != &op || !op.cancel_asked) return;
-                                  place = nullptr;
-                                  op.result = -ECANCELED;
-                                  finish(op);
+                              [&host = host_, this, fd = op.on->fd, reading = reads(op.kind)] {
+                                  // By then it may have succeeded, and have gone; another one that was
+                                  // cancelled may go as well.
+                                  const auto s = host.demux == this ? host.find(fd) : nullptr;
+                                  if (!s || !s->watched) return;
+                                  operation*& place = reading ? s->watched->reading : s->watched->writing;
+                                  if (!place || !place->cancel_asked) return;
+                                  operation& cancelled = *std::exchange(place, nullptr);
+                                  cancelled.result = -ECANCELED;
+                                  finish(cancelled);
                               });
         return false;
     }

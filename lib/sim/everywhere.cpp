@@ -243,7 +243,10 @@ class last_words {
     explicit last_words(const std::string& where) : before_(std::set_terminate(&speak)) { text() = &where; }
     last_words(const last_words&) = delete;
     last_words& operator=(const last_words&) = delete;
-    ~last_words() { std::set_terminate(before_); }
+    ~last_words() {
+        std::set_terminate(before_);
+        text() = nullptr;
+    }
 
   private:
     static const std::string*& text() noexcept {

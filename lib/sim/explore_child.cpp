@@ -21,7 +21,7 @@
 #include <vector>
 
 // There under a sanitizer, which ends the process without a signal.
-extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*)());  // NOLINT(*-reserved-identifier)
+extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*)());  // NOLINT(*-identifier*)
 
 namespace bight::sim::detail {
 

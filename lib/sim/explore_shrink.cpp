@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -152,8 +153,8 @@ class shrinker {
         return try_part(std::move(part));
     }
     static std::vector<std::uint64_t> first(std::uint64_t count) {
-        std::vector<std::uint64_t> all;
-        for (std::uint64_t n = 0; n < count; ++n) all.push_back(n);
+        std::vector<std::uint64_t> all(count);
+        std::iota(all.begin(), all.end(), std::uint64_t{0});
         return all;
     }
 

@@ -19,6 +19,9 @@ std::string_view name_of(fault f) noexcept {
         case fault::refused_connect: return "refused_connect";
         case fault::lost_connect: return "lost_connect";
         case fault::slow_packet: return "slow_packet";
+        case fault::lost_datagram: return "lost_datagram";
+        case fault::repeated_datagram: return "repeated_datagram";
+        case fault::late_datagram: return "late_datagram";
         case fault::cut: return "cut";
         case fault::unknown_name: return "unknown_name";
         case fault::stale_name: return "stale_name";
@@ -51,6 +54,9 @@ fault_plan fault_plan::storm() {
         .set(fault::refused_connect, 0.02)
         .set(fault::lost_connect, 0.05)
         .set(fault::slow_packet, 0.02)
+        .set(fault::lost_datagram, 0.05)
+        .set(fault::repeated_datagram, 0.02)
+        .set(fault::late_datagram, 0.05)
         .set(fault::cut, 0.002)
         .set(fault::unknown_name, 0.02)
         .set(fault::stale_name, 0.02)

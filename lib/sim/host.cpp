@@ -109,6 +109,7 @@ std::vector<address> host_state::found(const std::string& name_asked_for, std::u
     }
     if (world.happens(fault::stale_name, *this)) ips = {"192.0.2.1"};  // of RFC 5737: no host has it
     std::vector<address> addresses;
+    addresses.reserve(ips.size());
     for (const std::string& ip_found : ips) addresses.push_back(address::from_ip(ip_found, port));
     return addresses;
 }

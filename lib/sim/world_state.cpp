@@ -116,9 +116,8 @@ void arrive(world_state& w, host_state& from, host_state& to, duration sent,
 
 }  // namespace
 
-time_point world_state::send(host_state& from, host_state& to, std::uint64_t on_link, std::size_t bytes,
-                             time_point earliest, std::function<void()> arrival) {
-    if (!from.up || from.dying) return earliest;
+time_point world_state::arrival_of(host_state& from, host_state& to, std::uint64_t on_link,
+                                   std::size_t bytes) {
     if (&from != &to && happens(fault::cut, from)) {
         const std::chrono::microseconds lasts(for_faults.between(1, 5'000'000));
         cut_for(from, to, lasts);
@@ -139,11 +138,44 @@ time_point world_state::send(host_state& from, host_state& to, std::uint64_t on_
                         static_cast<std::int64_t>(l.options.bytes_per_second));
         l.busy_until = sent;
     }
-    const time_point arrives = std::max(saturating_add(sent, latency), earliest);
+    return saturating_add(sent, latency);
+}
+
+time_point world_state::send(host_state& from, host_state& to, std::uint64_t on_link, std::size_t bytes,
+                             time_point earliest, std::function<void()> arrival) {
+    if (!from.up || from.dying) return earliest;
+    const time_point arrives = std::max(arrival_of(from, to, on_link, bytes), earliest);
     events.at(arrives, [this, &from, &to, since = clock.elapsed(), arrival = std::move(arrival)] {
         arrive(*this, from, to, since, arrival);
     });
     return arrives;
+}
+
+void world_state::send_datagram(host_state& from, host_state& to, std::size_t bytes,
+                                const std::function<void()>& arrival) {
+    if (!from.up || from.dying) return;
+    if (happens(fault::lost_datagram, from)) {
+        record("lose", &from, &to, 0, bytes, "a datagram");
+        return;
+    }
+    const int copies = happens(fault::repeated_datagram, from) ? 2 : 1;
+    for (int i = 0; i < copies; ++i) {
+        time_point arrives = arrival_of(from, to, 0, bytes);
+        if (happens(fault::late_datagram, from)) {
+            const std::chrono::microseconds late(for_faults.between(1, 1'000'000));
+            arrives = saturating_add(arrives, late);
+        }
+        events.at(arrives, [this, &from, &to, bytes, since = clock.elapsed(), arrival] {
+            const link_state& l = link(from, to);
+            if (l.cut || clock.now() < l.open_from || !to.up) {
+                record("lose", &from, &to, 0, bytes,
+                       to.up ? "a datagram, at a cut" : "a datagram, at a host that is down");
+                return;
+            }
+            arriving_since = since;
+            arrival();
+        });
+    }
 }
 
 void world_state::open_at(link_state& l, time_point when) {

@@ -149,6 +149,13 @@ struct world_state {
     time_point send(host_state& from, host_state& to, std::uint64_t on_link, std::size_t bytes,
                     time_point earliest, std::function<void()> arrival);
 
+    /// The same for what is lost where the other waits, and overtakes its like. `arrival` may run twice, or
+    /// never.
+    void send_datagram(host_state& from, host_state& to, std::size_t bytes,
+                       const std::function<void()>& arrival);
+    /// When something that sets out now would be there.
+    time_point arrival_of(host_state& from, host_state& to, std::uint64_t on_link, std::size_t bytes);
+
     /// True when something ran.
     bool turn();
     /// Hosts that have nothing to do look for it, now and then.

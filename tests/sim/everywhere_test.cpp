@@ -101,7 +101,7 @@ T* lose(T* p) {
 
 // The point at which a test is broken, and what is said of it.
 template <class F, class... More>
-std::optional<sim::broken_at> broken(F make, More... more) {
+std::optional<sim::broken_at> broken(F make, const More&... more) {
     try {
         sim::cancel_everywhere(make, more...);
     } catch (const sim::broken_at& e) {
@@ -165,40 +165,42 @@ TEST_CASE("a client and a server leave nothing wherever one of them is cancelled
 
 TEST_CASE("bight's own primitives give what was granted to somebody else") {
     SECTION("mutex") {
-        CHECK(sim::cancel_everywhere([](sim::world& w) {
-                  auto& m = w.own<bight::mutex>();
-                  for (int i = 0; i < 2; ++i) {
-                      w.at("here").run([&m]() -> task<> {
-                          for (int n = 0; n < 3; ++n) {
-                              const auto hold = co_await m.lock();
-                              co_await bight::yield();
-                          }
-                      });
-                  }
-                  return [](bight::mutex& locks) -> task<> {
-                      for (int n = 0; n < 3; ++n) {
-                          const auto hold = co_await locks.lock();
-                          co_await bight::yield();
-                      }
-                  }(m);
-              }) > 10);
+        const auto points = sim::cancel_everywhere([](sim::world& w) {
+            auto& m = w.own<bight::mutex>();
+            for (int i = 0; i < 2; ++i) {
+                w.at("here").run([&m]() -> task<> {
+                    for (int n = 0; n < 3; ++n) {
+                        const auto hold = co_await m.lock();
+                        co_await bight::yield();
+                    }
+                });
+            }
+            return [](bight::mutex& locks) -> task<> {
+                for (int n = 0; n < 3; ++n) {
+                    const auto hold = co_await locks.lock();
+                    co_await bight::yield();
+                }
+            }(m);
+        });
+        CHECK(points > 10);
     }
     SECTION("channel") {
-        CHECK(sim::cancel_everywhere([](sim::world& w) {
-                  auto& c = w.own<bight::channel<int>>(1U);
-                  w.at("here").run([&c]() -> task<> {
-                      for (int i = 0; i < 5; ++i) co_await c.send(i);
-                      c.close();
-                  });
-                  w.at("here").run([&c]() -> task<> {
-                      while (auto value = co_await c.receive()) {
-                      }
-                  });
-                  return [](bight::channel<int>& from) -> task<> {
-                      while (auto value = co_await from.receive()) {
-                      }
-                  }(c);
-              }) > 3);
+        const auto points = sim::cancel_everywhere([](sim::world& w) {
+            auto& c = w.own<bight::channel<int>>(1U);
+            w.at("here").run([&c]() -> task<> {
+                for (int i = 0; i < 5; ++i) co_await c.send(i);
+                c.close();
+            });
+            w.at("here").run([&c]() -> task<> {
+                while (auto value = co_await c.receive()) {
+                }
+            });
+            return [](bight::channel<int>& from) -> task<> {
+                while (auto value = co_await from.receive()) {
+                }
+            }(c);
+        });
+        CHECK(points > 3);
     }
 }
 

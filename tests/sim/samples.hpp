@@ -18,7 +18,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 // Each has names of its own, and a main that nobody calls here. Several files of a program may have them.
-#define main unused_main
+#define main unused_main  // NOLINT(readability-identifier-naming)
 namespace {
 namespace chat_sample {
 #include "../../samples/chat.cpp"  // NOLINT(bugprone-suspicious-include)

@@ -11,27 +11,30 @@ namespace bight::sim {
 
 /// Each has a switch of its own in a fault_plan: the probability with which it happens at each opportunity.
 enum class fault : std::uint8_t {
-    short_read,        ///< a read gets only the first of the bytes that are there
-    short_write,       ///< a write is taken in part; the rest follows up to 1 ms later
-    small_segment,     ///< the network cuts what is sent at an arbitrary place
-    slow_completion,   ///< an operation's result reaches its task up to 50 ms late
-    late_cancel,       ///< a cancelled operation is not gone at once, and may still succeed
-    false_readiness,   ///< an operation that waits is tried up to 8 times for nothing (EAGAIN each time)
-    interrupted_wait,  ///< a host's wait for something to happen ends with nothing (EINTR)
-    reset,             ///< a connection is reset as a segment arrives
-    silence,           ///< a connection carries nothing any more, and nobody is told (a half-open peer)
-    no_buffers,        ///< a send fails with ENOBUFS, nothing of it sent
-    no_memory,         ///< a read into bight's own buffers fails with ENOMEM, nothing of it lost
-    accept_error,      ///< an accept fails: EMFILE, ENFILE, ECONNABORTED, EPERM, ENOBUFS or ENOMEM
-    refused_connect,   ///< a connection attempt is refused, whoever listens
-    lost_connect,      ///< a connection attempt is never answered
-    slow_packet,       ///< a packet takes the tail of the latency instead of its usual range
-    cut,               ///< a link is cut for up to 5 s as a packet sets out, one way or both
-    unknown_name,      ///< a name is not found
-    stale_name,        ///< a look-up gives an address at which there is nobody (192.0.2.1)
-    slow_name,         ///< a look-up takes up to 20 s
-    slow_thread,       ///< an offloaded job takes up to 30 s
-    late_timers,       ///< timers that are due fire up to 20 ms late
+    short_read,         ///< a read gets only the first of the bytes that are there
+    short_write,        ///< a write is taken in part; the rest follows up to 1 ms later
+    small_segment,      ///< the network cuts what is sent at an arbitrary place
+    slow_completion,    ///< an operation's result reaches its task up to 50 ms late
+    late_cancel,        ///< a cancelled operation is not gone at once, and may still succeed
+    false_readiness,    ///< an operation that waits is tried up to 8 times for nothing (EAGAIN each time)
+    interrupted_wait,   ///< a host's wait for something to happen ends with nothing (EINTR)
+    reset,              ///< a connection is reset as a segment arrives
+    silence,            ///< a connection carries nothing any more, and nobody is told (a half-open peer)
+    no_buffers,         ///< a send fails with ENOBUFS, nothing of it sent
+    no_memory,          ///< a read into bight's own buffers fails with ENOMEM, nothing of it lost
+    accept_error,       ///< an accept fails: EMFILE, ENFILE, ECONNABORTED, EPERM, ENOBUFS or ENOMEM
+    refused_connect,    ///< a connection attempt is refused, whoever listens
+    lost_connect,       ///< a connection attempt is never answered
+    slow_packet,        ///< a packet takes the tail of the latency instead of its usual range
+    lost_datagram,      ///< a datagram does not arrive
+    repeated_datagram,  ///< a datagram arrives twice
+    late_datagram,      ///< a datagram is up to 1 s late, and others overtake it
+    cut,                ///< a link is cut for up to 5 s as a packet sets out, one way or both
+    unknown_name,       ///< a name is not found
+    stale_name,         ///< a look-up gives an address at which there is nobody (192.0.2.1)
+    slow_name,          ///< a look-up takes up to 20 s
+    slow_thread,        ///< an offloaded job takes up to 30 s
+    late_timers,        ///< timers that are due fire up to 20 ms late
     slow_turn,  ///< a host is busy for up to 1 ms: what completes meanwhile is told at once, in any order
     pause,      ///< a host stands still for up to 2 s before its next turn (and its timers are late)
     crash,      ///< a host with an on_boot program loses its power, and starts again within 10 s

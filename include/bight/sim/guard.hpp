@@ -28,7 +28,8 @@ F* next_of(const char* function) noexcept {
 
 }  // namespace bight::sim::detail
 
-// NOLINTBEGIN(misc-definitions-in-headers): it is for one source file.
+// NOLINTBEGIN(misc-definitions-in-headers,readability-inconsistent-*,readability-redundant-declaration): it
+// is for one source file, and these are the C library's.
 
 #define BIGHT_SIM_GUARD(function, ...)                                                        \
     ::bight::sim::detail::used_the_machine(#function);                                        \
@@ -58,4 +59,4 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
 
 #undef BIGHT_SIM_GUARD
 
-// NOLINTEND(misc-definitions-in-headers)
+// NOLINTEND(misc-definitions-in-headers,readability-inconsistent-*,readability-redundant-declaration)

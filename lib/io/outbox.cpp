@@ -61,8 +61,8 @@ class outbox_state final : public write_request {
     bool let_go_ = false;
 };
 
-// Whether whoever reads from the stream learns of a failed write by itself, after what has still arrived. Else the
-// peer would go on waiting for what was dropped here, with nobody to notice.
+// Whether whoever reads from the stream learns of a failed write by itself, after what has still arrived.
+// Else the peer would go on waiting for what was dropped here, with nobody to notice.
 static bool concerns_reader(std::error_code failure) noexcept {
     return failure == std::errc::broken_pipe || failure == std::errc::connection_reset ||
            failure == std::errc::timed_out || failure.category() != std::system_category();

@@ -5,9 +5,9 @@
 
 namespace bight {
 
-/// 64 random bits. In a simulated world (bight/sim/world.hpp) its seed decides them, and a run can be repeated;
-/// elsewhere they come from a generator of the thread's own, seeded by the operating system. Not for secrets.
-/// Thread: any.
+/// 64 random bits. In a simulated world (bight/sim/world.hpp) its seed decides them, and a run can be
+/// repeated; elsewhere they come from a generator of the thread's own, seeded by the operating system. Not
+/// for secrets. Thread: any.
 std::uint64_t random() noexcept;
 
 /// Evenly from 0 to `count` - 1; 0 for a count of 0. The bias is below `count` / 2^64.

@@ -123,11 +123,20 @@ inline bight::task<std::string> read_all(bight::stream& from) {
     co_return all;
 }
 
-/// Bytes `from` to `from + size` of an endless text without a short period.
+/// Bytes `from` to `from + size` of an endless text, which repeats itself after a prime number of bytes: no
+/// buffer's size is a multiple of it.
 inline std::string pattern(std::size_t from, std::size_t size) {
-    std::string text(size, '\0');
-    for (std::size_t i = 0; i < size; ++i) {
-        text[i] = static_cast<char>(((from + i) * 2654435761U >> 13) & 0xff);
+    static const std::string period = [] {
+        std::string text(65521, '\0');
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            text[i] = static_cast<char>((i * 2654435761U >> 13) & 0xff);
+        }
+        return text;
+    }();
+    std::string text;
+    text.reserve(size);
+    while (text.size() < size) {
+        text.append(period, (from + text.size()) % period.size(), size - text.size());
     }
     return text;
 }

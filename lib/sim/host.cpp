@@ -150,6 +150,7 @@ void host_state::crash() {
     if (!up) return;
     world.record("crash", this);
     dying = true;
+    timers_late_until = {};  // what ends its tasks does not wait
     // Those that the program has closed, and that still had something to send, too.
     for (const auto& connection : world.connections) {
         const auto one = connection.lock();
@@ -165,7 +166,7 @@ void host_state::crash() {
     files.clear();
     running = 0;
     up = false;
-    paused_until = timers_late_until = {};
+    paused_until = {};
 }
 
 void host_state::lose_power_for(duration d) {

@@ -462,6 +462,28 @@ TEST_CASE("late_timers: a timer fires late, never early, and in its order") {
     CHECK(w.count(sim::fault::late_timers) >= 2);
 }
 
+TEST_CASE("a host whose timers are late can lose its power: no clean-up waits for them") {
+    sim::world w(1, with(sim::fault::late_timers));
+    bool cleaning = false;
+    sim::host& server = w.add("server");
+    server.on_boot([&]() -> task<> {
+        auto ticks = []() -> task<> {
+            for (;;) co_await bight::sleep_for(1ms);
+        };
+        auto clean_up = [&]() -> task<> {
+            cleaning = true;
+            co_await bight::sleep_for(1h);
+        };
+        co_await bight::finally(ticks(), clean_up);
+    });
+    w.run_for(0s);
+    w.add("other").run([]() -> task<> { co_await bight::sleep_for(1h); });
+    while (w.count(sim::fault::late_timers) == 0) w.run_for(1us);
+    server.crash();
+    CHECK(cleaning);
+    CHECK_FALSE(server.is_up());
+}
+
 TEST_CASE("slow_turn: what a host does takes time") {
     for (const double probability : {0.0, 1.0}) {
         sim::world w(1, with(sim::fault::slow_turn, probability));

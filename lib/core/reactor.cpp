@@ -81,6 +81,7 @@ class running {
             throw;
         }
         here.current = &r;
+        outside_ = std::exchange(here.failing, {std::uncaught_exceptions(), 0});
         state.blocked_threads.begin();
         here.loop = this;
         here.use(&state.frames);
@@ -91,6 +92,7 @@ class running {
     ~running() {
         thread_state& here = this_thread();
         here.current = nullptr;
+        here.failing = outside_;
         here.loop = nullptr;
         here.use(nullptr);
         state_.busy.end();
@@ -99,6 +101,7 @@ class running {
 
   private:
     reactor_state& state_;
+    thread_state::failures outside_;
 };
 
 }  // namespace
@@ -127,12 +130,13 @@ reactor::reactor(const reactor_options& options) {
 }
 
 reactor::~reactor() {
-    if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle()) {
+    if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle() || state_->leftovers > 0) {
         try {
             const running here(*this, *state_);
+            if (state_->roots.empty()) await_leftovers();
             stop_now();
             state_->blocked_threads.end();
-            while (!state_->roots.empty()) turn(duration::max());
+            while (!state_->roots.empty() || state_->leftovers > 0) turn(duration::max());
             demultiplexer_->stop_all();
             state_->leaving = true;
             while (!ready_.empty() || !demultiplexer_->idle()) turn(duration::max());
@@ -250,6 +254,7 @@ void reactor::drive(job& root, promise_base& frame) {
         while (!state_->blocked_threads.empty()) turn(duration::max());
     }
     state_->remove_root(root);
+    await_leftovers();
     state_->end_stop();
     if (!deadlocked.empty()) throw deadlock(deadlocked);
 }
@@ -377,7 +382,11 @@ void reactor::obey_stop() noexcept {
     if (level >= 1) {
         for (job* root : state_->roots) root->request_cancel();
     }
-    if (level >= 2) expire_graces();
+    if (level >= 2) {
+        expire_graces();
+    } else {
+        limit_leftovers(saturating_add(now(), stop_patience));
+    }
 }
 
 void reactor::arm_grace(grace_timer& t, duration patience) noexcept {
@@ -387,6 +396,10 @@ void reactor::arm_grace(grace_timer& t, duration patience) noexcept {
     if (first) first->previous_grace_ = &t;
     first = &t;
     t.listed_ = true;
+    if (t.outlives_) {
+        ++state_->leftovers;
+        if (state_->obeyed_level == 1) patience = std::min<duration>(patience, stop_patience);
+    }
     const bool hurried = state_->obeyed_level >= 2;
     arm(t, hurried ? now() : saturating_add(now(), patience));
 }
@@ -394,6 +407,8 @@ void reactor::arm_grace(grace_timer& t, duration patience) noexcept {
 void reactor::disarm_grace(grace_timer& t) noexcept {
     if (!t.listed_) return;
     t.listed_ = false;
+    if (t.outlives_) --state_->leftovers;
+    if (std::exchange(t.awaited_, false)) --state_->awaited_leftovers;
     disarm(t);
     if (t.previous_grace_) {
         t.previous_grace_->next_grace_ = t.next_grace_;
@@ -406,9 +421,47 @@ void reactor::disarm_grace(grace_timer& t) noexcept {
 void reactor::expire_graces() noexcept {
     const time_point due = now();
     for (grace_timer* t = state_->first_grace; t; t = t->next_grace_) {
-        if (t->armed()) arm(*t, due);
+        if (t->outlives_) {
+            static_cast<leftover*>(t)->limit(due);
+        } else if (t->armed()) {
+            arm(*t, due);
+        }
     }
     poll_soon();
+}
+
+void reactor::limit_leftovers(time_point latest) noexcept {
+    for (grace_timer* t = state_->first_grace; t; t = t->next_grace_) {
+        if (t->outlives_) static_cast<leftover*>(t)->limit(latest);
+    }
+}
+
+bool reactor::winding_up() const noexcept { return state_->winding_up; }
+
+// Those that are there now: others that come meanwhile, from tasks that nobody awaits, are for later.
+void reactor::await_leftovers() {
+    grace_timer* next = state_->first_grace;
+    while (grace_timer* const t = next) {
+        next = t->next_grace_;
+        if (!t->outlives_) continue;
+        t->awaited_ = true;
+        ++state_->awaited_leftovers;
+    }
+    if (state_->awaited_leftovers == 0) return;
+    state_->winding_up = true;
+    next = state_->first_grace;
+    while (grace_timer* const t = next) {
+        next = t->next_grace_;
+        if (t->awaited_) static_cast<leftover*>(t)->hurry();
+    }
+    // A clock that is moved by hand has nobody any more who moves it.
+    if (state_->virtual_time && !state_->virtual_time->automatic()) limit_leftovers(now());
+    try {
+        while (state_->awaited_leftovers > 0) turn(duration::max());
+    } catch (const std::exception& e) {
+        die("the reactor cannot wait any more", e.what());
+    }
+    state_->winding_up = false;
 }
 
 std::string reactor::dump_tasks() const { return state_->dump(tick_); }

@@ -37,6 +37,8 @@ struct reactor_state {
     reactor_statistics counted;
     std::vector<job*> roots;  // what run and start were given
     grace_timer* first_grace = nullptr;
+    std::size_t leftovers = 0;          // in that list
+    std::size_t awaited_leftovers = 0;  // those for which a run waits
 
     std::atomic<bool> running{false};
     std::atomic<int> stop_level{0};  // 1: stop, 2: stop_now; set by any thread
@@ -44,6 +46,7 @@ struct reactor_state {
     int obeyed_level = 0;
     bool leaving = false;  // the reactor is being destroyed, and its tasks have ended
     bool driving = false;  // within reactor::run, which has nothing else to wait for
+    bool winding_up = false;
 
     busy_meter busy;
 

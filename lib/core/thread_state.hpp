@@ -12,6 +12,13 @@ class frame_cache;
 struct thread_state {
     reactor* current = nullptr;  // the reactor that runs here
     const void* loop = nullptr;  // where on the stack it runs
+
+    /// For failing().
+    struct failures {
+        int exceptions_before = 0;  // in flight when the reactor began to run here: not its tasks' doing
+        int frames = 0;             // of failed coroutines that are being destroyed now
+    };
+    failures failing;
     /// Frames taken from the heap, less those given back, here; those that lay in the cache when it was put
     /// in use count as taken.
     long frames_from_heap = 0;

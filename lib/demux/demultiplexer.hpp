@@ -69,6 +69,8 @@ class demultiplexer {
 
     /// True when something was started that only the next wait hands to the kernel.
     virtual bool has_unsubmitted() const noexcept { return false; }
+    /// Hands it over now: the reactor's thread may be busy for a while.
+    virtual void hand_over() noexcept {}
 
     /// Whether it is one of a simulated host: what it waits for comes from there.
     virtual bool simulated() const noexcept { return false; }

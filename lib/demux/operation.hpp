@@ -97,10 +97,12 @@ class send_operation : public operation {
   public:
     const_buffer* pieces = nullptr;  ///< changed on the way
     std::size_t piece_count = 0;
+    bool begun = false;  ///< set when any byte was sent; whoever starts it clears it
     msghdr* message = nullptr;  ///< io_uring: what the kernel reads at submission, for more than one piece
 
     /// Drops the first `sent` bytes of what is still to be sent, and pieces of no bytes.
     void advance(std::size_t sent) noexcept {
+        if (sent > 0) begun = true;
         while (piece_count > 0 && sent >= pieces->size) {
             sent -= pieces->size;
             ++pieces;

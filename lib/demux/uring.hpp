@@ -31,6 +31,9 @@ class uring final : public demultiplexer {
     bool idle() const noexcept override { return in_kernel_ == 0 && multishots_ == 0; }
     bool worth_polling() const noexcept override;
     bool has_unsubmitted() const noexcept override { return io_uring_sq_ready(&ring_) > 0; }
+    void hand_over() noexcept override {
+        if (enabled_ && has_unsubmitted()) submit();
+    }
     std::size_t lent_buffers() const noexcept override { return buffers_ ? buffers_->lent() : 0; }
     void enter_thread() override;
 

@@ -42,6 +42,9 @@ class outbox_state final : public write_request {
     void settled() noexcept override {}  // it stays the stream's writer until the queue is empty
     void cancel() noexcept override {}   // no task waits in it
 
+    // Batches that go out at once, before the others on this reactor have their turn.
+    static constexpr unsigned most_batches = 16;
+
     void begin_batch() noexcept;
     void end_batch() noexcept;
     void pump() noexcept;
@@ -132,12 +135,17 @@ void outbox_state::end_batch() noexcept {
     admit_waiters();
 }
 
-// Writes until the transport has to wait, or nothing is left. It is the stream's writer meanwhile.
+// Writes until the transport has to wait, others have waited for long enough, or nothing is left. It is the
+// stream's writer meanwhile.
 void outbox_state::pump() noexcept {
-    while (!queue_.empty()) {
+    for (unsigned batches = 0; !queue_.empty(); ++batches) {
         if (!to().is_open()) {
             fail(errc::closed);
             break;
+        }
+        if (batches == most_batches) {
+            to().home().schedule(*this);
+            return;
         }
         begin_batch();
         if (!to().write(*this)) return;  // run() goes on
@@ -147,9 +155,9 @@ void outbox_state::pump() noexcept {
     to().end_write();
 }
 
-// A batch is done.
+// A batch is done, or it is this one's turn again.
 void outbox_state::run() noexcept {
-    end_batch();
+    if (batch_ > 0) end_batch();
     pump();
     if (let_go_ && !writing_) delete this;
 }

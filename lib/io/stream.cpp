@@ -1,12 +1,13 @@
 #include <bight/io/stream.hpp>
 
+#include "closer.hpp"
+
 #include "../core/reactor_state.hpp"
 
 #include <bight/net/address.hpp>
 
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 
 namespace bight {
 
@@ -49,74 +50,26 @@ bool write_awaiter_base::suspend(promise_base& p, const_buffer* first, std::size
     return to().start_write(*this) ? finish_now() : true;
 }
 
-// close_waiter
+// end_awaiter
 
-bool close_waiter::start() noexcept {
-    transport& t = to();
-    if (!t.is_open() || (only_writing_ && !t.accepts_writes_ && !t.closer_)) return true;
-    if (t.closer_) {
-        error_ = errc::busy;
-        return true;
+bool end_awaiter::suspend(promise_base& p) noexcept {
+    if (!begin(p)) return true;
+    if (&home() != &transport_->home()) {
+        error_ = errc::wrong_thread;
+        return finish_now();
     }
-    t.retain();  // until it is done: whoever closes may let go of its stream meanwhile
-    if (t.end_writes(*this, only_writing_)) {
-        finish({});
-        return true;
-    }
-    pending_ = true;
-    t.home().arm_grace(*this, patience_);
-    return false;
+    return transport_->start_end(only_writing_, patience_, this, error_) ? finish_now() : true;
 }
 
-// Closes, or ends the outgoing direction, now that nothing is being written.
-void close_waiter::finish(std::error_code error) noexcept {
-    transport& t = to();
-    error_ = error;
-    if (!error && t.is_open()) {
-        if (only_writing_) {
-            error_ = t.shutdown_write();
-        } else {
-            t.close();
-        }
-    }
-    t.release();
-}
-
-void close_waiter::writer_gone() noexcept {
-    pending_ = false;
-    to().home().disarm_grace(*this);
-    finish(error_);
-    done();
-}
-
-void close_waiter::expired() noexcept {
-    error_ = errc::timed_out;
-    to().abort(errc::timed_out);  // ends the writer, which ends this
-}
-
-void close_waiter::cancel() noexcept {
-    transport& t = to();
-    pending_ = false;
-    t.home().disarm_grace(*this);
-    t.closer_ = nullptr;
-    t.abort(errc::aborted);
-    t.release();
+void end_awaiter::cancel() noexcept {
+    transport_->closer()->abandoned();
     confirm_cancel();
 }
 
-void close_waiter::describe(std::string& out) const {
+void end_awaiter::describe(std::string& out) const {
     out += "the last write to ";
-    to().describe(out);
+    transport_->describe(out);
     out += ", to close it";
-}
-
-bool close_awaiter::suspend(promise_base& p) noexcept {
-    if (!begin(p)) return true;
-    if (&home() != &to().home()) {
-        refuse(errc::wrong_thread);
-        return finish_now();
-    }
-    return start() ? finish_now() : true;
 }
 
 }  // namespace detail
@@ -214,19 +167,11 @@ void stream::abort(std::error_code reason) noexcept {
     transport_->abort(reason);
 }
 
-// A close that is under way keeps the transport, and goes on. An exception that takes the stream with it must
-// not look to the peer like a regular end.
 void stream::drop() noexcept {
     transport* t = std::exchange(transport_, nullptr);
     if (!t) return;
     if (detail::belongs_elsewhere(*t)) detail::stream_used_elsewhere("destroyed");
-    if (!t->closing() && t->is_open()) {
-        if (std::uncaught_exceptions() > 0) {
-            t->abort(errc::aborted);
-        } else {
-            t->close();
-        }
-    }
+    t->leave();
     t->release();
 }
 

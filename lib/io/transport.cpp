@@ -1,10 +1,15 @@
 #include <bight/io/transport.hpp>
 
+#include "closer.hpp"
+
+#include "../core/failing.hpp"
+
 #include <bight/core/reactor.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/address.hpp>
 
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace bight {
@@ -60,13 +65,17 @@ void read_request::describe(std::string& out) const {
 
 void write_request::cancel() noexcept { to().cancel_write(); }
 void write_request::settled() noexcept { to().end_write(); }
+void write_request::complete_cancelled() noexcept {
+    to().write_cut(begun);
+    transport_request::complete_cancelled();
+}
 void write_request::describe(std::string& out) const {
     out += "a write to ";
     to().describe(out);
 }
 
 bool transport::read_without_transport(read_request& request) noexcept {
-    if (reader_) {
+    if (reader_ && is_open()) {
         request.set_error(errc::busy);
     } else if (!unread_) {
         request.set_error(errc::closed);
@@ -81,17 +90,24 @@ bool transport::read_without_transport(read_request& request) noexcept {
     return true;
 }
 
-bool transport::refuse_write(write_request& request) noexcept {
-    request.set_error(accepts_writes_ ? errc::busy : errc::closed);
+bool transport::write_if_allowed(write_request& request) noexcept {
+    if (!accepts_writes_ || writer_) {
+        request.set_error(accepts_writes_ ? errc::busy : errc::closed);
+        return true;
+    }
+    if (cut_ == cut::before_its_first_byte) {  // whoever writes on knows: nothing is missing in between
+        cut_ = cut::no;
+        plain_writes_ = true;
+    }
+    writer_ = &request;
+    if (!write(request)) return false;
+    writer_ = nullptr;
     return true;
 }
 
-bool transport::end_writes(detail::close_waiter& waiting, bool only_writing) noexcept {
-    accepts_writes_ = false;
-    if (!only_writing) closing_ = true;
-    if (!writer_) return true;  // whoever waits for its turn to write has one who writes before it
-    closer_ = &waiting;
-    return false;
+void transport::write_cut(bool begun) noexcept {
+    if (cut_ != cut::amid) cut_ = begun ? cut::amid : cut::before_its_first_byte;
+    plain_writes_ = false;
 }
 
 std::error_code transport::claim_writer(write_request& request) noexcept {
@@ -99,21 +115,56 @@ std::error_code transport::claim_writer(write_request& request) noexcept {
         detail::stream_used_elsewhere("written to by an outbox");
     }
     if (!accepts_writes_) return errc::closed;
-    if (writer_) {
-        next_writer_ = &request;
-        return errc::busy;
+    if (!writer_) {
+        writer_ = &request;
+        return {};
     }
-    writer_ = &request;
-    return {};
+    request.next_writer_ = nullptr;
+    write_request** last = &next_writer_;
+    while (*last) last = &(*last)->next_writer_;
+    *last = &request;
+    return errc::busy;
 }
 
 void transport::end_write() noexcept {
-    writer_ = std::exchange(next_writer_, nullptr);
+    writer_ = next_writer_;
     if (writer_) {
+        next_writer_ = writer_->next_writer_;
         writer_->writer_free();
+    } else if (closer_) {
+        closer_->writers_gone();
+    }
+}
+
+// The end
+
+bool transport::start_end(bool only_writing, duration patience, detail::end_awaiter* waiting,
+                          std::error_code& error) noexcept {
+    error = {};
+    if (!is_open() || (only_writing && !accepts_writes_ && !closer_)) return true;
+    if (closer_) {
+        error = errc::busy;
+        return true;
+    }
+    auto* const made = cut_ == cut::no ? detail::closer::make(*this, only_writing) : nullptr;
+    if (!made) {
+        error = cut_ == cut::no ? std::make_error_code(std::errc::not_enough_memory) : errc::aborted;
+        abort(error);
+        return true;
+    }
+    accepts_writes_ = plain_writes_ = false;
+    closer_ = made;
+    return closer_->begin(patience, waiting, error);
+}
+
+void transport::leave() noexcept {
+    if (!is_open() || closer_) return;
+    if (detail::failing()) {
+        abort(errc::aborted);
         return;
     }
-    if (auto* closer = std::exchange(closer_, nullptr)) closer->writer_gone();
+    std::error_code ignored;
+    if (!start_end(false, close_patience_, nullptr, ignored) && writer_) push();
 }
 
 address transport::peer() const { return {}; }

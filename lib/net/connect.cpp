@@ -71,8 +71,12 @@ task<int> try_address(const address to, const endpoint& where, stream& out) {
         const int bound = calls.bind(fd, from);
         if (bound < 0) co_return bound;
     }
-    const int result = co_await connect_awaiter(static_cast<socket_transport&>(s.lower()), to);
-    if (result == 0) out = std::move(s);
+    auto& t = static_cast<socket_transport&>(s.lower());
+    const int result = co_await connect_awaiter(t, to);
+    if (result == 0) {
+        t.connected();
+        out = std::move(s);
+    }
     co_return result;
 }
 

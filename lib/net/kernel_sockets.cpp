@@ -7,7 +7,10 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,6 +91,23 @@ class kernel_socket_calls final : public socket_calls {
     }
 
     int shutdown_write(int fd) noexcept override { return result_of(::shutdown(fd, SHUT_WR)); }
+
+    bool input_ended(int fd) noexcept override {
+        tcp_info info{};
+        socklen_t size = sizeof info;
+        if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0) {
+            pollfd unix_socket{fd, 0, 0};  // hung up: the peer is gone altogether, perhaps by a reset
+            return ::poll(&unix_socket, 1, 0) >= 0 && (unix_socket.revents & POLLHUP) == 0;
+        }
+        if (info.tcpi_state != TCP_CLOSE) return true;
+        // A reset that came after the end (tcp_reset of Linux), and of which nobody was told.
+        return integer_option(fd, SO_ERROR) == EPIPE;
+    }
+
+    std::size_t unsent(int fd) noexcept override {
+        int bytes = 0;
+        return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+    }
 
     void discard_input(int fd) noexcept override {
         for (int round = 0; round < 16; ++round) {

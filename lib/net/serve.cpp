@@ -1,5 +1,7 @@
 #include "serving.hpp"
 
+#include "../io/closer.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/net/address.hpp>
@@ -111,12 +113,24 @@ std::coroutine_handle<> serving::child_finished(job&) noexcept {
     listener_.close();
     if (connections_ == 0) return conclude(accepting_.result() == outcome::cancelled);
     home().arm_grace(*this, options_.drain);
+    for (connection_job* c = first_; c; c = c->next_) c->hurry();
     return std::noop_coroutine();
+}
+
+void serving::connection_closes(connection_job& c) noexcept {
+    if (cancelling_) {
+        c.end_now();
+    } else if (!accepting_running_) {
+        c.hurry();
+    }
 }
 
 void serving::expired() noexcept {
     cancelling_ = true;
-    for (connection_job* c = first_; c; c = c->next_) c->request_cancel();
+    for (connection_job* c = first_; c; c = c->next_) {
+        c->request_cancel();
+        c->end_now();
+    }
 }
 
 void serving::describe(std::string& out) const {
@@ -133,27 +147,10 @@ void serving::visit_jobs(void (*visit)(const job&, void*), void* context) const 
 
 // connection_job
 
-// Closes a connection whose coroutine has returned while its outbox was still writing.
-class connection_job::flush final : public close_waiter {
-  public:
-    flush(connection_job& c, duration patience) noexcept
-        : close_waiter(c.transport_, patience, false), connection_(c) {}
-    /// True when there was nothing to wait for.
-    bool begin_close() noexcept { return start(); }
-
-  private:
-    void done() noexcept override {
-        connection_job& c = connection_;
-        delete this;
-        c.home().schedule(c);
-    }
-    void run() noexcept override {}
-    connection_job& connection_;
-};
-
 connection_job::connection_job(serving& server, transport& t, std::uint64_t number) noexcept
     : server_(server), transport_(t), number_(number) {
     t.retain();
+    t.set_close_patience(server.options_.close_deadline);
 }
 
 connection_job::~connection_job() { transport_.release(); }
@@ -164,22 +161,30 @@ void connection_job::describe(std::string& out) const {
 }
 
 std::coroutine_handle<> connection_job::finished() noexcept {
-    if (result() == outcome::error) {
-        report_job_error(*this, task_.promise().error());
-        transport_.abort(errc::aborted);  // the peer must not take a failure for a regular end
-    }
-    if (result() == outcome::value && transport_.writer()) {
-        auto* f = new (std::nothrow) flush(*this, server_.options_.close_deadline);
-        if (f && !f->begin_close()) return std::noop_coroutine();
-        delete f;
-    }
+    if (result() == outcome::error) report_job_error(*this, task_.promise().error());
     home().schedule(*this);  // the frame is freed when it is no longer the one that calls
     return std::noop_coroutine();
 }
 
+// Once the coroutine has ended, and once more when its connection is over, too. A stream that it handed on is
+// another's.
 void connection_job::reap() noexcept {
     task_.reset();
-    server_.connection_ended(*this);
+    if (detail::closer* const c = transport_.closer(); c && !closing_) {
+        closing_ = true;
+        c->tell(*this);
+        server_.connection_closes(*this);
+    } else {
+        server_.connection_ended(*this);
+    }
+}
+
+void connection_job::hurry() noexcept {
+    if (closing_ && transport_.closer()) transport_.closer()->hurry();
+}
+
+void connection_job::end_now() noexcept {
+    if (closing_ && transport_.closer()) transport_.closer()->limit(home().now());
 }
 
 // What serve is

@@ -10,7 +10,7 @@ namespace bight::detail {
 
 class serving;
 
-/// The job of one connection. It frees itself when its coroutine has ended and its last bytes have gone out.
+/// The job of one connection. It frees itself when its coroutine has ended and its connection is closed.
 class connection_job final : public job, public pooled {
   public:
     connection_job(serving& server, transport& t, std::uint64_t number) noexcept;
@@ -18,15 +18,18 @@ class connection_job final : public job, public pooled {
 
   private:
     friend class serving;
-    class flush;
 
     ~connection_job();
     std::coroutine_handle<> finished() noexcept override;
     void reap() noexcept override;
+    /// For one that is being closed: as soon as nothing is lost by it; at once.
+    void hurry() noexcept;
+    void end_now() noexcept;
 
     serving& server_;
-    transport& transport_;  // kept, to reset it when the coroutine fails
+    transport& transport_;  // kept, to know when it is closed
     task_handle<void> task_;
+    bool closing_ = false;
     std::uint64_t number_;  // counted from 1 for each server
     connection_job* next_ = nullptr;
     connection_job* previous_ = nullptr;
@@ -61,6 +64,7 @@ class serving final : public scope, private grace_timer {
     task<> accept_all();
     void begin_connection(stream peer) noexcept;
     void refused(std::error_code why) noexcept;
+    void connection_closes(connection_job& c) noexcept;
     void connection_ended(connection_job& c) noexcept;
     std::coroutine_handle<> child_finished(job& accepting) noexcept override;
     void expired() noexcept override;

@@ -39,6 +39,11 @@ class socket_calls {
     virtual address local(int fd) noexcept = 0;
     virtual address peer(int fd) noexcept = 0;
     virtual int shutdown_write(int fd) noexcept = 0;
+    /// After a receive that gave 0: whether the peer's end of the stream is why. Else it is not known: the
+    /// connection may have failed, and another call have been told so.
+    virtual bool input_ended(int fd) noexcept = 0;
+    /// Bytes that the peer has not acknowledged, the end counting as one.
+    virtual std::size_t unsent(int fd) noexcept = 0;
     /// Throws away what has arrived, up to a bound.
     virtual void discard_input(int fd) noexcept = 0;
 

@@ -10,12 +10,19 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace bight::detail {
 
 namespace {
 
 std::error_code from_errno(int error) noexcept { return {error, std::system_category()}; }
+
+// Of this process or machine, and of this moment: the connection is as it was.
+bool passes(int error) noexcept {
+    return error == ENOMEM || error == ENOBUFS || error == EINTR || error == EAGAIN || error == EMSGSIZE ||
+           error == EFAULT || error == EPERM;
+}
 
 }  // namespace
 
@@ -56,8 +63,14 @@ socket_transport::socket_transport(reactor& home, int socket) noexcept
 }
 
 void socket_transport::unused() noexcept {
-    if (is_open()) close();
-    delete this;
+    if (!demux) {
+        delete this;
+        return;
+    }
+    retain();
+    set_closed();
+    demux->detach(*this, true);
+    release();  // comes back here
 }
 
 bool socket_transport::start_connect(connect_operation& op, const address& to) noexcept {
@@ -65,6 +78,7 @@ bool socket_transport::start_connect(connect_operation& op, const address& to) n
     op.address = static_cast<const sockaddr*>(to.native());
     op.address_size = static_cast<socklen_t>(to.native_size());
     if (tcp_) std::memcpy(&tcp_peer_, to.native(), std::min(to.native_size(), sizeof tcp_peer_));
+    end_ = -ENOTCONN;
     ++demux->operations;
     return demux->start(op);
 }
@@ -89,6 +103,10 @@ bool socket_transport::read(read_request& request) noexcept {
         return false;
     }
     if (!demux->start(receive_)) return false;
+    if (receive_.result == 0 && must_wait_for_send()) [[unlikely]] {
+        end_in_doubt_ = true;
+        return false;
+    }
     take_receive(request);
     return true;
 }
@@ -119,9 +137,22 @@ void socket_transport::take_failure(read_request& request) noexcept {
     } else if (result == -ENOMEM) {  // of this process: nothing is lost
         request.set_error(from_errno(ENOMEM));
     } else {
-        end_ = result;  // it stays so, whatever the kernel says the next time
-        if (result < 0) request.set_error(from_errno(-result));
+        end_ = result < 0 ? result : why_no_more();  // it stays so, whatever the kernel says the next time
+        if (end_ < 0) request.set_error(from_errno(-end_));
     }
+}
+
+// A receive gave 0. The kernel tells an error of the connection once, to whoever comes first, and whoever
+// reads after that is told of an end that the peer never sent.
+int socket_transport::why_no_more() const noexcept {
+    if (calls().input_ended(fd)) return 0;
+    if (write_error_ == EPIPE || (write_error_ == 0 && (end_said_ || !tcp_))) return 0;
+    return write_error_ != 0 ? -write_error_ : -ECONNRESET;
+}
+
+// With io_uring the send that was told of the error may have yet to say so.
+bool socket_transport::must_wait_for_send() const noexcept {
+    return send_.in_flight && write_error_ == 0 && !aborted_ && !calls().input_ended(fd);
 }
 
 void socket_transport::received() noexcept {
@@ -129,6 +160,8 @@ void socket_transport::received() noexcept {
     if (!request) return;
     if (receive_.result == -ECANCELED && !aborted_) {
         request->complete_cancelled();
+    } else if (receive_.result == 0 && must_wait_for_send()) {
+        end_in_doubt_ = true;
     } else {
         take_receive(*request);
         request->complete_now();
@@ -154,7 +187,9 @@ void socket_transport::receive_now() noexcept {
 }
 
 void socket_transport::cancel_read() noexcept {
-    if (receive_.in_flight && demux && demux->cancel(receive_)) reader()->complete_cancelled();
+    if (std::exchange(end_in_doubt_, false)) {
+        reader()->complete_cancelled();  // the next read finds out
+    } else if (receive_.in_flight && demux && demux->cancel(receive_)) reader()->complete_cancelled();
 }
 
 bool socket_transport::write(write_request& request) noexcept {
@@ -169,58 +204,114 @@ bool socket_transport::write(write_request& request) noexcept {
         if (sent == static_cast<ssize_t>(piece.size)) [[likely]]
             return true;
         if (sent >= 0) {
+            request.begun = sent > 0;
             piece = const_buffer(static_cast<const char*>(piece.data) + sent,
                                  piece.size - static_cast<std::size_t>(sent));
         } else if (errno == EAGAIN) {
             may_write = false;
         } else if (errno != EINTR) {
-            request.set_error(from_errno(errno));
+            fail_write(request, errno);
             return true;
         }
     }
     send_.pieces = request.pieces;
     send_.piece_count = request.count;
+    send_.begun = false;
     if (!demux->start(send_)) return false;
     take_send(request);
     return true;
 }
 
-void socket_transport::take_send(write_request& request) const noexcept {
-    if (send_.result < 0) request.set_error(aborted_ ? aborted_ : from_errno(-send_.result));
+// An error of the connection is one, and stays: whoever reads, and whoever writes next, gets the same.
+void socket_transport::fail_write(write_request& request, int error) noexcept {
+    if (passes(error)) {
+        write_cut(request.begun);
+    } else if (error == EPIPE && end_ < 0) {
+        error = -end_;
+    } else if (write_error_ == 0) {
+        write_error_ = error;
+    } else {
+        error = write_error_;
+    }
+    request.set_error(from_errno(error));
+}
+
+void socket_transport::take_send(write_request& request) noexcept {
+    if (send_.begun) request.begun = true;
+    if (send_.result >= 0) return;
+    if (aborted_) {
+        request.set_error(aborted_);
+    } else {
+        fail_write(request, static_cast<int>(-send_.result));
+    }
 }
 
 void socket_transport::sent() noexcept {
-    write_request* request = writer();
-    if (!request) return;
-    if (send_.result == -ECANCELED && !aborted_) {
-        request->complete_cancelled();
-    } else {
-        take_send(*request);
-        request->complete_now();
+    if (write_request* const request = writer()) {
+        if (send_.result == -ECANCELED && !aborted_) {
+            if (send_.begun) request->begun = true;
+            request->complete_cancelled();
+        } else {
+            take_send(*request);
+            request->complete_now();
+        }
+    }
+    if (end_in_doubt_) [[unlikely]] {
+        end_in_doubt_ = false;
+        read_request& read = *reader();
+        take_failure(read);
+        read.complete(read.error());
     }
 }
 
 void socket_transport::cancel_write() noexcept {
-    if (send_.in_flight && demux && demux->cancel(send_)) writer()->complete_cancelled();
+    if (!send_.in_flight || !demux || !demux->cancel(send_)) return;
+    write_request& request = *writer();
+    if (send_.begun) request.begun = true;
+    request.complete_cancelled();
 }
 
-std::error_code socket_transport::shutdown_write() noexcept {
-    if (!demux) return {};
+bool socket_transport::shutdown_write(end_request& request) noexcept {
+    if (!demux) return true;
     const int result = calls().shutdown_write(fd);
-    return result >= 0 || result == -ENOTCONN ? std::error_code() : from_errno(-result);
+    end_said_ = true;
+    if (result < 0 && result != -ENOTCONN) request.set_error(from_errno(-result));
+    return true;
 }
 
-// The peer gets everything and then the end of the stream. Bytes that nobody read would turn the end into a
-// reset, which can destroy what is still on its way to the peer (RFC 1122, 4.2.2.13): they are thrown away
-// first.
-void socket_transport::close() noexcept {
-    if (!is_open()) return;
+// The peer gets everything and then the end of the stream. Bytes that nobody reads would turn the end into a
+// reset, which can destroy what is still on its way to the peer (RFC 1122, 4.2.2.13): they are thrown away,
+// until the peer ends, too.
+bool socket_transport::close(end_request&) noexcept {
     if (!aborted_) aborted_ = errc::closed;
-    if (demux) {
-        (void)calls().shutdown_write(fd);
-        if (tcp_) calls().discard_input(fd);
+    set_closed();
+    if (!demux) return true;
+    const int result = calls().shutdown_write(fd);
+    end_said_ = true;
+    if (result < 0 || end_ <= 0) {  // there is no peer any more to wait for
+        detach_now();
+        return true;
     }
+    lingering_ = true;
+    if (std::exchange(end_in_doubt_, false) || (receive_.in_flight && demux->cancel(receive_))) {
+        reader()->complete(errc::closed);
+    }
+    return true;
+}
+
+// One byte may be the end itself, which the peer's kernel acknowledges late.
+bool socket_transport::delivered() const noexcept { return !demux || calls().unsent(fd) <= 1; }
+
+// What the peer may have sent since it was last read is thrown away, so that the end is not turned into a
+// reset now.
+void socket_transport::let_go() noexcept {
+    lingering_ = false;
+    if (demux) calls().discard_input(fd);
     detach_now();
+}
+
+void socket_transport::push() noexcept {
+    if (demux) demux->hand_over();
 }
 
 void socket_transport::abort(std::error_code reason) noexcept {
@@ -234,6 +325,10 @@ void socket_transport::detach_now() noexcept {
     retain();
     set_closed();
     if (demux) demux->detach(*this, true);
+    if (end_in_doubt_) {
+        end_in_doubt_ = false;
+        reader()->complete(aborted_);
+    }
     release();
 }
 

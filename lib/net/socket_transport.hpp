@@ -24,8 +24,12 @@ class socket_transport final : public transport, private descriptor, public pool
     bool write(write_request& request) noexcept override;
     void cancel_read() noexcept override;
     void cancel_write() noexcept override;
-    std::error_code shutdown_write() noexcept override;
-    void close() noexcept override;
+    bool shutdown_write(end_request& request) noexcept override;
+    bool close(end_request& request) noexcept override;
+    bool lingers() const noexcept override { return lingering_; }
+    bool delivered() const noexcept override;
+    void let_go() noexcept override;
+    void push() noexcept override;
     void abort(std::error_code reason) noexcept override;
     address peer() const override;
     address local() const override;
@@ -34,9 +38,10 @@ class socket_transport final : public transport, private descriptor, public pool
     std::error_code set_keep_alive(bool on) noexcept override;
     void describe(std::string& out) const override;
 
-    /// For a socket that is not connected yet: demultiplexer::start and cancel.
+    /// For a socket that is not connected yet: demultiplexer::start and cancel, and its success.
     bool start_connect(connect_operation& op, const address& to) noexcept;
     bool cancel_connect(connect_operation& op) noexcept;
+    void connected() noexcept { end_ = 1; }
 
   private:
     class receiving final : public receive_operation {
@@ -74,7 +79,10 @@ class socket_transport final : public transport, private descriptor, public pool
     bool read_nothing(read_request& request) noexcept;
     void take_receive(read_request& request) noexcept;
     void take_failure(read_request& request) noexcept;
-    void take_send(write_request& request) const noexcept;
+    bool must_wait_for_send() const noexcept;
+    int why_no_more() const noexcept;
+    void fail_write(write_request& request, int error) noexcept;
+    void take_send(write_request& request) noexcept;
     void received() noexcept;
     void receive_now() noexcept;
     void sent() noexcept;
@@ -86,7 +94,11 @@ class socket_transport final : public transport, private descriptor, public pool
     sending send_;
     std::error_code aborted_;  // why what was pending ends, once it was aborted or closed
     int end_ = 1;              // 1: data may still come; 0: the stream ended; else the -errno it failed with
+    int write_error_ = 0;      // the errno with which the connection failed, if a write was told first
     bool tcp_ = false;
+    bool end_said_ = false;   // nothing is written any more, and the peer knows
+    bool lingering_ = false;  // closed, but the descriptor is not
+    bool end_in_doubt_ = false;  // a read waits for the send that is underway to say what the end means
     sockaddr_in6
         tcp_peer_{};  // of either family; asked in time, because a socket that was reset has forgotten it
 };

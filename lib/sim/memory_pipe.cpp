@@ -29,14 +29,9 @@ std::size_t chunking::next(std::uint64_t position, std::size_t written, std::siz
 
 namespace detail {
 
-namespace {
-
-// What a memory, or a network card, that is full says; a later try may do better.
-bool passes(std::error_code e) noexcept {
+bool memory_pipe::passes(std::error_code e) noexcept {
     return e == std::errc::not_enough_memory || e == std::errc::no_buffer_space;
 }
-
-}  // namespace
 
 std::size_t memory_pipe::room(std::size_t wanted) const noexcept {
     const std::size_t used = bytes_.size() - begin_ + lost_;

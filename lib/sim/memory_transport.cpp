@@ -28,7 +28,7 @@ time_point memory_transport::now() const noexcept {
 void memory_transport::unused() noexcept {
     if (is_open()) {
         retain();
-        close();
+        close_now();
         release();  // comes back here
         return;
     }
@@ -107,6 +107,7 @@ void memory_transport::look_for_input() noexcept {
 
 bool memory_transport::write(write_request& request) noexcept {
     if (const std::error_code error = out().injected_write_error()) {
+        if (memory_pipe::passes(error)) write_cut(request.begun);
         request.set_error(error);
         return true;
     }
@@ -137,9 +138,11 @@ bool memory_transport::take(write_request& request) noexcept {
         try {
             out().add(data, size, time);
         } catch (...) {
+            write_cut(request.begun);
             request.set_error(from_errno(ENOMEM));
             return true;
         }
+        request.begun = true;
         piece = const_buffer(data + size, piece.size - size);
         break_if_due();
     }
@@ -174,15 +177,19 @@ void memory_transport::go_on_writing() noexcept {
 
 // The end
 
-std::error_code memory_transport::shutdown_write() noexcept {
+bool memory_transport::shutdown_write(end_request&) noexcept {
     out().put_end(now());
     wake_peer();
-    return {};
+    return true;
+}
+
+bool memory_transport::close(end_request&) noexcept {
+    close_now();
+    return true;
 }
 
 // One that waits to write has more to say than anybody will hear; who writes next has yet to be told.
-void memory_transport::close() noexcept {
-    if (!is_open()) return;
+void memory_transport::close_now() noexcept {
     const time_point time = now();
     const memory_transport* const other = connection_->ends[1 - which_];
     const bool answers = !out().silent();

@@ -49,6 +49,8 @@ class memory_pipe {
     time_point writes_fail_from() const noexcept { return writes_fail_from_; }
     std::error_code writes_fail_with() const noexcept { return writes_fail_with_; }
     std::error_code injected_write_error() noexcept;
+    /// What a memory, or a network card, that is full says; a later try may do better.
+    static bool passes(std::error_code e) noexcept;
 
     // For the end that reads.
 
@@ -127,8 +129,8 @@ class memory_transport final : public transport, private bight::detail::timer, p
     bool write(write_request& request) noexcept override;
     void cancel_read() noexcept override;
     void cancel_write() noexcept override;
-    std::error_code shutdown_write() noexcept override;
-    void close() noexcept override;
+    bool shutdown_write(end_request& request) noexcept override;
+    bool close(end_request& request) noexcept override;
     void abort(std::error_code reason) noexcept override;
     address peer() const override { return connection_->names[1 - which_]; }
     address local() const override { return connection_->names[which_]; }
@@ -155,6 +157,7 @@ class memory_transport final : public transport, private bight::detail::timer, p
     void wake_peer() const noexcept;
     void end(std::error_code why) noexcept;
     void set_timer() noexcept;
+    void close_now() noexcept;
 
     memory_connection* connection_;
     unsigned which_;

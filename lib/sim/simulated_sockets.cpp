@@ -162,6 +162,18 @@ int simulated_sockets::shutdown_write(int fd) noexcept {
     return 0;
 }
 
+bool simulated_sockets::input_ended(int fd) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    return s && s->end_came;
+}
+
+std::size_t simulated_sockets::unsent(int fd) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    return s && s->is == socket::stage::connected ? s->outgoing.size() + s->in_flight : 0;
+}
+
 void simulated_sockets::discard_input(int fd) noexcept {
     const not_failing machinery;
     if (const auto s = host_.find(fd)) s->incoming.clear();

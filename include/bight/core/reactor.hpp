@@ -113,9 +113,27 @@ class grace_timer : public timer {
 
   private:
     friend class bight::reactor;
+    friend class leftover;
     grace_timer* next_grace_ = nullptr;
     grace_timer* previous_grace_ = nullptr;
     bool listed_ = false;
+    bool outlives_ = false;  // it is a leftover
+    bool awaited_ = false;   // by a run that has ended but for it
+};
+
+/// What goes on after its owner has gone, by itself and for a while: a connection that is being closed. The
+/// reactor owns it from arm_grace to disarm_grace: `run` waits for those that its task has left behind, and a
+/// stop bounds them.
+class leftover : public grace_timer {
+  public:
+    /// Nobody has anything to do but this one: it ends as soon as nothing is lost by that.
+    virtual void hurry() noexcept = 0;
+    /// It ends at `latest`, if not before.
+    virtual void limit(time_point latest) noexcept = 0;
+
+  protected:
+    leftover() noexcept { outlives_ = true; }
+    ~leftover() = default;
 };
 
 }  // namespace detail
@@ -135,6 +153,8 @@ class reactor {
     /// While tasks are ready all the time, the demultiplexer and the timers are looked at after this many
     /// resumptions at the latest, and in the next turn when a task used up its completion budget.
     static constexpr unsigned poll_interval = 64;
+    /// How long connections that are being closed may still take once a stop was asked for.
+    static constexpr std::chrono::seconds stop_patience{2};
 
     /// Throws std::system_error when the demultiplexer that was asked for cannot be had: the message lists
     /// those that can. May be constructed on one thread and run on another.
@@ -145,8 +165,9 @@ class reactor {
     /// late.
     ~reactor();
 
-    /// Runs `root` and everything else until root has ended. Gives its value, throws its error, or throws
-    /// run_cancelled. Throws std::logic_error when this reactor, or another on this thread, is running
+    /// Runs `root` and everything else until root has ended, and the connections that were closed meanwhile
+    /// have sent what they still had to send (until their deadlines). Gives root's value, throws its error,
+    /// or throws run_cancelled. Throws std::logic_error when this reactor, or another on this thread, is running
     /// already.
     template <class T>
     T run(task<T> root);
@@ -231,6 +252,8 @@ class reactor {
     void disarm(detail::timer& t) noexcept { timers_.disarm(t); }
     void arm_grace(detail::grace_timer& t, duration patience) noexcept;
     void disarm_grace(detail::grace_timer& t) noexcept;
+    /// Whether `run` waits for nothing but leftovers.
+    bool winding_up() const noexcept;
     detail::demultiplexer& demultiplexer() noexcept { return *demultiplexer_; }
     /// The job that runs now; null between tasks.
     detail::job* running_job() const noexcept { return running_job_; }
@@ -262,6 +285,8 @@ class reactor {
     void take_posted();
     void fire_timers();
     void expire_graces() noexcept;
+    void limit_leftovers(time_point latest) noexcept;
+    void await_leftovers();
     void obey_stop() noexcept;
     void poll_soon() noexcept { since_poll_ = poll_interval; }
 

@@ -14,6 +14,9 @@ namespace detail {
 /// Ends the process: "a task was awaited that …", at `where` if that is known.
 [[noreturn]] void misused_task(std::source_location where = std::source_location()) noexcept;
 
+/// Destroys the frame of a coroutine that an error has left: its parameters go by that error (failing.hpp).
+void destroy_failed(std::coroutine_handle<> frame) noexcept;
+
 /// Owns a frame that has not finished its part in a chain; the common part of task and of what awaits it.
 template <class T>
 class task_handle {
@@ -35,7 +38,7 @@ class task_handle {
         return *this;
     }
     ~task_handle() {
-        if (handle_) handle_.destroy();
+        if (handle_) destroy(handle_);
     }
 
     explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
@@ -45,7 +48,7 @@ class task_handle {
     std::coroutine_handle<>& handle() noexcept { return handle_; }
 
     void reset() noexcept {
-        if (auto h = std::exchange(handle_, nullptr)) h.destroy();
+        if (auto h = std::exchange(handle_, nullptr)) destroy(h);
     }
 
     /// The value, or the error as an exception; the frame is freed before the caller goes on.
@@ -63,6 +66,15 @@ class task_handle {
             of.handle_ = nullptr;
         }
     };
+
+    static void destroy(std::coroutine_handle<> frame) noexcept {
+        const auto& p = std::coroutine_handle<promise_type>::from_address(frame.address()).promise();
+        if (p.error()) [[unlikely]] {
+            destroy_failed(frame);
+        } else {
+            frame.destroy();
+        }
+    }
 
     std::coroutine_handle<> handle_;  // cleared by the job when the chain unwinds
 };

@@ -120,71 +120,57 @@ class write_list_awaiter final : public write_awaiter_base {
     std::span<const_buffer> list_;
 };
 
-/// Waits for the pending write, at most until a deadline, then closes.
-class close_waiter : public waiter, private grace_timer {
+/// Awaits the end of a stream, or of its outgoing direction.
+class end_awaiter final : public waiter {
   public:
-    close_waiter(transport& t, duration patience, bool only_writing) noexcept
+    end_awaiter(transport& t, duration patience, bool only_writing) noexcept
         : transport_(&t), patience_(patience), only_writing_(only_writing) {}
-    close_waiter(close_waiter&& other) noexcept
-        : waiter(std::move(other)),
-          transport_(other.transport_),
-          patience_(other.patience_),
-          only_writing_(other.only_writing_) {}
 
-    void cancel() noexcept override;
-    void describe(std::string& out) const override;
-
-  protected:
-    ~close_waiter() = default;
-    /// True when it is done already.
-    bool start() noexcept;
-    virtual void done() noexcept { ready(); }
-    transport& to() const noexcept { return *transport_; }
-    std::error_code error() const noexcept { return error_; }
-    void refuse(std::error_code error) noexcept { error_ = error; }
-
-  private:
-    friend class bight::transport;
-    void writer_gone() noexcept;
-    void expired() noexcept override;
-    void finish(std::error_code error) noexcept;
-
-    transport* transport_;
-    duration patience_;
-    std::error_code error_;
-    bool only_writing_;
-    bool pending_ = false;
-};
-
-class close_awaiter final : public close_waiter {
-  public:
-    using close_waiter::close_waiter;
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
         return suspend(h.promise());
     }
-    void await_resume() {
-        if (error()) throw_stream_error(error(), "close", to());
+    void await_resume() const {
+        if (error_) throw_stream_error(error_, only_writing_ ? "end writing to" : "close", *transport_);
     }
-    result<void> take_result() noexcept { return error(); }
+    result<void> take_result() const noexcept { return error_; }
+
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
 
   private:
+    friend class closer;
     bool suspend(promise_base& p) noexcept;
+    void ended(std::error_code error) noexcept {
+        error_ = error;
+        ready();
+    }
+
+    transport* transport_;
+    duration patience_;
+    std::error_code error_;
+    bool only_writing_;
 };
 
 }  // namespace detail
 
-/// A handle on a connection of bytes: TCP, a Unix socket, or anything that implements `transport`. Move-only;
-/// the connection is closed when the handle is destroyed (in good order, but without waiting: close() waits),
-/// and aborted when that is an exception's doing. An operation that is pending must end before the handle
-/// does.
+/// A handle on a connection of bytes: TCP, a Unix socket, or anything that implements `transport`. Move-only.
+/// An operation that is pending must end before the handle does.
+///
+/// A handle that is destroyed leaves its connection to the reactor, which closes it in good order: what an
+/// outbox still holds goes out, then the end, for at most set_close_deadline. It resets the connection when it
+/// goes by an error (an exception unwinds its task, or has left the coroutine whose parameter it is), and
+/// when a write was cut short: the peer can tell a part from a whole.
 ///
 /// One task may read while another writes. A second concurrent reader, or writer, gets errc::busy. Errors are
 /// std::system_error with the errno kept (ECONNRESET, EPIPE, …), or bight's own code: `closed` after close(),
 /// `aborted` for what abort() interrupted. The non-throwing form of each operation is `as_result(operation)`.
+/// An error of the connection (a reset, a time-out) is told to whoever reads and to whoever writes, each time; the
+/// end of the stream is told only when the peer has ended it.
 /// Cancelling a read loses no bytes: what had arrived is there for the next read. A write that is cancelled
-/// may have sent a part.
+/// may have sent a part; the connection then ends with a reset, however it is ended, unless nothing of that
+/// write was sent and another one follows.
 ///
 /// Thread: its reactor's. An await elsewhere, in a task of another reactor, throws errc::wrong_thread with a
 /// message that names the ways across; so do the set_ functions. abort() and the destructor, which cannot
@@ -243,17 +229,25 @@ class stream {
         return detail::write_list_awaiter{*transport_, pieces};
     }
 
-    /// Ends the outgoing direction, after the pending write: the peer reads the end of the stream, and can
-    /// still send. After `deadline` it aborts the stream and throws errc::timed_out.
-    detail::close_awaiter shutdown_write(duration deadline = default_close_deadline) noexcept {
-        return detail::close_awaiter{*transport_, deadline, true};
+    /// Ends the outgoing direction, after the pending writes: the peer reads the end of the stream, and can
+    /// still send. After `deadline`, or when it is cancelled, the stream is aborted; only the deadline throws
+    /// (errc::timed_out). Throws errc::aborted, having reset the connection, when a write was cut short.
+    detail::end_awaiter shutdown_write(duration deadline = default_close_deadline) noexcept {
+        return detail::end_awaiter{*transport_, deadline, true};
     }
-    /// Waits for the pending write (an outbox's, say), then closes both directions in good order. After
-    /// `deadline`, or when it is cancelled, it aborts the stream instead; only the deadline throws
-    /// (errc::timed_out). Writes that begin after close() fail with errc::closed, and so does a pending read.
-    detail::close_awaiter close(duration deadline = default_close_deadline) noexcept {
-        return detail::close_awaiter{*transport_, deadline, false};
+    /// Waits for the pending writes (an outbox's, say), then closes both directions in good order. Done when
+    /// all that this side has to say is on its way, the end included. The reactor keeps the connection until
+    /// the peer has ended it too, or until `deadline`, and throws away what still comes: input that nobody
+    /// reads would make the kernel reset the connection and drop what is on its way to the peer (RFC 1122,
+    /// 4.2.2.13). After `deadline` without that, or when it is cancelled, the stream is aborted; only the
+    /// deadline throws (errc::timed_out). Throws errc::aborted, having reset the connection, when a write was
+    /// cut short. Writes that begin after close() fail with errc::closed, and so does a pending read.
+    detail::end_awaiter close(duration deadline = default_close_deadline) noexcept {
+        return detail::end_awaiter{*transport_, deadline, false};
     }
+    /// How long the reactor takes at most to close the connection once this handle is gone: 10 s to begin
+    /// with.
+    void set_close_deadline(duration deadline) noexcept { transport_->set_close_patience(deadline); }
     /// Ends the connection now, with a reset where there is one; what is pending ends with `reason` in the
     /// next turn.
     void abort(std::error_code reason = errc::aborted) noexcept;

@@ -3,10 +3,12 @@
 
 #include <bight/core/error.hpp>
 #include <bight/core/result.hpp>
+#include <bight/core/timer.hpp>
 #include <bight/core/waiter.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,9 +22,10 @@ class address;
 
 namespace detail {
 
-class close_waiter;
+class closer;
+class end_awaiter;
 
-/// A task, or an outbox, that waits for a transport: the transport answers exactly once.
+/// A task, an outbox or a closer that waits for a transport: the transport answers exactly once.
 class transport_request : public waiter {
   public:
     transport_request(transport_request&&) noexcept = default;
@@ -91,9 +94,12 @@ class write_request : public detail::transport_request {
   public:
     const_buffer* pieces = nullptr;
     std::size_t count = 0;
+    bool begun = false;  ///< the transport sets it, at the latest when it answers, if any byte was taken
 
     void cancel() noexcept override;
     void describe(std::string& out) const override;
+    /// As transport_request's; what was begun makes the end of the connection a reset (transport::write_cut).
+    void complete_cancelled() noexcept;
     /// See transport::claim_writer.
     virtual void writer_free() noexcept {}
 
@@ -102,16 +108,28 @@ class write_request : public detail::transport_request {
     explicit write_request(transport& to) noexcept : transport_request(to) {}
     write_request(write_request&& other) noexcept = default;
     ~write_request() = default;
+
+  private:
+    friend class transport;
+    write_request* next_writer_ = nullptr;
+};
+
+/// The end of a connection, or of its outgoing direction.
+class end_request : public detail::transport_request {
+  protected:
+    explicit end_request(transport& of) noexcept : transport_request(of) {}
+    ~end_request() = default;
 };
 
 /// A connection of bytes, both ways. `stream` is the handle that users hold; it forwards here, having checked
 /// that there is one reader and one writer at a time. All calls come on the reactor's thread.
 ///
-/// `read` and `write` give true when they finished at once (the request then holds the outcome), and false
-/// when they will call `request.complete` later, from the reactor's loop and never from inside the call.
-/// Between the two the request, and the memory it names, belongs to the transport. `cancel_read` and
-/// `cancel_write` ask for an early end of the one that is pending: the answer is `complete`, if it was done
-/// all the same, or `confirm_cancel`; either may come from inside the call.
+/// `read`, `write`, `shutdown_write` and `close` give true when they finished at once (the request then holds
+/// the outcome), and false when they will call `request.complete` later, from the reactor's loop and never
+/// from inside the call. Between the two the request, and the memory it names, belongs to the transport.
+/// `cancel_read` and `cancel_write` ask for an early end of the one that is pending: the answer is `complete`,
+/// if it was done all the same, or `complete_cancelled`; either may come from inside the call. An end is
+/// cancelled, and its deadline kept, by `abort`.
 class transport {
   public:
     transport(const transport&) = delete;
@@ -122,14 +140,28 @@ class transport {
     virtual void cancel_read() noexcept = 0;
     virtual void cancel_write() noexcept = 0;
 
-    /// Ends the outgoing direction; called when no write is pending. A peer that is gone already is no error.
-    virtual std::error_code shutdown_write() noexcept = 0;
-    /// Ends the connection in good order; called when no write is pending. Pending reads complete with
-    /// `closed`. Idempotent.
-    virtual void close() noexcept = 0;
+    /// Ends the outgoing direction; called once, when no write is pending. A peer that is gone already is no
+    /// error.
+    virtual bool shutdown_write(end_request& request) noexcept = 0;
+    /// Ends the connection in good order; called once, when no write is pending. From the call on is_open is
+    /// false; pending reads complete with `closed`. Answers when all that this side has to say is on its way.
+    virtual bool close(end_request& request) noexcept = 0;
     /// Ends it at once, telling the peer so where the medium can (TCP: a reset). What is pending completes
-    /// with `reason` in the next turn. Idempotent, and a later close changes nothing.
+    /// with `reason` in the next turn. Idempotent, and once is_open is false it changes nothing, unless an
+    /// end is pending.
     virtual void abort(std::error_code reason) noexcept = 0;
+
+    // A transport that cannot go at once, because that could destroy what is on its way to its peer, lingers
+    // after `close` has answered: it is read until the peer's end comes, then let go.
+
+    virtual bool lingers() const noexcept { return false; }
+    /// Whether the peer is known to have all that was sent.
+    virtual bool delivered() const noexcept { return true; }
+    /// Once, when it lingers: it lingers no more, and a read that is pending completes.
+    virtual void let_go() noexcept {}
+
+    /// The task that wrote may hold up the reactor from now on: what was started goes on its way.
+    virtual void push() noexcept {}
 
     /// Until close or abort: the implementation says so with set_closed.
     bool is_open() const noexcept { return open_; }
@@ -154,8 +186,8 @@ class transport {
 
     read_request* reader() const noexcept { return reader_; }
     write_request* writer() const noexcept { return writer_; }
-    /// close() was called, and may still wait for a write.
-    bool closing() const noexcept { return closing_; }
+    /// What ends it, or its outgoing direction, now; null before, and when that is done.
+    detail::closer* closer() const noexcept { return closer_; }
     /// Bytes that were read already and given back: the next read gets them first.
     chunk& unread() noexcept { return unread_; }
 
@@ -169,48 +201,62 @@ class transport {
         return true;
     }
     bool start_write(write_request& request) noexcept {
-        if (writer_ || !accepts_writes_) [[unlikely]]
-            return refuse_write(request);
+        if (writer_ || !plain_writes_) [[unlikely]]
+            return write_if_allowed(request);
         writer_ = &request;
         if (!write(request)) return false;
         writer_ = nullptr;
         return true;
     }
     /// Makes `request` the stream's writer until end_write, for those that write more than once. errc::busy:
-    /// another writes now; `request.writer_free()` will be called when it is `request`'s turn (only one can
-    /// wait for that).
+    /// others write before it; `request.writer_free()` will be called when it is its turn, first come, first
+    /// served.
     std::error_code claim_writer(write_request& request) noexcept;
-    void abandon_claim(write_request& request) noexcept {
-        if (next_writer_ == &request) next_writer_ = nullptr;
-    }
-    /// No more writes from now on. True when none is pending: `close`, or `shutdown_write`, may be called.
-    bool end_writes(detail::close_waiter& waiting, bool only_writing) noexcept;
-    /// The pending write is done; wakes a close that waits for it.
+    /// The pending write is done: the next one's turn, or the closer's.
     void end_write() noexcept;
     void end_read() noexcept { reader_ = nullptr; }
+    /// A write was given up before all of it was sent. Unless nothing of it was (not `begun`) and another one
+    /// follows, the peer could not tell what it got from a whole: the connection ends with a reset then,
+    /// however it is ended.
+    void write_cut(bool begun) noexcept;
+
+    /// Ends it, or its outgoing direction, in good order, after the pending writes and for at most
+    /// `patience`. True when it is done, with `error`; else `waiting` hears of it (null: nobody does).
+    bool start_end(bool only_writing, duration patience, detail::end_awaiter* waiting,
+                   std::error_code& error) noexcept;
+    /// The last handle is gone: closed in good order within the patience, or reset when it goes by an error.
+    void leave() noexcept;
+    /// For leave.
+    void set_close_patience(duration patience) noexcept { close_patience_ = patience; }
 
   protected:
     explicit transport(reactor& home) noexcept : home_(&home) {}
-    void set_closed() noexcept { open_ = accepts_writes_ = false; }
+    void set_closed() noexcept { open_ = accepts_writes_ = plain_writes_ = false; }
     virtual ~transport() = default;
     /// The last reference is gone.
     virtual void unused() noexcept = 0;
 
   private:
-    friend class detail::close_waiter;
+    friend class detail::closer;
+    enum class cut : std::uint8_t { no, before_its_first_byte, amid };
+
     bool read_without_transport(read_request& request) noexcept;
-    bool refuse_write(write_request& request) noexcept;
+    bool write_if_allowed(write_request& request) noexcept;
 
     reactor* home_;
     read_request* reader_ = nullptr;
     write_request* writer_ = nullptr;
-    write_request* next_writer_ = nullptr;
-    detail::close_waiter* closer_ = nullptr;
+    write_request* next_writer_ = nullptr;  // a list, first come, first served
+    detail::closer* closer_ = nullptr;
     chunk unread_;
+    duration close_patience_ = default_close_patience;
     std::uint32_t references_ = 0;
     bool accepts_writes_ = true;
-    bool closing_ = false;
+    bool plain_writes_ = true;  // that, and nothing was cut
     bool open_ = true;
+    cut cut_ = cut::no;
+
+    static constexpr std::chrono::seconds default_close_patience{10};
 };
 
 }  // namespace bight

@@ -1,0 +1,74 @@
+// What ends a connection, on behalf of whoever waits for that or of nobody any more.
+#pragma once
+
+#include <bight/core/frame_pool.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/io/transport.hpp>
+
+#include <string>
+#include <system_error>
+
+namespace bight::detail {
+
+/// One for each end that is under way. It waits for the writes that are pending, ends the transport (or its
+/// outgoing direction), takes in what the peer still sends while the transport lingers, and frees itself. The
+/// reactor owns it (leftover) and it holds the transport, so nobody else needs to stay: a handle that is
+/// dropped leaves its connection to one. When its deadline comes before the transport has said all that it
+/// had to say, it aborts the transport.
+class closer final : public end_request, private leftover, public pooled {
+  public:
+    /// Null when memory is out.
+    static closer* make(transport& of, bool only_writing) noexcept;
+
+    /// True when it is done already, with `error`; it may be gone then.
+    bool begin(duration patience, end_awaiter* waiting, std::error_code& error) noexcept;
+    /// The task that waited has been cancelled: the transport is aborted.
+    void abandoned() noexcept;
+    /// From the transport: nobody writes any more.
+    void writers_gone() noexcept;
+
+    /// Queues `item`, once, when the connection is over.
+    void tell(work_item& item) noexcept { told_ = &item; }
+    void hurry() noexcept override;
+    void limit(time_point latest) noexcept override;
+
+    void cancel() noexcept override {}  // no task waits in it
+    void describe(std::string& out) const override;
+
+  private:
+    // Reads what nobody wants.
+    class sink final : public read_request {
+      public:
+        explicit sink(closer& c) noexcept;
+
+      private:
+        void run() noexcept override { closer_.input_came(); }
+        closer& closer_;
+    };
+
+    closer(transport& of, bool only_writing) noexcept;
+    ~closer() = default;
+    void run() noexcept override;
+    void settled() noexcept override {}
+    void expired() noexcept override;
+    void said(std::error_code error) noexcept;
+    void drain() noexcept;
+    void input_came() noexcept;
+    void let_go() noexcept;
+    void look_again() noexcept;
+    void finish() noexcept;
+
+    sink sink_;
+    time_point deadline_ = time_point::max();
+    duration pause_;
+    end_awaiter* waiting_ = nullptr;
+    work_item* told_ = nullptr;
+    bool only_writing_;
+    bool said_ = false;  // all that there was to say: what is left is to linger
+    bool timed_out_ = false;
+    bool hurried_ = false;
+    bool reading_ = false;
+    bool over_ = false;  // it lingers no more
+};
+
+}  // namespace bight::detail

@@ -439,7 +439,7 @@ void reactor::limit_leftovers(time_point latest) noexcept {
 bool reactor::winding_up() const noexcept { return state_->winding_up; }
 
 // Those that are there now: others that come meanwhile, from tasks that nobody awaits, are for later.
-void reactor::await_leftovers() {
+void reactor::begin_winding_up() noexcept {
     grace_timer* next = state_->first_grace;
     while (grace_timer* const t = next) {
         next = t->next_grace_;
@@ -447,13 +447,17 @@ void reactor::await_leftovers() {
         t->awaited_ = true;
         ++state_->awaited_leftovers;
     }
-    if (state_->awaited_leftovers == 0) return;
     state_->winding_up = true;
     next = state_->first_grace;
     while (grace_timer* const t = next) {
         next = t->next_grace_;
         if (t->awaited_) static_cast<leftover*>(t)->hurry();
     }
+}
+
+void reactor::await_leftovers() {
+    if (state_->leftovers == 0) return;
+    begin_winding_up();
     // A clock that is moved by hand has nobody any more who moves it.
     if (state_->virtual_time && !state_->virtual_time->automatic()) limit_leftovers(now());
     try {

@@ -66,6 +66,12 @@ struct reactor_state {
     static blocked_calls& blocked(reactor& r) noexcept { return r.state_->blocked_threads; }
     static void add_root(reactor& r, job& root) { r.state_->add_root(root); }
     static void remove_root(reactor& r, job& root) noexcept { r.state_->remove_root(root); }
+    /// What a run does when its task has ended, for who gives `r` its turns: true while it waits.
+    static bool winds_up(reactor& r) noexcept {
+        if (!r.state_->winding_up) r.begin_winding_up();
+        return r.state_->awaited_leftovers > 0;
+    }
+    static void end_winding_up(reactor& r) noexcept { r.state_->winding_up = false; }
     /// Whether `r` runs, on whatever thread. Thread: any.
     static bool runs(const reactor& r) noexcept { return r.state_->running.load(std::memory_order_relaxed); }
 };

@@ -4,6 +4,8 @@
 #include "guard.hpp"
 #include "simulated_demultiplexer.hpp"
 
+#include "../core/reactor_state.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <string>
@@ -255,8 +257,21 @@ bool world_state::advance(time_point limit) {
     return true;
 }
 
-bool world_state::finished() const noexcept {
-    return std::all_of(states.begin(), states.end(), [](const host_state* h) { return h->running == 0; });
+// The programs have ended, and what their connections still had to say is said.
+bool world_state::finished() noexcept {
+    using bight::detail::reactor_state;
+    const bool ended =
+        std::all_of(states.begin(), states.end(), [](const host_state* h) { return h->running == 0; });
+    if (!ended) return false;
+    bool waits = false;
+    for (host_state* h : states) {
+        if (h->up && h->runs && reactor_state::winds_up(*h->runs)) waits = true;
+    }
+    if (waits) return false;
+    for (host_state* h : states) {
+        if (h->runs) reactor_state::end_winding_up(*h->runs);
+    }
+    return true;
 }
 
 bool world_state::run_until(time_point limit, bool waits_for_more) {

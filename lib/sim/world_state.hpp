@@ -168,7 +168,7 @@ struct world_state {
     void mend(link_state& l);
     void deliver_due();
     time_point next_event() const noexcept;
-    bool finished() const noexcept;
+    bool finished() noexcept;
     /// True when all have ended. When nothing can ever happen again, time passes if it `waits_for_more` to be
     /// added; else `deadlock` is thrown.
     bool run_until(time_point limit, bool waits_for_more);

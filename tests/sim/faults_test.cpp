@@ -77,6 +77,16 @@ task<std::string> read_all(bight::stream& peer) {
     co_return all;
 }
 
+// Everything into `got`; the error that ended it, if it was no end.
+task<std::error_code> read_until_error(bight::stream& from, std::string& got) {
+    for (;;) {
+        auto data = co_await bight::as_result(from.read_some());
+        if (!data) co_return data.error();
+        if (!*data) co_return std::error_code();
+        got += data->view();
+    }
+}
+
 }  // namespace
 
 TEST_CASE("every fault has a name of its own") {
@@ -137,15 +147,19 @@ TEST_CASE("short_write: a write takes several steps, and loses nothing") {
 TEST_CASE("short_write: a write that is cancelled between its steps has sent a beginning of what it had") {
     const std::string text = "abcdefghijklmnopqrstuvwxyz";
     std::string got;
+    std::error_code end;
     pair_of_hosts pair(
-        with(sim::fault::short_write), [&](bight::stream& peer) -> task<> { got = co_await read_all(peer); },
+        with(sim::fault::short_write),
+        [&](bight::stream& peer) -> task<> { end = co_await read_until_error(peer, got); },
         [&](bight::stream& peer) -> task<> {
             const bool whole = co_await bight::try_with_timeout(peer.write(text), 1us);
             CHECK_FALSE(whole);
-            co_await peer.close();
+            auto closed = co_await bight::as_result(peer.close());
+            CHECK(closed.error() == bight::errc::aborted);
             co_await bight::sleep_for(1s);
         });
     pair.world.run();
+    CHECK(end == std::errc::connection_reset);
     CHECK_FALSE(got.empty());
     CHECK(got.size() < text.size());
     CHECK(text.starts_with(got));
@@ -305,16 +319,20 @@ TEST_CASE("silence: nobody hears anything any more, and who sends learns it afte
 
 TEST_CASE("no_buffers: a write fails, and nothing of it is sent") {
     std::string got;
+    std::error_code end;
     pair_of_hosts pair(
-        with(sim::fault::no_buffers), [&](bight::stream& peer) -> task<> { got = co_await read_all(peer); },
+        with(sim::fault::no_buffers),
+        [&](bight::stream& peer) -> task<> { end = co_await read_until_error(peer, got); },
         [](bight::stream& peer) -> task<> {
             auto sent = co_await bight::as_result(peer.write("hello"));
             CHECK(sent.error() == std::errc::no_buffer_space);
-            co_await peer.close();
+            auto closed = co_await bight::as_result(peer.close());
+            CHECK(closed.error() == bight::errc::aborted);
             co_await bight::sleep_for(1s);
         });
     pair.world.run();
     CHECK(got.empty());
+    CHECK(end == std::errc::connection_reset);
 }
 
 TEST_CASE("no_memory: a read fails, and the next one gets the bytes") {

@@ -286,6 +286,7 @@ class reactor {
     void fire_timers();
     void expire_graces() noexcept;
     void limit_leftovers(time_point latest) noexcept;
+    void begin_winding_up() noexcept;
     void await_leftovers();
     void obey_stop() noexcept;
     void poll_soon() noexcept { since_poll_ = poll_interval; }

@@ -3,9 +3,10 @@
 #
 #   sh tests/run.sh [--quick | --full] [WORD...]
 #   sh tests/run.sh storm [SEEDS [FIRST]]
-#   sh tests/run.sh fresh
+#   sh tests/run.sh fresh [SYSTEM...]
 #
 #   storm     the chat and the broadcast sample in simulated storms, each in so many (10,000, from seed 1)
+#   fresh     README's commands in bare systems (tests/fresh.sh)
 #   --quick   g++ only
 #   --full    also g++ with optimisation, clang with more and with none, and the tests on each demultiplexer as the default
 #   WORD      only tests whose name (as `meson test --list` prints it) contains one of the words: core, io/outbox
@@ -21,6 +22,11 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 jobs=${JOBS:-2}
 
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; }
+
+if [ "${1:-}" = fresh ]; then
+    shift
+    exec sh "$root/tests/fresh.sh" "$@"
+fi
 
 matrix=default
 words=
@@ -191,7 +197,7 @@ targets() {
     if [ -n "$words" ]; then
         selected_tests "$1" | sed 's|/.*||' | sort -u | while read -r room; do
             case $room in
-            samples) echo all ;;
+            samples) echo tests/samples_tests && sed -n "s|^  '\(.*\)',|samples/\1|p" "$root/samples/meson.build" ;;
             compile_fail | lint) echo build.ninja ;;
             *) echo "tests/${room}_tests" ;;
             esac

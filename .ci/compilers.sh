@@ -79,11 +79,11 @@ choose() {
     shift
     chosen=
     unfit=
-    for name in "$@"; do
-        command -v "$name" >/dev/null || continue
-        why=$(fault "$name" "$kind")
+    for candidate in "$@"; do
+        command -v "$candidate" >/dev/null || continue
+        why=$(fault "$candidate" "$kind")
         if [ -z "$why" ]; then
-            chosen=$name
+            chosen=$candidate
             break
         fi
         unfit="$unfit; $why"

@@ -4,7 +4,8 @@
 #   sh samples/run.sh NAME [ARGUMENT...]
 #
 # What is missing to build it is installed with apt, where there is apt. The sample takes the place of this script:
-# signals reach it, and its exit status is the script's. CXX names another compiler than g++.
+# signals reach it, and its exit status is the script's. CXX names the compiler, where the choice of
+# .ci/compilers.sh will not do.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -38,19 +39,41 @@ if ! $known; then
     exit 2
 fi
 
+. "$root/.ci/compilers.sh"
 . "$root/.ci/packages.sh"
-need_build_tools
-install_missing
+. "$root/.ci/build_directory.sh"
+
+# Sets compiler, and what to say of it.
+choose_compiler() {
+    if [ -n "${CXX:-}" ]; then
+        insist any CXX
+    else
+        # shellcheck disable=SC2086 # a list of words
+        choose g++ $gxx_names || return
+    fi
+    compiler=$chosen
+    compiler_line=$chosen_line
+}
+
+needs() {
+    need g++ "g++ $oldest_gxx or later" choose_compiler
+    need_build_tools
+}
+
+# Before anything is installed: a compiler that was named and cannot be used ends the script.
+if [ -n "${CXX:-}" ]; then insist any CXX; fi
+compiler=
+install_needs needs
+if [ -z "$compiler" ]; then
+    echo "There is no compiler that can build bight: g++ $oldest_gxx or later, or clang $oldest_clang or later." >&2
+    exit 1
+fi
 
 # Standard output is the sample's.
 mkdir -p "$root/build"
 if ! {
-    if [ ! -f "$build/build.ninja" ]; then
-        echo "Building in $build, the first time." >&3
-        CXX=${CXX:-g++} meson setup "$build" "$root" -Dsamples=enabled -Dtests=disabled -Dbenchmarks=disabled
-    elif [ -n "$missing" ]; then
-        meson setup --reconfigure "$build"
-    fi &&
+    if [ ! -x "$build/samples/$name" ]; then echo "Building in $build with $compiler_line" >&3; fi
+    set_up "$build" "$compiler" -Dsamples=enabled -Dtests=disabled -Dbenchmarks=disabled &&
         ninja -C "$build" -j "${JOBS:-2}" "samples/$name"
 } 3>&2 >"$log" 2>&1; then
     cat "$log" >&2

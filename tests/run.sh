@@ -3,8 +3,10 @@
 #
 #   sh tests/run.sh [--quick | --full] [WORD...]
 #   sh tests/run.sh storm [SEEDS [FIRST]]
+#   sh tests/run.sh fresh [SYSTEM...]
 #
 #   storm     the chat and the broadcast sample in simulated storms, each in so many (10,000, from seed 1)
+#   fresh     README's commands in bare systems (tests/fresh.sh)
 #   --quick   g++ only
 #   --full    also g++ with optimisation, clang with more and with none, and the tests on each demultiplexer as the default
 #   WORD      only tests whose name (as `meson test --list` prints it) contains one of the words: core, io/outbox
@@ -12,15 +14,19 @@
 # What is missing is installed with apt, where there is apt. The last line is "N passed, N failed": test cases, over
 # all configurations. A configuration that cannot be built, and a program that crashes or hangs, is a failure.
 #
-# Environment: JOBS, how many processes build and test side by side (2); GXX and CLANGXX, the compilers.
+# Environment: JOBS, how many processes build and test side by side (2); GXX and CLANGXX, the compilers, where the
+# choice of .ci/compilers.sh will not do.
 set -u
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 jobs=${JOBS:-2}
-gxx=${GXX:-$(command -v g++-12 || echo g++)}
-clangxx=${CLANGXX:-$(command -v clang++-19 || command -v clang++ || echo clang++-19)}
 
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; }
+
+if [ "${1:-}" = fresh ]; then
+    shift
+    exec sh "$root/tests/fresh.sh" "$@"
+fi
 
 matrix=default
 words=
@@ -47,21 +53,63 @@ for argument in "$@"; do
     esac
 done
 
-links_sanitizers() {
-    echo 'int main() {}' | "$clangxx" -x c++ -fsanitize=address,undefined - -o /dev/null
+. "$root/.ci/compilers.sh"
+. "$root/.ci/packages.sh"
+. "$root/.ci/build_directory.sh"
+
+# Each sets gxx or clangxx, and what to say of it.
+choose_gxx() {
+    if [ -n "${GXX:-}" ]; then
+        insist g++ GXX
+    else
+        # shellcheck disable=SC2086 # a list of words
+        choose g++ $gxx_names || return
+    fi
+    gxx=$chosen
+    gxx_line=$chosen_line
 }
 
-. "$root/.ci/packages.sh"
-CXX=$gxx need_build_tools
-need catch2 'Catch2 2.13 or a later 2.x; without it Meson fetches its source' pkg-config --exists catch2
-need telnet 'a telnet client, for the tests of the samples' command -v telnet
-need netcat-openbsd 'OpenBSD netcat, for the tests of the samples' command -v nc
-if [ $matrix != quick ]; then
-    need clang-19 'clang 19' command -v "$clangxx"
-    need libclang-rt-19-dev "the sanitizers of clang 19" links_sanitizers
-fi
-install_missing
-clangxx=${CLANGXX:-$(command -v clang++-19 || echo "$clangxx")}
+choose_clangxx() {
+    if [ -n "${CLANGXX:-}" ]; then
+        insist clang CLANGXX
+        links_sanitizers "$chosen" || return
+    elif [ -n "$(identity clang++-19)" ]; then
+        # If it lacks its sanitizers, they are better installed than an older clang taken.
+        choose sanitizers clang++-19 || return
+    else
+        # shellcheck disable=SC2086 # a list of words
+        choose sanitizers $clang_names || return
+    fi
+    clangxx=$chosen
+    clangxx_line=$chosen_line
+}
+
+needs() {
+    need g++ "g++ $oldest_gxx or later" choose_gxx
+    need_build_tools
+    need catch2 'Catch2 2.13 or later; without it Meson fetches its source' pkg-config --exists 'catch2 >= 2.13'
+    need telnet 'a telnet client, for the tests of the samples' command -v telnet
+    need netcat-openbsd 'OpenBSD netcat, for the tests of the samples' openbsd_netcat
+    if [ $matrix = quick ] || choose_clangxx; then
+        return
+    elif [ -n "${CLANGXX:-}" ]; then
+        need "libclang-rt-$(major_version "$CLANGXX")-dev" "the sanitizers of $CLANGXX" false
+    else
+        need clang-19 "clang $oldest_clang or later" links clang++-19
+        need libclang-rt-19-dev 'the sanitizers of clang 19' links_sanitizers clang++-19
+    fi
+}
+
+openbsd_netcat() { nc -h 2>&1 | grep -q OpenBSD; }
+
+# Before anything is installed: a compiler that was named and cannot be used ends the script.
+if [ -n "${GXX:-}" ]; then insist g++ GXX; fi
+if [ -n "${CLANGXX:-}" ]; then insist clang CLANGXX; fi
+gxx=
+clangxx=
+install_needs needs
+if [ -n "$gxx" ]; then echo "== g++: $gxx_line"; fi
+if [ -n "$clangxx" ]; then echo "== clang: $clangxx_line"; fi
 
 # A fault must end the test with a report, not be printed and passed over.
 export ASAN_OPTIONS="halt_on_error=1:detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
@@ -149,7 +197,7 @@ targets() {
     if [ -n "$words" ]; then
         selected_tests "$1" | sed 's|/.*||' | sort -u | while read -r room; do
             case $room in
-            samples) echo all ;;
+            samples) echo tests/samples_tests && sed -n "s|^  '\(.*\)',|samples/\1|p" "$root/samples/meson.build" ;;
             compile_fail | lint) echo build.ninja ;;
             *) echo "tests/${room}_tests" ;;
             esac
@@ -159,7 +207,7 @@ targets() {
 
 # Versions whose warnings are known: with them a warning is an error.
 warnings_are_errors() {
-    case $("$1" -dumpversion) in 12 | 12.* | 19 | 19.*) echo true ;; *) echo false ;; esac
+    case $(identity "$1") in 'g++ 12.'* | 'clang 19.'*) echo true ;; *) echo false ;; esac
 }
 
 # build NAME COMPILER [MESON_OPTION...]: leaves the programs in build/NAME.
@@ -169,19 +217,15 @@ build() {
     shift 2
     directory=$root/build/$name
     log=$root/build/$name.log
-    echo "== $name: building with $compiler"
-    if ! command -v "$compiler" >/dev/null; then
-        fail "$name: there is no $compiler"
+    if [ -z "$compiler" ]; then
+        fail "$name: there is no compiler for it"
         return 1
     fi
+    echo "== $name: building with $compiler"
     # shellcheck disable=SC2046 # a list of words
     {
-        if [ ! -f "$directory/build.ninja" ]; then
-            CXX=$compiler meson setup "$directory" "$root" -Dtests=enabled -Dsamples=enabled \
-                -Dwerror="$(warnings_are_errors "$compiler")" "$@"
-        elif [ -n "$missing" ]; then
-            meson setup --reconfigure "$directory"
-        fi && ninja -C "$directory" -j "$jobs" $(targets "$directory")
+        set_up "$directory" "$compiler" -Dtests=enabled -Dsamples=enabled -Dwerror="$(warnings_are_errors "$compiler")" "$@" &&
+            ninja -C "$directory" -j "$jobs" $(targets "$directory")
     } >"$log" 2>&1 && return 0
     fail "$name: the build failed"
     tail -n 100 "$log"

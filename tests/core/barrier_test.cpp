@@ -15,7 +15,7 @@
 
 using bight::barrier;
 using bight::task;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using namespace std::chrono_literals;
 
 namespace {

@@ -18,7 +18,7 @@ using bight::condition;
 using bight::mutex;
 using bight::mutex_guard;
 using bight::task;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using namespace std::chrono_literals;
 
 namespace {

@@ -15,7 +15,7 @@
 using bight::auto_reset_event;
 using bight::manual_reset_event;
 using bight::task;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using namespace std::chrono_literals;
 
 namespace {

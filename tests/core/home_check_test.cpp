@@ -10,7 +10,7 @@
 #include <thread>
 
 using bight::task;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

@@ -17,7 +17,7 @@
 using bight::once;
 using bight::once_value;
 using bight::task;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using namespace std::chrono_literals;
 
 namespace {

@@ -19,7 +19,7 @@
 using bight::semaphore;
 using bight::semaphore_guard;
 using bight::task;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using namespace std::chrono_literals;
 
 namespace {

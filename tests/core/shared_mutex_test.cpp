@@ -17,7 +17,7 @@ using bight::exclusive_guard;
 using bight::shared_guard;
 using bight::shared_mutex;
 using bight::task;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 using namespace std::chrono_literals;
 
 namespace {

@@ -23,7 +23,7 @@
 #include <vector>
 
 using bight::demultiplexer_kind;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 namespace {
 

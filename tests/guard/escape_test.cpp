@@ -11,7 +11,7 @@
 #include <thread>
 
 using bight::task;
-using Catch::Matchers::Contains;
+using Catch::Contains;
 namespace sim = bight::sim;
 
 namespace {

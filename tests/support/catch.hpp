@@ -1,7 +1,11 @@
-// Catch2, and how it prints what bight's tests compare. Include this, not Catch2's own header.
+// Catch2, of version 2 or 3, and how it prints what bight's tests compare. Include this, not Catch2's own header.
 #pragma once
 
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+#else
 #include <catch2/catch.hpp>
+#endif
 
 #include <string>
 #include <system_error>
@@ -13,3 +17,12 @@ struct Catch::StringMaker<std::error_code> {
                error.message() + ")";
     }
 };
+
+// The names of version 2, in which the tests are written, for what version 3 calls otherwise.
+#if __has_include(<catch2/catch_all.hpp>)
+namespace Catch {
+
+inline auto Contains(const std::string& part) { return Matchers::ContainsSubstring(part); }
+
+}  // namespace Catch
+#endif

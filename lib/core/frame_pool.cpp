@@ -23,14 +23,6 @@ static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16, "check_frame_layout relies
 #define BIGHT_KEEP_FRAMES 1
 #endif
 
-// Initial-exec: found in one load, even in a shared library. It takes a few words of what the loader keeps
-// free for libraries that are loaded late.
-#if defined(__ELF__)
-#define BIGHT_TLS [[gnu::tls_model("initial-exec")]]
-#else
-#define BIGHT_TLS
-#endif
-
 namespace {
 
 constinit frame_cache nothing_kept(frame_cache::keeps_nothing{});
@@ -40,6 +32,7 @@ BIGHT_TLS constinit thread_local thread_state here;
 }  // namespace
 
 BIGHT_TLS constinit thread_local frame_cache* frames_here = &nothing_kept;
+BIGHT_TLS constinit thread_local const void* lender_here = nullptr;
 
 thread_state& this_thread() noexcept { return here; }
 

@@ -86,6 +86,7 @@ class running {
         state.blocked_threads.begin();
         here.loop = this;
         here.use(&state.frames);
+        lender_here = state.demux->lender();
         state.busy.begin();
     }
     running(const running&) = delete;
@@ -95,6 +96,7 @@ class running {
         here.current = nullptr;
         here.loop = nullptr;
         here.use(nullptr);
+        lender_here = nullptr;
         state_.busy.end();
         state_.running = false;
     }

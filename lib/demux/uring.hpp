@@ -33,6 +33,7 @@ class uring final : public demultiplexer {
     bool has_unsubmitted() const noexcept override { return io_uring_sq_ready(&ring_) > 0; }
     std::size_t lent_buffers() const noexcept override { return buffers_ ? buffers_->lent() : 0; }
     void enter_thread() override;
+    const void* lender() const noexcept override { return buffers_; }
 
     void attach(descriptor& d) override { list(d); }
     void detach(descriptor& d, bool close_it) noexcept override;

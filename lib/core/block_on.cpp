@@ -12,9 +12,13 @@ namespace bight::detail {
 
 namespace {
 
-std::exception_ptr stopped() {
-    return std::make_exception_ptr(
-        std::system_error(errc::closed, "block_on: the reactor stopped before this could run"));
+// std::bad_alloc when there is no memory for it.
+std::exception_ptr stopped() noexcept {
+    try {
+        throw std::system_error(errc::closed, "block_on: the reactor stopped before this could run");
+    } catch (...) {
+        return std::current_exception();
+    }
 }
 
 }  // namespace
@@ -111,9 +115,8 @@ void blocked_call::arrived() noexcept {
             error_ = stopped();
         } else if (promise_base* const root = begin()) {
             over_ = false;
-            reactor_state::add_root(*reactor_, *this);
+            reactor_state::start_root(*reactor_, *this, *root);
             started_ = true;
-            start(*reactor_, nullptr, *root);
         }
     } catch (...) {
         over_ = true;

@@ -1,5 +1,7 @@
 #include <bight/core/deferred.hpp>
 
+#include "reactor_state.hpp"
+
 namespace bight::detail {
 
 deferred_base::~deferred_base() {
@@ -27,10 +29,50 @@ bool deferred_base::try_fire_error(std::exception_ptr error) noexcept {
 void deferred_base::fire() noexcept {
     fired_ = true;
     while (deferred_waiter* const w = waiters_.pop_front()) w->ready();
-    delete std::exchange(abandoned_, nullptr);  // it may keep the producer alive
+    on_abandoned(nullptr);  // it may keep the producer alive
 }
 
-void deferred_base::on_abandoned(posted* callback) noexcept { delete std::exchange(abandoned_, callback); }
+void deferred_base::on_abandoned(abandoned_callback* callback) noexcept {
+    if (callback) callback->on_ = this;
+    abandoned_callback* const before = std::exchange(abandoned_, callback);
+    if (!before) return;
+    if (before->queued_) {  // it goes when its turn comes
+        before->on_ = nullptr;
+    } else {
+        delete before;
+    }
+}
+
+// Whoever cancels is in the middle of something: a walk over the tasks that are to be cancelled, say.
+void deferred_base::abandoned(reactor& home) noexcept {
+    if (!abandoned_ || std::exchange(abandoned_->queued_, true)) return;
+    abandoned_->retain();
+    home.schedule(*abandoned_);
+}
+
+void deferred_base::tell(abandoned_callback& producer) noexcept {
+    if (!waiters_.empty()) return;
+    abandoned_ = nullptr;  // the callback may fire this, which lets go of the one that is set
+    try {
+        producer.call();
+    } catch (...) {
+        report_error({std::current_exception(), "a callback given to deferred::on_abandoned", {}});
+    }
+    if (fired_ || abandoned_) {
+        producer.on_ = nullptr;
+    } else {
+        abandoned_ = &producer;
+    }
+}
+
+void abandoned_callback::run() noexcept {
+    queued_ = false;
+    reactor_state::leave_task(*reactor::current());
+    if (on_) on_->tell(*this);
+    const bool kept = on_ != nullptr;
+    release();  // the deferred may go, and this with it
+    if (!kept) delete this;
+}
 
 bool deferred_waiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
@@ -52,20 +94,8 @@ void deferred_waiter::throw_awaited_elsewhere() {
 
 void deferred_waiter::cancel() noexcept {
     on_->waiters_.remove(*this);
+    if (on_->waiters_.empty()) on_->abandoned(home());  // before the task's own end: it is told of it
     confirm_cancel();
-    if (!on_->waiters_.empty() || !on_->abandoned_) return;
-    posted* const told =
-        std::exchange(on_->abandoned_, nullptr);  // the callback may fire the deferred, which deletes it
-    try {
-        told->call();
-    } catch (...) {
-        report_error({std::current_exception(), "a callback given to deferred::on_abandoned", {}});
-    }
-    if (on_->fired_ || on_->abandoned_) {
-        delete told;
-    } else {
-        on_->abandoned_ = told;
-    }
 }
 
 }  // namespace bight::detail

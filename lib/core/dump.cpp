@@ -43,22 +43,31 @@ struct printer {
 
     void indent(std::size_t by) { out.append(2 * (depth + by), ' '); }
 
+    void print_line(const std::source_location& where) {
+        indent(1);
+        out += "in " + describe_location(where) + "\n";
+    }
+
     void print(const job& j) {
         indent(0);
         j.describe(out);
-        const waiter* w = j.waiting();
+        const waiter* const w = j.waiting();
+        const bool runs = !w && j.running();
         if (w) {
             out += ": waits for ";
             w->describe(out);
             if (j.cancel_requested()) out += " (cancelled)";
             out += ", " + ticks_in_words(now - j.since());
         } else {
-            out += j.running() ? ": running" : ": ready";
+            out += runs ? ": running" : j.result() == outcome::pending ? ": ready" : ": ended";
         }
         out += " (age " + in_words(j.age()) + ")\n";
-        for (const promise_base* frame = j.innermost(); frame; frame = frame->parent()) {
-            indent(1);
-            out += "in " + describe_location(frame->where()) + "\n";
+        if (runs) {  // it has left its frames, or some of them, for others
+            print_line(j.home().resumed_at());
+        } else {
+            for (const promise_base* frame = j.innermost(); frame; frame = frame->parent()) {
+                print_line(frame->where());
+            }
         }
         if (w) {
             ++depth;

@@ -3,8 +3,10 @@
 #include <bight/core/frame_cache.hpp>
 #include <bight/core/frame_pool.hpp>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 namespace bight::detail {
@@ -23,14 +25,6 @@ static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16, "check_frame_layout relies
 #define BIGHT_KEEP_FRAMES 1
 #endif
 
-// Initial-exec: found in one load, even in a shared library. It takes a few words of what the loader keeps
-// free for libraries that are loaded late.
-#if defined(__ELF__)
-#define BIGHT_TLS [[gnu::tls_model("initial-exec")]]
-#else
-#define BIGHT_TLS
-#endif
-
 namespace {
 
 constinit frame_cache nothing_kept(frame_cache::keeps_nothing{});
@@ -40,6 +34,7 @@ BIGHT_TLS constinit thread_local thread_state here;
 }  // namespace
 
 BIGHT_TLS constinit thread_local frame_cache* frames_here = &nothing_kept;
+BIGHT_TLS constinit thread_local const void* lender_here = nullptr;
 
 thread_state& this_thread() noexcept { return here; }
 
@@ -49,10 +44,29 @@ void thread_state::use(frame_cache* cache) noexcept {
     frames_from_heap += frames_here->kept();
 }
 
+// An aligned block begins behind a word with the address of its memory.
+void* new_aligned(std::size_t size, std::size_t alignment) {
+    if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator new(size);
+    auto* const memory = static_cast<char*>(::operator new(size + alignment));
+    char* const block = memory + alignment - reinterpret_cast<std::uintptr_t>(memory) % alignment;
+    std::memcpy(block - sizeof memory, &memory, sizeof memory);
+    return block;
+}
+
+void delete_aligned(void* block, std::size_t size, std::size_t alignment) noexcept {
+    if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
+        ::operator delete(block, size);
+        return;
+    }
+    char* memory = nullptr;
+    std::memcpy(&memory, static_cast<char*>(block) - sizeof memory, sizeof memory);
+    ::operator delete(memory, size + alignment);
+}
+
 frame_cache::~frame_cache() {
     for (std::size_t i = 0; i < frame_classes; ++i) {
         while (free_block* next = free_[i]->next) {
-            ::operator delete(free_[i], frame_class_size(i));
+            delete_aligned(free_[i], frame_class_size(i), frame_class_alignment(i));
             free_[i] = next;
         }
     }
@@ -72,14 +86,14 @@ long frame_cache::kept() const noexcept {
 namespace {
 
 [[gnu::noinline, gnu::cold]] void* new_block(std::size_t i) {
-    void* block = ::operator new(frame_class_size(i));
+    void* block = new_aligned(frame_class_size(i), frame_class_alignment(i));
     ++here.frames_from_heap;
     return block;
 }
 
 [[gnu::noinline, gnu::cold]] void delete_block(void* block, std::size_t i) noexcept {
     --here.frames_from_heap;
-    ::operator delete(block, frame_class_size(i));
+    delete_aligned(block, frame_class_size(i), frame_class_alignment(i));
 }
 
 }  // namespace
@@ -96,14 +110,14 @@ namespace {
 }
 
 [[gnu::noinline]] void* allocate_large_frame(std::size_t size) {
-    void* block = ::operator new(size);
+    void* block = new_aligned(size, frame_alignment(size));
     ++here.frames_from_heap;
     return block;
 }
 
 [[gnu::noinline]] void free_large_frame(void* block, std::size_t size) noexcept {
     --here.frames_from_heap;
-    ::operator delete(block, size);
+    delete_aligned(block, size, frame_alignment(size));
 }
 
 long live_frames() noexcept { return here.frames_from_heap - frames_here->kept(); }

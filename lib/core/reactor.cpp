@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace bight {
@@ -85,6 +87,7 @@ class running {
         state.blocked_threads.begin();
         here.loop = this;
         here.use(&state.frames);
+        lender_here = state.demux->lender();
         state.busy.begin();
     }
     running(const running&) = delete;
@@ -95,6 +98,7 @@ class running {
         here.failing = outside_;
         here.loop = nullptr;
         here.use(nullptr);
+        lender_here = nullptr;
         state_.busy.end();
         state_.running = false;
     }
@@ -218,11 +222,11 @@ inline void reactor::run_ready() noexcept {
 // One turn; the order of its parts is a promise (see the class).
 bool reactor::turn(duration limit) {
     if (state_->stop_asked()) [[unlikely]]
-        obey_stop();
+        obey_stop(state_->stop_level);
     if (ready_.empty() || since_poll_ >= poll_interval) {
         look(limit);
         if (state_->stop_asked()) [[unlikely]]
-            obey_stop();
+            obey_stop(state_->stop_level);
     }
     const bool called = !state_->posted.empty();
     if (called) take_posted();
@@ -233,8 +237,7 @@ bool reactor::turn(duration limit) {
 
 void reactor::drive(job& root, promise_base& frame) {
     const running here(*this, *state_);
-    state_->add_root(root);
-    root.start(*this, nullptr, frame);
+    start_root(root, frame);
     std::string deadlocked;
     state_->driving = true;
     while (root.result() == outcome::pending) {
@@ -255,22 +258,33 @@ void reactor::drive(job& root, promise_base& frame) {
     }
     state_->remove_root(root);
     await_leftovers();
-    state_->end_stop();
+    end_stop();
     if (!deadlocked.empty()) throw deadlock(deadlocked);
 }
 
 void reactor::start(task<> root, std::source_location where) {
     root.refuse_loan("reactor::start", where);
+    if (reactor_state::runs(*this) && !in_this_thread()) {
+        throw std::system_error(errc::wrong_thread,
+                                "reactor::start is for the thread that runs the reactor: from another one, "
+                                "reactor::post a call that starts the task");
+    }
     auto job = std::make_unique<started_job>(*state_, std::move(root));
-    promise_base& frame = job->frame(where);
-    state_->add_root(*job);
-    job.release()->start(*this, nullptr, frame);  // it frees itself
+    start_root(*job, job->frame(where));
+    job.release();  // it frees itself
+}
+
+// While a stop is under way, it is for what comes, too.
+void reactor::start_root(job& root, promise_base& frame) {
+    state_->roots.push_back(&root);
+    root.start(*this, nullptr, frame);
+    if (state_->obeyed_level > 0) root.request_cancel();
 }
 
 bool reactor::run_once(duration limit) {
     const running here(*this, *state_);
     const bool any = turn(limit);
-    if (state_->roots.empty() && state_->obeyed_level > 0) state_->end_stop();
+    if (state_->roots.empty() && state_->obeyed_level > 0) end_stop();
     // The caller may wait for descriptor() now: the kernel must know of all that this turn has started.
     if (demultiplexer_->has_unsubmitted()) demultiplexer_->wait(duration::zero());
     return any;
@@ -376,17 +390,24 @@ void reactor::stop_now() noexcept {
     demultiplexer_->wake();
 }
 
-void reactor::obey_stop() noexcept {
-    const int level = state_->stop_level.load(std::memory_order_acquire);
+void reactor::obey_stop(int level) noexcept {
     state_->obeyed_level = level;
-    if (level >= 1) {
-        for (job* root : state_->roots) root->request_cancel();
+    for (std::size_t i = 0; i < state_->roots.size(); ++i) {  // what is destroyed meanwhile may start tasks
+        state_->roots[i]->request_cancel();
     }
     if (level >= 2) {
         expire_graces();
     } else {
         limit_leftovers(saturating_add(now(), stop_patience));
     }
+}
+
+// Everything that a stop was for has ended: the reactor may run again. One that nobody has looked at is for
+// the tasks that are left.
+void reactor::end_stop() noexcept {
+    const int level = state_->stop_level.exchange(0);
+    if (level != state_->obeyed_level) obey_stop(level);
+    state_->obeyed_level = 0;
 }
 
 void reactor::arm_grace(grace_timer& t, duration patience) noexcept {
@@ -475,10 +496,14 @@ void reactor::request_dump() noexcept {
     demultiplexer_->wake();
 }
 
-void reactor::show_tasks() {
+void reactor::show_tasks() noexcept {
     state_->dump_requested = false;
-    log(log_level::requested,
-        "tasks on " + std::string(demultiplexer_->name()) + ":\n" + state_->dump(tick_));
+    try {
+        log(log_level::requested,
+            "tasks on " + std::string(demultiplexer_->name()) + ":\n" + state_->dump(tick_));
+    } catch (const std::bad_alloc&) {
+        log(log_level::requested, "there is no memory for the tree of tasks");
+    }
 }
 
 }  // namespace bight

@@ -43,18 +43,15 @@ struct reactor_state {
     std::atomic<bool> running{false};
     std::atomic<int> stop_level{0};  // 1: stop, 2: stop_now; set by any thread
     std::atomic<bool> dump_requested{false};
-    int obeyed_level = 0;
+    int obeyed_level = 0;  // what a root is started under
     bool leaving = false;  // the reactor is being destroyed, and its tasks have ended
     bool driving = false;  // within reactor::run, which has nothing else to wait for
     bool winding_up = false;
 
     busy_meter busy;
 
-    void add_root(job& root) { roots.push_back(&root); }
     void remove_root(job& root) noexcept { std::erase(roots, &root); }
     bool stop_asked() const noexcept { return stop_level.load(std::memory_order_relaxed) != obeyed_level; }
-    /// Everything that a stop was for has ended: the reactor may run again.
-    void end_stop() noexcept { stop_level = obeyed_level = 0; }
     /// The tree of tasks.
     std::string dump(std::uint32_t tick) const;
 
@@ -64,7 +61,8 @@ struct reactor_state {
     /// From the next turn on; not for a reactor that has a limit for stalls.
     static void observe(reactor& r, item_observer* o) noexcept { r.state_->observer = o; }
     static blocked_calls& blocked(reactor& r) noexcept { return r.state_->blocked_threads; }
-    static void add_root(reactor& r, job& root) { r.state_->add_root(root); }
+    /// Throws std::bad_alloc, having done nothing.
+    static void start_root(reactor& r, job& root, promise_base& frame) { r.start_root(root, frame); }
     static void remove_root(reactor& r, job& root) noexcept { r.state_->remove_root(root); }
     /// What a run does when its task has ended, for who gives `r` its turns: true while it waits.
     static bool winds_up(reactor& r) noexcept {
@@ -72,6 +70,8 @@ struct reactor_state {
         return r.state_->awaited_leftovers > 0;
     }
     static void end_winding_up(reactor& r) noexcept { r.state_->winding_up = false; }
+    /// What follows is a call that belongs to no task.
+    static void leave_task(reactor& r) noexcept { r.running_job_ = nullptr; }
     /// Whether `r` runs, on whatever thread. Thread: any.
     static bool runs(const reactor& r) noexcept { return r.state_->running.load(std::memory_order_relaxed); }
 };

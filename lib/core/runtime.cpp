@@ -1,5 +1,7 @@
 #include <bight/core/runtime.hpp>
 
+#include "reactor_state.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/scope.hpp>
 
@@ -136,8 +138,13 @@ class shard_job final : public job {
 /// stop of this reactor becomes a stop of all; a grace timer tells it of stop_now.
 class shard_scope final : public scope, private grace_timer {
   public:
-    shard_scope(shard_run& run, std::size_t index, bool stopped) noexcept
-        : run_(run), child_(*this, index), index_(index), stopped_(stopped) {}
+    /// Throws std::bad_alloc: what ends it is there from the beginning.
+    shard_scope(shard_run& run, std::size_t index, bool stopped)
+        : run_(run),
+          child_(*this, index),
+          all_ended_(new end_call(*this)),
+          index_(index),
+          stopped_(stopped) {}
 
     bool await_ready() const noexcept { return false; }
     template <class P>
@@ -166,10 +173,8 @@ class shard_scope final : public scope, private grace_timer {
         child_.request_cancel();
         home().arm_grace(*this, duration::max());
     }
-    void all_ended() noexcept {
-        home().disarm_grace(*this);
-        ready();
-    }
+    /// To be posted to its reactor once the tasks of all have ended.
+    posted& all_ended_call() noexcept { return *all_ended_.release(); }
     void describe(std::string& out) const override {
         out += child_.result() == outcome::pending ? "its task" : "the tasks of the other reactors";
     }
@@ -178,6 +183,19 @@ class shard_scope final : public scope, private grace_timer {
     }
 
   private:
+    class end_call final : public posted {
+      public:
+        explicit end_call(shard_scope& s) noexcept : scope_(s) {}
+        void call() override { scope_.go_on(); }
+
+      private:
+        shard_scope& scope_;
+    };
+
+    void go_on() noexcept {
+        home().disarm_grace(*this);
+        ready();
+    }
     std::coroutine_handle<> child_finished(job&) noexcept override {
         if (child_.result() == outcome::error) {
             if (run_.reports) report_job_error(child_, child_.error());
@@ -191,6 +209,7 @@ class shard_scope final : public scope, private grace_timer {
 
     shard_run& run_;
     shard_job child_;
+    std::unique_ptr<posted> all_ended_;
     std::size_t index_;
     bool stopped_;
 };
@@ -225,7 +244,7 @@ void shard_run::one_ended() noexcept {
         over = true;
     }
     for (std::size_t i = 0; i < scopes.size(); ++i) {
-        if (shard_scope* s = scopes[i]) state.workers[i]->own->post([s] { s->all_ended(); });
+        if (shard_scope* s = scopes[i]) reactor_state::post(*state.workers[i]->own, s->all_ended_call());
     }
 }
 

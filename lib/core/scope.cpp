@@ -34,7 +34,8 @@ std::coroutine_handle<> gathering_scope::child_finished(job& child) noexcept {
         default: child_cancelled_ = true; break;
     }
     if (running_ > 0) return std::noop_coroutine();
-    return conclude(child_cancelled_ && errors_.empty() && !settled_);
+    // Where an error does not end the others, one that was cut short might have succeeded.
+    return conclude(child_cancelled_ && !settled_ && (keep_going_ || errors_.empty()));
 }
 
 void throw_errors(const std::vector<std::exception_ptr>& errors) {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 
@@ -22,8 +23,8 @@ class service_scope final : public scope {
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
+        child_.give(begin_body(service_));  // may throw, and nothing may from begin on
         begin_shielded(h.promise());
-        child_.give(begin_body(service_));
         service_.scope_ = this;
         return child_.launch_now(*this, home(), owner());
     }
@@ -101,13 +102,10 @@ task<> refuse() {
 
 }  // namespace
 
-std::coroutine_handle<> tree_awaiter::start() {
-    if (tree_.controller_) {
-        child_.give(refuse());
-    } else {
-        child_.give(tree_.control());
-        tree_.controller_ = &child_;
-    }
+void tree_awaiter::prepare() { child_.give(tree_.controller_ ? refuse() : tree_.control()); }
+
+std::coroutine_handle<> tree_awaiter::start() noexcept {
+    if (!tree_.controller_) tree_.controller_ = &child_;
     return child_.launch_now(*this, home(), owner());
 }
 
@@ -162,21 +160,37 @@ void service_tree::stop() noexcept {
     changed();
 }
 
+namespace {
+
+void report(const service& s, const detail::job& child, const std::exception_ptr& error) noexcept {
+    try {
+        detail::report_named(child, error, "the service \"" + s.name() + "\"");
+    } catch (const std::bad_alloc&) {
+        detail::report_named(child, error, s.name());
+    }
+}
+
+}  // namespace
+
 // True when the service is to be started again.
 bool service_tree::failed(service& s, detail::job& child, const std::exception_ptr& error) noexcept {
-    const std::string name = "the service \"" + s.name() + "\"";
     if (shutting_down_) {
-        detail::report_named(child, error, name);
+        report(s, child, error);
         return false;
     }
     if (s.options_.on_failure == service_failure::restart && !stop_requested_ &&
         s.restarts_ < s.options_.restarts) {
-        detail::report_named(child, error, name);
+        report(s, child, error);
         ++s.restarts_;
         return true;
     }
-    detail::log(log_level::warning, name + " failed, and all are stopped: " + detail::describe_error(error));
-    errors_.push_back(error);
+    try {
+        detail::log(log_level::warning, "the service \"" + s.name() + "\" failed, and all are stopped: " +
+                                            detail::describe_error(error));
+    } catch (const std::bad_alloc&) {
+        detail::log(log_level::warning, "a service failed, and all are stopped");
+    }
+    if (!errors_.add(error)) report(s, child, error);  // say it rather than lose it
     controller_->adopt_trace(child);
     stop();
     return false;
@@ -188,7 +202,7 @@ task<> service_tree::control() {
         ~made_new() {
             tree.stop_requested_ = tree.shutting_down_ = false;
             tree.running_ = 0;
-            tree.errors_.clear();
+            tree.errors_ = {};
         }
     } const at_end{*this};
     auto services = [this](group& g) -> task<> {
@@ -199,7 +213,7 @@ task<> service_tree::control() {
     co_await with_group(services);
     co_await phases_.run(shutdown_phase::during, deadlines_.during);
     co_await phases_.run(shutdown_phase::after, deadlines_.after);
-    detail::throw_errors(errors_);
+    errors_.throw_all();
 }
 
 task<> service_tree::start_all(group& g) {
@@ -216,7 +230,7 @@ task<> service_tree::start_all(group& g) {
         const bool in_time = co_await try_with_timeout(until_started(*s), s->options_.start_deadline);
         if (in_time) continue;
         const std::system_error late(errc::timed_out, "the service \"" + s->name() + "\" was not ready");
-        errors_.push_back(std::make_exception_ptr(late));
+        errors_.add(std::make_exception_ptr(late));
         stop();
     }
 }

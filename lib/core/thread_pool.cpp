@@ -209,8 +209,11 @@ thread_pool_statistics pool_state::statistics() const noexcept {
 }
 
 void pool_state::fail(pool_job& j) noexcept {
-    j.fail(std::make_exception_ptr(
-        std::system_error(errc::closed, "the thread pool was destroyed before this job could begin")));
+    try {
+        throw std::system_error(errc::closed, "the thread pool was destroyed before this job could begin");
+    } catch (...) {  // this, or std::bad_alloc
+        j.fail(std::current_exception());
+    }
     j.send(*j.home_);
 }
 

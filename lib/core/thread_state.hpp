@@ -1,6 +1,14 @@
 // What bight keeps for each thread.
 #pragma once
 
+// Initial-exec: found in one load, even in a shared library. It takes a few words of what the loader keeps
+// free for libraries that are loaded late.
+#if defined(__ELF__)
+#define BIGHT_TLS [[gnu::tls_model("initial-exec")]]
+#else
+#define BIGHT_TLS
+#endif
+
 namespace bight {
 class reactor;
 }
@@ -26,6 +34,10 @@ struct thread_state {
     /// Frames come from `cache`, and go there; null for the heap. On this thread only.
     void use(frame_cache* cache) noexcept;
 };
+
+/// Whose receive buffers come back by a plain call on this thread: those of the reactor that runs here; null
+/// for none. Not for coroutines (see below).
+BIGHT_TLS extern constinit thread_local const void* lender_here;
 
 /// Never inlined: compilers keep the address of a thread_local across a suspension (LLVM #47179, #63022),
 /// though the coroutine may go on elsewhere.

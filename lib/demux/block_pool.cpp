@@ -1,42 +1,95 @@
 #include "block_pool.hpp"
 
+#include "../core/thread_state.hpp"
+
 #include <new>
+#include <utility>
 
 namespace bight::detail {
+
+// Not inlined anywhere, being called through a pointer: a thread's variable may be used directly.
+void block_pool::release(buffer_block& base) noexcept {
+    auto& b = static_cast<block&>(base);
+    block_pool& pool = *b.pool;
+    if (&pool == lender_here) [[likely]] {
+        pool.give_back(b);
+    } else {
+        pool.give_back_elsewhere(b);
+    }
+}
 
 block_pool::block* block_pool::make() noexcept {
     void* memory = ::operator new(sizeof(block) + block_size, std::nothrow);
     if (!memory) return nullptr;
     auto* b = new (memory) block;
     b->pool = this;
-    b->release = [](buffer_block& base) noexcept {
-        auto& self = static_cast<block&>(base);
-        self.pool->give_back(self);
-    };
-    b->next = nullptr;
+    b->release = &release;
     ++made_;
-    ++free_count_;
     return b;
 }
 
-void block_pool::free(block& b) noexcept {
+// When none is free. What it gives, and what is behind it, counts as free.
+block_pool::block* block_pool::more() noexcept {
+    auto* const first = static_cast<block*>(elsewhere_.take());
+    if (!first) {
+        block* const made = make();
+        if (made) --room_;
+        return made;
+    }
+    std::size_t count = 1;
+    lent_block* last = first;
+    while (last->next && count < kept_blocks) {
+        last = last->next;
+        ++count;
+    }
+    lent_block* surplus = std::exchange(last->next, nullptr);
+    room_ -= static_cast<std::ptrdiff_t>(count);
+    while (surplus) {
+        lent_block* const next = surplus->next;
+        ::operator delete(static_cast<block*>(surplus));
+        --made_;
+        ++count;
+        surplus = next;
+    }
+    taken_back_ += count;
+    waiting_.fetch_sub(count, std::memory_order_relaxed);
+    return first;
+}
+
+// One too many.
+[[gnu::noinline, gnu::cold]] void block_pool::free(block& b) noexcept {
+    ++room_;
+    --made_;
     ::operator delete(&b);
-    if (--made_ == 0 && !owned_) delete this;
+}
+
+[[gnu::noinline]] void block_pool::give_back_elsewhere(block& b) noexcept {
+    const bool kept =
+        owned_.load(std::memory_order_relaxed) && waiting_.load(std::memory_order_relaxed) < kept_blocks;
+    if (kept) {
+        waiting_.fetch_add(1, std::memory_order_relaxed);
+        elsewhere_.put(b);
+    } else {
+        ::operator delete(&b);
+    }
+    if (elsewhere_.count_one()) delete this;
 }
 
 void block_pool::let_go() noexcept {
-    owned_ = false;
-    kept_ = 0;
-    if (made_ == 0) {
-        delete this;
-        return;
-    }
-    while (block* b = free_) {  // the last one may end this pool
+    owned_.store(false, std::memory_order_relaxed);
+    const auto elsewhere = static_cast<long>(made_ - free_ones() + taken_back_);
+    while (lent_block* b = free_) {
         free_ = b->next;
-        --free_count_;
-        const bool last = made_ == 1;
-        free(*b);
-        if (last) return;
+        ::operator delete(static_cast<block*>(b));
+    }
+    if (elsewhere_.expect(elsewhere)) delete this;
+}
+
+block_pool::~block_pool() {
+    for (lent_block* b = elsewhere_.take(); b;) {
+        lent_block* const next = b->next;
+        ::operator delete(static_cast<block*>(b));
+        b = next;
     }
 }
 

@@ -1,24 +1,25 @@
 // Receive buffers for the demultiplexers that read into memory of their own.
 #pragma once
 
-#include <bight/io/chunk.hpp>
+#include "lent_block.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 namespace bight::detail {
 
-/// Blocks of one size, reused last in first out. Chunks may outlive the pool's owner: the pool ends when its
-/// owner has let go of it and the last block has come back.
+/// Blocks of one size, reused last in first out. A chunk may be dropped on any thread, and outlive the pool's
+/// owner: the pool ends when its owner has let go of it and the last block has come back. All else is for the
+/// owner's thread.
 class block_pool {
   public:
     static constexpr std::size_t block_size = 16384;
     /// Free blocks kept for reuse.
     static constexpr std::size_t kept_blocks = 64;
 
-    struct block final : buffer_block {
+    struct block final : lent_block {
         block_pool* pool = nullptr;
-        block* next = nullptr;
         char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
     };
 
@@ -28,36 +29,44 @@ class block_pool {
 
     /// A block of block_size bytes, or null when memory is out.
     block* take() noexcept {
-        block* b = free_;
+        lent_block* b = free_;
         if (!b) [[unlikely]]
-            b = make();
+            b = more();
         if (!b) return nullptr;
         free_ = b->next;
-        --free_count_;
-        return b;
+        ++room_;
+        return static_cast<block*>(b);
     }
     void give_back(block& b) noexcept {
-        if (free_count_ >= kept_) [[unlikely]] {
+        if (--room_ < 0) [[unlikely]] {
             free(b);
             return;
         }
         b.next = free_;
         free_ = &b;
-        ++free_count_;
     }
-    std::size_t lent() const noexcept { return made_ - free_count_; }
+    std::size_t lent() const noexcept {
+        return made_ - free_ones() + taken_back_ - static_cast<std::size_t>(elsewhere_.counted());
+    }
     /// The owner is going.
     void let_go() noexcept;
 
   private:
-    ~block_pool() = default;
-    block* make() noexcept;  // one that counts as free
+    ~block_pool();
+    std::size_t free_ones() const noexcept { return kept_blocks - static_cast<std::size_t>(room_); }
+    block* more() noexcept;
+    block* make() noexcept;
     void free(block& b) noexcept;
-    block* free_ = nullptr;
-    std::size_t free_count_ = 0;
-    std::size_t kept_ = kept_blocks;  // 0 once the owner has gone
-    std::size_t made_ = 0;            // and not freed
-    bool owned_ = true;
+    void give_back_elsewhere(block& b) noexcept;
+    static void release(buffer_block& b) noexcept;
+
+    lent_block* free_ = nullptr;
+    std::ptrdiff_t room_ = kept_blocks;  // for so many more among the free ones
+    std::size_t made_ = 0;               // and not freed by the owner
+    std::size_t taken_back_ = 0;         // of those that came back elsewhere
+    returned_elsewhere elsewhere_;
+    std::atomic<std::size_t> waiting_{0};  // to be taken back, about
+    std::atomic<bool> owned_{true};
 };
 
 }  // namespace bight::detail

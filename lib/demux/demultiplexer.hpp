@@ -107,6 +107,8 @@ class demultiplexer {
     std::uint64_t operations = 0;
     /// Receive buffers that chunks hold.
     virtual std::size_t lent_buffers() const noexcept;
+    /// Who lends them: see lender_here.
+    virtual const void* lender() const noexcept { return blocks_; }
 
   protected:
     demultiplexer() noexcept = default;

@@ -141,6 +141,7 @@ bool uring::cancel(operation& op) noexcept {
 
 void uring::wait(duration limit) {
     int error = 0;
+    buffers_->take_back();
     if (limit <= duration::zero() || io_uring_cq_ready(&ring_) > 0) {
         error = io_uring_submit_and_get_events(&ring_);
     } else if (limit == duration::max()) {

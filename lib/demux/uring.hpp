@@ -36,6 +36,7 @@ class uring final : public demultiplexer {
     }
     std::size_t lent_buffers() const noexcept override { return buffers_ ? buffers_->lent() : 0; }
     void enter_thread() override;
+    const void* lender() const noexcept override { return buffers_; }
 
     void attach(descriptor& d) override { list(d); }
     void detach(descriptor& d, bool close_it) noexcept override;

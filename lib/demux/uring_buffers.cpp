@@ -1,5 +1,7 @@
 #include "uring_buffers.hpp"
 
+#include "../core/thread_state.hpp"
+
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -48,31 +50,44 @@ uring_buffers* uring_buffers::make(io_uring& ring, unsigned count, int& error) n
         slot& s = made->slots_[i];
         s.home = made;
         s.id = static_cast<std::uint16_t>(i);
-        s.release = [](buffer_block& block) noexcept {
-            slot& self = static_cast<slot&>(block);
-            self.home->give_back(self);
-        };
+        s.release = &release;
         io_uring_buf_ring_add(made->ring_, made->bytes(s), buffer_size, s.id, mask, static_cast<int>(i));
     }
     io_uring_buf_ring_advance(made->ring_, static_cast<int>(count));
     return made;
 }
 
+void uring_buffers::release(buffer_block& block) noexcept {
+    auto& self = static_cast<slot&>(block);
+    uring_buffers& home = *self.home;
+    if (&home == lender_here) [[likely]] {
+        home.give_back(self);
+        return;
+    }
+    home.elsewhere_.put(self);
+    if (home.elsewhere_.count_one()) delete &home;
+}
+
 void uring_buffers::give_back(slot& s) noexcept {
     --lent_;
-    if (ring_) {
-        const int mask = io_uring_buf_ring_mask(static_cast<unsigned>(slots_.size()));
-        io_uring_buf_ring_add(ring_, bytes(s), buffer_size, s.id, mask, 0);
-        io_uring_buf_ring_advance(ring_, 1);
-    } else if (lent_ == 0) {
-        delete this;
+    const int mask = io_uring_buf_ring_mask(static_cast<unsigned>(slots_.size()));
+    io_uring_buf_ring_add(ring_, bytes(s), buffer_size, s.id, mask, 0);
+    io_uring_buf_ring_advance(ring_, 1);
+}
+
+void uring_buffers::give_back_all() noexcept {
+    for (lent_block* b = elsewhere_.take(); b;) {
+        lent_block* const next = b->next;
+        ++taken_back_;
+        give_back(static_cast<slot&>(*b));
+        b = next;
     }
 }
 
 void uring_buffers::let_go() noexcept {
     ::munmap(ring_, ring_bytes_);
     ring_ = nullptr;
-    if (lent_ == 0) delete this;
+    if (elsewhere_.expect(static_cast<long>(lent_ + taken_back_))) delete this;
 }
 
 uring_buffers::~uring_buffers() {

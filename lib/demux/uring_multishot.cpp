@@ -103,11 +103,11 @@ void uring::received(descriptor& d, const io_uring_cqe& cqe) noexcept {
     ring_state& state = *d.ring;
     s.offset = 0;
     s.length = static_cast<std::uint32_t>(cqe.res);
-    s.next = ring_state::none;
+    s.next_arrived = ring_state::none;
     if (state.count == 0) {
         state.first = s.id;
     } else {
-        buffers_->filled(state.last).next = s.id;
+        buffers_->filled(state.last).next_arrived = s.id;
     }
     state.last = s.id;
     ++state.count;
@@ -159,7 +159,7 @@ bool uring::take_received(receive_operation& op, ring_state& state) noexcept {
     char* const bytes = buffers_->bytes(s) + s.offset;
     if (op.kind == operation_kind::receive) {
         op.result = static_cast<int>(s.length);
-        state.first = s.next;
+        state.first = s.next_arrived;
         --state.count;
         op.data = chunk(s, bytes, s.length);
         return true;
@@ -169,7 +169,7 @@ bool uring::take_received(receive_operation& op, ring_state& state) noexcept {
     s.offset += static_cast<std::uint32_t>(count);
     s.length -= static_cast<std::uint32_t>(count);
     if (s.length == 0) {
-        state.first = s.next;
+        state.first = s.next_arrived;
         --state.count;
         buffers_->give_back(s);
     }
@@ -182,7 +182,7 @@ void uring::drop_arrived(descriptor& d) noexcept {
     ring_state& state = *d.ring;
     while (state.count > 0) {
         uring_buffers::slot& s = buffers_->filled(state.first);
-        state.first = s.next;
+        state.first = s.next_arrived;
         --state.count;
         buffers_->give_back(s);
     }

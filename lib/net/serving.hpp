@@ -46,8 +46,8 @@ class serving final : public scope, private grace_timer {
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
+        accepting_.give(accept_all());  // may throw, and nothing may from begin on
         if (!begin(h.promise())) return std::noop_coroutine();
-        accepting_.give(accept_all());
         accepting_running_ = true;
         return accepting_.launch_now(*this, home(), owner());
     }

@@ -3,7 +3,6 @@
 #include "world_state.hpp"
 
 #include <bight/core/error.hpp>
-#include <bight/core/promise.hpp>
 
 #include <exception>
 #include <string>
@@ -28,9 +27,9 @@ void used_the_machine(const char* function) noexcept {
         std::string text =
             "host " + host->name + " called " + function + ", which is the machine's and not the world's";
         const bight::detail::job* const j = host->runs ? host->runs->running_job() : nullptr;
-        if (j && j->innermost()) {
+        if (j) {
             text += ": in a task that last awaited in " +
-                    bight::detail::describe_location(j->innermost()->where());
+                    bight::detail::describe_location(host->runs->resumed_at());
         }
         if (!host->world.failure) host->world.failure = std::make_exception_ptr(escaped(text));
     } catch (...) {

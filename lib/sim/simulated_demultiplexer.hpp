@@ -33,6 +33,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool simulated() const noexcept override { return true; }
     bight::detail::socket_calls& sockets() noexcept override { return sockets_; }
     std::size_t lent_buffers() const noexcept override { return blocks_->lent(); }
+    const void* lender() const noexcept override { return blocks_; }
 
     /// Whether the next wait has something to tell.
     bool has_news() const noexcept { return !done_.empty(); }

@@ -541,7 +541,7 @@ TEST_CASE("a move that throws on the way in fails the send, and nothing was sent
             fickle::moves_left = 0;
             bool thrown = false;
             try {
-                co_await sending;
+                co_await std::move(sending);
             } catch (const std::runtime_error&) {
                 thrown = true;
             }

@@ -1,15 +1,21 @@
+#include <bight/core/deferred.hpp>
 #include <bight/core/frame_cache.hpp>
 #include <bight/core/frame_pool.hpp>
+#include <bight/core/group.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 
 #include "support/reactors.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using bight::task;
@@ -153,9 +159,17 @@ TEST_CASE("a cache keeps blocks of each class up to its bound and hands each out
     frame_cache cache;
     CHECK(cache.kept() == 0);
     CHECK(cache.take(5) == nullptr);
-    const std::size_t size = bight::detail::frame_class_size(5);
-    void* a = ::operator new(size);
-    void* b = ::operator new(size);
+    const auto new_block = [](std::size_t i) {
+        return bight::detail::new_aligned(bight::detail::frame_class_size(i),
+                                          bight::detail::frame_class_alignment(i));
+    };
+    const auto delete_block = [](void* block, std::size_t i) {
+        bight::detail::delete_aligned(block, bight::detail::frame_class_size(i),
+                                      bight::detail::frame_class_alignment(i));
+    };
+    constexpr std::size_t last = bight::detail::frame_classes - 1;
+    void* a = new_block(5);
+    void* b = new_block(5);
     CHECK(cache.keep(a, 5));
     CHECK(cache.keep(b, 5));
     CHECK(cache.kept() == 2);
@@ -168,8 +182,8 @@ TEST_CASE("a cache keeps blocks of each class up to its bound and hands each out
     std::size_t count = 0;
     void* refused = nullptr;
     while (!refused && count <= most + 1) {
-        void* block = ::operator new(bight::detail::largest_pooled_frame);
-        if (cache.keep(block, bight::detail::frame_classes - 1)) {
+        void* block = new_block(last);
+        if (cache.keep(block, last)) {
             ++count;
         } else {
             refused = block;
@@ -179,9 +193,9 @@ TEST_CASE("a cache keeps blocks of each class up to its bound and hands each out
     CHECK(cache.kept() == static_cast<long>(most));
     CHECK(cache.keep(a, 5));  // another class's bound is its own
     CHECK(cache.take(5) == a);
-    ::operator delete(refused, bight::detail::largest_pooled_frame);
-    ::operator delete(a, size);
-    ::operator delete(b, size);
+    delete_block(refused, last);
+    delete_block(a, 5);
+    delete_block(b, 5);
 }
 
 TEST_CASE("pooled objects are frames, freed too when their constructor throws") {
@@ -200,4 +214,123 @@ TEST_CASE("without a reactor nothing is kept") {
     CHECK(none.take(3) == nullptr);
     CHECK_FALSE(none.keep(block, 1));
     CHECK(none.kept() == 0);
+}
+
+namespace {
+
+struct alignas(32) half_a_line {
+    std::byte bytes[32]{};
+};
+struct alignas(64) line {
+    std::byte bytes[64]{};
+};
+struct alignas(256) page_part {
+    std::byte bytes[256]{};
+};
+
+template <class T>
+bool is_aligned(const T& object) {
+    return reinterpret_cast<std::uintptr_t>(&object) % alignof(T) == 0;
+}
+
+template <class T>
+class aligned_thing : public bight::detail::pooled {
+  public:
+    T value;
+    std::byte more[3]{};
+};
+
+// The frames of these are of other sizes each.
+template <class T, std::size_t Padding>
+task<bool> keeps_local(T by_value) {
+    std::byte padding[Padding + 1]{};
+    T local;
+    local.bytes[0] = padding[0];
+    co_await bight::yield();
+    padding[0] = local.bytes[0];
+    co_return is_aligned(local) && is_aligned(by_value);
+}
+
+template <class T, std::size_t... Paddings>
+std::vector<task<bool>> frames_of_many_sizes(std::index_sequence<Paddings...>) {
+    std::vector<task<bool>> all;
+    (all.push_back(keeps_local<T, 8 * Paddings>(T{})), ...);
+    return all;
+}
+
+template <class T>
+task<int> misaligned() {
+    int bad = 0;
+    for (int round = 0; round < 3; ++round) {
+        for (auto& one : frames_of_many_sizes<T>(std::make_index_sequence<24>())) {
+            const bool good = co_await std::move(one);
+            if (!good) ++bad;
+        }
+    }
+    co_return bad;
+}
+
+template <class T>
+task<int> misaligned_elsewhere() {
+    int bad = 0;
+    std::vector<std::unique_ptr<aligned_thing<T>>> things;
+    std::vector<bight::deferred<T>> results;
+    auto spawn_some = [&](bight::group& g) -> task<> {
+        for (int i = 0; i < 50; ++i) {
+            things.push_back(std::make_unique<aligned_thing<T>>());
+            if (!is_aligned(*things.back())) ++bad;
+            bight::deferred<T> d;
+            d.set_value(T{});
+            results.push_back(d);
+            const T& value = co_await d;
+            if (!is_aligned(value)) ++bad;
+            const T local;
+            g.spawn([local, &bad]() -> task<> {
+                if (!is_aligned(local)) ++bad;
+                co_await bight::yield();
+            });
+        }
+    };
+    co_await bight::with_group(spawn_some);
+    co_return bad;
+}
+
+}  // namespace
+
+TEST_CASE("a block has the alignment that its size allows, up to a cache line, whatever was freed before") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        for (int round = 0; round < 3; ++round) {
+            std::vector<std::pair<void*, std::size_t>> blocks;
+            for (std::size_t size = 16; size < 6000; size += 8) {
+                void* const block = allocate_frame(size);
+                std::memset(block, 1, size);
+                const std::size_t wanted = bight::detail::frame_alignment(size);
+                if (reinterpret_cast<std::uintptr_t>(block) % wanted != 0) FAIL("a block of " << size);
+                blocks.emplace_back(block, size);
+            }
+            for (const auto& [block, size] : blocks) free_frame(block, size);
+        }
+        co_return;
+    });
+}
+
+TEST_CASE("over-aligned locals and parameters of coroutines are aligned, up to a cache line") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    on.run([]() -> task<> {
+        const int of_half = co_await misaligned<half_a_line>();
+        CHECK(of_half == 0);
+        const int of_line = co_await misaligned<line>();
+        CHECK(of_line == 0);
+    });
+}
+
+TEST_CASE("over-aligned objects in deferreds, in what is spawned and in pooled classes are aligned") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    on.run([]() -> task<> {
+        const int of_line = co_await misaligned_elsewhere<line>();
+        CHECK(of_line == 0);
+        const int of_page_part = co_await misaligned_elsewhere<page_part>();
+        CHECK(of_page_part == 0);
+    });
 }

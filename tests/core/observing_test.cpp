@@ -1,4 +1,5 @@
 // Seeing inside a reactor: the tree of tasks, its counters, and who held it for too long.
+#include <bight/core/error.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/timeout.hpp>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -93,6 +95,75 @@ TEST_CASE("request_dump logs the tree, from any thread") {
     REQUIRE(logged.size() == 1);
     CHECK(logged[0].find("tasks on " + std::string(r.demultiplexer_name()) +
                          ":\nthe task given to run(): ") == 0);
+}
+
+TEST_CASE("a running task that looks at the tree is shown where it went on, whatever frames it has left") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    std::string tree;
+    on.run([&]() -> task<> {
+        auto child = []() -> task<> {
+            char large[6000];
+            large[0] = 1;
+            co_await bight::sleep_for(1ms);
+            large[1] = large[0];
+        };
+        co_await child();
+        tree = on.reactor().dump_tasks();
+    });
+    INFO(tree);
+    CHECK(contains(tree, "the task given to run(): running"));
+    CHECK(contains(tree, "observing_test.cpp:"));
+}
+
+TEST_CASE("a destructor that looks at the tree while its task unwinds sees no frame that is gone") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    std::string tree;
+    on.run([&]() -> task<> {
+        struct looks {
+            bight::reactor& r;
+            std::string& tree;
+            ~looks() { tree = r.dump_tasks(); }
+        };
+        auto inner = []() -> task<> {
+            char large[6000];
+            large[0] = 1;
+            co_await bight::sleep_for(1h);
+            large[1] = large[0];
+        };
+        auto outer = [&]() -> task<> {
+            const looks at_end{on.reactor(), tree};
+            co_await inner();
+        };
+        const bool done = co_await bight::try_with_timeout(outer(), 1ms);
+        CHECK_FALSE(done);
+    });
+    CHECK(contains(tree, "a task with a time-out"));
+}
+
+TEST_CASE("the tree that an error handler asks for shows a task that has ended without its frames") {
+    bight::reactor r;
+    std::string tree;
+    struct context {
+        bight::reactor& r;
+        std::string& tree;
+    } both{r, tree};
+    bight::set_error_handler(
+        [](const bight::error_report&, void* c) {
+            auto& to = *static_cast<context*>(c);
+            to.tree = to.r.dump_tasks();
+        },
+        &both);
+    auto fails = []() -> task<> {
+        char large[6000];
+        large[0] = 1;
+        co_await bight::yield();
+        if (large[0] == 1) throw std::runtime_error("nobody takes this");
+    };
+    r.start(fails);
+    while (r.statistics().live_tasks > 0) r.run_once();
+    r.run_once();
+    bight::set_error_handler(nullptr);
+    CHECK(contains(tree, "a task given to start(): ended"));
 }
 
 TEST_CASE("the counters count tasks, timers, operations, buffers and descriptors") {

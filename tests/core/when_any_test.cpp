@@ -2,6 +2,7 @@
 #include <bight/core/error.hpp>
 #include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>
+#include <bight/core/shield.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timeout.hpp>
@@ -226,6 +227,57 @@ TEST_CASE("the winner of a race is delivered although the whole is cancelled whi
         co_await bight::with_group(body);
         CHECK(cleaned);
         CHECK(delivered == "kept");
+    });
+}
+
+TEST_CASE("a race that is cancelled while an attempt is pending is cancelled, whoever failed before") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    const bool of_range = GENERATE(false, true);
+    on.run([&]() -> task<> {
+        bool thrown = false;
+        auto attempts = [&]() -> task<> {
+            try {
+                if (of_range) {
+                    std::vector<task<int>> all;
+                    all.push_back(fail("the first address", 0s));
+                    all.push_back(fail("the second", 1h));
+                    co_await bight::race(std::move(all));
+                } else {
+                    co_await bight::race(fail("the first address", 0s), fail("the second", 1h));
+                }
+            } catch (const std::runtime_error&) {
+                thrown = true;
+            }
+        };
+        const bool done = co_await bight::try_with_timeout(attempts(), 5ms);
+        CHECK_FALSE(done);
+        CHECK_FALSE(thrown);
+    });
+}
+
+TEST_CASE("a race whose attempts have all failed when it is cancelled throws their errors") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    on.run([&]() -> task<> {
+        std::string what;
+        auto attempts = [&]() -> task<> {
+            // The second fails in its clean-up, which a cancellation does not cut short.
+            auto fails_late = []() -> task<int> {
+                co_await bight::shield(bight::sleep_for(2ms), 1h);
+                throw std::runtime_error("late");
+            };
+            try {
+                co_await bight::race(fail("early", 0s), fails_late());
+            } catch (const std::exception& e) {
+                what = e.what();
+            }
+        };
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(attempts);
+            co_await bight::sleep_for(1ms);
+            g.cancel();
+        };
+        co_await bight::with_group(body);
+        CHECK(what == "2 tasks failed: [early] [late]");
     });
 }
 

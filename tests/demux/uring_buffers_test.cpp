@@ -1,3 +1,4 @@
+#include "core/thread_state.hpp"
 #include "demux/uring_buffers.hpp"
 
 #include "support/catch.hpp"
@@ -8,6 +9,7 @@
 
 #include <cerrno>
 #include <string>
+#include <thread>
 
 using bight::detail::uring_buffers;
 
@@ -80,6 +82,7 @@ TEST_CASE("the kernel fills each buffer once, and again when it came back") {
         CHECK(std::string(buffers->bytes(*slots[i]), 6) == "text " + std::to_string(i));
     }
     CHECK(r.receive("waits") == -ENOBUFS);
+    bight::detail::lender_here = buffers;  // as while a reactor runs
     slots[2]->release(*slots[2]);
     uring_buffers::slot& again = lent(*buffers, r.receive("!"));
     CHECK(&again == slots[2]);
@@ -90,7 +93,32 @@ TEST_CASE("the kernel fills each buffer once, and again when it came back") {
         uring_buffers::slot& s = lent(*buffers, r.receive("round"));
         s.release(s);
     }
+    bight::detail::lender_here = nullptr;
+    CHECK(buffers->lent() == 0);
     buffers->let_go();
+}
+
+TEST_CASE("buffers that come back on another thread go to the kernel when the ring's thread takes them") {
+    small_ring r;
+    if (!r.usable()) return;
+    int error = 0;
+    uring_buffers* buffers = uring_buffers::make(r.ring(), 4, error);
+    REQUIRE(buffers != nullptr);
+    for (int round = 0; round < 10; ++round) {
+        uring_buffers::slot* slots[4];
+        for (auto*& s : slots) s = &lent(*buffers, r.receive("text"));
+        CHECK(buffers->lent() == 4);
+        std::thread([&] {
+            for (auto* s : slots) s->release(*s);
+        }).join();
+        CHECK(buffers->lent() == 0);
+        buffers->take_back();
+        CHECK(buffers->lent() == 0);
+    }
+    uring_buffers::slot& last = lent(*buffers, r.receive("last"));
+    std::thread other([&] { last.release(last); });
+    buffers->let_go();  // the memory goes with the later of the two
+    other.join();
 }
 
 TEST_CASE("buffers outlive the ring while chunks hold them") {

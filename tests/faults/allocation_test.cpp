@@ -34,6 +34,11 @@ const std::string long_text(100, 't');
 
 bight::demultiplexer_kind best() { return test::demultiplexers().front(); }
 
+void no_more_memory_on_this_thread() {
+    static thread_local allocation_fault fault{0, true, false};
+    static thread_local const failing until_it_ends(fault);
+}
+
 task<std::string> leaf(std::string text) {
     co_await bight::yield();
     co_return text + text;
@@ -113,6 +118,88 @@ TEST_CASE("spawn starts a task as a whole or throws bad_alloc, and the others go
         });
     CHECK(tally.allocations >= 3);
     CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a scope whose first frame cannot be had leaves no trace of itself in its task") {
+    enum scope { with_group, service_tree, serve };
+    const auto which = GENERATE(with_group, service_tree, serve);
+    const auto tally =
+        fail_each_allocation_on(best(), [which](reactor_fixture&, allocation_fault& fault) -> task<> {
+            bool failed = false;
+            auto opens = [&]() -> task<> {
+                try {
+                    auto nothing = [](bight::group&) -> task<> { co_return; };
+                    auto echo = [](stream) -> task<> { co_return; };
+                    if (which == with_group) {
+                        auto inner = bight::with_group(nothing);
+                        const failing here(fault);
+                        co_await std::move(inner);
+                    } else if (which == service_tree) {
+                        bight::service_tree tree;
+                        auto serves = []() -> task<> { co_return; };
+                        tree.add("one", serves);
+                        auto inner = tree.run();
+                        const failing here(fault);
+                        co_await std::move(inner);
+                    } else {
+                        const bight::serve_options options;
+                        auto inner = bight::serve(bight::listen(anywhere), options, echo);
+                        auto briefly = bight::try_with_timeout(std::move(inner), 1ms);
+                        const failing here(fault);
+                        co_await std::move(briefly);
+                    }
+                } catch (const std::bad_alloc&) {
+                    failed = true;
+                }
+            };
+            // The task goes on, and is cancelled at an await of its own.
+            bool unwound = false;
+            struct sets {
+                bool& flag;
+                ~sets() { flag = true; }
+            };
+            auto outer = [&](bight::group& g) -> task<> {
+                auto child = [&]() -> task<> {
+                    const sets at_end{unwound};
+                    co_await opens();
+                    g.cancel();
+                    co_await bight::sleep_for(1h);
+                };
+                g.spawn(child);
+                co_return;
+            };
+            co_await bight::with_group(outer);
+            CHECK(unwound);
+            if (failed) throw std::bad_alloc();
+        });
+    CHECK(tally.allocations >= 1);
+}
+
+TEST_CASE("the reactors of a runtime end together although memory runs out before their tasks end") {
+    bight::runtime_options options;
+    options.reactors = 2;
+    options.handle_signals = false;
+    bight::runtime both(options);
+    auto root = [](std::size_t) -> task<> {
+        co_await bight::yield();
+        no_more_memory_on_this_thread();
+    };
+    CHECK(both.run(root) == 0);
+}
+
+TEST_CASE("a tree of tasks for which there is no memory is not shown, and the reactor goes on") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto tally =
+        fail_each_allocation_on(kind, [](reactor_fixture& on, allocation_fault& fault) -> task<> {
+            {
+                const failing here(fault);
+                on.reactor().request_dump();
+                co_await bight::sleep_for(1ms);
+            }
+            const auto said = on.take_log();
+            CHECK(said.size() <= 1);  // the fixture's own handler needs memory
+        });
+    CHECK(tally.allocations >= 1);
 }
 
 TEST_CASE("when_all and when_any throw bad_alloc where their tasks are made") {

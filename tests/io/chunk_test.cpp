@@ -7,12 +7,17 @@
 
 #include <bight/bight.hpp>
 
+#include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 using bight::chunk;
 using bight::task;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -192,4 +197,75 @@ TEST_CASE("a chunk outlives its stream and its reactor") {
     CHECK(kept.view() == "kept");
     chunk moved = std::move(kept);
     CHECK(moved.view() == "kept");
+}
+
+TEST_CASE("chunks and payloads that are given to threads come home from there, and reading goes on") {
+    const auto kind = GENERATE(from_range(test::reactors()));
+    CAPTURE(kind);
+    bight::reactor_options options;
+    options.receive_buffers = 8;
+    test::reactor_fixture on(kind, options);
+    on.run([&]() -> task<> {
+        auto pair = co_await test::connected_pair(test::family::tcp);
+        constexpr std::size_t rounds = 300;
+        constexpr std::size_t size = 1000;
+        std::atomic<std::size_t> seen{0};
+        auto write = [&]() -> task<> {
+            for (std::size_t i = 0; i < rounds; ++i) {
+                const std::string text = test::pattern(i * size, size);
+                co_await pair.client.write(text);
+            }
+            co_await pair.client.close();
+        };
+        auto read = [&](bight::group& g) -> task<> {
+            while (auto c = co_await pair.server.read_some()) {
+                auto use = [&](chunk bytes) -> task<> {
+                    const bight::payload copy(bytes);
+                    auto parse = [&seen, bytes = std::move(bytes), copy] {
+                        const chunk mine = chunk::copy_of(copy);
+                        if (mine.view() == bytes.view()) seen += bytes.size();
+                    };
+                    co_await bight::offload(std::move(parse));
+                };
+                g.spawn(use, std::move(c));
+                while (g.size() > 20) co_await bight::sleep_for(100us);
+            }
+        };
+        co_await bight::when_all(write(), bight::with_group(read));
+        CHECK(seen == rounds * size);
+    });
+}
+
+TEST_CASE("the last chunks of a reactor are dropped on another thread while it is destroyed") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    constexpr std::size_t count = 40;
+    bight::reactor_options options;
+    options.demultiplexer = kind;
+    options.receive_buffers = 16;
+    std::vector<chunk> kept;
+    std::atomic<bool> go{false};
+    bool same = true;
+    std::thread drops([&] {
+        while (!go) std::this_thread::yield();
+        while (!kept.empty()) {
+            same = same && kept.back().view() == "kept";
+            kept.pop_back();
+        }
+    });
+    {
+        bight::reactor r(options);
+        auto fill = [&]() -> task<> {
+            auto pair = co_await test::connected_pair(test::family::tcp);
+            for (std::size_t i = 0; i < count; ++i) {
+                co_await pair.client.write("kept");
+                chunk one = co_await pair.server.read_some();
+                kept.push_back(std::move(one));
+            }
+        };
+        r.run(fill());
+        go = true;
+    }
+    drops.join();
+    CHECK(same);
 }

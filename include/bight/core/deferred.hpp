@@ -18,7 +18,28 @@ namespace bight {
 
 namespace detail {
 
+class deferred_base;
 class deferred_waiter;
+
+/// What a producer wants called when nobody waits any more. It runs from the ready queue, and keeps its
+/// deferred until then.
+class abandoned_callback : public work_item, public pooled {
+  public:
+    virtual ~abandoned_callback() = default;
+
+  protected:
+    abandoned_callback() noexcept = default;
+
+  private:
+    friend class deferred_base;
+    void run() noexcept final;
+    virtual void call() = 0;
+    virtual void retain() noexcept = 0;
+    virtual void release() noexcept = 0;
+
+    deferred_base* on_ = nullptr;
+    bool queued_ = false;
+};
 
 /// What all handles on one deferred share, but for the value.
 class deferred_base : public pooled {
@@ -42,19 +63,23 @@ class deferred_base : public pooled {
     [[noreturn]] static void throw_already_fired();
     /// Somebody has seen the outcome.
     void observed() noexcept { observed_ = true; }
-    void on_abandoned(posted* callback) noexcept;
+    /// Takes `callback` over, in place of what was set before.
+    void on_abandoned(abandoned_callback* callback) noexcept;
 
   protected:
     ~deferred_base();
     void fire() noexcept;
 
   private:
+    friend class abandoned_callback;
     friend class deferred_waiter;
+    void abandoned(reactor& home) noexcept;
+    void tell(abandoned_callback& producer) noexcept;
 
     reactor* home_;
     home_check thread_;
     wait_list<deferred_waiter> waiters_;
-    posted* abandoned_ = nullptr;
+    abandoned_callback* abandoned_ = nullptr;
     std::exception_ptr error_;
     unsigned references_ = 0;
     bool fired_ = false;
@@ -145,6 +170,22 @@ class deferred_reference {
     deferred_state<T>* state_;
 };
 
+template <class T, class F>
+class stored_abandoned_callback final : public abandoned_callback {
+  public:
+    stored_abandoned_callback(deferred_state<T>& on, F&& f) : on_(on), callable_(std::move(f)) {}
+
+  private:
+    void call() override { callable_(); }
+    void retain() noexcept override { on_.retain(); }
+    void release() noexcept override {
+        if (on_.release()) delete &on_;
+    }
+
+    deferred_state<T>& on_;
+    F callable_;
+};
+
 template <class T>
 class deferred_awaiter final : public deferred_waiter {
   public:
@@ -227,11 +268,13 @@ class deferred {
 
     bool fired() const noexcept { return state_->fired(); }
 
-    /// `f()` is called, from the reactor's loop, each time the last waiting task was cancelled before the
-    /// firing. It must not throw. Replaces what was set before.
+    /// `f()` is called, from the reactor's loop in its next turn, each time the last waiting task was
+    /// cancelled before the firing, and before the destructors of that task run; not if another task waits by
+    /// then. It may do whatever a task may: fire, start tasks. What it throws goes to the error handler.
+    /// Replaces what was set before.
     template <class F>
     void on_abandoned(F f) const {
-        state_->on_abandoned(new detail::posted_call<F>(std::move(f)));
+        state_->on_abandoned(new detail::stored_abandoned_callback<T, F>(*state_, std::move(f)));
     }
 
     /// `co_await d` gives `const T&`, valid while a copy of d is; it throws the error if it was fired with

@@ -30,6 +30,8 @@ template <class T>
 struct generator_item {
     using type = std::optional<T>;
     template <class U>
+    static constexpr bool lasts = true;
+    template <class U>
     static void put(type& into, U&& value) {
         into.emplace(std::forward<U>(value));
     }
@@ -37,6 +39,11 @@ struct generator_item {
 template <class T>
 struct generator_item<T&> {
     using type = T*;
+    // A temporary of the co_yield itself stays until the next item is asked for; one that U is converted to
+    // does not.
+    template <class U>
+    static constexpr bool lasts =
+        std::is_convertible_v<std::remove_reference_t<U>*, T*> || gives_reference<U, T>;
     static void put(type& into, T& value) noexcept { into = std::addressof(value); }
 };
 
@@ -63,6 +70,9 @@ class generator_promise final : public promise_base {
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     yield_to_consumer yield_value(U&& value) {
+        static_assert(generator_item<T>::template lasts<U>,
+                      "a generator of references would give one to a temporary that is gone before its consumer "
+                      "sees it: co_yield an object of the item's own type, or make it a generator of values");
         // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): it does not run before a consumer has set it.
         generator_item<T>::put(*into_, std::forward<U>(value));
         return {};

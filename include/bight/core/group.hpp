@@ -156,8 +156,9 @@ class group_awaiter final : public group {
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
+        task<> body = await_body(*this);  // may throw, and nothing may from begin on
         if (!begin(h.promise())) return std::noop_coroutine();
-        return body_started(await_body(*this));
+        return body_started(std::move(body));
     }
     void await_resume() const { throw_failures(); }
 

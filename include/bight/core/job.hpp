@@ -57,6 +57,7 @@ class job : public work_item {
     outcome result() const noexcept { return outcome_; }
     /// What it waits for; null while it runs, is ready to run, or cannot be cancelled any more.
     waiter* waiting() const noexcept { return waiter_; }
+    /// The coroutine that it last stood in; while it runs, that may be gone.
     promise_base* innermost() const noexcept { return innermost_; }
     /// When it last went on, which is when it came to where it is: as reactor::tick.
     std::uint32_t since() const noexcept { return since_; }

@@ -37,7 +37,12 @@ class awaiter_reference {
 
 /// A task, which has a promise, unlike an operation or a deferred.
 template <class A>
-concept awaited_once = requires { typename std::remove_cvref_t<A>::promise_type; };
+concept task_like = requires { typename std::remove_cvref_t<A>::promise_type; };
+
+/// A variable that may be awaited again and again, each time by an awaiter of its own: a deferred. A task and
+/// an operation are used up by the await.
+template <class A>
+concept awaited_again = requires(std::remove_reference_t<A>& a) { a.operator co_await(); };
 
 /// What the coroutine of a task refers to from the call on, and what may be gone when the task runs.
 enum class loan : std::uintptr_t {
@@ -72,11 +77,15 @@ class promise_base {
             bight_awaitable<A>,
             "a bight task awaits bight's awaitables only: to wait for another library's callback or "
             "coroutine, make a bight::deferred, have that fire it with set_value, and co_await the deferred");
-        static_assert(!std::is_lvalue_reference_v<A> || !awaited_once<A>,
+        constexpr bool kept = std::is_lvalue_reference_v<A> && !awaited_again<A>;
+        static_assert(!kept || !task_like<A>,
                       "a task is awaited once, and gives itself up by that: write co_await std::move(t), or "
                       "co_await the call that makes it");
+        static_assert(!kept || task_like<A> || !bight_awaitable<A>,
+                      "an operation is awaited once, and gives itself up by that: co_await the call that makes "
+                      "it, for each await anew, or write co_await std::move(operation)");
         if constexpr (BIGHT_TRACE_AWAITS != 0) where_ = location_of(where);
-        if constexpr (!bight_awaitable<A> || (std::is_lvalue_reference_v<A> && awaited_once<A>)) {
+        if constexpr (!bight_awaitable<A> || kept) {
             return std::suspend_never();  // so that the message above is the only one
         } else if constexpr (requires { static_cast<A&&>(awaited).operator co_await(); }) {
             return static_cast<A&&>(awaited).operator co_await();

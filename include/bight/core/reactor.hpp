@@ -72,7 +72,6 @@ struct reactor_statistics {
 namespace detail {
 
 class demultiplexer;
-class stall_watch;
 struct reactor_state;
 
 /// A callable sent to a reactor by any thread.
@@ -178,7 +177,9 @@ class reactor {
     int run_to_status(task<T> root);
 
     /// Starts a task that nobody awaits; its error, if any, goes to the error handler (set_error_handler). It
-    /// runs within `run` and `run_once`, and the reactor's destructor cancels it.
+    /// runs within `run` and `run_once`, and the reactor's destructor cancels it. While a stop is under way it
+    /// never begins. Throws std::bad_alloc, and std::system_error (errc::wrong_thread) when the reactor runs
+    /// on another thread: post a call that starts it.
     /// It starts later than in the full expression that made it, so it must borrow no more than a task given
     /// to group::spawn.
     void start(task<> root, std::source_location where = std::source_location::current());
@@ -200,8 +201,11 @@ class reactor {
     /// run_once with a limit there.
     int descriptor() const noexcept;
 
-    /// Asks everything that runs here to end: cancels the tasks given to run and start. Thread: any, and a
-    /// signal handler too. A stop that comes before run ends that run.
+    /// Asks everything that runs here to end: cancels the tasks given to run and start. What is given to
+    /// start, or to block_on, before all of them have ended (before run returns, or within run_once the last
+    /// task has ended) never begins. A stop that comes before run ends that run; one that comes in the turn in
+    /// which the task of run ends is for the others that are there, and not for the next run. Thread: any, and
+    /// a signal handler too.
     void stop() noexcept;
     /// The same without patience: shields, drains and closing connections reach their deadlines at once.
     /// Thread: any, and a signal handler too.
@@ -257,6 +261,8 @@ class reactor {
     detail::demultiplexer& demultiplexer() noexcept { return *demultiplexer_; }
     /// The job that runs now; null between tasks.
     detail::job* running_job() const noexcept { return running_job_; }
+    /// Where it went on from.
+    std::source_location resumed_at() const noexcept { return resumed_at_.load(std::memory_order_relaxed); }
     /// turn_time in steps of 1/64 s since the reactor was made: a word short enough to be kept for each task,
     /// which goes round in two years.
     std::uint32_t tick() const noexcept { return tick_; }
@@ -269,7 +275,6 @@ class reactor {
   private:
     friend struct detail::reactor_state;
     friend class detail::job;
-    friend class detail::stall_watch;
     friend class outside_work;
 
     void enqueue(detail::posted* call);
@@ -281,14 +286,16 @@ class reactor {
     void sleep_in_virtual_time(duration limit);
     void run_ready() noexcept;
     void run_ready_observed() noexcept;
-    void show_tasks();
+    void show_tasks() noexcept;
     void take_posted();
     void fire_timers();
     void expire_graces() noexcept;
     void limit_leftovers(time_point latest) noexcept;
     void begin_winding_up() noexcept;
     void await_leftovers();
-    void obey_stop() noexcept;
+    void start_root(detail::job& root, detail::promise_base& frame);
+    void obey_stop(int level) noexcept;
+    void end_stop() noexcept;
     void poll_soon() noexcept { since_poll_ = poll_interval; }
 
     detail::work_queue ready_;

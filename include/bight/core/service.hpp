@@ -169,6 +169,7 @@ class tree_awaiter final : public scope {
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
+        prepare();  // may throw, and nothing may from begin on
         if (!begin(h.promise())) return std::noop_coroutine();
         return start();
     }
@@ -180,7 +181,8 @@ class tree_awaiter final : public scope {
     }
 
   private:
-    std::coroutine_handle<> start();
+    void prepare();
+    std::coroutine_handle<> start() noexcept;
     std::coroutine_handle<> child_finished(job&) noexcept override;
 
     service_tree& tree_;
@@ -279,7 +281,7 @@ class service_tree {
     shutdown_deadlines deadlines_;
     detail::job* controller_ = nullptr;          // while it runs
     detail::change_awaiter* waiting_ = nullptr;  // the controller
-    std::vector<std::exception_ptr> errors_;
+    detail::error_list errors_;
     std::size_t running_ = 0;  // services that have been started and have not ended
     bool stop_requested_ = false;
     bool shutting_down_ = false;

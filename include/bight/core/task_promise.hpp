@@ -57,12 +57,31 @@ class task_promise : public promise_base {
     [[no_unique_address]] std::conditional_t<std::is_trivially_destructible_v<T>, no_flag, flag> has_value_;
 };
 
+/// Whether U&&, given for a T&, refers to an object of the caller's, and not to a temporary.
+template <class U, class T>
+concept refers_to_lasting =
+    std::is_lvalue_reference_v<U&&> && std::is_convertible_v<std::remove_reference_t<U>*, T*>;
+template <class U, class T>
+concept gives_reference = requires(U&& u) { static_cast<U&&>(u).operator T&(); };
+
 template <class T>
 class task_promise<T&> : public promise_base {
   public:
     task_promise() noexcept = default;
     task<T&> get_return_object() noexcept;
-    void return_value(T& value) noexcept { value_ = __builtin_addressof(value); }
+    template <class U>
+        requires(refers_to_lasting<U, T> || gives_reference<U, T>)
+    void return_value(U&& value) noexcept {
+        T& referred = static_cast<U&&>(value);
+        value_ = __builtin_addressof(referred);
+    }
+    template <class U>
+        requires(!refers_to_lasting<U, T> && !gives_reference<U, T>)
+    void return_value(U&&) noexcept {
+        static_assert(refers_to_lasting<U, T>,
+                      "a task of a reference would give one to a temporary, which is gone before the task "
+                      "that awaits goes on: co_return an object that lasts, or make it a task of a value");
+    }
     T& take() {
         if (error()) std::rethrow_exception(error());
         return *value_;

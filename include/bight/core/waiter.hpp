@@ -21,7 +21,8 @@ namespace bight::detail {
 ///         return true;
 ///     }
 ///
-/// From `begin` on, exactly one of three things ends it: `finish_now`, `ready`, `confirm_cancel`.
+/// From `begin` on, exactly one of three things ends it: `finish_now`, `ready`, `confirm_cancel`; nothing may
+/// throw. `cancel` is called while others are in the middle of cancelling: it calls no code of the user's.
 class waiter : public work_item {
   public:
     using bight_awaitable = void;

@@ -181,7 +181,8 @@ template <class R>
 
 /// Runs all of `awaited` at once until one succeeds, then cancels the others and waits for them: gives the
 /// winner's value, in a variant whose index says which it was. Errors of losers are dropped; when all fail,
-/// their errors are thrown. Values of losers that came too late are dropped: where that must not be, use
+/// their errors are thrown. A cancellation from outside that cuts one of them short is passed on, whether or
+/// not others have failed. Values of losers that came too late are dropped: where that must not be, use
 /// when_any.
 template <class... As>
     requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))

@@ -4,6 +4,7 @@
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -13,7 +14,7 @@
 namespace bight {
 
 /// An immutable, counted copy of bytes: a broadcast copies them once, and each outbox holds a reference.
-/// Thread: one reactor's (the count is not atomic).
+/// Thread: any; copies on several threads may refer to the same bytes.
 class payload {
   public:
     payload() noexcept = default;
@@ -25,7 +26,7 @@ class payload {
     explicit payload(const_buffer bytes);
 
     payload(const payload& other) noexcept : bytes_(other.bytes_) {
-        if (bytes_) ++bytes_->references;
+        if (bytes_) bytes_->references.fetch_add(1, std::memory_order_relaxed);
     }
     payload(payload&& other) noexcept : bytes_(std::exchange(other.bytes_, nullptr)) {}
     payload& operator=(payload other) noexcept {
@@ -42,7 +43,7 @@ class payload {
   private:
     struct block {
         std::size_t size;
-        std::uint32_t references;
+        std::atomic<std::uint32_t> references;
     };
     void drop() noexcept;
     block* bytes_ = nullptr;

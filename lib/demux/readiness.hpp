@@ -47,12 +47,20 @@ class readiness : public demultiplexer {
     reactor& home() const noexcept { return home_; }
 
   private:
-    bool try_now(operation& op) noexcept;
-    bool try_receive(receive_operation& op) noexcept;
-    bool try_send(send_operation& op) noexcept;
-    bool try_accept(operation& op) noexcept;
-    bool try_connect(connect_operation& op) noexcept;
+    enum class attempt : unsigned char {
+        done,         ///< op.result is final
+        would_block,  ///< until the descriptor becomes ready
+        unfinished,   ///< it would not block, but has used up its budget: it goes on in the next turn
+    };
+
+    attempt try_now(operation& op) noexcept;
+    attempt try_receive(receive_operation& op) noexcept;
+    attempt try_send(send_operation& op) noexcept;
+    attempt try_accept(operation& op) noexcept;
+    attempt try_connect(connect_operation& op) noexcept;
+    attempt try_poll(operation& op) noexcept;
     void wait_again(operation& op) noexcept;
+    void go_on_later(operation& op) noexcept;
     void unpark(operation& op, operation*& place) noexcept {
         place = nullptr;
         if (tracks_interest()) interest_changed(*op.on);

@@ -40,6 +40,7 @@ class uring_buffers {
     /// Back to the kernel.
     void give_back(slot& s) noexcept;
     std::size_t lent() const noexcept { return lent_; }
+    unsigned count() const noexcept { return static_cast<unsigned>(slots_.size()); }
     /// The ring is going.
     void let_go() noexcept;
 

@@ -49,6 +49,10 @@ void operation::run() noexcept {
     d->drop();
 }
 
+demultiplexer::~demultiplexer() {
+    if (blocks_) blocks_->let_go();
+}
+
 socket_calls& demultiplexer::sockets() noexcept { return kernel_sockets(); }
 
 std::size_t demultiplexer::lent_buffers() const noexcept { return blocks_ ? blocks_->lent() : 0; }

@@ -1,11 +1,10 @@
 #include "readiness.hpp"
 
 #include "block_pool.hpp"
+#include "descriptor_calls.hpp"
 #include "receive_chunk.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -28,41 +27,25 @@ bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULD
 }  // namespace
 
 readiness::readiness(reactor& home, bool tracks_interest)
-    : demultiplexer(*new block_pool, tracks_interest), home_(home) {
-    wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake_fd_ < 0) {
-        const int error = errno;
-        blocks()->let_go();
-        throw std::system_error(error, std::system_category(), "eventfd");
-    }
-}
+    : demultiplexer(*new block_pool, tracks_interest), home_(home) {}
 
-readiness::~readiness() {
-    orphan_all();
-    blocks()->let_go();
-    ::close(wake_fd_);
-}
-
-void readiness::wake() noexcept {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
-}
-
-void readiness::drain_wakes() noexcept {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = ::read(wake_fd_, &count, sizeof count);
-}
+readiness::~readiness() { orphan_all(); }
 
 void readiness::attach(descriptor& d) {
-    const int flags = ::fcntl(d.fd, F_GETFL);
-    if (flags < 0) throw std::system_error(errno, std::system_category(), "fd " + std::to_string(d.fd));
+    const auto check = [&d](int result) {
+        if (result < 0)
+            throw std::system_error(-result, std::system_category(), "fd " + std::to_string(d.fd));
+        return result > 0;
+    };
+    const bool blocking = check(is_blocking(d.fd));
     d.may_read = d.may_write = true;
     d.drain = false;
     watch(d);
-    if (!(flags & O_NONBLOCK) && ::fcntl(d.fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-        const int error = errno;
+    try {
+        if (blocking) check(set_non_blocking(d.fd));
+    } catch (...) {
         unwatch(d);
-        throw std::system_error(error, std::system_category(), "fd " + std::to_string(d.fd));
+        throw;
     }
     list(d);
 }
@@ -206,17 +189,12 @@ readiness::attempt readiness::try_send(send_operation& op) noexcept {
 }
 
 readiness::attempt readiness::try_accept(operation& op) noexcept {
-    descriptor& d = *op.on;
-    int got = 0;
     do {
-        got = ::accept4(d.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0 && would_block(errno)) {
-        d.may_read = false;
-        return attempt::would_block;
-    }
-    op.result = got < 0 ? -errno : got;
-    return attempt::done;
+        op.result = accept_connection(op.on->fd);
+    } while (op.result == -EINTR);
+    if (op.result != -EAGAIN) return attempt::done;
+    op.on->may_read = false;
+    return attempt::would_block;
 }
 
 readiness::attempt readiness::try_connect(connect_operation& op) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "demultiplexer.hpp"
+#include "waker.hpp"
 
 namespace bight::detail {
 
@@ -16,7 +17,7 @@ class readiness : public demultiplexer {
     bool start(operation& op) noexcept final;
     bool cancel(operation& op) noexcept final;
     bool settle(operation& op) noexcept final;
-    void wake() noexcept override;
+    void wake() noexcept override { waker_.wake(); }
 
   protected:
     readiness(reactor& home, bool tracks_interest);
@@ -40,9 +41,8 @@ class readiness : public demultiplexer {
         }
     }
 
-    /// Readable after wake().
-    int wake_descriptor() const noexcept { return wake_fd_; }
-    void drain_wakes() noexcept;
+    /// Its descriptor is to be watched, too.
+    waker& woken() noexcept { return waker_; }
 
     reactor& home() const noexcept { return home_; }
 
@@ -68,7 +68,7 @@ class readiness : public demultiplexer {
     }
 
     reactor& home_;
-    int wake_fd_ = -1;
+    waker waker_;
 };
 
 }  // namespace bight::detail

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -69,17 +68,12 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
     made_ = true;
     step = "io_uring_register (a ring of provided buffers)";
     buffers_ = uring_buffers::make(ring_, options.receive_buffers, error);
-    if (error != 0) return;
-    step = "eventfd";
-    wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake_fd_ < 0) error = -errno;
 }
 
 uring::~uring() {
     for (descriptor* d = first(); d; d = d->next) drop_arrived(*d);
     orphan_all();
     if (made_) io_uring_queue_exit(&ring_);
-    if (wake_fd_ >= 0) ::close(wake_fd_);
     // What the kernel may still write into is leaked: only a reactor that is destroyed on a foreign thread,
     // with operations pending, gets here so.
     if (buffers_ && idle()) buffers_->let_go();
@@ -215,11 +209,6 @@ bool uring::worth_polling() const noexcept {
            (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-void uring::wake() noexcept {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
-}
-
 // Submission
 
 // Hands over what is queued. What a kernel without memory refuses names `fd`, which is about to be somebody
@@ -262,10 +251,10 @@ void uring::submit_cancel(std::uint64_t user_data) noexcept {
     ++in_kernel_;
 }
 
-// A multishot poll: each wake completes it once more, and the counter need not be read.
+// A multishot poll: each wake completes it once more, and an eventfd need not be read.
 void uring::arm_wake() noexcept {
     io_uring_sqe& sqe = entry();
-    io_uring_prep_poll_multishot(&sqe, wake_fd_, POLLIN);
+    io_uring_prep_poll_multishot(&sqe, waker_.descriptor(), POLLIN);
     sqe.user_data = tag_wake;
     wake_armed_ = true;
 }
@@ -402,6 +391,7 @@ void uring::dispatch(const io_uring_cqe& cqe) noexcept {
             break;
         case tag_wake:
             if (!(cqe.flags & IORING_CQE_F_MORE)) wake_armed_ = false;
+            if (waker_.fills_up()) waker_.drain();
             break;
         case tag_multishot_cancel:
             --in_kernel_;
@@ -522,9 +512,13 @@ static std::string explain(int error, const char* step) {
 std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, std::string& why) {
     int error = 0;
     const char* step = "";
-    auto made = std::make_unique<uring>(home, options, error, step);
-    if (error == 0) return made;
-    why = explain(-error, step);
+    try {
+        auto made = std::make_unique<uring>(home, options, error, step);
+        if (error == 0) return made;
+        why = explain(-error, step);
+    } catch (const std::system_error& e) {
+        why = e.what();
+    }
     return nullptr;
 }
 

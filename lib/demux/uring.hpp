@@ -4,6 +4,7 @@
 #include "demultiplexer.hpp"
 #include "ring_state.hpp"
 #include "uring_buffers.hpp"
+#include "waker.hpp"
 
 #include <liburing.h>
 
@@ -44,7 +45,7 @@ class uring final : public demultiplexer {
     bool cancel(operation& op) noexcept override;
     bool settle(operation&) noexcept override { return true; }
     void wait(duration limit) override;
-    void wake() noexcept override;
+    void wake() noexcept override { waker_.wake(); }
     void stop_all() noexcept override;
 
     /// Whether receives may use what Linux has from 6.17 on. For tests: false, as before it.
@@ -93,7 +94,7 @@ class uring final : public demultiplexer {
     reactor& home_;
     io_uring ring_{};
     uring_buffers* buffers_ = nullptr;
-    int wake_fd_ = -1;
+    waker waker_;
     std::uint64_t in_kernel_ = 0;   // operations and cancels that have not completed
     std::uint64_t multishots_ = 0;  // armed
     std::thread::id thread_;

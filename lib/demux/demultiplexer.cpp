@@ -10,8 +10,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <system_error>
 
@@ -21,6 +23,18 @@ descriptor::~descriptor() { delete ring; }
 
 send_operation::~send_operation() {
     if (message) free_frame(message, sizeof(msghdr));
+}
+
+sendable next_to_send(const send_operation& op, std::size_t limit) noexcept {
+    sendable next;
+    if (op.piece_count == 0) return next;
+    next = {1, std::min(op.pieces->size, limit)};
+    const std::size_t most = std::min<std::size_t>(op.piece_count, IOV_MAX);
+    while (next.count < most && op.pieces[next.count].size <= limit - next.size) {
+        next.size += op.pieces[next.count].size;
+        ++next.count;
+    }
+    return next;
 }
 
 void operation::run() noexcept {
@@ -33,6 +47,10 @@ void operation::run() noexcept {
     in_flight = false;
     completed();
     d->drop();
+}
+
+demultiplexer::~demultiplexer() {
+    if (blocks_) blocks_->let_go();
 }
 
 socket_calls& demultiplexer::sockets() noexcept { return kernel_sockets(); }

@@ -27,7 +27,7 @@ class demultiplexer {
     demultiplexer(const demultiplexer&) = delete;
     demultiplexer& operator=(const demultiplexer&) = delete;
     /// Descriptors that are still attached are closed and become orphans (descriptor::demux is null).
-    virtual ~demultiplexer() = default;
+    virtual ~demultiplexer();
 
     virtual std::string_view name() const noexcept = 0;
 

@@ -19,9 +19,9 @@ class epoll final : public readiness {
     explicit epoll(reactor& home) : readiness(home, false), fd_(::epoll_create1(EPOLL_CLOEXEC)) {
         if (fd_ < 0) throw std::system_error(errno, std::system_category(), "epoll_create1");
         epoll_event wake{};
-        wake.events = EPOLLIN | EPOLLET;  // each wake is an edge: the counter need not be read
+        wake.events = EPOLLIN | EPOLLET;  // each wake is an edge: an eventfd need not be read
         wake.data.ptr = nullptr;
-        if (::epoll_ctl(fd_, EPOLL_CTL_ADD, wake_descriptor(), &wake) < 0) {
+        if (::epoll_ctl(fd_, EPOLL_CTL_ADD, woken().descriptor(), &wake) < 0) {
             const int error = errno;
             ::close(fd_);
             throw std::system_error(error, std::system_category(), "epoll_ctl");
@@ -41,7 +41,10 @@ class epoll final : public readiness {
         }
         for (int i = 0; i < count; ++i) {
             auto* d = static_cast<descriptor*>(events[i].data.ptr);
-            if (!d) continue;  // the wake
+            if (!d) {  // the wake
+                if (woken().fills_up()) woken().drain();
+                continue;
+            }
             const std::uint32_t e = events[i].events;
             constexpr std::uint32_t ends = EPOLLHUP | EPOLLERR;
             if ((e & ~(EPOLLIN | EPOLLOUT)) == 0) [[likely]] {

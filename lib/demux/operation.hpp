@@ -50,6 +50,13 @@ class descriptor {
     ~descriptor();
 };
 
+/// The most bytes that an operation moves before others have their turn, whatever it is asked for and however
+/// fast the peer is. A receive gives at most so many; a send goes on in the next turn. Far below what the
+/// kernel takes in one call (2 GiB), far above what makes a system call cheap.
+inline constexpr std::size_t transfer_budget = std::size_t{1} << 20;
+/// The most system calls that it makes until then.
+inline constexpr unsigned call_budget = 32;
+
 enum class operation_kind : std::uint8_t {
     receive,       ///< into a buffer of the demultiplexer's choice: `data`
     receive_into,  ///< into `memory`
@@ -70,6 +77,7 @@ class operation : public work_item {
     bool settled = false;       ///< the result is final (else run() must try the call once more)
     bool cancel_asked = false;  ///< it cannot be taken back, but need not wait any more
     bool underway = false;      ///< the kernel has it (io_uring), or its call was made (connect)
+    std::uint8_t stage = 0;     ///< io_uring: what the kernel has of it
     int result = 0;             ///< bytes, a descriptor, or 0; or -errno
     descriptor* on = nullptr;
 
@@ -99,6 +107,7 @@ class send_operation : public operation {
     std::size_t piece_count = 0;
     bool begun = false;  ///< set when any byte was sent; whoever starts it clears it
     msghdr* message = nullptr;  ///< io_uring: what the kernel reads at submission, for more than one piece
+    std::size_t asked = 0;      ///< io_uring: the bytes that the submission named
 
     /// Drops the first `sent` bytes of what is still to be sent, and pieces of no bytes.
     void advance(std::size_t sent) noexcept {
@@ -118,6 +127,16 @@ class send_operation : public operation {
     send_operation() noexcept = default;
     ~send_operation();
 };
+
+/// What one system call, or one submission, sends: the first `count` pieces, of `size` bytes together. Of a
+/// single piece it may be a part.
+struct sendable {
+    std::size_t count = 0;
+    std::size_t size = 0;
+};
+
+/// As much of what is still to be sent as one call may, at most `limit` bytes.
+sendable next_to_send(const send_operation& op, std::size_t limit) noexcept;
 
 /// An operation of kind connect.
 class connect_operation : public operation {

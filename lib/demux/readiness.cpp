@@ -1,17 +1,15 @@
 #include "readiness.hpp"
 
 #include "block_pool.hpp"
+#include "descriptor_calls.hpp"
 #include "receive_chunk.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstddef>
 #include <system_error>
 
@@ -29,41 +27,25 @@ bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULD
 }  // namespace
 
 readiness::readiness(reactor& home, bool tracks_interest)
-    : demultiplexer(*new block_pool, tracks_interest), home_(home) {
-    wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake_fd_ < 0) {
-        const int error = errno;
-        blocks()->let_go();
-        throw std::system_error(error, std::system_category(), "eventfd");
-    }
-}
+    : demultiplexer(*new block_pool, tracks_interest), home_(home) {}
 
-readiness::~readiness() {
-    orphan_all();
-    blocks()->let_go();
-    ::close(wake_fd_);
-}
-
-void readiness::wake() noexcept {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
-}
-
-void readiness::drain_wakes() noexcept {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = ::read(wake_fd_, &count, sizeof count);
-}
+readiness::~readiness() { orphan_all(); }
 
 void readiness::attach(descriptor& d) {
-    const int flags = ::fcntl(d.fd, F_GETFL);
-    if (flags < 0) throw std::system_error(errno, std::system_category(), "fd " + std::to_string(d.fd));
+    const auto check = [&d](int result) {
+        if (result < 0)
+            throw std::system_error(-result, std::system_category(), "fd " + std::to_string(d.fd));
+        return result > 0;
+    };
+    const bool blocking = check(is_blocking(d.fd));
     d.may_read = d.may_write = true;
     d.drain = false;
     watch(d);
-    if (!(flags & O_NONBLOCK) && ::fcntl(d.fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-        const int error = errno;
+    try {
+        if (blocking) check(set_non_blocking(d.fd));
+    } catch (...) {
         unwatch(d);
-        throw std::system_error(error, std::system_category(), "fd " + std::to_string(d.fd));
+        throw;
     }
     list(d);
 }
@@ -85,11 +67,26 @@ void readiness::detach(descriptor& d, bool close_it) noexcept {
 bool readiness::start(operation& op) noexcept {
     descriptor& d = *op.on;
     op.settled = op.cancel_asked = op.underway = false;
-    if ((reads(op.kind) ? d.may_read : d.may_write) && try_now(op)) return true;
+    attempt made = attempt::would_block;
+    if (reads(op.kind) ? d.may_read : d.may_write) {
+        made = try_now(op);
+        if (made == attempt::done) return true;
+    }
     d.keep();
     op.in_flight = true;
-    wait_again(op);
+    if (made == attempt::unfinished) {
+        go_on_later(op);
+    } else {
+        wait_again(op);
+    }
     return false;
+}
+
+// It is queued like one whose descriptor became ready. Before it runs, the kernel is asked what else there
+// is.
+void readiness::go_on_later(operation& op) noexcept {
+    home_.schedule(op);
+    home_.poll_soon();
 }
 
 void readiness::wait_again(operation& op) noexcept {
@@ -112,16 +109,24 @@ bool readiness::cancel(operation& op) noexcept {
 }
 
 bool readiness::settle(operation& op) noexcept {
-    if (try_now(op)) return true;
+    // A receive that was cancelled while it was queued still takes what is there. A send has nothing yet that
+    // a try could save.
+    const bool hopeless = op.cancel_asked && op.kind == operation_kind::send;
+    const attempt made = hopeless ? attempt::would_block : try_now(op);
+    if (made == attempt::done) return true;
     if (op.cancel_asked) {
         op.result = -ECANCELED;
         return true;
     }
-    wait_again(op);
+    if (made == attempt::unfinished) {
+        go_on_later(op);
+    } else {
+        wait_again(op);
+    }
     return false;
 }
 
-bool readiness::try_now(operation& op) noexcept {
+readiness::attempt readiness::try_now(operation& op) noexcept {
     switch (op.kind) {
         case operation_kind::receive:
         case operation_kind::receive_into: return try_receive(static_cast<receive_operation&>(op));
@@ -131,90 +136,93 @@ bool readiness::try_now(operation& op) noexcept {
         case operation_kind::poll_read:
         case operation_kind::poll_write: break;
     }
+    return try_poll(op);
+}
+
+readiness::attempt readiness::try_poll(operation& op) noexcept {
     pollfd p{op.on->fd, static_cast<short>(op.kind == operation_kind::poll_read ? POLLIN : POLLOUT), 0};
     const int got = ::poll(&p, 1, 0);
     if (got == 0) {
         (op.kind == operation_kind::poll_read ? op.on->may_read : op.on->may_write) = false;
-        return false;
+        return attempt::would_block;
     }
     op.result = got < 0 ? -errno : (p.revents & POLLNVAL) ? -EBADF : 0;
-    return true;
+    return attempt::done;
 }
 
-bool readiness::try_receive(receive_operation& op) noexcept {
+readiness::attempt readiness::try_receive(receive_operation& op) noexcept {
     op.data.reset();
     op.result = op.kind == operation_kind::receive ? receive_chunk(*op.on, *blocks(), op.data)
                                                    : receive_bytes(*op.on, op.memory.data, op.memory.size);
-    return op.result != -EAGAIN;
+    return op.result == -EAGAIN ? attempt::would_block : attempt::done;
 }
 
-bool readiness::try_send(send_operation& op) noexcept {
+readiness::attempt readiness::try_send(send_operation& op) noexcept {
     descriptor& d = *op.on;
+    std::size_t bytes_left = transfer_budget;
     op.advance(0);  // pieces of no bytes
-    while (op.piece_count > 0) {
+    for (unsigned calls = 0; op.piece_count > 0; ++calls) {
+        if (bytes_left == 0 || calls == call_budget) return attempt::unfinished;
+        const sendable next = next_to_send(op, bytes_left);
         ssize_t sent = 0;
-        if (op.piece_count == 1) {
-            sent = ::send(d.fd, op.pieces->data, op.pieces->size, MSG_NOSIGNAL);
+        if (next.count == 1) {
+            sent = ::send(d.fd, op.pieces->data, next.size, MSG_NOSIGNAL);
         } else {
             msghdr message{};
             message.msg_iov = reinterpret_cast<iovec*>(op.pieces);
-            message.msg_iovlen = op.piece_count < IOV_MAX ? op.piece_count : IOV_MAX;
+            message.msg_iovlen = next.count;
             sent = ::sendmsg(d.fd, &message, MSG_NOSIGNAL);
         }
         if (sent >= 0) {
+            bytes_left -= static_cast<std::size_t>(sent);
             op.advance(static_cast<std::size_t>(sent));
         } else if (would_block(errno)) {
             d.may_write = false;
-            return false;
+            return attempt::would_block;
         } else if (errno != EINTR) {
             op.result = -errno;
-            return true;
+            return attempt::done;
         }
     }
     op.result = 0;
-    return true;
+    return attempt::done;
 }
 
-bool readiness::try_accept(operation& op) noexcept {
-    descriptor& d = *op.on;
-    int got = 0;
+readiness::attempt readiness::try_accept(operation& op) noexcept {
     do {
-        got = ::accept4(d.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0 && would_block(errno)) {
-        d.may_read = false;
-        return false;
-    }
-    op.result = got < 0 ? -errno : got;
-    return true;
+        op.result = accept_connection(op.on->fd);
+    } while (op.result == -EINTR);
+    if (op.result != -EAGAIN) return attempt::done;
+    op.on->may_read = false;
+    return attempt::would_block;
 }
 
-bool readiness::try_connect(connect_operation& op) noexcept {
+readiness::attempt readiness::try_connect(connect_operation& op) noexcept {
     descriptor& d = *op.on;
     if (!op.underway) {
         if (::connect(d.fd, op.address, op.address_size) == 0) {
             op.result = 0;
-            return true;
+            return attempt::done;
         }
         if (errno != EINPROGRESS && errno != EINTR) {  // a Unix socket's EAGAIN, a full backlog, is an error
             op.result = -errno;
-            return true;
+            return attempt::done;
         }
         op.underway = true;
         d.may_write = false;
-        return false;
+        return attempt::would_block;
     }
     pollfd p{d.fd, POLLOUT, 0};
     if (::poll(&p, 1, 0) == 0) {  // an event from before the call
         d.may_write = false;
-        return false;
+        return attempt::would_block;
     }
     int error = 0;
     socklen_t size = sizeof error;
     if (::getsockopt(d.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) error = errno;
     op.result = -error;
     d.may_write = true;
-    return true;
+    return attempt::done;
 }
 
 }  // namespace bight::detail

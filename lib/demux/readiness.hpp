@@ -2,6 +2,7 @@
 #pragma once
 
 #include "demultiplexer.hpp"
+#include "waker.hpp"
 
 namespace bight::detail {
 
@@ -16,7 +17,7 @@ class readiness : public demultiplexer {
     bool start(operation& op) noexcept final;
     bool cancel(operation& op) noexcept final;
     bool settle(operation& op) noexcept final;
-    void wake() noexcept override;
+    void wake() noexcept override { waker_.wake(); }
 
   protected:
     readiness(reactor& home, bool tracks_interest);
@@ -40,19 +41,26 @@ class readiness : public demultiplexer {
         }
     }
 
-    /// Readable after wake().
-    int wake_descriptor() const noexcept { return wake_fd_; }
-    void drain_wakes() noexcept;
+    /// Its descriptor is to be watched, too.
+    waker& woken() noexcept { return waker_; }
 
     reactor& home() const noexcept { return home_; }
 
   private:
-    bool try_now(operation& op) noexcept;
-    bool try_receive(receive_operation& op) noexcept;
-    bool try_send(send_operation& op) noexcept;
-    bool try_accept(operation& op) noexcept;
-    bool try_connect(connect_operation& op) noexcept;
+    enum class attempt : unsigned char {
+        done,         ///< op.result is final
+        would_block,  ///< until the descriptor becomes ready
+        unfinished,   ///< it would not block, but has used up its budget: it goes on in the next turn
+    };
+
+    attempt try_now(operation& op) noexcept;
+    attempt try_receive(receive_operation& op) noexcept;
+    attempt try_send(send_operation& op) noexcept;
+    attempt try_accept(operation& op) noexcept;
+    attempt try_connect(connect_operation& op) noexcept;
+    attempt try_poll(operation& op) noexcept;
     void wait_again(operation& op) noexcept;
+    void go_on_later(operation& op) noexcept;
     void unpark(operation& op, operation*& place) noexcept {
         place = nullptr;
         if (tracks_interest()) interest_changed(*op.on);
@@ -60,7 +68,7 @@ class readiness : public demultiplexer {
     }
 
     reactor& home_;
-    int wake_fd_ = -1;
+    waker waker_;
 };
 
 }  // namespace bight::detail

@@ -3,14 +3,14 @@
 #include <bight/core/error.hpp>
 #include <bight/core/frame_pool.hpp>
 
+#include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -19,6 +19,30 @@
 namespace bight::detail {
 
 namespace {
+
+// What the kernel has of an operation that writes or waits to.
+enum write_stage : std::uint8_t {
+    stage_call,           // the call
+    stage_repeated_call,  // again, after a poll that ended with an error
+    stage_poll,           // a poll
+    stage_edges,          // a poll that completes at each change
+    stage_ending_edges,   // the same, cancelled because a write would not block any more
+};
+
+// A poll of a socket always ends at the end of the peer (POLLRDHUP), which says nothing about writing.
+constexpr int writable = POLLOUT | POLLHUP | POLLNVAL;
+
+// The kernel's worker threads are for files, whose calls block for short. One that stands still must not
+// bring others into being without limit.
+constexpr unsigned most_workers = 4;
+
+// That of a Unix socket ends at once, unless the listener's backlog is full: the kernel would leave the
+// waiting to a worker thread, where others say EAGAIN.
+int connect_unix(const connect_operation& op) noexcept {
+    const int flags = ::fcntl(op.on->fd, F_GETFL);
+    if (flags >= 0 && !(flags & O_NONBLOCK)) ::fcntl(op.on->fd, F_SETFL, flags | O_NONBLOCK);
+    return ::connect(op.on->fd, op.address, op.address_size) < 0 ? -errno : 0;
+}
 
 // A socket that never sends more than one piece has none.
 bool make_message(send_operation& op) noexcept {
@@ -44,17 +68,12 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
     made_ = true;
     step = "io_uring_register (a ring of provided buffers)";
     buffers_ = uring_buffers::make(ring_, options.receive_buffers, error);
-    if (error != 0) return;
-    step = "eventfd";
-    wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake_fd_ < 0) error = -errno;
 }
 
 uring::~uring() {
     for (descriptor* d = first(); d; d = d->next) drop_arrived(*d);
     orphan_all();
     if (made_) io_uring_queue_exit(&ring_);
-    if (wake_fd_ >= 0) ::close(wake_fd_);
     // What the kernel may still write into is leaked: only a reactor that is destroyed on a foreign thread,
     // with operations pending, gets here so.
     if (buffers_ && idle()) buffers_->let_go();
@@ -74,15 +93,31 @@ void uring::enter_thread() {
     enabled_ = true;
     thread_ = here;
     io_uring_register_ring_fd(&ring_);  // saves a table look-up in each system call; all works without
+    unsigned workers[2] = {most_workers, most_workers};
+    io_uring_register_iowq_max_workers(&ring_, workers);  // all works without, too
     arm_wake();
+    if (uses_receive_cap) probe_receive_cap();
+}
+
+// Linux 6.17 and later end a multishot receive after as many bytes as `optlen` says, a field that shares its
+// place with file_index; earlier ones refuse any value there. Which it is can be told without a socket.
+void uring::probe_receive_cap() noexcept {
+    io_uring_sqe& sqe = entry();
+    prepare_receive(sqe, -1, 2);
+    sqe.user_data = tag_receive_cap;
+    ++in_kernel_;
+    submit();  // it completes here, so that the first receive knows
+    reap();
 }
 
 void uring::detach(descriptor& d, bool close_it) noexcept {
-    if (d.ring && d.ring->armed && !d.ring->stopping) stop_multishot(d);
+    bool with_kernel = d.ring && d.ring->armed;
+    if (with_kernel && !d.ring->stopping) stop_multishot(d);
     for (operation* op : {d.reading, d.writing}) {
         if (!op || op->settled) continue;  // settled: by the cancel before, when the queue was full
         op->cancel_asked = true;
         if (op->underway) {
+            with_kernel = true;
             submit_cancel(tagged(op, tag_operation));
         } else {
             finish(*op, -ECANCELED);
@@ -93,11 +128,11 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
     d.fd = -1;
     unlist(d);
     // Before the close: what was queued names the descriptor by its number, which is anybody's then. And what
-    // the kernel has of this socket keeps it open until it is cancelled: now, so that the peer hears at once.
-    if (enabled_ && io_uring_sq_ready(&ring_) > 0) {
-        submit();
-        // The kernel lets go of a listener when it completes the accept: its address is then free.
-        if (d.ring && d.ring->listening) io_uring_get_events(&ring_);
+    // the kernel has of this socket keeps it open until its cancel has been carried out: now, so that the
+    // peer hears at once, and a listener's address is free.
+    if (with_kernel && enabled_) {
+        submit_all_of(fd);
+        io_uring_get_events(&ring_);
     }
     if (close_it) ::close(fd);
 }
@@ -113,7 +148,15 @@ void uring::stop_all() noexcept {
 
 bool uring::start(operation& op) noexcept {
     op.settled = op.cancel_asked = op.underway = false;
+    op.stage = stage_call;
     if (reads(op.kind) && op.on->ring && take_arrived(op)) return true;
+    if (op.kind == operation_kind::connect) {
+        const auto& connect = static_cast<connect_operation&>(op);
+        if (connect.address->sa_family == AF_UNIX) {
+            op.result = connect_unix(connect);
+            return true;
+        }
+    }
     descriptor& d = *op.on;
     d.keep();
     op.in_flight = true;
@@ -167,12 +210,18 @@ bool uring::worth_polling() const noexcept {
            (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-void uring::wake() noexcept {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
-}
-
 // Submission
+
+// Hands over what is queued. What a kernel without memory refuses names `fd`, which is about to be somebody
+// else's: it names nothing from then on, and completes with EBADF.
+void uring::submit_all_of(int fd) noexcept {
+    for (int i = 0; i < 3 && io_uring_sq_ready(&ring_) > 0; ++i) submit();
+    const unsigned left = io_uring_sq_ready(&ring_);
+    for (unsigned i = 0; i < left; ++i) {
+        io_uring_sqe& sqe = ring_.sq.sqes[(ring_.sq.sqe_tail - 1 - i) & *ring_.sq.kring_mask];
+        if (sqe.fd == fd) sqe.fd = -1;
+    }
+}
 
 // Never fails: a full queue is handed to the kernel, which empties it. A cancel always finds room.
 io_uring_sqe& uring::entry() noexcept {
@@ -203,10 +252,10 @@ void uring::submit_cancel(std::uint64_t user_data) noexcept {
     ++in_kernel_;
 }
 
-// A multishot poll: each wake completes it once more, and the counter need not be read.
+// A multishot poll: each wake completes it once more, and an eventfd need not be read.
 void uring::arm_wake() noexcept {
     io_uring_sqe& sqe = entry();
-    io_uring_prep_poll_multishot(&sqe, wake_fd_, POLLIN);
+    io_uring_prep_poll_multishot(&sqe, waker_.descriptor(), POLLIN);
     sqe.user_data = tag_wake;
     wake_armed_ = true;
 }
@@ -239,38 +288,54 @@ bool uring::hand_over(operation& op) noexcept {
             sqe.user_data = tagged(&op, tag_operation);
             return true;
         }
-        case operation_kind::poll_read:
+        case operation_kind::poll_read: {
             if (d.ring && d.ring->armed) return true;  // it would take the data before the poll saw it
-            [[fallthrough]];
-        case operation_kind::poll_write: {
             io_uring_sqe& sqe = entry_for(op);
-            io_uring_prep_poll_add(&sqe, d.fd, op.kind == operation_kind::poll_read ? POLLIN : POLLOUT);
+            io_uring_prep_poll_add(&sqe, d.fd, POLLIN);
             sqe.user_data = tagged(&op, tag_operation);
             return true;
         }
+        case operation_kind::poll_write: submit_room_poll(op, false); return true;
     }
     return false;
 }
 
-// MSG_WAITALL: the kernel goes on until all is sent, or an error comes. Pieces that are not handed over,
-// because there are too many or memory is out, follow when the first ones have been sent.
+// It completes at once, with what the socket takes or EAGAIN. Pieces that are not handed over, because there
+// are too many or memory is out, follow when the first ones have been sent.
 void uring::submit_send(send_operation& op) noexcept {
+    constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     op.advance(0);  // pieces of no bytes
+    const sendable next = next_to_send(op, transfer_budget);
     io_uring_sqe& sqe = entry_for(op);
-    if (op.piece_count > 1 && make_message(op)) {
+    if (next.count > 1 && make_message(op)) {
         op.message->msg_iov = reinterpret_cast<iovec*>(op.pieces);
-        op.message->msg_iovlen = op.piece_count < IOV_MAX ? op.piece_count : IOV_MAX;
-        io_uring_prep_sendmsg(&sqe, op.on->fd, op.message, MSG_NOSIGNAL | MSG_WAITALL);
+        op.message->msg_iovlen = next.count;
+        io_uring_prep_sendmsg(&sqe, op.on->fd, op.message, flags);
+        op.asked = next.size;
     } else {
         const const_buffer piece = op.piece_count > 0 ? *op.pieces : const_buffer();
-        io_uring_prep_send(&sqe, op.on->fd, piece.data, piece.size, MSG_NOSIGNAL | MSG_WAITALL);
+        op.asked = std::min(piece.size, transfer_budget);
+        io_uring_prep_send(&sqe, op.on->fd, piece.data, op.asked, flags);
     }
     sqe.user_data = tagged(&op, tag_operation);
 }
 
+// Until a write would not block. A poll that completes once is done at once when the peer has ended its side,
+// whether or not it reads. `edges`: one that completes at each change goes on until there is room.
+void uring::submit_room_poll(operation& op, bool edges) noexcept {
+    io_uring_sqe& sqe = entry_for(op);
+    if (edges) {
+        io_uring_prep_poll_multishot(&sqe, op.on->fd, POLLOUT);
+    } else {
+        io_uring_prep_poll_add(&sqe, op.on->fd, POLLOUT);
+    }
+    sqe.user_data = tagged(&op, tag_operation);
+    op.stage = edges ? stage_edges : stage_poll;
+}
+
 void uring::submit_receive(receive_operation& op) noexcept {
     io_uring_sqe& sqe = entry_for(op);
-    io_uring_prep_recv(&sqe, op.on->fd, op.memory.data, op.memory.size, 0);
+    io_uring_prep_recv(&sqe, op.on->fd, op.memory.data, std::min(op.memory.size, transfer_budget), 0);
     sqe.user_data = tagged(&op, tag_operation);
 }
 
@@ -311,22 +376,49 @@ void uring::reap() noexcept {
 
 void uring::dispatch(const io_uring_cqe& cqe) noexcept {
     switch (cqe.user_data & tag_mask) {
-        case tag_operation:
-            --in_kernel_;
-            operation_done(*reinterpret_cast<operation*>(cqe.user_data), cqe.res);
+        case tag_operation: {
+            operation& op = *reinterpret_cast<operation*>(cqe.user_data);
+            const bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
+            if (!more) --in_kernel_;
+            if (op.stage >= stage_poll) {
+                room_polled(op, cqe.res, more);
+            } else {
+                operation_done(op, cqe.res);
+            }
             break;
+        }
         case tag_multishot:
             multishot_done(*reinterpret_cast<descriptor*>(cqe.user_data - tag_multishot), cqe);
             break;
         case tag_wake:
             if (!(cqe.flags & IORING_CQE_F_MORE)) wake_armed_ = false;
+            if (waker_.fills_up()) waker_.drain();
             break;
-        default: --in_kernel_; break;  // a cancel's own completion says nothing new
+        case tag_multishot_cancel:
+            --in_kernel_;
+            multishot_cancelled(*reinterpret_cast<descriptor*>(cqe.user_data - tag_multishot_cancel),
+                                cqe.res);
+            break;
+        case tag_receive_cap:
+            --in_kernel_;
+            receive_cap_ = cqe.res == -EBADF;
+            break;
+        default: --in_kernel_; break;  // the operation's own completion says how its cancel went
     }
 }
 
 void uring::operation_done(operation& op, int result) noexcept {
     op.underway = false;
+    // Detached, its call may have been made for nothing; and a worker thread of the kernel's that is
+    // cancelled says so with a signal.
+    const bool given_up = op.on->fd < 0 || op.cancel_asked;
+    if (result == -EINTR || (result < 0 && op.on->fd < 0)) {
+        if (!given_up && op.kind != operation_kind::connect) {
+            if (!hand_over(op)) finish(op, -ENOMEM);
+            return;
+        }
+        if (given_up) result = -ECANCELED;
+    }
     switch (op.kind) {
         case operation_kind::receive: {  // into a buffer of its own
             auto& receive = static_cast<receive_operation&>(op);
@@ -334,26 +426,63 @@ void uring::operation_done(operation& op, int result) noexcept {
             if (result <= 0) receive.data.reset();
             break;
         }
-        case operation_kind::send: {
-            if (result < 0) break;
-            auto& send = static_cast<send_operation&>(op);
-            send.advance(static_cast<std::size_t>(result));
-            result = 0;
-            if (send.piece_count == 0) break;
-            if (!send.cancel_asked) {
-                submit_send(send);
-                return;
-            }
-            result = -ECANCELED;
-            break;
-        }
+        case operation_kind::send: send_done(static_cast<send_operation&>(op), result); return;
         case operation_kind::poll_read:
-        case operation_kind::poll_write:
             if (result > 0) result = (result & POLLNVAL) ? -EBADF : 0;
             break;
         default: break;
     }
     finish(op, result);
+}
+
+void uring::send_done(send_operation& op, int result) noexcept {
+    if (result < 0 && result != -EAGAIN) {
+        finish(op, result);
+        return;
+    }
+    const std::size_t sent = result > 0 ? static_cast<std::size_t>(result) : 0;
+    op.advance(sent);
+    if (op.piece_count == 0) {
+        finish(op, 0);
+    } else if (op.cancel_asked) {
+        finish(op, -ECANCELED);
+    } else if (sent == op.asked) {  // there may be room for more: in the next turn
+        op.stage = stage_call;
+        submit_send(op);
+    } else {
+        submit_room_poll(op, sent == 0 && op.stage == stage_repeated_call);
+    }
+}
+
+void uring::room_polled(operation& op, int result, bool more) noexcept {
+    const bool room = result > 0 && (result & writable) != 0;
+    if (more) {
+        if (room && op.stage == stage_edges) {
+            op.stage = stage_ending_edges;
+            submit_cancel(tagged(&op, tag_operation));
+        }
+        return;
+    }
+    op.underway = false;
+    const bool error_only = op.stage == stage_poll && result > 0 && (result & POLLERR) != 0 && !room;
+    if (!room && !error_only && op.stage != stage_ending_edges) {
+        if (op.cancel_asked) {
+            finish(op, -ECANCELED);
+        } else if (result > 0 || result == -EINTR) {
+            submit_room_poll(op, true);
+        } else {
+            finish(op, result);
+        }
+    } else if (op.kind == operation_kind::poll_write) {
+        finish(op, result > 0 && (result & POLLNVAL) != 0 ? -EBADF : 0);
+    } else if (op.cancel_asked) {
+        finish(op, -ECANCELED);
+    } else {
+        // The call says which error it is. If it says none, it is one that stays, like the kernel's messages
+        // in a socket's error queue: only a change is worth another try then.
+        op.stage = error_only ? stage_repeated_call : stage_call;
+        submit_send(static_cast<send_operation&>(op));
+    }
 }
 
 void uring::finish(operation& op, int result) noexcept {
@@ -384,9 +513,13 @@ static std::string explain(int error, const char* step) {
 std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, std::string& why) {
     int error = 0;
     const char* step = "";
-    auto made = std::make_unique<uring>(home, options, error, step);
-    if (error == 0) return made;
-    why = explain(-error, step);
+    try {
+        auto made = std::make_unique<uring>(home, options, error, step);
+        if (error == 0) return made;
+        why = explain(-error, step);
+    } catch (const std::system_error& e) {
+        why = e.what();
+    }
     return nullptr;
 }
 

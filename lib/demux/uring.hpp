@@ -4,6 +4,7 @@
 #include "demultiplexer.hpp"
 #include "ring_state.hpp"
 #include "uring_buffers.hpp"
+#include "waker.hpp"
 
 #include <liburing.h>
 
@@ -15,6 +16,10 @@ namespace bight::detail {
 /// One ring for the reactor's thread and no lock (IORING_SETUP_SINGLE_ISSUER); completions are run when this
 /// thread asks for them (DEFER_TASKRUN); what a turn submits enters the kernel together, with the wait.
 /// Receives into the reactor's buffers and accepts are multishot: armed once, they complete again and again.
+///
+/// Nothing of a socket is left to the kernel's worker threads: a request that the kernel has tried and polled
+/// in vain too often gets one of its own, which makes a thread for each connection. So a send says
+/// MSG_DONTWAIT, and what it waits with is a poll of our own, which a cancel can always end.
 ///
 /// The kernel's loan: a descriptor is kept (descriptor::keep) from the arming of a multishot to its
 /// completion without IORING_CQE_F_MORE, and an operation from its start to its completion. A cancel is
@@ -44,35 +49,47 @@ class uring final : public demultiplexer {
     bool cancel(operation& op) noexcept override;
     bool settle(operation&) noexcept override { return true; }
     void wait(duration limit) override;
-    void wake() noexcept override;
+    void wake() noexcept override { waker_.wake(); }
     void stop_all() noexcept override;
+
+    /// Whether receives may use what Linux has from 6.17 on. For tests: false, as before it.
+    static inline bool uses_receive_cap = true;
 
   private:
     // Submission (uring.cpp)
     io_uring_sqe& entry() noexcept;
     io_uring_sqe& entry_for(operation& op) noexcept;
     void submit() noexcept;
+    void submit_all_of(int fd) noexcept;
     void submit_cancel(std::uint64_t user_data) noexcept;
     bool hand_over(operation& op) noexcept;
     void submit_send(send_operation& op) noexcept;
+    void submit_room_poll(operation& op, bool edges) noexcept;
     void submit_receive(receive_operation& op) noexcept;
     bool submit_receive_own(receive_operation& op) noexcept;
     void arm_wake() noexcept;
+    void probe_receive_cap() noexcept;
 
     // Completion (uring.cpp)
     void reap() noexcept;
     void dispatch(const io_uring_cqe& cqe) noexcept;
     void operation_done(operation& op, int result) noexcept;
+    void send_done(send_operation& op, int result) noexcept;
+    void room_polled(operation& op, int result, bool more) noexcept;
     void finish(operation& op, int result) noexcept;
 
     // Multishot receives and accepts (uring_multishot.cpp)
     ring_state* state_of(descriptor& d) noexcept;
     void arm_receive(descriptor& d) noexcept;
+    static void prepare_receive(io_uring_sqe& sqe, int fd, unsigned most) noexcept;
     bool arm_accept(descriptor& d) noexcept;
     void armed(descriptor& d, io_uring_sqe& sqe) noexcept;
     void stop_multishot(descriptor& d) noexcept;
+    void multishot_cancelled(descriptor& d, int result) noexcept;
     void multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept;
     void received(descriptor& d, const io_uring_cqe& cqe) noexcept;
+    bool moved_behind(uring_buffers::slot& last, uring_buffers::slot& s) noexcept;
+    void ended_with(descriptor& d, int result) noexcept;
     void accepted(descriptor& d, int fd) noexcept;
     bool take_arrived(operation& op) noexcept;
     bool take_received(receive_operation& op, ring_state& state) noexcept;
@@ -81,13 +98,14 @@ class uring final : public demultiplexer {
     reactor& home_;
     io_uring ring_{};
     uring_buffers* buffers_ = nullptr;
-    int wake_fd_ = -1;
+    waker waker_;
     std::uint64_t in_kernel_ = 0;   // operations and cancels that have not completed
     std::uint64_t multishots_ = 0;  // armed
     std::thread::id thread_;
     bool made_ = false;
     bool enabled_ = false;
     bool wake_armed_ = false;
+    bool receive_cap_ = false;  // the kernel ends a multishot receive after a number of bytes
 };
 
 /// What user_data says besides an address, whose low bits are free.
@@ -96,6 +114,8 @@ enum uring_tag : std::uint64_t {
     tag_multishot = 1,
     tag_wake = 2,
     tag_cancel = 3,
+    tag_multishot_cancel = 4,  // of that descriptor's
+    tag_receive_cap = 5,       // the probe
     tag_mask = 7
 };
 

@@ -46,6 +46,7 @@ class uring_buffers {
     std::size_t lent() const noexcept {
         return lent_ + taken_back_ - static_cast<std::size_t>(elsewhere_.counted());
     }
+    unsigned count() const noexcept { return static_cast<unsigned>(slots_.size()); }
     /// The ring is going.
     void let_go() noexcept;
 

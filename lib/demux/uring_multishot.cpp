@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -12,10 +13,11 @@ namespace bight::detail {
 
 namespace {
 
-// When a socket's task does not read, this many buffers wait for it before its receive is stopped; the kernel
-// may fill a few more until the stop reaches it.
+// When a socket's task does not read, at most this many buffers wait for it: fewer where the ring is small.
 constexpr unsigned unread_buffers = 4;
-// The same for connections that nobody accepts.
+constexpr unsigned share_of_ring = 32;
+// When nobody accepts, this many connections wait before the multishot is stopped; the kernel may accept a
+// few more until the stop reaches it.
 constexpr std::size_t unaccepted_connections = 64;
 
 }  // namespace
@@ -25,13 +27,23 @@ ring_state* uring::state_of(descriptor& d) noexcept {
     return d.ring;
 }
 
+// Only when nothing waits to be read, and for as many bytes as may wait: however long this thread is busy,
+// the kernel fills no more. Where it cannot end a multishot so, each receive is one of its own.
 void uring::arm_receive(descriptor& d) noexcept {
     io_uring_sqe& sqe = entry();
-    io_uring_prep_recv(&sqe, d.fd, nullptr, 0, 0);
-    sqe.ioprio |= IORING_RECV_MULTISHOT;
+    const unsigned most = std::min(unread_buffers, buffers_->count() / share_of_ring);
+    prepare_receive(sqe, d.fd, receive_cap_ && most > 1 ? most : 1);
+    armed(d, sqe);
+}
+
+void uring::prepare_receive(io_uring_sqe& sqe, int fd, unsigned most) noexcept {
+    io_uring_prep_recv(&sqe, fd, nullptr, 0, 0);
     sqe.flags |= IOSQE_BUFFER_SELECT;
     sqe.buf_group = uring_buffers::group;
-    armed(d, sqe);
+    if (most == 1) return;
+    sqe.ioprio |= IORING_RECV_MULTISHOT;
+    // optlen, from Linux 6.17 on. It is looked at after each buffer, so that the last one may go beyond it.
+    sqe.file_index = (most - 1) * uring_buffers::buffer_size + 1;
 }
 
 // False when memory is out: before the kernel accepts, there must be room for what comes while nobody asks.
@@ -59,7 +71,21 @@ void uring::armed(descriptor& d, io_uring_sqe& sqe) noexcept {
 
 void uring::stop_multishot(descriptor& d) noexcept {
     d.ring->stopping = true;
-    submit_cancel(tagged(&d, tag_multishot));
+    d.keep();
+    io_uring_sqe& sqe = entry();
+    io_uring_prep_cancel64(&sqe, tagged(&d, tag_multishot), 0);
+    sqe.user_data = tagged(&d, tag_multishot_cancel);
+    ++in_kernel_;
+}
+
+// A cancel that missed must not be taken for one that is on its way. It is asked for again when the
+// descriptor has gone; else when there is a reason again.
+void uring::multishot_cancelled(descriptor& d, int result) noexcept {
+    if (result < 0 && d.ring->armed && d.ring->stopping) {
+        d.ring->stopping = false;
+        if (d.fd < 0) stop_multishot(d);
+    }
+    d.drop();
 }
 
 void uring::multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept {
@@ -75,12 +101,13 @@ void uring::multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept {
         accepted(d, cqe.res);
     } else if (cqe.res == -ENOBUFS && !state.listening) {
         state.starved = true;
-    } else if (cqe.res != -ECANCELED) {
-        state.has_end = true;
-        state.end = cqe.res;
+    } else {
+        ended_with(d, cqe.res);
     }
     if (operation* op = d.reading; op && !op->underway) {
         if (take_arrived(*op)) {
+            // A poll has heard of a failed accept: who accepts next asks the kernel.
+            if (op->kind == operation_kind::poll_read && state.listening) state.has_end = false;
             finish(*op, op->result);
         } else if (!hand_over(*op)) {
             finish(*op, -ENOMEM);
@@ -89,20 +116,32 @@ void uring::multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept {
     if (ended) d.drop();
 }
 
+// An end, or an error of the connection, is told once by the kernel, and kept for who reads next. What went
+// wrong for lack of something, and what goes wrong with accepting, is of the moment: without anybody who
+// waits it is forgotten, and the next operation asks the kernel afresh.
+void uring::ended_with(descriptor& d, int result) noexcept {
+    const bool waited_for = d.reading && !d.reading->underway;
+    if (result == -ECANCELED || result == -EINTR || result == -EAGAIN || d.fd < 0) return;
+    if (!waited_for && (d.ring->listening || result == -ENOMEM || result == -ENOBUFS)) return;
+    d.ring->has_end = true;
+    d.ring->end = result;
+}
+
 void uring::received(descriptor& d, const io_uring_cqe& cqe) noexcept {
     uring_buffers::slot& s = buffers_->filled(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
     buffers_->lend();
     if (cqe.res <= 0 || d.fd < 0) {
         buffers_->give_back(s);
-        if (cqe.res <= 0) {
-            d.ring->has_end = true;
-            d.ring->end = cqe.res;
-        }
+        if (cqe.res <= 0) ended_with(d, cqe.res);
         return;
     }
     ring_state& state = *d.ring;
     s.offset = 0;
     s.length = static_cast<std::uint32_t>(cqe.res);
+    if (state.count > 0 && moved_behind(buffers_->filled(state.last), s)) {
+        buffers_->give_back(s);
+        return;
+    }
     s.next_arrived = ring_state::none;
     if (state.count == 0) {
         state.first = s.id;
@@ -111,7 +150,19 @@ void uring::received(descriptor& d, const io_uring_cqe& cqe) noexcept {
     }
     state.last = s.id;
     ++state.count;
-    if (state.count >= unread_buffers && !d.reading && state.armed && !state.stopping) stop_multishot(d);
+}
+
+// What comes in small pieces while nobody reads fills its buffers up. True when nothing of `s` is left.
+bool uring::moved_behind(uring_buffers::slot& last, uring_buffers::slot& s) noexcept {
+    const std::uint32_t end = last.offset + last.length;
+    const std::uint32_t part = std::min(uring_buffers::buffer_size - end, s.length);
+    if (part == 0) return false;
+    char* const bytes = buffers_->bytes(s);
+    std::memcpy(buffers_->bytes(last) + end, bytes, part);
+    last.length += part;
+    s.length -= part;
+    std::memmove(bytes, bytes + part, s.length);
+    return s.length == 0;
 }
 
 void uring::accepted(descriptor& d, int fd) noexcept {

@@ -198,7 +198,7 @@ bool socket_transport::write(write_request& request) noexcept {
         return true;
     }
     ++demux->operations;
-    if (demux->tries_first() && may_write && request.count == 1) {
+    if (demux->tries_first() && may_write && request.count == 1 && request.pieces->size <= transfer_budget) {
         const_buffer& piece = *request.pieces;
         const ssize_t sent = ::send(fd, piece.data, piece.size, MSG_NOSIGNAL);
         if (sent == static_cast<ssize_t>(piece.size)) [[likely]]

@@ -2,10 +2,15 @@
 // end of the ring.
 #include "probes.hpp"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+
 #include <array>
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <thread>
 
 using bight::demultiplexer_kind;
 using bight::mutable_buffer;
@@ -29,6 +34,23 @@ bight::reactor_options with_entries(unsigned count, unsigned buffers = 64) {
     options.submission_entries = count;
     options.receive_buffers = buffers;
     return options;
+}
+
+/// On this thread, from here on: a submission that is not also a wait is refused for lack of memory.
+void refuse_submissions() {
+    const std::uint32_t flags = offsetof(seccomp_data, args) + 3 * sizeof(std::uint64_t);
+    std::array<sock_filter, 7> program{{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 426, 0, 4),  // io_uring_enter
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, flags),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1 /* IORING_ENTER_GETEVENTS */, 2, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    }};
+    sock_fprog all{static_cast<unsigned short>(program.size()), program.data()};
+    REQUIRE(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    REQUIRE(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) == 0);
 }
 
 }  // namespace
@@ -230,6 +252,32 @@ TEST_CASE("kept chunks of all buffers stop nobody from reading") {
     }
     op.data.reset();
     second.data.reset();
+}
+
+TEST_CASE("a detach whose submission the kernel refuses leaves nothing behind that names the descriptor") {
+    if (missing()) return;
+    std::thread([] {  // the filter stays with its thread
+        bench on(demultiplexer_kind::io_uring);
+        refuse_submissions();
+        auto& c = on.connect(family::unix_pair);
+        const int number = c.ours.fd;
+        receive_probe op(c.ours, operation_kind::receive);
+        on.start(op);  // only in the submission queue yet
+        on.demux().detach(c.ours, true);
+        int ends[2];
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        if (ends[1] == number) std::swap(ends[0], ends[1]);
+        REQUIRE(ends[0] == number);
+        REQUIRE(::send(ends[1], "mine", 4, 0) == 4);
+        REQUIRE(on.until_completed(op));
+        CHECK(op.result == -ECANCELED);
+        on.turns();
+        char got[8];
+        CHECK(::recv(number, got, sizeof got, MSG_DONTWAIT) == 4);
+        ::close(ends[0]);
+        ::close(ends[1]);
+    })
+        .join();
 }
 
 TEST_CASE("a peer that floods a socket which nobody reads takes a bounded part of the buffers") {

@@ -243,6 +243,8 @@ class reactor {
     // For the rest of the runtime.
 
     void schedule(detail::work_item& item) noexcept { ready_.push(item); }
+    /// Has the next turn look at the kernel and the timers, although something is ready.
+    void poll_soon() noexcept { since_poll_ = poll_interval; }
     /// Takes one completion from the running task's budget. False when it is used up: the task must yield.
     bool spend_budget() noexcept {
         if (budget_ > 0) {
@@ -296,7 +298,6 @@ class reactor {
     void start_root(detail::job& root, detail::promise_base& frame);
     void obey_stop(int level) noexcept;
     void end_stop() noexcept;
-    void poll_soon() noexcept { since_poll_ = poll_interval; }
 
     detail::work_queue ready_;
     detail::timer_heap timers_;

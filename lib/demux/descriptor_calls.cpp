@@ -1,0 +1,64 @@
+#include "descriptor_calls.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace bight::detail {
+
+int is_blocking(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    return flags < 0 ? -errno : (flags & O_NONBLOCK) == 0 ? 1 : 0;
+}
+
+int set_non_blocking(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    return flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+#if defined(__linux__) || defined(__FreeBSD__)
+
+int accept_connection(int listening) noexcept {
+    const int fd = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+int make_pipe(int (&ends)[2]) noexcept { return ::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0; }
+
+#else
+
+namespace {
+
+// Between its making and this, a fork of another thread inherits it: there is no other way on these systems.
+int make_ours(int fd) noexcept {
+    if (::fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
+    return set_non_blocking(fd);
+}
+
+}  // namespace
+
+int accept_connection(int listening) noexcept {
+    const int fd = ::accept(listening, nullptr, nullptr);
+    if (fd < 0) return -errno;
+    const int error = make_ours(fd);
+    if (error < 0) ::close(fd);
+    return error < 0 ? error : fd;
+}
+
+int make_pipe(int (&ends)[2]) noexcept {
+    if (::pipe(ends) < 0) return -errno;
+    for (const int fd : ends) {
+        if (const int error = make_ours(fd); error < 0) {
+            ::close(ends[0]);
+            ::close(ends[1]);
+            return error;
+        }
+    }
+    return 0;
+}
+
+#endif
+
+}  // namespace bight::detail

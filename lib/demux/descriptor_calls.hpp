@@ -1,0 +1,15 @@
+// Calls that systems spell differently: each gives close-on-exec, non-blocking descriptors.
+#pragma once
+
+namespace bight::detail {
+
+/// The next connection of a socket that listens, or -errno.
+int accept_connection(int listening) noexcept;
+/// 0, with the end to read from first, or -errno.
+int make_pipe(int (&ends)[2]) noexcept;
+/// 1, 0, or -errno.
+int is_blocking(int fd) noexcept;
+/// 0, or -errno.
+int set_non_blocking(int fd) noexcept;
+
+}  // namespace bight::detail

@@ -137,7 +137,7 @@ reactor::~reactor() {
     if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle() || state_->leftovers > 0) {
         try {
             const running here(*this, *state_);
-            if (state_->roots.empty()) await_leftovers();
+            if (!state_->has_live_root()) await_leftovers();
             stop_now();
             state_->blocked_threads.end();
             while (!state_->roots.empty() || state_->leftovers > 0) turn(duration::max());

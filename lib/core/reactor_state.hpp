@@ -14,6 +14,7 @@
 #include <bight/core/reactor.hpp>
 #include <bight/core/virtual_clock.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -51,6 +52,10 @@ struct reactor_state {
     busy_meter busy;
 
     void remove_root(job& root) noexcept { std::erase(roots, &root); }
+    bool has_live_root() const noexcept {
+        return std::any_of(roots.begin(), roots.end(),
+                           [](const job* root) { return root->result() == outcome::pending; });
+    }
     bool stop_asked() const noexcept { return stop_level.load(std::memory_order_relaxed) != obeyed_level; }
     /// The tree of tasks.
     std::string dump(std::uint32_t tick) const;

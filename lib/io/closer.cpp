@@ -75,7 +75,8 @@ void closer::said(std::error_code error) noexcept {
         finish();
         return;
     }
-    if (to().home().winding_up()) hurry();
+    if (to().home().winding_up()) hurried_ = true;
+    if (hurried_) look_again();
     drain();
 }
 

@@ -214,10 +214,13 @@ warnings_are_errors() {
     case $(identity "$1") in 'g++ 12.'* | 'clang 19.'*) echo true ;; *) echo false ;; esac
 }
 
-# Seconds of processor time that this script and what it ran have used.
-processor_seconds() {
+# Sets seconds: of processor time that what this script ran has used since the last call. `times` knows nothing in a
+# subshell.
+count_seconds() {
     times >"$root/build/times"
-    awk '{ gsub(/[ms]/, " ") ; total += $1 * 60 + $2 + $3 * 60 + $4 } END { printf "%d", total }' "$root/build/times"
+    total=$(awk 'NR == 2 { gsub(/[ms]/, " "); printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' "$root/build/times")
+    seconds=$((total - ${counted:-0}))
+    counted=$total
 }
 
 # build NAME COMPILER [MESON_OPTION...]: leaves the programs in build/NAME.
@@ -232,14 +235,15 @@ build() {
         return 1
     fi
     echo "== $name: building with $compiler"
-    before=$(processor_seconds)
+    count_seconds
     # shellcheck disable=SC2046 # a list of words
     {
         set_up "$directory" "$compiler" -Dtests=enabled -Dsamples=enabled -Dwerror="$(warnings_are_errors "$compiler")" "$@" &&
             ninja -C "$directory" -j "$jobs" $(targets "$directory")
     } >"$log" 2>&1
     status=$?
-    echo "== $name: building took $(($(processor_seconds) - before)) s of processor time"
+    count_seconds
+    echo "== $name: building took $seconds s of processor time"
     [ $status -eq 0 ] && return 0
     fail "$name: the build failed"
     tail -n 100 "$log"
@@ -261,7 +265,7 @@ run() {
     results=$directory/meson-logs/results.json
     rm -f "$results"
     echo "== $label: testing"
-    before=$(processor_seconds)
+    count_seconds
     # shellcheck disable=SC2086 # a list of words
     meson test -C "$directory" --no-rebuild --num-processes "$jobs" --timeout-multiplier "${timeouts:-1}" \
         --logbase results --print-errorlogs $names
@@ -275,7 +279,8 @@ run() {
     set -- $(count_cases "$results")
     passed=$((passed + $1))
     failed=$((failed + $2))
-    echo "== $label: $1 passed, $2 failed, in $(($(processor_seconds) - before)) s of processor time"
+    count_seconds
+    echo "== $label: $1 passed, $2 failed, in $seconds s of processor time"
     if [ $status -ne 0 ] && [ "$2" -eq 0 ]; then fail "$label: meson test gave $status"; fi
 }
 

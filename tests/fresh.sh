@@ -166,13 +166,13 @@ uses() {
 
 try_bare() {
     try 'bare: sh samples/run.sh chat' chat env
-    try 'bare: sh tests/run.sh' tests io/ samples/chat lint compile_fail
+    try 'bare: sh tests/run.sh' tests io/ lint compile_fail
 }
 
 try_clang() {
     try 'clang: installing the old one' install install clang
     try 'clang: sh samples/run.sh chat' chat env
-    try 'clang: sh tests/run.sh' uses '^== clang: clang++-19' tests io/chunk samples/chat
+    try 'clang: sh tests/run.sh' uses '^== clang: clang++-19' tests io/chunk
     try 'clang: tests/run.sh refuses it by name' refused 'clang++ is clang 1[0-5].*needs clang 16' env CLANGXX=clang++ sh tests/run.sh
     try 'clang: samples/run.sh refuses it by name' refused 'clang++ is clang 1[0-5].*needs clang 16' env CXX=clang++ sh samples/run.sh chat
     try 'clang: Meson refuses it' refused 'clang 16 or later: clang++ is clang 1[0-5]' env CXX=clang++ meson setup build/refused

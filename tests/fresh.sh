@@ -82,9 +82,10 @@ make_bare_system() {
     mmdebstrap "$@"
 }
 
-# enter COMMAND...: in the system, in the copy of the sources.
+# enter COMMAND...: in the system, in the copy of the sources. With how=exec the calling shell becomes the command.
+how=
 enter() {
-    chroot "$system" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+    $how chroot "$system" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
         JOBS="${JOBS:-2}" ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
         sh -c 'cd /bight && exec "$@"' sh "$@"
 }
@@ -121,7 +122,7 @@ chat() {
         echo "something else listens on port $port"
         return 1
     fi
-    enter "$@" sh samples/run.sh chat </dev/null >"$scratch/chat.log" 2>&1 &
+    (how=exec && enter "$@" sh samples/run.sh chat </dev/null >"$scratch/chat.log" 2>&1) &
     pid=$!
     until says 'exec 3<>"$0"'; do
         if ! kill -0 "$pid" 2>/dev/null; then

@@ -116,16 +116,19 @@ install() {
     enter env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends -o APT::Keep-Downloaded-Packages=true "$@"
 }
 
-# `sh samples/run.sh chat`: built, talked to, stopped by its pid.
+# `sh samples/run.sh chat`: built, talked to, stopped by its pid; all within half an hour.
 chat() {
     if says 'exec 3<>"$0"'; then
         echo "something else listens on port $port"
         return 1
     fi
-    (how=exec && enter "$@" sh samples/run.sh chat </dev/null >"$scratch/chat.log" 2>&1) &
+    (how='exec' && enter "$@" sh samples/run.sh chat </dev/null >"$scratch/chat.log" 2>&1) &
     pid=$!
+    (sleep 1800 && kill -KILL "$pid") &
+    limit=$!
     until says 'exec 3<>"$0"'; do
         if ! kill -0 "$pid" 2>/dev/null; then
+            kill "$limit"
             cat "$scratch/chat.log"
             return 1
         fi
@@ -137,6 +140,7 @@ chat() {
     kill -TERM "$pid"
     wait "$pid"
     status=$?
+    kill "$limit"
     cat "$scratch/chat.log"
     echo "its exit status: $status"
     [ $talked -eq 0 ] && [ $status -eq 143 ] && ! says 'exec 3<>"$0"'
@@ -147,7 +151,7 @@ says() { enter bash -c "$1" "/dev/tcp/127.0.0.1/$port" 2>/dev/null; }
 
 # tests WORD...: `sh tests/run.sh`, with the tests of these names only.
 tests() {
-    enter sh tests/run.sh "$@" || return
+    enter timeout 3600 sh tests/run.sh "$@" || return
     tail -n 1 "$scratch/log" | grep -qx '[1-9][0-9]* passed, 0 failed'
 }
 

@@ -243,6 +243,7 @@ build() {
     } >"$log" 2>&1
     status=$?
     count_seconds
+    if [ $anew = yes ]; then echo "== $name: was started anew; $log says why"; fi
     echo "== $name: building took $seconds s of processor time"
     [ $status -eq 0 ] && return 0
     fail "$name: the build failed"

@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # For samples/run.sh and tests/run.sh, which source it after compilers.sh:
 #
-#   set_up DIRECTORY COMPILER [MESON_OPTION...]   meson setup of the project in $root, unless it has been done
+#   set_up DIRECTORY COMPILER [MESON_OPTION...]   meson setup of the project in $root, unless it has been done; sets
+#                                                 anew to "yes" if another one had to go, and prints why
 #
 # A directory remembers what it was made with. When that is no longer what is there (another compiler, another version
 # of it, a library that was missing), or when it was never finished, it is started anew: Meson and Ninja would keep to the old.
@@ -32,12 +33,15 @@ set_up() {
     set_up_in=$1
     set_up_compiler=$2
     shift 2
+    anew=no
     now=$(made_with "$set_up_compiler" "$@")
     if [ -f "$set_up_in/build.ninja" ] && [ -f "$set_up_in/made_with" ]; then
         [ "$now" = "$(cat "$set_up_in/made_with")" ] && return
+        anew=yes
         echo "Starting $set_up_in anew. It was made with other things than there are now:"
         printf '%s\n' "$now" | grep -vxF -f - "$set_up_in/made_with"
     elif [ -e "$set_up_in" ]; then
+        anew=yes
         echo "Starting $set_up_in anew: it was not finished, or somebody else made it."
     fi
     rm -rf "$set_up_in"

@@ -72,8 +72,9 @@ fi
 # Standard output is the sample's.
 mkdir -p "$root/build"
 if ! {
-    if [ ! -x "$build/samples/$name" ]; then echo "Building in $build with $compiler_line" >&3; fi
-    set_up "$build" "$compiler" -Dsamples=enabled -Dtests=disabled -Dbenchmarks=disabled &&
+    # The library in a few pieces: a fresh build takes a quarter of the time.
+    set_up "$build" "$compiler" -Dsamples=enabled -Dtests=disabled -Dbenchmarks=disabled -Dunity=on -Dunity_size=24 &&
+        { [ -x "$build/samples/$name" ] || echo "Building in $build with $compiler_line" >&3; } &&
         ninja -C "$build" -j "${JOBS:-2}" "samples/$name"
 } 3>&2 >"$log" 2>&1; then
     cat "$log" >&2

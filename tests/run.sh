@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the tests and runs them: with g++, with clang, and with clang's sanitizers.
+# Builds the tests and runs them: with g++, and with clang's sanitizers.
 #
 #   sh tests/run.sh [--quick | --full] [WORD...]
 #   sh tests/run.sh storm [SEEDS [FIRST]]
@@ -8,7 +8,8 @@
 #   storm     the chat and the broadcast sample in simulated storms, each in so many (10,000, from seed 1)
 #   fresh     README's commands in bare systems (tests/fresh.sh)
 #   --quick   g++ only
-#   --full    also g++ with optimisation, clang with more and with none, and the tests on each demultiplexer as the default
+#   --full    also g++ with optimisation, clang without sanitizers (no, some, all optimisation), all tests with TSan, and
+#             the tests on each demultiplexer as the default
 #   WORD      only tests whose name (as `meson test --list` prints it) contains one of the words: core, io/outbox
 #
 # What is missing is installed with apt, where there is apt. The last line is "N passed, N failed": test cases, over
@@ -122,6 +123,9 @@ symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer) && {
 passed=0
 failed=0
 
+# What TSan looks at: the other tests run on one thread.
+rooms_with_threads='core/ demux/ net/ io/wrong_thread'
+
 # What failed, to be said again at the end: by then it has scrolled away.
 mkdir -p "$root/build"
 failures=$root/build/failures.log
@@ -210,6 +214,15 @@ warnings_are_errors() {
     case $(identity "$1") in 'g++ 12.'* | 'clang 19.'*) echo true ;; *) echo false ;; esac
 }
 
+# Sets seconds: of processor time that what this script ran has used since the last call. `times` knows nothing in a
+# subshell.
+count_seconds() {
+    times >"$root/build/times"
+    total=$(awk 'NR == 2 { gsub(/[ms]/, " "); printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' "$root/build/times")
+    seconds=$((total - ${counted:-0}))
+    counted=$total
+}
+
 # build NAME COMPILER [MESON_OPTION...]: leaves the programs in build/NAME.
 build() {
     name=$1
@@ -222,11 +235,17 @@ build() {
         return 1
     fi
     echo "== $name: building with $compiler"
+    count_seconds
     # shellcheck disable=SC2046 # a list of words
     {
         set_up "$directory" "$compiler" -Dtests=enabled -Dsamples=enabled -Dwerror="$(warnings_are_errors "$compiler")" "$@" &&
             ninja -C "$directory" -j "$jobs" $(targets "$directory")
-    } >"$log" 2>&1 && return 0
+    } >"$log" 2>&1
+    status=$?
+    count_seconds
+    if [ $anew = yes ]; then echo "== $name: was started anew; $log says why"; fi
+    echo "== $name: building took $seconds s of processor time"
+    [ $status -eq 0 ] && return 0
     fail "$name: the build failed"
     tail -n 100 "$log"
     return 1
@@ -247,6 +266,7 @@ run() {
     results=$directory/meson-logs/results.json
     rm -f "$results"
     echo "== $label: testing"
+    count_seconds
     # shellcheck disable=SC2086 # a list of words
     meson test -C "$directory" --no-rebuild --num-processes "$jobs" --timeout-multiplier "${timeouts:-1}" \
         --logbase results --print-errorlogs $names
@@ -260,7 +280,8 @@ run() {
     set -- $(count_cases "$results")
     passed=$((passed + $1))
     failed=$((failed + $2))
-    echo "== $label: $1 passed, $2 failed"
+    count_seconds
+    echo "== $label: $1 passed, $2 failed, in $seconds s of processor time"
     if [ $status -ne 0 ] && [ "$2" -eq 0 ]; then fail "$label: meson test gave $status"; fi
 }
 
@@ -271,7 +292,9 @@ build_and_run() {
 # use_from_outside NAME COMPILER: build/NAME installed, and bight as a subproject.
 use_from_outside() {
     echo "== $1: using it from outside"
-    if sh "$root/tests/packaging/run.sh" "$root/build/$1" "$2" -Dbight:werror="$(warnings_are_errors "$2")"; then
+    # In a few pieces: what is tried is whether it can be used.
+    if sh "$root/tests/packaging/run.sh" "$root/build/$1" "$2" -Dbight:werror="$(warnings_are_errors "$2")" \
+        -Dbight:unity=on -Dunity_size=24; then
         passed=$((passed + 1))
     else
         fail "$1: bight cannot be used from outside"
@@ -286,24 +309,28 @@ if [ -n "$storm" ]; then
     exec ./tests/storm $storm_arguments
 fi
 
-if build gcc "$gxx" -Dbuildtype=debug -Dbenchmarks=enabled; then
+# What each configuration is there for is in CONTRIBUTING.md.
+if build gcc "$gxx" -Dbuildtype=debug -Ddefault_library=shared -Dbenchmarks=enabled; then
     run gcc gcc
     if [ $matrix != quick ] && [ -z "$words" ]; then use_from_outside gcc "$gxx"; fi
 fi
 if [ $matrix != quick ]; then
-    # Lines are all that a report shows.
-    build_and_run clang "$clangxx" -Dbuildtype=debug -Doptimization=1 -Dcpp_args=-gline-tables-only
     timeouts=3
+    # Lines are all that a report shows. The library is compiled in a few pieces: its files one by one are gcc's.
+    sanitized="-Dbuildtype=debug -Doptimization=1 -Db_lundef=false -Dunity=on -Dunity_size=24"
     # UBSan's check of vptrs opens a pipe, and takes an object for broken when the process is out of descriptors, as
     # some tests want it.
-    build_and_run asan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false \
-        "-Dcpp_args=-gline-tables-only -fno-sanitize=vptr"
-    build_and_run tsan "$clangxx" -Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false \
-        -Dcpp_args=-gline-tables-only
+    # shellcheck disable=SC2086 # a list of words
+    build_and_run asan "$clangxx" $sanitized -Db_sanitize=address,undefined "-Dcpp_args=-gline-tables-only -fno-sanitize=vptr"
+    all_words=$words
+    if [ $matrix != full ] && [ -z "$words" ]; then words=$rooms_with_threads; fi
+    # shellcheck disable=SC2086
+    build_and_run tsan "$clangxx" $sanitized -Db_sanitize=thread -Dcpp_args=-gline-tables-only
+    words=$all_words
     timeouts=1
 fi
 if [ $matrix = full ]; then
-    if build gcc-optimized "$gxx" -Dbuildtype=release -Ddefault_library=shared; then
+    if build gcc-optimized "$gxx" -Dbuildtype=release; then
         run gcc-optimized gcc-optimized
         for demultiplexer in io_uring epoll poll select; do
             export BIGHT_REACTOR=$demultiplexer
@@ -311,7 +338,9 @@ if [ $matrix = full ]; then
         done
         unset BIGHT_REACTOR
     fi
-    build_and_run clang-debug "$clangxx" -Dbuildtype=debug
+    build_and_run clang "$clangxx" -Dbuildtype=debug -Doptimization=1 -Dcpp_args=-gline-tables-only
+    # Without precompiled headers, too: each file includes what it uses.
+    build_and_run clang-debug "$clangxx" -Dbuildtype=debug -Db_pch=false
     build_and_run clang-optimized "$clangxx" -Dbuildtype=release
 fi
 

@@ -13,8 +13,6 @@ namespace bight::detail {
 
 namespace {
 
-constexpr std::size_t slow_above = 1000;
-
 // poll(2): the table holds the descriptors that somebody waits for now, so an idle connection costs only
 // while it is awaited. Level-triggered by nature.
 class poll_demultiplexer final : public readiness {

@@ -4,7 +4,12 @@
 #include "demultiplexer.hpp"
 #include "waker.hpp"
 
+#include <cstddef>
+
 namespace bight::detail {
+
+/// With more descriptors than this, those that look at each of them in every wait say so.
+inline constexpr std::size_t slow_above = 1000;
 
 /// Turns readiness into completion: tries the call, and waits only when it would block. When the descriptor
 /// becomes ready, the operation is queued, and the call is made as it leaves the queue (settle): data is

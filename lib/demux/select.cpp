@@ -14,8 +14,6 @@ namespace bight::detail {
 
 namespace {
 
-constexpr std::size_t slow_above = 1000;
-
 // select(2): three bit sets, of which it can hold descriptors below FD_SETSIZE (1024) only.
 class select_demultiplexer final : public readiness {
   public:

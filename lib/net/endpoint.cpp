@@ -14,7 +14,7 @@
 namespace bight {
 namespace {
 
-constexpr std::size_t path_capacity = sizeof(sockaddr_un::sun_path);
+constexpr std::size_t socket_path_capacity = sizeof(sockaddr_un::sun_path);
 constexpr std::uint64_t second = 1'000'000'000;  // in nanoseconds
 
 enum class key { host, port, interface, path, mode, descriptor, backlog, timeout, reuse_port };
@@ -311,7 +311,7 @@ class parser {
         const auto nul = s.value.find('\0');
         if (!abstract && nul != s.value.npos) fail_value(s, nul, "a path without a NUL byte");
         std::string path = marked && !abstract ? "./" + s.value : s.value;
-        const std::size_t longest = abstract ? path_capacity : path_capacity - 1;
+        const std::size_t longest = abstract ? socket_path_capacity : socket_path_capacity - 1;
         if (path.size() > longest)
             fail_value(s, longest - (path.size() - s.value.size()),
                        "no more than " + std::to_string(longest) + " bytes of path",

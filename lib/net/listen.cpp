@@ -20,7 +20,7 @@ namespace {
 
 using detail::socket_calls;
 
-[[noreturn]] void fail(int error, const std::string& what) {
+[[noreturn]] void listening_failed(int error, const std::string& what) {
     throw std::system_error(error, std::system_category(), what);
 }
 
@@ -29,7 +29,7 @@ class socket_guard {
   public:
     socket_guard(socket_calls& calls, int family, const std::string& where)
         : calls_(calls), fd_(calls.open(family)) {
-        if (fd_ < 0) fail(-fd_, "socket for " + where);
+        if (fd_ < 0) listening_failed(-fd_, "socket for " + where);
     }
     socket_guard(const socket_guard&) = delete;
     socket_guard& operator=(const socket_guard&) = delete;
@@ -41,10 +41,10 @@ class socket_guard {
 
     void set(socket_calls::option which, const std::string& where) const {
         if (const int error = calls_.set(fd_, which, true); error < 0)
-            fail(-error, "setsockopt for " + where);
+            listening_failed(-error, "setsockopt for " + where);
     }
     void bind(const address& to, const std::string& where) const {
-        if (const int error = calls_.bind(fd_, to); error < 0) fail(-error, "cannot bind to " + where);
+        if (const int error = calls_.bind(fd_, to); error < 0) listening_failed(-error, "cannot bind to " + where);
     }
 
   private:
@@ -87,7 +87,7 @@ int listening_unix(socket_calls& calls, const endpoint& e, const std::string& wh
         const int error = e.mode >= 0 ? calls.set_mode(to, e.mode) : 0;
         if (error < 0) {
             calls.remove(to);
-            fail(-error, "chmod of " + e.path);
+            listening_failed(-error, "chmod of " + e.path);
         }
         made = to;
     }
@@ -96,10 +96,10 @@ int listening_unix(socket_calls& calls, const endpoint& e, const std::string& wh
 
 int adopted(socket_calls& calls, const endpoint& e, const std::string& where) {
     const int listening = calls.listens(e.descriptor);
-    if (listening < 0) fail(-listening, "cannot listen at " + where);
-    if (!listening) fail(EINVAL, "cannot listen at " + where + ": it is a socket that does not listen");
+    if (listening < 0) listening_failed(-listening, "cannot listen at " + where);
+    if (!listening) listening_failed(EINVAL, "cannot listen at " + where + ": it is a socket that does not listen");
     const int copy = calls.duplicate(e.descriptor);
-    if (copy < 0) fail(-copy, "cannot duplicate " + where);
+    if (copy < 0) listening_failed(-copy, "cannot duplicate " + where);
     return copy;
 }
 
@@ -130,7 +130,7 @@ listening_socket& bound_socket::listen(const endpoint& where, const listen_optio
     if (!listens_) {
         const int asked = where.backlog > 0 ? where.backlog : options.backlog;
         const int error = calls_->listen(fd_, asked > 0 ? asked : SOMAXCONN);
-        if (error < 0) fail(-error, "cannot listen at " + where.to_string());
+        if (error < 0) listening_failed(-error, "cannot listen at " + where.to_string());
     }
     return listening_socket::make(*reactor::current(), std::exchange(fd_, -1), options.when_exhausted,
                                   std::exchange(file_, {}));

@@ -107,7 +107,7 @@ std::uint16_t free_port(host_state& h) {
     return 0;
 }
 
-void attempt(world_state& w, const socket_ptr& s, host_state& to);
+void attempt_connection(world_state& w, const socket_ptr& s, host_state& to);
 
 // The answer to an attempt has come back.
 void answered(world_state& w, const socket_ptr& s, host_state& by, int error) {
@@ -148,7 +148,7 @@ void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
     accepted->last_arrival = w.send(at, *s->home, s->link, 0, {}, [&w, s, &at] { answered(w, s, at, 0); });
 }
 
-void attempt(world_state& w, const socket_ptr& s, host_state& to) {
+void attempt_connection(world_state& w, const socket_ptr& s, host_state& to) {
     if (s->is != socket::stage::connecting) return;
     if (s->attempts == most_attempts) {
         w.record("time out", s->home, &to, s->link, 0, "connect");
@@ -160,7 +160,7 @@ void attempt(world_state& w, const socket_ptr& s, host_state& to) {
     if (!s->peer && !w.happens(fault::lost_connect, *s->home)) {
         w.send(*s->home, to, 0, 0, {}, [&w, s, &to] { attempt_arrives(w, s, to); });
     }
-    w.events.at(saturating_add(w.clock.now(), until_the_next), [&w, s, &to] { attempt(w, s, to); });
+    w.events.at(saturating_add(w.clock.now(), until_the_next), [&w, s, &to] { attempt_connection(w, s, to); });
 }
 
 // What a reset does depends on the state in which it is received (tcp_reset of Linux): after the end of the
@@ -276,7 +276,7 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
     s->is = socket::stage::connecting;
     s->attempts = 0;
     if (there) {
-        attempt(w, s, *there);
+        attempt_connection(w, s, *there);
     } else {  // nobody has this address
         const duration long_enough = std::chrono::seconds((1 << most_attempts) - 1);
         w.events.at(saturating_add(w.clock.now(), long_enough), [&w, s] {

@@ -24,7 +24,8 @@ installed() {
     export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
     flags=$(pkg-config --cflags --libs bight) || return
     # shellcheck disable=SC2086 # a list of words
-    "$compiler" -std=c++20 -O0 -o "$stage/consumer" "$here/consumer.cpp" $flags && "$stage/consumer"
+    "$compiler" -std=c++20 -O0 -o "$stage/consumer" "$here/consumer.cpp" $flags &&
+        LD_LIBRARY_PATH=$(dirname "$(find "$stage/installed" -name 'libbight.*' | head -n 1)") "$stage/consumer"
 }
 
 # Only what a release of the library alone would have: a build that looked for the tests or the samples would fail.

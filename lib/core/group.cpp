@@ -1,5 +1,9 @@
 #include <bight/core/group.hpp>
 
+#include "reactor_state.hpp"
+
+#include <bight/core/wait_list.hpp>
+
 namespace bight {
 
 namespace detail {
@@ -15,6 +19,13 @@ std::coroutine_handle<> group_job::finished() noexcept {
 void group_job::reap() noexcept { owner().ended(*this); }
 
 }  // namespace detail
+
+void group::check_not_elsewhere() const noexcept {
+    if (!detail::reactor_state::runs(home()) || home().in_this_thread()) return;
+    detail::abort_misused(
+        "group::spawn was called on another thread than that of the group's reactor: send to a task there "
+        "through a cross_channel, or call reactor::post");
+}
 
 void group::start(detail::group_job& job, task<>&& t, std::source_location where) noexcept {
     job.task_ = std::move(t).release();

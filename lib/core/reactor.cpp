@@ -1,6 +1,7 @@
 #include <bight/core/reactor.hpp>
 
 #include "inbox.hpp"
+#include "process.hpp"
 #include "reactor_state.hpp"
 #include "thread_state.hpp"
 
@@ -82,6 +83,7 @@ class running {
             state.running = false;
             throw;
         }
+        state.ran_in = this_process();
         here.current = &r;
         outside_ = std::exchange(here.failing, {std::uncaught_exceptions(), 0});
         state.blocked_threads.begin();
@@ -134,6 +136,8 @@ reactor::reactor(const reactor_options& options) {
 }
 
 reactor::~reactor() {
+    // In a forked child what the kernel holds for this is the parent's, and so are its connections.
+    if (state_->ran_in != 0 && state_->ran_in != this_process()) return;
     if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle() || state_->leftovers > 0) {
         try {
             const running here(*this, *state_);

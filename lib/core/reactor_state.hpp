@@ -42,6 +42,7 @@ struct reactor_state {
     std::size_t awaited_leftovers = 0;  // those for which a run waits
 
     std::atomic<bool> running{false};
+    unsigned ran_in = 0;  // see this_process; 0: it never ran
     std::atomic<int> stop_level{0};  // 1: stop, 2: stop_now; set by any thread
     std::atomic<bool> dump_requested{false};
     int obeyed_level = 0;  // what a root is started under

@@ -1,5 +1,6 @@
 #include <bight/core/runtime.hpp>
 
+#include "process.hpp"
 #include "reactor_state.hpp"
 
 #include <bight/core/error.hpp>
@@ -401,9 +402,12 @@ runtime::runtime(const runtime_options& options) {
     auto made = std::make_unique<runtime_state>(options);
     made->start_threads();
     state_ = made.release();
+    made_in_ = this_process();
 }
 
-runtime::~runtime() { delete state_; }
+runtime::~runtime() {
+    if (made_in_ == this_process()) delete state_;  // a forked child has none of the threads
+}
 
 std::size_t runtime::size() const noexcept { return state_->workers.size(); }
 

@@ -106,16 +106,21 @@ task<stream> connect_any(const endpoint& where) {
         "cannot connect to " + where.to_string() + (addresses.size() > 1 ? " (tried " + tried + ")" : ""));
 }
 
+// What is refused is left as it was.
 stream adopt(const endpoint& where) {
     detail::socket_calls& calls = detail::sockets_here();
-    const int copy = calls.duplicate(where.descriptor);
-    if (copy < 0) throw std::system_error(-copy, std::system_category(), "cannot use " + where.to_string());
-    const int listening = calls.listens(copy);
-    if (listening != 0) {
-        calls.close(copy);
-        throw std::system_error(listening < 0 ? -listening : EINVAL, std::system_category(),
-                                where.to_string() + (listening < 0 ? "" : " listens, and is no connection"));
-    }
+    const int fd = where.descriptor;
+    const auto refuse = [&](int error, const char* why) {
+        throw std::system_error(error, std::system_category(), "cannot use " + where.to_string() + why);
+    };
+    const int streams = calls.is_stream(fd);
+    if (streams < 0) refuse(-streams, "");
+    if (!streams) refuse(EPROTOTYPE, ": it is a socket of datagrams or packets, and no stream");
+    const int listening = calls.listens(fd);
+    if (listening < 0) refuse(-listening, "");
+    if (listening) refuse(EINVAL, ": it listens, and is no connection");
+    const int copy = calls.duplicate(fd);
+    if (copy < 0) refuse(-copy, "");
     return stream(socket_transport::make(*reactor::current(), copy));
 }
 

@@ -69,6 +69,10 @@ class kernel_socket_calls final : public socket_calls {
     }
     int family(int fd) noexcept override { return integer_option(fd, SO_DOMAIN); }
     int listens(int fd) noexcept override { return integer_option(fd, SO_ACCEPTCONN); }
+    int is_stream(int fd) noexcept override {
+        const int type = integer_option(fd, SO_TYPE);
+        return type < 0 ? type : type == SOCK_STREAM;
+    }
 
     int duplicate(int fd) noexcept override {
         const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);

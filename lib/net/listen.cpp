@@ -98,6 +98,9 @@ int adopted(socket_calls& calls, const endpoint& e, const std::string& where) {
     const int listening = calls.listens(e.descriptor);
     if (listening < 0) listening_failed(-listening, "cannot listen at " + where);
     if (!listening) listening_failed(EINVAL, "cannot listen at " + where + ": it is a socket that does not listen");
+    if (calls.is_stream(e.descriptor) != 1) {
+        listening_failed(EPROTOTYPE, "cannot listen at " + where + ": it is a socket of packets, and no stream");
+    }
     const int copy = calls.duplicate(e.descriptor);
     if (copy < 0) listening_failed(-copy, "cannot duplicate " + where);
     return copy;

@@ -33,6 +33,8 @@ class socket_calls {
     virtual int family(int fd) noexcept = 0;
     /// Whether it listens.
     virtual int listens(int fd) noexcept = 0;
+    /// Whether it is of a stream of bytes, and not of datagrams or packets.
+    virtual int is_stream(int fd) noexcept = 0;
     /// A second descriptor of the same socket, close-on-exec and non-blocking.
     virtual int duplicate(int fd) noexcept = 0;
     /// Empty when that cannot be told.

@@ -139,6 +139,11 @@ int simulated_sockets::listens(int fd) noexcept {
     return s ? s->is == socket::stage::listening : -host_.refuse("a real descriptor").value();
 }
 
+int simulated_sockets::is_stream(int fd) noexcept {
+    const not_failing machinery;
+    return host_.find(fd) ? 1 : -host_.refuse("a real descriptor").value();
+}
+
 int simulated_sockets::duplicate(int) noexcept { return -ENOTSUP; }
 
 address simulated_sockets::local(int fd) noexcept {

@@ -21,6 +21,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
     int accept(int fd) noexcept override;
     int family(int fd) noexcept override;
     int listens(int fd) noexcept override;
+    int is_stream(int fd) noexcept override;
     int duplicate(int fd) noexcept override;
     address local(int fd) noexcept override;
     address peer(int fd) noexcept override;

@@ -5,6 +5,7 @@
 #include <bight/core/task.hpp>
 #include <bight/core/timeout.hpp>
 
+#include "support/death.hpp"
 #include "support/reactors.hpp"
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -444,3 +446,24 @@ TEST_CASE("ten thousand children, half of which are cancelled") {
     });
     CHECK(ended == 5'000);
 }
+
+#ifndef NDEBUG
+TEST_CASE("spawning on another thread ends the program, and says what to write instead") {
+    const std::string said = test::dying_words([] {
+        bight::reactor r;
+        auto root = []() -> task<> {
+            auto body = [](bight::group& g) -> task<> {
+                std::thread([&g] {
+                    auto nothing = []() -> task<> { co_return; };
+                    g.spawn(nothing);
+                }).join();
+                co_return;
+            };
+            co_await bight::with_group(body);
+        };
+        r.run(root());
+    });
+    CHECK_THAT(said, Catch::Contains("group::spawn was called on another thread") &&
+                         Catch::Contains("reactor::post"));
+}
+#endif

@@ -6,10 +6,14 @@
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 
+#include "support/child.hpp"
+#include "support/connections.hpp"
 #include "support/reactors.hpp"
 
 #include <atomic>
 #include <chrono>
+#include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -255,4 +259,42 @@ TEST_CASE("start on a thread other than the one that runs the reactor throws, an
     CHECK(refused == bight::errc::wrong_thread);
     CHECK_FALSE(begun);
     CHECK(gone);
+}
+
+TEST_CASE("a forked child that destroys its parent's reactor disturbs nothing of the parent's") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    bight::reactor_options options;
+    options.demultiplexer = kind;
+    std::optional<bight::reactor> r;
+    r.emplace(options);
+    std::string got;
+    bool child_is_gone = false;
+    auto converse = [&]() -> task<> {
+        auto pair = co_await test::connected_pair(test::family::tcp);
+        auto answer = [&]() -> task<> {
+            while (auto bytes = co_await pair.server.read_some()) co_await pair.server.write(bytes);
+        };
+        auto ask = [&](bight::group& g) -> task<> {
+            g.spawn(answer);
+            while (!child_is_gone) co_await bight::sleep_for(1ms);
+            co_await pair.client.write("still there?");
+            const auto bytes = co_await pair.client.read_some();
+            got = bytes.to_string();
+            g.cancel();
+        };
+        co_await bight::with_group(ask);
+    };
+    r->start(converse);
+    for (int i = 0; i < 20; ++i) r->run_once(1ms);
+    {
+        test::child other([&](const test::witness_pipe&) {
+            r.reset();
+            return 0;
+        });
+        CHECK(other.exit_status() == 0);
+    }
+    child_is_gone = true;
+    while (r->statistics().live_tasks > 0) r->run_once(1s);
+    CHECK(got == "still there?");
 }

@@ -7,6 +7,10 @@
 
 #include <bight/bight.hpp>
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <string>
 #include <utility>
@@ -147,6 +151,31 @@ TEST_CASE("endpoints that cannot be connected to are refused") {
         CHECK(closed == from_errno(EBADF));
         const auto from = co_await error_of(connect("tcp:127.0.0.1:1:interface=192.0.2.1"));
         CHECK(from == from_errno(EADDRNOTAVAIL));
+    });
+}
+
+TEST_CASE("a descriptor of datagrams, of packets, or of no socket is no stream, and is left as it was") {
+    on_each_demultiplexer_real([]() -> task<> {
+        const auto refused_with = [](int fd) -> task<std::error_code> {
+            const int before = ::fcntl(fd, F_GETFL);
+            const auto error = co_await error_of(connect("fd:" + std::to_string(fd)));
+            CHECK(::fcntl(fd, F_GETFL) == before);
+            co_return error;
+        };
+        for (const int type : {SOCK_DGRAM, SOCK_SEQPACKET}) {
+            int ends[2];
+            REQUIRE(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) == 0);
+            const test::raw_socket one(ends[0]);
+            const test::raw_socket two(ends[1]);
+            const auto error = co_await refused_with(one.get());
+            CHECK(error == from_errno(EPROTOTYPE));
+        }
+        const test::raw_socket udp(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const auto datagrams = co_await refused_with(udp.get());
+        CHECK(datagrams == from_errno(EPROTOTYPE));
+        const test::raw_socket file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        const auto no_socket = co_await refused_with(file.get());
+        CHECK(no_socket == from_errno(ENOTSOCK));
     });
 }
 

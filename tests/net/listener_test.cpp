@@ -7,9 +7,11 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
@@ -243,6 +245,15 @@ TEST_CASE("what cannot be listened on is refused") {
         const test::raw_socket plain(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         listen_error("fd:" + std::to_string(plain.get()), &code);
         CHECK(code == from_errno(EINVAL));
+        const test::raw_socket packets(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+        const auto name = bight::address::from_path("@bight-packets-" + std::to_string(::getpid()));
+        REQUIRE(::bind(packets.get(), static_cast<const sockaddr*>(name.native()),
+                       static_cast<socklen_t>(name.native_size())) == 0);
+        REQUIRE(::listen(packets.get(), 1) == 0);
+        const int flags = ::fcntl(packets.get(), F_GETFL);
+        listen_error("fd:" + std::to_string(packets.get()), &code);
+        CHECK(code == from_errno(EPROTOTYPE));
+        CHECK(::fcntl(packets.get(), F_GETFL) == flags);
         const test::raw_socket file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
         listen_error("fd:" + std::to_string(file.get()), &code);
         CHECK(code == from_errno(ENOTSOCK));

@@ -29,10 +29,11 @@ class offer final : public waiter {
     offer& operator=(const offer&) = delete;
     ~offer();
 
-    /// The item, which stays where it is until the await of this has ended.
-    offer& of(void* item) noexcept {
+    /// The item, which stays where it is until the await of this has ended. What is given is this, which stays
+    /// where it is as well, in its place in the line, and may hold out the next item then.
+    offer&& of(void* item) noexcept {
         item_ = item;
-        return *this;
+        return std::move(*this);
     }
 
     bool await_ready() const noexcept { return false; }

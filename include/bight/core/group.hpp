@@ -68,7 +68,8 @@ concept spawnable = std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t
 }  // namespace detail
 
 /// Tasks started in a group run beside each other and beside the body of with_group, and all of them have
-/// ended when with_group returns. The first error cancels the others and the body. Thread: the reactor's.
+/// ended when with_group returns. The first error cancels the others and the body. Thread: the reactor's; in
+/// debug builds (without NDEBUG) spawning on another one while it runs ends the process.
 class group : public detail::scope {
   public:
     /// Starts `f(args…)`, which gives a task<>, in the next turn. The callable and the arguments are stored
@@ -83,6 +84,7 @@ class group : public detail::scope {
             "spawn would have to make a temporary for a parameter that is a reference, and the task "
             "outlives it: give an argument of the parameter's own type (std::string(\"text\") for a "
             "const std::string&), or take the parameter by value");
+        check_thread();
         using call = detail::group_call<std::decay_t<F>, std::decay_t<Args>...>;
         auto* made = new call(std::forward<F>(f), std::forward<Args>(args)...);
         guard owned{made};
@@ -103,6 +105,7 @@ class group : public detail::scope {
     /// or rvalue reference, which might be to a temporary: the process is ended with a message that names
     /// the line. Give spawn the callable and the arguments, which it stores.
     void spawn(task<> t, std::source_location where = std::source_location::current()) {
+        check_thread();
         t.refuse_loan("group::spawn", where);
         start(*new detail::group_plain, std::move(t), where);
     }
@@ -130,6 +133,12 @@ class group : public detail::scope {
         ~guard() { delete job; }
     };
 
+    void check_thread() const noexcept {
+#ifndef NDEBUG
+        check_not_elsewhere();
+#endif
+    }
+    void check_not_elsewhere() const noexcept;
     void start(detail::group_job& job, task<>&& t, std::source_location where) noexcept;
     void ended(detail::group_job& job) noexcept;
     void failed(detail::job& job, const std::exception_ptr& error) noexcept;

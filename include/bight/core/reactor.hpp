@@ -161,7 +161,8 @@ class reactor {
     reactor(const reactor&) = delete;
     reactor& operator=(const reactor&) = delete;
     /// Cancels what is left (see stop_now) and runs it to its end; then discards calls that were posted too
-    /// late.
+    /// late. In a process that was forked from the one that ran it last it does nothing: all of it is the
+    /// parent's. (A reactor that is made before daemon(3), and runs after it, is the daemon's.)
     ~reactor();
 
     /// Runs `root` and everything else until root has ended, and the connections that were closed meanwhile

@@ -119,7 +119,8 @@ class runtime {
     explicit runtime(const runtime_options& options = {});
     runtime(const runtime&) = delete;
     runtime& operator=(const runtime&) = delete;
-    /// Destroys the reactors, each on its own thread (see reactor::~reactor), and joins the threads.
+    /// Destroys the reactors, each on its own thread (see reactor::~reactor), and joins the threads. In a
+    /// forked child it does nothing: the threads are the parent's.
     ~runtime();
 
     std::size_t size() const noexcept;
@@ -177,6 +178,7 @@ class runtime {
     void run_or_throw(detail::shard_roots& roots);
 
     detail::runtime_state* state_;
+    unsigned made_in_;  // which process has the threads
 };
 
 }  // namespace bight

@@ -21,7 +21,7 @@ namespace bight {
 ///     tcp:8123:reuse_port=yes                      several listeners may share the port
 ///     unix:/path:mode=660                          a Unix-domain socket, and its file's mode (octal)
 ///     unix:@name                                   the abstract namespace of Linux
-///     fd:3                                         an open descriptor: listening, or connected
+///     fd:3                                         an open stream socket: listening, or connected
 ///
 /// `tcp:host:port` may be listened on as well (the host is the interface then), and a `tcp:port` connected to
 /// (localhost). tcp6 restricts names and addresses to IPv6.

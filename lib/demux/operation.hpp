@@ -1,5 +1,9 @@
-// What a demultiplexer works on: descriptors, and the operations asked of them.
+// What a demultiplexer works on: descriptors, and the operations asked of them. docs/design/operations.md
+// says what each demultiplexer does with each kind.
 #pragma once
+
+#include "demultiplexer_space.hpp"
+#include "native_handle.hpp"
 
 #include <bight/core/work_item.hpp>
 #include <bight/io/buffer.hpp>
@@ -26,10 +30,12 @@ class descriptor {
     virtual void keep() noexcept = 0;
     virtual void drop() noexcept = 0;
 
-    int fd = -1;
-    demultiplexer* demux = nullptr;  ///< null before attach, and after the demultiplexer has gone
-    operation* reading = nullptr;    ///< the receive, accept or poll that is pending
-    operation* writing = nullptr;    ///< the send, connect or poll that is pending
+    native_handle fd = invalid_handle;
+    demultiplexer* demux = nullptr;     ///< null before attach, and after the demultiplexer has gone
+    operation* reading = nullptr;       ///< the first one that reads and is pending; others are behind it
+    operation* writing = nullptr;       ///< the first one that writes
+    operation* last_reading = nullptr;  ///< the last one, if there are others
+    operation* last_writing = nullptr;
 
     // For the demultiplexers that wait for readiness.
     bool may_read = true;  ///< a try may succeed: nothing has said EAGAIN since the last event
@@ -70,6 +76,8 @@ enum class operation_kind : std::uint8_t {
 /// The kind says which of the derived classes it is. Started with demultiplexer::start. `completed` is called
 /// exactly once, from the reactor's loop, unless start said that it finished at once or cancel said that it
 /// is gone. From start to that moment it belongs to the demultiplexer.
+///
+/// Operations of one direction on one descriptor are carried out in the order in which they were started.
 class operation : public work_item {
   public:
     operation_kind kind = operation_kind::receive;
@@ -77,11 +85,15 @@ class operation : public work_item {
     bool settled = false;       ///< the result is final (else run() must try the call once more)
     bool cancel_asked = false;  ///< it cannot be taken back, but need not wait any more
     bool underway = false;      ///< the kernel has it (io_uring), or its call was made (connect)
-    std::uint8_t stage = 0;     ///< io_uring: what the kernel has of it
-    int result = 0;             ///< bytes, a descriptor, or 0; or -errno
+    std::uint8_t stage = 0;     ///< the demultiplexer's own: how far it is
+    std::int64_t result = 0;    ///< bytes, a handle, or 0; or a negative error number of the system
     descriptor* on = nullptr;
+    operation* behind = nullptr;  ///< the next one that waits on the same descriptor
 
     void run() noexcept override;
+
+    /// The error number, or 0.
+    int error() const noexcept { return result < 0 ? static_cast<int>(-result) : 0; }
 
   protected:
     operation() noexcept = default;
@@ -105,8 +117,7 @@ class send_operation : public operation {
   public:
     const_buffer* pieces = nullptr;  ///< changed on the way
     std::size_t piece_count = 0;
-    msghdr* message = nullptr;  ///< io_uring: what the kernel reads at submission, for more than one piece
-    std::size_t asked = 0;      ///< io_uring: the bytes that the submission named
+    demultiplexer_space<2 * sizeof(void*)> space;
 
     /// Drops the first `sent` bytes of what is still to be sent, and pieces of no bytes.
     void advance(std::size_t sent) noexcept {
@@ -122,8 +133,7 @@ class send_operation : public operation {
     }
 
   protected:
-    send_operation() noexcept = default;
-    ~send_operation();
+    ~send_operation() = default;
 };
 
 /// What one system call, or one submission, sends: the first `count` pieces, of `size` bytes together. Of a
@@ -152,9 +162,14 @@ constexpr bool reads(operation_kind kind) noexcept {
            kind == operation_kind::accept || kind == operation_kind::poll_read;
 }
 
-/// The place that `op` has on its descriptor.
+/// The first operation in the direction of `op`.
 inline operation*& place_of(operation& op) noexcept {
     return reads(op.kind) ? op.on->reading : op.on->writing;
 }
+
+/// Puts `op` behind those that wait in its direction. True when there are none.
+bool join_line(operation& op) noexcept;
+/// Takes it out again, wherever it stands.
+void leave_line(operation& op) noexcept;
 
 }  // namespace bight::detail

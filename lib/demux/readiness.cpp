@@ -9,9 +9,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <system_error>
+#include <utility>
 
 namespace bight::detail {
 
@@ -52,34 +54,48 @@ void readiness::attach(descriptor& d) {
 
 void readiness::detach(descriptor& d, bool close_it) noexcept {
     unwatch(d);
-    for (operation* op : {d.reading, d.writing}) {
-        if (!op) continue;
-        op->result = -ECANCELED;
-        op->settled = true;
-        home_.schedule(*op);
-    }
-    d.reading = d.writing = nullptr;
+    end_line(d.reading, d.may_read);
+    end_line(d.writing, d.may_write);
     if (close_it) ::close(d.fd);
-    d.fd = -1;
+    d.fd = invalid_handle;
     unlist(d);
+}
+
+// One that is queued already ends when it runs: it finds that its descriptor was detached.
+void readiness::end_line(operation*& first, bool queued) noexcept {
+    operation* op = std::exchange(first, nullptr);
+    while (op) {
+        operation* const next = std::exchange(op->behind, nullptr);
+        if (!std::exchange(queued, false)) {
+            op->result = -ECANCELED;
+            op->settled = true;
+            home_.schedule(*op);
+        }
+        op = next;
+    }
 }
 
 bool readiness::start(operation& op) noexcept {
     descriptor& d = *op.on;
     op.settled = op.cancel_asked = op.underway = false;
     attempt made = attempt::would_block;
-    if (reads(op.kind) ? d.may_read : d.may_write) {
+    if ((reads(op.kind) ? d.may_read : d.may_write) && !place_of(op)) {
         made = try_now(op);
         if (made == attempt::done) return true;
     }
     d.keep();
     op.in_flight = true;
+    const bool first = join_line(op);
     if (made == attempt::unfinished) {
         go_on_later(op);
-    } else {
+    } else if (first) {
         wait_again(op);
     }
     return false;
+}
+
+void readiness::wait_again(operation& op) noexcept {
+    if (tracks_interest()) interest_changed(*op.on);
 }
 
 // It is queued like one whose descriptor became ready. Before it runs, the kernel is asked what else there
@@ -89,22 +105,30 @@ void readiness::go_on_later(operation& op) noexcept {
     home_.poll_soon();
 }
 
-void readiness::wait_again(operation& op) noexcept {
-    place_of(op) = &op;
-    if (tracks_interest()) interest_changed(*op.on);
+bool readiness::is_queued(operation& op) noexcept {
+    return place_of(op) == &op && (reads(op.kind) ? op.on->may_read : op.on->may_write);
+}
+
+// The first one has ended: the next one is tried, unless a call would block.
+void readiness::make_way(operation& op) noexcept {
+    leave_line(op);
+    operation* const next = place_of(op);
+    if (next && is_queued(*next)) {
+        home_.schedule(*next);
+    } else if (tracks_interest()) {
+        interest_changed(*op.on);
+    }
 }
 
 bool readiness::cancel(operation& op) noexcept {
-    descriptor& d = *op.on;
-    operation*& parked = place_of(op);
-    if (parked != &op) {  // queued already: it will be tried once, and completes as it may
+    if (is_queued(op)) {  // it will be tried once, and completes as it may
         op.cancel_asked = true;
         return false;
     }
-    parked = nullptr;
+    leave_line(op);
     op.in_flight = false;
-    if (tracks_interest()) interest_changed(d);
-    d.drop();
+    if (tracks_interest()) interest_changed(*op.on);
+    op.on->drop();
     return true;
 }
 
@@ -113,17 +137,19 @@ bool readiness::settle(operation& op) noexcept {
     // a try could save.
     const bool hopeless = op.cancel_asked && op.kind == operation_kind::send;
     const attempt made = hopeless ? attempt::would_block : try_now(op);
-    if (made == attempt::done) return true;
-    if (op.cancel_asked) {
+    if (made != attempt::done) {
+        if (!op.cancel_asked) {
+            if (made == attempt::unfinished) {
+                go_on_later(op);
+            } else {
+                wait_again(op);
+            }
+            return false;
+        }
         op.result = -ECANCELED;
-        return true;
     }
-    if (made == attempt::unfinished) {
-        go_on_later(op);
-    } else {
-        wait_again(op);
-    }
-    return false;
+    make_way(op);
+    return true;
 }
 
 readiness::attempt readiness::try_now(operation& op) noexcept {
@@ -152,8 +178,9 @@ readiness::attempt readiness::try_poll(operation& op) noexcept {
 
 readiness::attempt readiness::try_receive(receive_operation& op) noexcept {
     op.data.reset();
-    op.result = op.kind == operation_kind::receive ? receive_chunk(*op.on, *blocks(), op.data)
-                                                   : receive_bytes(*op.on, op.memory.data, op.memory.size);
+    op.result = op.kind == operation_kind::receive
+                    ? receive_chunk(*op.on, *blocks(), op.data)
+                    : receive_bytes(*op.on, op.memory.data, std::min(op.memory.size, transfer_budget));
     return op.result == -EAGAIN ? attempt::would_block : attempt::done;
 }
 

@@ -42,6 +42,7 @@ class descriptor {
     bool may_write = true;
     bool drain = false;  ///< the kernel reported an end, an error or urgent data: read until EAGAIN
     bool short_read_empties = false;  ///< TCP: a read that fills less than it could has emptied the socket
+    bool is_non_blocking = false;     ///< io_uring: made so, for the calls that are tried
     int slot = -1;                    ///< poll, select: where it stands in their tables
 
     // For io_uring: what arrives while nobody reads.
@@ -71,6 +72,11 @@ enum class operation_kind : std::uint8_t {
     connect,       ///< to `address`
     poll_read,     ///< until a read would not block
     poll_write,
+    read,   ///< as receive_into, of a pipe or a terminal; result: bytes, 0 at the end
+    write,  ///< as send, of a pipe or a terminal; EPIPE, and no signal, when nobody reads any more
+    receive_message,
+    send_message,
+    wait_process,  ///< for the process of a pidfd
 };
 
 /// The kind says which of the derived classes it is. Started with demultiplexer::start. `completed` is called
@@ -102,7 +108,7 @@ class operation : public work_item {
     virtual void completed() noexcept = 0;
 };
 
-/// An operation of kind receive or receive_into.
+/// An operation of kind receive, receive_into or read.
 class receive_operation : public operation {
   public:
     mutable_buffer memory;  ///< receive_into: at least one byte
@@ -112,7 +118,7 @@ class receive_operation : public operation {
     ~receive_operation() = default;
 };
 
-/// An operation of kind send.
+/// An operation of kind send or write.
 class send_operation : public operation {
   public:
     const_buffer* pieces = nullptr;  ///< changed on the way
@@ -156,10 +162,62 @@ class connect_operation : public operation {
     ~connect_operation() = default;
 };
 
+/// An operation of kind receive_message: one datagram, or what a stream has. Result: bytes.
+class receive_message_operation : public operation {
+  public:
+    mutable_buffer* pieces = nullptr;
+    std::size_t piece_count = 0;
+    void* address = nullptr;  ///< where from; may be null
+    socklen_t address_room = 0;
+    void* control = nullptr;  ///< aligned for a cmsghdr; may be null. Descriptors in it are close-on-exec.
+    std::size_t control_room = 0;
+    int asked_flags = 0;  ///< MSG_PEEK, MSG_TRUNC, MSG_ERRQUEUE, …
+
+    socklen_t address_size = 0;  ///< 0: there is none. More than the room when it was cut off.
+    std::size_t control_size = 0;
+    int flags = 0;  ///< MSG_TRUNC: the datagram was cut off; MSG_CTRUNC: the control data; …
+
+  protected:
+    ~receive_message_operation() = default;
+};
+
+/// An operation of kind send_message: one datagram, or the beginning of what a stream takes. Result: bytes.
+class send_message_operation : public operation {
+  public:
+    const const_buffer* pieces = nullptr;
+    std::size_t piece_count = 0;
+    const void* address = nullptr;  ///< where to; null when the socket is connected
+    socklen_t address_size = 0;
+    const void* control = nullptr;
+    std::size_t control_size = 0;
+    int asked_flags = 0;
+
+  protected:
+    ~send_message_operation() = default;
+};
+
+/// An operation of kind wait_process: the process has ended, and is reaped. Result: 0.
+class process_operation : public operation {
+  public:
+    int code = 0;    ///< CLD_EXITED, CLD_KILLED or CLD_DUMPED
+    int status = 0;  ///< the exit status, or the signal
+
+  protected:
+    ~process_operation() = default;
+};
+
 /// Whether it is `reading` or `writing` of its descriptor.
 constexpr bool reads(operation_kind kind) noexcept {
-    return kind == operation_kind::receive || kind == operation_kind::receive_into ||
-           kind == operation_kind::accept || kind == operation_kind::poll_read;
+    switch (kind) {
+        case operation_kind::receive:
+        case operation_kind::receive_into:
+        case operation_kind::accept:
+        case operation_kind::poll_read:
+        case operation_kind::read:
+        case operation_kind::receive_message:
+        case operation_kind::wait_process: return true;
+        default: return false;
+    }
 }
 
 /// The first operation in the direction of `op`.

@@ -135,7 +135,8 @@ bool readiness::cancel(operation& op) noexcept {
 bool readiness::settle(operation& op) noexcept {
     // A receive that was cancelled while it was queued still takes what is there. A send has nothing yet that
     // a try could save.
-    const bool hopeless = op.cancel_asked && op.kind == operation_kind::send;
+    const bool hopeless = op.cancel_asked && !reads(op.kind) && op.kind != operation_kind::connect &&
+                          op.kind != operation_kind::poll_write;
     const attempt made = hopeless ? attempt::would_block : try_now(op);
     if (made != attempt::done) {
         if (!op.cancel_asked) {
@@ -152,7 +153,7 @@ bool readiness::settle(operation& op) noexcept {
     return true;
 }
 
-readiness::attempt readiness::try_now(operation& op) noexcept {
+attempt readiness::try_now(operation& op) noexcept {
     switch (op.kind) {
         case operation_kind::receive:
         case operation_kind::receive_into: return try_receive(static_cast<receive_operation&>(op));
@@ -160,12 +161,15 @@ readiness::attempt readiness::try_now(operation& op) noexcept {
         case operation_kind::accept: return try_accept(op);
         case operation_kind::connect: return try_connect(static_cast<connect_operation&>(op));
         case operation_kind::poll_read:
-        case operation_kind::poll_write: break;
+        case operation_kind::poll_write: return try_poll(op);
+        default: break;
     }
-    return try_poll(op);
+    const attempt made = try_call(op);
+    if (made == attempt::would_block) (reads(op.kind) ? op.on->may_read : op.on->may_write) = false;
+    return made;
 }
 
-readiness::attempt readiness::try_poll(operation& op) noexcept {
+attempt readiness::try_poll(operation& op) noexcept {
     pollfd p{op.on->fd, static_cast<short>(op.kind == operation_kind::poll_read ? POLLIN : POLLOUT), 0};
     const int got = ::poll(&p, 1, 0);
     if (got == 0) {
@@ -176,7 +180,7 @@ readiness::attempt readiness::try_poll(operation& op) noexcept {
     return attempt::done;
 }
 
-readiness::attempt readiness::try_receive(receive_operation& op) noexcept {
+attempt readiness::try_receive(receive_operation& op) noexcept {
     op.data.reset();
     op.result = op.kind == operation_kind::receive
                     ? receive_chunk(*op.on, *blocks(), op.data)
@@ -184,7 +188,7 @@ readiness::attempt readiness::try_receive(receive_operation& op) noexcept {
     return op.result == -EAGAIN ? attempt::would_block : attempt::done;
 }
 
-readiness::attempt readiness::try_send(send_operation& op) noexcept {
+attempt readiness::try_send(send_operation& op) noexcept {
     descriptor& d = *op.on;
     std::size_t bytes_left = transfer_budget;
     op.advance(0);  // pieces of no bytes
@@ -215,7 +219,7 @@ readiness::attempt readiness::try_send(send_operation& op) noexcept {
     return attempt::done;
 }
 
-readiness::attempt readiness::try_accept(operation& op) noexcept {
+attempt readiness::try_accept(operation& op) noexcept {
     do {
         op.result = accept_connection(op.on->fd);
     } while (op.result == -EINTR);
@@ -224,7 +228,7 @@ readiness::attempt readiness::try_accept(operation& op) noexcept {
     return attempt::would_block;
 }
 
-readiness::attempt readiness::try_connect(connect_operation& op) noexcept {
+attempt readiness::try_connect(connect_operation& op) noexcept {
     descriptor& d = *op.on;
     if (!op.underway) {
         if (::connect(d.fd, op.address, op.address_size) == 0) {

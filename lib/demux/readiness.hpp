@@ -2,6 +2,7 @@
 #pragma once
 
 #include "demultiplexer.hpp"
+#include "tried_calls.hpp"
 #include "waker.hpp"
 
 namespace bight::detail {
@@ -52,12 +53,6 @@ class readiness : public demultiplexer {
     reactor& home() const noexcept { return home_; }
 
   private:
-    enum class attempt : unsigned char {
-        done,         ///< op.result is final
-        would_block,  ///< until the descriptor becomes ready
-        unfinished,   ///< it would not block, but has used up its budget: it goes on in the next turn
-    };
-
     attempt try_now(operation& op) noexcept;
     attempt try_receive(receive_operation& op) noexcept;
     attempt try_send(send_operation& op) noexcept;

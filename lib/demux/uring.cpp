@@ -1,5 +1,7 @@
 #include "uring.hpp"
 
+#include "descriptor_calls.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/frame_pool.hpp>
 
@@ -168,6 +170,7 @@ bool uring::start(operation& op) noexcept {
     op.stage = stage_call;
     if (op.kind == operation_kind::send) static_cast<send_operation&>(op).space.make<sending>();
     if (reads(op.kind) && op.on->ring && !op.on->reading && take_arrived(op)) return true;
+    if (is_tried_call(op.kind) && !place_of(op) && try_call_of(op) == attempt::done) return true;
     if (op.kind == operation_kind::connect) {
         const auto& connect = static_cast<connect_operation&>(op);
         if (connect.address->sa_family == AF_UNIX) {
@@ -304,16 +307,38 @@ bool uring::hand_over(operation& op) noexcept {
             sqe.user_data = tagged(&op, tag_operation);
             return true;
         }
-        case operation_kind::poll_read: {
+        case operation_kind::poll_read:
             if (d.ring && d.ring->armed) return true;  // it would take the data before the poll saw it
-            io_uring_sqe& sqe = entry_for(op);
-            io_uring_prep_poll_add(&sqe, d.fd, POLLIN);
-            sqe.user_data = tagged(&op, tag_operation);
-            return true;
-        }
-        case operation_kind::poll_write: submit_room_poll(op, false); return true;
+            break;
+        default: break;
     }
-    return false;
+    // A call that is tried waits in a poll.
+    if (reads(op.kind)) {
+        submit_read_poll(op);
+    } else {
+        submit_room_poll(op, false);
+    }
+    return true;
+}
+
+void uring::submit_read_poll(operation& op) noexcept {
+    io_uring_sqe& sqe = entry_for(op);
+    io_uring_prep_poll_add(&sqe, op.on->fd, POLLIN);
+    sqe.user_data = tagged(&op, tag_operation);
+}
+
+// The kernel would leave a pipe or a terminal that it cannot try to a worker thread.
+attempt uring::try_call_of(operation& op) noexcept {
+    descriptor& d = *op.on;
+    if (!d.is_non_blocking) {
+        const int error = set_non_blocking(d.fd);
+        if (error < 0) {
+            op.result = error;
+            return attempt::done;
+        }
+        d.is_non_blocking = true;
+    }
+    return try_call(op);
 }
 
 // It completes at once, with what the socket takes or EAGAIN. Pieces that are not handed over, because there
@@ -447,7 +472,16 @@ void uring::operation_done(operation& op, int result) noexcept {
         case operation_kind::poll_read:
             if (result > 0) result = (result & POLLNVAL) ? -EBADF : 0;
             break;
-        default: break;
+        default:
+            if (!is_tried_call(op.kind) || result < 0) break;
+            if (try_call_of(op) == attempt::done) {
+                finish(op, op.result);
+            } else if (op.cancel_asked) {
+                finish(op, -ECANCELED);
+            } else {
+                submit_read_poll(op);
+            }
+            return;
     }
     finish(op, result);
 }
@@ -498,7 +532,13 @@ void uring::room_polled(operation& op, int result, bool more) noexcept {
         // The call says which error it is. If it says none, it is one that stays, like the kernel's messages
         // in a socket's error queue: only a change is worth another try then.
         op.stage = error_only ? stage_repeated_call : stage_call;
-        submit_send(static_cast<send_operation&>(op));
+        if (op.kind == operation_kind::send) {
+            submit_send(static_cast<send_operation&>(op));
+        } else if (const attempt made = try_call_of(op); made == attempt::done) {
+            finish(op, op.result);
+        } else {
+            submit_room_poll(op, made == attempt::would_block && error_only);
+        }
     }
 }
 

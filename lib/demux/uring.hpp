@@ -3,6 +3,7 @@
 
 #include "demultiplexer.hpp"
 #include "ring_state.hpp"
+#include "tried_calls.hpp"
 #include "uring_buffers.hpp"
 #include "waker.hpp"
 
@@ -39,7 +40,10 @@ class uring final : public demultiplexer {
     std::size_t lent_buffers() const noexcept override { return buffers_ ? buffers_->lent() : 0; }
     void enter_thread() override;
 
-    void attach(descriptor& d) override { list(d); }
+    void attach(descriptor& d) override {
+        d.is_non_blocking = false;
+        list(d);
+    }
     void detach(descriptor& d, bool close_it) noexcept override;
     bool start(operation& op) noexcept override;
     bool cancel(operation& op) noexcept override;
@@ -60,7 +64,9 @@ class uring final : public demultiplexer {
     void submit_cancel(std::uint64_t user_data) noexcept;
     bool hand_over(operation& op) noexcept;
     void submit_send(send_operation& op) noexcept;
+    void submit_read_poll(operation& op) noexcept;
     void submit_room_poll(operation& op, bool edges) noexcept;
+    attempt try_call_of(operation& op) noexcept;
     void submit_receive(receive_operation& op) noexcept;
     bool submit_receive_own(receive_operation& op) noexcept;
     void arm_wake() noexcept;

@@ -187,6 +187,8 @@ bool uring::take_arrived(operation& op) noexcept {
     } else if (op.kind == operation_kind::poll_read) {
         op.result = 0;  // an end, too, is left to the operation that reads it
         return state.count > 0 || !state.accepted.empty() || state.has_end;
+    } else if (op.kind != operation_kind::receive && op.kind != operation_kind::receive_into) {
+        return false;
     } else if (take_received(static_cast<receive_operation&>(op), state)) {
         return true;
     }

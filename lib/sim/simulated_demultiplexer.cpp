@@ -252,8 +252,8 @@ bool simulated_demultiplexer::try_now(operation& op) {
                    !s->backlog.empty();
         case operation_kind::poll_write:
             return s->is != socket::stage::connecting && (s->is != socket::stage::connected || room(*s) > 0);
+        default: op.result = -ENOSYS; return true;  // not simulated
     }
-    return true;
 }
 
 bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, socket& s) {

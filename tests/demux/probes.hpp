@@ -54,6 +54,9 @@ using plain_probe = probe<bight::detail::operation>;
 using receive_probe = probe<bight::detail::receive_operation>;
 using send_probe = probe<bight::detail::send_operation>;
 using connect_probe = probe<bight::detail::connect_operation>;
+using receive_message_probe = probe<bight::detail::receive_message_operation>;
+using send_message_probe = probe<bight::detail::send_message_operation>;
+using process_probe = probe<bight::detail::process_operation>;
 
 enum class family { unix_pair, tcp };
 

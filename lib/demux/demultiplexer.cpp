@@ -6,7 +6,6 @@
 #include "../net/socket_calls.hpp"
 
 #include <bight/core/error.hpp>
-#include <bight/core/frame_pool.hpp>
 
 #include <unistd.h>
 
@@ -21,8 +20,31 @@ namespace bight::detail {
 
 descriptor::~descriptor() { delete ring; }
 
-send_operation::~send_operation() {
-    if (message) free_frame(message, sizeof(msghdr));
+bool join_line(operation& op) noexcept {
+    operation*& first = place_of(op);
+    operation*& last = reads(op.kind) ? op.on->last_reading : op.on->last_writing;
+    op.behind = nullptr;
+    if (!first) {
+        first = &op;
+        return true;
+    }
+    (first->behind ? last : first)->behind = &op;
+    last = &op;
+    return false;
+}
+
+void leave_line(operation& op) noexcept {
+    operation*& first = place_of(op);
+    if (first == &op) {
+        first = op.behind;
+    } else {
+        operation*& last = reads(op.kind) ? op.on->last_reading : op.on->last_writing;
+        operation* before = first;
+        while (before->behind != &op) before = before->behind;
+        before->behind = op.behind;
+        if (last == &op) last = before;
+    }
+    op.behind = nullptr;
 }
 
 sendable next_to_send(const send_operation& op, std::size_t limit) noexcept {

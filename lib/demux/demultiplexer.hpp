@@ -48,14 +48,17 @@ class demultiplexer {
     /// Only where tries_first(): the buffers for `receive`. They outlive the demultiplexer while chunks still
     /// hold them.
     block_pool* blocks() const noexcept { return blocks_; }
-    /// Only where tries_first(), and for a receive or an accept: the call would block. Like a start that gave
-    /// false; the caller has called d.keep().
+    /// Only where tries_first(), and for a receive or an accept that is the only one: the call would block.
+    /// Like a start that gave false; the caller has called d.keep().
     void park_read(operation& op, descriptor& d) noexcept {
         op.settled = op.cancel_asked = op.underway = false;
         op.in_flight = true;
         d.reading = &op;
         if (tracks_interest_) interest_changed(d);
     }
+
+    /// What park_read parked was queued, and its call was made by its owner: it has completed.
+    static void completed_read(descriptor& d) noexcept { d.reading = nullptr; }
 
     /// Called from the ready queue before completed(): false when the call would still block, and `op` waits
     /// again.
@@ -115,7 +118,7 @@ class demultiplexer {
     /// For those that wait for readiness. `tracks_interest`: interest_changed is to be called.
     demultiplexer(block_pool& blocks, bool tracks_interest) noexcept
         : blocks_(&blocks), tracks_interest_(tracks_interest) {}
-    /// d.reading or d.writing has changed between null and not.
+    /// Whether something waits to read from or to write to the descriptor may have changed.
     virtual void interest_changed(descriptor& d) noexcept { (void)d; }
     bool tracks_interest() const noexcept { return tracks_interest_; }
     void list(descriptor& d) noexcept;

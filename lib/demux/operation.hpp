@@ -1,5 +1,9 @@
-// What a demultiplexer works on: descriptors, and the operations asked of them.
+// What a demultiplexer works on: descriptors, and the operations asked of them. docs/design/operations.md
+// says what each demultiplexer does with each kind.
 #pragma once
+
+#include "demultiplexer_space.hpp"
+#include "native_handle.hpp"
 
 #include <bight/core/work_item.hpp>
 #include <bight/io/buffer.hpp>
@@ -26,16 +30,19 @@ class descriptor {
     virtual void keep() noexcept = 0;
     virtual void drop() noexcept = 0;
 
-    int fd = -1;
-    demultiplexer* demux = nullptr;  ///< null before attach, and after the demultiplexer has gone
-    operation* reading = nullptr;    ///< the receive, accept or poll that is pending
-    operation* writing = nullptr;    ///< the send, connect or poll that is pending
+    native_handle fd = invalid_handle;
+    demultiplexer* demux = nullptr;     ///< null before attach, and after the demultiplexer has gone
+    operation* reading = nullptr;       ///< the first one that reads and is pending; others are behind it
+    operation* writing = nullptr;       ///< the first one that writes
+    operation* last_reading = nullptr;  ///< the last one, if there are others
+    operation* last_writing = nullptr;
 
     // For the demultiplexers that wait for readiness.
     bool may_read = true;  ///< a try may succeed: nothing has said EAGAIN since the last event
     bool may_write = true;
     bool drain = false;  ///< the kernel reported an end, an error or urgent data: read until EAGAIN
     bool short_read_empties = false;  ///< TCP: a read that fills less than it could has emptied the socket
+    bool is_non_blocking = false;     ///< io_uring: made so, for the calls that are tried
     int slot = -1;                    ///< poll, select: where it stands in their tables
 
     // For io_uring: what arrives while nobody reads.
@@ -65,11 +72,18 @@ enum class operation_kind : std::uint8_t {
     connect,       ///< to `address`
     poll_read,     ///< until a read would not block
     poll_write,
+    read,   ///< as receive_into, of a pipe or a terminal; result: bytes, 0 at the end
+    write,  ///< as send, of a pipe or a terminal; EPIPE, and no signal, when nobody reads any more
+    receive_message,
+    send_message,
+    wait_process,  ///< for the process of a pidfd
 };
 
 /// The kind says which of the derived classes it is. Started with demultiplexer::start. `completed` is called
 /// exactly once, from the reactor's loop, unless start said that it finished at once or cancel said that it
 /// is gone. From start to that moment it belongs to the demultiplexer.
+///
+/// Operations of one direction on one descriptor are carried out in the order in which they were started.
 class operation : public work_item {
   public:
     operation_kind kind = operation_kind::receive;
@@ -77,11 +91,15 @@ class operation : public work_item {
     bool settled = false;       ///< the result is final (else run() must try the call once more)
     bool cancel_asked = false;  ///< it cannot be taken back, but need not wait any more
     bool underway = false;      ///< the kernel has it (io_uring), or its call was made (connect)
-    std::uint8_t stage = 0;     ///< io_uring: what the kernel has of it
-    int result = 0;             ///< bytes, a descriptor, or 0; or -errno
+    std::uint8_t stage = 0;     ///< the demultiplexer's own: how far it is
+    std::int64_t result = 0;    ///< bytes, a handle, or 0; or a negative error number of the system
     descriptor* on = nullptr;
+    operation* behind = nullptr;  ///< the next one that waits on the same descriptor
 
     void run() noexcept override;
+
+    /// The error number, or 0.
+    int error() const noexcept { return result < 0 ? static_cast<int>(-result) : 0; }
 
   protected:
     operation() noexcept = default;
@@ -90,7 +108,7 @@ class operation : public work_item {
     virtual void completed() noexcept = 0;
 };
 
-/// An operation of kind receive or receive_into.
+/// An operation of kind receive, receive_into or read.
 class receive_operation : public operation {
   public:
     mutable_buffer memory;  ///< receive_into: at least one byte
@@ -100,14 +118,13 @@ class receive_operation : public operation {
     ~receive_operation() = default;
 };
 
-/// An operation of kind send.
+/// An operation of kind send or write.
 class send_operation : public operation {
   public:
     const_buffer* pieces = nullptr;  ///< changed on the way
     std::size_t piece_count = 0;
     bool begun = false;  ///< set when any byte was sent; whoever starts it clears it
-    msghdr* message = nullptr;  ///< io_uring: what the kernel reads at submission, for more than one piece
-    std::size_t asked = 0;      ///< io_uring: the bytes that the submission named
+    demultiplexer_space<2 * sizeof(void*)> space;
 
     /// Drops the first `sent` bytes of what is still to be sent, and pieces of no bytes.
     void advance(std::size_t sent) noexcept {
@@ -124,8 +141,7 @@ class send_operation : public operation {
     }
 
   protected:
-    send_operation() noexcept = default;
-    ~send_operation();
+    ~send_operation() = default;
 };
 
 /// What one system call, or one submission, sends: the first `count` pieces, of `size` bytes together. Of a
@@ -148,15 +164,72 @@ class connect_operation : public operation {
     ~connect_operation() = default;
 };
 
+/// An operation of kind receive_message: one datagram, or what a stream has. Result: bytes.
+class receive_message_operation : public operation {
+  public:
+    mutable_buffer* pieces = nullptr;
+    std::size_t piece_count = 0;
+    void* address = nullptr;  ///< where from; may be null
+    socklen_t address_room = 0;
+    void* control = nullptr;  ///< aligned for a cmsghdr; may be null. Descriptors in it are close-on-exec.
+    std::size_t control_room = 0;
+    int asked_flags = 0;  ///< MSG_PEEK, MSG_TRUNC, MSG_ERRQUEUE, …
+
+    socklen_t address_size = 0;  ///< 0: there is none. More than the room when it was cut off.
+    std::size_t control_size = 0;
+    int flags = 0;  ///< MSG_TRUNC: the datagram was cut off; MSG_CTRUNC: the control data; …
+
+  protected:
+    ~receive_message_operation() = default;
+};
+
+/// An operation of kind send_message: one datagram, or the beginning of what a stream takes. Result: bytes.
+class send_message_operation : public operation {
+  public:
+    const const_buffer* pieces = nullptr;
+    std::size_t piece_count = 0;
+    const void* address = nullptr;  ///< where to; null when the socket is connected
+    socklen_t address_size = 0;
+    const void* control = nullptr;
+    std::size_t control_size = 0;
+    int asked_flags = 0;
+
+  protected:
+    ~send_message_operation() = default;
+};
+
+/// An operation of kind wait_process: the process has ended, and is reaped. Result: 0.
+class process_operation : public operation {
+  public:
+    int code = 0;    ///< CLD_EXITED, CLD_KILLED or CLD_DUMPED
+    int status = 0;  ///< the exit status, or the signal
+
+  protected:
+    ~process_operation() = default;
+};
+
 /// Whether it is `reading` or `writing` of its descriptor.
 constexpr bool reads(operation_kind kind) noexcept {
-    return kind == operation_kind::receive || kind == operation_kind::receive_into ||
-           kind == operation_kind::accept || kind == operation_kind::poll_read;
+    switch (kind) {
+        case operation_kind::receive:
+        case operation_kind::receive_into:
+        case operation_kind::accept:
+        case operation_kind::poll_read:
+        case operation_kind::read:
+        case operation_kind::receive_message:
+        case operation_kind::wait_process: return true;
+        default: return false;
+    }
 }
 
-/// The place that `op` has on its descriptor.
+/// The first operation in the direction of `op`.
 inline operation*& place_of(operation& op) noexcept {
     return reads(op.kind) ? op.on->reading : op.on->writing;
 }
+
+/// Puts `op` behind those that wait in its direction. True when there are none.
+bool join_line(operation& op) noexcept;
+/// Takes it out again, wherever it stands.
+void leave_line(operation& op) noexcept;
 
 }  // namespace bight::detail

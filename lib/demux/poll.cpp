@@ -67,7 +67,7 @@ class poll_demultiplexer final : public readiness {
     void unwatch(descriptor& d) noexcept override { remove(d); }
 
     void interest_changed(descriptor& d) noexcept override {
-        const int events = (d.reading ? POLLIN : 0) | (d.writing ? POLLOUT : 0);
+        const int events = (waits_to_read(d) ? POLLIN : 0) | (waits_to_write(d) ? POLLOUT : 0);
         if (events == 0) {
             remove(d);
             return;

@@ -9,9 +9,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <system_error>
+#include <utility>
 
 namespace bight::detail {
 
@@ -52,34 +54,48 @@ void readiness::attach(descriptor& d) {
 
 void readiness::detach(descriptor& d, bool close_it) noexcept {
     unwatch(d);
-    for (operation* op : {d.reading, d.writing}) {
-        if (!op) continue;
-        op->result = -ECANCELED;
-        op->settled = true;
-        home_.schedule(*op);
-    }
-    d.reading = d.writing = nullptr;
+    end_line(d.reading, d.may_read);
+    end_line(d.writing, d.may_write);
     if (close_it) ::close(d.fd);
-    d.fd = -1;
+    d.fd = invalid_handle;
     unlist(d);
+}
+
+// One that is queued already ends when it runs: it finds that its descriptor was detached.
+void readiness::end_line(operation*& first, bool queued) noexcept {
+    operation* op = std::exchange(first, nullptr);
+    while (op) {
+        operation* const next = std::exchange(op->behind, nullptr);
+        if (!std::exchange(queued, false)) {
+            op->result = -ECANCELED;
+            op->settled = true;
+            home_.schedule(*op);
+        }
+        op = next;
+    }
 }
 
 bool readiness::start(operation& op) noexcept {
     descriptor& d = *op.on;
     op.settled = op.cancel_asked = op.underway = false;
     attempt made = attempt::would_block;
-    if (reads(op.kind) ? d.may_read : d.may_write) {
+    if ((reads(op.kind) ? d.may_read : d.may_write) && !place_of(op)) {
         made = try_now(op);
         if (made == attempt::done) return true;
     }
     d.keep();
     op.in_flight = true;
+    const bool first = join_line(op);
     if (made == attempt::unfinished) {
         go_on_later(op);
-    } else {
+    } else if (first) {
         wait_again(op);
     }
     return false;
+}
+
+void readiness::wait_again(operation& op) noexcept {
+    if (tracks_interest()) interest_changed(*op.on);
 }
 
 // It is queued like one whose descriptor became ready. Before it runs, the kernel is asked what else there
@@ -89,44 +105,55 @@ void readiness::go_on_later(operation& op) noexcept {
     home_.poll_soon();
 }
 
-void readiness::wait_again(operation& op) noexcept {
-    place_of(op) = &op;
-    if (tracks_interest()) interest_changed(*op.on);
+bool readiness::is_queued(operation& op) noexcept {
+    return place_of(op) == &op && (reads(op.kind) ? op.on->may_read : op.on->may_write);
+}
+
+// The first one has ended: the next one is tried, unless a call would block.
+void readiness::make_way(operation& op) noexcept {
+    leave_line(op);
+    operation* const next = place_of(op);
+    if (next && is_queued(*next)) {
+        home_.schedule(*next);
+    } else if (tracks_interest()) {
+        interest_changed(*op.on);
+    }
 }
 
 bool readiness::cancel(operation& op) noexcept {
-    descriptor& d = *op.on;
-    operation*& parked = place_of(op);
-    if (parked != &op) {  // queued already: it will be tried once, and completes as it may
+    if (is_queued(op)) {  // it will be tried once, and completes as it may
         op.cancel_asked = true;
         return false;
     }
-    parked = nullptr;
+    leave_line(op);
     op.in_flight = false;
-    if (tracks_interest()) interest_changed(d);
-    d.drop();
+    if (tracks_interest()) interest_changed(*op.on);
+    op.on->drop();
     return true;
 }
 
 bool readiness::settle(operation& op) noexcept {
     // A receive that was cancelled while it was queued still takes what is there. A send has nothing yet that
     // a try could save.
-    const bool hopeless = op.cancel_asked && op.kind == operation_kind::send;
+    const bool hopeless = op.cancel_asked && !reads(op.kind) && op.kind != operation_kind::connect &&
+                          op.kind != operation_kind::poll_write;
     const attempt made = hopeless ? attempt::would_block : try_now(op);
-    if (made == attempt::done) return true;
-    if (op.cancel_asked) {
+    if (made != attempt::done) {
+        if (!op.cancel_asked) {
+            if (made == attempt::unfinished) {
+                go_on_later(op);
+            } else {
+                wait_again(op);
+            }
+            return false;
+        }
         op.result = -ECANCELED;
-        return true;
     }
-    if (made == attempt::unfinished) {
-        go_on_later(op);
-    } else {
-        wait_again(op);
-    }
-    return false;
+    make_way(op);
+    return true;
 }
 
-readiness::attempt readiness::try_now(operation& op) noexcept {
+attempt readiness::try_now(operation& op) noexcept {
     switch (op.kind) {
         case operation_kind::receive:
         case operation_kind::receive_into: return try_receive(static_cast<receive_operation&>(op));
@@ -134,12 +161,15 @@ readiness::attempt readiness::try_now(operation& op) noexcept {
         case operation_kind::accept: return try_accept(op);
         case operation_kind::connect: return try_connect(static_cast<connect_operation&>(op));
         case operation_kind::poll_read:
-        case operation_kind::poll_write: break;
+        case operation_kind::poll_write: return try_poll(op);
+        default: break;
     }
-    return try_poll(op);
+    const attempt made = try_call(op);
+    if (made == attempt::would_block) (reads(op.kind) ? op.on->may_read : op.on->may_write) = false;
+    return made;
 }
 
-readiness::attempt readiness::try_poll(operation& op) noexcept {
+attempt readiness::try_poll(operation& op) noexcept {
     pollfd p{op.on->fd, static_cast<short>(op.kind == operation_kind::poll_read ? POLLIN : POLLOUT), 0};
     const int got = ::poll(&p, 1, 0);
     if (got == 0) {
@@ -150,14 +180,15 @@ readiness::attempt readiness::try_poll(operation& op) noexcept {
     return attempt::done;
 }
 
-readiness::attempt readiness::try_receive(receive_operation& op) noexcept {
+attempt readiness::try_receive(receive_operation& op) noexcept {
     op.data.reset();
-    op.result = op.kind == operation_kind::receive ? receive_chunk(*op.on, *blocks(), op.data)
-                                                   : receive_bytes(*op.on, op.memory.data, op.memory.size);
+    op.result = op.kind == operation_kind::receive
+                    ? receive_chunk(*op.on, *blocks(), op.data)
+                    : receive_bytes(*op.on, op.memory.data, std::min(op.memory.size, transfer_budget));
     return op.result == -EAGAIN ? attempt::would_block : attempt::done;
 }
 
-readiness::attempt readiness::try_send(send_operation& op) noexcept {
+attempt readiness::try_send(send_operation& op) noexcept {
     descriptor& d = *op.on;
     std::size_t bytes_left = transfer_budget;
     op.advance(0);  // pieces of no bytes
@@ -188,7 +219,7 @@ readiness::attempt readiness::try_send(send_operation& op) noexcept {
     return attempt::done;
 }
 
-readiness::attempt readiness::try_accept(operation& op) noexcept {
+attempt readiness::try_accept(operation& op) noexcept {
     do {
         op.result = accept_connection(op.on->fd);
     } while (op.result == -EINTR);
@@ -197,7 +228,7 @@ readiness::attempt readiness::try_accept(operation& op) noexcept {
     return attempt::would_block;
 }
 
-readiness::attempt readiness::try_connect(connect_operation& op) noexcept {
+attempt readiness::try_connect(connect_operation& op) noexcept {
     descriptor& d = *op.on;
     if (!op.underway) {
         if (::connect(d.fd, op.address, op.address_size) == 0) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "demultiplexer.hpp"
+#include "tried_calls.hpp"
 #include "waker.hpp"
 
 #include <cstddef>
@@ -36,15 +37,20 @@ class readiness : public demultiplexer {
     void became_ready(descriptor& d, bool read, bool write, bool drain) noexcept {
         if (drain) [[unlikely]]
             d.drain = true;
-        if (read) {
+        if (read && !d.may_read) {
             d.may_read = true;
-            if (operation* op = d.reading) unpark(*op, d.reading);
+            if (operation* op = d.reading) unpark(*op);
         }
-        if (write) {
+        if (write && !d.may_write) {
             d.may_write = true;
-            if (operation* op = d.writing) unpark(*op, d.writing);
+            if (operation* op = d.writing) unpark(*op);
         }
     }
+
+    /// Whether something waits for the descriptor to become ready. The first one in a line waits while a call
+    /// would block, and is queued otherwise.
+    static bool waits_to_read(const descriptor& d) noexcept { return d.reading && !d.may_read; }
+    static bool waits_to_write(const descriptor& d) noexcept { return d.writing && !d.may_write; }
 
     /// Its descriptor is to be watched, too.
     waker& woken() noexcept { return waker_; }
@@ -52,22 +58,18 @@ class readiness : public demultiplexer {
     reactor& home() const noexcept { return home_; }
 
   private:
-    enum class attempt : unsigned char {
-        done,         ///< op.result is final
-        would_block,  ///< until the descriptor becomes ready
-        unfinished,   ///< it would not block, but has used up its budget: it goes on in the next turn
-    };
-
     attempt try_now(operation& op) noexcept;
     attempt try_receive(receive_operation& op) noexcept;
     attempt try_send(send_operation& op) noexcept;
     attempt try_accept(operation& op) noexcept;
     attempt try_connect(connect_operation& op) noexcept;
     attempt try_poll(operation& op) noexcept;
+    static bool is_queued(operation& op) noexcept;
+    void end_line(operation*& first, bool queued) noexcept;
     void wait_again(operation& op) noexcept;
     void go_on_later(operation& op) noexcept;
-    void unpark(operation& op, operation*& place) noexcept {
-        place = nullptr;
+    void make_way(operation& op) noexcept;
+    void unpark(operation& op) noexcept {
         if (tracks_interest()) interest_changed(*op.on);
         home_.schedule(op);
     }

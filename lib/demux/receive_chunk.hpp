@@ -12,11 +12,9 @@
 
 namespace bight::detail {
 
-/// recv(2) into `memory`, at most transfer_budget, keeping the descriptor's readiness: bytes, 0 at the end of
-/// the stream, or -errno; -EAGAIN when the socket is empty.
+/// recv(2) into `memory`, of transfer_budget at most, keeping the descriptor's readiness: bytes, 0 at the end
+/// of the stream, or -errno; -EAGAIN when the socket is empty.
 inline int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept {
-    if (size > transfer_budget) [[unlikely]]
-        size = transfer_budget;
     ssize_t got = 0;
     do {
         got = ::recv(d.fd, memory, size, 0);

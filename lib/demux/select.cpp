@@ -85,12 +85,12 @@ class select_demultiplexer final : public readiness {
     }
 
     void interest_changed(descriptor& d) noexcept override {
-        if (d.reading) {
+        if (waits_to_read(d)) {
             FD_SET(d.fd, &read_);
         } else {
             FD_CLR(d.fd, &read_);
         }
-        if (d.writing) {
+        if (waits_to_write(d)) {
             FD_SET(d.fd, &write_);
         } else {
             FD_CLR(d.fd, &write_);
@@ -102,7 +102,7 @@ class select_demultiplexer final : public readiness {
     bool evict_closed() noexcept {
         bool any = false;
         for (descriptor* d = first(); d; d = d->next) {
-            if (::fcntl(d->fd, F_GETFD) < 0 && errno == EBADF && (d->reading || d->writing)) {
+            if (::fcntl(d->fd, F_GETFD) < 0 && errno == EBADF && (waits_to_read(*d) || waits_to_write(*d))) {
                 any = true;
                 became_ready(*d, true, true, false);
             }

@@ -1,5 +1,7 @@
 #include "uring.hpp"
 
+#include "descriptor_calls.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/frame_pool.hpp>
 
@@ -15,6 +17,7 @@
 #include <cstring>
 #include <new>
 #include <system_error>
+#include <utility>
 
 namespace bight::detail {
 
@@ -44,15 +47,24 @@ int connect_unix(const connect_operation& op) noexcept {
     return ::connect(op.on->fd, op.address, op.address_size) < 0 ? -errno : 0;
 }
 
-// A socket that never sends more than one piece has none.
-bool make_message(send_operation& op) noexcept {
-    if (op.message) return true;
+// In the space of a send.
+struct sending {
+    msghdr* message;    // what the kernel reads at submission, if there is more than one piece
+    std::size_t asked;  // the bytes that the submission named
+};
+
+msghdr* make_message(sending& of) noexcept {
+    if (of.message) return of.message;
     try {
-        op.message = new (allocate_frame(sizeof(msghdr))) msghdr{};
-    } catch (const std::bad_alloc&) {
-        return false;
+        of.message = new (allocate_frame(sizeof(msghdr))) msghdr{};
+    } catch (const std::bad_alloc&) {  // one piece at a time, then
     }
-    return true;
+    return of.message;
+}
+
+void drop_message(sending& of) noexcept {
+    if (of.message) free_frame(of.message, sizeof(msghdr));
+    of.message = nullptr;
 }
 
 }  // namespace
@@ -113,16 +125,9 @@ void uring::probe_receive_cap() noexcept {
 void uring::detach(descriptor& d, bool close_it) noexcept {
     bool with_kernel = d.ring && d.ring->armed;
     if (with_kernel && !d.ring->stopping) stop_multishot(d);
-    for (operation* op : {d.reading, d.writing}) {
-        if (!op || op->settled) continue;  // settled: by the cancel before, when the queue was full
-        op->cancel_asked = true;
-        if (op->underway) {
-            with_kernel = true;
-            submit_cancel(tagged(op, tag_operation));
-        } else {
-            finish(*op, -ECANCELED);
-        }
-    }
+    with_kernel |= (d.reading && d.reading->underway) || (d.writing && d.writing->underway);
+    end_line(d.reading);
+    end_line(d.writing);
     drop_arrived(d);
     const int fd = d.fd;
     d.fd = -1;
@@ -137,6 +142,20 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
     if (close_it) ::close(fd);
 }
 
+// Only the first one can be with the kernel; those behind it are gone with it. A cancel may find the queue
+// full, and so the completion of what it cancels.
+void uring::end_line(operation*& first) noexcept {
+    if (!first) return;
+    operation* op = std::exchange(first->behind, nullptr);
+    first->cancel_asked = true;
+    if (first->underway) {
+        submit_cancel(tagged(first, tag_operation));
+    } else {
+        finish(*first, -ECANCELED);
+    }
+    while (op) settle_now(*std::exchange(op, std::exchange(op->behind, nullptr)), -ECANCELED);
+}
+
 void uring::stop_all() noexcept {
     for (descriptor* d = first(); d; d = d->next) {
         if (d->ring && d->ring->armed && !d->ring->stopping) stop_multishot(*d);
@@ -149,7 +168,9 @@ void uring::stop_all() noexcept {
 bool uring::start(operation& op) noexcept {
     op.settled = op.cancel_asked = op.underway = false;
     op.stage = stage_call;
-    if (reads(op.kind) && op.on->ring && take_arrived(op)) return true;
+    if (op.kind == operation_kind::send) static_cast<send_operation&>(op).space.make<sending>();
+    if (reads(op.kind) && op.on->ring && !op.on->reading && take_arrived(op)) return true;
+    if (is_tried_call(op.kind) && !place_of(op) && try_call_of(op) == attempt::done) return true;
     if (op.kind == operation_kind::connect) {
         const auto& connect = static_cast<connect_operation&>(op);
         if (connect.address->sa_family == AF_UNIX) {
@@ -160,9 +181,8 @@ bool uring::start(operation& op) noexcept {
     descriptor& d = *op.on;
     d.keep();
     op.in_flight = true;
-    place_of(op) = &op;
-    if (hand_over(op)) return false;
-    place_of(op) = nullptr;
+    if (!join_line(op) || hand_over(op)) return false;
+    leave_line(op);
     op.in_flight = false;
     op.result = -ENOMEM;
     d.drop();
@@ -176,7 +196,7 @@ bool uring::cancel(operation& op) noexcept {
         submit_cancel(tagged(&op, tag_operation));
         return false;
     }
-    place_of(op) = nullptr;  // it waits for a multishot, whose completions stay for the next one
+    leave_line(op);  // it waits for a multishot, whose completions stay for the next one, or for its turn
     op.in_flight = false;
     op.on->drop();
     return true;
@@ -288,16 +308,38 @@ bool uring::hand_over(operation& op) noexcept {
             sqe.user_data = tagged(&op, tag_operation);
             return true;
         }
-        case operation_kind::poll_read: {
+        case operation_kind::poll_read:
             if (d.ring && d.ring->armed) return true;  // it would take the data before the poll saw it
-            io_uring_sqe& sqe = entry_for(op);
-            io_uring_prep_poll_add(&sqe, d.fd, POLLIN);
-            sqe.user_data = tagged(&op, tag_operation);
-            return true;
-        }
-        case operation_kind::poll_write: submit_room_poll(op, false); return true;
+            break;
+        default: break;
     }
-    return false;
+    // A call that is tried waits in a poll.
+    if (reads(op.kind)) {
+        submit_read_poll(op);
+    } else {
+        submit_room_poll(op, false);
+    }
+    return true;
+}
+
+void uring::submit_read_poll(operation& op) noexcept {
+    io_uring_sqe& sqe = entry_for(op);
+    io_uring_prep_poll_add(&sqe, op.on->fd, POLLIN);
+    sqe.user_data = tagged(&op, tag_operation);
+}
+
+// The kernel would leave a pipe or a terminal that it cannot try to a worker thread.
+attempt uring::try_call_of(operation& op) noexcept {
+    descriptor& d = *op.on;
+    if (!d.is_non_blocking) {
+        const int error = set_non_blocking(d.fd);
+        if (error < 0) {
+            op.result = error;
+            return attempt::done;
+        }
+        d.is_non_blocking = true;
+    }
+    return try_call(op);
 }
 
 // It completes at once, with what the socket takes or EAGAIN. Pieces that are not handed over, because there
@@ -305,17 +347,18 @@ bool uring::hand_over(operation& op) noexcept {
 void uring::submit_send(send_operation& op) noexcept {
     constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     op.advance(0);  // pieces of no bytes
+    sending& own = op.space.as<sending>();
     const sendable next = next_to_send(op, transfer_budget);
     io_uring_sqe& sqe = entry_for(op);
-    if (next.count > 1 && make_message(op)) {
-        op.message->msg_iov = reinterpret_cast<iovec*>(op.pieces);
-        op.message->msg_iovlen = next.count;
-        io_uring_prep_sendmsg(&sqe, op.on->fd, op.message, flags);
-        op.asked = next.size;
+    if (next.count > 1 && make_message(own)) {
+        own.message->msg_iov = reinterpret_cast<iovec*>(op.pieces);
+        own.message->msg_iovlen = next.count;
+        own.asked = next.size;
+        io_uring_prep_sendmsg(&sqe, op.on->fd, own.message, flags);
     } else {
         const const_buffer piece = op.piece_count > 0 ? *op.pieces : const_buffer();
-        op.asked = std::min(piece.size, transfer_budget);
-        io_uring_prep_send(&sqe, op.on->fd, piece.data, op.asked, flags);
+        own.asked = std::min(piece.size, transfer_budget);
+        io_uring_prep_send(&sqe, op.on->fd, piece.data, own.asked, flags);
     }
     sqe.user_data = tagged(&op, tag_operation);
 }
@@ -430,7 +473,16 @@ void uring::operation_done(operation& op, int result) noexcept {
         case operation_kind::poll_read:
             if (result > 0) result = (result & POLLNVAL) ? -EBADF : 0;
             break;
-        default: break;
+        default:
+            if (!is_tried_call(op.kind) || result < 0) break;
+            if (try_call_of(op) == attempt::done) {
+                finish(op, op.result);
+            } else if (op.cancel_asked) {
+                finish(op, -ECANCELED);
+            } else {
+                submit_read_poll(op);
+            }
+            return;
     }
     finish(op, result);
 }
@@ -446,7 +498,7 @@ void uring::send_done(send_operation& op, int result) noexcept {
         finish(op, 0);
     } else if (op.cancel_asked) {
         finish(op, -ECANCELED);
-    } else if (sent == op.asked) {  // there may be room for more: in the next turn
+    } else if (sent == op.space.as<sending>().asked) {  // there may be room for more: in the next turn
         op.stage = stage_call;
         submit_send(op);
     } else {
@@ -481,12 +533,44 @@ void uring::room_polled(operation& op, int result, bool more) noexcept {
         // The call says which error it is. If it says none, it is one that stays, like the kernel's messages
         // in a socket's error queue: only a change is worth another try then.
         op.stage = error_only ? stage_repeated_call : stage_call;
-        submit_send(static_cast<send_operation&>(op));
+        if (op.kind == operation_kind::send) {
+            submit_send(static_cast<send_operation&>(op));
+        } else if (const attempt made = try_call_of(op); made == attempt::done) {
+            finish(op, op.result);
+        } else {
+            submit_room_poll(op, made == attempt::would_block && error_only);
+        }
     }
 }
 
-void uring::finish(operation& op, int result) noexcept {
-    place_of(op) = nullptr;
+// The first one in its line has ended: the next ones have their turn.
+void uring::finish(operation& op, std::int64_t result) noexcept {
+    leave_line(op);
+    operation*& first = place_of(op);
+    if (op.kind == operation_kind::send) drop_message(static_cast<send_operation&>(op).space.as<sending>());
+    settle_now(op, result);
+    while (first && !begin(*first)) {
+    }
+}
+
+// Gives what is first now to the kernel. False when it has ended with that.
+bool uring::begin(operation& op) noexcept {
+    descriptor& d = *op.on;
+    if (d.fd < 0 || op.underway) return true;
+    if (reads(op.kind) && d.ring && take_arrived(op)) {
+        // A poll has heard of a failed accept: who accepts next asks the kernel.
+        if (op.kind == operation_kind::poll_read && d.ring->listening) d.ring->has_end = false;
+    } else if (hand_over(op)) {
+        return true;
+    } else {
+        op.result = -ENOMEM;
+    }
+    leave_line(op);
+    settle_now(op, op.result);
+    return false;
+}
+
+void uring::settle_now(operation& op, std::int64_t result) noexcept {
     op.result = result;
     op.settled = true;
     home_.schedule(op);

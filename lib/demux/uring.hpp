@@ -3,6 +3,7 @@
 
 #include "demultiplexer.hpp"
 #include "ring_state.hpp"
+#include "tried_calls.hpp"
 #include "uring_buffers.hpp"
 #include "waker.hpp"
 
@@ -43,7 +44,10 @@ class uring final : public demultiplexer {
     void enter_thread() override;
     const void* lender() const noexcept override { return buffers_; }
 
-    void attach(descriptor& d) override { list(d); }
+    void attach(descriptor& d) override {
+        d.is_non_blocking = false;
+        list(d);
+    }
     void detach(descriptor& d, bool close_it) noexcept override;
     bool start(operation& op) noexcept override;
     bool cancel(operation& op) noexcept override;
@@ -64,7 +68,9 @@ class uring final : public demultiplexer {
     void submit_cancel(std::uint64_t user_data) noexcept;
     bool hand_over(operation& op) noexcept;
     void submit_send(send_operation& op) noexcept;
+    void submit_read_poll(operation& op) noexcept;
     void submit_room_poll(operation& op, bool edges) noexcept;
+    attempt try_call_of(operation& op) noexcept;
     void submit_receive(receive_operation& op) noexcept;
     bool submit_receive_own(receive_operation& op) noexcept;
     void arm_wake() noexcept;
@@ -76,7 +82,10 @@ class uring final : public demultiplexer {
     void operation_done(operation& op, int result) noexcept;
     void send_done(send_operation& op, int result) noexcept;
     void room_polled(operation& op, int result, bool more) noexcept;
-    void finish(operation& op, int result) noexcept;
+    void finish(operation& op, std::int64_t result) noexcept;
+    void settle_now(operation& op, std::int64_t result) noexcept;
+    void end_line(operation*& first) noexcept;
+    bool begin(operation& op) noexcept;
 
     // Multishot receives and accepts (uring_multishot.cpp)
     ring_state* state_of(descriptor& d) noexcept;

@@ -104,14 +104,7 @@ void uring::multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept {
     } else {
         ended_with(d, cqe.res);
     }
-    if (operation* op = d.reading; op && !op->underway) {
-        if (take_arrived(*op)) {
-            // A poll has heard of a failed accept: who accepts next asks the kernel.
-            if (op->kind == operation_kind::poll_read && state.listening) state.has_end = false;
-            finish(*op, op->result);
-        } else if (!hand_over(*op)) {
-            finish(*op, -ENOMEM);
-        }
+    while (d.reading && !begin(*d.reading)) {
     }
     if (ended) d.drop();
 }
@@ -194,6 +187,8 @@ bool uring::take_arrived(operation& op) noexcept {
     } else if (op.kind == operation_kind::poll_read) {
         op.result = 0;  // an end, too, is left to the operation that reads it
         return state.count > 0 || !state.accepted.empty() || state.has_end;
+    } else if (op.kind != operation_kind::receive && op.kind != operation_kind::receive_into) {
+        return false;
     } else if (take_received(static_cast<receive_operation&>(op), state)) {
         return true;
     }

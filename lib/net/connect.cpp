@@ -30,7 +30,7 @@ class connect_awaiter final : public waiter {
         if (!begin(h.promise())) return true;
         return transport_.start_connect(operation_, to_) ? finish_now() : true;
     }
-    int await_resume() const noexcept { return operation_.result; }
+    int await_resume() const noexcept { return static_cast<int>(operation_.result); }
 
     void cancel() noexcept override {
         if (transport_.cancel_connect(operation_)) confirm_cancel();

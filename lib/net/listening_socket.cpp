@@ -107,7 +107,7 @@ bool listening_socket::go_on() noexcept {
 // True when the result of the accept answers the awaiter; else it is to be tried again, at once or when the
 // timer fires.
 bool listening_socket::settle_result() noexcept {
-    const int result = accept_.result;
+    const int result = static_cast<int>(accept_.result);
     if (result >= 0) {
         warned_ = false;
         failures_ = 0;
@@ -176,7 +176,7 @@ bool listening_socket::shed() noexcept {
 
 void listening_socket::completed() noexcept {
     if (!waiting_) {  // nobody wants it any more
-        if (accept_.result >= 0) calls_.close(accept_.result);
+        if (accept_.result >= 0) calls_.close(static_cast<int>(accept_.result));
         return;
     }
     if (accept_.result == -ECANCELED && demux) {

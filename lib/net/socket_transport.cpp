@@ -130,7 +130,7 @@ void socket_transport::take_receive(read_request& request) noexcept {
 
 // The end of the stream, or an error.
 void socket_transport::take_failure(read_request& request) noexcept {
-    const int result = receive_.result;
+    const int result = static_cast<int>(receive_.result);
     request.count = 0;
     if (aborted_) {
         request.set_error(aborted_);
@@ -172,6 +172,7 @@ void socket_transport::receive_now() noexcept {
     read_request* request = reader();
     receive_.result = receive_chunk(*this, *demux->blocks(), request->data);
     if (receive_.result > 0) [[likely]] {
+        demux->completed_read(*this);
         receive_.in_flight = false;
         request->count = static_cast<std::size_t>(receive_.result);
         request->complete_now();
@@ -180,6 +181,7 @@ void socket_transport::receive_now() noexcept {
         return;
     } else {
         if (receive_.result == -EAGAIN) receive_.result = -ECANCELED;
+        demux->completed_read(*this);
         receive_.in_flight = false;
         received();
     }
@@ -242,7 +244,7 @@ void socket_transport::take_send(write_request& request) noexcept {
     if (aborted_) {
         request.set_error(aborted_);
     } else {
-        fail_write(request, static_cast<int>(-send_.result));
+        fail_write(request, send_.error());
     }
 }
 

@@ -19,9 +19,22 @@
 namespace bight::sim::detail {
 
 using bight::detail::descriptor;
+using bight::detail::join_line;
+using bight::detail::leave_line;
 using bight::detail::operation;
 using bight::detail::operation_kind;
 using bight::detail::place_of;
+
+namespace {
+
+enum stage : std::uint8_t {
+    stage_waits,
+    stage_being_tried,
+    stage_tried_for_nothing,  // it is told as if it could go on, and then tried
+    stage_ended,
+};
+
+}  // namespace
 
 simulated_demultiplexer::simulated_demultiplexer(host_state& host, bight::reactor& home)
     : host_(host), home_(home), sockets_(host), blocks_(new bight::detail::block_pool) {
@@ -47,12 +60,15 @@ void simulated_demultiplexer::attach(descriptor& d) {
 void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
     const not_failing machinery;
     if (const auto s = host_.find(d.fd)) s->watched = nullptr;
-    for (operation* op : {d.reading, d.writing}) {
-        if (!op) continue;
-        op->result = -ECANCELED;
-        finish(*op);
+    for (operation** first : {&d.reading, &d.writing}) {
+        while (*first) {
+            operation& op = **first;
+            leave_line(op);
+            if (op.stage == stage_tried_for_nothing) continue;  // it is told already
+            op.result = -ECANCELED;
+            finish(op);
+        }
     }
-    d.reading = d.writing = nullptr;
     if (close_it) sockets_.close(d.fd);
     d.fd = -1;
     unlist(d);
@@ -62,7 +78,8 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
     const not_failing machinery;
     descriptor& d = *op.on;
     op.settled = op.cancel_asked = op.underway = false;
-    const bool done = try_now(op);
+    op.stage = stage_waits;
+    const bool done = !place_of(op) && try_now(op);
     const bool late = done && host_.world.happens(fault::slow_completion, host_);
     if (done && !late) return true;
     d.keep();
@@ -77,12 +94,11 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
 
 bool simulated_demultiplexer::cancel(operation& op) noexcept {
     const not_failing machinery;
-    operation*& parked = place_of(op);
-    if (parked != &op) {  // its result is on the way
+    if (op.stage != stage_waits) {  // its result is on the way
         op.cancel_asked = true;
         return false;
     }
-    if (host_.world.happens(fault::late_cancel, host_)) {
+    if (place_of(op) == &op && host_.world.happens(fault::late_cancel, host_)) {
         op.cancel_asked = true;
         const duration until = std::chrono::microseconds(host_.world.for_faults.between(1, 1000));
         host_.world.events.at(saturating_add(host_.world.clock.now(), until),
@@ -91,35 +107,47 @@ bool simulated_demultiplexer::cancel(operation& op) noexcept {
                                   // cancelled may go as well.
                                   const auto s = host.demux == this ? host.find(fd) : nullptr;
                                   if (!s || !s->watched) return;
-                                  operation*& place = reading ? s->watched->reading : s->watched->writing;
-                                  if (!place || !place->cancel_asked) return;
-                                  operation& cancelled = *std::exchange(place, nullptr);
-                                  cancelled.result = -ECANCELED;
-                                  finish(cancelled);
+                                  operation* const first =
+                                      reading ? s->watched->reading : s->watched->writing;
+                                  if (!first || !first->cancel_asked || first->stage != stage_waits) return;
+                                  end_cancelled(*first);
                               });
         return false;
     }
-    parked = nullptr;
+    leave_line(op);
     op.in_flight = false;
     op.on->drop();
     return true;
 }
 
+// One that was cancelled while it was first in its line.
+void simulated_demultiplexer::end_cancelled(operation& op) {
+    descriptor& d = *op.on;
+    const bool reading = reads(op.kind);
+    leave_line(op);
+    op.result = -ECANCELED;
+    finish(op);
+    changed(d, reading);
+}
+
 // One that was tried for nothing, unless what it waits for has come by now.
 bool simulated_demultiplexer::settle(operation& op) noexcept {
     const not_failing machinery;
-    if (try_now(op)) return true;
-    if (op.cancel_asked || host_.dying) {
+    descriptor& d = *op.on;
+    op.stage = stage_being_tried;
+    const bool done = try_now(op);
+    op.stage = stage_waits;
+    if (!done) {
+        if (!op.cancel_asked && !host_.dying) return false;
         op.result = -ECANCELED;
-        return true;
     }
-    place_of(op) = &op;
-    return false;
+    leave_line(op);
+    changed(d, reads(op.kind));
+    return true;
 }
 
 void simulated_demultiplexer::park(operation& op) {
-    place_of(op) = &op;
-    if (host_.world.happens(fault::false_readiness, host_)) {
+    if (join_line(op) && host_.world.happens(fault::false_readiness, host_)) {
         try_for_nothing_soon(op, static_cast<int>(host_.world.for_faults.between(1, 8)));
     }
 }
@@ -131,9 +159,9 @@ void simulated_demultiplexer::try_for_nothing_soon(operation& op, int times) {
                           [&host = host_, this, fd = op.on->fd, reading = reads(op.kind), times] {
                               const auto s = host.demux == this ? host.find(fd) : nullptr;
                               if (!s || !s->watched) return;
-                              operation* const tried =
-                                  std::exchange(reading ? s->watched->reading : s->watched->writing, nullptr);
-                              if (!tried) return;
+                              operation* const tried = reading ? s->watched->reading : s->watched->writing;
+                              if (!tried || tried->stage != stage_waits) return;
+                              tried->stage = stage_tried_for_nothing;
                               if (times > 1) try_for_nothing_soon(*tried, times - 1);
                               done_.push_back(tried);
                           });
@@ -157,10 +185,8 @@ void simulated_demultiplexer::end_what_takes_time() {
     stop_all();
     for (descriptor* d = first(); d; d = d->next) {
         for (operation** place : {&d->reading, &d->writing}) {
-            if (!*place || !(*place)->cancel_asked) continue;
-            operation& op = *std::exchange(*place, nullptr);
-            op.result = -ECANCELED;
-            finish(op);
+            if (!*place || !(*place)->cancel_asked || (*place)->stage != stage_waits) continue;
+            end_cancelled(**place);
         }
     }
 }
@@ -171,27 +197,30 @@ void simulated_demultiplexer::stop_all() noexcept {
 }
 
 void simulated_demultiplexer::changed(descriptor& d, bool reading) noexcept {
-    operation*& place = reading ? d.reading : d.writing;
-    operation* const op = place;
-    if (!op) return;
-    place = nullptr;  // what it sets off may come back here
-    if (!try_now(*op)) {
-        place = op;
-        return;
-    }
-    if (host_.world.happens(fault::slow_completion, host_)) {
-        finish_late(*op);
-    } else {
-        finish(*op);
+    operation*& first = reading ? d.reading : d.writing;
+    while (operation* const op = first) {
+        if (op->stage != stage_waits) return;
+        op->stage = stage_being_tried;  // what it sets off may come back here
+        const bool done = try_now(*op);
+        op->stage = stage_waits;
+        if (!done) return;
+        leave_line(*op);
+        if (host_.world.happens(fault::slow_completion, host_)) {
+            finish_late(*op);
+        } else {
+            finish(*op);
+        }
     }
 }
 
 void simulated_demultiplexer::finish(operation& op) {
     op.settled = true;
+    op.stage = stage_ended;
     done_.push_back(&op);
 }
 
 void simulated_demultiplexer::finish_late(operation& op) {
+    op.stage = stage_ended;
     late_.push_back(&op);
     const duration until = std::chrono::microseconds(host_.world.for_faults.between(1, 50'000));
     host_.world.events.at(saturating_add(host_.world.clock.now(), until), [&host = host_, this, &op] {
@@ -223,8 +252,8 @@ bool simulated_demultiplexer::try_now(operation& op) {
                    !s->backlog.empty();
         case operation_kind::poll_write:
             return s->is != socket::stage::connecting && (s->is != socket::stage::connected || room(*s) > 0);
+        default: op.result = -ENOSYS; return true;  // not simulated
     }
-    return true;
 }
 
 bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, socket& s) {

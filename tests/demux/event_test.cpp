@@ -395,7 +395,7 @@ TEST_CASE("an accept that failed while nobody waited is not told to who accepts 
     on.start(op);  // io_uring goes on accepting from here on
     REQUIRE(on.until_completed(op));
     REQUIRE(op.result >= 0);
-    ::close(op.result);
+    ::close(op.handle());
 
     const auto connect = [&](int fd) {
         return ::connect(fd, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0;
@@ -413,7 +413,7 @@ TEST_CASE("an accept that failed while nobody waited is not told to who accepts 
         on.start(op);
         REQUIRE(on.until_completed(op, i));
         REQUIRE(op.result >= 0);
-        ::close(op.result);
+        ::close(op.handle());
     }
     for (const int fd : peers) ::close(fd);
 }

@@ -171,7 +171,7 @@ TEST_CASE("a send to a peer that is gone fails with EPIPE or ECONNRESET, and no 
         op.piece_count = 1;
         on.start(op);
         REQUIRE(on.until_completed(op, i + 1));
-        result = op.result;
+        result = static_cast<int>(op.result);
     }
     CHECK((result == -EPIPE || result == -ECONNRESET));
 }
@@ -194,9 +194,9 @@ TEST_CASE("an accept gives a close-on-exec, non-blocking descriptor for each con
         }
         REQUIRE(on.until_completed(op, i));
         REQUIRE(op.result >= 0);
-        CHECK((::fcntl(op.result, F_GETFD) & FD_CLOEXEC) != 0);
-        CHECK((::fcntl(op.result, F_GETFL) & O_NONBLOCK) != 0);
-        ::close(op.result);
+        CHECK((::fcntl(op.handle(), F_GETFD) & FD_CLOEXEC) != 0);
+        CHECK((::fcntl(op.handle(), F_GETFL) & O_NONBLOCK) != 0);
+        ::close(op.handle());
     }
     on.turns();
     CHECK(op.completions == 20);
@@ -485,7 +485,7 @@ TEST_CASE("a cancelled accept loses no connection") {
         if (op.in_flight) on.cancel(op);
         REQUIRE(on.until_completed(op, before + 1));
         if (op.result >= 0) {
-            ::close(op.result);
+            ::close(op.handle());
             ++accepted;
         } else {
             CHECK(op.result == -ECANCELED);
@@ -496,7 +496,7 @@ TEST_CASE("a cancelled accept loses no connection") {
         on.start(op);
         REQUIRE(on.until_completed(op, before + 1));
         REQUIRE(op.result >= 0);
-        ::close(op.result);
+        ::close(op.handle());
         ++accepted;
     }
     for (const int peer : peers) ::close(peer);

@@ -97,8 +97,8 @@ TEST_CASE("race 8: a burst of connections while the completion queue is full is 
     for (int i = 1; accepted.size() < count; ++i) {
         REQUIRE(on.until_completed(accept, i));
         REQUIRE(accept.result >= 0);
-        accepted.insert(name_of(accept.result, false));
-        ::close(accept.result);
+        accepted.insert(name_of(accept.handle(), false));
+        ::close(accept.handle());
         if (accepted.size() < count) on.start(accept);
     }
     CHECK(accepted == connected);
@@ -110,8 +110,8 @@ TEST_CASE("race 8: a burst of connections while the completion queue is full is 
     REQUIRE(accept.completions == before);
     clients.push_back(test::connect_to(where));
     REQUIRE(on.until_completed(accept, before + 1));
-    CHECK(name_of(accept.result, false) == name_of(clients.back(), true));
-    ::close(accept.result);
+    CHECK(name_of(accept.handle(), false) == name_of(clients.back(), true));
+    ::close(accept.handle());
     for (const int fd : clients) ::close(fd);
 }
 

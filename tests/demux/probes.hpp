@@ -40,6 +40,8 @@ class probe final : public Base {
     }
     int completions = 0;
     std::function<void()> then;
+    /// A descriptor that is its result.
+    int handle() const { return static_cast<int>(this->result); }
 
   private:
     void completed() noexcept override {
@@ -52,6 +54,9 @@ using plain_probe = probe<bight::detail::operation>;
 using receive_probe = probe<bight::detail::receive_operation>;
 using send_probe = probe<bight::detail::send_operation>;
 using connect_probe = probe<bight::detail::connect_operation>;
+using receive_message_probe = probe<bight::detail::receive_message_operation>;
+using send_message_probe = probe<bight::detail::send_message_operation>;
+using process_probe = probe<bight::detail::process_operation>;
 
 enum class family { unix_pair, tcp };
 
@@ -206,7 +211,13 @@ class bench {
     /// queued.
     bool until_queued(const bight::detail::operation& op) {
         const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (op.on->reading == &op || op.on->writing == &op) {
+        const auto waits = [&] {
+            const auto& d = *op.on;
+            const bool by_itself = completes_by_itself();
+            return (d.reading == &op && (by_itself || !d.may_read)) ||
+                   (d.writing == &op && (by_itself || !d.may_write));
+        };
+        while (waits()) {
             if (std::chrono::steady_clock::now() > give_up) return false;
             demux().wait(std::chrono::milliseconds(100));
         }

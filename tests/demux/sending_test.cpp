@@ -331,7 +331,7 @@ TEST_CASE("a connect to a Unix socket whose backlog is full is told so, and wait
         op.address_size = size;
         on.start(op);
         REQUIRE(on.until_completed(op));
-        result = op.result;
+        result = static_cast<int>(op.result);
     }
     CHECK(result == -EAGAIN);
     CHECK(threads() == before);

@@ -1,0 +1,192 @@
+#include "tried_calls.hpp"
+
+#include "descriptor_calls.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <ctime>
+
+namespace bight::detail {
+
+namespace {
+
+// The lists of pieces are the kernel's own.
+static_assert(sizeof(const_buffer) == sizeof(iovec) && sizeof(mutable_buffer) == sizeof(iovec));
+static_assert(offsetof(const_buffer, data) == offsetof(iovec, iov_base) &&
+              offsetof(const_buffer, size) == offsetof(iovec, iov_len));
+static_assert(offsetof(mutable_buffer, data) == offsetof(iovec, iov_base) &&
+              offsetof(mutable_buffer, size) == offsetof(iovec, iov_len));
+
+/// A SIGPIPE that a call of this thread causes is taken back; one that was pending before stays.
+class no_sigpipe {
+  public:
+    no_sigpipe() noexcept {
+        ::sigemptyset(&pipe_);
+        ::sigaddset(&pipe_, SIGPIPE);
+        sigset_t pending;
+        ::sigpending(&pending);
+        was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
+        if (!was_pending_) ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+    }
+    no_sigpipe(const no_sigpipe&) = delete;
+    no_sigpipe& operator=(const no_sigpipe&) = delete;
+    ~no_sigpipe() {
+        if (!was_pending_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    void take_back() const noexcept {
+        if (was_pending_) return;
+        const timespec not_at_all{};
+        while (::sigtimedwait(&pipe_, nullptr, &not_at_all) < 0 && errno == EINTR) {
+        }
+    }
+
+  private:
+    sigset_t pipe_;
+    sigset_t before_;
+    bool was_pending_ = false;
+};
+
+#if defined(__linux__)
+constexpr int no_signal = 0x100;  // RWF_NOSIGNAL
+
+ssize_t write_with_flag(int fd, const iovec* pieces, std::size_t count) noexcept {
+    return ::pwritev2(fd, pieces, static_cast<int>(count), -1, no_signal);
+}
+
+// Asked once, of a pipe of our own.
+bool has_no_signal_flag() noexcept {
+    static const bool has = [] {
+        int ends[2];
+        if (make_pipe(ends) < 0) return false;
+        char byte = 0;
+        const iovec piece{&byte, 1};
+        const bool written = write_with_flag(ends[1], &piece, 1) == 1;
+        ::close(ends[0]);
+        ::close(ends[1]);
+        return written;
+    }();
+    return has;
+}
+#else
+ssize_t write_with_flag(int, const iovec*, std::size_t) noexcept { return -1; }
+bool has_no_signal_flag() noexcept { return false; }
+#endif
+
+// Bytes, or -errno; no signal.
+std::int64_t write_pieces(int fd, const iovec* pieces, std::size_t count) noexcept {
+    if (uses_no_signal_flag && has_no_signal_flag()) {
+        const ssize_t written = write_with_flag(fd, pieces, count);
+        // Some devices take no flags at all; they raise no signals, either.
+        if (written >= 0 || errno != EOPNOTSUPP) return written < 0 ? -errno : written;
+    }
+    const no_sigpipe guard;
+    const ssize_t written = ::writev(fd, pieces, static_cast<int>(count));
+    const int error = errno;
+    if (written >= 0) return written;
+    if (error == EPIPE) guard.take_back();
+    return -error;
+}
+
+attempt ended(operation& op, std::int64_t result) noexcept {
+    op.result = result;
+    return result == -EAGAIN ? attempt::would_block : attempt::done;
+}
+
+attempt try_read(receive_operation& op) noexcept {
+    ssize_t got = 0;
+    do {
+        got = ::read(op.on->fd, op.memory.data, std::min(op.memory.size, transfer_budget));
+    } while (got < 0 && errno == EINTR);
+    return ended(op, got < 0 ? -errno : got);
+}
+
+attempt try_write(send_operation& op) noexcept {
+    std::size_t bytes_left = transfer_budget;
+    op.advance(0);  // pieces of no bytes
+    for (unsigned calls = 0; op.piece_count > 0; ++calls) {
+        if (bytes_left == 0 || calls == call_budget) return attempt::unfinished;
+        const sendable next = next_to_send(op, bytes_left);
+        iovec part{const_cast<void*>(op.pieces->data), next.size};
+        const auto* const all = reinterpret_cast<const iovec*>(op.pieces);
+        const std::int64_t written = write_pieces(op.on->fd, next.count == 1 ? &part : all, next.count);
+        if (written == -EINTR) continue;
+        if (written < 0) return ended(op, written);
+        bytes_left -= static_cast<std::size_t>(written);
+        op.advance(static_cast<std::size_t>(written));
+    }
+    return ended(op, 0);
+}
+
+attempt try_receive_message(receive_message_operation& op) noexcept {
+    msghdr header{};
+    header.msg_name = op.address;
+    header.msg_namelen = op.address_room;
+    header.msg_iov = reinterpret_cast<iovec*>(op.pieces);
+    header.msg_iovlen = op.piece_count;
+    header.msg_control = op.control;
+    header.msg_controllen = op.control_room;
+    ssize_t got = 0;
+    do {
+        got = ::recvmsg(op.on->fd, &header, op.asked_flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) return ended(op, -errno);
+    op.address_size = op.address ? header.msg_namelen : 0;
+    op.control_size = header.msg_controllen;
+    op.flags = header.msg_flags & ~MSG_CMSG_CLOEXEC;
+    return ended(op, got);
+}
+
+attempt try_send_message(send_message_operation& op) noexcept {
+    msghdr header{};
+    header.msg_name = const_cast<void*>(op.address);
+    header.msg_namelen = op.address_size;
+    header.msg_iov = reinterpret_cast<iovec*>(const_cast<const_buffer*>(op.pieces));
+    header.msg_iovlen = op.piece_count;
+    header.msg_control = const_cast<void*>(op.control);
+    header.msg_controllen = op.control_size;
+    ssize_t sent = 0;
+    do {
+        sent = ::sendmsg(op.on->fd, &header, op.asked_flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return ended(op, sent < 0 ? -errno : sent);
+}
+
+attempt try_wait_process(process_operation& op) noexcept {
+#if defined(__linux__)
+    siginfo_t how{};
+    constexpr auto by_descriptor = static_cast<idtype_t>(3);  // P_PIDFD
+    if (::waitid(by_descriptor, static_cast<id_t>(op.on->fd), &how, WEXITED | WNOHANG) < 0) {
+        return ended(op, -errno);
+    }
+    if (how.si_pid == 0) return ended(op, -EAGAIN);
+    op.code = how.si_code;
+    op.status = how.si_status;
+    return ended(op, 0);
+#else
+    return ended(op, -ENOSYS);
+#endif
+}
+
+}  // namespace
+
+attempt try_call(operation& op) noexcept {
+    switch (op.kind) {
+        case operation_kind::read: return try_read(static_cast<receive_operation&>(op));
+        case operation_kind::write: return try_write(static_cast<send_operation&>(op));
+        case operation_kind::receive_message:
+            return try_receive_message(static_cast<receive_message_operation&>(op));
+        case operation_kind::send_message: return try_send_message(static_cast<send_message_operation&>(op));
+        case operation_kind::wait_process: return try_wait_process(static_cast<process_operation&>(op));
+        default: return ended(op, -EINVAL);
+    }
+}
+
+}  // namespace bight::detail

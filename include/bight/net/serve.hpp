@@ -75,10 +75,11 @@ concept serves = std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t<Bo
 /// then: use std::ref for state that the connections share (they all run on this thread, so it needs no
 /// lock).
 ///
-/// When a protocol returns, its connection is closed, after what an outbox still holds has gone out. When it
+/// When a protocol returns, its stream is dropped like any other: what an outbox still holds goes out, then
+/// the end, within `serve_options::close_deadline`; a stream that it has moved elsewhere stays open. When it
 /// throws, that connection alone is reset, and the error goes to the error handler. On cancellation serve
-/// stops accepting, gives the connections `serve_options::drain` to end, cancels the rest, and waits for
-/// them. Throws what `listen` throws.
+/// stops accepting, gives the connections `serve_options::drain` to end and to say the rest, cancels what is
+/// left, and waits for it. Throws what `listen` throws.
 template <class F, class... Bound>
     requires detail::serves<F, Bound...>
 task<> serve(std::string_view where, F&& protocol, Bound&&... bound) {

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Uses bight from outside, in the two ways that README promises: installed and found by pkg-config, and as a Meson
-# subproject. Prints what fails; the exit status tells.
+# Uses bight from outside, in the two ways that README promises: installed and found by pkg-config (by a program that
+# hides its own symbols), and as a Meson subproject. Looks at what a shared library exports. Prints what fails; the exit
+# status tells.
 #
 #   sh tests/packaging/run.sh BUILD_DIRECTORY COMPILER [MESON_OPTION...]
 #
@@ -24,7 +25,8 @@ installed() {
     export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
     flags=$(pkg-config --cflags --libs bight) || return
     # shellcheck disable=SC2086 # a list of words
-    "$compiler" -std=c++20 -O0 -o "$stage/consumer" "$here/consumer.cpp" $flags &&
+    "$compiler" -std=c++20 -O0 -fvisibility=hidden -fvisibility-inlines-hidden \
+        -o "$stage/consumer" "$here/consumer.cpp" $flags &&
         LD_LIBRARY_PATH=$(dirname "$(find "$stage/installed" -name 'libbight.*' | head -n 1)") "$stage/consumer"
 }
 
@@ -39,8 +41,25 @@ subproject() {
         meson test -C "$stage/project/build" --no-rebuild --print-errorlogs
 }
 
+# What a public header declares is there, what only the library's own headers do is not.
+exports() {
+    library=$(find "$stage/installed" -name 'libbight.so*' -type f | head -n 1)
+    [ -n "$library" ] || return 0
+    nm -D -C --defined-only "$library" >"$stage/exported"
+    for public in 'bight::reactor::reactor(' 'bight::connect(' 'bight::outbox::send(' 'bight::sim::world::run()' \
+        'vtable for bight::transport' 'typeinfo for bight::aggregate_error'; do
+        grep -qF "$public" "$stage/exported" || { echo "not exported: $public" && return 1; }
+    done
+    for private in socket_transport demultiplexer:: readiness kernel_socket world_state; do
+        if grep -F "$private" "$stage/exported" | grep -v 'reactor::demultiplexer'; then
+            echo "exported: $private"
+            return 1
+        fi
+    done
+}
+
 status=0
-for way in installed subproject; do
+for way in installed subproject exports; do
     if ! ("$way" "$@") >"$stage/$way.log" 2>&1; then
         echo "bight cannot be used ($way):"
         cat "$stage/$way.log"

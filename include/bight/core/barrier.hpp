@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/compiler.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/home_check.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/wait_list.hpp>
@@ -12,7 +13,7 @@
 #include <string>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

@@ -1,6 +1,7 @@
 // block_on: a plain thread waits for what a reactor's tasks give.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/job.hpp>
 #include <bight/core/offload.hpp>
 #include <bight/core/parking.hpp>
@@ -17,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

@@ -1,12 +1,15 @@
 // A first-in-first-out store that never moves what it holds.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <cstddef>
 #include <new>
 #include <optional>
 #include <utility>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// Blocks of slots in a circle, which grows by one block when the next one is still in use. Blocks are kept
 /// until the end: a ring that has been as full as it gets allocates no more, and one that holds nothing has
@@ -97,4 +100,5 @@ class block_ring {
     std::size_t size_ = 0;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

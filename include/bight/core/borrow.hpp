@@ -1,6 +1,7 @@
 // What a coroutine borrows from its caller: how bight learns of it, and which of it does not compile.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/task_promise.hpp>
 
 #include <coroutine>
@@ -10,7 +11,8 @@
 #include <string_view>
 #include <type_traits>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 template <class T>
 consteval const char* name_of_type() {
@@ -233,7 +235,8 @@ consteval bool call_leaves_temporaries() {
     }
 }
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight
 
 template <class T, class... Ps>
     requires(bight::detail::lending_parameters<Ps...>() != 0 ||

@@ -1,6 +1,7 @@
 // broadcast_channel<T>: every receiver gets every value, and a slow one holds up nobody.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
 #include <bight/core/subscription.hpp>
 
@@ -13,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// What a broadcast_receiver gives: a value, and how many were lost before it. Empty at the end.
 template <class T>

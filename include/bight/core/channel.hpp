@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/block_ring.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/hand_off.hpp>
 
 #include <concepts>
@@ -9,7 +10,7 @@
 #include <optional>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// Any number of tasks send, any number receive; each value goes to one of them. First in, first out on both
 /// sides: values are received in the order in which they were sent, and tasks that wait are served in the

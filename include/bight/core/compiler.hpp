@@ -1,6 +1,8 @@
 // What differs between compilers, in one place; each entry names the bug it is for.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <bit>
 #include <source_location>
 
@@ -46,7 +48,8 @@
 #define BIGHT_TRACE_AWAITS 1
 #endif
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// The line of a call as one word: what std::source_location holds. As a default argument of a function that
 /// coroutines call implicitly it needs no object of its own; g++ gives every temporary object of an await a
@@ -57,4 +60,5 @@ inline std::source_location location_of(code_line line) noexcept {
     return std::bit_cast<std::source_location>(line);
 }
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,6 +1,7 @@
 // condition: waiting, with a mutex unlocked meanwhile, until another task says that something has changed.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/mutex.hpp>
 #include <bight/core/task.hpp>
 
@@ -10,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

@@ -3,6 +3,7 @@
 
 #include <bight/core/compiler.hpp>
 #include <bight/core/cross_core.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/parking.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/remote_call.hpp>
@@ -16,7 +17,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

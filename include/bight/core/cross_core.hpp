@@ -1,6 +1,7 @@
 // What a cross_channel does when somebody has to wait.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/mpmc_queue.hpp>
 #include <bight/core/parking.hpp>
 
@@ -9,7 +10,8 @@
 #include <optional>
 #include <utility>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// Atomics, and the lock of the slow path. See real_atomics.
 struct real_threads : real_atomics {
@@ -252,4 +254,5 @@ class cross_core {
     node_list senders_;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/error.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/home_check.hpp>
 #include <bight/core/reactor.hpp>
@@ -14,7 +15,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

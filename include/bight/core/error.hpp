@@ -1,6 +1,8 @@
 // bight's own error codes, and what happens to an error that nobody takes.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <exception>
 #include <source_location>
 #include <span>
@@ -8,7 +10,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// Errors that the operating system has no number for. What it has one for keeps its errno, in
 /// std::system_category().

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/compiler.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/home_check.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/wait_list.hpp>
@@ -9,7 +10,7 @@
 #include <coroutine>
 #include <string>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 class auto_reset_event;
 class manual_reset_event;

@@ -1,6 +1,7 @@
 // finally: asynchronous clean-up.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/scope.hpp>
 
 #include <chrono>
@@ -9,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

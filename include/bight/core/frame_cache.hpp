@@ -1,10 +1,13 @@
 // The frames that a reactor keeps for reuse.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <array>
 #include <cstddef>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// Size classes are this far apart. The largest block of a class is 8 bytes short of a multiple of it, so
 /// that with the heap's own 8 bytes it fills the multiple exactly.
@@ -94,4 +97,5 @@ class frame_cache {
     free_block bottom_;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

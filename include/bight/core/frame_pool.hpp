@@ -2,13 +2,15 @@
 #pragma once
 
 #include <bight/core/compiler.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/frame_cache.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <new>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 inline constexpr std::size_t largest_pooled_frame = frame_class_size(frame_classes - 1);
 
@@ -87,4 +89,5 @@ struct pooled {
     }
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,6 +1,7 @@
 // What merge and map_concurrent stand on: the items of several tasks, taken by one.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/task.hpp>
@@ -13,7 +14,8 @@
 #include <string>
 #include <utility>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 class funnel;
 
@@ -188,4 +190,5 @@ task<> run_crew(crew_reference to, F produce) {
     to->end(error);
 }
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,6 +1,7 @@
 // Operations on generators, one item at a time: map, filter, take, and from and to a vector.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/generator.hpp>
 #include <bight/core/scope.hpp>
 #include <bight/core/task.hpp>
@@ -11,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

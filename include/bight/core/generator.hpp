@@ -1,6 +1,7 @@
 // generator<T>: a coroutine that gives one item after the other, and may await in between.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/promise.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/waiter.hpp>
@@ -13,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 template <class T>
 class generator;

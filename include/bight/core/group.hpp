@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/borrow.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/scope.hpp>
 #include <bight/core/task.hpp>
@@ -16,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 class group;
 

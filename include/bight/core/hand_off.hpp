@@ -1,6 +1,7 @@
 // Values on their way from tasks that send to tasks that receive: what channel and priority_queue share.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/home_check.hpp>
 #include <bight/core/promise.hpp>
 #include <bight/core/reactor.hpp>
@@ -16,7 +17,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// A capacity without a bound, for channel and priority_queue.
 inline constexpr std::size_t unbounded = static_cast<std::size_t>(-1);

@@ -1,9 +1,11 @@
 // Notices that something made for one thread's tasks is used from another thread.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// Remembers the thread of the reactor in which it was first used. Use from any other thread aborts with a
 /// message that names the ways across, in builds without NDEBUG; with NDEBUG it costs nothing. It has the
@@ -36,4 +38,5 @@ class home_check {
     mutable const void* thread_ = nullptr;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,6 +1,7 @@
 // interval: ticks at a steady period.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/timer.hpp>
 #include <bight/core/waiter.hpp>
@@ -10,7 +11,7 @@
 #include <string>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// What becomes of ticks whose time passed while nobody waited for them.
 enum class missed_ticks : std::uint8_t {

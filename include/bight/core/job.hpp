@@ -2,6 +2,7 @@
 // reporting.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/work_item.hpp>
 
 #include <coroutine>
@@ -10,11 +11,12 @@
 #include <source_location>
 #include <string>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 class reactor;
 }
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 class promise_base;
 class waiter;
@@ -116,4 +118,5 @@ class job : public work_item {
     bool cancel_requested_ : 1 = false;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/compiler.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/home_check.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/wait_list.hpp>
@@ -10,7 +11,7 @@
 #include <cstddef>
 #include <string>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 class latch_awaiter;

@@ -1,6 +1,7 @@
 // map_concurrent, for_each_concurrent: a bounded number of calls at once.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/generate.hpp>
 #include <bight/core/generator.hpp>
 #include <bight/core/group.hpp>
@@ -17,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

@@ -1,6 +1,7 @@
 // merge: the items of several generators, as they come.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/funnel.hpp>
 #include <bight/core/generator.hpp>
 #include <bight/core/group.hpp>
@@ -12,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

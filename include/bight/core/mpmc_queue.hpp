@@ -1,6 +1,8 @@
 // A bounded queue for many producers and many consumers, without locks.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +11,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// The atomics that production uses. The tests put others in their place, which let an exhaustive search
 /// decide who runs at each operation.
@@ -149,4 +152,5 @@ class mpmc_queue {
     alignas(line) atomic<std::uint64_t> head_{0};  // the next position to empty
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -2,7 +2,10 @@
 // <condition_variable> for it.
 #pragma once
 
-namespace bight::detail {
+#include <bight/core/export.hpp>
+
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// A mutex, for std::lock_guard and its like. Throws std::bad_alloc.
 class thread_lock {
@@ -39,4 +42,5 @@ class parker {
 /// `instead` says what to write there.
 void refuse_on_reactor(const char* what, const char* instead);
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,6 +1,7 @@
 // priority_queue<T>: values from task to task, the highest first.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/hand_off.hpp>
 
 #include <concepts>
@@ -11,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// The order of a priority_queue unless told otherwise: `<`.
 struct less_priority {

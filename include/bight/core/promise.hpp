@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/compiler.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/job.hpp>
 
@@ -12,7 +13,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 struct final_awaiter;
 
@@ -194,4 +196,5 @@ struct final_awaiter {
 
 inline final_awaiter promise_base::final_suspend() const noexcept { return {}; }
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,9 +1,11 @@
 // Chance for programs that want to be simulated.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <cstdint>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// 64 random bits. In a simulated world (bight/sim/world.hpp) its seed decides them, and a run can be
 /// repeated; elsewhere they come from a generator of the thread's own, seeded by the operating system. Not

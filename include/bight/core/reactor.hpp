@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/error.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/job.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timer.hpp>
@@ -18,7 +19,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 class virtual_clock;
 namespace detail {

@@ -1,12 +1,14 @@
 // remote_call: what another thread uses to reach a task, without allocating.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 
 #include <atomic>
 #include <new>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// A call to a reactor's thread, embedded in whatever waits for it there. `send` queues it in the reactor's
 /// inbox; the reactor calls `arrived`, and when it has let go of the call, `released`. Then it may be sent
@@ -54,4 +56,5 @@ class remote_call {
     std::atomic<bool> sending_{false};
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

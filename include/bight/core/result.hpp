@@ -1,6 +1,7 @@
 // result<T>: a value or an error code, for those who do not want exceptions.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 
 #include <new>
@@ -8,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// What an operation gives: its value, or why it has none. (std::expected is C++23.)
 template <class T>

@@ -1,6 +1,7 @@
 // retry: calls something again until it succeeds, with growing pauses.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
@@ -16,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// How the pause before an attempt is drawn, so that those who failed together do not all come back together
 /// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).

@@ -1,6 +1,7 @@
 // run: a reactor, one task, and the signals that end it.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
 
@@ -9,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// Trivial members only (see reactor_options).
 struct run_options {

@@ -1,6 +1,7 @@
 // runtime: a reactor for each core, run as one.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/run.hpp>
 #include <bight/core/task.hpp>
@@ -12,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// Trivial members only (see reactor_options).
 struct runtime_options {

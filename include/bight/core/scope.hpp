@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/error.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/job.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
@@ -13,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// Suspends its task until its child jobs have ended: they never outlive it. Its cancellation is theirs; it
 /// confirms when the last of them has ended. Like every awaiter it may be moved until it is awaited.
@@ -122,4 +124,5 @@ auto to_task(A awaited) -> task<typename A::value_type> {
 template <class A>
 using awaited_type = typename decltype(to_task(std::declval<A>()))::value_type;
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,6 +1,7 @@
 // service_tree: the parts of a program, started in order and stopped in reverse.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/scope.hpp>
 #include <bight/core/shutdown.hpp>
 #include <bight/core/task.hpp>
@@ -19,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 class group;
 class service;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/compiler.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/home_check.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/wait_list.hpp>
@@ -11,7 +12,7 @@
 #include <string>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 class shared_mutex;
 

@@ -1,13 +1,14 @@
 // shield: a stretch that a cancellation waits for.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/scope.hpp>
 
 #include <chrono>
 #include <coroutine>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

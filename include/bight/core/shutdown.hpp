@@ -1,6 +1,7 @@
 // shutdown_phases: what a program does before, during and after its shutdown.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timer.hpp>
 
@@ -13,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 class shutdown_phases;
 

@@ -1,13 +1,14 @@
 // sleep_for, sleep_until, yield.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/timer.hpp>
 #include <bight/core/waiter.hpp>
 
 #include <coroutine>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

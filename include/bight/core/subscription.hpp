@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/error.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/home_check.hpp>
 #include <bight/core/promise.hpp>
@@ -15,7 +16,8 @@
 #include <system_error>
 #include <utility>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 class subscription_waiter;
 
@@ -145,4 +147,5 @@ class subscription_waiter : public listed_waiter {
     subscriber* by_;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

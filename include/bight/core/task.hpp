@@ -2,13 +2,14 @@
 #pragma once
 
 #include <bight/core/borrow.hpp>  // which promise a coroutine has; IWYU pragma: keep
+#include <bight/core/export.hpp>
 #include <bight/core/task_promise.hpp>
 
 #include <coroutine>
 #include <source_location>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 namespace detail {
 
 /// Ends the process: "a task was awaited that …", at `where` if that is known.

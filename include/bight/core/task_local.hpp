@@ -1,13 +1,14 @@
 // task_local<T>: a value that a task and all that it starts can see.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/scope.hpp>
 
 #include <coroutine>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

@@ -1,6 +1,7 @@
 // The promise of a task.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/promise.hpp>
 
 #include <exception>
@@ -8,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 template <class T>
 class task;

@@ -1,6 +1,7 @@
 // thread_pool: the threads that blocking calls run on. What uses them is offload (offload.hpp).
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/remote_call.hpp>
 #include <bight/core/timer.hpp>
 
@@ -12,7 +13,7 @@
 #include <memory>
 #include <source_location>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 class offload_limiter;
 

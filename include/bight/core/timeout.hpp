@@ -1,6 +1,7 @@
 // with_timeout: a bound on how long a task may take.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/scope.hpp>
 #include <bight/core/timer.hpp>
 
@@ -10,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

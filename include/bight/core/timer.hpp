@@ -1,10 +1,12 @@
 // A deadline that something waits for: an intrusive node, so that arming one allocates nothing.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <chrono>
 #include <cstdint>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// The clock of every deadline in bight: monotonic, unaffected by changes of the date.
 using clock = std::chrono::steady_clock;

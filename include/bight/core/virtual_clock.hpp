@@ -1,13 +1,14 @@
 // virtual_clock: time that passes only when nothing else can happen.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/timer.hpp>
 
 #include <chrono>
 #include <stdexcept>
 #include <string>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// A clock for tests and simulations, given to a reactor in reactor_options::clock. It stands still while
 /// anything can run; when nothing can, it jumps to the next deadline. Timers fire in the same order as on the

@@ -1,11 +1,13 @@
 // The tasks that wait for one thing, in the order in which they came.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/waiter.hpp>
 
 #include <utility>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// A waiter with a place in a wait_list.
 class listed_waiter : public waiter {
@@ -102,4 +104,5 @@ class wait_list {
     listed_waiter* last_ = nullptr;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

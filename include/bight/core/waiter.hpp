@@ -1,13 +1,15 @@
 // The contract of everything a task can wait for.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/job.hpp>
 #include <bight/core/work_item.hpp>
 
 #include <source_location>
 #include <string>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// One await that may suspend. It lives in the awaiting coroutine's frame, so its address is stable from the
 /// moment it is awaited until it is resumed; before that it may be moved.
@@ -78,4 +80,5 @@ class waiter : public work_item {
     promise_base* promise_ = nullptr;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

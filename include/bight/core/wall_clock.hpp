@@ -1,9 +1,11 @@
 // The date, for programs that want to be simulated.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <chrono>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// The date and time of day, as std::chrono::system_clock has it; in a simulated world
 /// (bight/sim/world.hpp) that world's. For deadlines use reactor::now: this clock may jump. Thread: any.

@@ -1,6 +1,7 @@
 // watch<T>: the latest value, and a way to wait for a newer one.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
 #include <bight/core/subscription.hpp>
 #include <bight/core/task.hpp>
@@ -10,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

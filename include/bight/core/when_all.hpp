@@ -1,6 +1,7 @@
 // when_all: several tasks at once, all of them.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/scope.hpp>
 
 #include <coroutine>
@@ -12,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// What a task<void> gives in a tuple of results.
 using nothing = std::monostate;

@@ -1,6 +1,7 @@
 // when_any and race: several tasks at once, until the first is done.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/when_all.hpp>
 
 #include <coroutine>
@@ -12,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// What when_any gives.
 template <class... Ts>

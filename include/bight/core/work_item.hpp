@@ -1,7 +1,10 @@
 // Something the reactor will run: one word of link, one virtual call.
 #pragma once
 
-namespace bight::detail {
+#include <bight/core/export.hpp>
+
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 template <class W>
 class wait_list;
@@ -74,4 +77,5 @@ class work_queue {
     work_item* last_ = nullptr;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,6 +1,8 @@
 // Views of bytes, for reads into the caller's memory and for writes.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -8,7 +10,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// Bytes to write, which somebody else owns. Text and anything contiguous of bytes converts to it.
 struct const_buffer {

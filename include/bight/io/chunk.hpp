@@ -1,6 +1,7 @@
 // Received bytes together with the buffer they lie in.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/io/buffer.hpp>
 
 #include <cstddef>
@@ -9,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

@@ -1,6 +1,7 @@
 // line_reader: a stream, line by line.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/stream.hpp>
 
@@ -9,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// Reads lines from a stream, which must outlive it. One task at a time. What was read beyond a line is kept
 /// here: read the stream itself again only after give_back().

@@ -1,6 +1,7 @@
 // outbox: what is still to be sent on a stream, bounded.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/waiter.hpp>
 #include <bight/io/payload.hpp>
 #include <bight/io/stream.hpp>
@@ -11,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// What send() does when an outbox is full.
 enum class overflow_policy : std::uint8_t {

@@ -1,6 +1,7 @@
 // payload: bytes that many may send and nobody changes.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
 
@@ -11,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// An immutable, counted copy of bytes: a broadcast copies them once, and each outbox holds a reference.
 /// Thread: any; copies on several threads may refer to the same bytes.

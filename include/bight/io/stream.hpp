@@ -1,6 +1,7 @@
 // stream: a connection of bytes, whatever carries it.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>
 #include <bight/core/task.hpp>
@@ -18,7 +19,7 @@
 #include <system_error>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

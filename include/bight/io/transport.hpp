@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/error.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
 #include <bight/core/timer.hpp>
 #include <bight/core/waiter.hpp>
@@ -15,7 +16,7 @@
 #include <system_error>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 class transport;
 class address;

@@ -1,12 +1,14 @@
 // address: where a socket is bound or connected.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// An IPv4, IPv6 or Unix-domain address, or none. A value: compared and copied freely, never looked up.
 /// Two are equal when they name the same place: family, address, scope and port, or the path; padding, IPv6

@@ -1,6 +1,7 @@
 // connect: the other side's stream.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/endpoint.hpp>
@@ -8,7 +9,7 @@
 
 #include <string>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// Connects to `where` and gives the stream. Names are looked up (on a helper thread; "localhost" and numeric
 /// addresses without one), and their addresses tried in turn until one answers. Throws std::system_error with

@@ -1,13 +1,14 @@
 // endpoint: where to listen or connect, as a string.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/timer.hpp>
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// What an endpoint string says. The kind comes first, then arguments, each after a ':'. An argument is
 /// name=value, in any order, or just a value, in the order of the forms. A '\' makes the next character

@@ -1,6 +1,7 @@
 // listener: where connections come in.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
 #include <bight/core/waiter.hpp>
 #include <bight/io/stream.hpp>
@@ -12,7 +13,7 @@
 #include <system_error>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 class address;
 

@@ -1,12 +1,13 @@
 // How to listen, serve and connect.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/timer.hpp>
 
 #include <chrono>
 #include <cstdint>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 /// What a listener does when the process is out of descriptors (EMFILE, ENFILE) or the kernel of memory.
 enum class exhaustion_policy : std::uint8_t {

@@ -1,6 +1,7 @@
 // serve: one coroutine for each connection.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/stream.hpp>
@@ -14,7 +15,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 
 namespace detail {
 

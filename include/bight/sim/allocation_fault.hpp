@@ -1,11 +1,14 @@
 // Allocations that fail on demand.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <atomic>
 #include <cstdlib>
 #include <utility>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 /// Which allocation of this thread fails: the one after so many others, and with `all` every one from there
 /// on. A negative number: none.
@@ -71,4 +74,5 @@ class not_failing {
     allocation_fault* before_;
 };
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight

@@ -2,6 +2,7 @@
 // turn.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/sim/world.hpp>
 
@@ -12,7 +13,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 struct everywhere_options {
     std::uint64_t seed = 1;
@@ -136,4 +138,5 @@ allocation_tally fail_allocations_everywhere(F make, const everywhere_options& o
     return fail_allocations_everywhere(std::move(make), [] {}, options);
 }
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight

@@ -1,6 +1,7 @@
 // explore: runs a test in simulated worlds of many seeds, and makes the failure that it finds small.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/sim/faults.hpp>
 #include <bight/sim/world.hpp>
 
@@ -11,7 +12,8 @@
 #include <type_traits>
 #include <vector>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 struct explore_options {
     std::uint64_t first_seed = 1;
@@ -163,4 +165,5 @@ exploration explore(F test, std::uint64_t seeds) {
     return explore(std::move(test), options);
 }
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight

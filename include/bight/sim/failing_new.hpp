@@ -3,19 +3,22 @@
 // have its own of.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/sim/allocation_fault.hpp>
 
 #include <cstddef>
 #include <new>
 
-namespace bight::sim::detail {
+namespace BIGHT_EXPORT bight {
+namespace sim::detail {
 
 inline const bool says_that_new_is_replaced = [] {
     new_is_replaced = true;
     return true;
 }();
 
-}  // namespace bight::sim::detail
+}  // namespace sim::detail
+}  // namespace bight
 
 // NOLINTBEGIN(misc-definitions-in-headers): these cannot be inline, and one file of a program includes them.
 void* operator new(std::size_t size) {

@@ -1,13 +1,16 @@
 // What can go wrong in a simulated world, and how often.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string_view>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 /// Each has a switch of its own in a fault_plan: the probability with which it happens at each opportunity.
 enum class fault : std::uint8_t {
@@ -81,4 +84,5 @@ class fault_plan {
     std::uint64_t suppressed_from_ = ~std::uint64_t{0};
 };
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight

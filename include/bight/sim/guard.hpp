@@ -7,6 +7,8 @@
 // sanitizers, which put functions of their own in these places.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <dlfcn.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -16,7 +18,8 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace bight::sim::detail {
+namespace BIGHT_EXPORT bight {
+namespace sim::detail {
 
 /// In lib/sim/guard.cpp.
 void used_the_machine(const char* function) noexcept;
@@ -26,7 +29,8 @@ F* next_of(const char* function) noexcept {
     return reinterpret_cast<F*>(::dlsym(RTLD_NEXT, function));
 }
 
-}  // namespace bight::sim::detail
+}  // namespace sim::detail
+}  // namespace bight
 
 // NOLINTBEGIN(misc-definitions-in-headers,readability-inconsistent-*,readability-redundant-declaration): it
 // is for one source file, and these are the C library's.

@@ -1,6 +1,7 @@
 // memory_pair: two streams connected in memory, for tests of a protocol alone.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/timer.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/address.hpp>
@@ -14,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 /// How many of the bytes that have arrived one read gets. A stream promises at least one, and a protocol has
 /// to work with any of these. A read into the caller's memory gets no more than fits.
@@ -114,4 +116,5 @@ std::pair<stream, stream> memory_pair(reactor& home, const memory_options& optio
 /// is none.
 std::pair<stream, stream> memory_pair(const memory_options& options = {});
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight

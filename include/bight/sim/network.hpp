@@ -1,12 +1,14 @@
 // How long a simulated network takes, and where it is cut.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/timer.hpp>
 
 #include <chrono>
 #include <cstdint>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 /// One direction between two hosts. Latency is drawn for each packet, evenly from `least` to `most`; with
 /// fault::slow_packet one in so many takes up to `tail`. Bytes of a connection never overtake each other.
@@ -18,4 +20,5 @@ struct link_options {
     std::uint64_t bytes_per_second = 0;
 };
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight

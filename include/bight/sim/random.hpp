@@ -1,10 +1,13 @@
 // The one source of chance in a simulation.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <cstddef>
 #include <cstdint>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 /// Numbers that a seed decides: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
 /// generators", 2014). The same on every machine and compiler, unlike the distributions of <random>.
@@ -38,4 +41,5 @@ class random_source {
     std::uint64_t state_;
 };
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/error.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timer.hpp>
 #include <bight/io/stream.hpp>
@@ -16,7 +17,8 @@
 #include <utility>
 #include <vector>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 /// What was to come did not come. The message names the step (its number, its line in the test), what was
 /// expected, what came, and the place in the bytes where they differ:
@@ -123,4 +125,5 @@ class scripted_peer {
     duration limit_ = std::chrono::seconds(10);
 };
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight

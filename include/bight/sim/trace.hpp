@@ -1,6 +1,7 @@
 // What happened in a simulated world.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/timer.hpp>
 
 #include <cstddef>
@@ -10,7 +11,8 @@
 #include <string_view>
 #include <vector>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 /// One thing that happened. What does not apply is empty or 0, of `sent` and `until` trace_event::never. The
 /// texts belong to the trace, and last until it changes or goes.
@@ -142,4 +144,5 @@ class trace {
     std::uint64_t digest_of_forgotten_ = 0;
 };
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight

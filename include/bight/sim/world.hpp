@@ -1,6 +1,7 @@
 // world: several hosts on one simulated network, in one thread, in virtual time, decided by one seed.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
 #include <bight/sim/faults.hpp>
@@ -18,7 +19,8 @@
 #include <utility>
 #include <vector>
 
-namespace bight::sim {
+namespace BIGHT_EXPORT bight {
+namespace sim {
 
 class world;
 
@@ -229,7 +231,8 @@ class world {
 ///     if (bight::sim::sometimes("cache is empty", 0.1)) cache.clear();
 bool sometimes(const char* name, double probability = 1);
 
-}  // namespace bight::sim
+}  // namespace sim
+}  // namespace bight
 
 /// The same as an expression that a build can take out: define it before as (false).
 #ifndef BIGHT_SOMETIMES

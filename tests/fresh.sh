@@ -108,7 +108,7 @@ make_system() {
 }
 
 remove_system() {
-    umount --recursive "$system/dev" "$system/proc" "$system/var/cache/apt/archives"
+    umount --lazy --recursive "$system/dev" "$system/proc" "$system/var/cache/apt/archives"
     rm -rf --one-file-system "$system"
 }
 

@@ -294,7 +294,7 @@ use_from_outside() {
     echo "== $1: using it from outside"
     # In a few pieces: what is tried is whether it can be used.
     if sh "$root/tests/packaging/run.sh" "$root/build/$1" "$2" -Dbight:werror="$(warnings_are_errors "$2")" \
-        -Dbight:unity=on -Dunity_size=24; then
+        -Dunity=subprojects -Dunity_size=24; then
         passed=$((passed + 1))
     else
         fail "$1: bight cannot be used from outside"

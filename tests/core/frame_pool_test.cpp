@@ -270,6 +270,23 @@ task<int> misaligned() {
     co_return bad;
 }
 
+// Functions, and no coroutines: in a frame, what is aligned further than a cache line would lie anywhere.
+template <class T>
+bight::deferred<T> fired() {
+    bight::deferred<T> d;
+    d.set_value(T{});
+    return d;
+}
+
+template <class T>
+void spawn_one(bight::group& g, int& bad) {
+    const T local;
+    g.spawn([local, &bad]() -> task<> {
+        if (!is_aligned(local)) ++bad;
+        co_await bight::yield();
+    });
+}
+
 template <class T>
 task<int> misaligned_elsewhere() {
     int bad = 0;
@@ -279,16 +296,10 @@ task<int> misaligned_elsewhere() {
         for (int i = 0; i < 50; ++i) {
             things.push_back(std::make_unique<aligned_thing<T>>());
             if (!is_aligned(*things.back())) ++bad;
-            bight::deferred<T> d;
-            d.set_value(T{});
-            results.push_back(d);
-            const T& value = co_await d;
+            results.push_back(fired<T>());
+            const T& value = co_await results.back();
             if (!is_aligned(value)) ++bad;
-            const T local;
-            g.spawn([local, &bad]() -> task<> {
-                if (!is_aligned(local)) ++bad;
-                co_await bight::yield();
-            });
+            spawn_one<T>(g, bad);
         }
     };
     co_await bight::with_group(spawn_some);

@@ -20,7 +20,7 @@ constexpr std::size_t slow_above = 1000;
 class poll_demultiplexer final : public readiness {
   public:
     explicit poll_demultiplexer(reactor& home) : readiness(home, true) {
-        entries_.push_back({woken().descriptor(), POLLIN, 0});
+        entries_.push_back({wake_descriptor(), POLLIN, 0});
         owners_.push_back(nullptr);
     }
 
@@ -41,7 +41,7 @@ class poll_demultiplexer final : public readiness {
             throw std::system_error(errno, std::system_category(), "poll");
         }
         if (left > 0 && entries_[0].revents) {
-            woken().drain();
+            woken(false);
             --left;
         }
         // Backwards: an entry whose interest is gone is replaced by the last one, which has been looked at.

@@ -61,6 +61,11 @@ sendable next_to_send(const send_operation& op, std::size_t limit) noexcept {
 
 void operation::run() noexcept {
     descriptor* d = on;
+    if (!d) {
+        in_flight = false;
+        completed();
+        return;
+    }
     if (!settled && d->demux) {
         if (!d->demux->settle(*this)) return;
     } else if (!settled) {  // the descriptor was detached while this was queued

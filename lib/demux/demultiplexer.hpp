@@ -98,8 +98,9 @@ class demultiplexer {
     /// Every descriptor attached.
     descriptor* first() const noexcept { return first_; }
     std::size_t count() const noexcept { return count_; }
-    /// Whether an operation waits on any of them; looks at each.
+    /// Whether an operation is pending; looks at each descriptor.
     bool has_pending() const noexcept {
+        if (without_descriptor_ > 0) return true;
         for (const descriptor* d = first_; d; d = d->next) {
             if (d->reading || d->writing) return true;
         }
@@ -121,6 +122,11 @@ class demultiplexer {
     /// Whether something waits to read from or to write to the descriptor may have changed.
     virtual void interest_changed(descriptor& d) noexcept { (void)d; }
     bool tracks_interest() const noexcept { return tracks_interest_; }
+    /// An operation without a descriptor has begun, or ended.
+    void count_without_descriptor(int change) noexcept {
+        without_descriptor_ += static_cast<std::size_t>(static_cast<std::ptrdiff_t>(change));
+    }
+    std::size_t without_descriptor() const noexcept { return without_descriptor_; }
     void list(descriptor& d) noexcept;
     void unlist(descriptor& d) noexcept;
     void orphan_all() noexcept;
@@ -128,6 +134,7 @@ class demultiplexer {
   private:
     descriptor* first_ = nullptr;
     std::size_t count_ = 0;
+    std::size_t without_descriptor_ = 0;  // pending operations
     block_pool* blocks_ = nullptr;
     bool tracks_interest_ = false;
 };

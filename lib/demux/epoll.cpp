@@ -21,7 +21,7 @@ class epoll final : public readiness {
         epoll_event wake{};
         wake.events = EPOLLIN | EPOLLET;  // each wake is an edge: an eventfd need not be read
         wake.data.ptr = nullptr;
-        if (::epoll_ctl(fd_, EPOLL_CTL_ADD, woken().descriptor(), &wake) < 0) {
+        if (::epoll_ctl(fd_, EPOLL_CTL_ADD, wake_descriptor(), &wake) < 0) {
             const int error = errno;
             ::close(fd_);
             throw std::system_error(error, std::system_category(), "epoll_ctl");
@@ -42,7 +42,7 @@ class epoll final : public readiness {
         for (int i = 0; i < count; ++i) {
             auto* d = static_cast<descriptor*>(events[i].data.ptr);
             if (!d) {  // the wake
-                if (woken().fills_up()) woken().drain();
+                woken(true);
                 continue;
             }
             const std::uint32_t e = events[i].events;

@@ -77,6 +77,15 @@ enum class operation_kind : std::uint8_t {
     receive_message,
     send_message,
     wait_process,  ///< for the process of a pidfd
+    // Without a descriptor: file_operation.hpp
+    open_file,  ///< result: a handle, close-on-exec
+    close_file,
+    read_at,   ///< result: bytes, 0 at the end of the file
+    write_at,  ///< result: bytes; fewer than there were when the disk is full, say
+    sync_file,
+    stat_path,
+    stat_file,
+    remove_path,
 };
 
 /// The kind says which of the derived classes it is. Started with demultiplexer::start. `completed` is called
@@ -88,12 +97,12 @@ class operation : public work_item {
   public:
     operation_kind kind = operation_kind::receive;
     bool in_flight = false;
-    bool settled = false;       ///< the result is final (else run() must try the call once more)
-    bool cancel_asked = false;  ///< it cannot be taken back, but need not wait any more
-    bool underway = false;      ///< the kernel has it (io_uring), or its call was made (connect)
-    std::uint8_t stage = 0;     ///< the demultiplexer's own: how far it is
-    std::int64_t result = 0;    ///< bytes, a handle, or 0; or a negative error number of the system
-    descriptor* on = nullptr;
+    bool settled = false;         ///< the result is final (else run() must try the call once more)
+    bool cancel_asked = false;    ///< it cannot be taken back, but need not wait any more
+    bool underway = false;        ///< the kernel has it (io_uring), or its call was made (connect)
+    std::uint8_t stage = 0;       ///< the demultiplexer's own: how far it is
+    std::int64_t result = 0;      ///< bytes, a handle, or 0; or a negative error number of the system
+    descriptor* on = nullptr;     ///< null for an operation without one
     operation* behind = nullptr;  ///< the next one that waits on the same descriptor
 
     void run() noexcept override;

@@ -18,7 +18,7 @@ namespace {
 class poll_demultiplexer final : public readiness {
   public:
     explicit poll_demultiplexer(reactor& home) : readiness(home, true) {
-        entries_.push_back({woken().descriptor(), POLLIN, 0});
+        entries_.push_back({wake_descriptor(), POLLIN, 0});
         owners_.push_back(nullptr);
     }
 
@@ -39,7 +39,7 @@ class poll_demultiplexer final : public readiness {
             throw std::system_error(errno, std::system_category(), "poll");
         }
         if (left > 0 && entries_[0].revents) {
-            woken().drain();
+            woken(false);
             --left;
         }
         // Backwards: an entry whose interest is gone is replaced by the last one, which has been looked at.

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -75,9 +76,35 @@ void readiness::end_line(operation*& first, bool queued) noexcept {
     }
 }
 
+// Something may be done on a worker thread. An eventfd whose changes are reported need not be read.
+void readiness::woken(bool edge) noexcept {
+    if (!edge || waker_.fills_up()) waker_.drain();
+    operation* op = calls_ ? calls_->take_done() : nullptr;
+    while (op) {
+        count_without_descriptor(-1);
+        home_.schedule(*std::exchange(op, std::exchange(op->behind, nullptr)));
+    }
+}
+
+bool readiness::start_call(file_operation& op) noexcept {
+    if (!calls_) calls_.reset(new (std::nothrow) blocking_calls(*this));
+    if (!calls_ || !calls_->start(op)) {
+        op.result = -ENOMEM;
+        return true;
+    }
+    count_without_descriptor(1);
+    return false;
+}
+
 bool readiness::start(operation& op) noexcept {
-    descriptor& d = *op.on;
     op.settled = op.cancel_asked = op.underway = false;
+    if (!op.on) {
+        op.in_flight = true;  // before a thread has it
+        if (!start_call(static_cast<file_operation&>(op))) return false;
+        op.in_flight = false;
+        return true;
+    }
+    descriptor& d = *op.on;
     attempt made = attempt::would_block;
     if ((reads(op.kind) ? d.may_read : d.may_write) && !place_of(op)) {
         made = try_now(op);
@@ -121,6 +148,13 @@ void readiness::make_way(operation& op) noexcept {
 }
 
 bool readiness::cancel(operation& op) noexcept {
+    if (!op.on) {
+        op.cancel_asked = true;
+        if (!calls_->cancel(static_cast<file_operation&>(op))) return false;
+        op.in_flight = false;
+        count_without_descriptor(-1);
+        return true;
+    }
     if (is_queued(op)) {  // it will be tried once, and completes as it may
         op.cancel_asked = true;
         return false;

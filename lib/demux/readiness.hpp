@@ -1,11 +1,13 @@
 // What the demultiplexers that wait for readiness share.
 #pragma once
 
+#include "blocking_calls.hpp"
 #include "demultiplexer.hpp"
 #include "tried_calls.hpp"
 #include "waker.hpp"
 
 #include <cstddef>
+#include <memory>
 
 namespace bight::detail {
 
@@ -24,6 +26,7 @@ class readiness : public demultiplexer {
     bool cancel(operation& op) noexcept final;
     bool settle(operation& op) noexcept final;
     void wake() noexcept override { waker_.wake(); }
+    bool idle() const noexcept override { return without_descriptor() == 0; }
 
   protected:
     readiness(reactor& home, bool tracks_interest);
@@ -52,12 +55,15 @@ class readiness : public demultiplexer {
     static bool waits_to_read(const descriptor& d) noexcept { return d.reading && !d.may_read; }
     static bool waits_to_write(const descriptor& d) noexcept { return d.writing && !d.may_write; }
 
-    /// Its descriptor is to be watched, too.
-    waker& woken() noexcept { return waker_; }
+    /// It is to be watched, too.
+    native_handle wake_descriptor() const noexcept { return waker_.descriptor(); }
+    /// To be called when it was reported.
+    void woken(bool edge) noexcept;
 
     reactor& home() const noexcept { return home_; }
 
   private:
+    bool start_call(file_operation& op) noexcept;
     attempt try_now(operation& op) noexcept;
     attempt try_receive(receive_operation& op) noexcept;
     attempt try_send(send_operation& op) noexcept;
@@ -76,6 +82,7 @@ class readiness : public demultiplexer {
 
     reactor& home_;
     waker waker_;
+    std::unique_ptr<blocking_calls> calls_;  // made when first needed
 };
 
 }  // namespace bight::detail

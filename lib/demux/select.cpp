@@ -18,14 +18,14 @@ namespace {
 class select_demultiplexer final : public readiness {
   public:
     explicit select_demultiplexer(reactor& home) : readiness(home, true), owners_(FD_SETSIZE, nullptr) {
-        if (woken().descriptor() >= FD_SETSIZE) {
+        if (wake_descriptor() >= FD_SETSIZE) {
             throw std::system_error(EMFILE, std::system_category(),
                                     "select: no descriptor below 1024 is free");
         }
         FD_ZERO(&read_);
         FD_ZERO(&write_);
-        FD_SET(woken().descriptor(), &read_);
-        highest_ = woken().descriptor();
+        FD_SET(wake_descriptor(), &read_);
+        highest_ = wake_descriptor();
     }
 
     std::string_view name() const noexcept override { return "select"; }
@@ -51,8 +51,8 @@ class select_demultiplexer final : public readiness {
             const bool in = FD_ISSET(fd, &readable);
             const bool out = FD_ISSET(fd, &writable);
             left -= in + out;
-            if (fd == woken().descriptor()) {
-                if (in) woken().drain();
+            if (fd == wake_descriptor()) {
+                if (in) woken(false);
             } else if (in || out) {
                 became_ready(*owners_[static_cast<std::size_t>(fd)], in, out, false);
             }
@@ -81,7 +81,7 @@ class select_demultiplexer final : public readiness {
         FD_CLR(d.fd, &read_);
         FD_CLR(d.fd, &write_);
         owners_[static_cast<std::size_t>(d.fd)] = nullptr;
-        while (highest_ > woken().descriptor() && !owners_[static_cast<std::size_t>(highest_)]) --highest_;
+        while (highest_ > wake_descriptor() && !owners_[static_cast<std::size_t>(highest_)]) --highest_;
     }
 
     void interest_changed(descriptor& d) noexcept override {

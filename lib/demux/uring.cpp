@@ -168,6 +168,12 @@ void uring::stop_all() noexcept {
 bool uring::start(operation& op) noexcept {
     op.settled = op.cancel_asked = op.underway = false;
     op.stage = stage_call;
+    if (!op.on) {
+        op.in_flight = true;
+        count_without_descriptor(1);
+        submit_file(static_cast<file_operation&>(op));
+        return false;
+    }
     if (op.kind == operation_kind::send) static_cast<send_operation&>(op).space.make<sending>();
     if (reads(op.kind) && op.on->ring && !op.on->reading && take_arrived(op)) return true;
     if (is_tried_call(op.kind) && !place_of(op) && try_call_of(op) == attempt::done) return true;
@@ -452,6 +458,10 @@ void uring::dispatch(const io_uring_cqe& cqe) noexcept {
 
 void uring::operation_done(operation& op, int result) noexcept {
     op.underway = false;
+    if (!op.on) {
+        file_done(static_cast<file_operation&>(op), result);
+        return;
+    }
     // Detached, its call may have been made for nothing; and a worker thread of the kernel's that is
     // cancelled says so with a signal.
     const bool given_up = op.on->fd < 0 || op.cancel_asked;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "demultiplexer.hpp"
+#include "file_operation.hpp"
 #include "ring_state.hpp"
 #include "tried_calls.hpp"
 #include "uring_buffers.hpp"
@@ -72,6 +73,8 @@ class uring final : public demultiplexer {
     void submit_room_poll(operation& op, bool edges) noexcept;
     attempt try_call_of(operation& op) noexcept;
     void submit_receive(receive_operation& op) noexcept;
+    void submit_file(file_operation& op) noexcept;
+    void file_done(file_operation& op, int result) noexcept;
     bool submit_receive_own(receive_operation& op) noexcept;
     void arm_wake() noexcept;
     void probe_receive_cap() noexcept;

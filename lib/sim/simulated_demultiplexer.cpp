@@ -76,6 +76,10 @@ void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
 
 bool simulated_demultiplexer::start(operation& op) noexcept {
     const not_failing machinery;
+    if (!op.on) {  // files are not simulated
+        op.result = -ENOSYS;
+        return true;
+    }
     descriptor& d = *op.on;
     op.settled = op.cancel_asked = op.underway = false;
     op.stage = stage_waits;

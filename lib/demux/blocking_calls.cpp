@@ -1,0 +1,106 @@
+#include "blocking_calls.hpp"
+
+#include "demultiplexer.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <system_error>
+
+namespace bight::detail {
+
+void blocking_calls::line::push(operation& op) noexcept {
+    op.behind = nullptr;
+    (first ? last->behind : first) = &op;
+    last = &op;
+}
+
+operation* blocking_calls::line::pop() noexcept {
+    operation* const op = first;
+    if (op) first = op->behind;
+    return op;
+}
+
+bool blocking_calls::line::remove(operation& op) noexcept {
+    operation* before = nullptr;
+    for (operation* at = first; at; before = at, at = at->behind) {
+        if (at != &op) continue;
+        (before ? before->behind : first) = op.behind;
+        if (last == &op) last = before;
+        return true;
+    }
+    return false;
+}
+
+blocking_calls::~blocking_calls() {
+    {
+        const std::lock_guard lock(mutex_);
+        ends_ = true;
+    }
+    something_.notify_all();
+    for (std::thread& t : threads_) t.join();
+}
+
+bool blocking_calls::start(file_operation& op) noexcept {
+    std::size_t idle = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        idle = idle_;
+    }
+    if (idle == 0 && threads_.size() < most_threads && !make_thread() && threads_.empty()) return false;
+    {
+        const std::lock_guard lock(mutex_);
+        waiting_.push(op);
+    }
+    something_.notify_one();
+    return true;
+}
+
+// No signal of the process is handled there: a call would end with EINTR, and a handler would run beside the
+// reactor.
+bool blocking_calls::make_thread() noexcept {
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool made = true;
+    try {
+        threads_.reserve(most_threads);
+        threads_.emplace_back([this] { work(); });
+    } catch (const std::exception&) {
+        made = false;
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return made;
+}
+
+bool blocking_calls::cancel(file_operation& op) noexcept {
+    const std::lock_guard lock(mutex_);
+    return waiting_.remove(op);
+}
+
+operation* blocking_calls::take_done() noexcept {
+    const std::lock_guard lock(mutex_);
+    operation* const all = done_.first;
+    done_ = {};
+    return all;
+}
+
+void blocking_calls::work() noexcept {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        ++idle_;
+        something_.wait(lock, [this] { return ends_ || waiting_.first; });
+        --idle_;
+        operation* const op = waiting_.pop();
+        if (!op) return;
+        lock.unlock();
+        op->result = perform(static_cast<file_operation&>(*op));
+        lock.lock();
+        done_.push(*op);
+        // Under the lock: when the last one is taken, the owner may go.
+        owner_.wake();
+    }
+}
+
+}  // namespace bight::detail

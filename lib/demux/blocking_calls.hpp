@@ -1,0 +1,58 @@
+// The threads on which calls block, where the kernel completes nothing itself.
+#pragma once
+
+#include "file_operation.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace bight::detail {
+
+class demultiplexer;
+
+/// Performs file operations on a few threads, made when first needed, first come first served. All calls come
+/// on the reactor's thread.
+class blocking_calls {
+  public:
+    static constexpr std::size_t most_threads = 4;
+
+    /// `owner` is woken when something is done.
+    explicit blocking_calls(demultiplexer& owner) noexcept : owner_(owner) {}
+    blocking_calls(const blocking_calls&) = delete;
+    blocking_calls& operator=(const blocking_calls&) = delete;
+    /// Nothing may be under way.
+    ~blocking_calls();
+
+    /// False when there is no thread, nor can one be made.
+    bool start(file_operation& op) noexcept;
+    /// True when it had not begun: it is gone.
+    bool cancel(file_operation& op) noexcept;
+    /// Those that are done since the last call, linked by operation::behind; in the order in which they
+    /// ended.
+    operation* take_done() noexcept;
+
+  private:
+    struct line {
+        operation* first = nullptr;
+        operation* last = nullptr;
+        void push(operation& op) noexcept;
+        operation* pop() noexcept;
+        bool remove(operation& op) noexcept;
+    };
+
+    bool make_thread() noexcept;
+    void work() noexcept;
+
+    demultiplexer& owner_;
+    std::mutex mutex_;  // of all below
+    std::condition_variable something_;
+    line waiting_;
+    line done_;
+    std::size_t idle_ = 0;  // threads
+    bool ends_ = false;
+    std::vector<std::thread> threads_;  // the reactor's thread only
+};
+
+}  // namespace bight::detail

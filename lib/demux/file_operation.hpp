@@ -1,0 +1,55 @@
+// Operations without a descriptor: on files, and on paths.
+#pragma once
+
+#include "operation.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bight::detail {
+
+/// What is known of a file.
+struct file_status {
+    struct moment {
+        std::int64_t seconds = 0;  ///< since the epoch
+        std::uint32_t nanoseconds = 0;
+    };
+    std::uint32_t mode = 0;  ///< type and permissions, as in st_mode
+    std::uint32_t user = 0;
+    std::uint32_t group = 0;
+    std::uint64_t links = 0;
+    std::uint64_t size = 0;  ///< in bytes
+    std::uint64_t inode = 0;
+    moment accessed;
+    moment modified;
+    moment changed;
+};
+
+/// An operation on a file or a path: open_file, close_file, read_at, write_at, sync_file, stat_path,
+/// stat_file or remove_path. Any number of them is under way at a time, in no order. What has begun is not
+/// interrupted: it completes with its result although it was cancelled, and a file that it has opened is the
+/// caller's to close.
+class file_operation : public operation {
+  public:
+    native_handle file = invalid_handle;
+    const char* path = nullptr;  ///< relative to the working directory of the process
+    int flags = 0;      ///< open: O_…, to which O_CLOEXEC is added; stat_path: AT_SYMLINK_NOFOLLOW or 0;
+                        ///< remove_path: AT_REMOVEDIR for a directory; sync_file: 1 for the data only
+    unsigned mode = 0;  ///< open: the permissions of a new file
+    mutable_buffer memory;  ///< read_at
+    const_buffer bytes;     ///< write_at
+    std::uint64_t offset = 0;
+    file_status status;  ///< stat_path, stat_file: the answer
+    demultiplexer_space<256> space;
+
+  protected:
+    ~file_operation() = default;
+};
+
+/// What the system reads or writes of a file in one call.
+inline constexpr std::size_t most_in_one_call = 0x7fff'f000;
+
+/// Carries it out on this thread, which may block: its result.
+std::int64_t perform(file_operation& op) noexcept;
+
+}  // namespace bight::detail

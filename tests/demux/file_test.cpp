@@ -1,0 +1,260 @@
+// Operations without a descriptor: on files and paths.
+#include "probes.hpp"
+
+#include "demux/file_operation.hpp"
+
+#include <sys/stat.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+using bight::const_buffer;
+using bight::mutable_buffer;
+using test::bench;
+using test::operation_kind;
+
+namespace {
+
+#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+
+/// It works on no descriptor.
+class file_probe final : public bight::detail::file_operation {
+  public:
+    explicit file_probe(operation_kind what) { kind = what; }
+    std::atomic<int> completions{0};
+
+  private:
+    void completed() noexcept override { ++completions; }
+};
+
+/// A directory that is empty again, and gone, at the end.
+struct directory {
+    directory() { REQUIRE(::mkdtemp(name.data())); }
+    directory(const directory&) = delete;
+    directory& operator=(const directory&) = delete;
+    ~directory() { CHECK(::rmdir(name.c_str()) == 0); }
+    std::string at(const char* file) const { return name + "/" + file; }
+    std::string name = "/tmp/bight-files-XXXXXX";
+};
+
+void start(bench& on, file_probe& op) {
+    if (on.demux().start(op)) ++op.completions;
+}
+
+bool until_done(bench& on, const file_probe& op) {
+    return on.until([&] { return op.completions > 0; });
+}
+
+/// One operation from start to end: its result.
+std::int64_t run(bench& on, file_probe& op) {
+    op.completions = 0;
+    start(on, op);
+    REQUIRE(until_done(on, op));
+    on.turns(2);
+    CHECK(op.completions == 1);
+    return op.result;
+}
+
+int open(bench& on, const std::string& path, int flags) {
+    file_probe op(operation_kind::open_file);
+    op.path = path.c_str();
+    op.flags = flags;
+    op.mode = 0600;
+    const std::int64_t result = run(on, op);
+    return static_cast<int>(result);
+}
+
+std::int64_t close(bench& on, int file) {
+    file_probe op(operation_kind::close_file);
+    op.file = file;
+    return run(on, op);
+}
+
+std::int64_t remove(bench& on, const std::string& path) {
+    file_probe op(operation_kind::remove_path);
+    op.path = path.c_str();
+    return run(on, op);
+}
+
+}  // namespace
+
+TEST_CASE("a file is made, written, read, looked at, synced, closed and removed") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const directory here;
+    const std::string path = here.at("file");
+    const int file = open(on, path, O_RDWR | O_CREAT | O_EXCL);
+    REQUIRE(file >= 0);
+    CHECK((::fcntl(file, F_GETFD) & FD_CLOEXEC) != 0);
+    CHECK(open(on, path, O_RDWR | O_CREAT | O_EXCL) == -EEXIST);
+
+    file_probe write(operation_kind::write_at);
+    write.file = file;
+    write.bytes = const_buffer("hello");
+    write.offset = 1000;
+    CHECK(run(on, write) == 5);
+    file_probe sync(operation_kind::sync_file);
+    sync.file = file;
+    CHECK(run(on, sync) == 0);
+    sync.flags = 1;
+    CHECK(run(on, sync) == 0);
+
+    std::array<char, 64> memory{};
+    file_probe read(operation_kind::read_at);
+    read.file = file;
+    read.memory = mutable_buffer(memory.data(), memory.size());
+    read.offset = 998;
+    CHECK(run(on, read) == 7);
+    CHECK(std::string(memory.data(), 7) == std::string("\0\0hello", 7));
+    read.offset = 1005;
+    CHECK(run(on, read) == 0);
+
+    file_probe by_file(operation_kind::stat_file);
+    by_file.file = file;
+    CHECK(run(on, by_file) == 0);
+    CHECK(by_file.status.size == 1005);
+    CHECK(S_ISREG(by_file.status.mode));
+    CHECK((by_file.status.mode & 0777U) == 0600U);
+    CHECK(by_file.status.user == ::geteuid());
+    CHECK(by_file.status.links == 1);
+    CHECK(by_file.status.modified.seconds > 1'600'000'000);
+    file_probe by_path(operation_kind::stat_path);
+    by_path.path = path.c_str();
+    CHECK(run(on, by_path) == 0);
+    CHECK(by_path.status.inode == by_file.status.inode);
+    CHECK(by_path.status.size == 1005);
+
+    CHECK(close(on, file) == 0);
+    CHECK(::fcntl(file, F_GETFD) < 0);
+    CHECK(close(on, file) == -EBADF);
+    CHECK(run(on, read) == -EBADF);
+    CHECK(remove(on, path) == 0);
+    CHECK(remove(on, path) == -ENOENT);
+    CHECK(run(on, by_path) == -ENOENT);
+    CHECK(open(on, path, O_RDONLY) == -ENOENT);
+}
+
+TEST_CASE("many operations on one file are under way at a time") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const directory here;
+    const std::string path = here.at("file");
+    const int file = open(on, path, O_RDWR | O_CREAT);
+    REQUIRE(file >= 0);
+    constexpr std::size_t count = 100;
+    std::vector<std::string> texts;
+    std::vector<std::unique_ptr<file_probe>> all;
+    for (std::size_t i = 0; i < count; ++i) texts.push_back(std::to_string(1000 + i));
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& op = *all.emplace_back(std::make_unique<file_probe>(operation_kind::write_at));
+        op.file = file;
+        op.bytes = const_buffer(texts[i]);
+        op.offset = 4 * i;
+        start(on, op);
+    }
+    for (const auto& op : all) {
+        REQUIRE(until_done(on, *op));
+        CHECK(op->result == 4);
+    }
+    std::array<std::array<char, 4>, count> memory{};
+    for (std::size_t i = 0; i < count; ++i) {
+        file_probe& op = *all[i];
+        op.kind = operation_kind::read_at;
+        op.memory = mutable_buffer(memory[i].data(), 4);
+        op.completions = 0;
+        start(on, op);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        REQUIRE(until_done(on, *all[i]));
+        CHECK(std::string(memory[i].data(), 4) == texts[i]);
+    }
+    CHECK(on.demux().idle());
+    CHECK(close(on, file) == 0);
+    CHECK(remove(on, path) == 0);
+}
+
+TEST_CASE("a call that blocks blocks nobody else; cancelled, its result is delivered, or it is undone") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const directory here;
+    const std::string fifo = here.at("fifo");
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    constexpr std::size_t count = 6;  // more than there are threads
+    std::vector<std::unique_ptr<file_probe>> opens;
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& op = *opens.emplace_back(std::make_unique<file_probe>(operation_kind::open_file));
+        op.path = fifo.c_str();
+        op.flags = O_RDONLY;  // blocks until somebody opens it to write
+        start(on, op);
+    }
+    auto& c = on.connect(test::family::unix_pair);
+    test::receive_probe receive(c.ours, operation_kind::receive);
+    on.start(receive);
+    on.turns();
+    c.say("on time");
+    REQUIRE(on.until_completed(receive));
+    CHECK(receive.data.to_string() == "on time");
+    receive.data.reset();
+    for (const auto& op : opens) CHECK(op->completions == 0);
+    CHECK(on.demux().has_pending());
+    CHECK_FALSE(on.demux().idle());
+
+    std::size_t gone = 0;
+    for (std::size_t i = 1; i < count; ++i) {
+        if (!on.demux().cancel(*opens[i])) continue;
+        ++gone;
+        opens[i]->result = -ECANCELED;
+        ++opens[i]->completions;
+    }
+    if (!on.completes_by_itself()) CHECK(gone >= count - 4);
+    int writer = -1;
+    REQUIRE(on.until([&] {  // as long as some of them are still to block
+        if (writer < 0) writer = ::open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        for (const auto& op : opens) {
+            if (op->completions == 0) return false;
+        }
+        return true;
+    }));
+    for (std::size_t i = 0; i < count; ++i) {
+        CHECK(opens[i]->completions == 1);
+        CHECK((opens[i]->result >= 0 || (i > 0 && opens[i]->result == -ECANCELED)));
+        if (opens[i]->result >= 0) ::close(static_cast<int>(opens[i]->result));
+    }
+    ::close(writer);
+    CHECK(remove(on, fifo) == 0);
+}
+
+TEST_CASE("a reactor that is destroyed with file operations under way waits until they are back") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    std::vector<std::unique_ptr<file_probe>> all;
+    {
+        test::reactor_fixture on(kind);
+        on.reactor().run_once();
+        for (int i = 0; i < 50; ++i) {
+            auto& op = *all.emplace_back(std::make_unique<file_probe>(operation_kind::stat_path));
+            op.path = "/";
+            REQUIRE_FALSE(on.reactor().demultiplexer().start(op));
+        }
+    }
+    for (const auto& op : all) {
+        CHECK(op->completions == 1);
+        CHECK(op->result == 0);
+    }
+}
+
+TEST_CASE("files are not simulated: the error says so") {
+    test::reactor_fixture on(test::reactor_choice::simulated(1));
+    on.run([&]() -> bight::task<> {
+        file_probe op(operation_kind::stat_path);
+        op.path = "/";
+        CHECK(on.reactor().demultiplexer().start(op));
+        CHECK(op.result == -ENOSYS);
+        co_return;
+    });
+}

@@ -212,7 +212,8 @@ int address::native_family() const noexcept {
     return AF_UNSPEC;
 }
 
-bool operator==(const address& a, const address& b) noexcept {
+bool address::operator==(const address& b) const noexcept {
+    const address& a = *this;
     if (a.family_ != b.family_) return false;
     switch (a.family_) {
         case address::family_type::none: break;

@@ -395,10 +395,4 @@ std::string endpoint::to_string() const {
     return text;
 }
 
-bool operator==(const endpoint& a, const endpoint& b) noexcept {
-    return a.kind == b.kind && a.host == b.host && a.interface == b.interface && a.port == b.port &&
-           a.path == b.path && a.mode == b.mode && a.descriptor == b.descriptor && a.backlog == b.backlog &&
-           a.timeout == b.timeout && a.reuse_port == b.reuse_port;
-}
-
 }  // namespace bight

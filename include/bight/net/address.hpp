@@ -49,7 +49,7 @@ class address {
     std::size_t native_size() const noexcept { return size_; }
     int native_family() const noexcept;
 
-    friend bool operator==(const address& a, const address& b) noexcept;
+    bool operator==(const address& other) const noexcept;
     /// The same for equal addresses.
     std::size_t hash() const noexcept;
 

@@ -52,7 +52,7 @@ struct endpoint {
     std::string to_string() const;
 
     /// Member by member.
-    friend bool operator==(const endpoint& a, const endpoint& b) noexcept;
+    bool operator==(const endpoint& other) const noexcept = default;
 };
 
 }  // namespace bight

@@ -3,10 +3,8 @@
 #include <bight/core/frame_cache.hpp>
 #include <bight/core/frame_pool.hpp>
 
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 
 namespace bight::detail {
@@ -44,29 +42,10 @@ void thread_state::use(frame_cache* cache) noexcept {
     frames_from_heap += frames_here->kept();
 }
 
-// An aligned block begins behind a word with the address of its memory.
-void* new_aligned(std::size_t size, std::size_t alignment) {
-    if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator new(size);
-    auto* const memory = static_cast<char*>(::operator new(size + alignment));
-    char* const block = memory + alignment - reinterpret_cast<std::uintptr_t>(memory) % alignment;
-    std::memcpy(block - sizeof memory, &memory, sizeof memory);
-    return block;
-}
-
-void delete_aligned(void* block, std::size_t size, std::size_t alignment) noexcept {
-    if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
-        ::operator delete(block, size);
-        return;
-    }
-    char* memory = nullptr;
-    std::memcpy(&memory, static_cast<char*>(block) - sizeof memory, sizeof memory);
-    ::operator delete(memory, size + alignment);
-}
-
 frame_cache::~frame_cache() {
     for (std::size_t i = 0; i < frame_classes; ++i) {
         while (free_block* next = free_[i]->next) {
-            delete_aligned(free_[i], frame_class_size(i), frame_class_alignment(i));
+            ::operator delete(free_[i], frame_class_size(i));
             free_[i] = next;
         }
     }
@@ -86,14 +65,14 @@ long frame_cache::kept() const noexcept {
 namespace {
 
 [[gnu::noinline, gnu::cold]] void* new_block(std::size_t i) {
-    void* block = new_aligned(frame_class_size(i), frame_class_alignment(i));
+    void* block = ::operator new(frame_class_size(i));
     ++here.frames_from_heap;
     return block;
 }
 
 [[gnu::noinline, gnu::cold]] void delete_block(void* block, std::size_t i) noexcept {
     --here.frames_from_heap;
-    delete_aligned(block, frame_class_size(i), frame_class_alignment(i));
+    ::operator delete(block, frame_class_size(i));
 }
 
 }  // namespace
@@ -110,14 +89,14 @@ namespace {
 }
 
 [[gnu::noinline]] void* allocate_large_frame(std::size_t size) {
-    void* block = new_aligned(size, frame_alignment(size));
+    void* block = ::operator new(size);
     ++here.frames_from_heap;
     return block;
 }
 
 [[gnu::noinline]] void free_large_frame(void* block, std::size_t size) noexcept {
     --here.frames_from_heap;
-    delete_aligned(block, size, frame_alignment(size));
+    ::operator delete(block, size);
 }
 
 long live_frames() noexcept { return here.frames_from_heap - frames_here->kept(); }

@@ -15,7 +15,6 @@
 #include <memory>
 #include <new>
 #include <thread>
-#include <utility>
 #include <vector>
 
 using bight::task;
@@ -159,17 +158,9 @@ TEST_CASE("a cache keeps blocks of each class up to its bound and hands each out
     frame_cache cache;
     CHECK(cache.kept() == 0);
     CHECK(cache.take(5) == nullptr);
-    const auto new_block = [](std::size_t i) {
-        return bight::detail::new_aligned(bight::detail::frame_class_size(i),
-                                          bight::detail::frame_class_alignment(i));
-    };
-    const auto delete_block = [](void* block, std::size_t i) {
-        bight::detail::delete_aligned(block, bight::detail::frame_class_size(i),
-                                      bight::detail::frame_class_alignment(i));
-    };
-    constexpr std::size_t last = bight::detail::frame_classes - 1;
-    void* a = new_block(5);
-    void* b = new_block(5);
+    const std::size_t size = bight::detail::frame_class_size(5);
+    void* a = ::operator new(size);
+    void* b = ::operator new(size);
     CHECK(cache.keep(a, 5));
     CHECK(cache.keep(b, 5));
     CHECK(cache.kept() == 2);
@@ -182,8 +173,8 @@ TEST_CASE("a cache keeps blocks of each class up to its bound and hands each out
     std::size_t count = 0;
     void* refused = nullptr;
     while (!refused && count <= most + 1) {
-        void* block = new_block(last);
-        if (cache.keep(block, last)) {
+        void* block = ::operator new(bight::detail::largest_pooled_frame);
+        if (cache.keep(block, bight::detail::frame_classes - 1)) {
             ++count;
         } else {
             refused = block;
@@ -193,9 +184,9 @@ TEST_CASE("a cache keeps blocks of each class up to its bound and hands each out
     CHECK(cache.kept() == static_cast<long>(most));
     CHECK(cache.keep(a, 5));  // another class's bound is its own
     CHECK(cache.take(5) == a);
-    delete_block(refused, last);
-    delete_block(a, 5);
-    delete_block(b, 5);
+    ::operator delete(refused, bight::detail::largest_pooled_frame);
+    ::operator delete(a, size);
+    ::operator delete(b, size);
 }
 
 TEST_CASE("pooled objects are frames, freed too when their constructor throws") {
@@ -240,37 +231,7 @@ class aligned_thing : public bight::detail::pooled {
     std::byte more[3]{};
 };
 
-// The frames of these are of other sizes each.
-template <class T, std::size_t Padding>
-task<bool> keeps_local(T by_value) {
-    std::byte padding[Padding + 1]{};
-    T local;
-    local.bytes[0] = padding[0];
-    co_await bight::yield();
-    padding[0] = local.bytes[0];
-    co_return is_aligned(local) && is_aligned(by_value);
-}
-
-template <class T, std::size_t... Paddings>
-std::vector<task<bool>> frames_of_many_sizes(std::index_sequence<Paddings...>) {
-    std::vector<task<bool>> all;
-    (all.push_back(keeps_local<T, 8 * Paddings>(T{})), ...);
-    return all;
-}
-
-template <class T>
-task<int> misaligned() {
-    int bad = 0;
-    for (int round = 0; round < 3; ++round) {
-        for (auto& one : frames_of_many_sizes<T>(std::make_index_sequence<24>())) {
-            const bool good = co_await std::move(one);
-            if (!good) ++bad;
-        }
-    }
-    co_return bad;
-}
-
-// Functions, and no coroutines: in a frame, what is aligned further than a cache line would lie anywhere.
+// Functions, and no coroutines: in a frame over-aligned objects would lie anywhere.
 template <class T>
 bight::deferred<T> fired() {
     bight::deferred<T> d;
@@ -308,40 +269,14 @@ task<int> misaligned_elsewhere() {
 
 }  // namespace
 
-TEST_CASE("a block has the alignment that its size allows, up to a cache line, whatever was freed before") {
-    test::reactor_fixture on(any_demultiplexer);
-    on.run([&]() -> task<> {
-        for (int round = 0; round < 3; ++round) {
-            std::vector<std::pair<void*, std::size_t>> blocks;
-            for (std::size_t size = 16; size < 6000; size += 8) {
-                void* const block = allocate_frame(size);
-                std::memset(block, 1, size);
-                const std::size_t wanted = bight::detail::frame_alignment(size);
-                if (reinterpret_cast<std::uintptr_t>(block) % wanted != 0) FAIL("a block of " << size);
-                blocks.emplace_back(block, size);
-            }
-            for (const auto& [block, size] : blocks) free_frame(block, size);
-        }
-        co_return;
-    });
-}
-
-TEST_CASE("over-aligned locals and parameters of coroutines are aligned, up to a cache line") {
-    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
-    on.run([]() -> task<> {
-        const int of_half = co_await misaligned<half_a_line>();
-        CHECK(of_half == 0);
-        const int of_line = co_await misaligned<line>();
-        CHECK(of_line == 0);
-    });
-}
-
 TEST_CASE("over-aligned objects in deferreds, in what is spawned and in pooled classes are aligned") {
     test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     on.run([]() -> task<> {
-        const int of_line = co_await misaligned_elsewhere<line>();
-        CHECK(of_line == 0);
-        const int of_page_part = co_await misaligned_elsewhere<page_part>();
-        CHECK(of_page_part == 0);
+        const int halves = co_await misaligned_elsewhere<half_a_line>();
+        CHECK(halves == 0);
+        const int lines = co_await misaligned_elsewhere<line>();
+        CHECK(lines == 0);
+        const int parts = co_await misaligned_elsewhere<page_part>();
+        CHECK(parts == 0);
     });
 }

@@ -31,14 +31,6 @@
 #define BIGHT_INLINE_FRAME_POOL 0
 #endif
 
-// The size of a frame is a multiple of what its objects are aligned to, with g++ and with clang that optimises. A
-// clang that does not gives the size without the padding at the end.
-#if defined(__clang__) && !defined(__OPTIMIZE__)
-#define BIGHT_PAD_FRAMES 1
-#else
-#define BIGHT_PAD_FRAMES 0
-#endif
-
 // Clang 20 and later: a coroutine that is awaited in the expression that calls it has its frame within the
 // caller's, and costs no allocation at all.
 #if defined(__has_cpp_attribute)

@@ -19,24 +19,6 @@ constexpr std::size_t frame_class_of(std::size_t size) noexcept {
     return size <= frame_class_size(0) ? 0 : (size + 7) / frame_granularity - 1;
 }
 
-/// Over-aligned objects have sizes that are multiples of their alignment, and so have the frames of coroutines
-/// with such locals, whose alignment compilers do not tell to the function that allocates. So a block for a
-/// size with this alignment has it, up to a cache line.
-inline constexpr std::size_t most_frame_alignment = 64;
-constexpr std::size_t frame_alignment(std::size_t size) noexcept {
-    const std::size_t power_of_two = size & (~size + 1);
-    return power_of_two < most_frame_alignment ? power_of_two : most_frame_alignment;
-}
-/// Each class has one multiple of 16 among its sizes.
-constexpr std::size_t frame_class_alignment(std::size_t i) noexcept {
-    return frame_alignment(frame_granularity * (i + 1));
-}
-
-/// Memory from the heap, with `alignment` a power of two. It is of operator new(std::size_t), which is what
-/// programs replace. Throws std::bad_alloc.
-void* new_aligned(std::size_t size, std::size_t alignment);
-void delete_aligned(void* block, std::size_t size, std::size_t alignment) noexcept;
-
 /// Free blocks by size class. Blocks are plain allocations, so one may be freed anywhere:
 /// into the cache of whichever reactor runs there, or to the heap.
 ///

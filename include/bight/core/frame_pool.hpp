@@ -27,8 +27,7 @@ void free_large_frame(void* block, std::size_t size) noexcept;
 
 /// Memory for a coroutine frame, or for another object that lives as long as a task. While a reactor runs on
 /// this thread, freed blocks are kept for the next frame of about their size, so that in the steady state no
-/// frame costs an allocation. A block is aligned as frame_alignment says. It may be freed on any thread. Throws
-/// std::bad_alloc.
+/// frame costs an allocation. A block may be freed on any thread. Throws std::bad_alloc.
 inline void* allocate_frame(std::size_t size) {
     if (size > largest_pooled_frame) return allocate_large_frame(size);
     const std::size_t i = frame_class_of(size);
@@ -63,29 +62,16 @@ inline void check_frame_layout(const void* frame) noexcept {
         frame_is_laid_out_wrongly();
 }
 
-/// Memory for an object of any alignment.
-inline void* allocate_object(std::size_t size, std::align_val_t alignment) {
-    const auto wanted = static_cast<std::size_t>(alignment);
-    return wanted <= most_frame_alignment ? allocate_frame(size) : new_aligned(size, wanted);
-}
-inline void free_object(void* block, std::size_t size, std::align_val_t alignment) noexcept {
-    const auto had = static_cast<std::size_t>(alignment);
-    if (had <= most_frame_alignment) {
-        free_frame(block, size);
-    } else {
-        delete_aligned(block, size, had);
-    }
-}
-
-/// Gives a class frame_pool memory: `class x : pooled {…}; new x` costs no malloc in the steady state.
+/// Gives a class frame_pool memory: `class x : pooled {…}; new x` costs no malloc in the steady state. Blocks
+/// are aligned to 16; what needs more (for a value of the user's, say) comes from the heap.
 struct pooled {
     static void* operator new(std::size_t size) { return allocate_frame(size); }
     static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }
     static void* operator new(std::size_t size, std::align_val_t alignment) {
-        return allocate_object(size, alignment);
+        return ::operator new(size, alignment);
     }
     static void operator delete(void* block, std::size_t size, std::align_val_t alignment) noexcept {
-        free_object(block, size, alignment);
+        ::operator delete(block, size, alignment);
     }
 };
 

@@ -59,13 +59,8 @@ class promise_base {
     promise_base(const promise_base&) = delete;
     promise_base& operator=(const promise_base&) = delete;
 
-    // Always inlined: files that are compiled with and without optimisation differ in frame_size.
-    [[gnu::always_inline]] static void* operator new(std::size_t size) {
-        return allocate_frame(frame_size(size));
-    }
-    [[gnu::always_inline]] static void operator delete(void* block, std::size_t size) noexcept {
-        free_frame(block, frame_size(size));
-    }
+    static void* operator new(std::size_t size) { return allocate_frame(size); }
+    static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }
 
     /// The default argument is evaluated in the coroutine: until its first await, a trace shows where it
     /// begins.
@@ -161,14 +156,6 @@ class promise_base {
     friend class job;
     friend class waiter;
     friend struct final_awaiter;
-
-    [[gnu::always_inline]] static constexpr std::size_t frame_size(std::size_t size) noexcept {
-#if BIGHT_PAD_FRAMES
-        return (size + most_frame_alignment - 1) / most_frame_alignment * most_frame_alignment;
-#else
-        return size;
-#endif
-    }
 
     static std::uintptr_t distance(const void* from, const void* to) noexcept {
         const auto a = reinterpret_cast<std::uintptr_t>(from);

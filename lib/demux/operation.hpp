@@ -43,6 +43,7 @@ class descriptor {
     bool drain = false;  ///< the kernel reported an end, an error or urgent data: read until EAGAIN
     bool short_read_empties = false;  ///< TCP: a read that fills less than it could has emptied the socket
     bool is_non_blocking = false;     ///< io_uring: made so, for the calls that are tried
+    bool never_waits = false;         ///< every call says so itself: its mode, which others may share, is left alone
     int slot = -1;                    ///< poll, select: where it stands in their tables
 
     // For io_uring: what arrives while nobody reads.

@@ -40,7 +40,7 @@ void readiness::attach(descriptor& d) {
             throw std::system_error(-result, std::system_category(), "fd " + std::to_string(d.fd));
         return result > 0;
     };
-    const bool blocking = check(is_blocking(d.fd));
+    const bool blocking = !d.never_waits && check(is_blocking(d.fd));
     d.may_read = d.may_write = true;
     d.drain = false;
     watch(d);
@@ -231,12 +231,12 @@ attempt readiness::try_send(send_operation& op) noexcept {
         const sendable next = next_to_send(op, bytes_left);
         ssize_t sent = 0;
         if (next.count == 1) {
-            sent = ::send(d.fd, op.pieces->data, next.size, MSG_NOSIGNAL);
+            sent = ::send(d.fd, op.pieces->data, next.size, MSG_NOSIGNAL | MSG_DONTWAIT);
         } else {
             msghdr message{};
             message.msg_iov = reinterpret_cast<iovec*>(op.pieces);
             message.msg_iovlen = next.count;
-            sent = ::sendmsg(d.fd, &message, MSG_NOSIGNAL);
+            sent = ::sendmsg(d.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         }
         if (sent >= 0) {
             bytes_left -= static_cast<std::size_t>(sent);

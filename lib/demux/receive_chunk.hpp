@@ -17,7 +17,7 @@ namespace bight::detail {
 inline int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept {
     ssize_t got = 0;
     do {
-        got = ::recv(d.fd, memory, size, 0);
+        got = ::recv(d.fd, memory, size, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     if (got > 0) [[likely]] {
         if (static_cast<std::size_t>(got) < size && d.short_read_empties && !d.drain) d.may_read = false;

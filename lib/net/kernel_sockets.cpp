@@ -52,6 +52,7 @@ class kernel_socket_calls final : public socket_calls {
             case option::only_ipv6: return call(IPPROTO_IPV6, IPV6_V6ONLY);
             case option::no_delay: return call(IPPROTO_TCP, TCP_NODELAY);
             case option::keep_alive: return call(SOL_SOCKET, SO_KEEPALIVE);
+            case option::non_blocking: return result_of(::ioctl(fd, FIONBIO, &value));
             case option::abort_on_close: {
                 const linger at_once{on, 0};
                 return result_of(::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
@@ -76,9 +77,7 @@ class kernel_socket_calls final : public socket_calls {
 
     int duplicate(int fd) noexcept override {
         const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        if (copy < 0) return -errno;
-        ::fcntl(copy, F_SETFL, ::fcntl(copy, F_GETFL) | O_NONBLOCK);
-        return copy;
+        return copy < 0 ? -errno : copy;
     }
 
     address local(int fd) noexcept override {

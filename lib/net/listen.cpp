@@ -103,6 +103,12 @@ int adopted(socket_calls& calls, const endpoint& e, const std::string& where) {
     }
     const int copy = calls.duplicate(e.descriptor);
     if (copy < 0) listening_failed(-copy, "cannot duplicate " + where);
+    // accept(2) alone of all calls cannot be told not to wait; and it would when another process, with which the
+    // socket is shared, is faster.
+    if (const int error = calls.set(copy, socket_calls::option::non_blocking, true); error < 0) {
+        calls.close(copy);
+        listening_failed(-error, "cannot listen at " + where);
+    }
     return copy;
 }
 

@@ -18,6 +18,7 @@ class socket_calls {
         only_ipv6,
         no_delay,
         keep_alive,
+        non_blocking,
         abort_on_close
     };
 
@@ -35,7 +36,7 @@ class socket_calls {
     virtual int listens(int fd) noexcept = 0;
     /// Whether it is of a stream of bytes, and not of datagrams or packets.
     virtual int is_stream(int fd) noexcept = 0;
-    /// A second descriptor of the same socket, close-on-exec and non-blocking.
+    /// A second descriptor of the same socket, close-on-exec.
     virtual int duplicate(int fd) noexcept = 0;
     /// Empty when that cannot be told.
     virtual address local(int fd) noexcept = 0;

@@ -52,6 +52,7 @@ socket_transport::socket_transport(reactor& home, int socket) noexcept
     fd = socket;
     receive_.on = send_.on = this;
     send_.kind = operation_kind::send;
+    never_waits = true;
     socket_calls& calls = home.demultiplexer().sockets();
     const int family = calls.family(socket);
     tcp_ = family == AF_INET || family == AF_INET6;
@@ -202,7 +203,7 @@ bool socket_transport::write(write_request& request) noexcept {
     ++demux->operations;
     if (demux->tries_first() && may_write && request.count == 1 && request.pieces->size <= transfer_budget) {
         const_buffer& piece = *request.pieces;
-        const ssize_t sent = ::send(fd, piece.data, piece.size, MSG_NOSIGNAL);
+        const ssize_t sent = ::send(fd, piece.data, piece.size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent == static_cast<ssize_t>(piece.size)) [[likely]]
             return true;
         if (sent >= 0) {

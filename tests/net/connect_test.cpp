@@ -247,6 +247,30 @@ TEST_CASE("a connected descriptor is adopted, and the original stays") {
     });
 }
 
+TEST_CASE("a blocking socket that is adopted stays so for its other owners, and holds up nobody") {
+    on_each_demultiplexer_real([]() -> task<> {
+        int ends[2];
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        const test::raw_socket one(ends[0]);
+        const test::raw_socket two(ends[1]);
+        const std::string large = test::pattern(0, 2'000'000);
+        std::string got;
+        auto write = [&]() -> task<> {
+            bight::stream s = co_await connect("fd:" + std::to_string(one.get()));
+            const std::string_view all = large;
+            co_await s.write(all.substr(0, 1'000'000), all.substr(1'000'000));
+        };
+        auto read = [&]() -> task<> {
+            bight::stream s = co_await connect("fd:" + std::to_string(two.get()));
+            got = co_await test::read_all(s);
+        };
+        co_await bight::when_all(write(), read());
+        CHECK((got == large));
+        CHECK((::fcntl(one.get(), F_GETFL) & O_NONBLOCK) == 0);
+        CHECK((::fcntl(two.get(), F_GETFL) & O_NONBLOCK) == 0);
+    });
+}
+
 TEST_CASE("connecting within when_any keeps the winner and drops the rest") {
     on_each_demultiplexer_real([]() -> task<> {
         const black_hole hole;

@@ -1,6 +1,7 @@
 // What a reactor lives in: this machine, or a simulated host in its place.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timer.hpp>
 #include <bight/net/address.hpp>
@@ -11,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace bight {
+namespace BIGHT_EXPORT bight {
 class reactor;
 class virtual_clock;
 }  // namespace bight

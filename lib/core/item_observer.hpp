@@ -1,9 +1,9 @@
 // Something that looks at each item of a reactor's ready queue.
 #pragma once
 
-namespace bight::detail {
+#include <bight/core/job.hpp>
 
-class job;
+namespace bight::detail {
 
 /// Called on the reactor's thread around each item that it runs. Nothing else runs between the two calls but
 /// the item. One observer for each reactor; it outlives the reactor.

@@ -463,6 +463,18 @@ void reactor::limit_leftovers(time_point latest) noexcept {
 
 bool reactor::winding_up() const noexcept { return state_->winding_up; }
 
+bool reactor::hurry_leftovers() noexcept {
+    bool any = false;
+    grace_timer* next = state_->first_grace;
+    while (grace_timer* const t = next) {
+        next = t->next_grace_;
+        if (!t->outlives_ || std::exchange(t->hurried_, true)) continue;
+        static_cast<leftover*>(t)->hurry();
+        any = true;
+    }
+    return any;
+}
+
 // Those that are there now: others that come meanwhile, from tasks that nobody awaits, are for later.
 void reactor::begin_winding_up() noexcept {
     grace_timer* next = state_->first_grace;

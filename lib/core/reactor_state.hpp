@@ -6,6 +6,7 @@
 #include "environment.hpp"
 #include "inbox.hpp"
 #include "item_observer.hpp"
+#include "process.hpp"
 #include "stall_watch.hpp"
 
 #include "../demux/demultiplexer.hpp"
@@ -78,6 +79,10 @@ struct reactor_state {
     static void end_winding_up(reactor& r) noexcept { r.state_->winding_up = false; }
     /// What follows is a call that belongs to no task.
     static void leave_task(reactor& r) noexcept { r.running_job_ = nullptr; }
+    /// Whether `r` ran in a process of which this one is a copy.
+    static bool in_forked_child(const reactor& r) noexcept {
+        return r.state_->ran_in != 0 && r.state_->ran_in != this_process();
+    }
     /// Whether `r` runs, on whatever thread. Thread: any.
     static bool runs(const reactor& r) noexcept { return r.state_->running.load(std::memory_order_relaxed); }
 };

@@ -40,7 +40,7 @@ class handled_signal {
     struct sigaction before_{};
 };
 
-struct listener {
+struct signal_listener {
     std::atomic<reactor*> stops{nullptr};
     std::atomic<reactor*> dumps{nullptr};
     bool taken = false;
@@ -48,7 +48,7 @@ struct listener {
 
 // What the handlers read: only atomics, no lock.
 struct shared {
-    std::array<listener, 64> listening{};
+    std::array<signal_listener, 64> listening{};
     std::atomic<int> in_handler{0};
     std::atomic<int> first{0};
     std::atomic<int> count{0};
@@ -101,7 +101,7 @@ signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), du
         if (!all.listening[i].taken) slot_ = static_cast<int>(i);
     }
     if (slot_ < 0) return;  // too many at once: this one is not told
-    listener& place = all.listening[static_cast<std::size_t>(slot_)];
+    signal_listener& place = all.listening[static_cast<std::size_t>(slot_)];
     place.taken = true;
     if (dumps) {
         place.dumps = &r;
@@ -123,7 +123,7 @@ signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), du
 signal_stop::~signal_stop() {
     if (slot_ < 0) return;
     const std::lock_guard hold(all.lock);
-    listener& place = all.listening[static_cast<std::size_t>(slot_)];
+    signal_listener& place = all.listening[static_cast<std::size_t>(slot_)];
     place.stops = nullptr;
     place.dumps = nullptr;
     place.taken = false;

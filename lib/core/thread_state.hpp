@@ -1,6 +1,8 @@
 // What bight keeps for each thread.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 // Initial-exec: found in one load, even in a shared library. It takes a few words of what the loader keeps
 // free for libraries that are loaded late.
 #if defined(__ELF__)
@@ -9,13 +11,15 @@
 #define BIGHT_TLS
 #endif
 
-namespace bight {
+// What a public header has, too, is declared as it is there: the first declaration decides what is exported.
+namespace BIGHT_EXPORT bight {
 class reactor;
+namespace detail {
+class frame_cache;
 }
+}  // namespace bight
 
 namespace bight::detail {
-
-class frame_cache;
 
 struct thread_state {
     reactor* current = nullptr;  // the reactor that runs here

@@ -72,6 +72,11 @@ class demultiplexer {
 
     /// True when something was started that only the next wait hands to the kernel.
     virtual bool has_unsubmitted() const noexcept { return false; }
+    /// The error, as -errno, that is there for whoever reads next; 0 when none is known.
+    virtual std::int64_t read_failure(const descriptor& d) const noexcept {
+        (void)d;
+        return 0;
+    }
     /// Hands it over now: the reactor's thread may be busy for a while.
     virtual void hand_over() noexcept {}
 

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <system_error>
@@ -249,11 +250,18 @@ void uring::submit_all_of(int fd) noexcept {
     }
 }
 
-// Never fails: a full queue is handed to the kernel, which empties it. A cancel always finds room.
+// Never fails: a full queue is handed to the kernel, which empties it. A cancel always finds room. On another
+// thread than the ring's the kernel refuses, and will for ever.
 io_uring_sqe& uring::entry() noexcept {
     for (;;) {
         if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) return *sqe;
-        submit();
+        const int error = submit();
+        if (error == -EEXIST || error == -EBADFD) {
+            std::fputs("bight: more streams of an io_uring reactor are dropped on another thread than it can "
+                       "note: drop them on its own thread, while it runs\n",
+                       stderr);
+            std::abort();
+        }
     }
 }
 
@@ -263,12 +271,13 @@ io_uring_sqe& uring::entry_for(operation& op) noexcept {
     return entry();
 }
 
-void uring::submit() noexcept {
+int uring::submit() noexcept {
     const int error = io_uring_submit(&ring_);
     if (error == -EBUSY || error == -EAGAIN) {
         io_uring_get_events(&ring_);
         reap();
     }
+    return error;
 }
 
 void uring::submit_cancel(std::uint64_t user_data) noexcept {

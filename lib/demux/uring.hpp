@@ -38,6 +38,9 @@ class uring final : public demultiplexer {
     bool idle() const noexcept override { return in_kernel_ == 0 && multishots_ == 0; }
     bool worth_polling() const noexcept override;
     bool has_unsubmitted() const noexcept override { return io_uring_sq_ready(&ring_) > 0; }
+    std::int64_t read_failure(const descriptor& d) const noexcept override {
+        return d.ring && d.ring->has_end && d.ring->end < 0 ? d.ring->end : 0;
+    }
     void hand_over() noexcept override {
         if (enabled_ && has_unsubmitted()) submit();
     }
@@ -64,7 +67,7 @@ class uring final : public demultiplexer {
     // Submission (uring.cpp)
     io_uring_sqe& entry() noexcept;
     io_uring_sqe& entry_for(operation& op) noexcept;
-    void submit() noexcept;
+    int submit() noexcept;
     void submit_all_of(int fd) noexcept;
     void submit_cancel(std::uint64_t user_data) noexcept;
     bool hand_over(operation& op) noexcept;

@@ -39,11 +39,12 @@ bool closer::begin(duration patience, end_awaiter* waiting, std::error_code& err
     transport& t = to();
     t.home().arm_grace(*this, patience);
     deadline_ = deadline();
+    awaited_ = waiting != nullptr;
     if (t.writer() || !(only_writing_ ? t.shutdown_write(*this) : t.close(*this))) {
         waiting_ = waiting;
         return false;
     }
-    error = this->error();
+    error = this->error() ? this->error() : t.lost_;
     said(error);
     return true;
 }
@@ -52,7 +53,10 @@ void closer::writers_gone() noexcept {
     transport& t = to();
     if (said_) return;
     if (!t.is_open()) {
-        said({});
+        said(t.why_closed());
+    } else if (t.cut_ != transport::cut::no) {
+        t.abort(errc::aborted);
+        said(errc::aborted);
     } else if (only_writing_ ? t.shutdown_write(*this) : t.close(*this)) {
         said(error());
     }
@@ -70,8 +74,15 @@ void closer::run() noexcept {
 void closer::said(std::error_code error) noexcept {
     said_ = true;
     if (timed_out_) error = errc::timed_out;
+    if (!error) error = to().lost_;
     if (end_awaiter* const w = std::exchange(waiting_, nullptr)) w->ended(error);
     if (!to().lingers()) {
+        finish();
+        return;
+    }
+    if (reactor::current() != &to().home()) {  // nobody may come to read: it ends as well as it can
+        over_ = true;
+        to().let_go();
         finish();
         return;
     }
@@ -131,9 +142,21 @@ void closer::expired() noexcept {
         look_again();
     } else if (!said_) {
         timed_out_ = true;
+        to().writes_lost(errc::timed_out);
+        if (!waiting_) report_loss();
         to().abort(errc::timed_out);
     } else if (!over_) {
         let_go();  // which ends the read, which ends this
+    }
+}
+
+// Nobody else would hear of it.
+void closer::report_loss() const noexcept {
+    try {
+        std::string text = "gave up closing ";
+        to().describe(text);
+        log(log_level::warning, text + ": in the time that it had, its peer did not take what was still to be sent");
+    } catch (const std::bad_alloc&) {  // there is no memory to say it with
     }
 }
 

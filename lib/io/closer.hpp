@@ -27,8 +27,13 @@ class closer final : public end_request, private leftover, public pooled {
     /// From the transport: nobody writes any more.
     void writers_gone() noexcept;
 
-    /// Queues `item`, once, when the connection is over.
-    void tell(work_item& item) noexcept { told_ = &item; }
+    /// Queues `item`, once, when the connection is over. Only for one that nobody awaits: false otherwise, as the
+    /// connection is another's then.
+    bool tell(work_item& item) noexcept {
+        if (awaited_) return false;
+        told_ = &item;
+        return true;
+    }
     void hurry() noexcept override;
     void limit(time_point latest) noexcept override;
 
@@ -56,6 +61,7 @@ class closer final : public end_request, private leftover, public pooled {
     void input_came() noexcept;
     void let_go() noexcept;
     void look_again() noexcept;
+    void report_loss() const noexcept;
     void finish() noexcept;
 
     sink sink_;
@@ -64,6 +70,7 @@ class closer final : public end_request, private leftover, public pooled {
     end_awaiter* waiting_ = nullptr;
     work_item* told_ = nullptr;
     bool only_writing_;
+    bool awaited_ = false;  // or was
     bool said_ = false;  // all that there was to say: what is left is to linger
     bool timed_out_ = false;
     bool hurried_ = false;

@@ -87,7 +87,7 @@ bool outbox_state::queue(payload&& message) {
 }
 
 bool outbox_state::send(payload&& message) {
-    if (failure_ || !to().is_open()) {
+    if (failure_ || !to().accepts_writes()) {
         ++dropped_;
         return false;
     }
@@ -140,7 +140,7 @@ void outbox_state::end_batch() noexcept {
 void outbox_state::pump() noexcept {
     for (unsigned batches = 0; !queue_.empty(); ++batches) {
         if (!to().is_open()) {
-            fail(errc::closed);
+            fail(to().why_closed());
             break;
         }
         if (batches == most_batches) {
@@ -162,13 +162,12 @@ void outbox_state::run() noexcept {
     if (let_go_ && !writing_) delete this;
 }
 
-void outbox_state::writer_free() noexcept {
-    pump();
-    if (let_go_ && !writing_) delete this;
-}
+// From the end of another's writing: in a turn of its own, so that many of them do not pile up.
+void outbox_state::writer_free() noexcept { to().home().schedule(*this); }
 
 void outbox_state::fail(std::error_code why) noexcept {
     failure_ = why;
+    if (!queue_.empty()) to().writes_lost(why);
     dropped_ += queue_.size();
     queue_.clear();
     batch_ = bytes_ = 0;

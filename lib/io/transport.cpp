@@ -3,6 +3,7 @@
 #include "closer.hpp"
 
 #include "../core/failing.hpp"
+#include "../core/reactor_state.hpp"
 
 #include <bight/core/reactor.hpp>
 #include <bight/io/stream.hpp>
@@ -78,7 +79,7 @@ bool transport::read_without_transport(read_request& request) noexcept {
     if (reader_ && is_open()) {
         request.set_error(errc::busy);
     } else if (!unread_) {
-        request.set_error(errc::closed);
+        request.set_error(why_closed_);
     } else if (!request.into.data) {
         request.data = std::move(unread_);
     } else {
@@ -91,18 +92,30 @@ bool transport::read_without_transport(read_request& request) noexcept {
 }
 
 bool transport::write_if_allowed(write_request& request) noexcept {
-    if (!accepts_writes_ || writer_) {
-        request.set_error(accepts_writes_ ? errc::busy : errc::closed);
+    if (const std::error_code refused = refusal()) {
+        request.set_error(refused);
         return true;
     }
-    if (cut_ == cut::before_its_first_byte) {  // whoever writes on knows: nothing is missing in between
-        cut_ = cut::no;
-        plain_writes_ = true;
-    }
+    forgive();
     writer_ = &request;
     if (!write(request)) return false;
     writer_ = nullptr;
     return true;
+}
+
+// Whoever writes on knows: nothing is missing in between.
+void transport::forgive() noexcept {
+    if (cut_ != cut::before_its_first_byte) return;
+    cut_ = cut::no;
+    plain_writes_ = true;
+}
+
+std::error_code transport::refusal() const noexcept {
+    if (!open_) return why_closed_;
+    if (!accepts_writes_) return errc::closed;
+    if (cut_ == cut::amid) return errc::aborted;  // it would be glued to a part
+    if (writer_) return errc::busy;
+    return {};
 }
 
 void transport::write_cut(bool begun) noexcept {
@@ -114,15 +127,16 @@ std::error_code transport::claim_writer(write_request& request) noexcept {
     if (reactor::current() != home_ && detail::belongs_elsewhere(*this)) {
         detail::stream_used_elsewhere("written to by an outbox");
     }
-    if (!accepts_writes_) return errc::closed;
-    if (!writer_) {
+    const std::error_code refused = refusal();
+    if (refused && refused != errc::busy) return refused;
+    forgive();
+    if (!refused) {
         writer_ = &request;
         return {};
     }
     request.next_writer_ = nullptr;
-    write_request** last = &next_writer_;
-    while (*last) last = &(*last)->next_writer_;
-    *last = &request;
+    (next_writer_ ? last_writer_->next_writer_ : next_writer_) = &request;
+    last_writer_ = &request;
     return errc::busy;
 }
 
@@ -140,7 +154,7 @@ void transport::end_write() noexcept {
 
 bool transport::start_end(bool only_writing, duration patience, detail::end_awaiter* waiting,
                           std::error_code& error) noexcept {
-    error = {};
+    error = lost_;
     if (!is_open() || (only_writing && !accepts_writes_ && !closer_)) return true;
     if (closer_) {
         error = errc::busy;
@@ -158,7 +172,11 @@ bool transport::start_end(bool only_writing, duration patience, detail::end_awai
 }
 
 void transport::leave() noexcept {
-    if (!is_open() || closer_) return;
+    if (!is_open() || closer_ || !attached()) return;
+    if (detail::reactor_state::in_forked_child(*home_)) {
+        forget();
+        return;
+    }
     if (detail::failing()) {
         abort(errc::aborted);
         return;

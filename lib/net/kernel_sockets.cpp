@@ -95,16 +95,22 @@ class kernel_socket_calls final : public socket_calls {
 
     int shutdown_write(int fd) noexcept override { return result_of(::shutdown(fd, SHUT_WR)); }
 
-    bool input_ended(int fd) noexcept override {
+    int input_ended(int fd) noexcept override {
         tcp_info info{};
         socklen_t size = sizeof info;
         if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0) {
             pollfd unix_socket{fd, 0, 0};  // hung up: the peer is gone altogether, perhaps by a reset
-            return ::poll(&unix_socket, 1, 0) >= 0 && (unix_socket.revents & POLLHUP) == 0;
+            return ::poll(&unix_socket, 1, 0) >= 0 && (unix_socket.revents & POLLHUP) == 0 ? 1 : 0;
         }
-        if (info.tcpi_state != TCP_CLOSE) return true;
-        // A reset that came after the end (tcp_reset of Linux), and of which nobody was told.
-        return integer_option(fd, SO_ERROR) == EPIPE;
+        if (info.tcpi_state != TCP_CLOSE) return 1;
+        // EPIPE: a reset that came after the end (tcp_reset of Linux), and of which nobody was told.
+        const int error = integer_option(fd, SO_ERROR);
+        return error == EPIPE ? 1 : error > 0 ? -error : 0;
+    }
+
+    void reset(int fd) noexcept override {
+        const sockaddr nowhere{AF_UNSPEC, {}};
+        (void)::connect(fd, &nowhere, sizeof nowhere);
     }
 
     std::size_t unsent(int fd) noexcept override {
@@ -115,6 +121,10 @@ class kernel_socket_calls final : public socket_calls {
     void discard_input(int fd) noexcept override {
         for (int round = 0; round < 16; ++round) {
             if (::recv(fd, nullptr, std::size_t{1} << 20, MSG_TRUNC | MSG_DONTWAIT) <= 0) break;
+        }
+        char bytes[4096];  // only TCP throws away without being given memory
+        for (int round = 0; round < 256; ++round) {
+            if (::recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) <= 0) break;
         }
     }
 

@@ -137,6 +137,8 @@ void listening_socket::exhausted(int error) noexcept {
     warn(error, policy_ == exhaustion_policy::shed
                     ? "; those that wait are refused until descriptors are free"
                     : "; they wait until descriptors are free");
+    // Connections that have said everything hold descriptors for their peers' sake only.
+    if ((error == EMFILE || error == ENFILE) && home().hurry_leftovers()) return;
     if (policy_ == exhaustion_policy::wait || !shed() || ++failures_ == most_failures_in_a_row) pause();
 }
 

@@ -21,7 +21,9 @@ class serving::room_awaiter final : public waiter {
     }
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (begin(h.promise())) server_.waiting_for_room_ = this;
+        if (!begin(h.promise())) return true;
+        server_.waiting_for_room_ = this;
+        server_.make_room();
         return true;
     }
     void await_resume() const noexcept {}
@@ -113,16 +115,21 @@ std::coroutine_handle<> serving::child_finished(job&) noexcept {
     listener_.close();
     if (connections_ == 0) return conclude(accepting_.result() == outcome::cancelled);
     home().arm_grace(*this, options_.drain);
-    for (connection_job* c = first_; c; c = c->next_) c->hurry();
+    make_room();
     return std::noop_coroutine();
 }
 
 void serving::connection_closes(connection_job& c) noexcept {
     if (cancelling_) {
         c.end_now();
-    } else if (!accepting_running_) {
+    } else if (!accepting_running_ || waiting_for_room_) {
         c.hurry();
     }
+}
+
+// Those that have said everything need not keep others out.
+void serving::make_room() noexcept {
+    for (connection_job* c = first_; c; c = c->next_) c->hurry();
 }
 
 void serving::expired() noexcept {
@@ -170,9 +177,8 @@ std::coroutine_handle<> connection_job::finished() noexcept {
 // another's.
 void connection_job::reap() noexcept {
     task_.reset();
-    if (detail::closer* const c = transport_.closer(); c && !closing_) {
+    if (detail::closer* const c = transport_.closer(); c && !closing_ && c->tell(*this)) {
         closing_ = true;
-        c->tell(*this);
         server_.connection_closes(*this);
     } else {
         server_.connection_ended(*this);

@@ -65,6 +65,7 @@ class serving final : public scope, private grace_timer {
     void begin_connection(stream peer) noexcept;
     void refused(std::error_code why) noexcept;
     void connection_closes(connection_job& c) noexcept;
+    void make_room() noexcept;
     void connection_ended(connection_job& c) noexcept;
     std::coroutine_handle<> child_finished(job& accepting) noexcept override;
     void expired() noexcept override;

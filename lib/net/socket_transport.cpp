@@ -1,5 +1,6 @@
 #include "socket_transport.hpp"
 
+#include "../core/reactor_state.hpp"
 #include "../demux/receive_chunk.hpp"
 
 #include <bight/core/reactor.hpp>
@@ -68,8 +69,9 @@ void socket_transport::unused() noexcept {
         delete this;
         return;
     }
+    if (reactor_state::in_forked_child(home())) return;  // the rings and the interest sets are the parent's, too
     retain();
-    set_closed();
+    set_closed(errc::closed);
     demux->detach(*this, true);
     release();  // comes back here
 }
@@ -103,6 +105,11 @@ bool socket_transport::read(read_request& request) noexcept {
         demux->park_read(receive_, *this);
         return false;
     }
+    return read_started(request);
+}
+
+// Apart, so that to park is short.
+bool socket_transport::read_started(read_request& request) noexcept {
     if (!demux->start(receive_)) return false;
     if (receive_.result == 0 && must_wait_for_send()) [[unlikely]] {
         end_in_doubt_ = true;
@@ -145,15 +152,24 @@ void socket_transport::take_failure(read_request& request) noexcept {
 
 // A receive gave 0. The kernel tells an error of the connection once, to whoever comes first, and whoever
 // reads after that is told of an end that the peer never sent.
-int socket_transport::why_no_more() const noexcept {
-    if (calls().input_ended(fd)) return 0;
+int socket_transport::why_no_more() noexcept {
+    if (input_has_ended()) return 0;
     if (write_error_ == EPIPE || (write_error_ == 0 && (end_said_ || !tcp_))) return 0;
     return write_error_ != 0 ? -write_error_ : -ECONNRESET;
 }
 
 // With io_uring the send that was told of the error may have yet to say so.
-bool socket_transport::must_wait_for_send() const noexcept {
-    return send_.in_flight && write_error_ == 0 && !aborted_ && !calls().input_ended(fd);
+bool socket_transport::must_wait_for_send() noexcept {
+    return send_.in_flight && write_error_ == 0 && !aborted_ && !input_has_ended() && write_error_ == 0;
+}
+
+// The kernel may be asked once: it tells an error of the connection once, and here it may do so.
+bool socket_transport::input_has_ended() noexcept {
+    if (input_ended_) return true;
+    const int known = calls().input_ended(fd);
+    input_ended_ = known > 0;
+    if (known < 0 && write_error_ == 0) write_error_ = -known;
+    return input_ended_;
 }
 
 void socket_transport::received() noexcept {
@@ -171,17 +187,17 @@ void socket_transport::received() noexcept {
 
 void socket_transport::receive_now() noexcept {
     read_request* request = reader();
-    receive_.result = receive_chunk(*this, *demux->blocks(), request->data);
-    if (receive_.result > 0) [[likely]] {
+    const int got = receive_chunk(*this, *demux->blocks(), request->data);
+    if (got > 0) [[likely]] {
         demux->completed_read(*this);
         receive_.in_flight = false;
-        request->count = static_cast<std::size_t>(receive_.result);
+        request->count = static_cast<std::size_t>(got);
         request->complete_now();
-    } else if (receive_.result == -EAGAIN && !receive_.cancel_asked) {
+    } else if (got == -EAGAIN && !receive_.cancel_asked) {
         demux->park_read(receive_, *this);
         return;
     } else {
-        if (receive_.result == -EAGAIN) receive_.result = -ECANCELED;
+        receive_.result = got == -EAGAIN ? -ECANCELED : got;
         demux->completed_read(*this);
         receive_.in_flight = false;
         received();
@@ -201,21 +217,27 @@ bool socket_transport::write(write_request& request) noexcept {
         return true;
     }
     ++demux->operations;
+    ssize_t sent = 0;
     if (demux->tries_first() && may_write && request.count == 1 && request.pieces->size <= transfer_budget) {
+        sent = ::send(fd, request.pieces->data, request.pieces->size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent == static_cast<ssize_t>(request.pieces->size)) [[likely]]
+            return true;
+    }
+    return write_rest(request, sent);
+}
+
+// After a first try that sent so much, or failed (errno), or was not made (0). Apart, so that the try is short.
+bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept {
+    request.begun = sent > 0;
+    if (sent > 0) {
         const_buffer& piece = *request.pieces;
-        const ssize_t sent = ::send(fd, piece.data, piece.size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent == static_cast<ssize_t>(piece.size)) [[likely]]
-            return true;
-        if (sent >= 0) {
-            request.begun = sent > 0;
-            piece = const_buffer(static_cast<const char*>(piece.data) + sent,
-                                 piece.size - static_cast<std::size_t>(sent));
-        } else if (errno == EAGAIN) {
-            may_write = false;
-        } else if (errno != EINTR) {
-            fail_write(request, errno);
-            return true;
-        }
+        piece = const_buffer(static_cast<const char*>(piece.data) + sent,
+                             piece.size - static_cast<std::size_t>(sent));
+    } else if (sent < 0 && errno == EAGAIN) {
+        may_write = false;
+    } else if (sent < 0 && errno != EINTR) {
+        fail_write(request, errno);
+        return true;
     }
     send_.pieces = request.pieces;
     send_.piece_count = request.count;
@@ -231,6 +253,8 @@ void socket_transport::fail_write(write_request& request, int error) noexcept {
         write_cut(request.begun);
     } else if (error == EPIPE && end_ < 0) {
         error = -end_;
+    } else if (error == EPIPE && demux && demux->read_failure(*this) < 0) {  // nobody has read since
+        error = write_error_ = static_cast<int>(-demux->read_failure(*this));
     } else if (write_error_ == 0) {
         write_error_ = error;
     } else {
@@ -260,11 +284,16 @@ void socket_transport::sent() noexcept {
         }
     }
     if (end_in_doubt_) [[unlikely]] {
-        end_in_doubt_ = false;
-        read_request& read = *reader();
-        take_failure(read);
-        read.complete(read.error());
+        resolve_doubt();
     }
+}
+
+// No send is underway any more that could say what the end is.
+void socket_transport::resolve_doubt() noexcept {
+    end_in_doubt_ = false;
+    read_request& read = *reader();
+    take_failure(read);
+    read.complete(read.error());
 }
 
 void socket_transport::cancel_write() noexcept {
@@ -272,6 +301,7 @@ void socket_transport::cancel_write() noexcept {
     write_request& request = *writer();
     if (send_.begun) request.begun = true;
     request.complete_cancelled();
+    if (end_in_doubt_) resolve_doubt();
 }
 
 bool socket_transport::shutdown_write(end_request& request) noexcept {
@@ -287,7 +317,7 @@ bool socket_transport::shutdown_write(end_request& request) noexcept {
 // until the peer ends, too.
 bool socket_transport::close(end_request&) noexcept {
     if (!aborted_) aborted_ = errc::closed;
-    set_closed();
+    set_closed(errc::closed);
     if (!demux) return true;
     const int result = calls().shutdown_write(fd);
     end_said_ = true;
@@ -303,7 +333,8 @@ bool socket_transport::close(end_request&) noexcept {
 }
 
 // One byte may be the end itself, which the peer's kernel acknowledges late.
-bool socket_transport::delivered() const noexcept { return !demux || calls().unsent(fd) <= 1; }
+// What is written to a Unix socket is its peer's at once.
+bool socket_transport::delivered() const noexcept { return !demux || !tcp_ || calls().unsent(fd) <= 1; }
 
 // What the peer may have sent since it was last read is thrown away, so that the end is not turned into a
 // reset now.
@@ -313,20 +344,30 @@ void socket_transport::let_go() noexcept {
     detach_now();
 }
 
+void socket_transport::forget() noexcept {
+    if (fd >= 0) calls().close(std::exchange(fd, -1));
+    set_closed(errc::closed);
+}
+
 void socket_transport::push() noexcept {
     if (demux) demux->hand_over();
 }
 
 void socket_transport::abort(std::error_code reason) noexcept {
     if (!is_open()) return;
+    if (demux && reactor_state::in_forked_child(home())) {
+        forget();
+        return;
+    }
     aborted_ = reason ? reason : make_error_code(errc::aborted);
     (void)set(socket_calls::option::abort_on_close, true);
+    if (demux && tcp_) calls().reset(fd);  // though others have a descriptor of it
     detach_now();
 }
 
 void socket_transport::detach_now() noexcept {
     retain();
-    set_closed();
+    set_closed(aborted_);
     if (demux) demux->detach(*this, true);
     if (end_in_doubt_) {
         end_in_doubt_ = false;

@@ -10,6 +10,7 @@
 #include <bight/net/address.hpp>
 
 #include <netinet/in.h>
+#include <sys/types.h>
 
 namespace bight::detail {
 
@@ -30,6 +31,8 @@ class socket_transport final : public transport, private descriptor, public pool
     bool delivered() const noexcept override;
     void let_go() noexcept override;
     void push() noexcept override;
+    bool attached() const noexcept override { return demux != nullptr; }
+    void forget() noexcept override;
     void abort(std::error_code reason) noexcept override;
     address peer() const override;
     address local() const override;
@@ -77,10 +80,14 @@ class socket_transport final : public transport, private descriptor, public pool
     void drop() noexcept override { release(); }
 
     bool read_nothing(read_request& request) noexcept;
+    [[gnu::noinline]] bool read_started(read_request& request) noexcept;
+    [[gnu::noinline]] bool write_rest(write_request& request, ssize_t sent) noexcept;
     void take_receive(read_request& request) noexcept;
     void take_failure(read_request& request) noexcept;
-    bool must_wait_for_send() const noexcept;
-    int why_no_more() const noexcept;
+    bool must_wait_for_send() noexcept;
+    int why_no_more() noexcept;
+    bool input_has_ended() noexcept;
+    void resolve_doubt() noexcept;
     void fail_write(write_request& request, int error) noexcept;
     void take_send(write_request& request) noexcept;
     void received() noexcept;
@@ -96,6 +103,7 @@ class socket_transport final : public transport, private descriptor, public pool
     int end_ = 1;              // 1: data may still come; 0: the stream ended; else the -errno it failed with
     int write_error_ = 0;      // the errno with which the connection failed, if a write was told first
     bool tcp_ = false;
+    bool input_ended_ = false;  // the peer's end is known to have come
     bool end_said_ = false;   // nothing is written any more, and the peer knows
     bool lingering_ = false;  // closed, but the descriptor is not
     bool end_in_doubt_ = false;  // a read waits for the send that is underway to say what the end means

@@ -160,7 +160,7 @@ bool never_ended(const std::exception_ptr& error) {
     }
 }
 
-struct result {
+struct outcome_of_run {
     bool failed = false;   ///< the run, the test, or its check
     bool checked = false;  ///< it is the check
     bool never_ended = false;
@@ -172,9 +172,9 @@ struct result {
     long blocks = 0;
 };
 
-result run_once(everywhere_test& test, const everywhere_options& options, injector& injects,
+outcome_of_run run_once(everywhere_test& test, const everywhere_options& options, injector& injects,
                 bool throws = false) {
-    result r;
+    outcome_of_run r;
     const long frames = bight::detail::live_frames();
     const long blocks_before = blocks_out();
     long blocks_of_check = 0;
@@ -225,7 +225,7 @@ std::string more(const char* of_what, std::uint64_t now, std::uint64_t allowed) 
 }
 
 // What is wrong; empty when nothing is.
-std::string leaks(const result& r, const result& usual) {
+std::string leaks(const outcome_of_run& r, const outcome_of_run& usual) {
     std::string text;
     text += more("sockets", r.left.sockets, usual.left.sockets);
     text += more("tasks", r.left.tasks, usual.left.tasks);
@@ -260,12 +260,12 @@ class last_words {
     std::terminate_handler before_;
 };
 
-result run_as_it_is(everywhere_test& test, const everywhere_options& options, injector& injects) {
+outcome_of_run run_as_it_is(everywhere_test& test, const everywhere_options& options, injector& injects) {
     {
         injector first(0, {-1, false, false});
         run_once(test, options, first, true);  // what is made once for the program
     }
-    result usual = run_once(test, options, injects, true);
+    outcome_of_run usual = run_once(test, options, injects, true);
     const std::string left = leaks(usual, usual);
     if (!left.empty()) throw broken_at(0, "a run with nothing injected: " + left);
     return usual;
@@ -289,7 +289,7 @@ std::optional<std::uint64_t> only_point() {
 std::uint64_t cancel_everywhere_in(everywhere_test& test, const everywhere_options& options) {
     const allocation_fault none{-1, false, false};
     injector counting(0, none);
-    const result usual = run_as_it_is(test, options, counting);
+    const outcome_of_run usual = run_as_it_is(test, options, counting);
     if (counting.points() > options.most_points) {
         throw std::length_error("a test for cancel_everywhere has " + std::to_string(counting.points()) +
                                 " points");
@@ -301,7 +301,7 @@ std::uint64_t cancel_everywhere_in(everywhere_test& test, const everywhere_optio
         const std::string where =
             "cancelled at point " + std::to_string(n) + " of " + std::to_string(counting.points());
         const last_words words(where);
-        const result r = run_once(test, options, injects);
+        const outcome_of_run r = run_once(test, options, injects);
         std::string wrong;
         if (r.failed && (r.checked || r.never_ended || !options.may_fail)) {
             wrong = std::string(r.checked ? "the check failed: " : "it did not end well: ") + r.error.get();
@@ -322,7 +322,7 @@ allocation_tally fail_allocations_everywhere_in(everywhere_test& test, const eve
     }
     constexpr long many = 1'000'000'000;
     injector counting(0, {many, false, false});
-    const result usual = run_as_it_is(test, options, counting);
+    const outcome_of_run usual = run_as_it_is(test, options, counting);
     allocation_tally tally;
     tally.allocations = static_cast<std::uint64_t>(many - counting.fault().after);
     if (tally.allocations > options.most_points) {
@@ -338,7 +338,7 @@ allocation_tally fail_allocations_everywhere_in(everywhere_test& test, const eve
                                       std::to_string(tally.allocations) +
                                       (all ? ", and for all after it" : "");
             const last_words words(where);
-            const result r = run_once(test, options, injects);
+            const outcome_of_run r = run_once(test, options, injects);
             std::string wrong;
             if (r.failed && (r.checked || !r.out_of_memory)) {
                 wrong =

@@ -106,6 +106,7 @@ void memory_transport::look_for_input() noexcept {
 // Writing
 
 bool memory_transport::write(write_request& request) noexcept {
+    request.begun = false;
     if (const std::error_code error = out().injected_write_error()) {
         if (memory_pipe::passes(error)) write_cut(request.begun);
         request.set_error(error);
@@ -211,7 +212,7 @@ void memory_transport::abort(std::error_code reason) noexcept {
 
 void memory_transport::end(std::error_code why) noexcept {
     retain();
-    set_closed();
+    set_closed(why);
     read_request* const read = std::exchange(reading_, nullptr);
     write_request* const write = std::exchange(writing_, nullptr);
     set_timer();

@@ -167,10 +167,10 @@ int simulated_sockets::shutdown_write(int fd) noexcept {
     return 0;
 }
 
-bool simulated_sockets::input_ended(int fd) noexcept {
+int simulated_sockets::input_ended(int fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
-    return s && s->end_came;
+    return s && s->end_came ? 1 : 0;
 }
 
 std::size_t simulated_sockets::unsent(int fd) noexcept {

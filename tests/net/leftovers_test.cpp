@@ -6,6 +6,10 @@
 #include <bight/bight.hpp>
 #include <bight/sim/memory_stream.hpp>
 
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <chrono>
 #include <optional>
@@ -13,6 +17,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 using bight::errc;
@@ -186,4 +191,232 @@ TEST_CASE("a write that is given up before its first byte, and is the last, make
         const auto read = co_await error_of(test::read_all(there));
         CHECK(read == std::errc::connection_reset);
     });
+}
+
+TEST_CASE("a stream that outlives its reactor can be dropped") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    stream late;
+    test::raw_socket peer;
+    {
+        bight::reactor_options options;
+        options.demultiplexer = kind;
+        bight::reactor r(options);
+        const auto make = [&]() -> task<> {
+            auto pair = co_await connected_to_raw(test::family::tcp);
+            late = std::move(pair.stream);
+            peer = std::move(pair.raw);
+        };
+        r.run(make());
+    }
+    late = stream();
+    CHECK(peer.receive_all().empty());
+}
+
+TEST_CASE("a stream that is dropped between two runs is closed at once") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    std::optional<test::half_pair> pair;
+    on.run([&]() -> task<> { pair.emplace(co_await connected_to_raw(test::family::tcp)); });
+    pair->raw.send("unread");
+    pair->stream = stream();
+    int error = 0;
+    CHECK(pair->raw.receive_all(&error).empty());
+    CHECK(error == 0);
+    pair.reset();
+}
+
+TEST_CASE("a forked child that drops a stream leaves the connection to its parent") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    const auto how = GENERATE(0, 1);
+    on.run([&]() -> task<> {
+        auto pair = co_await connected_to_raw(test::family::tcp);
+        const pid_t child = ::fork();
+        if (child == 0) {
+            if (how == 1) pair.stream.abort();
+            pair.stream = stream();
+            ::_exit(0);
+        }
+        ::waitpid(child, nullptr, 0);
+        co_await pair.stream.write("still here");
+        pair.raw.send("so am I");
+        const auto got = co_await pair.stream.read_some();
+        CHECK(got.view() == "so am I");
+        co_await pair.stream.close();
+        int error = 0;
+        CHECK(pair.raw.receive_all(&error) == "still here");
+        CHECK(error == 0);
+    });
+}
+
+TEST_CASE("an abort reaches the peer although another descriptor of the connection is open") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> {
+        auto pair = co_await connected_to_raw(test::family::tcp);
+        const test::raw_socket other(::dup(pair.stream.native_handle()));
+        pair.stream.abort();
+        int error = 0;
+        pair.raw.receive_all(&error);
+        CHECK(error == ECONNRESET);
+    });
+}
+
+TEST_CASE("nobody waits for a Unix peer that has yet to read") {
+    test::virtual_fixture on(GENERATE(from_range(test::demultiplexers())));
+    std::optional<test::half_pair> pair;
+    on.run([&]() -> task<> {
+        pair.emplace(co_await connected_to_raw(test::family::unix_path));
+        co_await pair->stream.write("log line");
+        const stream dropped = std::move(pair->stream);
+    });
+    CHECK(on.elapsed() < 1s);
+    int error = 0;
+    CHECK(pair->raw.receive_all(&error) == "log line");
+    CHECK(error == 0);
+    pair.reset();
+}
+
+TEST_CASE("the write that comes first after a reset is told of it, also where the kernel has told the reads") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> {
+        auto pair = co_await connected_to_raw(test::family::tcp);
+        pair.raw.send("hi");
+        const auto hi = co_await pair.stream.read_some();
+        pair.raw.reset();
+        co_await bight::sleep_for(5ms);
+        for (int i = 0; i < 2; ++i) {
+            const auto write = co_await error_of(pair.stream.write("x"));
+            CHECK(write == std::errc::connection_reset);
+            const auto read = co_await error_of(pair.stream.read_some());
+            CHECK(read == std::errc::connection_reset);
+        }
+    });
+}
+
+TEST_CASE("an end with a reset behind it is an end, also while a write is pending") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> {
+        auto pair = co_await connected_to_raw(test::family::tcp);
+        const std::string large = pattern(0, 16U << 20);
+        auto write = [&]() -> task<> { (void)co_await error_of(pair.stream.write(large)); };
+        auto read = [&]() -> task<> {
+            co_await bight::sleep_for(5ms);
+            pair.raw.send("answer");
+            ::shutdown(pair.raw.get(), SHUT_WR);
+            pair.raw.reset();
+            const std::string all = co_await test::read_all(pair.stream);
+            CHECK(all == "answer");
+        };
+        co_await bight::when_all(write(), read());
+    });
+}
+
+TEST_CASE("a read that waits for what a send says of the end is answered when that send is cancelled") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> {
+        auto pair = co_await connected_to_raw(test::family::unix_path);
+        const std::string large = pattern(0, 8U << 20);
+        bight::manual_reset_event over;
+        auto write = [&]() -> task<> { co_await bight::when_any(pair.stream.write(large), over.wait()); };
+        auto read = [&]() -> task<> { (void)co_await error_of(test::read_all(pair.stream)); };
+        auto control = [&]() -> task<> {
+            co_await bight::sleep_for(5ms);
+            std::string bytes(1U << 20, '\0');
+            while (::recv(pair.raw.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+            }
+            pair.raw.close();
+            auto cancel = [&]() -> task<> {
+                over.set();
+                co_return;
+            };
+            co_await bight::when_all(read(), cancel());
+        };
+        co_await bight::when_all(write(), control());
+    });
+}
+
+TEST_CASE("close says that what an outbox held is lost") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    on.run([&]() -> task<> {
+        auto pair = co_await test::connected_pair(test::family::tcp);
+        outbox out(pair.client, bight::outbox_options{32U << 20, bight::overflow_policy::disconnect});
+        CHECK(out.send(pattern(0, 32U << 20)));
+        pair.server.abort();
+        const auto read = co_await error_of(pair.client.read_some());
+        CHECK(read == std::errc::connection_reset);
+        (void)co_await bight::as_result(out.flush());
+        for (int i = 0; i < 2; ++i) {
+            const auto closed = co_await error_of(pair.client.close());
+            CHECK((closed == std::errc::connection_reset || closed == std::errc::broken_pipe));
+        }
+    });
+}
+
+TEST_CASE("an abort while close waits is what close says, and what comes after it") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    on.run([&]() -> task<> {
+        auto pair = co_await test::connected_pair(test::family::tcp);
+        const std::string large = pattern(0, 32U << 20);
+        auto write = [&]() -> task<> {
+            const auto error = co_await error_of(pair.client.write(large));
+            CHECK(error == std::errc::owner_dead);
+        };
+        auto close = [&]() -> task<> {
+            const auto error = co_await error_of(pair.client.close());
+            CHECK(error == std::errc::owner_dead);
+        };
+        auto abort = [&]() -> task<> {
+            co_await bight::yield();
+            pair.client.abort(std::make_error_code(std::errc::owner_dead));
+            co_return;
+        };
+        co_await bight::when_all(write(), close(), abort());
+        const auto read = co_await error_of(pair.client.read_some());
+        CHECK(read == std::errc::owner_dead);
+    });
+}
+
+TEST_CASE("what an outbox writes behind a write that was given up before its first byte is no part") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    bight::sim::memory_direction ten;
+    ten.capacity = 10;
+    on.run([&]() -> task<> {
+        auto [here, there] = bight::sim::memory_pair(bight::sim::memory_options(ten));
+        co_await here.write("0123456789");
+        const bool none = co_await bight::try_with_timeout(here.write("abc"), 1ms);
+        CHECK_FALSE(none);
+        std::string ten_bytes(10, '\0');
+        co_await there.read_exactly(ten_bytes);
+        outbox out(here);
+        CHECK(out.send("xyz"));
+        co_await out.flush();
+        co_await here.close();
+        const std::string all = co_await test::read_all(there);
+        CHECK(all == "xyz");
+    });
+}
+
+TEST_CASE("serve: clients that have their answer and stay keep no others out") {
+    test::virtual_fixture on(GENERATE(from_range(test::demultiplexers())));
+    std::vector<test::raw_socket> clients;
+    int answered = 0;
+    on.run([&]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        const bight::address where = l.local();
+        bight::serve_options options;
+        options.max_connections = 2;
+        auto answer = [&](stream peer) -> task<> {
+            co_await peer.write("ok");
+            ++answered;
+        };
+        auto server = bight::serve(std::move(l), options, answer);
+        auto ask = [&]() -> task<> {
+            for (int i = 0; i < 6; ++i) {
+                clients.push_back(test::raw_connect(where));
+                while (answered <= i) co_await bight::sleep_for(1ms);
+            }
+        };
+        co_await bight::when_any(std::move(server), ask());
+    });
+    CHECK(answered == 6);
+    CHECK(on.elapsed() < 3s);
+    clients.clear();
 }

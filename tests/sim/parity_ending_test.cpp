@@ -408,3 +408,76 @@ TEST_CASE("any number of outboxes on one stream are written, in the order in whi
         });
     CHECK((got == large + "twothreefour, end"));
 }
+
+TEST_CASE("a write that is cut short while close waits for it ends in a reset, and close says so") {
+    stage on(GENERATE(from_range(test::places())));
+    const bool only_writing = GENERATE(false, true);
+    const std::string text = pattern(0, on.more_than_buffers());
+    std::string got;
+    on.run_pair(
+        [&](stream& peer) -> task<> {
+            stream mine = std::move(peer);
+            auto write = [&]() -> task<> {
+                const bool whole = co_await bight::try_with_timeout(mine.write(text), 2 * on.moment());
+                CHECK_FALSE(whole);
+            };
+            auto end = [&]() -> task<> {
+                co_await on.settle();
+                std::error_code error;
+                if (only_writing) {
+                    error = co_await error_of(mine.shutdown_write(1h));
+                } else {
+                    error = co_await error_of(mine.close(1h));
+                }
+                CHECK(error == errc::aborted);
+            };
+            co_await bight::when_all(write(), end());
+        },
+        [&](stream& peer) -> task<> {
+            for (int i = 0; i < 4; ++i) co_await on.settle();
+            got = co_await rest(peer);
+        });
+    CHECK(got.ends_with(cut_off(on)));
+    CHECK(got.size() < text.size());
+}
+
+TEST_CASE("serve: a stream that was handed on and is being closed elsewhere is not the server's") {
+    stage on(GENERATE(from_range(test::places())));
+    const std::string text = pattern(0, on.more_than_buffers());
+    std::string where;
+    std::string got;
+    bool stopped = false;
+    bool over = false;
+    on.run(
+        [&]() -> task<> {
+            auto other = [&](stream mine) -> task<> {
+                auto write = [&]() -> task<> { co_await mine.write(text); };
+                auto close = [&]() -> task<> {
+                    co_await bight::yield();
+                    co_await mine.close(1h);
+                };
+                co_await bight::when_all(write(), close());
+                over = true;
+            };
+            auto protocol = [&](stream peer) -> task<> {
+                bight::reactor::current()->start(other, std::move(peer));
+                co_await on.settle();
+            };
+            bight::listener l = bight::listen(on.new_endpoint());
+            where = test::endpoint_to(l.local());
+            bight::serve_options options;
+            options.drain = 2 * on.moment();
+            auto server = bight::serve(std::move(l), options, protocol);
+            const bool ended = co_await bight::try_with_timeout(std::move(server), 3 * on.moment());
+            CHECK_FALSE(ended);
+            stopped = true;
+            co_await on.until([&] { return over; });
+        },
+        [&]() -> task<> {
+            co_await on.until([&] { return !where.empty(); });
+            stream peer = co_await bight::connect(where);
+            co_await on.until([&] { return stopped; });
+            got = co_await rest(peer);
+        });
+    CHECK((got == text + ", end"));
+}

@@ -119,6 +119,7 @@ class grace_timer : public timer {
     bool listed_ = false;
     bool outlives_ = false;  // it is a leftover
     bool awaited_ = false;   // by a run that has ended but for it
+    bool hurried_ = false;
 };
 
 /// What goes on after its owner has gone, by itself and for a while: a connection that is being closed. The
@@ -262,6 +263,8 @@ class reactor {
     void disarm_grace(detail::grace_timer& t) noexcept;
     /// Whether `run` waits for nothing but leftovers.
     bool winding_up() const noexcept;
+    /// Hurries those that were not hurried before; false when there are none.
+    bool hurry_leftovers() noexcept;
     detail::demultiplexer& demultiplexer() noexcept { return *demultiplexer_; }
     /// The job that runs now; null between tasks.
     detail::job* running_job() const noexcept { return running_job_; }

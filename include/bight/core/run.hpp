@@ -14,7 +14,7 @@ namespace BIGHT_EXPORT bight {
 
 /// Trivial members only (see reactor_options).
 struct run_options {
-    reactor_options reactor;
+    reactor_options reactor = {};
     /// Whether SIGINT and SIGTERM end the task (see run).
     bool handle_signals = true;
     /// Whether, with handle_signals, SIGUSR1 writes the tree of tasks to standard error, or to the log

@@ -51,7 +51,7 @@ class read_awaiter : public read_request {
     }
 };
 
-class read_chunk_awaiter final : public read_awaiter {
+class [[nodiscard("co_await it")]] read_chunk_awaiter final : public read_awaiter {
   public:
     explicit read_chunk_awaiter(transport& from) noexcept : read_awaiter(from, mutable_buffer{}) {}
     chunk await_resume() {
@@ -64,7 +64,7 @@ class read_chunk_awaiter final : public read_awaiter {
     }
 };
 
-class read_into_awaiter final : public read_awaiter {
+class [[nodiscard("co_await it")]] read_into_awaiter final : public read_awaiter {
   public:
     read_into_awaiter(transport& from, mutable_buffer memory) noexcept : read_awaiter(from, memory) {}
     std::size_t await_resume() {
@@ -94,7 +94,7 @@ class write_awaiter_base : public write_request {
 };
 
 template <std::size_t N>
-class write_awaiter final : public write_awaiter_base {
+class [[nodiscard("co_await it")]] write_awaiter final : public write_awaiter_base {
   public:
     template <class... Pieces>
     explicit write_awaiter(transport& to, const Pieces&... bytes) noexcept
@@ -108,7 +108,7 @@ class write_awaiter final : public write_awaiter_base {
     const_buffer pieces_[N];
 };
 
-class write_list_awaiter final : public write_awaiter_base {
+class [[nodiscard("co_await it")]] write_list_awaiter final : public write_awaiter_base {
   public:
     write_list_awaiter(transport& on, std::span<const_buffer> list) noexcept
         : write_awaiter_base(on), list_(list) {}
@@ -122,7 +122,7 @@ class write_list_awaiter final : public write_awaiter_base {
 };
 
 /// Awaits the end of a stream, or of its outgoing direction.
-class end_awaiter final : public waiter {
+class [[nodiscard("co_await it")]] end_awaiter final : public waiter {
   public:
     end_awaiter(transport& t, duration patience, bool only_writing) noexcept
         : transport_(&t), patience_(patience), only_writing_(only_writing) {}
@@ -166,12 +166,13 @@ class end_awaiter final : public waiter {
 ///
 /// One task may read while another writes. A second concurrent reader, or writer, gets errc::busy. Errors are
 /// std::system_error with the errno kept (ECONNRESET, EPIPE, …), or bight's own code: `closed` after close(),
-/// `aborted` for what abort() interrupted. The non-throwing form of each operation is `as_result(operation)`.
+/// and what abort() was told (`aborted`) for what it interrupted and for what comes after it. The non-throwing form of each operation is `as_result(operation)`.
 /// An error of the connection (a reset, a time-out) is told to whoever reads and to whoever writes, each time; the
 /// end of the stream is told only when the peer has ended it.
 /// Cancelling a read loses no bytes: what had arrived is there for the next read. A write that is cancelled
-/// may have sent a part; the connection then ends with a reset, however it is ended, unless nothing of that
-/// write was sent and another one follows.
+/// may have sent a part: later writes are then refused (errc::aborted), and the connection ends with a reset,
+/// however it is ended. If nothing of it was sent, another write may follow, and nothing was missing; else
+/// the end is a reset as well.
 ///
 /// Thread: its reactor's. An await elsewhere, in a task of another reactor, throws errc::wrong_thread with a
 /// message that names the ways across; so do the set_ functions. abort() and the destructor, which cannot
@@ -240,9 +241,10 @@ class stream {
     /// all that this side has to say is on its way, the end included. The reactor keeps the connection until
     /// the peer has ended it too, or until `deadline`, and throws away what still comes: input that nobody
     /// reads would make the kernel reset the connection and drop what is on its way to the peer (RFC 1122,
-    /// 4.2.2.13). After `deadline` without that, or when it is cancelled, the stream is aborted; only the
-    /// deadline throws (errc::timed_out). Throws errc::aborted, having reset the connection, when a write was
-    /// cut short. Writes that begin after close() fail with errc::closed, and so does a pending read.
+    /// 4.2.2.13). When not all is on its way by `deadline`, or the task is cancelled before, the stream is
+    /// aborted; only the deadline throws (errc::timed_out). Throws errc::aborted, having reset the connection,
+    /// when a write was cut short, and what an outbox failed with when that lost what it held. A peer that is
+    /// gone and has lost nothing is no error. Writes that begin after close() fail with errc::closed, and so does a pending read.
     detail::end_awaiter close(duration deadline = default_close_deadline) noexcept {
         return detail::end_awaiter{*transport_, deadline, false};
     }

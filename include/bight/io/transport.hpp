@@ -95,7 +95,7 @@ class write_request : public detail::transport_request {
   public:
     const_buffer* pieces = nullptr;
     std::size_t count = 0;
-    bool begun = false;  ///< the transport sets it, at the latest when it answers, if any byte was taken
+    bool begun;  ///< whether any byte was taken; the transport sets it before it answers, unless all was
 
     void cancel() noexcept override;
     void describe(std::string& out) const override;
@@ -106,13 +106,16 @@ class write_request : public detail::transport_request {
 
   protected:
     void settled() noexcept override;
-    explicit write_request(transport& to) noexcept : transport_request(to) {}
-    write_request(write_request&& other) noexcept = default;
+    // What is not set here is set before it is looked at: an echo goes through this.
+    explicit write_request(transport& to) noexcept  // NOLINT(*-member-init)
+        : transport_request(to) {}
+    write_request(write_request&& other) noexcept  // NOLINT(*-member-init)
+        : transport_request(std::move(other)), pieces(other.pieces), count(other.count) {}
     ~write_request() = default;
 
   private:
     friend class transport;
-    write_request* next_writer_ = nullptr;
+    write_request* next_writer_;  // while it waits for its turn
 };
 
 /// The end of a connection, or of its outgoing direction.
@@ -163,9 +166,17 @@ class transport {
 
     /// The task that wrote may hold up the reactor from now on: what was started goes on its way.
     virtual void push() noexcept {}
+    /// False when what carries it has gone with its reactor.
+    virtual bool attached() const noexcept { return true; }
+    /// In a forked child: the connection is the parent's, and the child lets go of what it has of it, without a
+    /// word to the peer.
+    virtual void forget() noexcept {}
 
     /// Until close or abort: the implementation says so with set_closed.
     bool is_open() const noexcept { return open_; }
+    /// What reads and writes get once it is not open: `closed`, or the reason of the abort.
+    std::error_code why_closed() const noexcept { return why_closed_; }
+    bool accepts_writes() const noexcept { return accepts_writes_; }
     virtual address peer() const;
     virtual address local() const;
     /// The descriptor beneath, or -1.
@@ -218,8 +229,12 @@ class transport {
     void end_read() noexcept { reader_ = nullptr; }
     /// A write was given up before all of it was sent. Unless nothing of it was (not `begun`) and another one
     /// follows, the peer could not tell what it got from a whole: the connection ends with a reset then,
-    /// however it is ended.
+    /// however it is ended, and nothing is written behind a part.
     void write_cut(bool begun) noexcept;
+    /// What was queued for writing is lost, for this reason: whoever closes learns of it.
+    void writes_lost(std::error_code why) noexcept {
+        if (!lost_) lost_ = why;
+    }
 
     /// Ends it, or its outgoing direction, in good order, after the pending writes and for at most
     /// `patience`. True when it is done, with `error`; else `waiting` hears of it (null: nobody does).
@@ -232,7 +247,11 @@ class transport {
 
   protected:
     explicit transport(reactor& home) noexcept : home_(&home) {}
-    void set_closed() noexcept { open_ = accepts_writes_ = plain_writes_ = false; }
+    /// The first time counts.
+    void set_closed(std::error_code why) noexcept {
+        if (open_) why_closed_ = why;
+        open_ = accepts_writes_ = plain_writes_ = false;
+    }
     virtual ~transport() = default;
     /// The last reference is gone.
     virtual void unused() noexcept = 0;
@@ -243,14 +262,19 @@ class transport {
 
     bool read_without_transport(read_request& request) noexcept;
     bool write_if_allowed(write_request& request) noexcept;
+    std::error_code refusal() const noexcept;
+    void forgive() noexcept;
 
     reactor* home_;
     read_request* reader_ = nullptr;
     write_request* writer_ = nullptr;
     write_request* next_writer_ = nullptr;  // a list, first come, first served
+    write_request* last_writer_ = nullptr;  // its end, when it is not empty
     detail::closer* closer_ = nullptr;
     chunk unread_;
     duration close_patience_ = default_close_patience;
+    std::error_code why_closed_;
+    std::error_code lost_;
     std::uint32_t references_ = 0;
     bool accepts_writes_ = true;
     bool plain_writes_ = true;  // that, and nothing was cut

@@ -113,7 +113,6 @@ void transport::forgive() noexcept {
 std::error_code transport::refusal() const noexcept {
     if (!open_) return why_closed_;
     if (!accepts_writes_) return errc::closed;
-    if (cut_ == cut::amid) return errc::aborted;  // it would be glued to a part
     if (writer_) return errc::busy;
     return {};
 }

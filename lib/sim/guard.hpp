@@ -1,6 +1,8 @@
 // Which simulated host has its turn on this thread.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 namespace bight::sim::detail {
 
 struct host_state;
@@ -14,7 +16,13 @@ class turn_of {
     ~turn_of();
 };
 
-/// A call from include/bight/sim/guard.hpp.
+}  // namespace bight::sim::detail
+
+namespace BIGHT_EXPORT bight {
+namespace sim::detail {
+
+/// A call from include/bight/sim/guard.hpp, which cannot be included where it is not to take effect.
 void used_the_machine(const char* function) noexcept;
 
-}  // namespace bight::sim::detail
+}  // namespace sim::detail
+}  // namespace bight

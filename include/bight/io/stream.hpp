@@ -170,9 +170,9 @@ class [[nodiscard("co_await it")]] end_awaiter final : public waiter {
 /// An error of the connection (a reset, a time-out) is told to whoever reads and to whoever writes, each time; the
 /// end of the stream is told only when the peer has ended it.
 /// Cancelling a read loses no bytes: what had arrived is there for the next read. A write that is cancelled
-/// may have sent a part: later writes are then refused (errc::aborted), and the connection ends with a reset,
-/// however it is ended. If nothing of it was sent, another write may follow, and nothing was missing; else
-/// the end is a reset as well.
+/// may have sent a part, and what is written next goes behind that; the connection then ends with a reset,
+/// however it is ended, because its peer could not tell. If nothing of it was sent, another write may follow,
+/// and nothing was missing; else the end is a reset as well.
 ///
 /// Thread: its reactor's. An await elsewhere, in a task of another reactor, throws errc::wrong_thread with a
 /// message that names the ways across; so do the set_ functions. abort() and the destructor, which cannot

@@ -229,7 +229,7 @@ class transport {
     void end_read() noexcept { reader_ = nullptr; }
     /// A write was given up before all of it was sent. Unless nothing of it was (not `begun`) and another one
     /// follows, the peer could not tell what it got from a whole: the connection ends with a reset then,
-    /// however it is ended, and nothing is written behind a part.
+    /// however it is ended.
     void write_cut(bool begun) noexcept;
     /// What was queued for writing is lost, for this reason: whoever closes learns of it.
     void writes_lost(std::error_code why) noexcept {

@@ -95,7 +95,7 @@ task<> serve(std::string_view where, const serve_options& options, F&& protocol,
         std::string(where), options,
         detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
 }
-/// The same on a listener that is there already.
+/// The same on a listener that is there already: `options.listen` is not looked at.
 template <class F, class... Bound>
     requires detail::serves<F, Bound...>
 task<> serve(listener on, const serve_options& options, F&& protocol, Bound&&... bound) {

@@ -24,21 +24,10 @@ using bight::task;
 using test::error_of;
 using test::from_errno;
 using test::pattern;
+using test::rest;
 using test::stage;
 
 namespace {
-
-// What is read until the end, or until an error: "text, end" or "text, error 104".
-task<std::string> rest(stream& from) {
-    std::string all;
-    std::string how = "end";
-    try {
-        while (auto chunk = co_await from.read_some()) all += chunk.view();
-    } catch (const std::system_error& e) {
-        how = "error " + std::to_string(e.code().value());
-    }
-    co_return all + ", " + how;
-}
 
 const std::string with_reset = ", error " + std::to_string(ECONNRESET);
 

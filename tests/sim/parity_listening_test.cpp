@@ -17,6 +17,7 @@ using bight::task;
 using test::error_of;
 using test::from_errno;
 using test::read_all;
+using test::rest;
 using test::stage;
 
 namespace {
@@ -28,18 +29,6 @@ std::error_code listen_error(const std::string& where) {
     } catch (const std::system_error& e) {
         return e.code();
     }
-}
-
-// What is read until the end, or until an error: "text, end" or "text, error 104".
-task<std::string> rest(stream& from) {
-    std::string all;
-    std::string how = "end";
-    try {
-        while (auto chunk = co_await from.read_some()) all += chunk.view();
-    } catch (const std::system_error& e) {
-        how = "error " + std::to_string(e.code().value());
-    }
-    co_return all + ", " + how;
 }
 
 const std::string reset_error = "error " + std::to_string(ECONNRESET);

@@ -19,6 +19,7 @@ using test::error_of;
 using test::from_errno;
 using test::pattern;
 using test::read_all;
+using test::rest;
 using test::stage;
 
 namespace {
@@ -37,18 +38,6 @@ task<std::string> next(stream& from) {
         got = "error " + std::to_string(e.code().value());
     }
     co_return got;
-}
-
-// Everything that can be read, and how it ended: "text, end" or "text, error 104".
-task<std::string> rest(stream& from) {
-    std::string all;
-    std::string how = "end";
-    try {
-        while (auto chunk = co_await from.read_some()) all += chunk.view();
-    } catch (const std::system_error& e) {
-        how = "error " + std::to_string(e.code().value());
-    }
-    co_return all + ", " + how;
 }
 
 const std::string reset_error = "error " + std::to_string(ECONNRESET);

@@ -219,6 +219,18 @@ inline bight::task<half_pair> connected_to_raw(family f) {
     co_return half_pair(std::move(s), std::move(raw));
 }
 
+/// Everything that can be read, and how it ended: "text, end" or "text, error 104".
+inline bight::task<std::string> rest(bight::stream& from) {
+    std::string all;
+    std::string how = "end";
+    try {
+        while (auto chunk = co_await from.read_some()) all += chunk.view();
+    } catch (const std::system_error& e) {
+        how = "error " + std::to_string(e.code().value());
+    }
+    co_return all + ", " + how;
+}
+
 /// The code of the std::system_error that an operation or a task throws; none when it succeeds.
 template <class A>
 bight::task<std::error_code> error_of(A operation) {

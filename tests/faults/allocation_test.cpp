@@ -35,8 +35,8 @@ const std::string long_text(100, 't');
 bight::demultiplexer_kind best() { return test::demultiplexers().front(); }
 
 void no_more_memory_on_this_thread() {
-    static thread_local allocation_fault fault{0, true, false};
-    static thread_local const failing until_it_ends(fault);
+    static thread_local allocation_fault of_this_thread{0, true, false};
+    static thread_local const failing until_it_ends(of_this_thread);
 }
 
 task<std::string> leaf(std::string text) {

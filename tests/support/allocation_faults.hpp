@@ -32,7 +32,15 @@ struct fault_tally {
 template <class F>
 fault_tally fail_each_allocation(F attempt) {
     allocation_fault none{-1, false, false};
-    attempt(none);  // what is made once for the program
+    attempt(none);  // what is made once for the program, when all is well and when it is not
+    for (const long n : {0L, 1L, 2L}) {
+        allocation_fault once{n, false, false};
+        try {
+            attempt(once);
+        } catch (const std::bad_alloc&) {
+        } catch (const std::system_error&) {
+        }
+    }
     fault_tally tally;
     for (const bool all : {false, true}) {
         for (long n = 0;; ++n) {

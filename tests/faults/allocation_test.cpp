@@ -404,8 +404,8 @@ TEST_CASE("an outbox that finds no memory queues a message as a whole or not at 
             if (failed) throw std::bad_alloc();
         });
     CHECK(tally.allocations >= 5);
-    // An io_uring does without the memory that sends several messages together.
-    CHECK(tally.endured <= 2);
+    // An io_uring does without the memory that sends several messages together, for each of three batches.
+    CHECK(tally.endured <= 6);
 }
 
 TEST_CASE("a line_reader that finds no memory loses no bytes: the next call gives the line") {

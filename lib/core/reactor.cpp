@@ -138,7 +138,8 @@ reactor::reactor(const reactor_options& options) {
 reactor::~reactor() {
     // In a forked child what the kernel holds for this is the parent's, and so are its connections.
     if (state_->ran_in != 0 && state_->ran_in != this_process()) return;
-    if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle() || state_->leftovers > 0) {
+    if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle() ||
+        demultiplexer_->has_pending() || state_->leftovers > 0) {
         try {
             const running here(*this, *state_);
             if (!state_->has_live_root()) await_leftovers();

@@ -105,6 +105,10 @@ void demultiplexer::unlist(descriptor& d) noexcept {
     --count_;
 }
 
+void demultiplexer::stop_all() noexcept {
+    while (first_) detach(*first_, true);
+}
+
 void demultiplexer::orphan_all() noexcept {
     while (descriptor* d = first_) {
         sockets().close(d->fd);

@@ -95,8 +95,9 @@ class demultiplexer {
     virtual void enter_thread() {}
     /// A descriptor that polls readable when wait(0) has something to do, or -1.
     virtual int pollable() const noexcept { return -1; }
-    /// The reactor is about to go: asks everything that is still attached to end.
-    virtual void stop_all() noexcept {}
+    /// The reactor is about to go: detaches and closes everything that is still attached. What is pending
+    /// completes with -ECANCELED, in the turns that follow.
+    virtual void stop_all() noexcept;
     /// False while the kernel still holds something of an operation or of a descriptor.
     virtual bool idle() const noexcept { return true; }
 

@@ -157,15 +157,6 @@ void uring::end_line(operation*& first) noexcept {
     while (op) settle_now(*std::exchange(op, std::exchange(op->behind, nullptr)), -ECANCELED);
 }
 
-void uring::stop_all() noexcept {
-    for (descriptor* d = first(); d; d = d->next) {
-        if (d->ring && d->ring->armed && !d->ring->stopping) stop_multishot(*d);
-        for (operation* op : {d->reading, d->writing}) {
-            if (op && op->underway && !op->cancel_asked) cancel(*op);
-        }
-    }
-}
-
 bool uring::start(operation& op) noexcept {
     op.settled = op.cancel_asked = op.underway = false;
     op.stage = stage_call;

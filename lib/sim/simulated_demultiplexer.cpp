@@ -186,7 +186,7 @@ void simulated_demultiplexer::wait(duration) {
 
 // Time stands still while a host's tasks end.
 void simulated_demultiplexer::end_what_takes_time() {
-    stop_all();
+    finish_late_ones();
     for (descriptor* d = first(); d; d = d->next) {
         for (operation** place : {&d->reading, &d->writing}) {
             if (!*place || !(*place)->cancel_asked || (*place)->stage != stage_waits) continue;
@@ -197,6 +197,11 @@ void simulated_demultiplexer::end_what_takes_time() {
 
 void simulated_demultiplexer::stop_all() noexcept {
     const not_failing machinery;
+    finish_late_ones();
+    demultiplexer::stop_all();
+}
+
+void simulated_demultiplexer::finish_late_ones() {
     for (operation* op : std::exchange(late_, {})) finish(*op);
 }
 

@@ -48,6 +48,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool try_connect(bight::detail::connect_operation& op, const std::shared_ptr<socket>& s);
     void finish(bight::detail::operation& op);
     void end_cancelled(bight::detail::operation& op);
+    void finish_late_ones();
     void end_what_takes_time();
     void finish_late(bight::detail::operation& op);
     /// It waits, in its place; now and then it is tried for nothing.

@@ -212,6 +212,33 @@ TEST_CASE("a stream that outlives its reactor can be dropped") {
     CHECK(peer.receive_all().empty());
 }
 
+TEST_CASE("an outbox that outlives its reactor with a batch pending loses it, and says so") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    stream late;
+    std::optional<outbox> out;
+    test::raw_socket peer;
+    {
+        bight::reactor_options options;
+        options.demultiplexer = kind;
+        bight::reactor r(options);
+        const auto make = [&]() -> task<> {
+            auto pair = co_await connected_to_raw(test::family::tcp);
+            late = std::move(pair.stream);
+            peer = std::move(pair.raw);
+            out.emplace(late, room_for_much());
+            CHECK(out->send(pattern(0, much)));
+        };
+        r.run(make());
+        CHECK(out->queued() == much);
+    }
+    CHECK(out->queued() == 0);
+    CHECK(out->dropped() == 1);
+    CHECK_FALSE(out->send("more"));
+    out.reset();
+    late = stream();
+    CHECK(peer.receive_all().size() < much);
+}
+
 TEST_CASE("a stream that is dropped between two runs is closed at once") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     std::optional<test::half_pair> pair;

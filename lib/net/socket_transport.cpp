@@ -247,14 +247,22 @@ bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept
     return true;
 }
 
+// What the kernel has told a read, and nobody has heard yet: 0 when nothing is known.
+int socket_transport::read_failure() const noexcept {
+    if (receive_.in_flight && receive_.settled && receive_.result < 0 && receive_.result != -ECANCELED) {
+        return static_cast<int>(receive_.result);
+    }
+    return demux ? static_cast<int>(demux->read_failure(*this)) : 0;
+}
+
 // An error of the connection is one, and stays: whoever reads, and whoever writes next, gets the same.
 void socket_transport::fail_write(write_request& request, int error) noexcept {
     if (passes(error)) {
         write_cut(request.begun);
     } else if (error == EPIPE && end_ < 0) {
         error = -end_;
-    } else if (error == EPIPE && demux && demux->read_failure(*this) < 0) {  // nobody has read since
-        error = write_error_ = static_cast<int>(-demux->read_failure(*this));
+    } else if (const int told = error == EPIPE ? read_failure() : 0; told < 0) {
+        error = write_error_ = -told;
     } else if (write_error_ == 0) {
         write_error_ = error;
     } else {

@@ -87,6 +87,7 @@ class socket_transport final : public transport, private descriptor, public pool
     bool must_wait_for_send() noexcept;
     int why_no_more() noexcept;
     bool input_has_ended() noexcept;
+    int read_failure() const noexcept;
     void resolve_doubt() noexcept;
     void fail_write(write_request& request, int error) noexcept;
     void take_send(write_request& request) noexcept;

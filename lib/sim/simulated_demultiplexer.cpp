@@ -201,6 +201,17 @@ void simulated_demultiplexer::stop_all() noexcept {
     demultiplexer::stop_all();
 }
 
+// What a read has been told already, and its task has yet to hear.
+std::int64_t simulated_demultiplexer::read_failure(const descriptor& d) const noexcept {
+    for (const auto* waiting : {&late_, &done_}) {
+        for (const operation* op : *waiting) {
+            if (op->on != &d || op->stage != stage_ended || !reads(op->kind)) continue;
+            if (op->result < 0 && op->result != -ECANCELED) return op->result;
+        }
+    }
+    return 0;
+}
+
 void simulated_demultiplexer::finish_late_ones() {
     for (operation* op : std::exchange(late_, {})) finish(*op);
 }

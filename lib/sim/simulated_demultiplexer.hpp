@@ -29,6 +29,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     void wake() noexcept override {}  // everything happens on one thread
     bool idle() const noexcept override { return late_.empty() && done_.empty(); }
     void stop_all() noexcept override;
+    std::int64_t read_failure(const bight::detail::descriptor& d) const noexcept override;
     time_point next_event() const noexcept override { return host_.world.next_event(); }
     bool simulated() const noexcept override { return true; }
     bight::detail::socket_calls& sockets() noexcept override { return sockets_; }

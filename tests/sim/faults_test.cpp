@@ -299,6 +299,42 @@ TEST_CASE("reset: a connection ends with ECONNRESET at both ends") {
     CHECK(client == std::errc::connection_reset);
 }
 
+TEST_CASE("slow_completion: who reads and who writes are told the same error, whoever learns of it first") {
+    int different = 0;
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        std::error_code reading;
+        std::error_code writing;
+        sim::world w(seed, with(sim::fault::slow_completion, 0.5));
+        w.add("server").on_boot([] {
+            return bight::serve("tcp:7000", [](bight::stream peer) -> task<> {
+                co_await bight::sleep_for(20ms);
+                peer.abort();
+            });
+        });
+        w.add("client").run([&]() -> task<> {
+            bight::stream peer = co_await bight::connect("tcp:server:7000");
+            const auto read = [&]() -> task<> {
+                for (;;) {
+                    auto data = co_await bight::as_result(peer.read_some());
+                    if (!data) reading = data.error();
+                    if (!data || data->empty()) co_return;
+                }
+            };
+            const auto write = [&]() -> task<> {
+                while (!writing) {
+                    const auto done = co_await bight::as_result(peer.write("x"));
+                    if (!done) writing = done.error();
+                    co_await bight::sleep_for(1ms);
+                }
+            };
+            co_await bight::when_all(read(), write());
+        });
+        w.run();
+        if (reading != std::errc::connection_reset || writing != std::errc::connection_reset) ++different;
+    }
+    CHECK(different == 0);
+}
+
 TEST_CASE("silence: nobody hears anything any more, and who sends learns it after a quarter of an hour") {
     std::error_code client;
     pair_of_hosts pair(

@@ -136,7 +136,7 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
     // Before the close: what was queued names the descriptor by its number, which is anybody's then. And what
     // the kernel has of this socket keeps it open until its cancel has been carried out: now, so that the
     // peer hears at once, and a listener's address is free.
-    if (with_kernel && enabled_) {
+    if (with_kernel && may_enter()) {
         submit_all_of(fd);
         io_uring_get_events(&ring_);
     }
@@ -241,13 +241,15 @@ void uring::submit_all_of(int fd) noexcept {
     }
 }
 
-// Never fails: a full queue is handed to the kernel, which empties it. A cancel always finds room. On another
-// thread than the ring's the kernel refuses, and will for ever.
+// Never fails: a full queue is handed to the kernel, which empties it. A cancel always finds room. The kernel
+// takes nothing from another thread than the ring's (the error depends on how liburing names the ring), and
+// nothing before the first run.
 io_uring_sqe& uring::entry() noexcept {
     for (;;) {
         if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) return *sqe;
-        const int error = submit();
-        if (error == -EEXIST || error == -EBADFD) {
+        if (may_enter()) {
+            submit();
+        } else {
             std::fputs("bight: more streams of an io_uring reactor are dropped on another thread than it can "
                        "note: drop them on its own thread, while it runs\n",
                        stderr);

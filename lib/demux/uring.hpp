@@ -80,6 +80,8 @@ class uring final : public demultiplexer {
     bool submit_receive_own(receive_operation& op) noexcept;
     void arm_wake() noexcept;
     void probe_receive_cap() noexcept;
+    /// Elsewhere the number by which liburing names the ring is another's, or nobody's.
+    bool may_enter() const noexcept { return enabled_ && thread_ == std::this_thread::get_id(); }
 
     // Completion (uring.cpp)
     void reap() noexcept;

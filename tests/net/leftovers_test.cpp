@@ -1,6 +1,7 @@
 // What a dropped stream leaves to the reactor, and what a run, a stop and the reactor's end do with it.
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/death.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <optional>
@@ -237,6 +239,32 @@ TEST_CASE("an outbox that outlives its reactor with a batch pending loses it, an
     out.reset();
     late = stream();
     CHECK(peer.receive_all().size() < much);
+}
+
+TEST_CASE("io_uring: more streams dropped on another thread than its queue can note end the program") {
+    const auto& all = test::demultiplexers();
+    const auto kind = bight::demultiplexer_kind::io_uring;
+    if (std::find(all.begin(), all.end(), kind) == all.end()) return;
+    const std::string said = test::dying_words([&] {
+        bight::reactor_options options;
+        options.demultiplexer = kind;
+        options.submission_entries = 4;
+        bight::reactor r(options);
+        std::vector<test::half_pair> pairs;
+        const auto make = [&]() -> task<> {
+            for (int i = 0; i < 8; ++i) {
+                auto& pair = pairs.emplace_back(co_await connected_to_raw(test::family::tcp));
+                pair.raw.send("x");
+                co_await pair.stream.read_some();  // the kernel goes on receiving for it
+            }
+        };
+        r.run(make());
+        std::thread([&] {
+            for (auto& pair : pairs) pair.stream = stream();
+        }).join();
+    });
+    CAPTURE(said);
+    CHECK(said.find("drop them on its own thread") != std::string::npos);
 }
 
 TEST_CASE("a stream that is dropped between two runs is closed at once") {

@@ -2,6 +2,7 @@
 
 #include "simulated_demultiplexer.hpp"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -88,6 +89,13 @@ void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
 address unnamed() noexcept {
     const sa_family_t family = AF_UNIX;
     return address::from_native(&family, sizeof family);
+}
+
+// A place of many hosts, or of all: no connection leads there.
+bool is_group(const address& to) noexcept {
+    if (to.family() != address::family_type::ipv4) return false;
+    const in_addr_t ip = ntohl(static_cast<const sockaddr_in*>(to.native())->sin_addr.s_addr);
+    return IN_MULTICAST(ip) || ip == INADDR_BROADCAST;
 }
 
 bool is_unix(const socket& s) noexcept { return s.family == AF_UNIX; }
@@ -262,6 +270,7 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
     }
     const bool here = there == &from;
     if (to.family() == address::family_type::ipv6 && !here) return -ENETUNREACH;
+    if (is_group(to)) return -ENETUNREACH;
     if (!s->local || s->local.port() == 0) {
         // The loopback network is reached from its first address, whichever of them is asked for.
         const std::string wanted = s->remote.host();

@@ -188,3 +188,26 @@ TEST_CASE("a cancellation from outside passes through a time-out, and is no time
         CHECK_FALSE(went_on);
     });
 }
+
+TEST_CASE("a cancellation in the turn in which a limited wait succeeds is not lost: the next wait ends with it") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool succeeded = false;
+        bool went_on = false;
+        bight::manual_reset_event ready;
+        auto limited = [&]() -> task<> {
+            succeeded = co_await bight::try_with_timeout(ready.wait(), 1h);
+            co_await bight::sleep_for(1ms);
+            went_on = true;
+        };
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(limited);
+            co_await bight::sleep_for(1ms);
+            ready.set();
+            g.cancel();
+        };
+        co_await bight::with_group(body);
+        CHECK(succeeded);
+        CHECK_FALSE(went_on);
+    });
+}

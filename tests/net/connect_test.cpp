@@ -141,6 +141,17 @@ TEST_CASE("localhost is tried over IPv4 and then IPv6, and the error names both"
     });
 }
 
+TEST_CASE("what connect(2) refuses at once is the same error everywhere") {
+    on_each_demultiplexer([]() -> task<> {
+        const auto no_port = co_await error_of(connect("tcp:127.0.0.1:0"));
+        CHECK(no_port == from_errno(ECONNREFUSED));
+        const auto multicast = co_await error_of(connect("tcp:224.0.0.1:80"));
+        CHECK(multicast == from_errno(ENETUNREACH));
+        const auto everybody = co_await error_of(connect("tcp:255.255.255.255:80"));
+        CHECK(everybody == from_errno(ENETUNREACH));
+    });
+}
+
 TEST_CASE("endpoints that cannot be connected to are refused") {
     on_each_demultiplexer_real([]() -> task<> {
         const auto bad = co_await error_of(connect("tcp:host:not-a-port"));

@@ -8,6 +8,7 @@
 #include <bight/core/condition.hpp>
 #include <bight/core/cross_channel.hpp>
 #include <bight/core/deferred.hpp>
+#include <bight/core/duration.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/event.hpp>
 #include <bight/core/finally.hpp>

@@ -298,8 +298,7 @@ class parser {
         if (!digits) fail_value(s, 0, expected);
         // Rounded up, so that no time-out becomes none at all.
         const std::uint64_t total = std::min(whole * second + fraction + (beyond ? 1 : 0), longest);
-        return std::chrono::duration_cast<duration>(
-            std::chrono::nanoseconds(static_cast<std::int64_t>(total)));
+        return std::chrono::nanoseconds(static_cast<std::int64_t>(total));
     }
 
     std::string read_path(const segment& s) const {

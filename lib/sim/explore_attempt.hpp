@@ -61,7 +61,7 @@ attempt run_here(world_test& test, std::uint64_t seed, const world_options& opti
 attempt run_twice_here(world_test& test, std::uint64_t seed, const world_options& options);
 
 struct child_options {
-    std::chrono::milliseconds limit{};
+    duration limit{};
     bool with_details = false;
     bool silent = true;
     std::string html;  ///< where to write a page of the trace; empty: nowhere

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #endif
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -46,6 +47,8 @@ struct {
 constexpr unsigned patience_of_handler = 3;
 // A process that hangs and is asked to tell where gets so long.
 constexpr auto patience_with_hanging = std::chrono::seconds(5);
+// For poll, which counts milliseconds in an int.
+constexpr std::chrono::hours longest_wait(1);
 
 void write_page() {
     if (here.html.empty() || !here.in) return;
@@ -240,14 +243,15 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
     }
     ends.close_writer();
     std::string bytes;
-    clock::time_point until = clock::now() + how.limit;
+    clock::time_point until = saturating_add(clock::now(), how.limit);
     bool asked = false;
     bool hangs = false;
     for (;;) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - clock::now()).count();
+        const duration left = std::clamp<duration>(until - clock::now(), duration::zero(), longest_wait);
         pollfd at{ends.reader(), POLLIN, 0};
-        const int n = ::poll(&at, 1, left > 0 ? static_cast<int>(left) : 0);
-        if (n < 0 && errno == EINTR) continue;
+        const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+        const int n = ::poll(&at, 1, static_cast<int>(milliseconds));
+        if (n < 0 ? errno == EINTR : n == 0 && clock::now() < until) continue;
         if (n == 0) {
             hangs = true;
             if (how.with_details && !std::exchange(asked, true)) {

@@ -100,7 +100,7 @@ class crew {
             options_.jobs > 0 ? options_.jobs : std::max(1U, std::thread::hardware_concurrency());
         count = static_cast<unsigned>(std::min<std::uint64_t>(count, options_.seeds));
         for (unsigned i = 0; i < count; ++i) hire();
-        const auto end = clock::now() + options_.limit_for_all;
+        const auto end = saturating_add(clock::now(), options_.limit_for_all);
         while (!workers_.empty()) {
             if (options_.limit_for_all.count() > 0 && clock::now() >= end) counter_->stop = true;
             listen();
@@ -210,7 +210,7 @@ class crew {
     void take(worker& w, std::uint64_t index, std::string_view rest) {
         if (rest.empty()) {
             w.running = index;
-            w.until = clock::now() + options_.limit_for_each;
+            w.until = saturating_add(clock::now(), options_.limit_for_each);
             return;
         }
         w.running.reset();

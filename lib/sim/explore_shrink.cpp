@@ -111,7 +111,7 @@ class shrinker {
           signature_(failure.signature()),
           kind_(failure.kind),
           faults_(failure.faults),
-          end_(clock::now() + options.limit_for_shrinking) {}
+          end_(saturating_add(clock::now(), options.limit_for_shrinking)) {}
 
     shrink_result run() {
         if (faults_ == 0 || try_numbers({})) return std::move(result_);
@@ -137,8 +137,7 @@ class shrinker {
         child_options how;
         how.limit = options_.limit_for_each;
         // To see that it hangs takes as long as it may take.
-        if (kind_ == failure_kind::hang)
-            how.limit = std::min<std::chrono::milliseconds>(how.limit, std::chrono::seconds(5));
+        if (kind_ == failure_kind::hang) how.limit = std::min<duration>(how.limit, std::chrono::seconds(5));
         // Only so does one that does not come to its end tell how many faults there were.
         how.with_details = kind_ == failure_kind::hang || kind_ == failure_kind::crash;
         const attempt a = run_in_child(test_, seed_, world, how);

@@ -98,7 +98,7 @@ class script_player {
     // Waits for more, as long as the step may take.
     task<news> more() {
         const duration left = now().time - (on_.lower().home().now() - begun_);
-        auto got = co_await try_with_timeout(receive(), left > duration::zero() ? left : duration::zero());
+        auto got = co_await try_with_timeout(receive(), std::max<duration>(left, duration::zero()));
         if (!got) co_return news::nothing;
         error_ = got->error();
         if (error_) co_return news::error;

@@ -1,22 +1,12 @@
 // A deadline that something waits for: an intrusive node, so that arming one allocates nothing.
 #pragma once
 
+#include <bight/core/duration.hpp>
 #include <bight/core/export.hpp>
 
-#include <chrono>
 #include <cstdint>
 
 namespace BIGHT_EXPORT bight {
-
-/// The clock of every deadline in bight: monotonic, unaffected by changes of the date.
-using clock = std::chrono::steady_clock;
-using time_point = clock::time_point;
-using duration = clock::duration;
-
-/// `from` + `by`, at most the last moment the clock can name: a "forever" of any size stays in the future.
-constexpr time_point saturating_add(time_point from, duration by) noexcept {
-    return by > time_point::max() - from ? time_point::max() : from + by;
-}
 
 namespace detail {
 

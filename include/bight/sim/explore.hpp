@@ -1,6 +1,7 @@
 // explore: runs a test in simulated worlds of many seeds, and makes the failure that it finds small.
 #pragma once
 
+#include <bight/core/duration.hpp>
 #include <bight/core/export.hpp>
 #include <bight/sim/faults.hpp>
 #include <bight/sim/world.hpp>
@@ -24,14 +25,14 @@ struct explore_options {
     /// So many processes run seeds at once; 0: one for each core.
     unsigned jobs = 0;
     /// Real time. A seed that takes longer hangs.
-    std::chrono::milliseconds limit_for_each = std::chrono::seconds(30);
+    duration limit_for_each = std::chrono::seconds(30);
     /// Real time. No more seeds are begun after it, and what ran until then is the result; zero: no limit.
-    std::chrono::milliseconds limit_for_all{0};
+    duration limit_for_all = duration::zero();
     /// One seed in so many runs twice, and must do the same both times; 0: none does.
     std::uint64_t run_twice_each = 16;
     /// How much is spent on making a failure smaller.
     unsigned most_shrinking_runs = 500;
-    std::chrono::milliseconds limit_for_shrinking = std::chrono::seconds(60);
+    duration limit_for_shrinking = std::chrono::seconds(60);
     /// In messages and names of files.
     std::string name = "test";
     /// Where the trace of a failure is written to: NAME-seed-SEED.jsonl and .html. Empty: nowhere.

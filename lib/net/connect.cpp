@@ -1,5 +1,6 @@
 #include <bight/net/connect.hpp>
 
+#include "connect_race.hpp"
 #include "resolve.hpp"
 #include "socket_calls.hpp"
 #include "socket_transport.hpp"
@@ -8,102 +9,54 @@
 #include <bight/core/timeout.hpp>
 
 #include <cerrno>
+#include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace bight {
 
 namespace {
 
-using detail::operation_kind;
+using detail::connect_attempt;
 using detail::socket_transport;
-using detail::waiter;
 
-// Awaits the connection of a socket that is on its reactor already; gives 0 or -errno.
-class connect_awaiter final : public waiter {
-  public:
-    connect_awaiter(socket_transport& t, const address& to) noexcept
-        : operation_(*this), transport_(t), to_(to) {}
+// What a connect has done so far: for the message of its error.
+struct progress {
+    bool found = false;  // the addresses
+    std::vector<connect_attempt> attempts;
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return true;
-        return transport_.start_connect(operation_, to_) ? finish_now() : true;
+    std::string in_words() const {
+        if (!found) return " (the look-up of its name has not ended)";
+        return attempts.empty() ? "" : " (" + detail::in_words(attempts) + ")";
     }
-    int await_resume() const noexcept { return static_cast<int>(operation_.result); }
-
-    void cancel() noexcept override {
-        if (transport_.cancel_connect(operation_)) confirm_cancel();
-    }
-    void describe(std::string& out) const override { out += "a connection to " + to_.to_string(); }
-
-  private:
-    class connecting final : public detail::connect_operation {
-      public:
-        explicit connecting(connect_awaiter& w) noexcept : waiter_(w) { kind = operation_kind::connect; }
-
-      private:
-        void completed() noexcept override { waiter_.connected(); }
-        connect_awaiter& waiter_;
-    };
-
-    void connected() noexcept {
-        if (operation_.result == -ECANCELED) {
-            confirm_cancel();
-        } else {
-            ready_now().resume();
-        }
-    }
-
-    connecting operation_;
-    socket_transport& transport_;
-    const address to_;
 };
 
-// The sockets of one attempt are closed with the stream.
-task<int> try_address(const address to, const endpoint& where, stream& out) {
-    detail::socket_calls& calls = detail::sockets_here();
-    const int fd = calls.open(to.native_family());
-    if (fd < 0) co_return fd;
-    stream s(socket_transport::make(*reactor::current(), fd));
-    if (!where.interface.empty()) {
-        const address from = address::from_ip(where.interface, 0);
-        const int bound = calls.bind(fd, from);
-        if (bound < 0) co_return bound;
+task<std::vector<address>> addresses_of(const endpoint& where) {
+    if (where.kind == endpoint::kind_type::unix_domain) {
+        std::vector<address> one{address::from_path(where.path)};
+        co_return one;
     }
-    auto& t = static_cast<socket_transport&>(s.lower());
-    const int result = co_await connect_awaiter(t, to);
-    if (result == 0) {
-        t.connected();
-        out = std::move(s);
-    }
-    co_return result;
+    // Named first: g++ 12 frees the temporary of a ?: in an awaiting expression from the wrong place (GCC
+    // PR 99576).
+    std::string host = where.host;
+    if (host.empty()) host = "localhost";
+    const bool only_ipv6 = where.kind == endpoint::kind_type::tcp6;
+    co_return co_await detail::resolve(std::move(host), where.port, only_ipv6);
 }
 
-task<stream> connect_any(const endpoint& where) {
-    std::vector<address> addresses;
-    if (where.kind == endpoint::kind_type::unix_domain) {
-        addresses.push_back(address::from_path(where.path));
-    } else {
-        // Named first: g++ 12 frees the temporary of a ?: in an awaiting expression from the wrong place (GCC
-        // PR 99576).
-        std::string host = where.host;
-        if (host.empty()) host = "localhost";
-        addresses =
-            co_await detail::resolve(std::move(host), where.port, where.kind == endpoint::kind_type::tcp6);
+// An empty stream when no address has answered.
+task<stream> connect_any(const endpoint& where, progress& so_far) {
+    const std::vector<address> found = co_await addresses_of(where);
+    const address from = where.interface.empty() ? address() : address::from_ip(where.interface, 0);
+    so_far.attempts = detail::in_order(found, from);
+    so_far.found = true;
+    if (so_far.attempts.empty()) {
+        throw std::system_error(EAFNOSUPPORT, std::system_category(),
+                                "cannot connect to " + where.to_string() +
+                                    ": no address that it has is of the family of its interface");
     }
-    int error = EHOSTUNREACH;
-    std::string tried;
-    for (const address& to : addresses) {
-        stream s;
-        const int result = co_await try_address(to, where, s);
-        if (result == 0) co_return s;
-        error = -result;
-        tried += (tried.empty() ? "" : ", ") + to.to_string();
-    }
-    throw std::system_error(
-        error, std::system_category(),
-        "cannot connect to " + where.to_string() + (addresses.size() > 1 ? " (tried " + tried + ")" : ""));
+    co_return co_await detail::connect_first(so_far.attempts, from);
 }
 
 // What is refused is left as it was.
@@ -129,11 +82,13 @@ stream adopt(const endpoint& where) {
 task<stream> connect(endpoint where, connect_options options) {
     if (where.kind == endpoint::kind_type::descriptor) co_return adopt(where);
     const duration limit = where.timeout >= duration::zero() ? where.timeout : options.timeout;
-    auto connected = co_await try_with_timeout(connect_any(where), limit);
-    if (!connected) {
-        throw std::system_error(errc::timed_out, "cannot connect to " + where.to_string());
-    }
-    co_return std::move(*connected);
+    progress so_far;
+    auto connected = co_await try_with_timeout(connect_any(where, so_far), limit);
+    if (connected && *connected) co_return std::move(*connected);
+    const std::error_code why =
+        connected ? std::error_code(detail::best_error(so_far.attempts), std::system_category())
+                  : make_error_code(errc::timed_out);
+    throw std::system_error(why, "cannot connect to " + where.to_string() + so_far.in_words());
 }
 
 task<stream> connect(std::string where, connect_options options) {

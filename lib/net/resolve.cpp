@@ -26,7 +26,10 @@ std::vector<address> ask(const std::string& host, std::uint16_t port, bool only_
     addrinfo hints{};
     hints.ai_family = only_ipv6 ? AF_INET6 : AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
+    hints.ai_flags = AI_NUMERICSERV;
+    // Spares a query for addresses of a family that this machine has none of. The loopback's own do not count
+    // there, so who asks for IPv6 alone could not find a name for ::1.
+    if (!only_ipv6) hints.ai_flags |= AI_ADDRCONFIG;
     addrinfo* list = nullptr;
     const int status = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
     if (status == EAI_SYSTEM) throw std::system_error(errno, std::system_category(), "look-up of " + host);
@@ -37,6 +40,18 @@ std::vector<address> ask(const std::string& host, std::uint16_t port, bool only_
         found.push_back(address::from_native(at->ai_addr, at->ai_addrlen));
     }
     return found;
+}
+
+// A look-up takes as long as its servers are silent. With threads of their own, look-ups and the program's
+// jobs do not wait for each other; and there are many, so that names that are found do not wait for those
+// that hang.
+thread_pool& look_up_threads() {
+    static auto* const the_pool = [] {
+        thread_pool_options options;
+        options.max_threads = most_look_ups;
+        return new thread_pool(options);
+    }();
+    return *the_pool;
 }
 
 }  // namespace
@@ -64,7 +79,9 @@ task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool on
         co_return addresses;
     }
     auto look_up = [host, port, only_ipv6] { return ask(host, port, only_ipv6); };
-    addresses = co_await offload_abandonable(std::move(look_up));
+    offload_options on;
+    on.pool = &look_up_threads();
+    addresses = co_await offload_abandonable(std::move(look_up), on);
     co_return addresses;
 }
 

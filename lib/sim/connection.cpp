@@ -134,6 +134,13 @@ void answered(world_state& w, const socket_ptr& s, host_state& by, int error) {
 void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
     if (s->is != socket::stage::connecting || s->peer) return;
     const socket_ptr listener = find_listener(w, at, s->remote);
+    if (!listener && s->home == &at && s->local == s->remote) {
+        // It meets itself, as TCP has it (RFC 9293, 3.5: simultaneous opens).
+        join(w, s, s);
+        w.record_arrival("connect", &at, &at, s->link, 0, s->remote.to_string());
+        s->last_arrival = w.send(at, at, s->link, 0, {}, [&w, s, &at] { answered(w, s, at, 0); });
+        return;
+    }
     if (!listener || w.happens(fault::refused_connect, at)) {
         w.record_arrival("refuse", s->home, &at, 0, 0, s->remote.to_string());
         w.send(at, *s->home, 0, 0, {}, [&w, s, &at] { answered(w, s, at, ECONNREFUSED); });

@@ -1,6 +1,8 @@
 // Connecting: what it reaches, what it throws, and what it leaves when it is cancelled.
 #include <bight/net/connect.hpp>
 
+#include "black_hole.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
@@ -42,34 +44,6 @@ template <class F>
 void on_each_demultiplexer_real(F body) {
     on_each_demultiplexer_of(test::real_reactors(), std::move(body));
 }
-
-// A listener that accepts nothing and whose backlog is full: further connections get no answer.
-class black_hole {
-  public:
-    black_hole() : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        const auto any = bight::address::from_ip("127.0.0.1", 0);
-        sockaddr_storage bound{};
-        socklen_t size = sizeof bound;
-        if (::bind(listening_.get(), static_cast<const sockaddr*>(any.native()),
-                   static_cast<socklen_t>(any.native_size())) < 0 ||
-            ::listen(listening_.get(), 0) < 0 ||
-            ::getsockname(listening_.get(), reinterpret_cast<sockaddr*>(&bound), &size) < 0) {
-            throw std::system_error(errno, std::system_category(), "black hole");
-        }
-        where_ = bight::address::from_native(&bound, size);
-        for (int i = 0; i < 4; ++i) {
-            fill_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-            (void)::connect(fill_.back().get(), static_cast<const sockaddr*>(where_.native()),
-                            static_cast<socklen_t>(where_.native_size()));
-        }
-    }
-    std::string endpoint() const { return test::endpoint_to(where_); }
-
-  private:
-    test::raw_socket listening_;
-    bight::address where_;
-    std::vector<test::raw_socket> fill_;
-};
 
 // A port of 127.0.0.1 at which nobody listens.
 std::uint16_t free_port() {
@@ -200,9 +174,61 @@ TEST_CASE("a connection from a chosen address") {
     });
 }
 
+TEST_CASE("a Unix socket whose backlog is full is waited for, until the time-out") {
+    on_each_demultiplexer([]() -> task<> {
+        const test::temporary_directory directory;
+        bight::listener l = bight::listen("unix:" + directory.file("busy") + ":backlog=1");
+        const std::string where = test::endpoint_to(l.local());
+        std::vector<bight::stream> queued;
+        for (int i = 0; i < 2; ++i) {  // as many as fit, and a backlog is one more than was asked for
+            bight::stream s = co_await connect(where);
+            queued.push_back(std::move(s));
+        }
+        std::string what;
+        try {
+            co_await connect(where + ":timeout=0.02");
+        } catch (const std::system_error& e) {
+            CHECK(e.code() == errc::timed_out);
+            what = e.what();
+        }
+        CHECK_THAT(what, Catch::Contains("its backlog is full"));
+        bool connected = false;
+        auto client = [&]() -> task<> {
+            const bight::stream s = co_await connect(where);
+            connected = true;
+        };
+        auto server = [&]() -> task<> {
+            co_await bight::sleep_for(std::chrono::milliseconds(20));
+            CHECK(!connected);
+            const bight::stream first = co_await l.accept();
+            while (!connected) co_await bight::sleep_for(std::chrono::milliseconds(1));
+        };
+        co_await bight::when_all(client(), server());
+    });
+}
+
+TEST_CASE("who waits for a place in the backlog of a Unix socket can be cancelled, and leaves nothing") {
+    on_each_demultiplexer([]() -> task<> {
+        const test::temporary_directory directory;
+        bight::listener l = bight::listen("unix:" + directory.file("busy") + ":backlog=1");
+        const std::string where = test::endpoint_to(l.local());
+        const bight::stream first = co_await connect(where);
+        const bight::stream second = co_await connect(where);
+        const auto before = bight::reactor::current()->statistics().live_descriptors;
+        auto wait = [&]() -> task<> {
+            const bight::stream s = co_await connect(where);
+            FAIL_CHECK("connected");
+        };
+        for (const int milliseconds : {0, 1, 5}) {
+            co_await bight::when_any(wait(), bight::sleep_for(std::chrono::milliseconds(milliseconds)));
+        }
+        CHECK(bight::reactor::current()->statistics().live_descriptors == before);
+    });
+}
+
 TEST_CASE("a connection that gets no answer times out, by the options or the endpoint") {
     on_each_demultiplexer_real([]() -> task<> {
-        const black_hole hole;
+        const test::black_hole hole;
         bight::connect_options options;
         options.timeout = std::chrono::milliseconds(20);
         std::string what;
@@ -222,7 +248,7 @@ TEST_CASE("a connection that gets no answer times out, by the options or the end
 
 TEST_CASE("cancelling a connection that is under way leaves nothing") {
     on_each_demultiplexer_real([]() -> task<> {
-        const black_hole hole;
+        const test::black_hole hole;
         const int before = test::open_descriptors();
         for (int i = 0; i < 5; ++i) {
             auto wait = [&]() -> task<> {
@@ -284,7 +310,7 @@ TEST_CASE("a blocking socket that is adopted stays so for its other owners, and 
 
 TEST_CASE("connecting within when_any keeps the winner and drops the rest") {
     on_each_demultiplexer_real([]() -> task<> {
-        const black_hole hole;
+        const test::black_hole hole;
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         auto won = co_await bight::race(connect(hole.endpoint()), connect(test::endpoint_to(l.local())));
         CHECK(won.index() == 1);

@@ -1,0 +1,107 @@
+#include "connect_attempt.hpp"
+
+#include "socket_calls.hpp"
+#include "socket_transport.hpp"
+
+#include <bight/core/reactor.hpp>
+#include <bight/core/sleep.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace bight::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Awaits the connection of a socket that is on its reactor already; gives 0 or -errno.
+class connect_awaiter final : public waiter {
+  public:
+    connect_awaiter(socket_transport& t, const address& to) noexcept
+        : operation_(*this), transport_(t), to_(to) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        if (!begin(h.promise())) return true;
+        return transport_.start_connect(operation_, to_) ? finish_now() : true;
+    }
+    int await_resume() const noexcept { return static_cast<int>(operation_.result); }
+
+    void cancel() noexcept override {
+        if (transport_.cancel_connect(operation_)) confirm_cancel();
+    }
+    void describe(std::string& out) const override { out += "a connection to " + to_.to_string(); }
+
+  private:
+    class connecting final : public connect_operation {
+      public:
+        explicit connecting(connect_awaiter& w) noexcept : waiter_(w) { kind = operation_kind::connect; }
+
+      private:
+        void completed() noexcept override { waiter_.connected(); }
+        connect_awaiter& waiter_;
+    };
+
+    void connected() noexcept {
+        if (operation_.result == -ECANCELED) {
+            confirm_cancel();
+        } else {
+            ready_now().resume();
+        }
+    }
+
+    connecting operation_;
+    socket_transport& transport_;
+    const address to_;
+};
+
+bool meets_itself(socket_calls& calls, int fd, const address& to) noexcept {
+    if (to.family() == address::family_type::unix_domain) return false;
+    const address own = calls.local(fd);
+    return own.port() == to.port() && own == calls.peer(fd);
+}
+
+}  // namespace
+
+task<stream> connect_to(connect_attempt& a, const address& from) {
+    a.begun = true;
+    socket_calls& calls = sockets_here();
+    const int fd = calls.open(a.to.native_family());
+    if (fd < 0) {
+        a.error = -fd;
+        co_return stream();
+    }
+    stream s(socket_transport::make(*reactor::current(), fd));
+    if (from) {
+        const int bound = calls.bind(fd, from);
+        if (bound < 0) {
+            a.error = -bound;
+            co_return stream();
+        }
+    }
+    auto& t = static_cast<socket_transport&>(s.lower());
+    // The kernel tells nobody when the backlog of a Unix socket has room again (connect(2), EAGAIN): one has
+    // to ask. Soon at first, for a server that is merely busy; then seldom, for one that stands still.
+    const bool may_wait = a.to.family() == address::family_type::unix_domain;
+    for (auto pause = 1ms;; pause = std::min(2 * pause, 64ms)) {
+        const int result = co_await connect_awaiter(t, a.to);
+        a.error = -result;
+        if (a.error != EAGAIN || !may_wait) break;
+        co_await sleep_for(pause);
+    }
+    if (a.error != 0) co_return stream();
+    if (meets_itself(calls, fd, a.to)) {
+        s.abort();  // an end in good order would keep the port from its server for a minute (TIME-WAIT)
+        a.error = ECONNREFUSED;
+        co_return stream();
+    }
+    t.connected();
+    co_return s;
+}
+
+}  // namespace bight::detail

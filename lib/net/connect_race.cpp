@@ -1,0 +1,109 @@
+#include "connect_race.hpp"
+
+#include <bight/core/event.hpp>
+#include <bight/core/group.hpp>
+#include <bight/core/timeout.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <functional>
+#include <system_error>
+#include <utility>
+
+namespace bight::detail {
+
+namespace {
+
+// How much an error says of the other side.
+int weight_of(int error) noexcept {
+    switch (error) {
+        case 0: return -1;
+        // Of this machine, which may have no IPv6, say.
+        case EAFNOSUPPORT:
+        case EPROTONOSUPPORT:
+        case EADDRNOTAVAIL:
+        case EINVAL: return 0;
+        case ENETUNREACH:
+        case ENETDOWN: return 1;
+        case EHOSTUNREACH:
+        case EHOSTDOWN: return 2;
+        case ETIMEDOUT: return 3;
+        default: return 4;  // an answer, or a want of this process, which every address would meet
+    }
+}
+
+std::string outcome_of(const connect_attempt& a) {
+    if (!a.begun) return "not tried";
+    if (a.error == 0) return "no answer";
+    if (a.error == EAGAIN) return "its backlog is full";
+    return std::system_category().message(a.error);
+}
+
+}  // namespace
+
+std::vector<connect_attempt> in_order(const std::vector<address>& found, const address& from) {
+    std::vector<address> first;
+    std::vector<address> others;
+    for (const address& a : found) {
+        if (from && a.family() != from.family()) continue;
+        auto& of_its_family = first.empty() || first[0].family() == a.family() ? first : others;
+        if (std::find(of_its_family.begin(), of_its_family.end(), a) == of_its_family.end()) {
+            of_its_family.push_back(a);
+        }
+    }
+    std::vector<connect_attempt> attempts;
+    for (std::size_t i = 0; i < std::max(first.size(), others.size()); ++i) {
+        if (i < first.size()) attempts.push_back({first[i]});
+        if (i < others.size()) attempts.push_back({others[i]});
+    }
+    return attempts;
+}
+
+task<stream> connect_first(std::vector<connect_attempt>& attempts, const address& from) {
+    stream winner;
+    if (attempts.size() == 1) {
+        winner = co_await connect_to(attempts[0], from);
+        co_return winner;
+    }
+    auto_reset_event one_failed;
+    auto attempt = [&](group& others, connect_attempt& a) -> task<> {
+        stream s = co_await connect_to(a, from);
+        if (!s) {
+            one_failed.set();
+        } else if (winner) {
+            s.abort();  // in the same turn as another
+        } else {
+            winner = std::move(s);
+            others.cancel();
+        }
+    };
+    auto race = [&](group& runners) -> task<> {
+        for (connect_attempt& a : attempts) {
+            runners.spawn(attempt, std::ref(runners), std::ref(a));
+            if (&a != &attempts.back()) {
+                co_await try_with_timeout(one_failed.wait(), connection_attempt_delay);
+            }
+        }
+    };
+    co_await with_group(race);
+    co_return winner;
+}
+
+int best_error(const std::vector<connect_attempt>& attempts) noexcept {
+    int best = 0;
+    for (const connect_attempt& a : attempts) {
+        if (weight_of(a.error) > weight_of(best)) best = a.error;
+    }
+    return best != 0 ? best : EHOSTUNREACH;
+}
+
+std::string in_words(const std::vector<connect_attempt>& attempts) {
+    std::string text;
+    for (const connect_attempt& a : attempts) {
+        text += (text.empty() ? "" : ", ") + a.to.to_string() + ": " + outcome_of(a);
+    }
+    return text;
+}
+
+}  // namespace bight::detail

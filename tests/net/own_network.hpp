@@ -1,0 +1,59 @@
+// A network of a test's own: a child process in namespaces, with nothing but a loopback.
+#pragma once
+
+#include "support/child.hpp"
+
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace test {
+
+/// Sets a value of the network (below /proc/sys/net). False where that is not allowed.
+inline bool set_network(const std::string& name, const std::string& value) {
+    std::ofstream file("/proc/sys/net/" + name);
+    file << value << std::flush;
+    return file.good();
+}
+
+inline bool enter_own_network() {
+    if (::unshare(::geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWNET | CLONE_NEWUSER) != 0) return false;
+    const int s = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ifreq loopback{};
+    std::strcpy(loopback.ifr_name, "lo");
+    loopback.ifr_flags = IFF_UP;
+    const bool up = s >= 0 && ::ioctl(s, SIOCSIFFLAGS, &loopback) == 0;
+    ::close(s);
+    return up;
+}
+
+/// What `body()` gives as text, in a network of its own once `prepare()` has given true there; nothing where
+/// either is not allowed.
+template <class Prepare, class Body>
+std::optional<std::string> in_own_network(Prepare prepare, Body body) {
+    child run([&](const witness_pipe& to) {
+        if (!enter_own_network() || !prepare()) return 77;
+        std::string said;
+        try {
+            said = body();
+        } catch (const std::exception& e) {
+            said = std::string("it failed: ") + e.what();
+        }
+        to.say(said);
+        return 0;
+    });
+    const int status = run.exit_status();
+    if (status == 77) return std::nullopt;
+    return status == 0 ? run.said() : "it ended with status " + std::to_string(status);
+}
+
+}  // namespace test

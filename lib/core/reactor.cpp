@@ -315,7 +315,12 @@ void reactor::look(duration limit) {
     }
     state_->busy.begin();
     if (!timers_.empty() || state_->virtual_time || state_->busy.clock_is_due()) read_clock();
-    if (!timers_.empty()) fire_timers();
+    if (!timers_.empty() && timers_.next_deadline() <= turn_time_) {
+        // Since the kernel was asked last this process may have stood still (SIGSTOP, a debugger, a laptop
+        // that sleeps): what came before a deadline comes before its timer.
+        if (!state_->virtual_time && demultiplexer_->worth_polling()) demultiplexer_->wait(duration::zero());
+        fire_timers();
+    }
     if (state_->dump_requested.load(std::memory_order_relaxed)) show_tasks();
 }
 

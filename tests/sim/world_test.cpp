@@ -155,3 +155,28 @@ TEST_CASE("the order that a reactor promises is kept whatever the seed is") {
         REQUIRE(order == "abcdef");
     }
 }
+
+TEST_CASE("a host that stood still until after a deadline gets what came before it") {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        CAPTURE(seed);
+        sim::world w(seed);
+        w.add("server").on_boot([]() -> task<> {
+            bight::listener l = bight::listen("tcp:7000");
+            bight::stream s = co_await l.accept();
+            co_await bight::sleep_for(200ms);
+            co_await s.write("in time");
+            co_await bight::sleep_for(1h);
+        });
+        std::string got;
+        auto& client = w.add("client");
+        client.run([&]() -> task<> {
+            bight::stream s = co_await bight::connect("tcp:server:7000");
+            const auto data = co_await bight::try_with_timeout(s.read_some(), 1s);
+            got = data ? data->to_string() : "timed out";
+        });
+        w.run_for(100ms);
+        client.pause(5s);
+        w.run();
+        CHECK(got == "in time");
+    }
+}

@@ -67,6 +67,27 @@ class child {
 
     void send(int signal) const { ::kill(pid_, signal); }
 
+    /// Waits until it sleeps in a system call, or has ended.
+    void wait_until_asleep() const {
+        for (;;) {
+            std::ifstream stat("/proc/" + std::to_string(pid_) + "/stat");
+            std::string line;
+            std::getline(stat, line);
+            const std::size_t state = line.rfind(") ");  // what goes before is its name
+            if (state == std::string::npos || line[state + 2] != 'R') return;
+            ::sched_yield();
+        }
+    }
+
+    /// Stops it (SIGSTOP); false when it has ended instead.
+    bool stop() const {
+        send(SIGSTOP);
+        siginfo_t how{};
+        while (::waitid(P_PID, static_cast<id_t>(pid_), &how, WSTOPPED | WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+        }
+        return how.si_code == CLD_STOPPED;
+    }
+
     /// Waits until the child has said `text`; false when it ended first.
     bool has_said(const std::string& text) {
         while (said_.find(text) == std::string::npos) {

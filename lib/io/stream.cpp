@@ -39,6 +39,17 @@ bool read_awaiter::suspend(promise_base& p) noexcept {
     return to().start_read(*this) ? finish_now() : true;
 }
 
+// Whoever was asked would answer 0, which means the end.
+bool read_into_awaiter::read_nothing(promise_base& p) noexcept {
+    if (!begin(p)) return true;
+    if (&p.owner().home() != &to().home()) {
+        set_error(errc::wrong_thread);
+    } else if (!to().is_open()) {
+        set_error(to().why_closed());
+    }
+    return finish_now();
+}
+
 bool write_awaiter_base::suspend(promise_base& p, const_buffer* first, std::size_t number) noexcept {
     if (!begin(p)) return true;
     if (&p.owner().home() != &to().home()) [[unlikely]] {

@@ -160,6 +160,53 @@ TEST_CASE("read_exactly fills the memory and leaves the rest") {
     });
 }
 
+TEST_CASE("a read into no memory takes nothing, waits for nothing, and says nothing of the end") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        char memory[8];
+        const auto read_nothing = [&]() -> task<std::size_t> {
+            const std::size_t none = co_await pair.server.read_some(bight::mutable_buffer(memory, 0));
+            const std::size_t nowhere = co_await pair.server.read_some(bight::mutable_buffer(nullptr, 0));
+            co_return none + nowhere;
+        };
+        const std::size_t before = co_await read_nothing();  // nothing is there
+        CHECK(before == 0);
+        co_await pair.client.write("hello");
+        const std::size_t meanwhile = co_await read_nothing();
+        CHECK(meanwhile == 0);
+        std::string got(5, '\0');
+        co_await pair.server.read_exactly(got);
+        CHECK(got == "hello");
+        const std::size_t after = co_await read_nothing();
+        CHECK(after == 0);
+        co_await pair.client.write("again");
+        co_await pair.client.shutdown_write();
+        const std::string rest = co_await read_all(pair.server);
+        CHECK(rest == "again");
+        const std::size_t at_the_end = co_await read_nothing();
+        CHECK(at_the_end == 0);
+        pair.server.abort(errc::aborted);
+        const auto error = co_await error_of(pair.server.read_some(bight::mutable_buffer(memory, 0)));
+        CHECK(error == errc::aborted);
+    });
+}
+
+TEST_CASE("a read into no memory lets others have their turn") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        bool over = false;
+        auto spin = [&]() -> task<> {
+            char memory[1];
+            while (!over) (void)co_await pair.server.read_some(bight::mutable_buffer(memory, 0));
+        };
+        auto end = [&]() -> task<> {
+            for (int turn = 0; turn < 3; ++turn) co_await bight::yield();
+            over = true;
+        };
+        co_await bight::when_all(spin(), end());
+    });
+}
+
 TEST_CASE("read_until stops after the delimiter and keeps what follows") {
     on_each([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);

@@ -67,6 +67,10 @@ class [[nodiscard("co_await it")]] read_chunk_awaiter final : public read_awaite
 class [[nodiscard("co_await it")]] read_into_awaiter final : public read_awaiter {
   public:
     read_into_awaiter(transport& from, mutable_buffer memory) noexcept : read_awaiter(from, memory) {}
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return into.size > 0 ? suspend(h.promise()) : read_nothing(h.promise());
+    }
     std::size_t await_resume() {
         throw_error();
         return count;
@@ -75,6 +79,9 @@ class [[nodiscard("co_await it")]] read_into_awaiter final : public read_awaiter
         if (failed()) return error();
         return count;
     }
+
+  private:
+    bool read_nothing(promise_base& p) noexcept;
 };
 
 /// Awaits one write. The pieces themselves are in write_awaiter.
@@ -205,8 +212,9 @@ class stream {
     /// What has arrived, at least one byte, in a buffer of the reactor's; an empty chunk at the end of the
     /// stream. An idle connection that waits here owns no buffer.
     detail::read_chunk_awaiter read_some() noexcept { return detail::read_chunk_awaiter{*transport_}; }
-    /// The same into the caller's memory (at least one byte); 0 at the end of the stream. The memory is lent
-    /// until the await has ended.
+    /// The same into the caller's memory; 0 at the end of the stream. The memory is lent until the await has
+    /// ended. A read into no memory, zero bytes, waits for nothing and takes nothing: its 0 says nothing of the
+    /// end.
     detail::read_into_awaiter read_some(mutable_buffer memory) noexcept {
         return detail::read_into_awaiter{*transport_, memory};
     }

@@ -6,9 +6,13 @@
 #include <bight/core/promise.hpp>
 #include <bight/core/waiter.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace bight::detail {
 
@@ -36,55 +40,125 @@ std::string ticks_in_words(std::uint32_t ticks) {
     return text;
 }
 
-struct printer {
-    std::uint32_t now;
-    std::string out;
-    std::size_t depth = 0;
+// Tasks further in than this are not shown one by one: where a recursion has gone wrong there may be a
+// hundred thousand of them, one inside the other.
+constexpr std::size_t deepest_shown = 32;
+// Of those, so many that wait for something other than tasks are shown: what the others really wait for.
+constexpr std::size_t most_deeper_shown = 100;
 
-    void indent(std::size_t by) { out.append(2 * (depth + by), ' '); }
+class printer {
+  public:
+    explicit printer(std::uint32_t now) : now_(now) {}
+
+    /// `root` and all that is inside it; on a stack of its own, because the thread's is bounded.
+    void print_tree(const job& root) {
+        below_.push_back({&root, 0});
+        deeper_ = deeper_shown_ = 0;
+        while (!below_.empty()) {
+            const entry next = below_.back();
+            below_.pop_back();
+            const std::size_t before = below_.size();
+            depth_ = next.depth + 1;
+            if (const waiter* const w = next.at->waiting()) {
+                w->visit_jobs([](const job& child, void* self) { static_cast<printer*>(self)->add(child); },
+                              this);
+            }
+            const bool waits_for_tasks = below_.size() > before;
+            std::reverse(below_.begin() + static_cast<std::ptrdiff_t>(before), below_.end());
+            depth_ = next.depth;
+            if (depth_ < deepest_shown) {
+                print(*next.at);
+            } else {
+                count_deeper(*next.at, waits_for_tasks);
+            }
+        }
+        depth_ = deepest_shown;
+        if (deeper_ > deeper_shown_) {
+            indent(0);
+            out_ += "and " + std::to_string(deeper_ - deeper_shown_) + " more tasks, nested more than " +
+                    std::to_string(deepest_shown) + " deep\n";
+        }
+    }
+
+    std::string take() && { return std::move(out_); }
+
+  private:
+    struct entry {
+        const job* at;
+        std::size_t depth;
+    };
+
+    void add(const job& child) { below_.push_back({&child, depth_}); }
+
+    void indent(std::size_t by) { out_.append(2 * (std::min(depth_, deepest_shown) + by), ' '); }
 
     void print_line(const std::source_location& where) {
         indent(1);
-        out += "in " + describe_location(where) + "\n";
+        out_ += "in " + describe_location(where) + "\n";
+    }
+
+    void count_deeper(const job& j, bool waits_for_tasks) {
+        ++deeper_;
+        if (waits_for_tasks || deeper_shown_ == most_deeper_shown) return;
+        ++deeper_shown_;
+        indent(0);
+        out_ += "… level " + std::to_string(depth_ + 1) + ":\n";
+        print(j);
     }
 
     void print(const job& j) {
         indent(0);
-        j.describe(out);
+        j.describe(out_);
         const waiter* const w = j.waiting();
         const bool runs = !w && j.running();
         if (w) {
-            out += ": waits for ";
-            w->describe(out);
-            if (j.cancel_requested()) out += " (cancelled)";
-            out += ", " + ticks_in_words(now - j.since());
+            out_ += ": waits for ";
+            w->describe(out_);
+            if (j.cancel_requested()) out_ += " (cancelled)";
+            out_ += ", " + ticks_in_words(now_ - j.since());
         } else {
-            out += runs ? ": running" : j.result() == outcome::pending ? ": ready" : ": ended";
+            out_ += runs ? ": running" : j.result() == outcome::pending ? ": ready" : ": ended";
         }
-        out += " (age " + in_words(j.age()) + ")\n";
+        out_ += " (age " + in_words(j.age()) + ")\n";
         if (runs) {  // it has left its frames, or some of them, for others
             print_line(j.home().resumed_at());
         } else {
-            for (const promise_base* frame = j.innermost(); frame; frame = frame->parent()) {
-                print_line(frame->where());
-            }
-        }
-        if (w) {
-            ++depth;
-            w->visit_jobs([](const job& child, void* self) { static_cast<printer*>(self)->print(child); },
-                          this);
-            --depth;
+            print_frames(j);
         }
     }
+
+    // Those of one task may be as many, if coroutines await each other: the innermost ones, and the
+    // outermost.
+    void print_frames(const job& j) {
+        constexpr std::size_t most = 2 * deepest_shown;
+        std::size_t frames = 0;
+        for (const promise_base* f = j.innermost(); f; f = f->parent()) ++frames;
+        std::size_t at = 0;
+        for (const promise_base* f = j.innermost(); f; f = f->parent(), ++at) {
+            if (at < most / 2 || at + most / 2 >= frames) {
+                print_line(f->where());
+            } else if (at == most / 2) {
+                indent(1);
+                out_ += "… " + std::to_string(frames - most) + " more\n";
+            }
+        }
+    }
+
+    std::uint32_t now_;
+    std::string out_;
+    std::vector<entry> below_;  // what is still to be printed, the next one last
+    std::size_t depth_ = 0;
+    std::size_t deeper_ = 0;
+    std::size_t deeper_shown_ = 0;
 };
 
 }  // namespace
 
 std::string reactor_state::dump(std::uint32_t tick) const {
-    printer p{tick, {}};
-    for (const job* root : roots) p.print(*root);
-    if (roots.empty()) p.out = "no tasks\n";
-    return std::move(p.out);
+    if (roots.empty()) return "no tasks\n";
+    printer p(tick);
+    for (const job* root : roots) p.print_tree(*root);
+    return std::move(p).take();
 }
 
 }  // namespace bight::detail

@@ -1,5 +1,6 @@
 // Seeing inside a reactor: the tree of tasks, its counters, and who held it for too long.
 #include <bight/core/error.hpp>
+#include <bight/core/event.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/timeout.hpp>
@@ -35,6 +36,29 @@ task<> hog(bight::duration d) {
     co_await bight::yield();
     hold_the_thread(d);
     co_await bight::yield();
+}
+
+task<> wait_for_ever() {
+    bight::manual_reset_event never;
+    co_await never.wait();
+}
+
+// So many tasks, each in the scope of the one before.
+task<> nested(int depth) {
+    if (depth == 0) {
+        co_await wait_for_ever();
+    } else {
+        co_await bight::with_timeout(nested(depth - 1), 1h);
+    }
+}
+
+// So many coroutines of one task.
+task<> recursive(int depth) {
+    if (depth == 0) {
+        co_await wait_for_ever();
+    } else {
+        co_await recursive(depth - 1);
+    }
 }
 
 }  // namespace
@@ -79,6 +103,60 @@ TEST_CASE("the tree of tasks names the operation, the descriptor and the peer th
     INFO(tree);
     CHECK(contains(tree, "waits for a read from " + peer));
     CHECK(contains(tree, "(fd "));
+}
+
+TEST_CASE(
+    "the tree of tasks is bounded where they are nested deeply, and shows what they wait for in the end") {
+    test::virtual_fixture on;
+    const int depth = GENERATE(10, 1000, 100'000);
+    CAPTURE(depth);
+    std::string tree;
+    on.run([&]() -> task<> {
+        auto look = [&]() -> task<> {
+            co_await bight::sleep_for(1s);
+            tree = on.reactor().dump_tasks();
+        };
+        const auto ended = co_await bight::when_any(look(), nested(depth));
+        (void)ended;
+    });
+    CHECK(tree.size() < 20'000);
+    CHECK(contains(tree, "waits for an event"));
+    CHECK(contains(tree, "level " + std::to_string(depth + 3) + ":") == (depth > 32));
+    CHECK(contains(tree, std::to_string(depth - 31) + " more tasks, nested more than 32 deep") ==
+          (depth > 32));
+}
+
+TEST_CASE("a tree of tasks that is wide is shown whole, and of one that is deep and wide so many") {
+    test::virtual_fixture on;
+    const int depth = GENERATE(0, 100);
+    std::string tree;
+    on.run([&]() -> task<> {
+        auto all = [&](bight::group& g) -> task<> {
+            for (int i = 0; i < 300; ++i) g.spawn(nested, depth);
+            co_await bight::sleep_for(1s);
+            tree = on.reactor().dump_tasks();
+            g.cancel();
+        };
+        co_await bight::with_group(all);
+    });
+    std::size_t shown = 0;
+    for (std::size_t at = 0; (at = tree.find("waits for an event", at)) != std::string::npos; ++at) ++shown;
+    CHECK(shown == (depth == 0 ? 300 : 100));
+}
+
+TEST_CASE("of coroutines that await each other deeply the tree shows the innermost and the outermost") {
+    test::virtual_fixture on;
+    std::string tree;
+    on.run([&]() -> task<> {
+        auto look = [&]() -> task<> {
+            co_await bight::sleep_for(1s);
+            tree = on.reactor().dump_tasks();
+        };
+        const auto ended = co_await bight::when_any(look(), recursive(100'000));
+        (void)ended;
+    });
+    CHECK(tree.size() < 20'000);
+    CHECK(contains(tree, "99937 more"));
 }
 
 TEST_CASE("request_dump logs the tree, from any thread") {

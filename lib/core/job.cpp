@@ -60,10 +60,29 @@ std::coroutine_handle<> job::start_now(reactor& home, job* parent, promise_base&
     return root.self();
 }
 
+// A scope hands its cancellation on to its children, and these to theirs. The last child of a scope waits
+// until the scope's own cancel() has returned, so that scopes nested to any depth are cancelled in bounded
+// stack.
 void job::request_cancel() noexcept {
     if (cancel_requested_ || stage_ == stage::ended) return;
     cancel_requested_ = true;
-    if (waiter_) waiter_->cancel();
+    if (!waiter_) return;
+    thread_state::cancellation& now = this_thread().cancelling;
+    if (now.under_way) {
+        cancel_waiters(std::exchange(now.last, nullptr));
+        now.last = this;
+    } else {
+        now.under_way = true;
+        cancel_waiters(this);
+        now.under_way = false;
+    }
+}
+
+// Of `first`, and of those that this leaves for later.
+void job::cancel_waiters(job* first) noexcept {
+    for (job* j = first; j; j = std::exchange(this_thread().cancelling.last, nullptr)) {
+        if (j->waiter_) j->waiter_->cancel();
+    }
 }
 
 void job::run() noexcept {

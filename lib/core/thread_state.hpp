@@ -16,6 +16,7 @@ namespace BIGHT_EXPORT bight {
 class reactor;
 namespace detail {
 class frame_cache;
+class job;
 }
 }  // namespace bight
 
@@ -31,6 +32,12 @@ struct thread_state {
         int frames = 0;             // of failed coroutines that are being destroyed now
     };
     failures failing;
+    /// For job::request_cancel.
+    struct cancellation {
+        job* last = nullptr;  // the last child of the scope that is being cancelled
+        bool under_way = false;
+    };
+    cancellation cancelling;
     /// Frames taken from the heap, less those given back, here; those that lay in the cache when it was put
     /// in use count as taken.
     long frames_from_heap = 0;

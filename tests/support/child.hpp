@@ -83,7 +83,8 @@ class child {
     bool stop() const {
         send(SIGSTOP);
         siginfo_t how{};
-        while (::waitid(P_PID, static_cast<id_t>(pid_), &how, WSTOPPED | WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+        while (::waitid(P_PID, static_cast<id_t>(pid_), &how, WSTOPPED | WEXITED | WNOWAIT) < 0 &&
+               errno == EINTR) {
         }
         return how.si_code == CLD_STOPPED;
     }

@@ -43,13 +43,13 @@ constexpr clock::duration saturated(const std::chrono::duration<Rep, Period>& d)
 
 }  // namespace detail
 
-/// How long: what every function and option of bight takes. Any std::chrono::duration will do. One that is too
-/// long for the clock's nanoseconds (292 years) counts as duration::max(), so "for ever" may be written in any
-/// unit, std::chrono::hours::max() say; one that is too far below zero as duration::min(). Fractions of a
-/// nanosecond are cut off, and not-a-number is zero.
+/// How long: what every function and option of bight takes. Any std::chrono::duration will do. One that is
+/// too long for the clock's nanoseconds (292 years) counts as duration::max(), so "for ever" may be written
+/// in any unit, std::chrono::hours::max() say; one that is too far below zero as duration::min(). Fractions
+/// of a nanosecond are cut off, and not-a-number is zero.
 ///
-/// It is a std::chrono::nanoseconds in all else. Arithmetic gives those, with the overflow of theirs. Trivial,
-/// as options must be (see reactor_options).
+/// It is a std::chrono::nanoseconds in all else. Arithmetic gives those, with the overflow of theirs.
+/// Trivial, as options must be (see reactor_options).
 class duration : public clock::duration {
   public:
     duration() noexcept = default;

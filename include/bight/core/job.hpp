@@ -102,6 +102,7 @@ class job : public work_item {
     void end(outcome how) noexcept;
     void unwind() noexcept;
     void schedule_unwind() noexcept;
+    static void cancel_waiters(job* first) noexcept;
 
     enum class stage : std::uint8_t { idle, starting, running, unwinding, ended };
 

@@ -175,7 +175,8 @@ void attempt_connection(world_state& w, const socket_ptr& s, host_state& to) {
     if (!s->peer && !w.happens(fault::lost_connect, *s->home)) {
         w.send(*s->home, to, 0, 0, {}, [&w, s, &to] { attempt_arrives(w, s, to); });
     }
-    w.events.at(saturating_add(w.clock.now(), until_the_next), [&w, s, &to] { attempt_connection(w, s, to); });
+    w.events.at(saturating_add(w.clock.now(), until_the_next),
+                [&w, s, &to] { attempt_connection(w, s, to); });
 }
 
 // What a reset does depends on the state in which it is received (tcp_reset of Linux): after the end of the
@@ -343,7 +344,7 @@ void pump(world_state& w, const socket_ptr& s) {
         std::size_t size = std::min(s->outgoing.size() - sent, largest_segment);
         if (!to->reads_ended) size = std::min(size, to->window - taken);
         if (size > 1 && w.happens(fault::small_segment, *s->home, s->link)) {
-            size = static_cast<std::size_t>(w.for_faults.between(1, size - 1));
+            size = static_cast<std::size_t>(w.amount(fault::small_segment).between(1, size - 1));
         }
         std::string bytes = s->outgoing.substr(sent, size);
         sent += size;

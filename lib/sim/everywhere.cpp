@@ -173,7 +173,7 @@ struct outcome_of_run {
 };
 
 outcome_of_run run_once(everywhere_test& test, const everywhere_options& options, injector& injects,
-                bool throws = false) {
+                        bool throws = false) {
     outcome_of_run r;
     const long frames = bight::detail::live_frames();
     const long blocks_before = blocks_out();

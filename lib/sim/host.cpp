@@ -65,7 +65,7 @@ bool host_state::delays_timers() noexcept {
     if (timers_late_until > world.clock.now()) return true;
     const bool were_late = std::exchange(timers_late_until, {}) != time_point{};
     if (were_late || !world.happens(fault::late_timers, *this)) return false;
-    const std::chrono::microseconds late(world.for_faults.between(1, 20'000));
+    const std::chrono::microseconds late(world.amount(fault::late_timers).between(1, 20'000));
     timers_late_until = saturating_add(world.clock.now(), late);
     return true;
 }
@@ -85,9 +85,9 @@ task<std::vector<address>> host_state::look_up(std::string host, std::uint16_t p
 duration host_state::time_of_look_up() {
     const not_failing machinery;
     using std::chrono::microseconds;
-    if (world.happens(fault::slow_name, *this))
-        return microseconds(world.for_faults.between(5000, 20'000'000));
-    return microseconds(world.for_network.between(100, 5000));
+    const microseconds usual(world.for_network.between(100, 5000));
+    if (!world.happens(fault::slow_name, *this)) return usual;
+    return microseconds(world.amount(fault::slow_name).between(5000, 20'000'000));
 }
 
 std::vector<address> host_state::found(const std::string& name_asked_for, std::uint16_t port,
@@ -117,9 +117,9 @@ std::vector<address> host_state::found(const std::string& name_asked_for, std::u
 duration host_state::time_on_a_thread() noexcept {
     const not_failing machinery;
     using std::chrono::microseconds;
-    if (world.happens(fault::slow_thread, *this))
-        return microseconds(world.for_faults.between(1, 30'000'000));
-    return microseconds(world.for_network.between(10, 1000));
+    const microseconds usual(world.for_network.between(10, 1000));
+    if (!world.happens(fault::slow_thread, *this)) return usual;
+    return microseconds(world.amount(fault::slow_thread).between(1, 30'000'000));
 }
 
 std::error_code host_state::refuse(const char* what) {

@@ -104,7 +104,8 @@ bool simulated_demultiplexer::cancel(operation& op) noexcept {
     }
     if (place_of(op) == &op && host_.world.happens(fault::late_cancel, host_)) {
         op.cancel_asked = true;
-        const duration until = std::chrono::microseconds(host_.world.for_faults.between(1, 1000));
+        const duration until =
+            std::chrono::microseconds(host_.world.amount(fault::late_cancel).between(1, 1000));
         host_.world.events.at(saturating_add(host_.world.clock.now(), until),
                               [&host = host_, this, fd = op.on->fd, reading = reads(op.kind)] {
                                   // By then it may have succeeded, and have gone; another one that was
@@ -152,7 +153,7 @@ bool simulated_demultiplexer::settle(operation& op) noexcept {
 
 void simulated_demultiplexer::park(operation& op) {
     if (join_line(op) && host_.world.happens(fault::false_readiness, host_)) {
-        try_for_nothing_soon(op, static_cast<int>(host_.world.for_faults.between(1, 8)));
+        try_for_nothing_soon(op, static_cast<int>(host_.world.amount(fault::false_readiness).between(1, 8)));
     }
 }
 
@@ -242,7 +243,8 @@ void simulated_demultiplexer::finish(operation& op) {
 void simulated_demultiplexer::finish_late(operation& op) {
     op.stage = stage_ended;
     late_.push_back(&op);
-    const duration until = std::chrono::microseconds(host_.world.for_faults.between(1, 50'000));
+    const duration until =
+        std::chrono::microseconds(host_.world.amount(fault::slow_completion).between(1, 50'000));
     host_.world.events.at(saturating_add(host_.world.clock.now(), until), [&host = host_, this, &op] {
         if (host.demux != this) return;
         const auto at = std::find(late_.begin(), late_.end(), &op);
@@ -285,7 +287,7 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
     }
     std::size_t size = s.incoming.size();
     if (size > 1 && host_.world.happens(fault::short_read, host_, s.link)) {
-        size = static_cast<std::size_t>(host_.world.for_faults.between(1, size - 1));
+        size = static_cast<std::size_t>(host_.world.amount(fault::short_read).between(1, size - 1));
     }
     char* into = static_cast<char*>(op.memory.data);
     if (op.kind == operation_kind::receive) {
@@ -328,11 +330,13 @@ bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const 
         std::size_t size = std::min(op.pieces->size, room(*s));
         if (size == 0) return false;
         const bool in_part = size > 1 && host_.world.happens(fault::short_write, host_, s->link);
-        if (in_part) size = static_cast<std::size_t>(host_.world.for_faults.between(1, size - 1));
+        if (in_part)
+            size = static_cast<std::size_t>(host_.world.amount(fault::short_write).between(1, size - 1));
         give(host_.world, s, {static_cast<const char*>(op.pieces->data), size});
         op.advance(size);
         if (!in_part) continue;
-        const duration rest = std::chrono::microseconds(host_.world.for_faults.between(1, 1000));
+        const duration rest =
+            std::chrono::microseconds(host_.world.amount(fault::short_write).between(1, 1000));
         host_.world.events.at(saturating_add(host_.world.clock.now(), rest), [s] { tell_writer(*s); });
         return false;
     }
@@ -343,7 +347,7 @@ bool simulated_demultiplexer::try_accept(operation& op, socket& s) {
     if (s.backlog.empty() && !sockets_.exhausted()) return false;
     if (host_.world.happens(fault::accept_error, host_)) {
         static constexpr std::array errors{EMFILE, ENFILE, ECONNABORTED, EPERM, ENOBUFS, ENOMEM};
-        op.result = -errors[host_.world.for_faults.below(errors.size())];
+        op.result = -errors[host_.world.amount(fault::accept_error).below(errors.size())];
         return true;
     }
     op.result = sockets_.accept(s);

@@ -15,16 +15,27 @@ namespace bight::sim::detail {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+// One for each kind of fault.
+std::vector<random_source> sources_of(random_source from) {
+    std::vector<random_source> sources;
+    for (std::size_t i = 0; i < fault_kinds; ++i) sources.push_back(from.split());
+    return sources;
+}
+
+}  // namespace
+
 world_state::world_state(std::uint64_t chosen, world_options opts, virtual_clock::mode mode)
     : seed(chosen),
       options(std::move(opts)),
       clock(mode),
       for_tests(chosen),
       for_network(for_tests.split()),
-      for_faults(for_tests.split()),
+      chances(sources_of(for_tests.split())),
+      amounts(chances),
       for_order(for_tests.split()),
       for_programs(for_tests.split()) {
-    for (std::size_t i = 0; i < fault_kinds; ++i) chances.push_back(for_faults.split());
     happened.keep_last(options.trace_events);
 }
 
@@ -61,7 +72,7 @@ bool world_state::happens(fault f, double scale, const host_state& at, std::uint
     // Neither a kind that is off nor a fault that is suppressed changes what is drawn for the others.
     random_source& chances_here = chances[static_cast<std::size_t>(f)];
     if (!chances_here.chance(options.faults.probability(f) * scale)) return false;
-    for_faults = chances_here.split();
+    amounts[static_cast<std::size_t>(f)] = chances_here.split();
     const std::uint64_t number = fault_number++;
     if (options.faults.suppressed(number)) return false;
     ++fault_counts[static_cast<std::size_t>(f)];
@@ -121,9 +132,9 @@ void arrive(world_state& w, host_state& from, host_state& to, duration sent,
 time_point world_state::arrival_of(host_state& from, host_state& to, std::uint64_t on_link,
                                    std::size_t bytes) {
     if (&from != &to && happens(fault::cut, from)) {
-        const std::chrono::microseconds lasts(for_faults.between(1, 5'000'000));
+        const std::chrono::microseconds lasts(amount(fault::cut).between(1, 5'000'000));
         cut_for(from, to, lasts);
-        if (for_faults.chance(0.5)) cut_for(to, from, lasts);
+        if (amount(fault::cut).chance(0.5)) cut_for(to, from, lasts);
     }
     link_state& l = link(from, to);
     const auto in_range = [this](duration low, duration high) {
@@ -164,7 +175,7 @@ void world_state::send_datagram(host_state& from, host_state& to, std::size_t by
     for (int i = 0; i < copies; ++i) {
         time_point arrives = arrival_of(from, to, 0, bytes);
         if (happens(fault::late_datagram, from)) {
-            const std::chrono::microseconds late(for_faults.between(1, 1'000'000));
+            const std::chrono::microseconds late(amount(fault::late_datagram).between(1, 1'000'000));
             arrives = saturating_add(arrives, late);
         }
         events.at(arrives, [this, &from, &to, bytes, since = clock.elapsed(), arrival] {
@@ -215,18 +226,18 @@ bool world_state::turn() {
     if (able.empty()) return false;
     host_state& chosen = *able[for_order.below(able.size())];
     if (!chosen.at_boot.empty() && happens(fault::crash, chosen)) {
-        chosen.lose_power_for(std::chrono::microseconds(for_faults.between(1, 10'000'000)));
+        chosen.lose_power_for(std::chrono::microseconds(amount(fault::crash).between(1, 10'000'000)));
         return true;
     }
     if (happens(fault::pause, chosen)) {
-        chosen.handle->pause(duration(std::chrono::microseconds(for_faults.between(1, 2'000'000))));
+        chosen.handle->pause(duration(std::chrono::microseconds(amount(fault::pause).between(1, 2'000'000))));
         return true;
     }
     if (happens(fault::wall_jump, chosen)) {
-        chosen.wall_offset += std::chrono::seconds(for_faults.between(0, 7200)) - 1h;
+        chosen.wall_offset += std::chrono::seconds(amount(fault::wall_jump).between(0, 7200)) - 1h;
     }
     if (happens(fault::slow_turn, chosen)) {
-        const std::chrono::microseconds takes(for_faults.between(1, 1000));
+        const std::chrono::microseconds takes(amount(fault::slow_turn).between(1, 1000));
         chosen.paused_until = saturating_add(clock.now(), takes);
     }
     const turn_of turn(chosen);

@@ -109,7 +109,7 @@ struct world_state {
     random_source for_tests;
     random_source for_network;
     std::vector<random_source> chances;  // of each kind of fault: whether it happens
-    random_source for_faults;            // what the last one does
+    std::vector<random_source> amounts;  // and what the last one of the kind does
     random_source for_order;
     random_source for_programs;
     event_queue events;
@@ -133,6 +133,8 @@ struct world_state {
 
     /// Whether this fault happens now; it is in the trace then.
     bool happens(fault f, const host_state& at, std::uint64_t on_link = 0);
+    /// How much: for one of this kind that has just happened, whatever else happens in between.
+    random_source& amount(fault f) noexcept { return amounts[static_cast<std::size_t>(f)]; }
     bool happens(fault f, double scale, const host_state& at, std::uint64_t on_link, std::string_view text);
     /// `what` is a literal.
     void record(std::string_view what, const host_state* from, const host_state* to = nullptr,

@@ -227,6 +227,7 @@ listener connection_hub::open(std::size_t index) {
     ++here.opened;
     ++open_;
     made->opened();
+    room_was_made();
     return result;
 }
 
@@ -278,6 +279,10 @@ void connection_hub::accept_failed(std::error_code error) noexcept {
 void connection_hub::taken(std::size_t index) noexcept {
     const std::lock_guard hold(lock_);
     --slots_[index].waiting;
+    room_was_made();
+}
+
+void connection_hub::room_was_made() noexcept {
     if (!source_ || !source_->stalled) return;
     // If this cannot be posted, the next one that is taken tries again.
     source_->stalled = !try_post(*source_->home, [source = source_] { source->go_on(); });
@@ -289,8 +294,17 @@ void connection_hub::closed(std::size_t index) noexcept {
     here.in = nullptr;
     here.home = nullptr;
     if (--open_ > 0 || !source_) return;
-    const std::shared_ptr<hub_source> source = std::move(source_);
-    try_post(*source->home, [source] { source->close(); });
+    if (source_->home == reactor::current()) {
+        close_source();
+        return;
+    }
+    // Until then it listens, for whoever opens meanwhile: two could not be bound at once.
+    try_post(*source_->home, [hub = shared_from_this(), source = source_] {
+        const std::lock_guard hold_there(hub->lock_);
+        if (hub->open_ == 0 && hub->source_ == source) hub->close_source();
+    });
 }
+
+void connection_hub::close_source() noexcept { std::exchange(source_, nullptr)->close(); }
 
 }  // namespace bight::detail

@@ -127,6 +127,9 @@ class connection_hub : public std::enable_shared_from_this<connection_hub> {
     void accept_failed(std::error_code error) noexcept;
     void taken(std::size_t index) noexcept;
     void closed(std::size_t index) noexcept;
+    // With the lock held; the second on the source's reactor.
+    void room_was_made() noexcept;
+    void close_source() noexcept;
 
     const endpoint endpoint_;
     const listen_options options_;

@@ -272,6 +272,65 @@ TEST_CASE("an address that is listened at is refused, unless the endpoint says r
     CHECK(on.runtime().run(root) == 0);
 }
 
+TEST_CASE("handed over: who opens a listener while the last one closes gets it, on any reactor") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    runtime_fixture on(kind, 3);
+    sharded_listener where(on.runtime(), loopback, spread(sharding::hand_over));
+    SECTION("at once, on the same reactor") {
+        auto root = [&](std::size_t i) -> task<> {
+            if (i != 0) co_return;
+            where.listen().close();
+            bight::listener again = where.listen();
+            const test::raw_socket s = test::raw_connect(where.local());
+            const stream peer = co_await again.accept();
+        };
+        CHECK(on.runtime().run(root) == 0);
+    }
+    SECTION("while others do the same") {
+        auto root = [&]() -> task<> {
+            for (int round = 0; round < 300; ++round) {
+                bight::listener mine = where.listen();
+                if (round % 3 == 0) co_await bight::yield();
+                mine.close();
+                if (round % 5 == 0) co_await bight::yield();
+            }
+        };
+        CHECK(on.runtime().run(root) == 0);
+    }
+    SECTION("and then it is closed") {
+        auto root = [&]() -> task<> {
+            const bight::listener mine = where.listen();
+            co_await bight::yield();
+        };
+        CHECK(on.runtime().run(root) == 0);
+        CHECK_THROWS_AS(test::raw_connect(where.local()), std::system_error);
+    }
+}
+
+TEST_CASE("handed over: a listener that opens while all others are full gets what waits") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    runtime_fixture on(kind, 2);
+    sharded_listener where(on.runtime(), loopback, spread(sharding::hand_over));
+    std::atomic<bool> full{false};
+    std::atomic<bool> got{false};
+    auto root = [&](std::size_t i) -> task<> {
+        if (i == 0) {
+            const bight::listener mine = where.listen();  // accepts nothing
+            std::vector<test::raw_socket> clients;
+            for (int n = 0; n < 40; ++n) clients.push_back(test::raw_connect(where.local()));
+            for (int n = 0; n < 1000; ++n) co_await bight::yield();  // it takes 16, each in a turn or two
+            full = true;
+            while (!got) co_await bight::sleep_for(1ms);
+        } else {
+            while (!full) co_await bight::sleep_for(1ms);
+            bight::listener mine = where.listen();
+            const stream peer = co_await mine.accept();
+            got = true;
+        }
+    };
+    CHECK(on.runtime().run(root) == 0);
+}
+
 TEST_CASE("a failure of one reactor's server stops all, with its error") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     const auto how = GENERATE(sharding::reuse_port, sharding::hand_over);

@@ -21,30 +21,39 @@ task<> use(bight::detail::home_check& home) {
 
 }  // namespace
 
+// What is refused ends the process: so what is allowed runs in one of its own.
 TEST_CASE("a primitive may be used before its reactor runs, and by the next reactor of the same thread") {
-    const bight::detail::home_check home;
-    home.check("a thing");
-    std::thread([&] { home.check("a thing"); }).join();
-    bight::detail::home_check used;
-    {
-        bight::reactor first;
-        first.run(use(used));
-    }
-    used.check("a thing");
-    bight::reactor second;
-    bight::reactor third;
-    second.run(use(used));
-    third.run(use(used));
-    second.run(use(used));
+    test::child program([](const test::witness_pipe&) {
+        const bight::detail::home_check home;
+        home.check("a thing");
+        std::thread([&] { home.check("a thing"); }).join();
+        bight::detail::home_check used;
+        {
+            bight::reactor first;
+            first.run(use(used));
+        }
+        used.check("a thing");
+        bight::reactor second;
+        bight::reactor third;
+        second.run(use(used));
+        third.run(use(used));
+        second.run(use(used));
+        return 0;
+    });
+    CHECK(program.exit_status() == 0);
 }
 
 TEST_CASE("a primitive may go with its reactor to another thread") {
-    bight::detail::home_check used;
-    bight::reactor_options options;
-    options.demultiplexer = bight::demultiplexer_kind::poll;  // an io_uring one stays where it ran first
-    bight::reactor r(options);
-    r.run(use(used));
-    std::thread([&] { r.run(use(used)); }).join();
+    test::child program([](const test::witness_pipe&) {
+        bight::detail::home_check used;
+        bight::reactor_options options;
+        options.demultiplexer = bight::demultiplexer_kind::poll;  // an io_uring one stays where it ran first
+        bight::reactor r(options);
+        r.run(use(used));
+        std::thread([&] { r.run(use(used)); }).join();
+        return 0;
+    });
+    CHECK(program.exit_status() == 0);
 }
 
 #ifndef NDEBUG

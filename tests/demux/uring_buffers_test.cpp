@@ -1,7 +1,8 @@
-#include "core/thread_state.hpp"
 #include "demux/uring_buffers.hpp"
+#include "core/thread_state.hpp"
 
 #include "support/catch.hpp"
+#include "support/skip.hpp"
 
 #include <liburing.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 
 #include <cerrno>
 #include <string>
+#include <system_error>
 #include <thread>
 
 using bight::detail::uring_buffers;
@@ -18,18 +20,20 @@ namespace {
 /// A ring of its own, with a pair of sockets to receive on.
 class small_ring {
   public:
-    small_ring() : usable_(::io_uring_queue_init(8, &ring_, 0) == 0) {
+    small_ring() {
+        if (const int result = ::io_uring_queue_init(8, &ring_, 0); result != 0) {
+            test::skip("io_uring_queue_init: " + std::system_category().message(-result));
+        }
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_) == 0);
     }
     small_ring(const small_ring&) = delete;
     small_ring& operator=(const small_ring&) = delete;
     ~small_ring() {
-        if (usable_) ::io_uring_queue_exit(&ring_);
+        ::io_uring_queue_exit(&ring_);
         ::close(ends_[0]);
         ::close(ends_[1]);
     }
 
-    bool usable() const { return usable_; }
     io_uring& ring() { return ring_; }
 
     /// Sends `text` and receives it into a provided buffer: its number, or -errno.
@@ -52,7 +56,6 @@ class small_ring {
 
   private:
     io_uring ring_{};
-    bool usable_;
     int ends_[2];
 };
 
@@ -67,7 +70,6 @@ uring_buffers::slot& lent(uring_buffers& buffers, int id) {
 
 TEST_CASE("the kernel fills each buffer once, and again when it came back") {
     small_ring r;
-    if (!r.usable()) return;
     int error = 0;
     uring_buffers* buffers = uring_buffers::make(r.ring(), 4, error);
     REQUIRE(buffers != nullptr);
@@ -100,7 +102,6 @@ TEST_CASE("the kernel fills each buffer once, and again when it came back") {
 
 TEST_CASE("buffers that come back on another thread go to the kernel when the ring's thread takes them") {
     small_ring r;
-    if (!r.usable()) return;
     int error = 0;
     uring_buffers* buffers = uring_buffers::make(r.ring(), 4, error);
     REQUIRE(buffers != nullptr);
@@ -127,7 +128,6 @@ TEST_CASE("buffers outlive the ring while chunks hold them") {
     uring_buffers* buffers = nullptr;
     {
         small_ring r;
-        if (!r.usable()) return;
         int error = 0;
         buffers = uring_buffers::make(r.ring(), 8, error);
         REQUIRE(buffers != nullptr);
@@ -143,7 +143,6 @@ TEST_CASE("buffers outlive the ring while chunks hold them") {
 
 TEST_CASE("a number of buffers that is no power of two is refused") {
     small_ring r;
-    if (!r.usable()) return;
     int error = 0;
     CHECK(uring_buffers::make(r.ring(), 6, error) == nullptr);
     CHECK(error == -EINVAL);

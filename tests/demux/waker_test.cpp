@@ -49,11 +49,13 @@ TEST_CASE("a waker is readable from the first wake to the drain, however many wa
 TEST_CASE("a wake leaves errno alone, also when it finds its pipe full") {
     const means chosen(GENERATE(false, true));
     waker w;
+    int changed = 0;
     for (int i = 0; i < 100'000; ++i) {
         errno = ERANGE;
         w.wake();
-        if (errno != ERANGE) FAIL("errno is " << errno);
+        if (errno != ERANGE) ++changed;
     }
+    CHECK(changed == 0);
 }
 
 TEST_CASE("each demultiplexer is woken by either means, from threads and signal handlers, again and again") {
@@ -62,8 +64,8 @@ TEST_CASE("each demultiplexer is woken by either means, from threads and signal 
     INFO(on.name());
     static bight::detail::demultiplexer* woken;
     woken = &on.demux();
-    struct sigaction action {};
-    struct sigaction before {};
+    struct sigaction action{};
+    struct sigaction before{};
     action.sa_handler = [](int) { woken->wake(); };
     ::sigaction(SIGUSR1, &action, &before);
     for (int round = 0; round < 20; ++round) {

@@ -90,7 +90,7 @@ TEST_CASE("a refused connection gives ECONNREFUSED and says where to") {
 }
 
 TEST_CASE("localhost is tried over IPv4 and then IPv6, and the error names both") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_of(test::reactors_with_ipv6(), []() -> task<> {
         bight::listener v4 = bight::listen("tcp:0:interface=127.0.0.1");
         const std::string port4 = std::to_string(v4.local().port());
         const bight::stream first = co_await connect("tcp:localhost:" + port4);

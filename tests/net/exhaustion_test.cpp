@@ -152,8 +152,7 @@ TEST_CASE("select refuses descriptor 1,024 with a clear error, and the server go
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_max < 1100) {
-        WARN("not tested: at most " << limit.rlim_max << " descriptors");
-        return;
+        test::skip("a process may have " + std::to_string(limit.rlim_max) + " descriptors at most");
     }
     const int failed = in_child([] {
         int checks = 0;

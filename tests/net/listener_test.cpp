@@ -63,22 +63,28 @@ bool exists(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("listening at port 0 gives a real port, on each family") {
+TEST_CASE("listening at port 0 gives a real port") {
     on_each_demultiplexer([]() -> task<> {
         const bight::listener v4 = bight::listen("tcp:0:interface=127.0.0.1");
         CHECK(v4.local().port() != 0);
         CHECK(v4.local().host() == "127.0.0.1");
-        const bight::listener v6 = bight::listen("tcp6:0:interface=\\:\\:1");
-        CHECK(v6.local().port() != 0);
-        CHECK(v6.local().host() == "::1");
         const bight::listener named = bight::listen("tcp:localhost:0");
         CHECK(named.local().host() == "127.0.0.1");
         co_return;
     });
 }
 
+TEST_CASE("listening at port 0 gives a real port, over IPv6") {
+    on_each_demultiplexer_of(test::reactors_with_ipv6(), []() -> task<> {
+        const bight::listener v6 = bight::listen("tcp6:0:interface=\\:\\:1");
+        CHECK(v6.local().port() != 0);
+        CHECK(v6.local().host() == "::1");
+        co_return;
+    });
+}
+
 TEST_CASE("an IPv6 listener leaves its port to an IPv4 one") {
-    on_each_demultiplexer([]() -> task<> {
+    on_each_demultiplexer_of(test::reactors_with_ipv6(), []() -> task<> {
         // Another program may have one of these ports at 127.0.0.1, but not all of them.
         std::vector<bight::listener> v6;
         std::string error = "none tried";

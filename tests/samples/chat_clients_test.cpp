@@ -6,10 +6,7 @@
 using namespace test;
 
 TEST_CASE("chat: two people with telnet") {
-    if (!is_installed("telnet")) {
-        WARN("not tested: there is no telnet");
-        return;
-    }
+    if (!is_installed("telnet")) skip("there is no telnet");
     const auto kind = GENERATE(from_range(demultiplexers()));
     CAPTURE(kind);
     server chat("chat", kind);
@@ -46,10 +43,7 @@ TEST_CASE("chat: two people with telnet") {
 }
 
 TEST_CASE("chat: two people with nc") {
-    if (!is_installed("nc")) {
-        WARN("not tested: there is no nc");
-        return;
-    }
+    if (!is_installed("nc")) skip("there is no nc");
     const auto kind = GENERATE(from_range(demultiplexers()));
     CAPTURE(kind);
     server chat("chat", kind);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "catch.hpp"
+#include "reactors.hpp"
+#include "skip.hpp"
 
 #include <bight/core/task.hpp>
 #include <bight/io/stream.hpp>
@@ -11,6 +13,7 @@
 #include <bight/sim/memory_stream.hpp>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +21,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -28,15 +32,57 @@ namespace test {
 /// `memory`: no socket, but both ends at once (sim::memory_pair). It can be no endpoint.
 enum class family { tcp, tcp6, unix_path, unix_abstract, memory };
 
+/// Why this machine has no ::1; nothing when it has.
+inline const std::optional<std::string>& no_ipv6() {
+    static const std::optional<std::string> why = []() -> std::optional<std::string> {
+        const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in6 loopback{};
+        loopback.sin6_family = AF_INET6;
+        loopback.sin6_addr = in6addr_loopback;
+        const bool bound =
+            fd >= 0 && ::bind(fd, reinterpret_cast<const sockaddr*>(&loopback), sizeof loopback) == 0;
+        const int error = errno;
+        if (fd >= 0) ::close(fd);
+        if (bound) return std::nullopt;
+        std::string text = "there is no ::1: " + std::system_category().message(error);
+        leave_out(text);
+        return text;
+    }();
+    return why;
+}
+
+/// Skips the test case where there is no ::1.
+inline void need_ipv6() {
+    if (const auto& why = no_ipv6()) skip(*why);
+}
+
+/// reactors() where ::1 can be had: a simulated host has it wherever it is simulated.
+inline const std::vector<reactor_choice>& reactors_with_ipv6() {
+    static const std::vector<reactor_choice> all = [] {
+        std::vector<reactor_choice> found = reactors();
+        if (no_ipv6()) std::erase_if(found, [](const reactor_choice& r) { return !r.seed; });
+        return found;
+    }();
+    return all;
+}
+
+/// Those that this machine has.
 inline const std::vector<family>& families() {
-    static const std::vector<family> all{family::tcp, family::tcp6, family::unix_path, family::unix_abstract};
+    static const std::vector<family> all = [] {
+        std::vector<family> found{family::tcp, family::tcp6, family::unix_path, family::unix_abstract};
+        if (no_ipv6()) std::erase(found, family::tcp6);
+        return found;
+    }();
     return all;
 }
 
 /// Those, and streams in memory: for what asks nothing of a stream but what every stream promises.
 inline const std::vector<family>& stream_families() {
-    static const std::vector<family> all{family::tcp, family::tcp6, family::unix_path, family::unix_abstract,
-                                         family::memory};
+    static const std::vector<family> all = [] {
+        std::vector<family> found = families();
+        found.push_back(family::memory);
+        return found;
+    }();
     return all;
 }
 

@@ -1,8 +1,41 @@
 // The main function of every test program, and Catch2's runner: the one file that compiles it.
 #define CATCH_CONFIG_RUNNER
 #include "catch.hpp"
+#include "skip.hpp"
+
+#include <cstddef>
+#include <cstdio>
+#include <string>
+
+namespace {
+
+// tests/run.sh reads it. Before version 3.3 Catch2 counts these cases as passed.
+std::size_t print_skipped() {
+    std::size_t all = 0;
+    for (const auto& [why, cases] : test::skipped_cases()) {
+        std::printf("skipped %zu: %s\n", cases.size(), why.c_str());
+        for (const std::string& name : cases) std::printf("    %s\n", name.c_str());
+        all += cases.size();
+    }
+    return all;
+}
+
+std::size_t count_chosen(Catch::Session& session) {
+    const auto& config = session.config();
+    return filterTests(getAllTestCasesSorted(config), config.testSpec(), config).size();
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-    // Catch2 returns the number of failed assertions; 77 of them would tell Meson that the test was skipped.
-    return Catch::Session().run(argc, argv) == 0 ? 0 : 1;
+    Catch::Session session;
+    if (session.applyCommandLine(argc, argv) != 0) return 1;
+    const int result = session.run();
+    const std::size_t skipped = print_skipped();
+    constexpr int only_skipped = 4;  // of version 3
+    if ((result == 0 || result == only_skipped) && skipped > 0 && skipped == count_chosen(session)) {
+        return 77;  // Meson's word for it
+    }
+    // Catch2 returns the number of failed assertions, which may be 77, too.
+    return result == 0 ? 0 : 1;
 }

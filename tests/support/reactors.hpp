@@ -7,6 +7,7 @@
 #pragma once
 
 #include "catch.hpp"
+#include "skip.hpp"
 
 #include <bight/core/error.hpp>
 #include <bight/core/frame_pool.hpp>
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -43,24 +45,44 @@ inline std::string_view name_of(bight::demultiplexer_kind kind) {
     }
 }
 
-/// Those that can be had on this machine.
-inline const std::vector<bight::demultiplexer_kind>& demultiplexers() {
-    static const std::vector<bight::demultiplexer_kind> available = [] {
-        std::vector<bight::demultiplexer_kind> found;
+namespace detail {
+
+struct tried_demultiplexers {
+    std::vector<bight::demultiplexer_kind> found;
+    std::map<bight::demultiplexer_kind, std::string> refused;  ///< and why
+};
+
+inline const tried_demultiplexers& try_demultiplexers() {
+    static const tried_demultiplexers all = [] {
+        tried_demultiplexers tried;
         for (const auto kind : {bight::demultiplexer_kind::io_uring, bight::demultiplexer_kind::epoll,
                                 bight::demultiplexer_kind::poll, bight::demultiplexer_kind::select}) {
             try {
                 bight::reactor_options options;
                 options.demultiplexer = kind;
-                const bight::reactor tried(options);
-                found.push_back(kind);
+                const bight::reactor made(options);
+                tried.found.push_back(kind);
             } catch (const std::system_error& e) {
-                std::fprintf(stderr, "not tested: %s\n", e.what());
+                tried.refused.emplace(kind, e.what());
+                leave_out(e.what());
             }
         }
-        return found;
+        return tried;
     }();
-    return available;
+    return all;
+}
+
+}  // namespace detail
+
+/// Those that can be had on this machine.
+inline const std::vector<bight::demultiplexer_kind>& demultiplexers() {
+    return detail::try_demultiplexers().found;
+}
+
+/// Skips the test case where this one cannot be had.
+inline void need(bight::demultiplexer_kind kind) {
+    const auto& refused = detail::try_demultiplexers().refused;
+    if (const auto at = refused.find(kind); at != refused.end()) skip(at->second);
 }
 
 /// What the reactor of a test stands on: a demultiplexer of this machine, or a simulated host.

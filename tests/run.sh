@@ -2,9 +2,11 @@
 # Builds the tests and runs them: with g++, and with clang's sanitizers.
 #
 #   sh tests/run.sh [--quick | --full] [WORD...]
+#   sh tests/run.sh confined [WORD...]
 #   sh tests/run.sh storm [SEEDS [FIRST]]
 #   sh tests/run.sh fresh [SYSTEM...]
 #
+#   confined  only what runs in a container that refuses io_uring and has no IPv6, with g++; the others do that, too
 #   storm     the chat and the broadcast sample in simulated storms, each in so many (10,000, from seed 1)
 #   fresh     README's commands in bare systems (tests/fresh.sh)
 #   --quick   g++ only
@@ -13,7 +15,8 @@
 #   WORD      only tests whose name (as `meson test --list` prints it) contains one of the words: core, io/outbox
 #
 # What is missing is installed with apt, where there is apt. The last line is "N passed, N failed": test cases, over
-# all configurations. A configuration that cannot be built, and a program that crashes or hangs, is a failure.
+# all configurations. A configuration that cannot be built, and a program that crashes or hangs, is a failure. What was
+# skipped because this machine has not what it needs is neither: it is counted before, with the reasons.
 #
 # Environment: JOBS, how many processes build and test side by side (2); GXX and CLANGXX, the compilers, where the
 # choice of .ci/compilers.sh will not do.
@@ -32,6 +35,12 @@ fi
 matrix=default
 words=
 storm=
+confined=
+if [ "${1:-}" = confined ]; then
+    confined=only
+    matrix=quick
+    shift
+fi
 if [ "${1:-}" = storm ]; then
     storm=yes
     matrix=quick
@@ -122,6 +131,7 @@ symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer) && {
 
 passed=0
 failed=0
+skipped=0
 
 # What TSan looks at: the other tests run on one thread.
 rooms_with_threads='core/ demux/ net/ io/wrong_thread'
@@ -130,42 +140,80 @@ rooms_with_threads='core/ demux/ net/ io/wrong_thread'
 mkdir -p "$root/build"
 failures=$root/build/failures.log
 : >"$failures"
+# And what was not tried: "N: WHY" for cases, "left out: WHAT" for what the cases were not tried on.
+not_tried=$root/build/not_tried.log
+: >"$not_tried"
 
 fail() {
     failed=$((failed + 1))
     echo "FAILED: $*" | tee -a "$failures"
 }
 
-# Prints "PASSED FAILED", in test cases, of Meson's log of a run: one line of JSON for each test. A program that
+# Prints "PASSED FAILED SKIPPED", in test cases, of Meson's log of a run: one line of JSON for each test. A program that
 # failed without saying which case did (it crashed, or ran out of time), or that ended well without Catch2's summary
-# (something called exit), counts as one failure.
+# (something called exit), counts as one failure. Catch2 counts what was skipped as passed before version 3.3.
 count_cases() {
     awk '
         function number_before(text, pattern) {
             if (!match(text, "[0-9]+ " pattern)) return 0
             return substr(text, RSTART) + 0
         }
+        function all_skipped_in(text,   sum) {
+            while (match(text, /skipped [0-9]+: /)) {
+                sum += substr(text, RSTART + 8)
+                text = substr(text, RSTART + RLENGTH)
+            }
+            return sum + 0
+        }
         {
             good = bad = summaries = 0
+            skipped = all_skipped_in($0)
             if (match($0, /All tests passed \([0-9]+ assertions? in [0-9]+ test cases?\)/)) {
-                good = number_before(substr($0, RSTART, RLENGTH), "test case")
+                good = number_before(substr($0, RSTART, RLENGTH), "test case") - skipped
                 summaries = 1
             } else if (match($0, /test cases: [0-9 |a-z]*/)) {
                 summary = substr($0, RSTART, RLENGTH)
                 sub(/[0-9]+ failed as expected/, "", summary)
                 good = number_before(summary, "passed")
+                if (summary !~ /skipped/) good -= skipped
                 bad = number_before(summary, "failed")
                 summaries = 1
             }
-            if (bad == 0 && (!summaries || $0 !~ /"result": "OK"/)) {
+            if (bad == 0 && (!summaries || $0 !~ /"result": "(OK|SKIP)"/)) {
                 bad = 1
                 match($0, /"name": "[^"]*"/)
                 print "FAILED, without saying which case: " substr($0, RSTART + 8, RLENGTH - 8) >"/dev/stderr"
             }
             all_good += good
             all_bad += bad
+            all_skipped += skipped
         }
-        END { print all_good + 0, all_bad + 0 }
+        END { print all_good + 0, all_bad + 0, all_skipped + 0 }
+    ' "$1"
+}
+
+# What was not tried, of the same log, and why: lines as not_tried.log has them.
+list_not_tried() {
+    awk '
+        {
+            output = ""
+            if (match($0, /"stdout": "([^"\\]|\\.)*"/)) output = substr($0, RSTART + 11, RLENGTH - 12)
+            if (match($0, /"stderr": "([^"\\]|\\.)*"/)) output = output "\\n" substr($0, RSTART + 11, RLENGTH - 12)
+            gsub(/\\"/, "\"", output)
+            lines = split(output, line, /\\n/)
+            for (i = 1; i <= lines; i++) {
+                if (match(line[i], /^skipped [0-9]+: /)) {
+                    split(line[i], word, /[ :]/)
+                    count[substr(line[i], RLENGTH + 1)] += word[2]
+                } else if (line[i] ~ /^left out: /) {
+                    left_out[line[i]] = 1
+                }
+            }
+        }
+        END {
+            for (why in count) print count[why] ": " why
+            for (what in left_out) print what
+        }
     ' "$1"
 }
 
@@ -206,6 +254,7 @@ targets() {
             *) echo "tests/${room}_tests" ;;
             esac
         done
+        echo tests/confined
     fi
 }
 
@@ -251,10 +300,11 @@ build() {
     return 1
 }
 
-# run NAME LABEL: runs the tests of build/NAME.
+# run NAME LABEL [LAUNCHER]: runs the tests of build/NAME, with LAUNCHER before the command.
 run() {
     directory=$root/build/$1
     label=$2
+    launcher=${3:-}
     names=
     if [ -n "$words" ]; then
         names=$(selected_tests "$directory")
@@ -262,27 +312,43 @@ run() {
             fail "$label: no test has a name with$words"
             return
         fi
+        # What runs no program of bight is the same under a launcher.
+        [ -z "$launcher" ] || names=$(echo "$names" | grep -v -e '^compile_fail/' -e '^lint/') || return 0
     fi
     results=$directory/meson-logs/results.json
     rm -f "$results"
     echo "== $label: testing"
     count_seconds
-    # shellcheck disable=SC2086 # a list of words
-    meson test -C "$directory" --no-rebuild --num-processes "$jobs" --timeout-multiplier "${timeouts:-1}" \
-        --logbase results --print-errorlogs $names
+    # shellcheck disable=SC2086 # lists of words
+    ${launcher:+"$launcher"} meson test -C "$directory" --no-rebuild --num-processes "$jobs" \
+        --timeout-multiplier "${timeouts:-1}" --logbase results --print-errorlogs \
+        ${launcher:+--no-suite compile_fail --no-suite lint} $names
     status=$?
     if [ ! -s "$results" ]; then
         fail "$label: no test ran"
         return
     fi
     print_failed "$label" "$results" >>"$failures"
-    # shellcheck disable=SC2046 # two numbers
+    list_not_tried "$results" | sed "s/^/$label: /" >>"$not_tried"
+    # shellcheck disable=SC2046 # three numbers
     set -- $(count_cases "$results")
     passed=$((passed + $1))
     failed=$((failed + $2))
+    skipped=$((skipped + $3))
     count_seconds
-    echo "== $label: $1 passed, $2 failed, in $seconds s of processor time"
+    echo "== $label: $1 passed, $2 failed, $3 skipped, in $seconds s of processor time"
     if [ $status -ne 0 ] && [ "$2" -eq 0 ]; then fail "$label: meson test gave $status"; fi
+}
+
+# run_confined NAME: in a container that refuses io_uring and has no IPv6 (tests/support/confined.cpp).
+run_confined() {
+    confined_launcher=$root/build/$1/tests/confined
+    if why=$("$confined_launcher" true 2>&1); then
+        run "$1" "$1, confined" "$confined_launcher"
+    else
+        echo "== $1, confined: no such container can be made here: $why"
+        echo "left out: $1, confined: $why" >>"$not_tried"
+    fi
 }
 
 build_and_run() {
@@ -311,7 +377,8 @@ fi
 
 # What each configuration is there for is in CONTRIBUTING.md.
 if build gcc "$gxx" -Dbuildtype=debug -Ddefault_library=shared -Dbenchmarks=enabled; then
-    run gcc gcc
+    [ -n "$confined" ] || run gcc gcc
+    run_confined gcc
     if [ $matrix != quick ] && [ -z "$words" ]; then use_from_outside gcc "$gxx"; fi
 fi
 if [ $matrix != quick ]; then
@@ -344,6 +411,10 @@ if [ $matrix = full ]; then
     build_and_run clang-optimized "$clangxx" -Dbuildtype=release
 fi
 
+if [ -s "$not_tried" ]; then
+    echo "== $skipped skipped, and what was left out"
+    cat "$not_tried"
+fi
 if [ -s "$failures" ]; then
     echo "== what failed"
     cat "$failures"

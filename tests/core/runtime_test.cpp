@@ -2,6 +2,7 @@
 #include <bight/core/runtime.hpp>
 
 #include "support/catch.hpp"
+#include "support/few_descriptors.hpp"
 #include "support/reactors.hpp"
 #include "support/runtimes.hpp"
 
@@ -15,6 +16,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <latch>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -109,16 +111,21 @@ TEST_CASE("the exit status is 0, or the first in the order of the reactors that 
 TEST_CASE("an error of one stops the others in good order, is reported, and the exit status is 1") {
     test::runtime_fixture on(GENERATE(from_range(test::demultiplexers())), 3);
     std::atomic<int> cleaned{0};
+    std::latch others_work(2);
     auto root = [&](std::size_t i) -> task<> {
         if (i == 1) {
-            co_await bight::sleep_for(2ms);
+            others_work.wait();
             throw std::runtime_error("the second one failed");
         }
+        auto work = [&]() -> task<> {
+            others_work.count_down();
+            co_await for_an_hour();
+        };
         auto clean_up = [&]() -> task<> {
             co_await bight::sleep_for(1ms);
             ++cleaned;
         };
-        co_await bight::finally(for_an_hour(), clean_up);
+        co_await bight::finally(work(), clean_up);
     };
     CHECK(on.runtime().run(root) == 1);
     CHECK(cleaned == 2);
@@ -434,21 +441,40 @@ TEST_CASE("pinned, each thread keeps to one processor, round and round") {
     CHECK(got.front() == got.back());
 }
 
-TEST_CASE("a runtime that cannot be had throws, and leaves nothing") {
-    const int before = test::open_descriptors();
+TEST_CASE("a runtime in virtual time is refused") {
     bight::virtual_clock time;
-    bight::runtime_options with_time;
-    with_time.reactor.clock = &time;
-    CHECK_THROWS_AS(runtime(with_time), std::invalid_argument);
-    bight::runtime_options too_large;
-    too_large.reactors = 2;
-    too_large.reactor.demultiplexer = bight::demultiplexer_kind::io_uring;
-    too_large.reactor.submission_entries = 1U << 30;
-    too_large.reactor.receive_buffers = 3;  // no power of two
-    try {
-        const runtime all(too_large);
-        WARN("this io_uring takes anything");
-    } catch (const std::system_error&) {
+    bight::runtime_options options;
+    options.reactor.clock = &time;
+    CHECK_THROWS_AS(runtime(options), std::invalid_argument);
+}
+
+TEST_CASE("a runtime whose options its demultiplexer refuses throws, and leaves nothing") {
+    test::need(bight::demultiplexer_kind::io_uring);
+    const int before = test::open_descriptors();
+    bight::runtime_options options;
+    options.reactors = 2;
+    options.reactor.demultiplexer = bight::demultiplexer_kind::io_uring;
+    options.reactor.receive_buffers = 3;  // no power of two
+    CHECK_THROWS_AS(runtime(options), std::system_error);
+    CHECK(test::open_descriptors() == before);
+}
+
+TEST_CASE(
+    "a runtime that finds no descriptor for its second reactor throws, and leaves nothing of the first") {
+    const int before = test::open_descriptors();
+    bight::runtime_options options;
+    options.reactor.demultiplexer = GENERATE(from_range(test::demultiplexers()));
+    options.reactors = 1;
+    int of_one = 0;
+    {
+        const runtime one(options);
+        of_one = test::open_descriptors() - before;
+    }
+    CHECK(of_one > 0);
+    options.reactors = 2;
+    {
+        const test::few_descriptors limit(of_one);
+        CHECK_THROWS_AS(runtime(options), std::system_error);
     }
     CHECK(test::open_descriptors() == before);
 }

@@ -1,10 +1,9 @@
 // Servers, and what waits, the same on every demultiplexer and in a simulated world.
 #include "support/catch.hpp"
+#include "support/few_descriptors.hpp"
 #include "support/places.hpp"
 
 #include <bight/bight.hpp>
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -39,24 +38,7 @@ task<> echo_but_not_bad(stream peer) {
     }
 }
 
-constexpr std::size_t few_sockets = 40;
-
-// At most so many descriptors more than now, for as long as this lives.
-class descriptor_limit {
-  public:
-    descriptor_limit() {
-        ::getrlimit(RLIMIT_NOFILE, &before_);
-        rlimit few = before_;
-        few.rlim_cur = static_cast<rlim_t>(test::open_descriptors()) + few_sockets;
-        ::setrlimit(RLIMIT_NOFILE, &few);
-    }
-    descriptor_limit(const descriptor_limit&) = delete;
-    descriptor_limit& operator=(const descriptor_limit&) = delete;
-    ~descriptor_limit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
-  private:
-    rlimit before_{};
-};
+constexpr int few_sockets = 40;
 
 // Takes every descriptor that is left: each listener has one, and one in reserve.
 std::vector<listener> take_all_descriptors() {
@@ -210,7 +192,7 @@ TEST_CASE("out of descriptors: clients are turned away, or wait, and later ones 
         done = true;
     };
     {
-        const descriptor_limit few;
+        const test::few_descriptors few(few_sockets);
         on.run(serving, clients);
     }
     const std::string turned_away = sheds ? ", end, before" : "hello, end, after";

@@ -1,0 +1,30 @@
+// A process that runs out of descriptors soon.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace test {
+
+/// At most so many descriptors more than now can be opened, for as long as this lives.
+class few_descriptors {
+  public:
+    explicit few_descriptors(int more) {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        // The limit is one of their numbers, of which the lowest that is free is given out.
+        const int lowest = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+        ::close(lowest);
+        rlimit few = before_;
+        few.rlim_cur = static_cast<rlim_t>(lowest + more);
+        ::setrlimit(RLIMIT_NOFILE, &few);
+    }
+    few_descriptors(const few_descriptors&) = delete;
+    few_descriptors& operator=(const few_descriptors&) = delete;
+    ~few_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+  private:
+    rlimit before_{};
+};
+
+}  // namespace test

@@ -51,11 +51,6 @@ inline const std::optional<std::string>& no_ipv6() {
     return why;
 }
 
-/// Skips the test case where there is no ::1.
-inline void need_ipv6() {
-    if (const auto& why = no_ipv6()) skip(*why);
-}
-
 /// reactors() where ::1 can be had: a simulated host has it wherever it is simulated.
 inline const std::vector<reactor_choice>& reactors_with_ipv6() {
     static const std::vector<reactor_choice> all = [] {

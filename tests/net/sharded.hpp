@@ -1,0 +1,62 @@
+// What tests of sharded listeners share.
+#pragma once
+
+#include "support/connections.hpp"
+
+#include <bight/bight.hpp>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace test {
+
+inline constexpr const char* loopback = "tcp:0:interface=127.0.0.1";
+
+inline bight::task<> echo(bight::stream peer) {
+    while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
+}
+
+inline bight::listen_options spread(bight::sharding how) {
+    bight::listen_options options;
+    options.sharding = how;
+    return options;
+}
+
+inline bight::serve_options quick_drain() {
+    bight::serve_options options;
+    options.drain = std::chrono::milliseconds(10);
+    return options;
+}
+
+// Answers with one letter, the reactor that it is on, and waits for the peer's end.
+struct names_reactor {
+    bight::runtime& all;
+    bight::task<> operator()(bight::stream peer) const {
+        const std::string name(1, static_cast<char>('0' + all.index_here()));
+        co_await peer.write(name);
+        co_await peer.read_some();
+    }
+};
+
+inline char first_byte(const raw_socket& s) {
+    const timeval bound{20, 0};
+    ::setsockopt(s.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+    char c = 0;
+    ssize_t got = 0;
+    do got = ::recv(s.get(), &c, 1, 0);
+    while (got < 0 && errno == EINTR);  // an io_uring of this thread that is being taken down
+    return got == 1 ? c : '\0';
+}
+
+inline bool says_something(const raw_socket& s, int milliseconds) {
+    pollfd p{s.get(), POLLIN, 0};
+    return ::poll(&p, 1, milliseconds) > 0;
+}
+
+}  // namespace test

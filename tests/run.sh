@@ -5,10 +5,12 @@
 #   sh tests/run.sh confined [WORD...]
 #   sh tests/run.sh storm [SEEDS [FIRST]]
 #   sh tests/run.sh fresh [SYSTEM...]
+#   sh tests/run.sh mutants [WORD...]
 #
 #   confined  only what runs in a container that refuses io_uring and has no IPv6, with g++; the others do that, too
 #   storm     the chat and the broadcast sample in simulated storms, each in so many (10,000, from seed 1)
 #   fresh     README's commands in bare systems (tests/fresh.sh)
+#   mutants   small changes in the library, each of which some test should notice (tests/mutants/mutants.py)
 #   --quick   g++ only
 #   --full    also g++ with optimisation, clang without sanitizers (no, some, all optimisation), all tests with TSan, and
 #             the tests on each demultiplexer as the default
@@ -40,6 +42,13 @@ if [ "${1:-}" = confined ]; then
     confined=only
     matrix=quick
     shift
+fi
+mutants=
+if [ "${1:-}" = mutants ]; then
+    mutants=yes
+    shift
+    mutant_words="$*"
+    set -- --quick
 fi
 if [ "${1:-}" = storm ]; then
     storm=yes
@@ -128,6 +137,11 @@ export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$root/
 symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer) && {
     export ASAN_SYMBOLIZER_PATH="$symbolizer" TSAN_SYMBOLIZER_PATH="$symbolizer"
 }
+
+if [ -n "$mutants" ]; then
+    # shellcheck disable=SC2086 # a list of words
+    exec python3 "$root/tests/mutants/mutants.py" --compiler "$gxx" --jobs "$jobs" $mutant_words
+fi
 
 passed=0
 failed=0

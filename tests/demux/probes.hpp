@@ -4,6 +4,8 @@
 #include "demux/demultiplexer.hpp"
 #include "support/reactors.hpp"
 
+#include <bight/core/sleep.hpp>
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -205,6 +207,15 @@ class bench {
     template <class Base>
     bool until_completed(const probe<Base>& op, int times = 1) {
         return until([&] { return op.completions >= times; });
+    }
+
+    /// Whether the loop sleeps while a task waits for a timer, and nothing else runs: that takes a few looks at the
+    /// kernel, where a loop that something keeps awake takes thousands.
+    bool sleeps() {
+        const auto before = reactor().statistics();
+        fixture_.run([]() -> bight::task<> { co_await bight::sleep_for(std::chrono::milliseconds(20)); });
+        const auto after = reactor().statistics();
+        return after.polls - before.polls < 20 && after.resumptions - before.resumptions < 20;
     }
 
     /// Waits for the kernel until it has said something of `op`, but lets nothing run: the operation is

@@ -153,13 +153,30 @@ TEST_CASE("with one idle connection and no timer, a wake is one wait") {
         c.say("x");
         on.reactor().run_once(std::chrono::seconds(20));
         REQUIRE(op.completions == i);
-        CHECK(on.reactor().statistics().polls == before.polls + 1);
         CHECK(on.reactor().statistics().resumptions == before.resumptions + 1);
         op.data.reset();
         on.start(op);
         REQUIRE(op.completions == i);
     }
     on.end(op);
+}
+
+TEST_CASE("after wakes, one or many, the loop sleeps again") {
+    bench on(GENERATE(from_range(test::demultiplexers())));
+    INFO(on.name());
+    CHECK(on.sleeps());
+    for (const int wakes : {1, 2, 1000}) {
+        CAPTURE(wakes);
+        for (int i = 0; i < wakes; ++i) on.demux().wake();
+        on.turns();
+        CHECK(on.sleeps());
+    }
+    bool called = false;
+    std::thread other([&] { on.reactor().post([&] { called = true; }); });
+    other.join();
+    on.turns();
+    CHECK(called);
+    CHECK(on.sleeps());
 }
 
 TEST_CASE("a reactor may be made on one thread and run on another") {

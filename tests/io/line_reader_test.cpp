@@ -5,6 +5,7 @@
 
 #include <bight/bight.hpp>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -131,5 +132,51 @@ TEST_CASE("a cancelled wait for a line loses nothing of it") {
         auto second = co_await reader.next();
         REQUIRE(second);
         CHECK(*second == "half");
+    });
+}
+
+TEST_CASE("what a cancelled wait has read of a line is given back, and read once") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        line_reader reader(pair.server);
+        co_await pair.client.write("half");
+        auto none = co_await bight::try_with_timeout(reader.next(), std::chrono::milliseconds(1));
+        CHECK_FALSE(none.has_value());
+        CHECK(reader.buffered() == "half");
+        reader.give_back();
+        reader.give_back();
+        CHECK(reader.buffered().empty());
+        char raw[4] = {};
+        co_await pair.server.read_exactly(bight::mutable_buffer(raw, sizeof raw));
+        CHECK(std::string(raw, sizeof raw) == "half");
+        co_await pair.client.write("next\r\n");
+        auto next = co_await reader.next();
+        REQUIRE(next);
+        CHECK(*next == "next");
+    });
+}
+
+TEST_CASE("after a part of a delimiter was given back, a line is found from its beginning") {
+    on_each([]() -> task<> {
+        for (const bool read_raw : {false, true}) {
+            CAPTURE(read_raw);
+            auto pair = co_await connected_pair(test::family::tcp);
+            line_reader reader(pair.server);
+            co_await pair.client.write("long before its end\r");
+            auto none = co_await bight::try_with_timeout(reader.next(), std::chrono::milliseconds(1));
+            CHECK_FALSE(none.has_value());
+            reader.give_back();
+            if (read_raw) {
+                char raw[20] = {};
+                co_await pair.server.read_exactly(bight::mutable_buffer(raw, sizeof raw));
+                co_await pair.client.write("a\r\n");
+            } else {
+                co_await pair.client.write("\n");
+            }
+            auto line = co_await bight::try_with_timeout(reader.next(), std::chrono::seconds(10));
+            REQUIRE(line.has_value());
+            REQUIRE(line->has_value());
+            CHECK(**line == (read_raw ? "a" : "long before its end"));
+        }
     });
 }

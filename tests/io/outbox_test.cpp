@@ -198,6 +198,34 @@ TEST_CASE("with wait, send refuses and push waits for room, first come, first se
     });
 }
 
+TEST_CASE("what would fit goes behind a push that waits for more room, sent or pushed") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::unix_abstract);
+        outbox_options options;
+        options.capacity = 10'000;
+        options.when_full = overflow_policy::wait;
+        outbox out(pair.server, options);
+        std::size_t sent = 0;
+        for (;;) {  // three messages fit, and leave room for a small one
+            const std::size_t taken = fill(out, std::string(3000, 'x'));
+            sent += taken * 3000;
+            co_await bight::sleep_for(std::chrono::milliseconds(1));
+            if (taken == 0) break;
+        }
+        CHECK(out.queued() == 9000);
+        auto push = [&](std::string message) -> task<> { co_await out.push(std::move(message)); };
+        auto drain = [&]() -> task<> {
+            co_await bight::yield();
+            CHECK_FALSE(out.send("c"));
+            CHECK(out.queued() == 9000);
+            const std::string all = co_await read_bytes(pair.client, sent + 2001);
+            CHECK(all.substr(sent) == std::string(2000, 'a') + "b");
+        };
+        co_await bight::when_all(push(std::string(2000, 'a')), push("b"), drain());
+        CHECK(out.send("c"));
+    });
+}
+
 TEST_CASE("an outbox waits for a write that is pending, and a write meanwhile is busy") {
     on_each([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);

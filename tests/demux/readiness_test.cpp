@@ -1,0 +1,161 @@
+// What the demultiplexers that wait for readiness keep of each descriptor: what it is watched for, and no longer.
+#include "probes.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+using bight::demultiplexer_kind;
+using test::bench;
+using test::connect_probe;
+using test::family;
+using test::operation_kind;
+using test::plain_probe;
+using test::receive_probe;
+using test::send_probe;
+
+TEST_CASE("what a descriptor was watched for goes with it: its number may be another's at once") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const bool writes = GENERATE(true, false);
+    CAPTURE(kind, writes);
+    bench on(kind);
+    auto& c = on.connect(family::unix_pair);
+    auto& other = on.connect(family::unix_pair);  // above it, so that its number stays in range
+    test::fill(c.ours.fd);
+    std::string text = "late";
+    bight::const_buffer piece(text);
+    send_probe send(c.ours, operation_kind::send);
+    send.pieces = &piece;
+    send.piece_count = 1;
+    receive_probe read(c.ours, operation_kind::receive);
+    if (writes) {
+        on.start(send);
+    } else {
+        on.start(read);
+    }
+    on.turns();
+    const int number = c.ours.fd;
+    on.demux().detach(c.ours, true);
+    on.turns();
+    CHECK(send.completions + read.completions == 1);
+
+    // It may always be written to, and read from: a loop that still watches it never sleeps.
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    REQUIRE(::send(ends[1], "x", 1, 0) == 1);
+    const int again = ends[0] == number ? number : ::fcntl(ends[0], F_DUPFD_CLOEXEC, number);
+    REQUIRE(again == number);
+    receive_probe waits(other.ours, operation_kind::receive);
+    on.start(waits);
+    on.turns();
+    CHECK(on.sleeps());
+    other.say("y");
+    CHECK(on.until_completed(waits));
+    ::close(ends[0]);
+    if (again != ends[0]) ::close(again);
+    ::close(ends[1]);
+}
+
+TEST_CASE("nobody is watched whose operation was done, cancelled or detached") {
+    bench on(GENERATE(from_range(test::demultiplexers())));
+    INFO(on.name());
+    auto& c = on.connect(family::unix_pair);
+    auto& d = on.connect(family::unix_pair);
+    auto& e = on.connect(family::unix_pair);
+    plain_probe one(c.ours, operation_kind::poll_read);
+    plain_probe two(d.ours, operation_kind::poll_read);
+    plain_probe three(e.ours, operation_kind::poll_read);
+    on.start(one);
+    on.start(two);
+    on.start(three);
+    on.turns();
+    c.say("x");  // which stays in the socket
+    REQUIRE(on.until_completed(one));
+    CHECK(on.sleeps());
+    on.cancel(two);
+    REQUIRE(on.until_completed(two));
+    d.say("x");
+    CHECK(on.sleeps());
+    // The entries of those that have gone are others' now.
+    e.say("x");
+    REQUIRE(on.until_completed(three));
+    CHECK(three.result == 0);
+    CHECK(on.sleeps());
+}
+
+TEST_CASE("many that become ready at once are told in one look, and each once") {
+    bench on(GENERATE(from_range(test::demultiplexers())));
+    INFO(on.name());
+    constexpr std::size_t count = 20;
+    std::vector<test::connection*> all;
+    std::vector<std::unique_ptr<receive_probe>> reads;
+    for (std::size_t i = 0; i < count; ++i) {
+        all.push_back(&on.connect(family::unix_pair));
+        reads.push_back(std::make_unique<receive_probe>(all.back()->ours, operation_kind::receive));
+        on.start(*reads.back());
+    }
+    on.turns();
+    for (const auto* c : all) c->say("x");
+    on.reactor().run_once(std::chrono::seconds(20));
+    on.reactor().run_once();
+    for (const auto& read : reads) {
+        CHECK(read->completions == 1);
+        read->data.reset();
+    }
+}
+
+TEST_CASE("a connect that an event from before it wakes goes on waiting") {
+    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    CAPTURE(kind);
+    bench on(kind);
+    // With its backlog full, a listener does not answer: one connection more than it asked for fits.
+    sockaddr_in where{};
+    const int listening = test::listen_on_loopback(where, 0);
+    const int first = test::connect_to(where);
+    auto& d = on.add(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    connect_probe op(d, operation_kind::connect);
+    op.address = reinterpret_cast<const sockaddr*>(&where);
+    op.address_size = sizeof where;
+    on.start(op);
+    REQUIRE(op.completions == 0);
+    on.turns();
+    d.may_write = true;  // as such an event leaves it
+    on.reactor().schedule(op);
+    on.turns();
+    CHECK(op.completions == 0);
+    CHECK(on.sleeps());
+    ::close(listening);
+    on.end(op);
+    ::close(first);
+}
+
+TEST_CASE("after a connect the first write is made at once") {
+    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    CAPTURE(kind);
+    bench on(kind);
+    sockaddr_in where{};
+    const int listening = test::listen_on_loopback(where);
+    auto& d = on.add(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    connect_probe op(d, operation_kind::connect);
+    op.address = reinterpret_cast<const sockaddr*>(&where);
+    op.address_size = sizeof where;
+    on.start(op);
+    REQUIRE(on.until_completed(op));
+    REQUIRE(op.result == 0);
+    std::string text = "hello";
+    bight::const_buffer piece(text);
+    send_probe send(d, operation_kind::send);
+    send.pieces = &piece;
+    send.piece_count = 1;
+    on.start(send);
+    CHECK(send.completions == 1);
+    CHECK(send.result == 0);
+    on.end(send);
+    ::close(listening);
+}

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -200,6 +201,49 @@ TEST_CASE("a cancellation reaches the innermost of nested scopes, and a shield o
     CHECK(at("time-out") < at("all"));
     CHECK(at("beside") < at("all"));
     CHECK(log.back() == "root");
+}
+
+TEST_CASE("an error that a cancelled scope ends with is not hidden by the tasks that were cut short") {
+    test::reactor_fixture on(any_demultiplexer);
+    auto fails_later = []() -> task<> {
+        co_await bight::sleep_for(2ms);
+        throw std::runtime_error("of a task that could not be cut short");
+    };
+    auto shielded = [&]() -> task<> { co_await bight::shield(fails_later(), 1h); };
+    auto sleeper = []() -> task<> { co_await bight::sleep_for(1h); };
+    auto in_group = [&]() -> task<> {
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(shielded);
+            g.spawn(sleeper);
+            co_await bight::sleep_for(1h);
+        };
+        co_await bight::with_group(body);
+    };
+    auto in_all = [&]() -> task<> { co_await bight::when_all(shielded(), sleeper()); };
+    for (const bool group : {true, false}) {
+        CAPTURE(group);
+        std::string what;
+        on.run([&]() -> task<> {
+            auto body = [&](bight::group& g) -> task<> {
+                auto scope = [&]() -> task<> {
+                    try {
+                        if (group) {
+                            co_await in_group();
+                        } else {
+                            co_await in_all();
+                        }
+                    } catch (const std::runtime_error& e) {
+                        what = e.what();
+                    }
+                };
+                g.spawn(scope);
+                co_await bight::sleep_for(1ms);
+                g.cancel();
+            };
+            co_await bight::with_group(body);
+        });
+        CHECK(what == "of a task that could not be cut short");
+    }
 }
 
 TEST_CASE("a conversation that is cancelled at any step leaves no frame and no descriptor behind") {

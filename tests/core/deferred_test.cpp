@@ -244,6 +244,40 @@ TEST_CASE("the producer is told when the last one who waits is cancelled, and ma
     CHECK(told == 2);
 }
 
+TEST_CASE("a producer is not told when somebody waits again before its turn has come") {
+    test::reactor_fixture on(any_demultiplexer);
+    int told = 0;
+    std::vector<int> log;
+    on.run([&]() -> task<> {
+        deferred<int> d;
+        d.on_abandoned([&] { ++told; });
+        bight::group* cancelled = nullptr;
+        auto leaves = [&]() -> task<> {
+            auto waits = [&](bight::group& g) -> task<> {
+                cancelled = &g;
+                co_await wait_and_note(d, log, 1);
+            };
+            co_await bight::with_group(waits);
+        };
+        auto fires = [&]() -> task<> {
+            for (int i = 0; i < 10; ++i) co_await bight::yield();
+            CHECK(told == 0);
+            d.set_value(7);
+        };
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(leaves);
+            g.spawn(fires);
+            while (!cancelled) co_await bight::yield();
+            co_await bight::yield();
+            cancelled->cancel();  // the producer is to be told in the next turn
+            co_await wait_and_note(d, log, 2);
+        };
+        co_await bight::with_group(body);
+    });
+    CHECK(told == 0);
+    CHECK(log == std::vector<int>{207});
+}
+
 TEST_CASE("the producer may fire, and use what it captured, while it is told that nobody waits") {
     test::reactor_fixture on(any_demultiplexer);
     std::string seen;

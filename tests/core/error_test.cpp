@@ -58,6 +58,12 @@ task<T> templated(std::source_location& where, T value) {
     co_return value;
 }
 
+task<> nested(int depth) {
+    co_await bight::yield();
+    if (depth == 0) throw std::runtime_error("at the bottom");
+    co_await nested(depth - 1);
+}
+
 std::exception_ptr error(const char* what) { return std::make_exception_ptr(std::runtime_error(what)); }
 
 // What a child process that runs `body` writes to standard error.
@@ -106,6 +112,41 @@ TEST_CASE("a trace names the function and line of each coroutine, innermost firs
         CHECK(line.find("error_test.cpp:") != std::string::npos);
     }
     CHECK(reports[0].find("Frame*") == std::string::npos);
+}
+
+TEST_CASE("the trace of an error is its own, not that of one that was caught before") {
+    test::reactor_fixture on(any_demultiplexer);
+    auto first = []() -> task<> {
+        co_await bight::yield();
+        throw std::runtime_error("caught");
+    };
+    auto second = []() -> task<> {
+        co_await bight::yield();
+        throw std::runtime_error("not caught");
+    };
+    auto both = [&]() -> task<> {
+        try {
+            co_await first();
+        } catch (const std::runtime_error&) {  // and forgotten
+        }
+        co_await second();
+    };
+    CHECK(on.reactor().run_to_status(both()) == 1);
+    const auto reports = on.take_errors();
+    REQUIRE(reports.size() == 1);
+    INFO(reports[0]);
+    CHECK(reports[0].find("not caught") != std::string::npos);
+    CHECK(std::count(reports[0].begin(), reports[0].end(), '\n') >= 3);  // the error, and where it came through
+}
+
+TEST_CASE("a trace of many coroutines has an end") {
+    test::reactor_fixture on(any_demultiplexer);
+    CHECK(on.reactor().run_to_status(nested(500)) == 1);
+    const auto reports = on.take_errors();
+    REQUIRE(reports.size() == 1);
+    const auto lines = std::count(reports[0].begin(), reports[0].end(), '\n');
+    CHECK(lines > 10);
+    CHECK(lines < 100);
 }
 
 TEST_CASE("the name of a location is its function's, qualified, on every compiler") {
@@ -177,8 +218,9 @@ TEST_CASE("the log handler gets every message; without one, warnings go to stand
     const auto text = standard_error_of([] {
         bight::detail::log(bight::log_level::info, "calm");
         bight::detail::log(bight::log_level::warning, "alarm");
+        bight::detail::log(bight::log_level::requested, "answer");
     });
-    CHECK(text == "bight: warning: alarm\n");
+    CHECK(text == "bight: warning: alarm\nbight: answer\n");
 }
 
 TEST_CASE("on standard error a peer that went away is one line, and any other error has its trace") {

@@ -4,6 +4,8 @@
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timeout.hpp>
+#include <bight/core/virtual_clock.hpp>
+#include <bight/core/when_all.hpp>
 
 #include "support/reactors.hpp"
 
@@ -129,6 +131,29 @@ TEST_CASE("a tick that is taken exactly when the next is due counts that one as 
         co_await got.one();
         CHECK(got.all == std::vector<seen>{{0ms, 0ms, 0}, {10ms, 20ms, 1}, {30ms, 30ms, 0}});
     });
+}
+
+TEST_CASE("a task that waits is told how many ticks its late timer stands for") {
+    for (const auto policy : {missed_ticks::burst, missed_ticks::skip, missed_ticks::delay}) {
+        bight::virtual_clock time(bight::virtual_clock::mode::manual);
+        bight::reactor_options options;
+        options.clock = &time;
+        test::reactor_fixture on(bight::demultiplexer_kind::automatic, options);
+        const time_point start = time.now();
+        on.run([&]() -> task<> {
+            interval every(10ms, policy, first_tick::after_a_period);
+            auto wait = [&]() -> task<> {
+                const auto tick = co_await every.tick();
+                CHECK(tick.scheduled - start == 10ms);
+                CHECK(tick.missed == 2);
+            };
+            auto jump = [&]() -> task<> {
+                co_await bight::yield();
+                time.advance(35ms);
+            };
+            co_await bight::when_all(wait(), jump());
+        });
+    }
 }
 
 TEST_CASE("burst and skip never drift, however late each tick is taken") {

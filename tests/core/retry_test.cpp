@@ -102,6 +102,19 @@ TEST_CASE("the pauses of retry grow by the factor, up to the cap") {
     });
 }
 
+TEST_CASE("the first pause is not longer than the cap, either") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        std::vector<duration> calls;
+        retry_policy policy = steady();
+        policy.first_delay = 10s;
+        policy.max_delay = 2s;
+        const int got = co_await bight::retry(policy, flaky{2, calls, on});
+        CHECK(got == 3);
+        CHECK(calls == std::vector<duration>{0s, 2s, 4s});
+    });
+}
+
 TEST_CASE("after the last attempt its error is thrown as it is, and the history has those before it") {
     test::virtual_fixture on;
     on.run([&]() -> task<> {

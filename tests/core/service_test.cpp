@@ -678,3 +678,52 @@ TEST_CASE("the tree of tasks names the services and what they wait for") {
                              Catch::Contains("the stop of the service a/b"));
     });
 }
+
+TEST_CASE("a service that fails in the turn of a stop is not restarted: its error is thrown") {
+    test::virtual_fixture on;
+    int begun = 0;
+    on.run([&]() -> task<> {
+        service_tree tree;
+        service_options options;
+        options.on_failure = service_failure::restart;
+        auto fragile = [&](service& self) -> task<> {
+            ++begun;
+            self.ready();
+            co_await bight::sleep_for(1s);
+            tree.stop();
+            throw std::runtime_error("broken");
+        };
+        tree.add("fragile", fragile, options);
+        std::string text;
+        try {
+            co_await tree.run();
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        CHECK(text == "broken");
+    });
+    CHECK(begun == 1);
+    on.take_log();
+}
+
+TEST_CASE("the restarts of a service are counted anew in each run of its tree") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        service_tree tree;
+        service_options options;
+        options.on_failure = service_failure::restart;
+        options.restarts = 1;
+        options.restart_delay = 1s;
+        int begun = 0;
+        auto fragile = [&](service&) -> task<> {
+            if (++begun % 2 == 1) throw std::runtime_error("broken");
+            co_return;
+        };
+        tree.add("fragile", fragile, options);
+        for (int runs = 1; runs <= 3; ++runs) {
+            co_await tree.run();
+            CHECK(begun == 2 * runs);
+        }
+    });
+    CHECK(on.take_errors().size() == 3);
+}

@@ -171,6 +171,23 @@ TEST_CASE("stop_now in the turn in which run's task ends leaves the clean-up of 
     CHECK(cut_short);
 }
 
+TEST_CASE("a stop that comes after stop_now gives no patience back") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    bight::reactor& r = on.reactor();
+    bool cut_short = false;
+    auto stops = [&]() -> task<> {
+        auto clean = [&]() -> task<> {
+            const sets_at_end end(cut_short);
+            co_await bight::sleep_for(24h);
+        };
+        r.stop_now();
+        r.stop();
+        co_await bight::finally(bight::sleep_for(1h), clean, 12h);
+    };
+    CHECK_THROWS_AS(on.run(stops), bight::run_cancelled);
+    CHECK(cut_short);
+}
+
 TEST_CASE("what an abandoned deferred's producer starts while a stop is obeyed never begins") {
     test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     bight::reactor& r = on.reactor();

@@ -1,4 +1,5 @@
 #include <bight/core/error.hpp>
+#include <bight/core/shield.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timeout.hpp>
@@ -158,6 +159,27 @@ TEST_CASE("several errors of when_all come out as an aggregate_error, in the ord
             what = e.what();
         }
         CHECK(what == "2 tasks failed: [first] [second]");
+    });
+}
+
+TEST_CASE("three errors of when_all come out in the order in which they came, not in that of the tasks") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        // Each waits where the error of another cannot cut it short.
+        auto waits = [](int turns) -> task<> {
+            for (int i = 0; i < turns; ++i) co_await bight::yield();
+        };
+        auto fails = [&](const char* what, int turns) -> task<> {
+            co_await bight::shield(waits(turns), 1h);
+            throw std::runtime_error(what);
+        };
+        std::string what;
+        try {
+            co_await bight::when_all(fails("third", 7), fails("first", 3), fails("second", 5));
+        } catch (const bight::aggregate_error& e) {
+            what = e.what();
+        }
+        CHECK(what == "3 tasks failed: [first] [second] [third]");
     });
 }
 

@@ -1,4 +1,4 @@
-// Errors of accept(2) on demand. Included by one file of a program: it defines accept4.
+// Errors of accept(2) on demand: it defines accept4.
 #pragma once
 
 #include "demux/demultiplexer.hpp"
@@ -45,9 +45,9 @@ inline void fail_accept(bight::reactor& r, int handle, int error) {
 
 extern "C" int accept_or_fail(int fd, sockaddr* address, socklen_t* size, int flags) __asm__("accept4");
 
-// It takes the place of the C library's.
-// NOLINTNEXTLINE(misc-definitions-in-headers): one file of a program includes it
-extern "C" int accept_or_fail(int fd, sockaddr* address, socklen_t* size, int flags) {
+// It takes the place of the C library's. Weak: the files of a program that include it all have it.
+// NOLINTNEXTLINE(misc-definitions-in-headers)
+extern "C" [[gnu::weak]] int accept_or_fail(int fd, sockaddr* address, socklen_t* size, int flags) {
     int error = test::accept_always_fails;
     if (error == 0 && !test::accept_errors().empty()) {
         error = test::accept_errors().front();

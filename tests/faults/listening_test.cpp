@@ -1,0 +1,114 @@
+// Listeners in trouble more than once, or in the middle of something: what they keep in reserve, and count.
+#include "support/accept_faults.hpp"
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <vector>
+
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* anywhere = "tcp:0:interface=127.0.0.1";
+
+bight::listen_options with(bight::exhaustion_policy policy) {
+    bight::listen_options options;
+    options.when_exhausted = policy;
+    return options;
+}
+
+// As many descriptors as are open, and no more, but those that are given back.
+class no_descriptors {
+  public:
+    no_descriptors() {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        rlimit few = before_;
+        few.rlim_cur = 128;
+        ::setrlimit(RLIMIT_NOFILE, &few);
+        for (int fd = 0; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) taken_.emplace_back(fd);
+    }
+    no_descriptors(const no_descriptors&) = delete;
+    no_descriptors& operator=(const no_descriptors&) = delete;
+    ~no_descriptors() {
+        taken_.clear();
+        ::setrlimit(RLIMIT_NOFILE, &before_);
+    }
+    void give_back_one() { taken_.pop_back(); }
+
+  private:
+    rlimit before_{};
+    std::vector<test::raw_socket> taken_;
+};
+
+bool ended(const test::raw_socket& s) {
+    char byte = 0;
+    const auto got = ::recv(s.get(), &byte, 1, MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno == ECONNRESET);
+}
+
+}  // namespace
+
+TEST_CASE("a listener that could keep nothing in reserve has a reserve when descriptors are free again") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::virtual_fixture on(kind);
+    on.run([&]() -> task<> {
+        bight::listener l;
+        {
+            no_descriptors left;
+            left.give_back_one();  // for the socket
+            l = bight::listen(anywhere, with(bight::exhaustion_policy::shed));
+        }
+        for (int exhaustions = 0; exhaustions < 2; ++exhaustions) {
+            const auto waits = test::raw_connect(l.local());
+            test::fail_accept(on.reactor(), l.native_handle(), ENOBUFS);
+            const auto nobody = co_await bight::try_with_timeout(l.accept(), 1ms);
+            CHECK_FALSE(nobody.has_value());
+            CHECK(ended(waits));
+        }
+    });
+    on.take_log();
+}
+
+TEST_CASE("attempts that fail are counted from the last connection on") {
+    // An io_uring gives such an error as a completion, which cannot be had without a kernel that does it.
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    if (kind == bight::demultiplexer_kind::io_uring) return;
+    CAPTURE(kind);
+    test::virtual_fixture on(kind);
+    on.run([&]() -> task<> {
+        bight::listener l = bight::listen(anywhere);
+        for (int connections = 0; connections < 4; ++connections) {
+            for (int i = 0; i < 40; ++i) test::fail_accept(on.reactor(), l.native_handle(), ECONNABORTED);
+            const auto client = test::raw_connect(l.local());
+            co_await l.accept();
+        }
+    });
+    CHECK(on.elapsed() == 0s);  // 64 of them in a row, and it would have paused
+    CHECK(on.take_log().empty());
+}
+
+TEST_CASE("attempts that fail are counted from the last pause on") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    if (kind == bight::demultiplexer_kind::io_uring) return;
+    CAPTURE(kind);
+    test::virtual_fixture on(kind);
+    on.run([&]() -> task<> {
+        bight::listener l = bight::listen(anywhere);
+        for (int i = 0; i < 64 + 64 + 63; ++i) test::fail_accept(on.reactor(), l.native_handle(), ECONNABORTED);
+        const auto client = test::raw_connect(l.local());
+        co_await l.accept();
+    });
+    CHECK(on.elapsed() == 200ms);
+    CHECK(on.take_log().size() == 1);
+}

@@ -1,0 +1,148 @@
+// What bight asks of the kernel for its sockets: flags, options, backlogs, and what is thrown away at the end.
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <set>
+#include <string>
+#include <vector>
+
+using bight::task;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::set<int> open_ones() {
+    std::set<int> found;
+    for (int fd = 0; fd < 1024; ++fd) {
+        if (::fcntl(fd, F_GETFD) >= 0) found.insert(fd);
+    }
+    return found;
+}
+
+// A blocking socket that listens on 127.0.0.1.
+test::raw_socket listening() {
+    test::raw_socket s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto any = bight::address::from_ip("127.0.0.1", 0);
+    REQUIRE(::bind(s.get(), static_cast<const sockaddr*>(any.native()),
+                   static_cast<socklen_t>(any.native_size())) == 0);
+    REQUIRE(::listen(s.get(), 8) == 0);
+    return s;
+}
+
+// How many connections the kernel keeps for a socket that listens (tcp(7): a listener's tcp_info).
+unsigned backlog_of(const bight::listener& l) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    REQUIRE(::getsockopt(l.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+    return info.tcpi_sacked;
+}
+
+}  // namespace
+
+TEST_CASE("every descriptor that bight opens is close-on-exec") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    const auto original = listening();
+    const auto before = open_ones();
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        const test::temporary_directory directory;
+        const bight::listener unix_one = bight::listen(test::new_endpoint(test::family::unix_path, directory));
+        bight::listener adopted = bight::listen("fd:" + std::to_string(original.get()));
+        const std::string where = test::endpoint_to(adopted.local());
+        const bight::stream client = co_await bight::connect(where);
+        const bight::stream server = co_await adopted.accept();
+        const bight::stream same = co_await bight::connect("fd:" + std::to_string(client.native_handle()));
+        std::set<int> ours;
+        for (const int fd : open_ones()) {
+            if (!before.contains(fd)) ours.insert(fd);
+        }
+        CHECK(ours.size() >= 7);  // what is named above, and what the listeners keep in reserve
+        for (const int fd : ours) {
+            CAPTURE(fd);
+            CHECK((::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+        }
+    });
+}
+
+TEST_CASE("a listener that was adopted waits for a connection, and holds nobody up meanwhile") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    const auto original = listening();
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        bight::listener adopted = bight::listen("fd:" + std::to_string(original.get()));
+        const auto nobody = co_await bight::try_with_timeout(adopted.accept(), 1ms);
+        CHECK_FALSE(nobody.has_value());
+        CHECK((::fcntl(adopted.native_handle(), F_GETFL) & O_NONBLOCK) != 0);
+    });
+}
+
+TEST_CASE("the backlog of an endpoint goes before that of the options, and both before the system's") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([]() -> task<> {
+        const std::string anywhere = "tcp:0:interface=127.0.0.1";
+        bight::listen_options options;
+        CHECK(backlog_of(bight::listen(anywhere + ":backlog=3", options)) == 3);
+        CHECK(backlog_of(bight::listen(anywhere, options)) > 5);
+        options.backlog = 5;
+        CHECK(backlog_of(bight::listen(anywhere, options)) == 5);
+        CHECK(backlog_of(bight::listen(anywhere + ":backlog=3", options)) == 3);
+        co_return;
+    });
+}
+
+TEST_CASE("tcp6 is IPv6 alone, and small writes do not wait for each other") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([]() -> task<> {
+        const auto option = [](int fd, int level, int name) {
+            int value = 0;
+            socklen_t size = sizeof value;
+            REQUIRE(::getsockopt(fd, level, name, &value, &size) == 0);
+            return value;
+        };
+        bight::listener l = bight::listen("tcp6:0:interface=\\:\\:1");
+        CHECK(option(l.native_handle(), IPPROTO_IPV6, IPV6_V6ONLY) == 1);
+        const bight::stream client = co_await bight::connect(test::endpoint_to(l.local()));
+        const bight::stream server = co_await l.accept();
+        CHECK(option(client.native_handle(), IPPROTO_TCP, TCP_NODELAY) == 1);
+        CHECK(option(server.native_handle(), IPPROTO_TCP, TCP_NODELAY) == 1);
+    });
+}
+
+TEST_CASE("megabytes that nobody has read do not turn the end of a connection into a reset") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    constexpr std::size_t unread = std::size_t{3} << 20;
+    bool possible = false;
+    test::reactor_fixture on(kind);
+    test::raw_socket peer;
+    on.run([&]() -> task<> {
+        auto pair = co_await test::connected_to_raw(test::family::tcp);
+        const int room = 16 << 20;
+        possible = ::setsockopt(pair.stream.native_handle(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) == 0;
+        if (!possible) co_return;
+        pair.raw.send(std::string(unread, 'x'));
+        for (int left = 1; left > 0;) REQUIRE(::ioctl(pair.raw.get(), SIOCOUTQ, &left) == 0);
+        co_await pair.stream.write("bye");
+        peer = std::move(pair.raw);
+    });
+    if (!possible) {
+        WARN("not tested: without CAP_NET_ADMIN no socket has room for so much");
+        return;
+    }
+    int error = -1;
+    CHECK(peer.receive_all(&error) == "bye");
+    CHECK(error == 0);
+}

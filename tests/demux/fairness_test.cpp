@@ -9,10 +9,15 @@
 #include <bight/net/connect.hpp>
 #include <bight/net/listener.hpp>
 
+#include <sys/mman.h>
+
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -137,4 +142,70 @@ TEST_CASE("tasks that are always ready let timers through") {
         co_await bight::with_group(all);
     });
     CHECK(steps <= long{bight::reactor::poll_interval} + 2);
+}
+
+TEST_CASE("what one call may send is a budget's worth, and whole pieces of it") {
+    using bight::detail::next_to_send;
+    const std::string text(10, 'x');
+    const auto next = [&](std::vector<std::size_t> sizes, std::size_t limit) {
+        std::vector<bight::const_buffer> pieces;
+        for (const std::size_t size : sizes) pieces.emplace_back(text.data(), size);
+        test::probe_descriptor none;
+        test::send_probe op(none, test::operation_kind::send);
+        op.pieces = pieces.data();
+        op.piece_count = pieces.size();
+        const auto found = next_to_send(op, limit);
+        return std::pair(found.count, found.size);
+    };
+    CHECK(next({}, 10) == std::pair<std::size_t, std::size_t>(0, 0));
+    CHECK(next({4}, 10) == std::pair<std::size_t, std::size_t>(1, 4));
+    CHECK(next({4}, 3) == std::pair<std::size_t, std::size_t>(1, 3));  // of the first piece it may be a part
+    CHECK(next({4, 6}, 10) == std::pair<std::size_t, std::size_t>(2, 10));
+    CHECK(next({4, 7}, 10) == std::pair<std::size_t, std::size_t>(1, 4));
+    CHECK(next({4, 6, 1}, 10) == std::pair<std::size_t, std::size_t>(2, 10));
+}
+
+TEST_CASE("while a send goes on, the kernel is asked what else there is in each turn") {
+    const auto kind = GENERATE(bight::demultiplexer_kind::epoll, bight::demultiplexer_kind::poll,
+                               bight::demultiplexer_kind::select);
+    CAPTURE(kind);
+    test::bench on(kind);
+    auto& c = on.connect(test::family::unix_pair);
+    // In pieces so small that the calls come to an end, and not the room.
+    const std::string text(64 * 1024, 'x');
+    std::vector<bight::const_buffer> pieces;
+    for (std::size_t i = 0; i < text.size(); ++i) pieces.emplace_back(text.data() + i, 1);
+    test::send_probe op(c.ours, test::operation_kind::send);
+    op.pieces = pieces.data();
+    op.piece_count = pieces.size();
+    on.start(op);
+    int unfinished = 0;
+    while (op.completions == 0 && on.reactor().has_ready()) {
+        ++unfinished;
+        const auto before = on.reactor().statistics().polls;
+        on.reactor().run_once();
+        CHECK(on.reactor().statistics().polls == before + 1);
+        CHECK(c.hear(1024 * 32) == std::string(1024 * 32, 'x'));  // IOV_MAX pieces a call, 32 calls
+        if (unfinished == 2) break;
+    }
+    CHECK(unfinished >= 1);
+    on.end(op);
+}
+
+TEST_CASE("a read takes no more than a budget's worth at a time") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    if (kind == bight::demultiplexer_kind::epoll) return;  // it takes no files
+    CAPTURE(kind);
+    test::bench on(kind);
+    const int fd = ::memfd_create("bight", MFD_CLOEXEC);
+    REQUIRE(fd >= 0);
+    constexpr std::size_t budget = bight::detail::transfer_budget;
+    REQUIRE(::ftruncate(fd, 3 * budget) == 0);
+    auto& d = on.add(fd);
+    std::vector<char> memory(2 * budget);
+    test::receive_probe op(d, test::operation_kind::read);
+    op.memory = bight::mutable_buffer(memory.data(), memory.size());
+    on.start(op);
+    REQUIRE(on.until_completed(op));
+    CHECK(op.result == static_cast<std::int64_t>(budget));
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 using bight::const_buffer;
+using bight::demultiplexer_kind;
 using bight::mutable_buffer;
 using test::bench;
 using test::operation_kind;
@@ -225,6 +226,86 @@ TEST_CASE("a call that blocks blocks nobody else; cancelled, its result is deliv
         CHECK(opens[i]->completions == 1);
         CHECK((opens[i]->result >= 0 || (i > 0 && opens[i]->result == -ECANCELED)));
         if (opens[i]->result >= 0) ::close(static_cast<int>(opens[i]->result));
+    }
+    ::close(writer);
+    CHECK(remove(on, fifo) == 0);
+}
+
+TEST_CASE("the times of a file are told apart, and a link from what it points to") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const directory here;
+    const std::string path = here.at("file");
+    const std::string link = here.at("link");
+    const int file = open(on, path, O_RDWR | O_CREAT);
+    REQUIRE(file >= 0);
+    REQUIRE(::symlink(path.c_str(), link.c_str()) == 0);
+    const timespec times[2] = {{1000, 1}, {2000, 2}};
+    REQUIRE(::futimens(file, times) == 0);
+    file_probe by_path(operation_kind::stat_path);
+    by_path.path = path.c_str();
+    file_probe by_number(operation_kind::stat_file);
+    by_number.file = file;
+    for (file_probe* op : {&by_path, &by_number}) {
+        CHECK(run(on, *op) == 0);
+        CHECK(op->status.accessed.seconds == 1000);
+        CHECK(op->status.accessed.nanoseconds == 1);
+        CHECK(op->status.modified.seconds == 2000);
+        CHECK(op->status.modified.nanoseconds == 2);
+        CHECK(op->status.changed.seconds > 2000);
+    }
+    file_probe followed(operation_kind::stat_path);
+    followed.path = link.c_str();
+    CHECK(run(on, followed) == 0);
+    CHECK(S_ISREG(followed.status.mode));
+    file_probe itself(operation_kind::stat_path);
+    itself.path = link.c_str();
+    itself.flags = AT_SYMLINK_NOFOLLOW;
+    CHECK(run(on, itself) == 0);
+    CHECK(S_ISLNK(itself.status.mode));
+    CHECK(close(on, file) == 0);
+    CHECK(remove(on, link) == 0);
+    CHECK(remove(on, path) == 0);
+}
+
+TEST_CASE("calls that wait for a thread keep their line when its last one is cancelled") {
+    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    CAPTURE(kind);
+    bench on(kind);
+    const directory here;
+    const std::string fifo = here.at("fifo");
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    std::vector<std::unique_ptr<file_probe>> blocked;
+    for (int i = 0; i < 4; ++i) {  // all threads
+        auto& op = *blocked.emplace_back(std::make_unique<file_probe>(operation_kind::open_file));
+        op.path = fifo.c_str();
+        op.flags = O_RDONLY;
+        start(on, op);
+    }
+    // They have begun when none of them can be taken back; to ask is to take one back, and to start it again.
+    file_probe last(operation_kind::stat_path);
+    last.path = fifo.c_str();
+    file_probe after(operation_kind::stat_path);
+    after.path = fifo.c_str();
+    for (const auto& op : blocked) {
+        while (on.demux().cancel(*op)) start(on, *op);
+        op->cancel_asked = false;
+    }
+    start(on, last);
+    CHECK(on.demux().cancel(last));
+    start(on, after);
+    int writer = -1;
+    REQUIRE(on.until([&] {
+        if (writer < 0) writer = ::open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        for (const auto& op : blocked) {
+            if (op->completions == 0) return false;
+        }
+        return true;
+    }));
+    CHECK(until_done(on, after));
+    CHECK(after.result == 0);
+    for (const auto& op : blocked) {
+        if (op->result >= 0) ::close(static_cast<int>(op->result));
     }
     ::close(writer);
     CHECK(remove(on, fifo) == 0);

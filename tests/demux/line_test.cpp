@@ -290,3 +290,24 @@ TEST_CASE("an operation may be started again, behind the others, from its comple
     for (std::size_t i = 0; i < order.size(); ++i) CHECK(order[i] == i % count);
     for (auto& op : all) on.end(*op);
 }
+
+TEST_CASE("who comes after the last of a line has left it stands behind the one before") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(each_family());
+    receives all(on, c, 3);
+    on.cancel(all[2]);
+    REQUIRE(on.until_completed(all[2]));
+    receive_probe later(c.ours, operation_kind::receive);
+    on.start(later);
+    for (std::size_t i = 0; i < 2; ++i) {
+        c.say("a");
+        REQUIRE(on.until_completed(all[i]));
+    }
+    CHECK(later.completions == 0);
+    c.say("b");
+    REQUIRE(on.until_completed(later));
+    CHECK(later.data.to_string() == "b");
+    later.data.reset();
+    all.drop_data();
+}

@@ -159,3 +159,43 @@ TEST_CASE("after a connect the first write is made at once") {
     on.end(send);
     ::close(listening);
 }
+
+TEST_CASE("a read that is shorter than it could be has emptied a TCP socket, and no call is made to see it") {
+    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    CAPTURE(kind);
+    bench on(kind);
+    for (const auto which : {family::tcp, family::unix_pair}) {
+        auto& c = on.connect(which);
+        c.say("x");
+        receive_probe op(c.ours, operation_kind::receive);
+        on.start(op);
+        REQUIRE(on.until_completed(op));
+        CHECK(op.result == 1);
+        CHECK(c.ours.may_read == (which == family::unix_pair));  // which has messages' borders
+        op.data.reset();
+    }
+}
+
+TEST_CASE("a send that was cancelled before its first byte has not begun") {
+    bench on(GENERATE(from_range(test::demultiplexers())));
+    INFO(on.name());
+    auto& c = on.connect(family::unix_pair);
+    const std::size_t filled = test::fill(c.ours.fd);
+    std::string text = "late";
+    for (const bool room : {false, true}) {
+        CAPTURE(room);
+        if (room) c.hear(filled);
+        bight::const_buffer piece(text);
+        send_probe send(c.ours, operation_kind::send);
+        send.pieces = &piece;
+        send.piece_count = 1;
+        on.start(send);
+        if (!room) {
+            on.turns();
+            REQUIRE(send.completions == 0);
+            on.end(send);
+        }
+        REQUIRE(on.until_completed(send));
+        CHECK(send.begun == room);
+    }
+}

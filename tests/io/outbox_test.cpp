@@ -4,7 +4,9 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/sim/memory_stream.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -258,6 +260,76 @@ TEST_CASE("when the peer resets, what is queued is dropped and whoever waits is 
         CHECK(out.queued() == 0);
         CHECK(out.dropped() == 1);
         CHECK_FALSE(out.send("more"));
+    });
+}
+
+TEST_CASE("with drop_oldest, what is being written is not dropped for what comes later") {
+    on_each([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::unix_abstract);
+        outbox_options options;
+        options.capacity = 1000;
+        options.when_full = overflow_policy::drop_oldest;
+        outbox out(pair.server, options);
+        const std::string big(8 << 20, 'a');
+        CHECK(out.send(big));  // an empty outbox takes one message always
+        CHECK_FALSE(out.send("b"));
+        CHECK(out.dropped() == 1);
+        auto drain = [&]() -> task<> {
+            co_await out.flush();
+            co_await pair.server.close();
+        };
+        auto result = co_await bight::when_all(drain(), read_all(pair.client));
+        CHECK((std::get<1>(result) == big));
+    });
+}
+
+TEST_CASE("an outbox whose queue can go out at once lets others have their turns in between") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    on.run([]() -> task<> {
+        bight::sim::memory_direction direction;
+        direction.capacity = 65536;
+        auto [here, there] = bight::sim::memory_pair(bight::sim::memory_options(direction));
+        outbox out(here);
+        CHECK(out.send(std::string(direction.capacity + 1, 'x')));
+        for (int i = 0; i < 2000; ++i) CHECK(out.send("0123456789"));
+        auto read = [&]() -> task<> { co_await read_bytes(there, direction.capacity); };
+        auto look = [&]() -> task<> {
+            std::size_t before = out.queued();
+            while (out.queued() > 0) {
+                co_await bight::yield();
+                CHECK(before - out.queued() <= direction.capacity + 1 + 17 * 16 * 10);
+                if (before > 65536 && out.queued() <= 20000) before = 20000;  // the large one has gone
+                CHECK(before - out.queued() <= 17 * 16 * 10);
+                before = out.queued();
+            }
+        };
+        co_await bight::when_all(read(), look());
+    });
+}
+
+TEST_CASE("a write that fails for want of memory ends its stream, whose reader would wait for ever") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    on.run([]() -> task<> {
+        for (const int error : {ENOBUFS, EPIPE}) {
+            CAPTURE(error);
+            bight::sim::memory_direction forth;
+            forth.failing_write = 0;
+            forth.write_error = std::error_code(error, std::system_category());
+            auto [here, there] =
+                bight::sim::memory_pair(bight::sim::memory_options(forth, bight::sim::memory_direction()));
+            outbox out(here);
+            co_await there.write("still on its way");
+            CHECK_FALSE(out.send("lost"));
+            // Of a peer that has gone the reader hears by itself, after what had arrived.
+            auto read = co_await bight::as_result(here.read_some());
+            if (error == EPIPE) {
+                REQUIRE(read.has_value());
+                CHECK(read->view() == "still on its way");
+            } else {
+                REQUIRE_FALSE(read.has_value());
+                CHECK(read.error() == forth.write_error);
+            }
+        }
     });
 }
 

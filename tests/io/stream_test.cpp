@@ -259,6 +259,19 @@ TEST_CASE("read_until throws too_long at its limit, and the bytes are still ther
     });
 }
 
+TEST_CASE("read_until does not wait for more than its limit") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        co_await pair.client.write("12345678");
+        const auto code = co_await bight::with_timeout(error_of(pair.server.read_until("\n", 8)),
+                                                       std::chrono::seconds(10));
+        CHECK(code == errc::too_long);
+        char all[8] = {};
+        co_await pair.server.read_exactly(bight::mutable_buffer(all, sizeof all));
+        CHECK(std::string(all, sizeof all) == "12345678");
+    });
+}
+
 TEST_CASE("a cancelled read_until keeps the bytes for the next read") {
     on_each_real([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);

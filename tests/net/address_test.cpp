@@ -176,6 +176,19 @@ TEST_CASE("the error for a bad numeric address names the text", "[address]") {
     CHECK(contains(unknown, "no interface \"no/such\""));
 }
 
+TEST_CASE("a zone without a name is told apart from an interface that is not there", "[address]") {
+    const auto said_of = [](const char* text) {
+        try {
+            bight::address::from_ip(text, 1);
+        } catch (const std::system_error& e) {
+            return std::string(e.what());
+        }
+        return std::string("nothing");
+    };
+    CHECK(said_of("fe80::1%").find("is not a numeric IPv4 or IPv6 address") != std::string::npos);
+    CHECK(said_of("fe80::1%none").find("this machine has no interface \"none\"") != std::string::npos);
+}
+
 TEST_CASE("any IPv6 address is found again in its text", "[address]") {
     std::mt19937 random(8123);
     for (int round = 0; round < 2000; ++round) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes small changes in the library, one at a time, and says which of them no test notices.
 
-usage: mutants.py [--compiler COMMAND] [--jobs N] [--least PERCENT] [--list] [--check] [WORD...]
+usage: mutants.py [--compiler COMMAND] [--jobs N] [--least PERCENT] [--again] [--list] [--check] [WORD...]
 
 All changes (tests/mutants/sites) are compiled into one copy of the project, in build/mutants, and the environment
 variable BIGHT_MUTANT chooses one for a run. Every test runs once without any, to know how long it takes and which
@@ -9,6 +9,7 @@ changes it gets to; then each change is tried by the tests of its own room and o
 there, the quickest first. A test that fails, crashes or hangs has noticed it.
 
     --least   the share of the changes that has to be noticed, or the status is not zero (90)
+    --again   only changes that were not noticed when they were tried last, or were never tried
     --list    only says what there is
     --check   only looks whether each change still has its place in the sources
     WORD      only changes whose name, or the name of whose file, contains one of the words
@@ -38,8 +39,8 @@ BUILD = COPY / "build" / "gcc"  # as deep as a build of the project, which share
 ROOMS = {
     "core": ["core", "net"],
     "demux": ["demux", "net", "faults"],
-    "io": ["io", "net"],
-    "net": ["net", "faults"],
+    "io": ["io", "net", "sim"],
+    "net": ["net", "faults", "sim"],
     "sim": ["sim"],
 }
 COPIED = ["include", "lib", "samples", "subprojects", "tests", "meson.build", "meson_options.txt"]
@@ -156,6 +157,7 @@ def main():
     about.add_argument("--compiler")
     about.add_argument("--jobs", type=int, default=2)
     about.add_argument("--least", type=float, default=90)
+    about.add_argument("--again", action="store_true")
     about.add_argument("--list", action="store_true")
     about.add_argument("--check", action="store_true")
     about.add_argument("words", nargs="*")
@@ -181,8 +183,12 @@ def main():
         return 0
     chosen = [site for site in all_sites
               if not asked.words or any(word in site.name or word in site.file for word in asked.words)]
+    results = COPY / "results.json"
+    known = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
+    if asked.again:
+        chosen = [site for site in chosen if not known.get(site.name)]
     if not chosen:
-        sys.exit(f"mutants.py: no change has a name with {' '.join(asked.words)}")
+        sys.exit(f"mutants.py: there is no such change: {' '.join(sys.argv[1:])}")
     if asked.list:
         for site in chosen:
             print(f"{site.number:5} {site.file}:{site.found_at}: {site.name}")
@@ -204,6 +210,8 @@ def main():
         print(f"== {len(chosen)} changes", flush=True)
         survivors = []
         for site, noticed in zip(chosen, pool.map(lambda site: who_notices(site, tests), chosen)):
+            known[site.name] = noticed
+            results.write_text(json.dumps(known), encoding="utf-8")
             if noticed:
                 print(f"noticed by {noticed}: {site.name}", flush=True)
             else:

@@ -89,3 +89,37 @@ TEST_CASE("of two tasks that close one stream the second gets busy, and the firs
         CHECK(std::get<3>(all).size() == big.size());
     });
 }
+
+TEST_CASE("a write of which the socket takes a part at first arrives whole") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto family = GENERATE(from_range(test::families()));
+    CAPTURE(kind, family);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        auto pair = co_await test::connected_pair(family);
+        const int little = 16384;
+        REQUIRE(::setsockopt(pair.server.native_handle(), SOL_SOCKET, SO_SNDBUF, &little, sizeof little) == 0);
+        const std::string text = test::pattern(0, 900'000);  // one call may take all of it
+        auto write = [&]() -> task<> {
+            co_await pair.server.write(text);
+            co_await pair.server.close();
+        };
+        const auto [nothing, all] = co_await bight::when_all(write(), test::read_all(pair.client));
+        (void)nothing;
+        CHECK((all == text));
+    });
+}
+
+TEST_CASE("a write of which the socket has taken a part is cut when it is given up") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        auto pair = co_await test::connected_pair(test::family::unix_abstract);
+        const std::string text(900'000, 'a');
+        const bool none = co_await bight::try_with_timeout(pair.server.write(text), 1ms);
+        CHECK_FALSE(none);
+        const auto closed = co_await test::error_of(pair.server.close());
+        CHECK(closed == bight::errc::aborted);
+    });
+}

@@ -3,13 +3,17 @@
 
 #include "demux/file_operation.hpp"
 
+#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -266,6 +270,30 @@ TEST_CASE("the times of a file are told apart, and a link from what it points to
     CHECK(close(on, file) == 0);
     CHECK(remove(on, link) == 0);
     CHECK(remove(on, path) == 0);
+}
+
+TEST_CASE("no signal of the process is handled on a thread that makes calls on files") {
+    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    CAPTURE(kind);
+    bench on(kind);
+    file_probe op(operation_kind::stat_path);
+    op.path = "/";
+    CHECK(run(on, op) == 0);
+    int threads = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+        if (entry.path().filename() == std::to_string(::gettid())) continue;
+        ++threads;
+        std::ifstream status(entry.path() / "status");
+        std::string line;
+        while (std::getline(status, line) && !line.starts_with("SigBlk:")) {
+        }
+        const auto blocked = std::strtoull(line.c_str() + 7, nullptr, 16);
+        for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGALRM, SIGCHLD}) {
+            CAPTURE(signal);
+            CHECK((blocked >> (signal - 1) & 1) == 1);
+        }
+    }
+    CHECK(threads >= 1);
 }
 
 TEST_CASE("calls that wait for a thread keep their line when its last one is cancelled") {

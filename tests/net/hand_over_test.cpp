@@ -10,7 +10,10 @@
 
 #include <bight/bight.hpp>
 
+#include <sys/socket.h>
+
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -292,4 +295,32 @@ TEST_CASE("a socket that listens already is adopted, and handed over") {
         CHECK(running.wait() == 1);
     }
     listening_socket.close();
+}
+
+TEST_CASE("an error of accepting is told to the listeners of all reactors, each time they accept") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    const test::raw_socket original(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto any = bight::address::from_ip("127.0.0.1", 0);
+    REQUIRE(::bind(original.get(), static_cast<const sockaddr*>(any.native()),
+                   static_cast<socklen_t>(any.native_size())) == 0);
+    REQUIRE(::listen(original.get(), 8) == 0);
+    runtime_fixture on(kind, 2);
+    sharded_listener where(on.runtime(), "fd:" + std::to_string(original.get()), handed_over());
+    std::atomic<int> listening{0};
+    std::atomic<int> told{0};
+    auto root = [&]() -> task<> {
+        bight::listener l = where.listen();
+        ++listening;
+        for (int i = 0; i < 2; ++i) {
+            const auto code = co_await test::error_of(l.accept());
+            if (code == test::from_errno(EINVAL)) ++told;
+        }
+        while (told < 4) co_await bight::sleep_for(1ms);
+    };
+    runtime_fixture::background running(on.runtime(), [&] { return on.runtime().run(root); });
+    while (listening < 2) std::this_thread::yield();
+    ::shutdown(original.get(), SHUT_RD);  // it listens no more
+    CHECK(running.wait() == 0);
+    CHECK(told == 4);
 }

@@ -123,7 +123,11 @@ TEST_CASE("finally in a task that is cancelled already skips the body and runs t
     auto t = [&]() -> task<> {
         co_await bight::shield(bight::sleep_for(5ms), 1h);  // the cancellation comes in here
         log.push_back("cancelled");
-        co_await bight::finally(value(log), cleaning(log));
+        auto body = [&]() -> task<> {
+            log.push_back("body begun");
+            co_await bight::yield();
+        };
+        co_await bight::finally(body(), cleaning(log));
         log.push_back("never");
     };
     on.run(cancelled_after(1ms, t()));

@@ -11,6 +11,9 @@
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
 
+#include <sys/socket.h>
+
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -167,6 +170,32 @@ TEST_CASE("time stands still while work outside the reactor is under way") {
             worker.join();
         };
         co_await bight::with_timeout(work(), 1ns);
+    });
+}
+
+TEST_CASE("time stands still for as long as the clock has patience with the kernel") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    bight::virtual_clock time(bight::virtual_clock::mode::automatic, 20s);  // of which an answer takes nothing
+    bight::reactor_options options;
+    options.clock = &time;
+    test::reactor_fixture on(kind, options);
+    on.run([&]() -> task<> {
+        auto pair = co_await test::connected_to_raw(test::family::tcp);
+        std::thread peer([&raw = pair.raw] {
+            char byte = 0;
+            while (::recv(raw.get(), &byte, 1, 0) < 0 && errno == EINTR) {
+            }
+            raw.send("answer");
+        });
+        auto ask = [&]() -> task<> {
+            co_await pair.stream.write("?");
+            const bight::chunk answer = co_await pair.stream.read_some();
+            CHECK(answer.view() == "answer");
+        };
+        const bool in_time = co_await bight::try_with_timeout(ask(), 1h);
+        CHECK(in_time);
+        CHECK(time.elapsed() == 0s);
+        peer.join();
     });
 }
 

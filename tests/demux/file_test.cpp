@@ -296,6 +296,30 @@ TEST_CASE("no signal of the process is handled on a thread that makes calls on f
     CHECK(threads >= 1);
 }
 
+TEST_CASE("while one call on a file blocks, others are made") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const directory here;
+    const std::string fifo = here.at("fifo");
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    file_probe blocked(operation_kind::open_file);
+    blocked.path = fifo.c_str();
+    blocked.flags = O_RDONLY;
+    start(on, blocked);
+    file_probe status(operation_kind::stat_path);
+    status.path = fifo.c_str();
+    CHECK(run(on, status) == 0);
+    CHECK(blocked.completions == 0);
+    int writer = -1;
+    REQUIRE(on.until([&] {
+        if (writer < 0) writer = ::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        return writer >= 0 && blocked.completions == 1;
+    }));
+    ::close(static_cast<int>(blocked.result));
+    ::close(writer);
+    CHECK(remove(on, fifo) == 0);
+}
+
 TEST_CASE("calls that wait for a thread keep their line when its last one is cancelled") {
     const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);

@@ -112,3 +112,25 @@ TEST_CASE("attempts that fail are counted from the last pause on") {
     CHECK(on.elapsed() == 200ms);
     CHECK(on.take_log().size() == 1);
 }
+
+TEST_CASE("a listener that is closed while it pauses ends the accept that waits") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::virtual_fixture on(kind);
+    on.run([&]() -> task<> {
+        bight::listener l = bight::listen(anywhere, with(bight::exhaustion_policy::wait));
+        const auto client = test::raw_connect(l.local());
+        test::fail_accept(on.reactor(), l.native_handle(), EMFILE);
+        auto accept = [&]() -> task<> {
+            const auto code = co_await test::error_of(l.accept());
+            CHECK(code == bight::errc::closed);
+        };
+        auto close = [&]() -> task<> {
+            co_await bight::sleep_for(50ms);
+            l.close();
+        };
+        co_await bight::when_all(accept(), close());
+    });
+    CHECK(on.elapsed() == 50ms);
+    CHECK(on.take_log().size() == 1);
+}

@@ -18,34 +18,45 @@ int set_non_blocking(int fd) noexcept {
     return flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-#if defined(__linux__) || defined(__FreeBSD__)
-
-int accept_connection(int listening) noexcept {
-    const int fd = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    return fd < 0 ? -errno : fd;
+void set_blocking(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags >= 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
-
-int make_pipe(int (&ends)[2]) noexcept { return ::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0; }
-
-#else
 
 namespace {
 
-// Between its making and this, a fork of another thread inherits it: there is no other way on these systems.
+// Between the making of a descriptor and this, a fork of another thread inherits it.
 int make_ours(int fd) noexcept {
     if (::fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
     return set_non_blocking(fd);
 }
 
-}  // namespace
-
-int accept_connection(int listening) noexcept {
+int accept_in_steps(int listening) noexcept {
     const int fd = ::accept(listening, nullptr, nullptr);
     if (fd < 0) return -errno;
     const int error = make_ours(fd);
     if (error < 0) ::close(fd);
     return error < 0 ? error : fd;
 }
+
+}  // namespace
+
+#if defined(__linux__) || defined(__FreeBSD__)
+
+int accept_connection(int listening) noexcept {
+    const int fd = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) return fd;
+    // A filter that knows the old call only. (A firewall refuses a connection with EPERM, too: the next one
+    // is accepted then.)
+    if (errno == ENOSYS || errno == EPERM || errno == EACCES) return accept_in_steps(listening);
+    return -errno;
+}
+
+int make_pipe(int (&ends)[2]) noexcept { return ::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0; }
+
+#else
+
+int accept_connection(int listening) noexcept { return accept_in_steps(listening); }
 
 int make_pipe(int (&ends)[2]) noexcept {
     if (::pipe(ends) < 0) return -errno;

@@ -11,5 +11,7 @@ int make_pipe(int (&ends)[2]) noexcept;
 int is_blocking(int fd) noexcept;
 /// 0, or -errno.
 int set_non_blocking(int fd) noexcept;
+/// Back again.
+void set_blocking(int fd) noexcept;
 
 }  // namespace bight::detail

@@ -1,10 +1,10 @@
 #include "readiness.hpp"
+#include "time_limit.hpp"
 
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <ctime>
 #include <system_error>
 
 namespace bight::detail {
@@ -73,17 +73,13 @@ class epoll final : public readiness {
     int wait_for(epoll_event* events, int size, duration limit) noexcept {
         if (limit == duration::max()) return ::epoll_wait(fd_, events, size, -1);
         if (limit <= duration::zero()) return ::epoll_wait(fd_, events, size, 0);
-        const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(limit).count();
         if (precise_) {
-            timespec t{};
-            t.tv_sec = static_cast<std::time_t>(ns / 1'000'000'000);
-            t.tv_nsec = static_cast<long>(ns % 1'000'000'000);
+            const timespec t = to_timespec(limit);
             const int count = ::epoll_pwait2(fd_, events, size, &t, nullptr);
-            if (count >= 0 || errno != ENOSYS) return count;
-            precise_ = false;  // before Linux 5.11, or forbidden by a seccomp filter
+            if (count >= 0 || errno == EINTR) return count;
+            precise_ = false;  // before Linux 5.11, or a filter refuses it, with whatever error it likes
         }
-        const auto ms = ns / 1'000'000 + (ns % 1'000'000 != 0);
-        return ::epoll_wait(fd_, events, size, ms > 1'000'000'000 ? 1'000'000'000 : static_cast<int>(ms));
+        return ::epoll_wait(fd_, events, size, to_milliseconds(limit));
     }
 
     int fd_;

@@ -1,11 +1,11 @@
 #include "readiness.hpp"
+#include "time_limit.hpp"
 
 #include <bight/core/error.hpp>
 
 #include <poll.h>
 
 #include <cerrno>
-#include <ctime>
 #include <system_error>
 #include <vector>
 
@@ -25,15 +25,7 @@ class poll_demultiplexer final : public readiness {
     std::string_view name() const noexcept override { return "poll"; }
 
     void wait(duration limit) override {
-        timespec t{};
-        timespec* timeout = nullptr;
-        if (limit != duration::max()) {
-            const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(limit).count();
-            t.tv_sec = static_cast<std::time_t>(ns / 1'000'000'000);
-            t.tv_nsec = static_cast<long>(ns % 1'000'000'000);
-            timeout = &t;
-        }
-        int left = ::ppoll(entries_.data(), entries_.size(), timeout, nullptr);
+        int left = wait_for(limit);
         if (left < 0) {
             if (errno == EINTR) return;
             throw std::system_error(errno, std::system_category(), "poll");
@@ -91,9 +83,22 @@ class poll_demultiplexer final : public readiness {
         d.slot = -1;
     }
 
+    int wait_for(duration limit) noexcept {
+        if (limit == duration::max()) return ::poll(entries_.data(), entries_.size(), -1);
+        if (limit <= duration::zero()) return ::poll(entries_.data(), entries_.size(), 0);
+        if (precise_) {
+            const timespec t = to_timespec(limit);
+            const int count = ::ppoll(entries_.data(), entries_.size(), &t, nullptr);
+            if (count >= 0 || errno == EINTR) return count;
+            precise_ = false;  // a filter refuses it
+        }
+        return ::poll(entries_.data(), entries_.size(), to_milliseconds(limit));
+    }
+
     std::vector<pollfd> entries_;      // [0] is the wake
     std::vector<descriptor*> owners_;  // of entries_
     bool warned_ = false;
+    bool precise_ = true;
 };
 
 }  // namespace

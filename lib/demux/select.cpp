@@ -1,4 +1,5 @@
 #include "readiness.hpp"
+#include "time_limit.hpp"
 
 #include <bight/core/error.hpp>
 
@@ -34,9 +35,7 @@ class select_demultiplexer final : public readiness {
         timespec t{};
         timespec* timeout = nullptr;
         if (limit != duration::max()) {
-            const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(limit).count();
-            t.tv_sec = static_cast<std::time_t>(ns / 1'000'000'000);
-            t.tv_nsec = static_cast<long>(ns % 1'000'000'000);
+            t = to_timespec(limit);
             timeout = &t;
         }
         fd_set readable = read_;

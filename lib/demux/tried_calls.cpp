@@ -84,8 +84,10 @@ bool has_no_signal_flag() noexcept { return false; }
 std::int64_t write_pieces(int fd, const iovec* pieces, std::size_t count) noexcept {
     if (uses_no_signal_flag && has_no_signal_flag()) {
         const ssize_t written = write_with_flag(fd, pieces, count);
-        // Some devices take no flags at all; they raise no signals, either.
-        if (written >= 0 || errno != EOPNOTSUPP) return written < 0 ? -errno : written;
+        if (written >= 0) return written;
+        // Some devices take no flags at all; they raise no signals, either. And a filter may have come since
+        // it was asked. What is wrong with the descriptor, the plain call says again.
+        if (errno == EAGAIN || errno == EINTR || errno == EPIPE) return -errno;
     }
     const no_sigpipe guard;
     const ssize_t written = ::writev(fd, pieces, static_cast<int>(count));

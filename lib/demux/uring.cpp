@@ -79,6 +79,13 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
     error = io_uring_queue_init_params(options.submission_entries, &ring_, &params);
     if (error != 0) return;
     made_ = true;
+    // A filter may refuse one call and not the others. A ring that is not enabled yet answers this one so.
+    step = "io_uring_enter";
+    error = io_uring_enter(static_cast<unsigned>(ring_.ring_fd), 0, 0, 0, nullptr);
+    if (error != -EBADFD) {
+        if (error >= 0) error = -ENOSYS;
+        return;
+    }
     step = "io_uring_register (a ring of provided buffers)";
     buffers_ = uring_buffers::make(ring_, options.receive_buffers, error);
 }

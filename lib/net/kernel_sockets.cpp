@@ -2,6 +2,7 @@
 #include "socket_calls.hpp"
 
 #include "../demux/demultiplexer.hpp"
+#include "../demux/descriptor_calls.hpp"
 
 #include <bight/core/reactor.hpp>
 
@@ -65,9 +66,7 @@ class kernel_socket_calls final : public socket_calls {
         return result_of(::bind(fd, native(to), native_size(to)));
     }
     int listen(int fd, int backlog) noexcept override { return result_of(::listen(fd, backlog)); }
-    int accept(int fd) noexcept override {
-        return result_of(::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    }
+    int accept(int fd) noexcept override { return accept_connection(fd); }
     int family(int fd) noexcept override { return integer_option(fd, SO_DOMAIN); }
     int listens(int fd) noexcept override { return integer_option(fd, SO_ACCEPTCONN); }
     int is_stream(int fd) noexcept override {

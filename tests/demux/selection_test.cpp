@@ -1,22 +1,15 @@
 // Which demultiplexer a reactor gets: what the options and BIGHT_REACTOR ask for, and what is used when the
 // kernel refuses one.
 #include "support/reactors.hpp"
+#include "support/system_calls.hpp"
 
-#include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <cstdint>
 #include <cstdlib>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -24,6 +17,8 @@
 
 using bight::demultiplexer_kind;
 using Catch::Contains;
+using test::in_child;
+using test::refuse_system_calls;
 
 namespace {
 
@@ -65,58 +60,6 @@ std::string refusal(const bight::reactor_options& options = {}) {
     } catch (const std::system_error& e) {
         return (e.code() == bight::errc::unavailable ? "unavailable: " : "another code: ") +
                std::string(e.what());
-    }
-}
-
-/// What `f` returns, called in a child process: whatever it does to its process ends with it.
-template <class F>
-std::string in_child(F f) {
-    int ends[2];
-    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        ::alarm(30);
-        std::string said;
-        try {
-            said = f();
-        } catch (const std::exception& e) {
-            said = std::string("threw: ") + e.what();
-        }
-        for (std::string_view left = said; !left.empty();) {
-            const ssize_t written = ::write(ends[1], left.data(), left.size());
-            if (written <= 0) break;
-            left.remove_prefix(static_cast<std::size_t>(written));
-        }
-        ::_exit(0);
-    }
-    ::close(ends[1]);
-    std::string said;
-    char part[512];
-    for (ssize_t got = 0; (got = ::read(ends[0], part, sizeof part)) > 0;)
-        said.append(part, static_cast<std::size_t>(got));
-    ::close(ends[0]);
-    int status = 0;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    INFO("the child said: " << said);
-    REQUIRE(WIFEXITED(status));
-    REQUIRE(WEXITSTATUS(status) == 0);
-    return said;
-}
-
-/// A filter as container runtimes install: from here on these system calls fail with `error` in this process.
-void refuse_system_calls(std::initializer_list<long> numbers, int error) {
-    std::vector<sock_filter> program;
-    program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
-    for (const long number : numbers) {
-        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 1));
-        program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)));
-    }
-    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    sock_fprog all{static_cast<unsigned short>(program.size()), program.data()};
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) != 0) {
-        throw std::system_error(errno, std::system_category(), "no filter");
     }
 }
 
@@ -283,7 +226,7 @@ TEST_CASE("where epoll is refused too, poll is used, and both reasons are given"
 TEST_CASE("where nothing can be had, the error names every reason") {
     const std::string said = in_child([] {
         ::unsetenv(variable);
-        refuse_system_calls({425, 426, 427, SYS_epoll_create1, SYS_eventfd2}, EPERM);
+        refuse_system_calls({425, 426, 427, SYS_epoll_create1, SYS_eventfd2, SYS_pipe2}, EPERM);
         return refusal();
     });
     CHECK_THAT(said, Contains("unavailable: "));

@@ -32,6 +32,8 @@ class handled_signal {
     void leave() noexcept {
         if (--users_ == 0 && installed_) ::sigaction(number_, &before_, nullptr);
     }
+    int number() const noexcept { return number_; }
+    bool installed() const noexcept { return installed_; }
 
   private:
     int number_;
@@ -61,6 +63,38 @@ struct shared {
 };
 
 constinit shared all;
+
+constexpr std::array<handled_signal shared::*, 3> handled{&shared::interrupt, &shared::terminate,
+                                                          &shared::dump};
+
+// A supervisor, or a runtime of another language, may have had them blocked when it started this program, and
+// then they would stay pending for ever. Gives those that were, one bit for each.
+unsigned unblock(bool stops, bool dumps) noexcept {
+    sigset_t ours;
+    sigset_t before;
+    ::sigemptyset(&ours);
+    for (const auto which : handled) {
+        const bool wanted = which == &shared::dump ? dumps : stops;
+        if (wanted && (all.*which).installed()) ::sigaddset(&ours, (all.*which).number());
+    }
+    ::pthread_sigmask(SIG_UNBLOCK, &ours, &before);
+    unsigned unblocked = 0;
+    for (std::size_t i = 0; i < handled.size(); ++i) {
+        const int number = (all.*handled[i]).number();
+        if (::sigismember(&ours, number) == 1 && ::sigismember(&before, number) == 1) unblocked |= 1U << i;
+    }
+    return unblocked;
+}
+
+void block_again(unsigned unblocked) noexcept {
+    if (unblocked == 0) return;
+    sigset_t again;
+    ::sigemptyset(&again);
+    for (std::size_t i = 0; i < handled.size(); ++i) {
+        if ((unblocked >> i & 1) != 0) ::sigaddset(&again, (all.*handled[i]).number());
+    }
+    ::pthread_sigmask(SIG_BLOCK, &again, nullptr);
+}
 
 extern "C" void bight_on_stop_signal(int signal) {
     const int saved = errno;
@@ -107,17 +141,19 @@ signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), du
         place.dumps = &r;
         all.dump.use(&bight_on_dump_signal);
     }
-    if (!stops) return;
-    place.stops = &r;
-    if (all.stopping_users++ == 0) {
-        all.first = 0;
-        all.count = 0;
-    } else {  // the others may be ending already
-        if (all.count.load() == 1) r.stop();
-        if (all.count.load() > 1) r.stop_now();
+    if (stops) {
+        place.stops = &r;
+        if (all.stopping_users++ == 0) {
+            all.first = 0;
+            all.count = 0;
+        } else {  // the others may be ending already
+            if (all.count.load() == 1) r.stop();
+            if (all.count.load() > 1) r.stop_now();
+        }
+        all.interrupt.use(&bight_on_stop_signal);
+        all.terminate.use(&bight_on_stop_signal);
     }
-    all.interrupt.use(&bight_on_stop_signal);
-    all.terminate.use(&bight_on_stop_signal);
+    unblocked_ = unblock(stops, dumps);
 }
 
 signal_stop::~signal_stop() {
@@ -127,6 +163,7 @@ signal_stop::~signal_stop() {
     place.stops = nullptr;
     place.dumps = nullptr;
     place.taken = false;
+    block_again(unblocked_);
     if (dumps_) all.dump.leave();
     if (stops_) {
         all.interrupt.leave();

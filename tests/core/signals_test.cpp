@@ -217,6 +217,60 @@ TEST_CASE("run leaves signals that are ignored, or that the program handles, as 
     CHECK(c.exit_status() == 0);
 }
 
+TEST_CASE("a signal that was blocked when the program began ends the task; the mask is put back") {
+    const int signal = GENERATE(SIGTERM, SIGINT);
+    const bool before_the_run = GENERATE(false, true);
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    child c([&](const witness_pipe& pipe) {
+        const auto blocked = [](int n) {
+            sigset_t now;
+            ::pthread_sigmask(SIG_BLOCK, nullptr, &now);
+            return ::sigismember(&now, n) == 1;
+        };
+        sigset_t mask;
+        ::sigemptyset(&mask);
+        for (const int n : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) ::sigaddset(&mask, n);
+        ::pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+        if (before_the_run) ::raise(signal);
+        bight::run_options options;
+        options.reactor.demultiplexer = kind;
+        auto root = [&]() -> task<> {
+            if (!blocked(SIGUSR2)) pipe.say("no business of run\n");
+            co_await wait_for_the_end(pipe);
+        };
+        const int status = bight::run(root(), options);
+        for (const int n : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) {
+            if (!blocked(n)) return 10;
+        }
+        return status;
+    });
+    if (!before_the_run) {
+        REQUIRE(c.has_said("ready\n"));
+        c.send(signal);
+    }
+    CHECK(c.exit_status() == 128 + signal);
+    CHECK(c.said().find("no business of run") == std::string::npos);
+}
+
+TEST_CASE("a blocked signal that is ignored, or that the program handles, stays blocked") {
+    child c([](const witness_pipe&) {
+        ::signal(SIGINT, SIG_IGN);
+        ::signal(SIGTERM, &handler_of_the_program);
+        sigset_t mask;
+        ::sigemptyset(&mask);
+        ::sigaddset(&mask, SIGINT);
+        ::sigaddset(&mask, SIGTERM);
+        ::pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+        auto look = []() -> task<int> {
+            sigset_t now;
+            ::pthread_sigmask(SIG_BLOCK, nullptr, &now);
+            co_return ::sigismember(&now, SIGINT) == 1 && ::sigismember(&now, SIGTERM) == 1 ? 0 : 10;
+        };
+        return bight::run(look());
+    });
+    CHECK(c.exit_status() == 0);
+}
+
 TEST_CASE("without handle_signals run touches no handler") {
     child c([](const witness_pipe&) {
         auto look = []() -> task<int> { co_return is_default(SIGTERM) && is_default(SIGINT) ? 0 : 10; };

@@ -15,7 +15,7 @@ namespace BIGHT_EXPORT bight {
 /// Trivial members only (see reactor_options).
 struct run_options {
     reactor_options reactor = {};
-    /// Whether SIGINT and SIGTERM end the task (see run).
+    /// Whether SIGINT and SIGTERM end the task, blocked or not (see run).
     bool handle_signals = true;
     /// Whether, with handle_signals, SIGUSR1 writes the tree of tasks to standard error, or to the log
     /// handler (log_level::requested).
@@ -38,7 +38,8 @@ namespace detail {
 /// While it lives, SIGINT and SIGTERM stop `r`: the first in good order, the second without patience
 /// (reactor::stop_now), the third ends the process at once with status 128 + n. SIGUSR1 has the tree of tasks
 /// logged. Handlers are installed only where the default one was, and what was there is put back when the
-/// last of these goes. Thread: any number, on any threads.
+/// last of these goes. The signals that it handles are unblocked for the thread that makes it, and blocked
+/// again if they were. Thread: any number, on any threads; each is destroyed where it was made.
 class signal_stop {
   public:
     signal_stop(reactor& r, bool stops, bool dumps = true);
@@ -50,6 +51,7 @@ class signal_stop {
 
   private:
     int slot_ = -1;
+    unsigned unblocked_ = 0;  // which signals were blocked before
     bool stops_;
     bool dumps_;
 };
@@ -77,8 +79,10 @@ int run_for_status(task<T> root, const run_options& options) {
 /// it. For any other T: the value; its error is thrown, and `interrupted` when a signal ended it.
 ///
 /// SIGINT and SIGTERM cancel the task, which unwinds in its own time (servers drain); a second one stops the
-/// draining; a third exits at once. SIGUSR1 writes the tree of tasks. The handlers that were there are
-/// restored before it returns.
+/// draining; a third exits at once. SIGUSR1 writes the tree of tasks. Signals that are ignored (nohup), or
+/// that the program handles, are left alone; the others are unblocked on this thread, since a parent may have
+/// started the program with them blocked. (A program that waits for them itself, by sigwait(3) or
+/// signalfd(2), turns handle_signals off.) Handlers and mask are put back before it returns.
 template <class T>
 auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<std::is_void_v<T>, int, T> {
     if constexpr (std::is_void_v<T> || std::same_as<T, int>) {

@@ -11,6 +11,7 @@
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,6 +34,14 @@ int integer_option(int fd, int which) noexcept {
     int value = 0;
     socklen_t size = sizeof value;
     return ::getsockopt(fd, SOL_SOCKET, which, &value, &size) < 0 ? -errno : value;
+}
+
+// Who listens at the other end of a Unix socket may be gone, and the kernel not yet done with what it had.
+bool peer_has_died(int fd) noexcept {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
+    return peer.pid > 0 && ::kill(peer.pid, 0) < 0 && errno == ESRCH;
 }
 
 class kernel_socket_calls final : public socket_calls {
@@ -127,13 +136,14 @@ class kernel_socket_calls final : public socket_calls {
         }
     }
 
-    void remove_stale(const address& at) noexcept override {
+    bool remove_stale(const address& at) noexcept override {
         const std::string path = at.path();
         struct stat found{};
-        if (::lstat(path.c_str(), &found) < 0 || !S_ISSOCK(found.st_mode)) return;
-        const int probe = open(AF_UNIX);
-        if (probe < 0) return;
+        if (::lstat(path.c_str(), &found) < 0) return true;
+        const int probe = S_ISSOCK(found.st_mode) ? open(AF_UNIX) : -1;
+        if (probe < 0) return false;
         const int connected = result_of(::connect(probe, native(at), native_size(at)));
+        const bool dead = connected == -ECONNREFUSED || (connected == 0 && peer_has_died(probe));
         ::close(probe);
         if (connected == -ECONNREFUSED) ::unlink(path.c_str());
     }

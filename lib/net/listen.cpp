@@ -11,14 +11,21 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 namespace bight {
 
 namespace {
 
 using detail::socket_calls;
+
+// A server that was killed while it ran on io_uring holds its addresses a little longer than it lives: the
+// kernel takes a ring down, and with it what it accepts from, some 50 ms after the process is gone.
+constexpr int most_tries = 26;
+constexpr std::chrono::milliseconds between_tries{10};
 
 [[noreturn]] void listening_failed(int error, const std::string& what) {
     throw std::system_error(error, std::system_category(), what);
@@ -43,8 +50,19 @@ class socket_guard {
         if (const int error = calls_.set(fd_, which, true); error < 0)
             listening_failed(-error, "setsockopt for " + where);
     }
-    void bind(const address& to, const std::string& where) const {
-        if (const int error = calls_.bind(fd_, to); error < 0) listening_failed(-error, "cannot bind to " + where);
+    /// `make_way`, called before each try, says whether one that fails is worth another.
+    template <class F>
+    void bind(const address& to, const std::string& where, F make_way) const {
+        for (int tries = 1;; ++tries) {
+            const bool hopeful = make_way();
+            const int error = calls_.bind(fd_, to);
+            if (error >= 0) return;
+            if (error != -EADDRINUSE || !hopeful || tries == most_tries ||
+                &calls_ != &detail::kernel_sockets()) {
+                listening_failed(-error, "cannot bind to " + where);
+            }
+            std::this_thread::sleep_for(between_tries);
+        }
     }
 
   private:
@@ -68,7 +86,7 @@ int listening_tcp(socket_calls& calls, const endpoint& e, const std::string& whe
     s.set(option::reuse_address, where);
     if (e.reuse_port) s.set(option::reuse_port, where);
     if (to.family() == address::family_type::ipv6) s.set(option::only_ipv6, where);
-    s.bind(to, where);
+    s.bind(to, where, [] { return true; });
     return s.release();
 }
 
@@ -77,12 +95,11 @@ int listening_unix(socket_calls& calls, const endpoint& e, const std::string& wh
     socket_guard s(calls, to.native_family(), where);
     const bool file = !e.path.empty() && e.path.front() != '@';
     if (file) {
-        // One that a server left behind which was killed is replaced.
-        calls.remove_stale(to);
         // Before bind, so that the file is never more open than it should be; afterwards, past the umask.
         if (e.mode >= 0) calls.set_coming_mode(s.get(), e.mode);
     }
-    s.bind(to, where);
+    // The file that a server left behind which was killed is replaced.
+    s.bind(to, where, [&] { return !file || calls.remove_stale(to); });
     if (file) {
         const int error = e.mode >= 0 ? calls.set_mode(to, e.mode) : 0;
         if (error < 0) {

@@ -54,8 +54,8 @@ class socket_calls {
 
     // The file of a Unix socket.
 
-    /// Removes a socket file at which nobody listens any more.
-    virtual void remove_stale(const address& at) noexcept = 0;
+    /// Removes a socket file at which nobody listens any more. False when somebody who is alive does.
+    virtual bool remove_stale(const address& at) noexcept = 0;
     /// The mode that it will have once `fd` is bound, as far as the umask lets it.
     virtual void set_coming_mode(int fd, int mode) noexcept = 0;
     virtual int set_mode(const address& at, int mode) noexcept = 0;

@@ -185,14 +185,15 @@ void simulated_sockets::discard_input(int fd) noexcept {
 }
 
 // As with the kernel a try shows it, and a listener that is alive gets a connection that ends at once.
-void simulated_sockets::remove_stale(const address& at) noexcept {
+bool simulated_sockets::remove_stale(const address& at) noexcept {
     const not_failing machinery;
-    if (!host_.files.contains(at.path())) return;
+    if (!host_.files.contains(at.path())) return true;
     const int probe = open(AF_UNIX);
-    if (probe < 0) return;
+    if (probe < 0) return false;
     const int connected = begin_connect(host_.world, host_.find(probe), at);
     close(probe);
     if (connected == -ECONNREFUSED) host_.files.erase(at.path());
+    return connected == -ECONNREFUSED;
 }
 
 void simulated_sockets::set_coming_mode(int, int) noexcept {}

@@ -30,7 +30,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
     void reset(int) noexcept override {}  // its descriptors are never shared
     std::size_t unsent(int fd) noexcept override;
     void discard_input(int fd) noexcept override;
-    void remove_stale(const address& at) noexcept override;
+    bool remove_stale(const address& at) noexcept override;
     void set_coming_mode(int fd, int mode) noexcept override;
     int set_mode(const address& at, int mode) noexcept override;
     void remove(const address& at) noexcept override;

@@ -89,9 +89,11 @@ class listener {
     detail::acceptor* socket_ = nullptr;
 };
 
-/// Listens at `where` on the reactor that runs on this thread. Throws std::system_error with the errno of
-/// what failed (EADDRINUSE, EACCES, …) and a message that says what and where; errc::bad_endpoint for a
-/// string that cannot be parsed.
+/// Listens at `where` on the reactor that runs on this thread. An address that is in use is tried for a
+/// quarter of a second, while this thread waits: a server that was killed holds its addresses, and accepts,
+/// for some 50 ms after its end, if it ran on io_uring. (Not that of a Unix socket's file whose server is
+/// alive.) Throws std::system_error with the errno of what failed (EADDRINUSE, EACCES, …) and a message that
+/// says what and where; errc::bad_endpoint for a string that cannot be parsed.
 listener listen(const endpoint& where, const listen_options& options = {});
 listener listen(std::string_view where, const listen_options& options = {});
 

@@ -1,6 +1,7 @@
 #include "demultiplexer.hpp"
 
 #include "block_pool.hpp"
+#include "descriptor_calls.hpp"
 #include "ring_state.hpp"
 
 #include "../net/socket_calls.hpp"
@@ -111,6 +112,7 @@ void demultiplexer::stop_all() noexcept {
 
 void demultiplexer::orphan_all() noexcept {
     while (descriptor* d = first_) {
+        if (d->was_blocking) set_blocking(d->fd);
         sockets().close(d->fd);
         d->fd = -1;
         d->reading = d->writing = nullptr;

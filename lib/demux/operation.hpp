@@ -42,7 +42,8 @@ class descriptor {
     bool may_write = true;
     bool drain = false;  ///< the kernel reported an end, an error or urgent data: read until EAGAIN
     bool short_read_empties = false;  ///< TCP: a read that fills less than it could has emptied the socket
-    bool is_non_blocking = false;     ///< io_uring: made so, for the calls that are tried
+    bool is_non_blocking = false;     ///< io_uring: known to be so, for the calls that are tried
+    bool was_blocking = false;        ///< made non-blocking here: others share it, so it is put back
     bool never_waits = false;         ///< every call says so itself: its mode, which others may share, is left alone
     int slot = -1;                    ///< poll, select: where it stands in their tables
 

@@ -50,6 +50,7 @@ void readiness::attach(descriptor& d) {
         unwatch(d);
         throw;
     }
+    d.was_blocking = blocking;
     list(d);
 }
 
@@ -57,6 +58,7 @@ void readiness::detach(descriptor& d, bool close_it) noexcept {
     unwatch(d);
     end_line(d.reading, d.may_read);
     end_line(d.writing, d.may_write);
+    if (d.was_blocking) set_blocking(d.fd);
     if (close_it) ::close(d.fd);
     d.fd = invalid_handle;
     unlist(d);

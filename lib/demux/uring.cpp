@@ -147,6 +147,7 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
         submit_all_of(fd);
         io_uring_get_events(&ring_);
     }
+    if (d.was_blocking) set_blocking(fd);
     if (close_it) ::close(fd);
 }
 
@@ -347,11 +348,13 @@ void uring::submit_read_poll(operation& op) noexcept {
 attempt uring::try_call_of(operation& op) noexcept {
     descriptor& d = *op.on;
     if (!d.is_non_blocking) {
-        const int error = set_non_blocking(d.fd);
+        const int blocking = is_blocking(d.fd);
+        const int error = blocking > 0 ? set_non_blocking(d.fd) : blocking;
         if (error < 0) {
             op.result = error;
             return attempt::done;
         }
+        d.was_blocking = blocking > 0;
         d.is_non_blocking = true;
     }
     return try_call(op);

@@ -49,7 +49,7 @@ class uring final : public demultiplexer {
     const void* lender() const noexcept override { return buffers_; }
 
     void attach(descriptor& d) override {
-        d.is_non_blocking = false;
+        d.is_non_blocking = d.was_blocking = false;
         list(d);
     }
     void detach(descriptor& d, bool close_it) noexcept override;

@@ -14,6 +14,17 @@ namespace bight::detail {
 
 class listening_socket;
 
+/// What is to be put in order when a listener goes.
+struct listener_traces {
+    socket_file file;           // that it made
+    bool was_blocking = false;  // its socket, which others share
+
+    void remove(socket_calls& calls, int fd) const noexcept {
+        if (was_blocking) calls.set(fd, socket_calls::option::non_blocking, false);
+        if (file) calls.remove(file);
+    }
+};
+
 /// Owns a socket that was bound for `where` (or, for an endpoint `fd:`, a copy of one that listens already),
 /// and the file that was made for it. Thread: any.
 class bound_socket {
@@ -25,12 +36,12 @@ class bound_socket {
         : fd_(std::exchange(other.fd_, -1)),
           calls_(other.calls_),
           listens_(other.listens_),
-          file_(std::exchange(other.file_, {})) {}
+          traces_(std::exchange(other.traces_, {})) {}
     bound_socket& operator=(bound_socket&& other) noexcept {
         std::swap(fd_, other.fd_);
         std::swap(calls_, other.calls_);
         std::swap(listens_, other.listens_);
-        std::swap(file_, other.file_);
+        std::swap(traces_, other.traces_);
         return *this;
     }
     ~bound_socket();
@@ -46,7 +57,7 @@ class bound_socket {
     int fd_ = -1;
     socket_calls* calls_ = nullptr;
     bool listens_ = false;
-    address file_;
+    listener_traces traces_;
 };
 
 }  // namespace bight::detail

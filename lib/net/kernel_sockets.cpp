@@ -19,7 +19,11 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
+#include <memory>
 #include <string>
+#include <system_error>
+#include <utility>
 
 namespace bight::detail {
 
@@ -83,6 +87,7 @@ class kernel_socket_calls final : public socket_calls {
         return type < 0 ? type : type == SOCK_STREAM;
     }
 
+    int is_blocking(int fd) noexcept override { return detail::is_blocking(fd); }
     int duplicate(int fd) noexcept override {
         const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
         return copy < 0 ? -errno : copy;
@@ -146,12 +151,29 @@ class kernel_socket_calls final : public socket_calls {
         const bool dead = connected == -ECONNREFUSED || (connected == 0 && peer_has_died(probe));
         ::close(probe);
         if (connected == -ECONNREFUSED) ::unlink(path.c_str());
+        return dead;
     }
     void set_coming_mode(int fd, int mode) noexcept override { ::fchmod(fd, static_cast<mode_t>(mode)); }
     int set_mode(const address& at, int mode) noexcept override {
         return result_of(::chmod(at.path().c_str(), static_cast<mode_t>(mode)));
     }
-    void remove(const address& at) noexcept override { ::unlink(at.path().c_str()); }
+    std::string full_path(const address& at) override {
+        std::string path = at.path();
+        if (path.front() == '/') return path;
+        const std::unique_ptr<char, void (*)(void*)> here(::getcwd(nullptr, 0), &std::free);
+        if (!here) throw std::system_error(errno, std::system_category(), "the working directory of " + path);
+        return std::string(here.get()) + "/" + path;
+    }
+    socket_file file_at(std::string path) noexcept override {
+        struct stat found{};
+        if (::lstat(path.c_str(), &found) < 0) return {};
+        return {std::move(path), std::uint64_t{found.st_dev}, std::uint64_t{found.st_ino}};
+    }
+    void remove(const socket_file& file) noexcept override {
+        struct stat found{};
+        if (::lstat(file.path.c_str(), &found) < 0) return;
+        if (found.st_dev == file.device && found.st_ino == file.inode) ::unlink(file.path.c_str());
+    }
 
     int open_reserve() noexcept override { return result_of(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 };

@@ -21,6 +21,7 @@ namespace bight {
 namespace {
 
 using detail::socket_calls;
+using detail::socket_file;
 
 // A server that was killed while it ran on io_uring holds its addresses a little longer than it lives: the
 // kernel takes a ring down, and with it what it accepts from, some 50 ms after the process is gone.
@@ -90,28 +91,30 @@ int listening_tcp(socket_calls& calls, const endpoint& e, const std::string& whe
     return s.release();
 }
 
-int listening_unix(socket_calls& calls, const endpoint& e, const std::string& where, address& made) {
+int listening_unix(socket_calls& calls, const endpoint& e, const std::string& where, socket_file& made) {
     const address to = address::from_path(e.path);
     socket_guard s(calls, to.native_family(), where);
     const bool file = !e.path.empty() && e.path.front() != '@';
+    std::string path;
     if (file) {
+        path = calls.full_path(to);
         // Before bind, so that the file is never more open than it should be; afterwards, past the umask.
         if (e.mode >= 0) calls.set_coming_mode(s.get(), e.mode);
     }
     // The file that a server left behind which was killed is replaced.
     s.bind(to, where, [&] { return !file || calls.remove_stale(to); });
     if (file) {
+        made = calls.file_at(std::move(path));
         const int error = e.mode >= 0 ? calls.set_mode(to, e.mode) : 0;
         if (error < 0) {
-            calls.remove(to);
+            calls.remove(std::exchange(made, {}));
             listening_failed(-error, "chmod of " + e.path);
         }
-        made = to;
     }
     return s.release();
 }
 
-int adopted(socket_calls& calls, const endpoint& e, const std::string& where) {
+int adopted(socket_calls& calls, const endpoint& e, const std::string& where, bool& was_blocking) {
     const int listening = calls.listens(e.descriptor);
     if (listening < 0) listening_failed(-listening, "cannot listen at " + where);
     if (!listening) listening_failed(EINVAL, "cannot listen at " + where + ": it is a socket that does not listen");
@@ -122,10 +125,13 @@ int adopted(socket_calls& calls, const endpoint& e, const std::string& where) {
     if (copy < 0) listening_failed(-copy, "cannot duplicate " + where);
     // accept(2) alone of all calls cannot be told not to wait; and it would when another process, with which the
     // socket is shared, is faster.
-    if (const int error = calls.set(copy, socket_calls::option::non_blocking, true); error < 0) {
+    const int blocking = calls.is_blocking(copy);
+    const int error = blocking > 0 ? calls.set(copy, socket_calls::option::non_blocking, true) : blocking;
+    if (error < 0) {
         calls.close(copy);
         listening_failed(-error, "cannot listen at " + where);
     }
+    was_blocking = blocking > 0;
     return copy;
 }
 
@@ -138,9 +144,11 @@ bound_socket::bound_socket(const endpoint& where) : calls_(&sockets_here()) {
     switch (where.kind) {
         case endpoint::kind_type::tcp:
         case endpoint::kind_type::tcp6: fd_ = listening_tcp(*calls_, where, text); break;
-        case endpoint::kind_type::unix_domain: fd_ = listening_unix(*calls_, where, text, file_); break;
+        case endpoint::kind_type::unix_domain:
+            fd_ = listening_unix(*calls_, where, text, traces_.file);
+            break;
         case endpoint::kind_type::descriptor:
-            fd_ = adopted(*calls_, where, text);
+            fd_ = adopted(*calls_, where, text, traces_.was_blocking);
             listens_ = true;
             break;
     }
@@ -148,7 +156,7 @@ bound_socket::bound_socket(const endpoint& where) : calls_(&sockets_here()) {
 
 bound_socket::~bound_socket() {
     if (fd_ < 0) return;
-    if (file_) calls_->remove(file_);
+    traces_.remove(*calls_, fd_);
     calls_->close(fd_);
 }
 
@@ -159,7 +167,7 @@ listening_socket& bound_socket::listen(const endpoint& where, const listen_optio
         if (error < 0) listening_failed(-error, "cannot listen at " + where.to_string());
     }
     return listening_socket::make(*reactor::current(), std::exchange(fd_, -1), options.when_exhausted,
-                                  std::exchange(file_, {}));
+                                  std::exchange(traces_, {}));
 }
 
 }  // namespace detail

@@ -3,6 +3,8 @@
 #include "bound_socket.hpp"
 #include "socket_transport.hpp"
 
+#include "../core/reactor_state.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/net/address.hpp>
@@ -50,15 +52,15 @@ bool means_exhaustion(int error) noexcept {
 }  // namespace
 
 listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_policy policy,
-                                         const address& file) {
+                                         listener_traces traces) {
     listening_socket* made = nullptr;
     try {
-        made = new listening_socket(home, fd, policy, file);
+        made = new listening_socket(home, fd, policy, std::move(traces));
         home.demultiplexer().attach(*made);
     } catch (...) {
         socket_calls& calls = home.demultiplexer().sockets();
+        (made ? made->traces_ : traces).remove(calls, fd);
         calls.close(fd);
-        if (file) calls.remove(file);
         if (made) made->fd = -1;
         delete made;
         throw;
@@ -67,11 +69,11 @@ listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_polic
 }
 
 listening_socket::listening_socket(reactor& home, int socket, exhaustion_policy policy,
-                                   const address& file) noexcept
+                                   listener_traces traces) noexcept
     : acceptor(home),
       accept_(*this),
       calls_(home.demultiplexer().sockets()),
-      file_(file),
+      traces_(std::move(traces)),
       reserve_(calls_.open_reserve()),
       policy_(policy) {
     fd = socket;
@@ -216,7 +218,8 @@ void listening_socket::close() noexcept {
         w->error_ = errc::closed;
         w->ready();
     }
-    if (file_) calls_.remove(file_);
+    // In a forked child the socket and its file are the parent's, who goes on listening.
+    if (!reactor_state::in_forked_child(home())) traces_.remove(calls_, fd);
     demux->detach(*this, true);
 }
 

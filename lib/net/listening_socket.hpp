@@ -2,6 +2,7 @@
 #pragma once
 
 #include "acceptor.hpp"
+#include "bound_socket.hpp"
 #include "socket_calls.hpp"
 
 #include "../demux/demultiplexer.hpp"
@@ -19,7 +20,7 @@ namespace bight::detail {
 class listening_socket final : public acceptor, private descriptor, private timer {
   public:
     /// Takes over `fd`, which listens. Throws std::system_error; `fd` is closed then.
-    static listening_socket& make(reactor& home, int fd, exhaustion_policy policy, const address& file);
+    static listening_socket& make(reactor& home, int fd, exhaustion_policy policy, listener_traces traces);
 
     bool start(accept_awaiter& waiting) noexcept override;
     void cancel_accept() noexcept override;
@@ -38,7 +39,7 @@ class listening_socket final : public acceptor, private descriptor, private time
         listening_socket& socket_;
     };
 
-    listening_socket(reactor& home, int socket, exhaustion_policy policy, const address& file) noexcept;
+    listening_socket(reactor& home, int socket, exhaustion_policy policy, listener_traces traces) noexcept;
     ~listening_socket() override;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
@@ -55,7 +56,7 @@ class listening_socket final : public acceptor, private descriptor, private time
     accepting accept_;
     accept_awaiter* waiting_ = nullptr;
     socket_calls& calls_;
-    address file_;  // removed when it closes
+    listener_traces traces_;
     int reserve_ = -1;
     exhaustion_policy policy_;
     bool cancel_asked_ = false;   // what is underway will still complete

@@ -3,7 +3,21 @@
 
 #include <bight/net/address.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
 namespace bight::detail {
+
+/// The file that a Unix socket was given by its bind: where it is, whatever the working directory becomes,
+/// and which one it is, whatever takes its name.
+struct socket_file {
+    std::string path;
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+
+    explicit operator bool() const noexcept { return !path.empty(); }
+};
 
 /// Results are 0 or more, or -errno. One implementation asks the kernel; a simulated host has another
 /// (demultiplexer::sockets). Thread: the kernel's any, a simulation's its own.
@@ -36,6 +50,8 @@ class socket_calls {
     virtual int listens(int fd) noexcept = 0;
     /// Whether it is of a stream of bytes, and not of datagrams or packets.
     virtual int is_stream(int fd) noexcept = 0;
+    /// Whether calls on it, and on every other descriptor of the same opening, wait.
+    virtual int is_blocking(int fd) noexcept = 0;
     /// A second descriptor of the same socket, close-on-exec.
     virtual int duplicate(int fd) noexcept = 0;
     /// Empty when that cannot be told.
@@ -59,7 +75,12 @@ class socket_calls {
     /// The mode that it will have once `fd` is bound, as far as the umask lets it.
     virtual void set_coming_mode(int fd, int mode) noexcept = 0;
     virtual int set_mode(const address& at, int mode) noexcept = 0;
-    virtual void remove(const address& at) noexcept = 0;
+    /// Where `at` is, in words that another working directory does not change. Throws std::system_error.
+    virtual std::string full_path(const address& at) = 0;
+    /// Which file is at `path`; empty when there is none.
+    virtual socket_file file_at(std::string path) noexcept = 0;
+    /// Removes it, unless another has taken its name.
+    virtual void remove(const socket_file& file) noexcept = 0;
 
     /// A descriptor that is kept in reserve for the day when there is none left, or -errno.
     virtual int open_reserve() noexcept = 0;

@@ -198,7 +198,11 @@ bool simulated_sockets::remove_stale(const address& at) noexcept {
 
 void simulated_sockets::set_coming_mode(int, int) noexcept {}
 int simulated_sockets::set_mode(const address&, int) noexcept { return 0; }
-void simulated_sockets::remove(const address& at) noexcept { host_.files.erase(at.path()); }
+std::string simulated_sockets::full_path(const address& at) { return at.path(); }
+bight::detail::socket_file simulated_sockets::file_at(std::string path) noexcept { return {std::move(path)}; }
+void simulated_sockets::remove(const bight::detail::socket_file& file) noexcept {
+    host_.files.erase(file.path);
+}
 int simulated_sockets::open_reserve() noexcept { return open(AF_UNSPEC); }
 
 }  // namespace bight::sim::detail

@@ -22,6 +22,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
     int family(int fd) noexcept override;
     int listens(int fd) noexcept override;
     int is_stream(int fd) noexcept override;
+    int is_blocking(int) noexcept override { return 0; }
     int duplicate(int fd) noexcept override;
     address local(int fd) noexcept override;
     address peer(int fd) noexcept override;
@@ -33,7 +34,9 @@ class simulated_sockets final : public bight::detail::socket_calls {
     bool remove_stale(const address& at) noexcept override;
     void set_coming_mode(int fd, int mode) noexcept override;
     int set_mode(const address& at, int mode) noexcept override;
-    void remove(const address& at) noexcept override;
+    std::string full_path(const address& at) override;
+    bight::detail::socket_file file_at(std::string path) noexcept override;
+    void remove(const bight::detail::socket_file& file) noexcept override;
     int open_reserve() noexcept override;
 
     /// The connection that has waited longest; -EAGAIN, -EMFILE.

@@ -240,3 +240,37 @@ TEST_CASE("reads and writes of pipes wait in lines, too") {
     CHECK(std::string(memory[0].data(), 2) + std::string(memory[2].data(), 2) + memory[3][0] == "aabbc");
     CHECK(reads[3]->result == 1);
 }
+
+TEST_CASE("a pipe that blocked blocks again when it is detached, for those who share it") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const bool we_read = GENERATE(true, false);
+    const bool closes = GENERATE(true, false);
+    CAPTURE(we_read, closes);
+    pipe_ends p(on, we_read);
+    const int others = ::dup(p.ours->fd);
+    REQUIRE(others >= 0);
+    char byte = 'x';
+    if (we_read) {
+        receive_probe op(*p.ours, operation_kind::read);
+        op.memory = mutable_buffer(&byte, 1);
+        on.start(op);
+        on.turns();
+        CHECK((::fcntl(others, F_GETFL) & O_NONBLOCK) != 0);
+        p.say("y");
+        REQUIRE(on.until_completed(op));
+    } else {
+        send_probe op(*p.ours, operation_kind::write);
+        const_buffer piece(&byte, 1);
+        op.pieces = &piece;
+        op.piece_count = 1;
+        on.start(op);
+        REQUIRE(on.until_completed(op));
+        CHECK((::fcntl(others, F_GETFL) & O_NONBLOCK) != 0);
+    }
+    const int ours = p.ours->fd;
+    on.demux().detach(*p.ours, closes);
+    CHECK((::fcntl(others, F_GETFL) & O_NONBLOCK) == 0);
+    if (!closes) ::close(ours);
+    ::close(others);
+}

@@ -82,7 +82,9 @@ class listener {
     /// The listening socket; -1 when another reactor has it (see sharding::hand_over).
     int native_handle() const noexcept;
     /// Stops listening; a pending accept ends with errc::closed. Idempotent. A Unix socket's file is removed
-    /// if it was made here.
+    /// if it was made here and is still the one at its path, whatever the working directory is now: one that
+    /// a successor has put there stays. (What is put there between the look and the removal, by unlink(2),
+    /// goes.)
     void close() noexcept;
 
   private:

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -39,6 +40,9 @@ constexpr int writable = POLLOUT | POLLHUP | POLLNVAL;
 // The kernel's worker threads are for files, whose calls block for short. One that stands still must not
 // bring others into being without limit.
 constexpr unsigned most_workers = 4;
+
+// More at once than these wait in the kernel's heap. Each is 16 bytes of locked memory.
+constexpr unsigned fewest_completions = 4096;
 
 // That of a Unix socket ends at once, unless the listener's backlog is full: the kernel would leave the
 // waiting to a worker thread, where others say EAGAIN.
@@ -75,7 +79,7 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
     io_uring_params params{};
     params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
                    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
-    params.cq_entries = options.submission_entries * 4 > 16384 ? options.submission_entries * 4 : 16384;
+    params.cq_entries = std::max(options.submission_entries * 4, fewest_completions);
     error = io_uring_queue_init_params(options.submission_entries, &ring_, &params);
     if (error != 0) return;
     made_ = true;
@@ -598,9 +602,19 @@ void uring::settle_now(operation& op, std::int64_t result) noexcept {
     home_.schedule(op);
 }
 
+static std::string locked_memory() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) return "out of memory";
+    return "where this is not the machine's memory, it is the limit of locked memory, " +
+           std::to_string(limit.rlim_cur / 1024) +
+           " KiB for all programs of this user, and a reactor asks for about 120 KiB: raise it (ulimit -l, "
+           "LimitMEMLOCK= of systemd), or make fewer reactors, or smaller ones (reactor_options)";
+}
+
 // What a refusal means, in words.
 static std::string explain(int error, const char* step) {
     std::string text = std::string(step) + ": " + std::strerror(error);
+    if (error == ENOMEM) return text + " (" + locked_memory() + ")";
     if (error == EINVAL) return text + " (it needs Linux 6.1 or later)";
     if (error == ENOSYS)
         return text + " (a kernel without io_uring, or a seccomp filter as container runtimes install)";

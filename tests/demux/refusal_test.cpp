@@ -1,5 +1,6 @@
 // System calls that the kernel does not have, or that a filter refuses with whatever error it likes.
 #include "support/reactors.hpp"
+#include "support/skip.hpp"
 #include "support/system_calls.hpp"
 
 #include <bight/bight.hpp>
@@ -61,7 +62,7 @@ TEST_CASE("each demultiplexer does without the newer system calls, whatever the 
 
 TEST_CASE("an io_uring of which any call is refused is not used, and the reason names the call") {
     const auto& there = test::demultiplexers();
-    if (there.front() != demultiplexer_kind::io_uring) return;
+    if (there.front() != demultiplexer_kind::io_uring) test::skip("there is no io_uring");
     const int error = GENERATE(ENOSYS, EPERM, EACCES);
     const long call = GENERATE(SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register);
     CAPTURE(error, call);

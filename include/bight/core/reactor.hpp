@@ -35,9 +35,12 @@ struct reactor_options {
     /// the best that works here, in that order. One that is named here or there is used or refused, never
     /// replaced.
     demultiplexer_kind demultiplexer = demultiplexer_kind::automatic;
-    /// How many submissions an io_uring reactor can batch in one turn before it must enter the kernel.
-    unsigned submission_entries = 1024;
-    /// Receive buffers of 4 KiB that an io_uring reactor offers to the kernel; a power of two.
+    /// How many submissions an io_uring reactor can batch in one turn before it must enter the kernel. With
+    /// it goes the memory that the kernel locks, of which RLIMIT_MEMLOCK gives each user so much: 64 bytes
+    /// each, and for completions 16 bytes for each of four times as many, 64 KiB at least.
+    unsigned submission_entries = 512;
+    /// Receive buffers of 4 KiB that an io_uring reactor offers to the kernel; a power of two. The list of
+    /// them is locked memory, too: 16 bytes each.
     unsigned receive_buffers = 1024;
     /// Time for tests (see virtual_clock); null: the real one.
     virtual_clock* clock = nullptr;

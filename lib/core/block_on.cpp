@@ -98,6 +98,10 @@ void blocked_call::run_on(reactor& home) {
                                       ? "it is the reactor's own, which would wait for itself: "
                                         "co_await the task instead"
                                       : "send to the other one through a cross_channel");
+    if (reactor_state::in_forked_child(home)) {
+        throw std::system_error(errc::closed,
+                                "block_on: the reactor runs in the process that this one was forked from");
+    }
     blocked_calls& all = reactor_state::blocked(home);
     reactor_ = &home;
     if (!all.add(*this)) std::rethrow_exception(stopped());

@@ -3,6 +3,7 @@
 
 #include <bight/core/block_on.hpp>
 
+#include <memory>
 #include <mutex>
 
 namespace bight::detail {
@@ -30,6 +31,14 @@ class blocked_calls {
     void remove(blocked_call& call) noexcept;
     /// Waits for those who are sending: they are in the middle of a post.
     void await_senders() const noexcept;
+
+    // See fork_aware. Threads that were sending are not in the child.
+    void before_fork() noexcept { lock_.lock(); }
+    void in_parent() noexcept { lock_.unlock(); }
+    void in_child() noexcept {
+        std::construct_at(&lock_);
+        sending_ = 0;
+    }
 
   private:
     mutable std::mutex lock_;

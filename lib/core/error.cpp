@@ -1,6 +1,7 @@
 #include <bight/core/error.hpp>
 
 #include "error_trace.hpp"
+#include "process.hpp"
 
 #include <bight/core/job.hpp>
 
@@ -48,12 +49,17 @@ class category final : public std::error_category {
 };
 
 // Both handlers, as pairs that are read and written whole.
-struct handlers {
+struct handlers final : detail::fork_aware {
+    void before_fork() noexcept override { lock.lock(); }
+    void in_parent() noexcept override { lock.unlock(); }
+    void in_child() noexcept override { std::construct_at(&lock); }
+
     std::mutex lock;
     error_handler error = nullptr;
     void* error_context = nullptr;
     log_handler log = nullptr;
     void* log_context = nullptr;
+    detail::fork_watch forks{*this};
 };
 
 handlers& installed() {

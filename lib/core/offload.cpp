@@ -145,6 +145,7 @@ void offload_waiter::describe(std::string& out) const {
     switch (job().where_it_is()) {
         case pool_job::stage::queued: out += "that waits for a thread"; break;
         case pool_job::stage::limited: out += "that waits for its limiter"; break;
+        case pool_job::stage::lost: out += "that the parent of this process has"; break;
         default: out += "on a thread"; break;
     }
 }

@@ -1,6 +1,8 @@
 // What a thread pool, its threads, its limiters and its jobs share.
 #pragma once
 
+#include "process.hpp"
+
 #include <bight/core/thread_pool.hpp>
 
 #include <condition_variable>
@@ -31,7 +33,7 @@ class job_list {
 /// One lock for everything: a job is in exactly one of the lists, and its stage says in which.
 ///
 /// The threads are detached and share ownership, so that a job that never ends keeps nobody from going.
-struct pool_state : std::enable_shared_from_this<pool_state> {
+struct pool_state final : std::enable_shared_from_this<pool_state>, private fork_aware {
     explicit pool_state(const thread_pool_options& chosen);
 
     static pool_state& of(thread_pool& pool) noexcept { return *pool.state_; }
@@ -55,12 +57,18 @@ struct pool_state : std::enable_shared_from_this<pool_state> {
     bool closed = false;
 
   private:
+    void before_fork() noexcept override { lock.lock(); }
+    void in_parent() noexcept override { lock.unlock(); }
+    void in_child() noexcept override;
+    static void lose_all(job_list& jobs) noexcept;
     void want_thread();
     void work();
     pool_job* next_job(std::unique_lock<std::mutex>& hold);
     void ended(pool_job& j) noexcept;
     static void hand_on(limiter_state& limiter, job_list& to) noexcept;
     static void fail(pool_job& j) noexcept;
+
+    fork_watch forks_{*this};
 };
 
 /// Guarded by the lock of its pool.

@@ -2,18 +2,59 @@
 
 #include <pthread.h>
 
+#include <memory>
+#include <mutex>
+
 namespace bight::detail {
 
-namespace {
+struct fork_watches {
+    std::mutex lock;  // held across a fork
+    fork_watch* first = nullptr;
+    unsigned generation = 1;  // changes where there is one thread only
 
-unsigned generation = 1;  // changes where there is one thread only
+    fork_watches() noexcept {
+        ::pthread_atfork([] { all().before_fork(); }, [] { all().in_parent(); }, [] { all().in_child(); });
+    }
 
-}  // namespace
+    // Never destroyed: pools of static storage outlive it else.
+    static fork_watches& all() noexcept {
+        static auto* const the_only = new fork_watches;
+        return *the_only;
+    }
 
-unsigned this_process() noexcept {
-    static const int registered = ::pthread_atfork(nullptr, nullptr, [] { ++generation; });
-    (void)registered;
-    return generation;
+    void add(fork_watch& w) noexcept {
+        const std::lock_guard hold(lock);
+        w.next_ = first;
+        if (first) first->previous_ = &w;
+        first = &w;
+    }
+    void remove(fork_watch& w) noexcept {
+        const std::lock_guard hold(lock);
+        w.listed_ = false;
+        (w.previous_ ? w.previous_->next_ : first) = w.next_;
+        if (w.next_) w.next_->previous_ = w.previous_;
+    }
+
+    void before_fork() noexcept {
+        lock.lock();
+        for (const fork_watch* w = first; w; w = w->next_) w->of_.before_fork();
+    }
+    void in_parent() noexcept {
+        for (const fork_watch* w = first; w; w = w->next_) w->of_.in_parent();
+        lock.unlock();
+    }
+    void in_child() noexcept {
+        ++generation;
+        std::construct_at(&lock);
+        for (const fork_watch* w = first; w; w = w->next_) w->of_.in_child();
+    }
+};
+
+unsigned this_process() noexcept { return fork_watches::all().generation; }
+
+fork_watch::fork_watch(fork_aware& of) noexcept : of_(of) { fork_watches::all().add(*this); }
+void fork_watch::end() noexcept {
+    if (listed_) fork_watches::all().remove(*this);
 }
 
 }  // namespace bight::detail

@@ -1,19 +1,41 @@
 #include <bight/core/random.hpp>
 
 #include "environment.hpp"
+#include "process.hpp"
 
 #include <bight/sim/random.hpp>
 
+#include <unistd.h>
+
+#include <chrono>
+#include <exception>
 #include <random>
 
 namespace bight {
 
+namespace {
+
+std::uint64_t seed() noexcept {
+    try {
+        std::random_device device;
+        return std::uint64_t{device()} << 32 | device();
+    } catch (const std::exception&) {  // a filter, or no devices: at least not twice the same
+        const auto now = std::chrono::system_clock::now().time_since_epoch().count();
+        return static_cast<std::uint64_t>(now) ^ static_cast<std::uint64_t>(::getpid()) << 48;
+    }
+}
+
+}  // namespace
+
 std::uint64_t random() noexcept {
     if (detail::environment* const simulated = detail::environment::current()) return simulated->random();
-    static thread_local sim::random_source own = [] {
-        std::random_device seed;
-        return sim::random_source(std::uint64_t{seed()} << 32 | seed());
-    }();
+    static thread_local sim::random_source own(0);
+    static thread_local unsigned seeded_in = 0;
+    // Forked children would all draw the numbers of their parent.
+    if (const unsigned here = detail::this_process(); seeded_in != here) {
+        own = sim::random_source(seed());
+        seeded_in = here;
+    }
     return own.next();
 }
 

@@ -76,8 +76,13 @@ class running {
             throw std::logic_error(here.current == &r ? "this reactor is running already"
                                                       : "another reactor is running on this thread");
         }
+        if (reactor_state::in_forked_child(r)) {
+            throw std::logic_error(
+                "this reactor ran in the process that this one was forked from: make another one here");
+        }
         if (state.running.exchange(true)) throw std::logic_error("this reactor is running on another thread");
         try {
+            if (state.inherited) state.make_machinery();
             state.demux->enter_thread();
         } catch (...) {
             state.running = false;
@@ -113,7 +118,7 @@ class running {
 }  // namespace
 
 reactor::reactor(const reactor_options& options) {
-    auto state = std::make_unique<reactor_state>();
+    auto state = std::make_unique<reactor_state>(*this, options);
     state->surroundings = options.environment;
     if (!options.environment && options.demultiplexer == demultiplexer_kind::automatic) {
         state->own_environment = sim::detail::world_named_by_environment_variable();
@@ -123,21 +128,19 @@ reactor::reactor(const reactor_options& options) {
         state->demux = state->surroundings->make_demultiplexer(*this);
         state->virtual_time = &state->surroundings->time();
     } else {
-        state->demux = choose_demultiplexer(*this, options, state->fallback_reason);
         state->virtual_time = options.clock;
     }
-    demultiplexer_ = state->demux.get();
-    if (options.stall_limit > duration::zero()) {
-        state->watch = std::make_unique<stall_watch>(*this, options.stall_limit);
-        state->observer = state->watch.get();
-    }
+    state->make_machinery();
     state_ = state.release();
     made_ = turn_time_ = now();
 }
 
 reactor::~reactor() {
     // In a forked child what the kernel holds for this is the parent's, and so are its connections.
-    if (state_->ran_in != 0 && state_->ran_in != this_process()) return;
+    if (reactor_state::in_forked_child(*this)) {
+        state_->strand();
+        return;
+    }
     if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle() ||
         demultiplexer_->has_pending() || state_->leftovers > 0) {
         try {

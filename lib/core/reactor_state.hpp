@@ -23,7 +23,16 @@
 
 namespace bight::detail {
 
-struct reactor_state {
+struct reactor_state final : private fork_aware {
+    reactor_state(reactor& r, const reactor_options& o) : self(r), options(o) {}
+    ~reactor_state() = default;
+
+    /// What is this machine's: from `options`. Throws what the constructor of reactor throws.
+    void make_machinery();
+
+    reactor& self;
+    const reactor_options options;
+
     // Destroyed last to first: the demultiplexer goes before the frames' cache and the inbox.
     frame_cache frames;
     blocked_calls blocked_threads;
@@ -44,6 +53,7 @@ struct reactor_state {
 
     std::atomic<bool> running{false};
     unsigned ran_in = 0;  // see this_process; 0: it never ran
+    bool inherited = false;  // made, and not yet run, in a process that this one was forked from
     std::atomic<int> stop_level{0};  // 1: stop, 2: stop_now; set by any thread
     std::atomic<bool> dump_requested{false};
     int obeyed_level = 0;  // what a root is started under
@@ -83,8 +93,17 @@ struct reactor_state {
     static bool in_forked_child(const reactor& r) noexcept {
         return r.state_->ran_in != 0 && r.state_->ran_in != this_process();
     }
+    /// It is left in memory, without its reactor.
+    void strand() noexcept { forks_.end(); }
     /// Whether `r` runs, on whatever thread. Thread: any.
     static bool runs(const reactor& r) noexcept { return r.state_->running.load(std::memory_order_relaxed); }
+
+  private:
+    void before_fork() noexcept override { blocked_threads.before_fork(); }
+    void in_parent() noexcept override { blocked_threads.in_parent(); }
+    void in_child() noexcept override;
+
+    fork_watch forks_{*this};
 };
 
 }  // namespace bight::detail

@@ -100,6 +100,7 @@ struct runtime_state {
     }
 
     const runtime_options options;
+    const unsigned made_in = this_process();
     std::vector<int> processors;
     std::vector<std::unique_ptr<worker>> workers;
 
@@ -357,6 +358,11 @@ void runtime_state::run_shard(shard_run& run, std::size_t index) noexcept {
 }
 
 void runtime_state::run(shard_run& run) {
+    if (made_in != this_process()) {
+        throw std::logic_error(
+            "the threads of this runtime are in the process that this one was forked from: make another one "
+            "here");
+    }
     if (reactor::current()) {
         throw std::logic_error("bight::runtime::run blocks: call it where no reactor runs");
     }
@@ -402,11 +408,10 @@ runtime::runtime(const runtime_options& options) {
     auto made = std::make_unique<runtime_state>(options);
     made->start_threads();
     state_ = made.release();
-    made_in_ = this_process();
 }
 
 runtime::~runtime() {
-    if (made_in_ == this_process()) delete state_;  // a forked child has none of the threads
+    if (state_->made_in == this_process()) delete state_;  // a forked child has none of the threads
 }
 
 std::size_t runtime::size() const noexcept { return state_->workers.size(); }

@@ -167,6 +167,7 @@ void pool_state::ended(pool_job& j) noexcept {
 bool pool_state::withdraw(pool_job& j) noexcept {
     {
         const std::lock_guard hold(lock);
+        if (j.stage_ == pool_job::stage::lost) return true;
         if (j.stage_ == pool_job::stage::queued) {
             queued.remove(j);
             if (j.limiter_) {
@@ -189,6 +190,7 @@ bool pool_state::withdraw(pool_job& j) noexcept {
 
 bool pool_state::abandon(pool_job& j) noexcept {
     const std::lock_guard hold(lock);
+    if (j.stage_ == pool_job::stage::lost) return true;
     if (j.stage_ != pool_job::stage::running) return false;
     j.abandoned_ = true;
     ++counted.abandoned;

@@ -110,6 +110,15 @@ void demultiplexer::stop_all() noexcept {
     while (first_) detach(*first_, true);
 }
 
+void demultiplexer::hand_on(demultiplexer& heir) noexcept {
+    while (descriptor* d = first_) {
+        unlist(*d);
+        heir.list(*d);
+    }
+    heir.without_descriptor_ = without_descriptor_;
+    heir.operations = operations;
+}
+
 void demultiplexer::orphan_all() noexcept {
     while (descriptor* d = first_) {
         if (d->was_blocking) set_blocking(d->fd);

@@ -98,6 +98,11 @@ class demultiplexer {
     /// The reactor is about to go: detaches and closes everything that is still attached. What is pending
     /// completes with -ECANCELED, in the turns that follow.
     virtual void stop_all() noexcept;
+    /// In a forked child: closes what this has of the kernel's, which is the parent's, and touches nothing
+    /// else. From then on it is good for being destroyed, or for hand_on.
+    virtual void forked() noexcept {}
+    /// After that: all that is attached here is attached to `heir`, and pending there.
+    virtual void hand_on(demultiplexer& heir) noexcept;
     /// False while the kernel still holds something of an operation or of a descriptor.
     virtual bool idle() const noexcept { return true; }
 
@@ -150,6 +155,8 @@ std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& 
 std::unique_ptr<demultiplexer> make_epoll(reactor& home, std::string& why);
 std::unique_ptr<demultiplexer> make_poll(reactor& home, std::string& why);
 std::unique_ptr<demultiplexer> make_select(reactor& home, std::string& why);
+/// In a forked child, in place of `parents`, which was told so (demultiplexer::forked): see forked_child.cpp.
+std::unique_ptr<demultiplexer> make_forked_child(reactor& home, demultiplexer& parents);
 
 /// Chooses: `options`, else BIGHT_REACTOR, else the best that works. `why` says which better ones were
 /// refused.

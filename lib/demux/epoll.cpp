@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace bight::detail {
 
@@ -27,7 +28,14 @@ class epoll final : public readiness {
             throw std::system_error(error, std::system_category(), "epoll_ctl");
         }
     }
-    ~epoll() override { ::close(fd_); }
+    ~epoll() override {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    // What is registered there is the parent's to take out.
+    void forked() noexcept override {
+        readiness::forked();
+        ::close(std::exchange(fd_, -1));
+    }
 
     std::string_view name() const noexcept override { return "epoll"; }
     int pollable() const noexcept override { return fd_; }

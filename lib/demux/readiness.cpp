@@ -64,6 +64,19 @@ void readiness::detach(descriptor& d, bool close_it) noexcept {
     unlist(d);
 }
 
+// What is queued ends when it runs. Its heir has no queue of its own to look into.
+void readiness::hand_on(demultiplexer& heir) noexcept {
+    for (descriptor* d = first(); d; d = d->next) {
+        for (operation* op : {d->reading, d->writing}) {
+            if (!op || !is_queued(*op)) continue;
+            leave_line(*op);
+            op->result = -EBADF;
+            op->settled = true;
+        }
+    }
+    demultiplexer::hand_on(heir);
+}
+
 // One that is queued already ends when it runs: it finds that its descriptor was detached.
 void readiness::end_line(operation*& first, bool queued) noexcept {
     operation* op = std::exchange(first, nullptr);

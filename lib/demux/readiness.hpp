@@ -27,6 +27,8 @@ class readiness : public demultiplexer {
     bool settle(operation& op) noexcept final;
     void wake() noexcept override { waker_.wake(); }
     bool idle() const noexcept override { return without_descriptor() == 0; }
+    void forked() noexcept override { waker_.forget(); }
+    void hand_on(demultiplexer& heir) noexcept override;
 
   protected:
     readiness(reactor& home, bool tracks_interest);

@@ -83,6 +83,7 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
     error = io_uring_queue_init_params(options.submission_entries, &ring_, &params);
     if (error != 0) return;
     made_ = true;
+    io_uring_ring_dontfork(&ring_);  // a child would write into the queues of its parent
     // A filter may refuse one call and not the others. A ring that is not enabled yet answers this one so.
     step = "io_uring_enter";
     error = io_uring_enter(static_cast<unsigned>(ring_.ring_fd), 0, 0, 0, nullptr);
@@ -97,10 +98,16 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
 uring::~uring() {
     for (descriptor* d = first(); d; d = d->next) drop_arrived(*d);
     orphan_all();
-    if (made_) io_uring_queue_exit(&ring_);
+    if (made_) io_uring_queue_exit(&ring_);  // not in a forked child, which has no queues
     // What the kernel may still write into is leaked: only a reactor that is destroyed on a foreign thread,
     // with operations pending, gets here so.
     if (buffers_ && idle()) buffers_->let_go();
+}
+
+// The ring would outlive the parent in it, and with the ring the sockets that it listens on.
+void uring::forked() noexcept {
+    waker_.forget();
+    if (std::exchange(made_, false)) ::close(ring_.ring_fd);
 }
 
 void uring::enter_thread() {
@@ -135,11 +142,13 @@ void uring::probe_receive_cap() noexcept {
 }
 
 void uring::detach(descriptor& d, bool close_it) noexcept {
-    bool with_kernel = d.ring && d.ring->armed;
+    bool with_kernel = made_ && d.ring && d.ring->armed;
     if (with_kernel && !d.ring->stopping) stop_multishot(d);
-    with_kernel |= (d.reading && d.reading->underway) || (d.writing && d.writing->underway);
-    end_line(d.reading);
-    end_line(d.writing);
+    with_kernel |= made_ && ((d.reading && d.reading->underway) || (d.writing && d.writing->underway));
+    if (made_) {
+        end_line(d.reading);
+        end_line(d.writing);
+    }
     drop_arrived(d);
     const int fd = d.fd;
     d.fd = -1;

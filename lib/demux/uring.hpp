@@ -58,6 +58,7 @@ class uring final : public demultiplexer {
     bool settle(operation&) noexcept override { return true; }
     void wait(duration limit) override;
     void wake() noexcept override { waker_.wake(); }
+    void forked() noexcept override;
 
     /// Whether receives may use what Linux has from 6.17 on. For tests: false, as before it.
     static inline bool uses_receive_cap = true;

@@ -29,9 +29,12 @@ waker::waker() {
     write_ = ends[1];
 }
 
-waker::~waker() {
-    ::close(read_);
+waker::~waker() { forget(); }
+
+void waker::forget() noexcept {
     if (fills_up()) ::close(write_);
+    if (read_ >= 0) ::close(read_);
+    read_ = write_ = -1;
 }
 
 // Eight bytes, as an eventfd takes them. A pipe that is full is readable already.

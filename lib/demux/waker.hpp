@@ -20,6 +20,8 @@ class waker {
     void wake() noexcept;
     /// Takes back what all wakes so far did.
     void drain() noexcept;
+    /// Closes what a forked child has of it, which is its parent's: wakes and drains do nothing from here on.
+    void forget() noexcept;
     /// Whether who waits for changes (edges) must drain: a pipe fills up, an eventfd only counts.
     bool fills_up() const noexcept { return write_ != read_; }
 

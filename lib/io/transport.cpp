@@ -155,6 +155,10 @@ bool transport::start_end(bool only_writing, duration patience, detail::end_awai
                           std::error_code& error) noexcept {
     error = lost_;
     if (!is_open() || (only_writing && !accepts_writes_ && !closer_)) return true;
+    if (detail::reactor_state::in_forked_child(*home_)) {
+        if (!only_writing) forget();
+        return true;
+    }
     if (closer_) {
         error = errc::busy;
         return true;

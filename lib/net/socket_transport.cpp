@@ -348,6 +348,10 @@ bool socket_transport::delivered() const noexcept { return !demux || !tcp_ || ca
 // reset now.
 void socket_transport::let_go() noexcept {
     lingering_ = false;
+    if (reactor_state::in_forked_child(home())) {
+        forget();
+        return;
+    }
     if (demux) calls().discard_input(fd);
     detach_now();
 }

@@ -145,6 +145,13 @@ class leftover : public grace_timer {
 /// Any number of reactors may exist, at most one runs on a thread at a time, and one may run again after it
 /// returned. Unless a member says otherwise, it is for the thread that runs the reactor.
 ///
+/// Forked processes: a reactor belongs to the process that runs it. One that was made and never ran is the
+/// child's as well as the parent's (daemon(3)): each gets descriptors of its own when it runs there. In a
+/// child that a task forks, the tasks go on as copies, without the connections, which are the parent's:
+/// timers, threads and stop work, so that the child can leave `run`, and then make another reactor;
+/// operations on streams and listeners fail, those that are pending stay so until they are cancelled, and
+/// closing one says nothing to the peer.
+///
 /// A turn: if nothing is ready, or enough has run, the demultiplexer and then the timers that are due; then
 /// the calls posted by other threads; then everything that is ready. What becomes ready while those run, runs
 /// in the next turn. A reactor with nothing to do sleeps in one system call, without a time-out unless a
@@ -166,14 +173,14 @@ class reactor {
     reactor(const reactor&) = delete;
     reactor& operator=(const reactor&) = delete;
     /// Cancels what is left (see stop_now) and runs it to its end; then discards calls that were posted too
-    /// late. In a process that was forked from the one that ran it last it does nothing: all of it is the
-    /// parent's. (A reactor that is made before daemon(3), and runs after it, is the daemon's.)
+    /// late. In a process that was forked from the one that ran it it does nothing: all of it is the
+    /// parent's.
     ~reactor();
 
     /// Runs `root` and everything else until root has ended, and the connections that were closed meanwhile
     /// have sent what they still had to send (until their deadlines). Gives root's value, throws its error,
-    /// or throws run_cancelled. Throws std::logic_error when this reactor, or another on this thread, is running
-    /// already.
+    /// or throws run_cancelled. Throws std::logic_error when this reactor, or another on this thread, is
+    /// running already, and in a process that was forked from one in which it ran.
     template <class T>
     T run(task<T> root);
 

@@ -144,7 +144,8 @@ class runtime {
     ///
     /// The error of one stops all in good order. So does a stop of any one of the reactors, and the first
     /// SIGINT or SIGTERM; the second stops without patience, the third exits at once. Throws
-    /// std::logic_error when it is called where a reactor runs (it blocks), or while it runs already.
+    /// std::logic_error when it is called where a reactor runs (it blocks), while it runs already, and in a
+    /// forked child, which has none of the threads.
     template <class F>
         requires detail::shard_root<F>
     auto run(F root) -> detail::runtime_result<detail::shard_value<F>> {
@@ -179,7 +180,6 @@ class runtime {
     void run_or_throw(detail::shard_roots& roots);
 
     detail::runtime_state* state_;
-    unsigned made_in_;  // which process has the threads
 };
 
 }  // namespace bight

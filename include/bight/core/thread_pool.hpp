@@ -54,6 +54,7 @@ class pool_job : private remote_call {
         limited,  // waits for its limiter
         running,
         ended,  // its result is on its way to the task, or there
+        lost,   // its thread is in the process that this one was forked from
     };
 
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
@@ -128,6 +129,10 @@ class pool_job : private remote_call {
 /// then reports what it leaves behind as a warning (set_log_handler): how many jobs, and the source line
 /// where each was offloaded. Those go on by themselves: they own their callables and whatever these captured
 /// by value, and a task that waits for one still gets its result.
+///
+/// A forked child has none of the threads: the pool starts others there for the child's jobs. Those that the
+/// parent had given to the pool are the parent's, and run there only; a task that waits for one in the child
+/// does so until it is cancelled.
 ///
 /// Thread: any, for all members.
 class thread_pool {

@@ -1,0 +1,27 @@
+// Thread pools in a forked child.
+#include "pool_state.hpp"
+
+#include <memory>
+
+namespace bight::detail {
+
+// Not destroyed: what a thread of the parent was in the middle of doing with it stays so for ever.
+void pool_state::lose_all(job_list& jobs) noexcept {
+    while (pool_job* const j = jobs.pop_front()) j->stage_ = pool_job::stage::lost;
+}
+
+// The parent's threads waited for these, and never leave them here.
+void pool_state::in_child() noexcept {
+    std::construct_at(&lock);
+    std::construct_at(&work_came);
+    std::construct_at(&thread_ended);
+    lose_all(queued);
+    lose_all(running);
+    for (limiter_state* const l : limiters) {
+        lose_all(l->waiting);
+        l->in_use = 0;
+    }
+    counted.threads = counted.idle = counted.abandoned = 0;
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,183 @@
+// A forked child and the connections and listeners of its parent.
+#include "support/catch.hpp"
+#include "support/child.hpp"
+#include "support/connections.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <system_error>
+
+using namespace std::chrono_literals;
+using bight::task;
+using test::connected_to_raw;
+using test::error_of;
+
+namespace {
+
+bight::reactor_options on(bight::demultiplexer_kind kind) {
+    bight::reactor_options options;
+    options.demultiplexer = kind;
+    return options;
+}
+
+std::string receive(const test::raw_socket& from, std::size_t size) {
+    std::string text(size, 0);
+    const auto got = ::recv(from.get(), text.data(), size, MSG_WAITALL);
+    text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return text;
+}
+
+/// Bytes go both ways.
+task<bool> works(test::half_pair& pair) {
+    pair.raw.send("ping");
+    const auto got = co_await pair.stream.read_some();
+    if (got.view() != "ping") co_return false;
+    co_await pair.stream.write("pong");
+    co_return receive(pair.raw, 4) == "pong";
+}
+
+task<bool> accepts(bight::listener& l) {
+    bight::stream client = co_await bight::connect(test::endpoint_to(l.local()));
+    bight::stream server = co_await l.accept();
+    co_return true;
+}
+
+void reap(pid_t child) {
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    CHECK(status == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a forked child that unwinds leaves its parent's connections and listeners as they were") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const test::family f = GENERATE(test::family::tcp, test::family::unix_path);
+    CAPTURE(kind, f);
+    const test::temporary_directory directory;
+    test::child parent([&](const test::witness_pipe& pipe) {
+        pid_t child = -1;
+        bight::reactor r(on(kind));
+        auto root = [&]() -> task<> {
+            bight::listener l = bight::listen(test::new_endpoint(f, directory));
+            auto pair = co_await connected_to_raw(f);
+            if (!co_await works(pair)) ::_exit(1);
+            auto wait_for_bytes = [&]() -> task<> {
+                const auto got = co_await pair.stream.read_some();
+                pipe.say(std::string(got.view()));
+            };
+            auto wait_for_clients = [&]() -> task<> {
+                while (true) bight::stream dropped = co_await l.accept();
+            };
+            auto body = [&](bight::group& g) -> task<> {
+                g.spawn(wait_for_bytes);
+                g.spawn(wait_for_clients);
+                co_await bight::sleep_for(1ms);
+                child = ::fork();
+                if (child == 0) {
+                    bight::reactor::current()->stop();
+                    co_await bight::sleep_for(1h);
+                }
+                int status = 0;
+                ::waitpid(child, &status, 0);
+                if (status != 0) ::_exit(2);
+                pair.raw.send("for the parent");
+                bight::stream client = co_await bight::connect(test::endpoint_to(l.local()));
+                const auto end = co_await client.read_some();  // it was accepted, and dropped
+                if (end) ::_exit(3);
+                co_await bight::yield();
+                g.cancel();
+            };
+            co_await bight::with_group(body);
+            if (!co_await works(pair)) ::_exit(4);
+        };
+        try {
+            r.run(root());
+        } catch (const bight::run_cancelled&) {
+            return child == 0 ? 0 : 5;
+        }
+        return child > 0 ? 0 : 6;
+    });
+    CHECK(parent.exit_status() == 0);
+    CHECK(parent.said() == "for the parent");
+}
+
+TEST_CASE("a forked child that closes a listener, or a stream in good order, says nothing to anybody") {
+    test::reactor_fixture fixture(GENERATE(from_range(test::demultiplexers())));
+    const test::family f = GENERATE(test::family::tcp, test::family::unix_path);
+    CAPTURE(f);
+    const test::temporary_directory directory;
+    fixture.run([&]() -> task<> {
+        bight::listener l = bight::listen(test::new_endpoint(f, directory));
+        auto pair = co_await connected_to_raw(f);
+        CHECK(co_await works(pair));
+        CHECK(co_await accepts(l));
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::alarm(20);
+            co_await pair.stream.close();
+            l.close();
+            ::_exit(0);
+        }
+        reap(child);
+        CHECK(co_await works(pair));
+        CHECK(co_await accepts(l));
+    });
+}
+
+TEST_CASE("in a forked child, streams and listeners of its parent's refuse new operations") {
+    test::reactor_fixture fixture(GENERATE(from_range(test::demultiplexers())));
+    fixture.run([&]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        auto pair = co_await connected_to_raw(test::family::tcp);
+        CHECK(co_await works(pair));
+        pair.raw.send("for the parent");
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::alarm(20);
+            const auto bad = std::errc::bad_file_descriptor;
+            if (co_await error_of(pair.stream.read_some()) != bad) ::_exit(1);
+            if (co_await error_of(pair.stream.write("from the child")) != bad) ::_exit(2);
+            if (co_await error_of(l.accept()) != bad) ::_exit(3);
+            try {
+                (void)bight::listen("tcp:0:interface=127.0.0.1");
+                ::_exit(4);
+            } catch (const std::system_error& e) {
+                ::_exit(e.code() == bight::errc::unavailable ? 0 : 5);
+            }
+        }
+        reap(child);
+        const auto got = co_await pair.stream.read_some();
+        CHECK(got.view() == "for the parent");
+        CHECK(co_await works(pair));
+    });
+}
+
+TEST_CASE("workers forked from a program that has used its reactor look names up, and serve") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    bight::reactor master(on(kind));
+    auto look_up = []() -> task<std::error_code> {
+        co_return co_await error_of(bight::connect("tcp:no-such-name.invalid:1"));
+    };
+    const std::error_code expected = master.run(look_up());
+    CHECK(expected);
+    test::child worker([&](const test::witness_pipe&) {
+        bight::reactor own(on(kind));
+        if (own.run(look_up()) != expected) return 1;
+        auto serve = []() -> task<> {
+            auto l = bight::listen("tcp:0:interface=127.0.0.1");
+            if (!co_await accepts(l)) ::_exit(2);
+        };
+        own.run(serve());
+        return 0;
+    });
+    CHECK(worker.exit_status() == 0);
+}

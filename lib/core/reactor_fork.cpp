@@ -1,5 +1,6 @@
 // Reactors in a forked child.
 #include "reactor_state.hpp"
+#include "standard_descriptors.hpp"
 
 #include <memory>
 
@@ -7,6 +8,7 @@ namespace bight::detail {
 
 void reactor_state::make_machinery() {
     if (!surroundings) {
+        occupy_standard_descriptors();
         fallback_reason.clear();
         demux = choose_demultiplexer(self, options, fallback_reason);
     }

@@ -306,7 +306,7 @@ TEST_CASE("an error of accepting is told to the listeners of all reactors, each 
                    static_cast<socklen_t>(any.native_size())) == 0);
     REQUIRE(::listen(original.get(), 8) == 0);
     runtime_fixture on(kind, 2);
-    sharded_listener where(on.runtime(), "fd:" + std::to_string(original.get()), handed_over());
+    sharded_listener where(on.runtime(), "fd:" + std::to_string(original.get()), spread(sharding::hand_over));
     std::atomic<int> listening{0};
     std::atomic<int> told{0};
     auto root = [&]() -> task<> {

@@ -45,14 +45,15 @@ void on_each_real(F body) {
 // Resets belong to TCP, and to memory, where a stream does as over TCP.
 template <class F>
 void on_each_tcp(F body) {
-    static const std::vector<test::family> families{test::family::tcp, test::family::tcp6,
-                                                    test::family::memory};
+    static const std::vector<test::family> families =
+        test::those_here({test::family::tcp, test::family::tcp6, test::family::memory});
     on_each_of(test::reactors(), families, std::move(body));
 }
 
 template <class F>
 void on_each_tcp_real(F body) {
-    static const std::vector<test::family> families{test::family::tcp, test::family::tcp6};
+    static const std::vector<test::family> families =
+        test::those_here({test::family::tcp, test::family::tcp6});
     on_each_of(test::real_reactors(), families, std::move(body));
 }
 

@@ -61,13 +61,15 @@ inline const std::vector<reactor_choice>& reactors_with_ipv6() {
     return all;
 }
 
-/// Those that this machine has.
+/// Of these, those that this machine has.
+inline std::vector<family> those_here(std::vector<family> wanted) {
+    if (no_ipv6()) std::erase(wanted, family::tcp6);
+    return wanted;
+}
+
 inline const std::vector<family>& families() {
-    static const std::vector<family> all = [] {
-        std::vector<family> found{family::tcp, family::tcp6, family::unix_path, family::unix_abstract};
-        if (no_ipv6()) std::erase(found, family::tcp6);
-        return found;
-    }();
+    static const std::vector<family> all =
+        those_here({family::tcp, family::tcp6, family::unix_path, family::unix_abstract});
     return all;
 }
 

@@ -24,7 +24,7 @@ std::exception_ptr barrier_base::end_phase() noexcept {
 
 void barrier_base::arrive_and_drop() {
     home_.check("a barrier");
-    if (expected_ == 0) throw std::logic_error("a task left a barrier that has no tasks left");
+    if (expected_ == 0) throw std::logic_error("a task left a barrier in which no task takes part any more");
     --expected_;
     if (waiting_ < expected_) return;
     if (const std::exception_ptr error = end_phase()) std::rethrow_exception(error);
@@ -33,9 +33,18 @@ void barrier_base::arrive_and_drop() {
 bool barrier_awaiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
     at_->home_.check(home(), "a barrier");
+    if (at_->expected_ == 0) {
+        try {
+            throw std::logic_error("a task arrived at a barrier in which no task takes part any more");
+        } catch (...) {
+            error_ = std::current_exception();
+        }
+        return finish_now();
+    }
     if (at_->waiting_ + 1 < at_->expected_) {
         ++at_->waiting_;
         at_->waiters_.push_back(*this);
+        listed_ = true;
         return true;
     }
     last_ = true;
@@ -43,7 +52,9 @@ bool barrier_awaiter::suspend(promise_base& p) noexcept {
     return finish_now();
 }
 
+// The last to arrive may be cancelled by the completion, which it calls: it has arrived.
 void barrier_awaiter::cancel() noexcept {
+    if (!listed_) return;
     --at_->waiting_;
     at_->waiters_.remove(*this);
     confirm_cancel();

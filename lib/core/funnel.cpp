@@ -28,7 +28,9 @@ bool offer::hold_out() noexcept {
     return true;
 }
 
+// Moving an item is anybody's code, which may cancel whoever has it moved: it is served already.
 void offer::cancel() noexcept {
+    if (!listed_) return;
     to_.leave_line(*this);
     confirm_cancel();
 }
@@ -47,6 +49,7 @@ bool taker::look() noexcept {
 }
 
 void taker::cancel() noexcept {
+    if (from_.taker_ != this) return;  // as above
     from_.taker_ = nullptr;
     confirm_cancel();
 }

@@ -2,12 +2,17 @@
 
 #include <bight/core/broadcast_channel.hpp>
 #include <bight/core/hand_off.hpp>
+#include <bight/core/watch.hpp>
 
 #include <stdexcept>
 
 namespace bight::detail {
 
-void publication::fail_closed() const { throw_closed(name_); }
+void publication::fail_closed(const char* name) { throw_closed(name); }
+
+void throw_changing() {
+    throw std::system_error(errc::busy, "a watch was set from within a change of its value");
+}
 
 void publication::wake_all() noexcept {
     while (subscription_waiter* w = waiters_.pop_front()) w->ready();

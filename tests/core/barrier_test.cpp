@@ -220,3 +220,23 @@ TEST_CASE("destroying a barrier that a task waits at ends the program, naming th
     CHECK_THAT(said, Contains("a barrier was destroyed while a task waits for it"));
     CHECK_THAT(said, Contains("barrier_test.cpp:"));
 }
+
+TEST_CASE("a barrier in which no task takes part any more runs no phases, and says so to who arrives") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        int phases = 0;
+        auto completion = [&] { ++phases; };
+        barrier b(1, completion);
+        b.arrive_and_drop();
+        CHECK(phases == 1);
+        bool refused = false;
+        try {
+            (void)co_await b.arrive_and_wait();
+        } catch (const std::logic_error&) {
+            refused = true;
+        }
+        CHECK(refused);
+        CHECK_THROWS_AS(b.arrive_and_drop(), std::logic_error);
+        CHECK(phases == 1);
+    });
+}

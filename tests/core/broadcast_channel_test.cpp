@@ -11,6 +11,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using bight::broadcast_channel;
@@ -414,3 +415,42 @@ TEST_CASE("destroying or moving a receiver in which a task waits ends the progra
     CHECK_THAT(said, Catch::Contains("a receiver, or the place that it was moved from") &&
                          Catch::Contains("broadcast_channel_test.cpp"));
 }
+
+TEST_CASE("a broadcast channel and its receivers may go on the thread that has joined the reactor's") {
+    std::optional<bight::broadcast_receiver<int>> left;
+    broadcast_channel<int> ch(2);
+    std::thread other([&] {
+        bight::reactor r;
+        r.run([&]() -> task<> {
+            left.emplace(ch.subscribe());
+            ch.send(1);
+            const auto value = co_await left->receive();
+            CHECK(*value == 1);
+            ch.send(2);
+        }());
+    });
+    other.join();
+    left.reset();
+}  // and the channel
+
+#ifndef NDEBUG
+TEST_CASE("a receiver of a broadcast channel that goes within another reactor ends the program") {
+    const std::string said = test::dying_words([] {
+        bight::reactor r;
+        broadcast_channel<int> ch(2);
+        std::optional<bight::broadcast_receiver<int>> from;
+        r.run([&]() -> task<> {
+            from.emplace(ch.subscribe());
+            co_return;
+        }());
+        std::thread([&] {
+            bight::reactor other;
+            other.run([&]() -> task<> {
+                from.reset();
+                co_return;
+            }());
+        }).join();
+    });
+    CHECK_THAT(said, Catch::Contains("a broadcast channel was used from another thread"));
+}
+#endif

@@ -11,6 +11,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using bight::task;
@@ -324,3 +325,20 @@ TEST_CASE("destroying a receiver of a watch in which a task waits ends the progr
     CHECK_THAT(said, Catch::Contains("a receiver, or the place that it was moved from") &&
                          Catch::Contains("watch_test.cpp"));
 }
+
+TEST_CASE("a watch and its receivers may go on the thread that has joined the reactor's") {
+    std::optional<bight::watch_receiver<int>> left;
+    watch<int> watched(1);
+    std::thread other([&] {
+        bight::reactor r;
+        r.run([&]() -> task<> {
+            auto mine = watched.subscribe();
+            watched.set(2);
+            const int* const value = co_await mine.changed();
+            CHECK(*value == 2);
+            left.emplace(std::move(mine));
+        }());
+    });
+    other.join();
+    left.reset();
+}  // and the watch

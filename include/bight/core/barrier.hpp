@@ -30,7 +30,8 @@ class barrier_base {
     /// order in which they arrived.
     ///
     /// A task that is cancelled while it waits has not arrived: the others wait for another arrival. If it is
-    /// not to come back, call arrive_and_drop for it (from a destructor, say).
+    /// not to come back, call arrive_and_drop for it (from a destructor, say). Throws std::logic_error when
+    /// nobody takes part any more.
     barrier_awaiter arrive_and_wait() noexcept;
 
     /// From now on, one task fewer takes part. When only it was missing, this phase ends. Throws what the
@@ -81,6 +82,7 @@ class [[nodiscard("co_await it")]] barrier_awaiter final : public listed_waiter 
     barrier_base* at_;
     std::exception_ptr error_;
     bool last_ = false;
+    bool listed_ = false;
 };
 
 inline barrier_awaiter barrier_base::arrive_and_wait() noexcept { return barrier_awaiter{*this}; }

@@ -14,6 +14,9 @@ namespace detail {
 /// Blocks of slots in a circle, which grows by one block when the next one is still in use. Blocks are kept
 /// until the end: a ring that has been as full as it gets allocates no more, and one that holds nothing has
 /// allocated nothing. Nothing in it is ever moved, so a T whose move throws is safe in it.
+///
+/// A slot stays out of use until the constructor or destructor that runs in it has returned, whatever that
+/// does with the ring: no block is used again meanwhile.
 template <class T>
 class block_ring {
   public:
@@ -26,7 +29,7 @@ class block_ring {
     block_ring(const block_ring&) = delete;
     block_ring& operator=(const block_ring&) = delete;
     ~block_ring() {
-        while (size_ > 0) pop_front();
+        while (size_ > 0) const taken_out gone(*this);
         if (!head_) return;
         block* const first = head_;
         for (block* b = first->next; b != first;) delete std::exchange(b, b->next);
@@ -41,22 +44,45 @@ class block_ring {
         block* at = tail_;
         if (tail_index_ == block_size) at = block_after_tail();
         const std::size_t index = at == tail_ ? tail_index_ : 0;
+        const in_use now(busy_);
         ::new (static_cast<void*>(&at->slots[index])) T(std::forward<U>(value));
         tail_ = at;
         tail_index_ = index + 1;
         ++size_;
     }
 
-    /// Moves the oldest into `into`. It is taken out even when moving it throws. Not when it is empty.
+    /// Moves the oldest into `into`. It is out before, even when moving it throws. Not when it is empty.
     void take(std::optional<T>& into) {
-        struct popped {
-            block_ring& self;
-            ~popped() { self.pop_front(); }
-        } const after{*this};
-        into.emplace(std::move(head_->slots[head_index_]));
+        const taken_out first(*this);
+        into.emplace(std::move(*first.value));
     }
 
   private:
+    class in_use {
+      public:
+        explicit in_use(unsigned& busy) noexcept : busy_(busy) { ++busy_; }
+        in_use(const in_use&) = delete;
+        in_use& operator=(const in_use&) = delete;
+        ~in_use() { --busy_; }
+
+      private:
+        unsigned& busy_;
+    };
+
+    /// The oldest value, which is not in the ring any more, and is destroyed with this.
+    struct taken_out {
+        explicit taken_out(block_ring& r) noexcept : ring(r), value(r.claim_front()) { ++ring.busy_; }
+        taken_out(const taken_out&) = delete;
+        taken_out& operator=(const taken_out&) = delete;
+        ~taken_out() {
+            value->~T();
+            --ring.busy_;
+            ring.tidy();
+        }
+        block_ring& ring;
+        T* value;
+    };
+
     struct block {
         block() noexcept {}
         ~block() {}
@@ -71,9 +97,9 @@ class block_ring {
         if (!tail_) {
             head_ = tail_ = new block;
             tail_index_ = 0;
-        } else if (tail_->next == head_) {
+        } else if (tail_->next == head_ || busy_ > 0) {
             auto* const fresh = new block;
-            fresh->next = head_;
+            fresh->next = tail_->next;
             tail_->next = fresh;
             return fresh;
         } else {
@@ -82,14 +108,24 @@ class block_ring {
         return tail_;
     }
 
-    void pop_front() noexcept {
-        head_->slots[head_index_].~T();
-        ++head_index_;
-        if (--size_ == 0) {  // head and tail are in one block: begin again there, where the cache is warm
+    T* claim_front() noexcept {
+        if (head_index_ == block_size) next_block();  // tidy had to wait
+        --size_;
+        return &head_->slots[head_index_++];
+    }
+
+    void next_block() noexcept {
+        head_ = head_->next;
+        head_index_ = 0;
+    }
+
+    void tidy() noexcept {
+        if (busy_ > 0) return;
+        if (size_ == 0) {  // begin again where the cache is warm
+            head_ = tail_;
             head_index_ = tail_index_ = 0;
         } else if (head_index_ == block_size) {
-            head_ = head_->next;
-            head_index_ = 0;
+            next_block();
         }
     }
 
@@ -98,6 +134,7 @@ class block_ring {
     std::size_t head_index_ = 0;
     std::size_t tail_index_ = block_size;
     std::size_t size_ = 0;
+    unsigned busy_ = 0;  // constructors and destructors of T that run now
 };
 
 }  // namespace detail

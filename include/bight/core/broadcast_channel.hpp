@@ -9,6 +9,9 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <new>
 #include <optional>
 #include <system_error>
 #include <type_traits>
@@ -50,72 +53,152 @@ std::size_t checked_ring_capacity(std::size_t capacity);
 
 /// The last `capacity` values, each with the number of receivers that have not seen it: it is dropped when
 /// that is none.
+///
+/// Constructors and destructors of T are anybody's code, which may send and receive here, and let receivers
+/// go. So each value has a node to itself: it is made there before it has its place in the ring, and
+/// destroyed when it has none any more, with the counts as they should be.
 template <class T>
 class broadcast_ring final : public publication, public pooled {
   public:
-    // One slot more than values, so that a new one can be made before the oldest has to go.
+    // One node more than values, so that a new one can be made before the oldest has to go.
     explicit broadcast_ring(std::size_t capacity)
         : publication("a broadcast channel"),
           capacity_(checked_ring_capacity(capacity)),
           mask_(std::bit_ceil(capacity_ + 1) - 1),
-          slots_(new slot[mask_ + 1]) {}
-    ~broadcast_ring() { delete[] slots_; }
+          nodes_(std::make_unique<node[]>(capacity_ + 1)),
+          slots_(std::make_unique<node*[]>(mask_ + 1)) {
+        for (std::size_t i = capacity_ + 1; i > 0; --i) give_back(&nodes_[i - 1]);
+    }
+    ~broadcast_ring() {
+        for (std::uint64_t i = 0; i <= mask_; ++i) {
+            if (slots_[i]) drop(std::exchange(slots_[i], nullptr));
+        }
+    }
 
     std::size_t capacity() const noexcept { return capacity_; }
     std::size_t receivers() const noexcept { return receivers_; }
     void join() noexcept { ++receivers_; }
 
     /// Receivers are counted when a value is sent, so one that leaves counts itself out of what it has not
-    /// seen.
+    /// seen; not of what is sent meanwhile.
     void leave(std::uint64_t seen) noexcept {
         --receivers_;
-        for (std::uint64_t at = later_of(seen, oldest()); at != published(); ++at) saw(at);
+        const std::uint64_t end = published();
+        for (std::uint64_t at = later_of(seen, oldest()); at < end; at = later_of(at + 1, oldest())) saw(at);
     }
 
+    /// Gives the number of receivers that it is for. False when it was closed meanwhile.
     template <class U>
-    void send(U&& value) {
-        slot& s = at(published());
-        s.value.emplace(std::forward<U>(value));
-        s.unseen = receivers_;
-        if (published() >= capacity_) at(published() - capacity_).value.reset();
+    bool send(U&& value, std::size_t& for_how_many) {
+        node* const made = make(std::forward<U>(value));
+        for_how_many = receivers_;
+        if (closed() || receivers_ == 0) {
+            drop(made);
+            return !closed();
+        }
+        made->unseen = receivers_;
+        node* const oldest = published() >= capacity_ ? take_out(published() - capacity_) : nullptr;
+        at(published()) = made;
         publish();
+        if (oldest) drop(oldest);
+        return true;
     }
 
-    /// The next value for one that has seen `seen`; advances it. Empty when there is none.
-    broadcast_value<T> take(std::uint64_t& seen) {
+    /// The next value for `by`, which has then seen it. Empty when there is none.
+    broadcast_value<T> take(subscriber& by) {
+        const std::uint64_t seen = by.seen();
         const std::uint64_t from = later_of(seen, oldest());
         if (from == published()) return {};
-        slot& s = at(from);
-        // When the copy throws, nothing has been seen.
-        broadcast_value<T> got = s.unseen == 1 ? moved(s, from - seen) : copied(s, from - seen);
-        saw(from);
-        seen = from + 1;
-        return got;
+        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+            if (at(from)->unseen == 1) {
+                const node_reference last(*this, take_out(from));
+                by.see(from + 1);
+                return broadcast_value<T>(std::in_place, from - seen, std::move(last->value));
+            }
+        }
+        return copied(by, seen, from);
     }
 
   private:
-    struct slot {
-        std::optional<T> value;
-        std::size_t unseen = 0;
+    struct node {
+        node() noexcept {}
+        ~node() {}
+        node* next = nullptr;    // of a free one
+        std::size_t unseen = 0;  // by so many receivers
+        std::size_t users = 0;   // its place in the ring, and copies that are being made of it
+        union {
+            T value;
+        };
+    };
+
+    /// One use of a node, which ends with this.
+    class node_reference {
+      public:
+        node_reference(broadcast_ring& ring, node* n) noexcept : ring_(ring), node_(n) {}
+        node_reference(const node_reference&) = delete;
+        node_reference& operator=(const node_reference&) = delete;
+        ~node_reference() { ring_.drop(node_); }
+        node* operator->() const noexcept { return node_; }
+
+      private:
+        broadcast_ring& ring_;
+        node* node_;
     };
 
     std::uint64_t oldest() const noexcept { return published() > capacity_ ? published() - capacity_ : 0; }
     static std::uint64_t later_of(std::uint64_t a, std::uint64_t b) noexcept { return a > b ? a : b; }
-    slot& at(std::uint64_t position) const noexcept { return slots_[position & mask_]; }
+    node*& at(std::uint64_t position) const noexcept { return slots_[position & mask_]; }
+    node* take_out(std::uint64_t position) noexcept { return std::exchange(at(position), nullptr); }
     void saw(std::uint64_t position) noexcept {
-        slot& s = at(position);
-        if (--s.unseen == 0) s.value.reset();
+        if (--at(position)->unseen == 0) drop(take_out(position));
     }
-    static broadcast_value<T> copied(const slot& s, std::uint64_t missed) {
-        return broadcast_value<T>(std::in_place, missed, *s.value);
+
+    // When the copy throws, nothing has been seen. It is made where the caller wants it: with one return, g++
+    // makes no other.
+    broadcast_value<T> copied(subscriber& by, std::uint64_t seen, std::uint64_t from) {
+        ++at(from)->users;
+        const node_reference here(*this, at(from));
+        broadcast_value<T> got(std::in_place, from - seen, std::as_const(here->value));
+        if (by.seen() == seen) {
+            by.see(from + 1);
+            if (from >= oldest()) saw(from);
+        }
+        return got;
     }
-    static broadcast_value<T> moved(slot& s, std::uint64_t missed) {
-        return broadcast_value<T>(std::in_place, missed, std::move_if_noexcept(*s.value));
+
+    template <class U>
+    node* make(U&& value) {
+        node* const made = free_ ? std::exchange(free_, free_->next) : new node;
+        try {
+            ::new (static_cast<void*>(__builtin_addressof(made->value))) T(std::forward<U>(value));
+        } catch (...) {
+            give_back(made);
+            throw;
+        }
+        made->users = 1;
+        return made;
+    }
+    void drop(node* n) noexcept {
+        if (--n->users > 0) return;
+        n->value.~T();
+        give_back(n);
+    }
+    // Those that are not of the first ones were made while destructors kept them.
+    void give_back(node* n) noexcept {
+        const std::less<const node*> before;
+        if (before(n, nodes_.get()) || !before(n, nodes_.get() + capacity_ + 1)) {
+            delete n;
+        } else {
+            n->next = free_;
+            free_ = n;
+        }
     }
 
     std::size_t capacity_;
     std::uint64_t mask_;
-    slot* slots_;
+    std::unique_ptr<node[]> nodes_;
+    std::unique_ptr<node*[]> slots_;
+    node* free_ = nullptr;
     std::size_t receivers_ = 0;
 };
 
@@ -141,7 +224,7 @@ class broadcast_receiver {
     }
     ~broadcast_receiver() {
         if (!ring_) return;
-        ring_->check_home();
+        ring_->check_home_at_end();
         ring_->leave(place_.seen());
     }
 
@@ -175,10 +258,8 @@ class broadcast_receiver {
         ring_->join();
     }
     broadcast_value<T> take() {
-        std::uint64_t seen = place_.seen();
-        broadcast_value<T> got = ring_->take(seen);
-        place_.see(seen);
-        return got;
+        const auto ring = ring_;  // what destructors of values call may let this go
+        return ring->take(place_);
     }
 
     detail::publication_reference<detail::broadcast_ring<T>> ring_;
@@ -203,7 +284,7 @@ class broadcast_awaiter final : public subscription_waiter {
     result<broadcast_value<T>> take_result() {
         const std::error_code error = finish();
         if (error) return error;
-        return by_->take();
+        return result<broadcast_value<T>>(std::in_place, [this] { return by_->take(); });
     }
 
   private:
@@ -220,7 +301,9 @@ class broadcast_awaiter final : public subscription_waiter {
 ///     while (auto line = co_await news.receive()) { if (line.missed()) …; print(*line); }
 ///
 /// Destroying the channel closes it: receivers get what is left, then the end. Nothing is allocated but when
-/// it is made. Thread: one reactor's.
+/// it is made. Constructors and destructors of T may use the channel and its receivers; a value that is sent
+/// there may take memory of its own. Thread: one reactor's. When no task uses them any more, channel and
+/// receivers may be destroyed on another thread, on which no reactor runs.
 template <class T>
 class broadcast_channel {
     static_assert(std::is_object_v<T> && !std::is_const_v<T> && std::is_copy_constructible_v<T>,
@@ -234,7 +317,7 @@ class broadcast_channel {
     explicit broadcast_channel(std::size_t capacity) : ring_(new detail::broadcast_ring<T>(capacity)) {}
     broadcast_channel(const broadcast_channel&) = delete;
     broadcast_channel& operator=(const broadcast_channel&) = delete;
-    ~broadcast_channel() { ring_->close(); }
+    ~broadcast_channel() { ring_->source_gone(); }
 
     /// A receiver of what is sent from now on.
     receiver subscribe() noexcept {
@@ -248,18 +331,19 @@ class broadcast_channel {
     template <class U = T>
         requires std::constructible_from<T, U&&>
     std::size_t send(U&& value) {
-        if (!try_send(std::forward<U>(value))) ring_->fail_closed();
-        return ring_->receivers();
+        std::size_t receivers = 0;
+        if (!send_to(std::forward<U>(value), receivers)) {
+            detail::publication::fail_closed("a broadcast channel");
+        }
+        return receivers;
     }
 
     /// The same, but false, with `value` as it was, when it is closed.
     template <class U = T>
         requires std::constructible_from<T, U&&>
     bool try_send(U&& value) {
-        ring_->check_home();
-        if (ring_->closed()) return false;
-        if (ring_->receivers() > 0) ring_->send(std::forward<U>(value));
-        return true;
+        std::size_t receivers = 0;
+        return send_to(std::forward<U>(value), receivers);
     }
 
     /// No more is sent: receivers get what is left, then the end. Closing twice does nothing.
@@ -269,6 +353,14 @@ class broadcast_channel {
     std::size_t receivers() const noexcept { return ring_->receivers(); }
 
   private:
+    template <class U>
+    bool send_to(U&& value, std::size_t& receivers) {
+        const auto ring = ring_;  // what destructors of values call may destroy this
+        ring->check_home();
+        if (ring->closed()) return false;
+        return ring->receivers() == 0 || ring->send(std::forward<U>(value), receivers);
+    }
+
     detail::publication_reference<detail::broadcast_ring<T>> ring_;
 };
 

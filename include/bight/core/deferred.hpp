@@ -70,6 +70,15 @@ class deferred_base : public pooled {
   protected:
     ~deferred_base();
     void fire() noexcept;
+    /// While its value is made, whose constructor may be anybody's code.
+    struct making {
+        explicit making(bool& f) noexcept : flag(f) { flag = true; }
+        making(const making&) = delete;
+        making& operator=(const making&) = delete;
+        ~making() { flag = false; }
+        bool& flag;
+    };
+    bool making_ = false;
 
   private:
     friend class abandoned_callback;
@@ -123,8 +132,11 @@ class deferred_state final : public deferred_base {
     }
     template <class U>
     bool try_set(U&& value) {
-        if (fired()) return false;
-        ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::forward<U>(value));
+        if (fired() || making_) return false;
+        {
+            const making now(making_);
+            ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::forward<U>(value));
+        }
         has_value_ = true;
         fire();
         return true;

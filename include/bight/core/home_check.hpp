@@ -27,6 +27,13 @@ class home_check {
         check_in(&here, what);
 #endif
     }
+    /// The same for destructors, which may run where no reactor does: in main(), say, when the thread of the
+    /// reactor has been joined.
+    void check_at_end([[maybe_unused]] const char* what) const noexcept {
+#ifndef NDEBUG
+        if (const reactor* const here = reactor::current()) check_in(here, what);
+#endif
+    }
 
   private:
     void check_in(const reactor* here, const char* what) const noexcept {

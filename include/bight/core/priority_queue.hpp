@@ -48,21 +48,28 @@ class priority_heap {
     template <class U>
     void push(U&& value) {
         if (heap_.size() == heap_.capacity()) heap_.reserve(heap_.empty() ? 8 : 2 * heap_.size());
-        if (!free_) free_ = new slot;
-        slot* const s = free_;
-        ::new (static_cast<void*>(__builtin_addressof(s->value))) T(std::forward<U>(value));
-        free_ = s->next;
+        slot* const s = take_slot();
+        try {
+            ::new (static_cast<void*>(__builtin_addressof(s->value))) T(std::forward<U>(value));
+        } catch (...) {
+            give_back(s);
+            throw;
+        }
         heap_.push_back(entry{s, pushed_++});
         rise(heap_.size() - 1);
     }
 
-    /// Moves the first into `into`. It is taken out even when moving it throws. Not when it is empty.
+    /// Moves the first into `into`. It is out before, even when moving it throws. Not when it is empty.
     void take(std::optional<T>& into) {
-        struct popped {
+        struct taken_out {
             priority_heap& self;
-            ~popped() { self.pop_first(); }
-        } const after{*this};
-        into.emplace(std::move(heap_.front().at->value));
+            slot* at;
+            ~taken_out() {
+                at->value.~T();
+                self.give_back(at);
+            }
+        } const first{*this, pop_first()};
+        into.emplace(std::move(first.at->value));
     }
 
   private:
@@ -96,14 +103,21 @@ class priority_heap {
         heap_[at] = rising;
     }
 
-    void pop_first() noexcept {
-        slot* const gone = heap_.front().at;  // moved from: it is not compared any more
+    slot* take_slot() {
+        if (!free_) return new slot;
+        return std::exchange(free_, free_->next);
+    }
+    void give_back(slot* s) noexcept {
+        s->next = free_;
+        free_ = s;
+    }
+
+    slot* pop_first() noexcept {
+        slot* const first = heap_.front().at;
         const entry last = heap_.back();
         heap_.pop_back();
         if (!heap_.empty()) sink(last);
-        gone->value.~T();
-        gone->next = free_;
-        free_ = gone;
+        return first;
     }
 
     // `e` takes the place of the first, and goes down to where it belongs.
@@ -141,7 +155,7 @@ std::size_t checked_capacity(std::size_t capacity);
 ///     while (auto next = co_await orders.pop()) carry_out(*next);   // until closed and empty
 ///
 /// Cancellation, moves that throw, destruction, memory and threads are as for channel. `less` is a strict
-/// weak order, and must not throw.
+/// weak order; it must not throw, nor use the queue.
 template <class T, class Less = less_priority>
 class priority_queue {
     using heap = detail::priority_heap<T, Less>;

@@ -36,11 +36,16 @@ class publication {
     /// Those who wait go on: what there is they still get.
     void close() noexcept {
         home_.check(name_);
-        closed_ = true;
-        wake_all();
+        end();
+    }
+    /// The same for a destructor.
+    void source_gone() noexcept {
+        check_home_at_end();
+        end();
     }
     void check_home() const noexcept { home_.check(name_); }
-    [[noreturn]] void fail_closed() const;
+    void check_home_at_end() const noexcept { home_.check_at_end(name_); }
+    [[noreturn]] static void fail_closed(const char* name);
 
   protected:
     ~publication() = default;
@@ -54,6 +59,10 @@ class publication {
     friend class subscription_waiter;
     template <class State>
     friend class publication_reference;
+    void end() noexcept {
+        closed_ = true;
+        wake_all();
+    }
     void wake_all() noexcept;
 
     wait_list<subscription_waiter> waiters_;

@@ -15,6 +15,9 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
+/// Throws std::system_error (errc::busy): a watch is changed from within a change of it.
+[[noreturn]] void throw_changing();
+
 template <class T>
 class watched final : public publication, public pooled {
   public:
@@ -24,13 +27,24 @@ class watched final : public publication, public pooled {
 
     const T& value() const noexcept { return value_; }
 
+    /// The old value goes when the new one has its place: its destructor may use the watch.
     template <class U>
     void set(U&& value) {
-        value_ = std::forward<U>(value);
-        publish();
+        if constexpr (std::is_constructible_v<T, U&&> && std::is_nothrow_swappable_v<T>) {
+            T next(std::forward<U>(value));
+            check_unchanging();
+            using std::swap;
+            swap(value_, next);
+            publish();
+        } else {
+            const changing now(*this);
+            value_ = std::forward<U>(value);
+            publish();
+        }
     }
     template <class F>
     bool update(F& change) {
+        const changing now(*this);
         if constexpr (std::is_void_v<std::invoke_result_t<F&, T&>>) {
             change(value_);
         } else {
@@ -42,7 +56,26 @@ class watched final : public publication, public pooled {
     }
 
   private:
+    /// While code of the program's changes the value in its place.
+    class changing {
+      public:
+        explicit changing(watched& w) : flag_(w.changing_) {
+            w.check_unchanging();
+            flag_ = true;
+        }
+        changing(const changing&) = delete;
+        changing& operator=(const changing&) = delete;
+        ~changing() { flag_ = false; }
+
+      private:
+        bool& flag_;
+    };
+    void check_unchanging() const {
+        if (changing_) throw_changing();
+    }
+
     T value_;
+    bool changing_ = false;
 };
 
 template <class T>
@@ -142,7 +175,8 @@ class watch_awaiter final : public subscription_waiter {
 ///     apply(settings.borrow());
 ///     while (const auto* latest = co_await settings.changed()) apply(*latest);
 ///
-/// Destroying the watch closes it. Nothing is allocated but when it is made. Thread: one reactor's.
+/// Destroying the watch closes it. Nothing is allocated but when it is made. Thread: one reactor's. When no
+/// task uses them any more, watch and receivers may be destroyed on another thread, on which no reactor runs.
 template <class T>
 class watch {
     static_assert(std::is_object_v<T> && !std::is_const_v<T>, "what is watched is an object that can change");
@@ -160,7 +194,7 @@ class watch {
     explicit watch(U&& value) : state_(new detail::watched<T>(std::forward<U>(value))) {}
     watch(const watch&) = delete;
     watch& operator=(const watch&) = delete;
-    ~watch() { state_->close(); }
+    ~watch() { state_->source_gone(); }
 
     /// A receiver that has seen the value as it is: changed() waits for the next version.
     receiver subscribe() noexcept {
@@ -169,32 +203,35 @@ class watch {
     }
 
     /// A new version, even when it is equal to the last. Tasks that wait go on in the next turn. Throws
-    /// std::system_error with errc::closed after close(), and what T's assignment throws, which makes no new
-    /// version.
+    /// std::system_error with errc::closed after close(), with errc::busy from within a change of the same
+    /// watch, and what making or assigning a T throws; then there is no new version. The old value is
+    /// destroyed when the new one has its place, if a T can be swapped without throwing.
     template <class U = T>
         requires std::is_assignable_v<T&, U&&>
     void set(U&& value) {
-        if (!try_set(std::forward<U>(value))) state_->fail_closed();
+        if (!try_set(std::forward<U>(value))) detail::publication::fail_closed("a watch");
     }
     /// The same, but false, with `value` as it was, when it is closed.
     template <class U = T>
         requires std::is_assignable_v<T&, U&&>
     bool try_set(U&& value) {
-        state_->check_home();
-        if (state_->closed()) return false;
-        state_->set(std::forward<U>(value));
+        const auto state = state_;  // the old value's destructor may destroy this
+        state->check_home();
+        if (state->closed()) return false;
+        state->set(std::forward<U>(value));
         return true;
     }
 
     /// Changes the value in place with `change(T&)`. When `change` gives a bool, false means that nothing has
     /// changed and no new version is made; neither when it throws. Gives whether there is a new version.
-    /// Throws std::system_error with errc::closed after close().
+    /// Throws std::system_error with errc::closed after close(), with errc::busy from within `change`.
     template <class F>
         requires std::invocable<F&, T&>
     bool update(F change) {
-        state_->check_home();
-        if (state_->closed()) state_->fail_closed();
-        return state_->update(change);
+        const auto state = state_;  // as above
+        state->check_home();
+        if (state->closed()) detail::publication::fail_closed("a watch");
+        return state->update(change);
     }
 
     /// The value as it is.

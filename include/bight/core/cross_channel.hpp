@@ -150,10 +150,12 @@ class cross_sleeper final : public cross_node<T> {
 /// The handle is copied: give each thread its own copy; the operations of one copy may be used by any number
 /// of tasks and threads, but the copy must outlive them. When the last copy is gone, the channel closes.
 ///
-/// Values are moved, and must not throw when they are: wrap others in a std::unique_ptr. Nothing is
-/// allocated per value. The fast path takes no lock (a queue after Vyukov, see mpmc_queue.hpp).
+/// Values are moved, and must not throw when they are: wrap others in a std::unique_ptr. Their move
+/// constructor and destructor must not use the channel, which may hold a lock then. Nothing is allocated per
+/// value. The fast path takes no lock (a queue after Vyukov, see mpmc_queue.hpp).
 ///
-/// Cancelling a task that waits takes it out of its line; a sender's value is then dropped with its await. A
+/// Cancelling a task that waits takes it out of its line; a sender's value is then dropped with its await (a
+/// channel of one reactor has places that can be kept for that: channel::reserve). A
 /// task that was granted something at the same moment goes on with it (success beats cancellation), so no
 /// value is lost. A virtual clock does not wait for other threads: hold an outside_work where one is to send.
 template <class T>

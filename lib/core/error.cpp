@@ -173,6 +173,14 @@ void report_job_error(const job& j, const std::exception_ptr& error) noexcept {
     }
 }
 
+std::exception_ptr error_from(errc code, const char* what) noexcept {
+    try {
+        throw std::system_error(code, what);
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
 void log(log_level level, std::string_view message) noexcept {
     log_handler handler = nullptr;
     void* context = nullptr;

@@ -1,8 +1,10 @@
 #include <bight/core/scope.hpp>
 
 #include <bight/core/when_all.hpp>
+#include <bight/core/when_any.hpp>
 
 #include <new>
+#include <string>
 #include <utility>
 
 namespace bight::detail {
@@ -38,6 +40,17 @@ std::coroutine_handle<> gathering_scope::child_finished(job& child) noexcept {
     return conclude(child_cancelled_ && !settled_ && (keep_going_ || errors_.empty()));
 }
 
+void value_dropped(const promise_base& scope, std::size_t index) noexcept {
+    try {
+        log(log_level::warning, "when_any in " + describe_location(scope.where()) + ": task " +
+                                    std::to_string(index) +
+                                    " had a value in the turn in which another failed; the value is dropped");
+    } catch (const std::bad_alloc&) {
+        log(log_level::warning,
+            "when_any dropped a value that came in the turn in which another task failed");
+    }
+}
+
 void throw_errors(const std::vector<std::exception_ptr>& errors) {
     if (errors.empty()) return;
     if (errors.size() == 1) std::rethrow_exception(errors.front());
@@ -60,9 +73,14 @@ bool error_list::add(const std::exception_ptr& error) noexcept {
 void error_list::throw_all() const {
     if (!first_) return;
     if (others_.empty()) std::rethrow_exception(first_);
-    std::vector<std::exception_ptr> all{first_};
-    all.insert(all.end(), others_.begin(), others_.end());
-    throw aggregate_error(std::move(all));
+    try {
+        std::vector<std::exception_ptr> all{first_};
+        all.insert(all.end(), others_.begin(), others_.end());
+        throw aggregate_error(std::move(all));
+    } catch (const std::bad_alloc&) {  // the first is thrown, the others are said
+        for (const std::exception_ptr& error : others_) report_error({error, "a task of a scope", {}});
+    }
+    std::rethrow_exception(first_);
 }
 
 }  // namespace bight::detail

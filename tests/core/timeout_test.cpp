@@ -211,3 +211,20 @@ TEST_CASE("a cancellation in the turn in which a limited wait succeeds is not lo
         CHECK_FALSE(went_on);
     });
 }
+
+TEST_CASE("the value of a task that gives a reference comes as a pointer, null when the deadline wins") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        int lasting = 4;
+        auto give = [&](bight::duration when) -> task<int&> {
+            co_await bight::sleep_for(when);
+            co_return lasting;
+        };
+        int* const in_time = co_await bight::try_with_timeout(give(1s), 2s);
+        CHECK(in_time == &lasting);
+        int* const late = co_await bight::try_with_timeout(give(3s), 2s);
+        CHECK(late == nullptr);
+        int& thrown_otherwise = co_await bight::with_timeout(give(1s), 2s);
+        CHECK(&thrown_otherwise == &lasting);
+    });
+}

@@ -371,3 +371,61 @@ TEST_CASE("cancelling when_any or race of a range from outside cancels all its t
     CHECK(unwound == 3);
     CHECK_FALSE(went_on);
 }
+
+TEST_CASE("a value that comes in the turn in which the first to end failed is dropped, and that is said") {
+    test::virtual_fixture on;
+    const bool of_a_range = GENERATE(true, false);
+    std::string what;
+    on.run([&]() -> task<> {
+        auto fails = []() -> task<int> {
+            co_await bight::sleep_for(1s);
+            throw std::runtime_error("first");
+        };
+        auto gives = []() -> task<int> {
+            co_await bight::sleep_for(1s);
+            co_return 7;
+        };
+        try {
+            if (of_a_range) {
+                std::vector<task<int>> both;
+                both.push_back(fails());
+                both.push_back(gives());
+                (void)co_await bight::when_any(std::move(both));
+            } else {
+                (void)co_await bight::when_any(fails(), gives());
+            }
+        } catch (const std::runtime_error& e) {
+            what = e.what();
+        }
+    });
+    CHECK(what == "first");
+    const auto said = on.take_log();
+    REQUIRE(said.size() == 1);
+    CHECK_THAT(said[0], Catch::Contains("when_any_test.cpp") && Catch::Contains("task 1 had a value"));
+}
+
+TEST_CASE("tasks that give references may be raced: their values are reference_wrappers") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        int one = 1;
+        int two = 2;
+        auto give = [](int& v, bight::duration when) -> task<int&> {
+            co_await bight::sleep_for(when);
+            co_return v;
+        };
+        const auto any = co_await bight::when_any(give(one, 1s), give(two, 2s));
+        CHECK(any.index == 0);
+        REQUIRE(std::get<0>(any.values));
+        CHECK(&std::get<0>(any.values)->get() == &one);
+        CHECK_FALSE(std::get<1>(any.values));
+        const auto won = co_await bight::race(give(one, 2s), give(two, 1s));
+        CHECK(&std::get<1>(won).get() == &two);
+        const auto both = co_await bight::when_all(give(one, 2s), give(two, 1s));
+        CHECK(&std::get<0>(both) == &one);
+        std::vector<task<int&>> all;
+        all.push_back(give(two, 1s));
+        all.push_back(give(one, 2s));
+        const auto list = co_await bight::when_all(std::move(all));
+        CHECK(&list[1].get() == &one);
+    });
+}

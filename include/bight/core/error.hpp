@@ -85,6 +85,8 @@ void report_error(const error_report& report) noexcept;
 /// Reports `error` as having left `j`, with its trace.
 void report_job_error(const job& j, const std::exception_ptr& error) noexcept;
 void log(log_level level, std::string_view message) noexcept;
+/// A std::system_error, for who must not throw; std::bad_alloc when there is no memory for it.
+std::exception_ptr error_from(errc code, const char* what) noexcept;
 
 /// "function at file:line", with the function's name made readable.
 std::string describe_location(const std::source_location& where);

@@ -19,6 +19,10 @@ class [[nodiscard]] result {
 
     result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : value_(std::move(value)), ok_(true) {}
     result(std::error_code error) noexcept : error_(error), ok_(false) {}
+    /// The value that `make()` gives, made in its place.
+    template <class F>
+        requires std::is_invocable_r_v<T, F&>
+    result(std::in_place_t, F&& make) : value_(make()), ok_(true) {}
     result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : ok_(other.ok_) {
         if (ok_) {
             ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::move(other.value_));
@@ -26,11 +30,21 @@ class [[nodiscard]] result {
             ::new (static_cast<void*>(&error_)) std::error_code(other.error_);
         }
     }
+    /// When moving the value throws, this one has none: its error is std::errc::state_not_recoverable.
     result& operator=(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) {
-        if (this != &other) {
-            this->~result();
-            ::new (static_cast<void*>(this)) result(std::move(other));
+        if (this == &other) return *this;
+        if (std::exchange(ok_, false)) value_.~T();
+        if (!other.ok_) {
+            become(other.error_);
+            return *this;
         }
+        try {
+            ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::move(other.value_));
+        } catch (...) {
+            become(std::make_error_code(std::errc::state_not_recoverable));
+            throw;
+        }
+        ok_ = true;
         return *this;
     }
     ~result() {
@@ -52,11 +66,43 @@ class [[nodiscard]] result {
     }
 
   private:
+    // Where nothing is now.
+    void become(std::error_code error) noexcept {
+        ::new (static_cast<void*>(&error_)) std::error_code(error);
+    }
+
     union {
         T value_;
         std::error_code error_;
     };
     bool ok_;
+};
+
+/// Of an operation that gives a reference.
+template <class T>
+class [[nodiscard]] result<T&> {
+  public:
+    using value_type = T&;
+
+    result(T& value) noexcept : value_(__builtin_addressof(value)) {}
+    result(std::error_code error) noexcept : error_(error) {}
+
+    bool has_value() const noexcept { return value_ != nullptr; }
+    explicit operator bool() const noexcept { return value_ != nullptr; }
+    /// Empty when there is a value.
+    std::error_code error() const noexcept { return error_; }
+    /// Only when there is a value.
+    T& operator*() const noexcept { return *value_; }
+    T* operator->() const noexcept { return value_; }
+    /// Throws std::system_error when there is none.
+    T& value() const {
+        if (!value_) throw std::system_error(error_);
+        return *value_;
+    }
+
+  private:
+    T* value_ = nullptr;
+    std::error_code error_;
 };
 
 template <>
@@ -84,7 +130,8 @@ template <class A>
 class result_awaiter {
   public:
     using bight_awaitable = void;
-    explicit result_awaiter(A&& operation) noexcept : operation_(std::move(operation)) {}
+    explicit result_awaiter(A&& operation) noexcept(std::is_nothrow_move_constructible_v<A>)
+        : operation_(std::move(operation)) {}
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND auto await_suspend(std::coroutine_handle<P> h) noexcept {
@@ -115,10 +162,11 @@ task<result<T>> without_throwing(task<T> t) {
 }  // namespace detail
 
 /// The non-throwing form of an operation: `auto got = co_await as_result(peer.read_some());` gives a
-/// result<chunk>.
+/// result<chunk>. Moving an operation moves the value in it: when that throws, it is thrown here.
 template <class A>
     requires requires(A& a) { a.take_result(); }
-[[nodiscard("co_await it")]] detail::result_awaiter<A> as_result(A operation) noexcept {
+[[nodiscard("co_await it")]] detail::result_awaiter<A> as_result(A operation) noexcept(
+    std::is_nothrow_move_constructible_v<A>) {
     return detail::result_awaiter<A>{std::move(operation)};
 }
 

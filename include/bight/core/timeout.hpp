@@ -6,6 +6,7 @@
 #include <bight/core/timer.hpp>
 
 #include <coroutine>
+#include <memory>
 #include <optional>
 #include <system_error>
 #include <type_traits>
@@ -74,6 +75,8 @@ class optional_timeout_awaiter final : public timeout_scope<T> {
             if (this->timed_out()) return false;
             this->take();
             return true;
+        } else if constexpr (std::is_reference_v<T>) {
+            return this->timed_out() ? nullptr : std::addressof(this->take());
         } else {
             if (this->timed_out()) return std::optional<T>{};
             return std::optional<T>{this->take()};
@@ -92,7 +95,8 @@ template <class A>
     return {detail::to_task(std::move(awaited)), limit};
 }
 
-/// The same, with std::nullopt instead of an exception when the deadline wins; for a task<void>, false.
+/// The same, with std::nullopt instead of an exception when the deadline wins; for a task<void> it gives a
+/// bool, false then, and for a task<T&> a pointer, null then.
 template <class A>
 [[nodiscard("co_await it")]] detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(
     A awaited, duration limit) noexcept(noexcept(detail::to_task(std::move(awaited)))) {

@@ -6,6 +6,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <functional>
 #include <iterator>
 #include <tuple>
 #include <type_traits>
@@ -22,6 +23,18 @@ namespace detail {
 
 template <class T>
 using value_or_nothing = std::conditional_t<std::is_void_v<T>, nothing, T>;
+
+/// Where a reference cannot be: in an optional, a variant, a vector.
+template <class T>
+struct kept_value {
+    using type = value_or_nothing<T>;
+};
+template <class T>
+struct kept_value<T&> {
+    using type = std::reference_wrapper<T>;
+};
+template <class T>
+using kept_value_t = typename kept_value<T>::type;
 
 template <class T>
 value_or_nothing<T> take_value(child_job<T>& child) {
@@ -152,7 +165,7 @@ class when_all_list_awaiter final : public list_scope<T> {
     auto await_resume() {
         this->throw_failures();
         if constexpr (!std::is_void_v<T>) {
-            std::vector<T> values;
+            std::vector<kept_value_t<T>> values;
             values.reserve(this->children_.size());
             for (auto& child : this->children_) values.push_back(child.take());
             return values;
@@ -199,7 +212,8 @@ template <class... As>
 }
 
 /// The same for a range of tasks of one type (a vector, an array, …), which are taken out of it: gives a
-/// vector of their values, in the order of the range; nothing for task<void>. An empty range is done at once.
+/// vector of their values (std::reference_wrapper for a task<T&>), in the order of the range; nothing for
+/// task<void>. An empty range is done at once.
 template <class R>
     requires detail::range_of_tasks<R>
 [[nodiscard("co_await it")]] detail::when_all_list_awaiter<detail::range_value<R>> when_all(R tasks) {

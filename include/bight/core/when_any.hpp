@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -54,21 +55,37 @@ struct winner {
 namespace detail {
 
 template <class T>
-std::optional<value_or_nothing<T>> take_if_done(child_job<T>& child) {
+std::optional<kept_value_t<T>> take_if_done(child_job<T>& child) {
     if (child.result() != outcome::value) return std::nullopt;
     return take_value(child);
+}
+
+/// Warns that the value of a task is dropped; `scope` awaits when_any.
+void value_dropped(const promise_base& scope, std::size_t index) noexcept;
+
+/// The first to end has failed. A task that ended well in the same turn may have taken what nobody else has.
+template <class T>
+void tell_if_dropped(const child_job<T>& child, const promise_base& scope, std::size_t index) noexcept {
+    if constexpr (!std::is_void_v<T>) {
+        if (child.result() == outcome::value) value_dropped(scope, index);
+    }
 }
 
 template <class... Ts>
 class when_any_awaiter final : public tuple_scope<Ts...> {
   public:
     using tuple_scope<Ts...>::tuple_scope;
-    any_result<value_or_nothing<Ts>...> await_resume() {
-        if (!this->settled_) this->throw_failures();
+    any_result<kept_value_t<Ts>...> await_resume() {
+        if (!this->settled_) {
+            std::size_t index = 0;
+            std::apply([&](auto&... child) { (tell_if_dropped(child, this->promise(), index++), ...); },
+                       this->children_);
+            this->throw_failures();
+        }
         return std::apply(
             [this](auto&... child) {
-                return any_result<value_or_nothing<Ts>...>(
-                    first_, std::tuple<std::optional<value_or_nothing<Ts>>...>{take_if_done(child)...});
+                return any_result<kept_value_t<Ts>...>(
+                    first_, std::tuple<std::optional<kept_value_t<Ts>>...>{take_if_done(child)...});
             },
             this->children_);
     }
@@ -88,9 +105,9 @@ class race_awaiter final : public tuple_scope<Ts...> {
     explicit race_awaiter(task<Ts>&&... tasks) noexcept : tuple_scope<Ts...>(std::move(tasks)...) {
         this->keep_going_ = true;
     }
-    std::variant<value_or_nothing<Ts>...> await_resume() {
+    std::variant<kept_value_t<Ts>...> await_resume() {
         if (!this->settled_) this->throw_failures();
-        std::optional<std::variant<value_or_nothing<Ts>...>> won;
+        std::optional<std::variant<kept_value_t<Ts>...>> won;
         take_winner(won, std::index_sequence_for<Ts...>{});
         return std::move(*won);
     }
@@ -139,9 +156,13 @@ template <class T>
 class when_any_list_awaiter final : public first_of_list<T> {
   public:
     using first_of_list<T>::first_of_list;
-    any_of_range<value_or_nothing<T>> await_resume() {
-        if (!this->settled_) this->throw_failures();
-        std::vector<std::optional<value_or_nothing<T>>> values;
+    any_of_range<kept_value_t<T>> await_resume() {
+        if (!this->settled_) {
+            std::size_t index = 0;
+            for (auto& child : this->children_) tell_if_dropped(child, this->promise(), index++);
+            this->throw_failures();
+        }
+        std::vector<std::optional<kept_value_t<T>>> values;
         values.reserve(this->children_.size());
         for (auto& child : this->children_) values.push_back(take_if_done(child));
         return {this->first_, std::move(values)};
@@ -155,7 +176,7 @@ class race_list_awaiter final : public first_of_list<T> {
         : first_of_list<T>(std::move(children)) {
         this->keep_going_ = true;
     }
-    winner<value_or_nothing<T>> await_resume() {
+    winner<kept_value_t<T>> await_resume() {
         if (!this->settled_) this->throw_failures();
         return {this->first_, take_value(this->children_[this->first_])};
     }
@@ -166,6 +187,8 @@ class race_list_awaiter final : public first_of_list<T> {
 /// Runs all of `awaited` (tasks, or any operations) at once until one ends, then cancels the others and waits
 /// for them. Gives the index of the first, and the value of every one that ended well. Throws the error if
 /// the first to end failed (several errors as an aggregate_error); a later error goes to the error handler.
+/// The value of a task that ended well in that same turn is dropped then, and logged as a warning. Of a
+/// task<T&> the value is a std::reference_wrapper<T>, here and with race.
 template <class... As>
     requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
 [[nodiscard("co_await it")]] detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {

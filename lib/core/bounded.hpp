@@ -58,4 +58,34 @@ class bounded final : public scope, private grace_timer {
     std::string_view name_;
 };
 
+/// Runs a task to its end, whatever is asked of this one meanwhile: for a row of steps of which each is
+/// bounded.
+class uncancelled final : public scope {
+  public:
+    explicit uncancelled(task<>&& t) noexcept : child_(std::move(t)) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
+        begin_shielded(h.promise());
+        const auto first = child_.launch_now(*this, home(), owner());
+        child_.forget_cancel();
+        return first;
+    }
+    void await_resume() { child_.take(); }
+
+    void cancel() noexcept override {}
+    void describe(std::string& out) const override { out += "a phase of a shutdown"; }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        visit(child_, context);
+    }
+
+  private:
+    std::coroutine_handle<> child_finished(job&) noexcept override {
+        owner().adopt_trace(child_);
+        return conclude(false);
+    }
+    child_job<void> child_;
+};
+
 }  // namespace bight::detail

@@ -210,7 +210,14 @@ task<> service_tree::control() {
         while (!stop_requested_ && running_ > 0) co_await detail::change_awaiter(*this);
         co_await stop_all();
     };
-    co_await with_group(services);
+    try {
+        co_await with_group(services);
+    } catch (...) {  // without memory: what has begun has ended, and the hooks have their turn all the same
+        const std::exception_ptr error = std::current_exception();
+        if (!errors_.add(error)) detail::report_error({error, "a tree of services", {}});
+    }
+    shutting_down_ = true;
+    co_await phases_.run(shutdown_phase::before, deadlines_.before);  // nothing, unless that was cut short
     co_await phases_.run(shutdown_phase::during, deadlines_.during);
     co_await phases_.run(shutdown_phase::after, deadlines_.after);
     errors_.throw_all();

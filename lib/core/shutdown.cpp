@@ -58,6 +58,10 @@ std::shared_ptr<detail::shutdown_call> shutdown_phases::take(shutdown_phase phas
 }
 
 task<> shutdown_phases::run(shutdown_phase phase, duration deadline) {
+    co_await detail::uncancelled(run_hooks(phase, deadline));
+}
+
+task<> shutdown_phases::run_hooks(shutdown_phase phase, duration deadline) {
     while (phase == shutdown_phase::before && has(phase)) {  // hooks may add hooks
         auto all_at_once = [this, deadline](group& g) -> task<> {
             while (auto hook = take(shutdown_phase::before, true)) {

@@ -4,6 +4,7 @@
 #include "support/catch.hpp"
 #include "support/reactors.hpp"
 
+#include <bight/core/group.hpp>
 #include <bight/core/shield.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/when_any.hpp>
@@ -190,4 +191,35 @@ TEST_CASE("stop_now brings the deadline of a hook at once") {
     on.run([&]() -> task<> { co_await bight::shield(root(), 48h); });
     CHECK(on.elapsed() == 1s);
     CHECK(on.take_errors().size() == 1);
+}
+
+TEST_CASE("a cancellation in the turn in which a phase begins keeps no hook from running") {
+    const auto phase = GENERATE(shutdown_phase::before, shutdown_phase::during, shutdown_phase::after);
+    const bool before_it_begins = GENERATE(true, false);
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        shutdown_phases phases;
+        int ran = 0;
+        auto slow = [&]() -> task<> {
+            co_await bight::sleep_for(1s);
+            ++ran;
+        };
+        const shutdown_hook a = phases.add(phase, "a", slow);
+        const shutdown_hook b = phases.add(phase, "b", slow);
+        auto body = [&](bight::group& g) -> task<> {
+            auto run = [&]() -> task<> {
+                if (before_it_begins) g.cancel();
+                co_await phases.run(phase, 5s);
+            };
+            g.spawn(run);
+            g.spawn([&]() -> task<> {
+                g.cancel();
+                co_return;
+            });
+            co_return;
+        };
+        co_await bight::with_group(body);
+        CHECK(ran == 2);
+        CHECK_FALSE(a.pending());
+    });
 }

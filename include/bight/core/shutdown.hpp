@@ -121,6 +121,7 @@ class shutdown_phases {
     friend class shutdown_hook;
     shutdown_hook add_call(shutdown_phase phase, std::string_view name,
                            std::shared_ptr<detail::shutdown_call> call);
+    task<> run_hooks(shutdown_phase phase, duration deadline);
     void forget(const detail::shutdown_call& call) noexcept;
     bool has(shutdown_phase phase) const noexcept;
     std::shared_ptr<detail::shutdown_call> take(shutdown_phase phase, bool first);

@@ -213,6 +213,7 @@ TEST_CASE("the deadline ends a clean-up: timed_out after a value, the body's err
         co_await cancelled_after(1ms, cancelled());
     });
     CHECK(log == log_of{"body", "body unwound"});
+    CHECK(on.take_errors().size() == 2);
 }
 
 TEST_CASE("the clean-up may open scopes of its own, and what it captured lives until it has ended") {
@@ -274,4 +275,28 @@ TEST_CASE("stop_now ends a clean-up") {
     };
     CHECK_THROWS_AS(on.run(root()), bight::run_cancelled);
     CHECK(log == log_of{"body unwound", "cleaning"});
+}
+
+TEST_CASE("a clean-up that is too slow is reported when the body's outcome is the one that comes out") {
+    test::virtual_fixture on;
+    const bool cancelled = GENERATE(true, false);
+    log_of log;
+    on.run([&]() -> task<> {
+        auto slow = []() -> task<> { co_await bight::sleep_for(1h); };
+        if (cancelled) {
+            co_await cancelled_after(
+                1s, [&]() -> task<> { (void)co_await bight::finally(endless(log), slow, 5s); }());
+        } else {
+            std::string what;
+            try {
+                (void)co_await bight::finally(failure(), slow, 5s);
+            } catch (const std::exception& e) {
+                what = e.what();
+            }
+            CHECK(what == "of the body");
+        }
+    });
+    const auto errors = on.take_errors();
+    REQUIRE(errors.size() == 1);
+    CHECK_THAT(errors[0], Catch::Contains("the clean-up given to finally: the deadline passed"));
 }

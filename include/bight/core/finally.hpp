@@ -7,7 +7,6 @@
 #include <chrono>
 #include <coroutine>
 #include <exception>
-#include <system_error>
 #include <utility>
 
 namespace BIGHT_EXPORT bight {
@@ -29,12 +28,7 @@ class finally_awaiter final : public scope, private grace_timer {
     }
 
     T await_resume() {
-        if (body_.result() == outcome::value) {
-            if (cleanup_error_) std::rethrow_exception(cleanup_error_);
-            if (cleaning_.result() == outcome::cancelled) {
-                throw std::system_error(errc::timed_out, "the clean-up given to finally");
-            }
-        }
+        if (cleanup_error_ && body_.result() == outcome::value) std::rethrow_exception(cleanup_error_);
         return body_.take();
     }
 
@@ -63,6 +57,7 @@ class finally_awaiter final : public scope, private grace_timer {
         }
         const auto first = cleaning_.launch_now(*this, home(), owner());
         cleaning_.forget_cancel();
+        due_ = saturating_add(home().now(), patience_);
         home().arm_grace(*this, patience_);
         return first;
     }
@@ -74,33 +69,44 @@ class finally_awaiter final : public scope, private grace_timer {
         }
         home().disarm_grace(*this);
         if (cleaning_.result() == outcome::error) cleanup_error_ = cleaning_.error();
+        if (cleaning_.result() == outcome::cancelled) {
+            cleanup_error_ = error_from(errc::timed_out, "the clean-up given to finally");
+        }
         return done();
     }
 
     // An error of the clean-up that cannot be thrown, because the body's outcome is, is reported.
     std::coroutine_handle<> done() noexcept {
         const bool cancelled = body_.result() == outcome::cancelled || body_.result() == outcome::pending;
-        if (cleanup_error_ && body_.result() != outcome::value) report_job_error(cleaning_, cleanup_error_);
+        if (cleanup_error_ && !hurried_ && body_.result() != outcome::value) {
+            report_job_error(cleaning_, cleanup_error_);
+        }
         return conclude(cancelled);
     }
 
-    void expired() noexcept override { cleaning_.request_cancel(); }
+    void expired() noexcept override {
+        hurried_ = home().now() < due_;  // by stop_now, which asked for it
+        cleaning_.request_cancel();
+    }
 
     child_job<T> body_;
     child_job<void> cleaning_;
     F cleanup_;
     duration patience_;
+    time_point due_{};
     std::exception_ptr cleanup_error_;
     bool cleaning_up_ = false;
+    bool hurried_ = false;
 };
 
 }  // namespace detail
 
 /// Runs `body`, then the task that `cleanup()` makes, however the body ended: with a value, an error, or
 /// cancelled. The clean-up is shielded from cancellation, and itself cancelled after `deadline` (or by
-/// reactor::stop_now). Gives the body's value or throws its error; an error of the clean-up is thrown if the
-/// body had none, and otherwise goes to the error handler. `cleanup` is stored until its task has ended, so
-/// it may capture. When this task is cancelled already, the body is skipped and the clean-up runs.
+/// reactor::stop_now), which counts as its error: errc::timed_out. Gives the body's value or throws its
+/// error; an error of the clean-up is thrown if the body ended well, and otherwise goes to the error handler
+/// (unless it is that stop_now left no time). `cleanup` is stored until its task has ended, so it may
+/// capture. When this task is cancelled already, the body is skipped and the clean-up runs.
 template <class A, class F>
 [[nodiscard("co_await it")]] detail::finally_awaiter<detail::awaited_type<A>, F> finally(
     A body, F cleanup, duration deadline = std::chrono::seconds(10)) {

@@ -33,7 +33,7 @@ interval::~interval() {
 }
 
 void interval::reset() noexcept {
-    if (const reactor* const r = reactor::current()) {
+    if (const reactor* const r = waiting_ ? &waiting_->home() : reactor::current()) {
         reset(saturating_add(r->now(), period_));
     } else {
         scheduled_ = false;

@@ -43,6 +43,8 @@ retry_attempt retry_state::next_attempt(time_point now) {
     return {attempts_, now - start_, has_deadline() ? end_ - now : duration::max()};
 }
 
+bool retry_state::is_over(time_point now) const noexcept { return has_deadline() && now >= end_; }
+
 duration retry_state::pause_after(const std::exception_ptr& error, time_point now) {
     constexpr duration none(-1);
     if (policy_.history) policy_.history->failed(error);

@@ -341,3 +341,29 @@ TEST_CASE("ticks that are due lets others run: they count against the budget") {
         CHECK(got <= 5 * static_cast<int>(bight::reactor::completion_budget + 1));
     });
 }
+
+TEST_CASE("reset between two turns of a host loop moves the task that waits") {
+    bight::virtual_clock time(bight::virtual_clock::mode::manual);
+    bight::reactor_options options;
+    options.clock = &time;
+    bight::reactor r(options);
+    bight::interval every(10s, bight::missed_ticks::burst, bight::first_tick::after_a_period);
+    int ticks = 0;
+    auto waits = [&]() -> task<> {
+        (void)co_await every.tick();
+        ++ticks;
+    };
+    const auto run_all = [&] {
+        while (r.run_once()) continue;
+    };
+    r.start(waits);
+    run_all();
+    time.advance(5s);
+    every.reset();
+    time.advance(9s);
+    run_all();
+    CHECK(ticks == 0);
+    time.advance(1s);
+    run_all();
+    CHECK(ticks == 1);
+}

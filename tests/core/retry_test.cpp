@@ -403,3 +403,34 @@ TEST_CASE("the back-off does not overflow") {
         CHECK(history.attempts() == 2);
     });
 }
+
+TEST_CASE("no attempt begins after the deadline, though a pause lasted longer than it should") {
+    bight::virtual_clock time(bight::virtual_clock::mode::manual);
+    bight::reactor_options options;
+    options.clock = &time;
+    bight::reactor r(options);
+    int attempts = 0;
+    std::string what;
+    auto body = [&]() -> task<> {
+        bight::retry_policy policy;
+        policy.first_delay = 9s;
+        policy.spread = bight::jitter::none;
+        policy.deadline = 10s;
+        auto fails = [&]() -> task<> {
+            ++attempts;
+            throw std::runtime_error("the last one");
+            co_return;
+        };
+        try {
+            co_await bight::retry(policy, fails);
+        } catch (const std::runtime_error& e) {
+            what = e.what();
+        }
+    };
+    r.start(body);
+    while (r.run_once()) continue;
+    time.advance(20s);  // the reactor was held up
+    while (r.run_once()) continue;
+    CHECK(attempts == 1);
+    CHECK(what == "the last one");
+}

@@ -94,7 +94,7 @@ class interval {
     detail::tick_awaiter tick() noexcept { return detail::tick_awaiter{*this}; }
 
     /// Begins the schedule anew: the next tick is due one period from now, also for a task that waits
-    /// already. Outside of a running reactor: one period after tick() is first awaited.
+    /// already. When no task waits, and no reactor runs here: one period after tick() is awaited.
     void reset() noexcept;
     /// The next tick is due at `next` (see the constructor), the others follow in steps of the period.
     void reset(time_point next) noexcept;

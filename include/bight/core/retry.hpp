@@ -71,7 +71,8 @@ struct retry_policy {
     duration max_delay = std::chrono::seconds(30);
     jitter spread = jitter::full;
     /// For everything together, from the first attempt on: an attempt that runs then is cancelled and counts
-    /// as failed with errc::timed_out, and a pause that would last until then or longer is not begun.
+    /// as failed with errc::timed_out, a pause that would last until then or longer is not begun, and no
+    /// attempt begins after it.
     duration deadline = duration::max();
     /// Whether an error is worth another attempt; null: every one is. It must not throw. See retry for one
     /// that captures.
@@ -99,6 +100,8 @@ class retry_state {
     }
     /// Notes the error. The pause before the next attempt, or less than zero if there shall be none.
     duration pause_after(const std::exception_ptr& error, time_point now);
+    /// No attempt begins any more.
+    bool is_over(time_point now) const noexcept;
     void slept(duration d) noexcept {
         if (policy_.history) policy_.history->waited_for(d);
     }
@@ -150,6 +153,7 @@ task<attempt_value<F>> run_retry(retry_state state, F f, P retry_if) {
         }
         co_await sleep_for(pause);
         state.slept(pause);
+        if (state.is_over(home.now())) std::rethrow_exception(error);  // the sleep was a long one
     }
 }
 

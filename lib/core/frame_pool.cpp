@@ -3,6 +3,7 @@
 #include <bight/core/frame_cache.hpp>
 #include <bight/core/frame_pool.hpp>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -35,6 +36,11 @@ BIGHT_TLS constinit thread_local frame_cache* frames_here = &nothing_kept;
 BIGHT_TLS constinit thread_local const void* lender_here = nullptr;
 
 thread_state& this_thread() noexcept { return here; }
+
+std::uint64_t thread_state::next_number() noexcept {
+    static constinit std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
 
 void thread_state::use(frame_cache* cache) noexcept {
     frames_from_heap -= frames_here->kept();

@@ -96,7 +96,7 @@ void offload_waiter::cancel() noexcept {
             confirm_cancel();
         }
     } else {
-        be_patient();
+        be_patient(reactor_stops());
     }
 }
 
@@ -107,25 +107,26 @@ bool offload_waiter::reactor_stops() const noexcept {
     return root->cancel_requested();
 }
 
-// Nobody tells a task that is cancelled already when its reactor stops: it looks, each time this expires.
-void offload_waiter::be_patient() noexcept {
-    stopping_ = reactor_stops();
+// Until the reactor stops there is no hurry.
+void offload_waiter::be_patient(bool stopping) noexcept {
+    const duration patience = stopping ? job().shutdown_deadline() : duration::max();
+    due_ = saturating_add(home().now(), patience);
+    home().arm_grace(*this, patience);
+}
+
+void offload_waiter::stop_begins() noexcept {
+    if (due_ != time_point::max()) return;  // it was the stop that cancelled this
     due_ = saturating_add(home().now(), job().shutdown_deadline());
-    home().arm_grace(*this, job().shutdown_deadline());
+    home().arm(*this, due_);
 }
 
 void offload_waiter::expired() noexcept {
     if (simulated_) {
         job().run_here();
         ready();
-        return;
-    }
-    home().disarm_grace(*this);
-    const bool hurried = home().now() < due_;  // by stop_now
-    if (hurried || stopping_) {
-        give_up();
     } else {
-        be_patient();
+        home().disarm_grace(*this);
+        give_up();
     }
 }
 

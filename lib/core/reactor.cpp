@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <stdexcept>
@@ -67,6 +68,27 @@ namespace {
     std::terminate();
 }
 
+// A reactor was destroyed where it cannot run. Tasks that are left could neither be brought to their end nor
+// freed: what they wait for (a thread, a channel, another reactor) would go on with what is gone.
+void destroyed_elsewhere(const char* why, bool tasks_left) noexcept {
+    if (tasks_left) {
+        std::fprintf(
+            stderr,
+            "bight: a reactor was destroyed where it cannot run (%s), with tasks that have not ended: "
+            "destroy it where it ran, or let its tasks end before (reactor::stop, and run it once more)\n",
+            why);
+        std::abort();
+    }
+    try {
+        log(log_level::warning, std::string("a reactor was destroyed where it cannot run (") + why +
+                                    "): what its connections still had to send is lost");
+    } catch (const std::bad_alloc&) {
+        log(log_level::warning,
+            "a reactor was destroyed where it cannot run: what its connections still had "
+            "to send is lost");
+    }
+}
+
 // Makes a reactor the current one of its thread, with its cache of frames.
 class running {
   public:
@@ -89,6 +111,7 @@ class running {
             throw;
         }
         state.ran_in = this_process();
+        state.last_thread.store(here.number(), std::memory_order_relaxed);
         here.current = &r;
         outside_ = std::exchange(here.failing, {std::uncaught_exceptions(), 0});
         state.blocked_threads.begin();
@@ -153,8 +176,7 @@ reactor::~reactor() {
             state_->leaving = true;
             while (!ready_.empty() || !demultiplexer_->idle()) turn(duration::max());
         } catch (const std::exception& e) {
-            log(log_level::warning, std::string("a reactor was destroyed where it cannot run (") + e.what() +
-                                        "): what it still had to do is lost");
+            destroyed_elsewhere(e.what(), !state_->roots.empty() || !ready_.empty());
         }
     }
     state_->blocked_threads.end();
@@ -411,6 +433,7 @@ void reactor::obey_stop(int level) noexcept {
     if (level >= 2) {
         expire_graces();
     } else {
+        for (grace_timer* t = state_->first_grace; t; t = t->next_grace_) t->stop_begins();
         limit_leftovers(saturating_add(now(), stop_patience));
     }
 }

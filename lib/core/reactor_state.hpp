@@ -8,6 +8,7 @@
 #include "item_observer.hpp"
 #include "process.hpp"
 #include "stall_watch.hpp"
+#include "thread_state.hpp"
 
 #include "../demux/demultiplexer.hpp"
 
@@ -17,6 +18,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,6 +56,7 @@ struct reactor_state final : private fork_aware {
     std::atomic<bool> running{false};
     unsigned ran_in = 0;  // see this_process; 0: it never ran
     bool inherited = false;  // made, and not yet run, in a process that this one was forked from
+    std::atomic<std::uint64_t> last_thread{0};  // it ran there (thread_state::number); 0: it never did
     std::atomic<int> stop_level{0};  // 1: stop, 2: stop_now; set by any thread
     std::atomic<bool> dump_requested{false};
     int obeyed_level = 0;  // what a root is started under
@@ -95,6 +98,11 @@ struct reactor_state final : private fork_aware {
     }
     /// It is left in memory, without its reactor.
     void strand() noexcept { forks_.end(); }
+    /// Whether `r` is between two turns of a host loop on this very thread, or between two runs here: what
+    /// belongs to it may be touched. Thread: any.
+    static bool rests_here(const reactor& r) noexcept {
+        return r.state_->last_thread.load(std::memory_order_relaxed) == this_thread().number() && !runs(r);
+    }
     /// Whether `r` runs, on whatever thread. Thread: any.
     static bool runs(const reactor& r) noexcept { return r.state_->running.load(std::memory_order_relaxed); }
 

@@ -88,7 +88,7 @@ void pool_state::add(pool_job& j, limiter_state* limiter) {
 }
 
 // One more job is queued. The threads that are woken count as idle until they have taken theirs, which is
-// why their number is compared with the length of the queue. Throws only when the job would wait for ever.
+// why their number is compared with the length of the queue. Throws why no thread could be started.
 void pool_state::want_thread() {
     if (queued.size() <= counted.idle) {
         work_came.notify_one();
@@ -100,7 +100,8 @@ void pool_state::want_thread() {
         std::thread([self = shared_from_this()] { self->work(); }).detach();
         ++counted.started;
     } catch (...) {
-        if (--counted.threads == 0) throw;  // others exist: they will come to it
+        --counted.threads;  // others may exist, and may wait for what this job is to do
+        throw;
     }
 }
 
@@ -183,8 +184,7 @@ bool pool_state::withdraw(pool_job& j) noexcept {
         }
         j.stage_ = pool_job::stage::idle;
     }
-    j.clear();
-    j.release();
+    j.release();  // not the last reference: what the task keeps goes with its frame
     return true;
 }
 

@@ -3,6 +3,8 @@
 
 #include <bight/core/export.hpp>
 
+#include <cstdint>
+
 // Initial-exec: found in one load, even in a shared library. It takes a few words of what the loader keeps
 // free for libraries that are loaded late.
 #if defined(__ELF__)
@@ -42,8 +44,18 @@ struct thread_state {
     /// in use count as taken.
     long frames_from_heap = 0;
 
+    /// Of this thread and no other, ever; not 0.
+    std::uint64_t number() noexcept {
+        if (number_ == 0) number_ = next_number();
+        return number_;
+    }
+
     /// Frames come from `cache`, and go there; null for the heap. On this thread only.
     void use(frame_cache* cache) noexcept;
+
+  private:
+    static std::uint64_t next_number() noexcept;
+    std::uint64_t number_ = 0;
 };
 
 /// Whose receive buffers come back by a plain call on this thread: those of the reactor that runs here; null

@@ -12,6 +12,8 @@
 #include "support/reactors.hpp"
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -744,4 +746,71 @@ TEST_CASE("jobs that are cancelled while they begin, run or end are neither lost
     });
     CHECK(results + cancelled == rounds);
     CHECK(runs == results);
+}
+
+TEST_CASE("a cancelled task that waits for its job does not keep the reactor awake, whatever the deadline") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    const bight::duration deadline = GENERATE(as<bight::duration>(), 0s, 1ns, 1h);
+    thread_pool pool({.max_threads = 1, .shutdown_deadline = deadline});
+    gate g;
+    std::uint64_t polls = 0;
+    constexpr int naps = 5;
+    on.run([&]() -> task<> {
+        auto body = [&](bight::group& scope) -> task<> {
+            scope.spawn(pass, std::ref(g), std::ref(pool));
+            co_await bight::yield();
+            g.await();
+            scope.cancel();
+        };
+        auto looks_on = [&]() -> task<> {
+            while (g.arrived() == 0) co_await bight::yield();
+            co_await bight::sleep_for(1ms);
+            const std::uint64_t before = on.reactor().statistics().polls;
+            for (int i = 0; i < naps; ++i) co_await bight::sleep_for(1ms);
+            polls = on.reactor().statistics().polls - before;
+            g.open();
+        };
+        co_await bight::when_all(bight::with_group(body), looks_on());
+    });
+    CHECK(polls <= 4 * naps);  // one for each, and a few that come a little early
+}
+
+TEST_CASE("what a job that never began has captured goes with its task, not within the cancelling") {
+    struct witness {
+        witness(const bool& within, bool& gone) : within_(&within), gone_(&gone) {}
+        witness(witness&& other) noexcept
+            : within_(other.within_), gone_(std::exchange(other.gone_, nullptr)) {}
+        ~witness() {
+            if (!gone_) return;
+            *gone_ = true;
+            CHECK_FALSE(*within_);
+        }
+        const bool* within_;
+        bool* gone_;
+    };
+    test::virtual_fixture on;
+    thread_pool pool({.max_threads = 1});
+    bool cancelling = false;
+    bool gone = false;
+    on.run([&]() -> task<> {
+        gate g;
+        auto body = [&](bight::group& scope) -> task<> {
+            scope.spawn(pass, std::ref(g), std::ref(pool));
+            co_await bight::yield();
+            g.await();
+            scope.spawn([&]() -> task<> {
+                auto job = [w = witness(cancelling, gone)] { (void)w; };
+                co_await offload(std::move(job), on_pool(pool));
+            });
+            co_await bight::yield();
+            co_await bight::yield();
+            CHECK(pool.statistics().queued == 1);
+            cancelling = true;
+            scope.cancel();
+            cancelling = false;
+            g.open();
+        };
+        co_await bight::with_group(body);
+        CHECK(gone);
+    });
 }

@@ -4,6 +4,7 @@
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 
+#include "support/death.hpp"
 #include "support/reactors.hpp"
 
 #include <atomic>
@@ -288,4 +289,34 @@ TEST_CASE("run_once with a limit waits for the next deadline") {
     CHECK(woke);
     CHECK(bight::clock::now() >= deadline);
     CHECK(r.next_deadline() == bight::time_point::max());
+}
+
+TEST_CASE(
+    "a reactor that is destroyed with tasks where it cannot run ends the program, and says what to do") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    // All but io_uring can run on another thread; none can within another reactor.
+    const bool on_another_thread = kind == bight::demultiplexer_kind::io_uring && GENERATE(true, false);
+    const std::string said = test::dying_words([&] {
+        bight::reactor_options options;
+        options.demultiplexer = kind;
+        auto gone = std::make_unique<bight::reactor>(options);
+        auto waits = []() -> task<> { co_await bight::sleep_for(1h); };
+        const auto begin = [&] {
+            gone->start(waits);
+            gone->run_once();
+        };
+        if (on_another_thread) {
+            std::thread(begin).join();
+            gone.reset();
+        } else {
+            begin();
+            bight::reactor other(options);
+            other.run([&]() -> task<> {
+                gone.reset();
+                co_return;
+            }());
+        }
+    });
+    CHECK_THAT(said, Catch::Contains("a reactor was destroyed where it cannot run") &&
+                         Catch::Contains("destroy it where it ran"));
 }

@@ -142,8 +142,9 @@ class offload_waiter : public waiter, private grace_timer, private pool_job::lis
     bool suspend(promise_base& p) noexcept;
     void job_ended() noexcept override;
     void expired() noexcept override;
+    void stop_begins() noexcept override;
     bool reactor_stops() const noexcept;
-    void be_patient() noexcept;
+    void be_patient(bool stopping) noexcept;
     void give_up() noexcept;
 
     pool_job* job_;
@@ -152,7 +153,6 @@ class offload_waiter : public waiter, private grace_timer, private pool_job::lis
     std::exception_ptr refused_;           // why the job could not be submitted
     time_point due_{};                     // when the patience of a cancelled task ends
     bool simulated_ = false;               // it runs here when the timer fires
-    bool stopping_ = false;                // the reactor was stopping when that was set
 };
 
 template <class F>
@@ -182,11 +182,11 @@ class offload_awaiter final : public offload_waiter {
 /// Cancellation: a job that has not begun is taken out of the queue, and never runs. A running one cannot be
 /// stopped. The task then waits for it, so that what the job refers to stays alive, gets the result, and is
 /// cancelled at its next await. Only when its reactor stops does it wait no longer than the pool's
-/// `shutdown_deadline` (between once and twice that when it was cancelled before the stop), and not at all
-/// once patience is over (reactor::stop_now, the reactor's destructor); the jobs left behind so are reported
-/// as a warning with the lines where they were offloaded. With `abandon_on_cancel` a cancelled task never
-/// waits: the job goes on by itself, its result is dropped and counted. In both cases what `f` captured by
-/// value lives until the job ends; what it captured by reference must outlive it.
+/// `shutdown_deadline` from then on, on the reactor's clock, and not at all once patience is over
+/// (reactor::stop_now, the reactor's destructor); the jobs left behind so are reported as a warning with the
+/// lines where they were offloaded. With `abandon_on_cancel` a cancelled task never waits: the job goes on by
+/// itself, its result is dropped and counted. In both cases what `f` captured by value lives until the job
+/// ends; what it captured by reference must outlive it.
 ///
 /// For a deadline: `with_timeout(offload(f), limit)`. Under a virtual clock time stands still meanwhile.
 template <class F>

@@ -113,6 +113,8 @@ class grace_timer : public timer {
 
   protected:
     ~grace_timer() = default;
+    /// The reactor was asked to stop, and has cancelled its tasks. It may arm this anew.
+    virtual void stop_begins() noexcept {}
 
   private:
     friend class bight::reactor;
@@ -161,8 +163,10 @@ class reactor {
     /// How many results one task may take without giving up control: operations that complete at once (the
     /// data was there) make it yield after this many, so that a hot socket starves nobody.
     static constexpr unsigned completion_budget = 32;
-    /// While tasks are ready all the time, the demultiplexer and the timers are looked at after this many
-    /// resumptions at the latest, and in the next turn when a task used up its completion budget.
+    /// While tasks are ready all the time, the demultiplexer and the timers are looked at before the next
+    /// turn once this many resumptions have been, or when a task used up its completion budget. A turn
+    /// resumes everything that was ready when it began, once: with more tasks than this ready, it is after
+    /// each turn.
     static constexpr unsigned poll_interval = 64;
     /// How long connections that are being closed may still take once a stop was asked for.
     static constexpr std::chrono::seconds stop_patience{2};
@@ -173,8 +177,10 @@ class reactor {
     reactor(const reactor&) = delete;
     reactor& operator=(const reactor&) = delete;
     /// Cancels what is left (see stop_now) and runs it to its end; then discards calls that were posted too
-    /// late. In a process that was forked from the one that ran it it does nothing: all of it is the
-    /// parent's.
+    /// late. So with tasks left it is destroyed where it can run: io_uring's on the thread that ran it, any
+    /// where no other reactor runs. Elsewhere that ends the process with a message, because others may still
+    /// refer to those tasks. In a process that was forked from the one that ran it it does nothing: all of it
+    /// is the parent's.
     ~reactor();
 
     /// Runs `root` and everything else until root has ended, and the connections that were closed meanwhile

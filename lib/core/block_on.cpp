@@ -1,24 +1,19 @@
 #include <bight/core/block_on.hpp>
 
 #include "blocked_calls.hpp"
+#include "patience.hpp"
 #include "reactor_state.hpp"
 
 #include <bight/core/error.hpp>
 
 #include <system_error>
-#include <thread>
 
 namespace bight::detail {
 
 namespace {
 
-// std::bad_alloc when there is no memory for it.
 std::exception_ptr stopped() noexcept {
-    try {
-        throw std::system_error(errc::closed, "block_on: the reactor stopped before this could run");
-    } catch (...) {
-        return std::current_exception();
-    }
+    return error_from(errc::closed, "block_on: the reactor stopped before this could run");
 }
 
 }  // namespace
@@ -45,13 +40,19 @@ void blocked_calls::begin() noexcept {
     ended_ = false;
 }
 
+// Cancelled without the lock: what goes by that may be anybody's code, and wait for a thread that calls add.
+// Only this thread takes calls out of the list, and those that come now come in front.
 bool blocked_calls::end() noexcept {
-    const std::lock_guard hold(lock_);
-    ended_ = true;
-    for (blocked_call* c = first_; c; c = c->next_) {
+    blocked_call* first = nullptr;
+    {
+        const std::lock_guard hold(lock_);
+        ended_ = true;
+        first = first_;
+    }
+    for (blocked_call* c = first; c; c = c->next_) {
         if (c->started_) c->request_cancel();
     }
-    return first_ != nullptr;
+    return first != nullptr;
 }
 
 bool blocked_calls::ended() const noexcept {
@@ -71,12 +72,9 @@ void blocked_calls::remove(blocked_call& call) noexcept {
 }
 
 void blocked_calls::await_senders() const noexcept {
-    for (;;) {
-        {
-            const std::lock_guard hold(lock_);
-            if (sending_ == 0) return;
-        }
-        std::this_thread::yield();
+    for (patience wait;; wait.a_moment()) {
+        const std::lock_guard hold(lock_);
+        if (sending_ == 0) return;
     }
 }
 
@@ -103,6 +101,11 @@ void blocked_call::run_on(reactor& home) {
                                 "block_on: the reactor runs in the process that this one was forked from");
     }
     blocked_calls& all = reactor_state::blocked(home);
+    if (reactor_state::rests_here(home) && !all.ended()) {
+        throw std::system_error(errc::wrong_thread,
+                                "block_on would wait for a reactor to which this very thread gives its turns "
+                                "(run_once): start the task with reactor::start");
+    }
     reactor_ = &home;
     if (!all.add(*this)) std::rethrow_exception(stopped());
     send(home);

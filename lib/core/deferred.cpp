@@ -10,7 +10,7 @@ deferred_base::~deferred_base() {
 }
 
 void deferred_base::check_thread() const {
-    if (home_ && reactor::current() != home_) {
+    if (home_ && reactor::current() != home_ && !reactor_state::rests_here(*home_)) {
         throw std::system_error(
             errc::wrong_thread,
             "a deferred is fired on its reactor's thread: from another one, use reactor::post");
@@ -20,7 +20,7 @@ void deferred_base::check_thread() const {
 void deferred_base::throw_already_fired() { throw std::system_error(errc::already_fired); }
 
 bool deferred_base::try_fire_error(std::exception_ptr error) noexcept {
-    if (fired_) return false;
+    if (fired_ || making_) return false;
     error_ = std::move(error);
     fire();
     return true;

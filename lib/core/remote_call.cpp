@@ -1,8 +1,7 @@
 #include <bight/core/remote_call.hpp>
 
+#include "patience.hpp"
 #include "reactor_state.hpp"
-
-#include <thread>
 
 namespace bight::detail {
 
@@ -15,9 +14,7 @@ void remote_call::send(reactor& to) noexcept {
 
 // The sender is between its push and the end of a wake-up: a write to an eventfd at most.
 void remote_call::await_sender() const noexcept {
-    for (int spins = 0; sending_.load(std::memory_order_acquire); ++spins) {
-        if (spins > 64) std::this_thread::yield();
-    }
+    for (patience wait; sending_.load(std::memory_order_acquire); wait.a_moment()) continue;
 }
 
 void remote_call::node::call() {

@@ -1,12 +1,20 @@
 // Plain threads that wait for a reactor's tasks.
 #include <bight/core/block_on.hpp>
 #include <bight/core/error.hpp>
+#include <bight/core/group.hpp>
+#include <bight/core/offload.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 
+#include "support/gate.hpp"
 #include "support/reactors.hpp"
 
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
 #include <atomic>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -259,4 +267,97 @@ TEST_CASE("threads that call while the reactor stops get an answer or an error, 
         for (auto& t : others) t.join();
         CHECK(ended == 3);
     }
+}
+
+TEST_CASE("the thread of a host loop is refused between two turns, and gets errc::closed after a run") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    bight::reactor& r = on.reactor();
+    auto waits = []() -> task<> { co_await bight::sleep_for(1ms); };
+    r.start(waits);
+    r.run_once();
+    const auto said = thrown_by([&] { block_on(r, [] {}); });
+    CHECK(said.starts_with("wrong thread"));
+    CHECK(said.find("run_once") != std::string::npos);
+    on.run([]() -> task<> { co_await bight::sleep_for(2ms); });
+    CHECK(thrown_by([&] { block_on(r, [] {}); }) == "closed");
+}
+
+TEST_CASE("a destructor that waits for a call of block_on while the run ends is not waited for by it") {
+    struct farewell {
+        farewell(bight::reactor& r, std::string& said) : reactor(&r), text(&said) {}
+        farewell(farewell&& other) noexcept
+            : reactor(std::exchange(other.reactor, nullptr)), text(other.text) {}
+        ~farewell() {
+            if (!reactor) return;
+            std::thread([this] { *text = thrown_by([this] { block_on(*reactor, [] {}); }); }).join();
+        }
+        bight::reactor* reactor;
+        std::string* text;
+    };
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    bight::reactor& r = on.reactor();
+    bight::thread_pool pool({.max_threads = 1});
+    bight::offload_options options;
+    options.pool = &pool;
+    options.abandon_on_cancel = true;
+    test::gate g;
+    std::string farewell_said;
+    std::string call_said;
+    std::thread other;
+    on.run([&]() -> task<> {
+        auto busy = [&](bight::group& scope) -> task<> {
+            scope.spawn([&]() -> task<> { co_await bight::offload([&] { g.pass(); }, options); });
+            co_await bight::yield();
+            g.await();
+            other = std::thread([&] {
+                call_said = thrown_by([&] {
+                    block_on(r, [&]() -> task<> {
+                        auto job = [f = farewell(r, farewell_said)] { (void)f; };
+                        co_await bight::offload(std::move(job), options);
+                    });
+                });
+            });
+            while (pool.statistics().queued == 0) co_await bight::sleep_for(1ms);
+            scope.cancel();
+        };
+        co_await bight::with_group(busy);
+    });
+    g.open();
+    other.join();
+    CHECK(farewell_said == "closed");
+    CHECK(call_said == "cancelled");
+}
+
+TEST_CASE("a reactor of real-time priority leaves the processor to the thread whose call it waits for") {
+    const auto on_one_processor = [] {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(static_cast<std::size_t>(::sched_getcpu()), &one);
+        ::sched_setaffinity(0, sizeof one, &one);
+    };
+    cpu_set_t before;
+    REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+    on_one_processor();  // the thread that is started next is on the same one
+    std::promise<bight::reactor*> made;
+    bool allowed = false;
+    bight::duration used{};
+    std::thread other([&] {
+        bight::reactor r;
+        const sched_param priority{.sched_priority = 1};
+        allowed = ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &priority) == 0;
+        made.set_value(&r);
+        CHECK_THROWS_AS(r.run(sleep_long()), bight::run_cancelled);
+        timespec t{};
+        ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        used = std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+    });
+    bight::reactor& r = *made.get_future().get();
+    const auto began = bight::clock::now();
+    for (int i = 0; i < 30 && allowed; ++i) block_on(r, [] {});
+    const bight::duration took = bight::clock::now() - began;
+    r.stop();
+    other.join();
+    ::sched_setaffinity(0, sizeof before, &before);
+    if (!allowed) test::skip("this process may not have real-time priority");
+    CHECK(used < took - took / 8);  // spinning, it has what the kernel gives to real-time threads: 95 %
 }

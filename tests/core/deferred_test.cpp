@@ -412,3 +412,32 @@ TEST_CASE("a loop over a million fired deferreds runs in bounded stack, and lets
         CHECK(others >= 1'000'000 / (bight::reactor::completion_budget + 1) - 1);
     });
 }
+
+TEST_CASE("a host loop's callbacks fire a deferred between two turns, and between two runs") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    bight::reactor& r = on.reactor();
+    std::optional<bight::deferred<int>> d;
+    int got = 0;
+    auto waits = [&]() -> task<> {
+        d.emplace();
+        got = co_await *d;
+    };
+    r.start(waits);
+    while (r.run_once()) continue;
+    REQUIRE(d);
+    std::thread elsewhere([&] { CHECK_THROWS_AS(d->set_value(1), std::system_error); });
+    elsewhere.join();
+    d->set_value(2);
+    CHECK(r.has_ready());
+    CHECK(got == 0);
+    while (r.run_once()) continue;
+    CHECK(got == 2);
+
+    r.start(waits);
+    on.run([]() -> task<> { co_return; });
+    while (r.run_once()) continue;
+    d->set_value(3);
+    while (r.run_once()) continue;
+    CHECK(got == 3);
+    d.reset();
+}

@@ -66,8 +66,9 @@ class [[nodiscard("co_await it")]] condition_waiter final : public mutex_waiter 
 /// chose it, and before it got the mutex, passes the notification on to the next that waits.
 ///
 /// Destroying it while tasks wait, or while one that notify_one chose waits for the mutex, ends the process
-/// with a message. The mutexes must outlive the waits. Thread: the reactor's; another thread's use is caught
-/// in debug builds.
+/// with a message. A wait with a predicate may wait once more after a notification: it needs the condition
+/// until it has ended. The mutexes must outlive the waits. Thread: the reactor's; another thread's use is
+/// caught in debug builds.
 class condition {
   public:
     condition() noexcept = default;

@@ -153,4 +153,5 @@ TEST_CASE("for ever, in hours, is how long a turn may wait") {
     std::thread other([&] { r.post([&] { woken = true; }); });
     while (!woken) r.run_once(hours::max());
     other.join();
+    CHECK(woken);
 }

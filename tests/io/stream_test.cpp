@@ -204,6 +204,7 @@ TEST_CASE("a read into no memory lets others have their turn") {
             over = true;
         };
         co_await bight::when_all(spin(), end());
+        CHECK(over);
     });
 }
 

@@ -93,6 +93,7 @@ TEST_CASE("a time-out says what has become of each address") {
 }
 
 TEST_CASE("the families take turns, each address is tried once, and the error lists them in this order") {
+    if (test::no_ipv6()) test::skip(*test::no_ipv6());
     on_each_demultiplexer([]() -> task<> {
         std::string port;
         {
@@ -160,14 +161,12 @@ TEST_CASE("where IPv6 is off, a server that is down at localhost refuses") {
                 co_return error.message();
             });
         });
-    if (!said) {
-        WARN("a network namespace is not allowed here: not tested");
-        return;
-    }
+    if (!said) test::skip("a network namespace is not allowed here");
     CHECK(*said == each_says("Connection refused"));
 }
 
 TEST_CASE("a machine that has a loopback and nothing else finds its names over IPv6, too") {
+    if (test::no_ipv6()) test::skip(*test::no_ipv6());
     on_each_demultiplexer([]() -> task<> {
         bight::listener l = bight::listen("tcp6:0:interface=\\:\\:1");
         const test::fake_name name("six.test", {"::1"}, test::machine::has_loopback_only);
@@ -185,6 +184,7 @@ TEST_CASE("a connection to a local port at which nobody listens does not meet it
         [] {
             return on_each_in_turn([]() -> task<std::string> {
                 for (const char* ip : {"127.0.0.1", "0.0.0.0", "\\:\\:1"}) {
+                    if (ip[0] == '\\' && test::no_ipv6()) continue;
                     for (int i = 0; i < 3; ++i) {  // nor does an attempt keep the port
                         const std::string where = "tcp:" + std::string(ip) + ":" + only_port;
                         const auto error = co_await error_of(connect(where));
@@ -196,10 +196,7 @@ TEST_CASE("a connection to a local port at which nobody listens does not meet it
                 co_return "refused, and the port is free";
             });
         });
-    if (!said) {
-        WARN("a network namespace is not allowed here: not tested");
-        return;
-    }
+    if (!said) test::skip("a network namespace is not allowed here");
     CHECK(*said == each_says("refused, and the port is free"));
 }
 

@@ -87,6 +87,16 @@ TEST_CASE("nobody is watched whose operation was done, cancelled or detached") {
     REQUIRE(on.until_completed(three));
     CHECK(three.result == 0);
     CHECK(on.sleeps());
+
+    auto& full = on.connect(family::unix_pair);
+    const std::size_t filled = test::fill(full.ours.fd);
+    plain_probe writes(full.ours, operation_kind::poll_write);
+    on.start(writes);
+    on.turns();
+    REQUIRE(writes.completions == 0);
+    on.end(writes);
+    full.hear(filled);  // there is room, and nobody waits for it
+    CHECK(on.sleeps());
 }
 
 TEST_CASE("many that become ready at once are told in one look, and each once") {

@@ -8,7 +8,7 @@ variable BIGHT_MUTANT chooses one for a run. Every test runs once without any, t
 changes it gets to; then each change is tried by the tests of its own room and of those next to it, as far as they get
 there, the quickest first. A test that fails, crashes or hangs has noticed it.
 
-    --least   the share of the changes that has to be noticed, or the status is not zero (90)
+    --least   the share of the changes that has to be noticed, or the status is not zero (85)
     --again   only changes that were not noticed when they were tried last, or were never tried
     --list    only says what there is
     --check   only looks whether each change still has its place in the sources
@@ -156,7 +156,7 @@ def main():
     about = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1][7:])
     about.add_argument("--compiler")
     about.add_argument("--jobs", type=int, default=2)
-    about.add_argument("--least", type=float, default=90)
+    about.add_argument("--least", type=float, default=85)
     about.add_argument("--again", action="store_true")
     about.add_argument("--list", action="store_true")
     about.add_argument("--check", action="store_true")

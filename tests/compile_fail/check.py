@@ -5,7 +5,8 @@ usage: check.py FILE.cpp COMPILER [ARGUMENT...]
 
 FILE.cpp is compiled twice, with -Wall -Wextra -Werror: as it is, which must succeed, and with MISTAKE defined,
 which must fail with a diagnostic that contains the text of each comment "// expect: TEXT" in the file ("expect
-g++:" and "expect clang:" are for one compiler). The last line is a summary in the form of Catch2.
+g++:" and "expect clang:" are for one compiler). After "// expect each WORD: TEXT" every line with that word at its
+beginning must have such a diagnostic of its own. The last line is a summary in the form of Catch2.
 """
 import re
 import subprocess
@@ -21,13 +22,19 @@ def main():
     source, command = sys.argv[1], sys.argv[2:]
     version = subprocess.run(command + ["--version"], stdout=subprocess.PIPE, text=True, errors="replace").stdout
     compiler = "clang" if "clang" in version else "g++"
-    with open(source, encoding="utf-8") as text:
-        wanted = re.findall(r"^// expect(?: (\S+))?: (.+)$", text.read(), re.MULTILINE)
+    with open(source, encoding="utf-8") as opened:
+        content = opened.read()
+    wanted = re.findall(r"^// expect(?: (\S+))?: (.+)$", content, re.MULTILINE)
     texts = [text for only, text in wanted if only in ("", compiler)]
+    each = [(number, text)
+            for word, text in re.findall(r"^// expect each (\S+): (.+)$", content, re.MULTILINE)
+            for number, line in enumerate(content.split("\n"), 1) if re.match(rf"\s+{word}\b", line)]
 
     # Colours and the quotes of a locale would get between the words.
     command = command + ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fno-diagnostics-color", "-fsyntax-only",
                          source]
+    if compiler == "clang":
+        command.append("-ferror-limit=0")  # it would stop at twenty
     failures = []
     good, output = compiled(command)
     if not good:
@@ -39,7 +46,10 @@ def main():
     for text in texts:
         if text not in flat:
             failures.append(f"the diagnostic does not say \"{text}\":\n{output}")
-    if not texts:
+    for number, text in each:
+        if not re.search(rf"^{re.escape(source)}:{number}:.*{re.escape(text)}", output, re.MULTILINE):
+            failures.append(f"no diagnostic for line {number} says \"{text}\":\n{output}")
+    if not texts and not each:
         failures.append("the file expects nothing")
 
     for failure in failures:
@@ -47,7 +57,7 @@ def main():
     if failures:
         print("test cases: 1 | 1 failed")
         return 1
-    print(f"All tests passed ({2 + len(texts)} assertions in 1 test case)")
+    print(f"All tests passed ({2 + len(texts) + len(each)} assertions in 1 test case)")
     return 0
 
 

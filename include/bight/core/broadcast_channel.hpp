@@ -235,7 +235,7 @@ class broadcast_receiver {
     /// throws, and then has received nothing; std::system_error with errc::busy when another task waits in
     /// this receiver. Cancelling receives nothing. `as_result(r.receive())` gives a
     /// result<broadcast_value<T>>, with errc::closed at the end.
-    [[nodiscard("co_await it")]] detail::broadcast_awaiter<T> receive() noexcept {
+    detail::broadcast_awaiter<T> receive() noexcept {
         return detail::broadcast_awaiter<T>(*this);
     }
 
@@ -269,7 +269,7 @@ class broadcast_receiver {
 namespace detail {
 
 template <class T>
-class broadcast_awaiter final : public subscription_waiter {
+class [[nodiscard("co_await it")]] broadcast_awaiter final : public subscription_waiter {
   public:
     explicit broadcast_awaiter(broadcast_receiver<T>& by) noexcept
         : subscription_waiter(by.place_), by_(&by) {}

@@ -62,7 +62,7 @@ class channel {
     /// std::bad_alloc. `as_result(ch.send(value))` gives a result<void> instead of errc::closed.
     template <class U = T>
         requires std::constructible_from<T, U&&>
-    [[nodiscard("co_await it")]] send_awaiter send(U&& value) {
+    send_awaiter send(U&& value) {
         return send_awaiter(passing_, std::forward<U>(value));
     }
 
@@ -94,7 +94,7 @@ class channel {
     /// `co_await ch.receive()` waits for a value, and gives it as a std::optional<T>; empty when the channel
     /// is closed and all that was sent has been received. `as_result(ch.receive())` gives a result<T>, with
     /// errc::closed for that.
-    [[nodiscard("co_await it")]] receive_awaiter receive() noexcept { return receive_awaiter(passing_); }
+    receive_awaiter receive() noexcept { return receive_awaiter(passing_); }
 
     /// The next value, or empty when there is none now.
     std::optional<T> try_receive() { return passing_.try_receive(); }

@@ -200,7 +200,7 @@ class stored_abandoned_callback final : public abandoned_callback {
 };
 
 template <class T>
-class deferred_awaiter final : public deferred_waiter {
+class [[nodiscard("co_await it")]] deferred_awaiter final : public deferred_waiter {
   public:
     explicit deferred_awaiter(const deferred_reference<T>& on) noexcept : deferred_waiter(*on), state_(on) {}
     decltype(auto) await_resume() const {
@@ -213,7 +213,7 @@ class deferred_awaiter final : public deferred_waiter {
 };
 
 template <class T>
-class deferred_taker final : public deferred_waiter {
+class [[nodiscard("co_await it")]] deferred_taker final : public deferred_waiter {
   public:
     explicit deferred_taker(const deferred_reference<T>& on) noexcept : deferred_waiter(*on), state_(on) {}
     T await_resume() const {
@@ -239,7 +239,7 @@ class deferred_taker final : public deferred_waiter {
 /// debug builds (without NDEBUG) copying ends the process: fire it through reactor::post from another thread,
 /// with a reference; values for another reactor's tasks go through a cross_channel.
 template <class T = void>
-class deferred {
+class [[nodiscard("co_await it, or keep it for the one who fires it")]] deferred {
   public:
     /// Throws std::bad_alloc.
     deferred() = default;

@@ -14,7 +14,7 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 template <class T, class F>
-class finally_awaiter final : public scope, private grace_timer {
+class [[nodiscard("co_await it")]] finally_awaiter final : public scope, private grace_timer {
   public:
     finally_awaiter(task<T>&& body, F&& cleanup, duration patience)
         : body_(std::move(body)), cleanup_(std::move(cleanup)), patience_(patience) {}
@@ -108,7 +108,7 @@ class finally_awaiter final : public scope, private grace_timer {
 /// (unless it is that stop_now left no time). `cleanup` is stored until its task has ended, so it may
 /// capture. When this task is cancelled already, the body is skipped and the clean-up runs.
 template <class A, class F>
-[[nodiscard("co_await it")]] detail::finally_awaiter<detail::awaited_type<A>, F> finally(
+detail::finally_awaiter<detail::awaited_type<A>, F> finally(
     A body, F cleanup, duration deadline = std::chrono::seconds(10)) {
     return {detail::to_task(std::move(body)), std::move(cleanup), deadline};
 }

@@ -159,7 +159,7 @@ class group : public detail::scope {
 namespace detail {
 
 template <class F>
-class group_awaiter final : public group {
+class [[nodiscard("co_await it")]] group_awaiter final : public group {
   public:
     explicit group_awaiter(F&& body) : body_callable_(std::move(body)) {}
 
@@ -191,7 +191,7 @@ class group_awaiter final : public group {
 ///     co_await bight::with_group(both);
 template <class F>
     requires std::is_invocable_r_v<task<>, F&, group&>
-[[nodiscard("co_await it")]] detail::group_awaiter<F> with_group(F body) {
+detail::group_awaiter<F> with_group(F body) {
     return detail::group_awaiter<F>{std::move(body)};
 }
 

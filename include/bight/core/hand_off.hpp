@@ -37,7 +37,7 @@ class hand_off;
 
 /// A task in line for room: with a value, or for a place that is kept for it.
 template <class T, class Store>
-class room_waiter : public listed_waiter {
+class [[nodiscard("co_await it")]] room_waiter : public listed_waiter {
   public:
     bool await_ready() const noexcept { return false; }
     // Out of line it is being served: what serving it calls may cancel it, and success beats that.
@@ -79,7 +79,7 @@ class room_waiter : public listed_waiter {
 
 /// A task that sends. Its value stays here until it is handed on.
 template <class T, class Store>
-class send_awaiter final : public room_waiter<T, Store> {
+class [[nodiscard("co_await it")]] send_awaiter final : public room_waiter<T, Store> {
   public:
     template <class U>
     send_awaiter(hand_off<T, Store>& to, U&& value)
@@ -118,7 +118,7 @@ class send_awaiter final : public room_waiter<T, Store> {
 
 /// A task that receives. What it is given is put here.
 template <class T, class Store>
-class receive_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it")]] receive_awaiter final : public listed_waiter {
   public:
     explicit receive_awaiter(hand_off<T, Store>& from) noexcept : from_(&from) {}
     receive_awaiter(receive_awaiter&& other) noexcept : listed_waiter(std::move(other)), from_(other.from_) {}

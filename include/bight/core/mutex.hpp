@@ -146,7 +146,7 @@ inline mutex_guard::~mutex_guard() {
 
 namespace detail {
 
-class lock_awaiter final : public mutex_waiter {
+class [[nodiscard("co_await it")]] lock_awaiter final : public mutex_waiter {
   public:
     explicit lock_awaiter(mutex& of) noexcept : mutex_(of) {}
 

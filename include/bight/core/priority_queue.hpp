@@ -175,7 +175,7 @@ class priority_queue {
     /// result<void> instead of errc::closed.
     template <class U = T>
         requires std::constructible_from<T, U&&>
-    [[nodiscard("co_await it")]] push_awaiter push(U&& value) {
+    push_awaiter push(U&& value) {
         return push_awaiter(passing_, std::forward<U>(value));
     }
 
@@ -190,7 +190,7 @@ class priority_queue {
     /// `co_await q.pop()` waits for a value, and gives the highest as a std::optional<T>; empty when the
     /// queue is closed and everything in it has been popped. `as_result(q.pop())` gives a result<T>, with
     /// errc::closed for that.
-    [[nodiscard("co_await it")]] pop_awaiter pop() noexcept { return pop_awaiter(passing_); }
+    pop_awaiter pop() noexcept { return pop_awaiter(passing_); }
 
     /// The highest value, or empty when there is none now.
     std::optional<T> try_pop() { return passing_.try_receive(); }

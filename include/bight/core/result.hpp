@@ -127,7 +127,7 @@ namespace detail {
 
 /// Awaits an operation without throwing. An operation offers `result<T> take_result()` beside await_resume.
 template <class A>
-class result_awaiter {
+class [[nodiscard("co_await it")]] result_awaiter {
   public:
     using bight_awaitable = void;
     explicit result_awaiter(A&& operation) noexcept(std::is_nothrow_move_constructible_v<A>)
@@ -165,8 +165,7 @@ task<result<T>> without_throwing(task<T> t) {
 /// result<chunk>. Moving an operation moves the value in it: when that throws, it is thrown here.
 template <class A>
     requires requires(A& a) { a.take_result(); }
-[[nodiscard("co_await it")]] detail::result_awaiter<A> as_result(A operation) noexcept(
-    std::is_nothrow_move_constructible_v<A>) {
+detail::result_awaiter<A> as_result(A operation) noexcept(std::is_nothrow_move_constructible_v<A>) {
     return detail::result_awaiter<A>{std::move(operation)};
 }
 

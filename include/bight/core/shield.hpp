@@ -13,7 +13,7 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 template <class T>
-class shield_awaiter final : public scope, private grace_timer {
+class [[nodiscard("co_await it")]] shield_awaiter final : public scope, private grace_timer {
   public:
     shield_awaiter(task<T>&& t, duration patience) noexcept : child_(std::move(t)), patience_(patience) {}
 
@@ -53,7 +53,7 @@ class shield_awaiter final : public scope, private grace_timer {
 /// this task is cancelled at its next await. reactor::stop_now (the second SIGINT) brings the deadline at
 /// once.
 template <class A>
-[[nodiscard("co_await it")]] detail::shield_awaiter<detail::awaited_type<A>> shield(
+detail::shield_awaiter<detail::awaited_type<A>> shield(
     A awaited, duration deadline) noexcept(noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), deadline};
 }

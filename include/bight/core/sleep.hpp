@@ -12,7 +12,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-class sleep_awaiter final : public waiter, private timer {
+class [[nodiscard("co_await it")]] sleep_awaiter final : public waiter, private timer {
   public:
     explicit sleep_awaiter(duration d) noexcept : for_(d), relative_(true) {}
     explicit sleep_awaiter(time_point t) noexcept : until_(t) {}
@@ -49,7 +49,7 @@ class sleep_awaiter final : public waiter, private timer {
     bool relative_ = false;
 };
 
-class yield_awaiter final : public waiter {
+class [[nodiscard("co_await it")]] yield_awaiter final : public waiter {
   public:
     bool await_ready() const noexcept { return false; }
     template <class P>
@@ -65,16 +65,16 @@ class yield_awaiter final : public waiter {
 }  // namespace detail
 
 /// Waits for at least `d`; a `d` of zero or less waits for the next turn. Cancelling ends it at once.
-[[nodiscard("co_await it")]] inline detail::sleep_awaiter sleep_for(duration d) noexcept {
+inline detail::sleep_awaiter sleep_for(duration d) noexcept {
     return detail::sleep_awaiter{d};
 }
 
 /// Waits until the clock shows `t` or later.
-[[nodiscard("co_await it")]] inline detail::sleep_awaiter sleep_until(time_point t) noexcept {
+inline detail::sleep_awaiter sleep_until(time_point t) noexcept {
     return detail::sleep_awaiter{t};
 }
 
 /// Lets everything else that is ready run first.
-[[nodiscard("co_await it")]] inline detail::yield_awaiter yield() noexcept { return detail::yield_awaiter{}; }
+inline detail::yield_awaiter yield() noexcept { return detail::yield_awaiter{}; }
 
 }  // namespace bight

@@ -57,7 +57,7 @@ class timeout_scope : public scope, private timer {
 [[noreturn]] inline void throw_timed_out() { throw std::system_error(errc::timed_out); }
 
 template <class T>
-class timeout_awaiter final : public timeout_scope<T> {
+class [[nodiscard("co_await it")]] timeout_awaiter final : public timeout_scope<T> {
   public:
     using timeout_scope<T>::timeout_scope;
     T await_resume() {
@@ -67,7 +67,7 @@ class timeout_awaiter final : public timeout_scope<T> {
 };
 
 template <class T>
-class optional_timeout_awaiter final : public timeout_scope<T> {
+class [[nodiscard("co_await it")]] optional_timeout_awaiter final : public timeout_scope<T> {
   public:
     using timeout_scope<T>::timeout_scope;
     auto await_resume() {
@@ -90,7 +90,7 @@ class optional_timeout_awaiter final : public timeout_scope<T> {
 /// cancelled, and once it has unwound, std::system_error with errc::timed_out is thrown. A result that is
 /// there at the deadline wins. A cancellation of the whole is passed on.
 template <class A>
-[[nodiscard("co_await it")]] detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(
+detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(
     A awaited, duration limit) noexcept(noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), limit};
 }
@@ -98,7 +98,7 @@ template <class A>
 /// The same, with std::nullopt instead of an exception when the deadline wins; for a task<void> it gives a
 /// bool, false then, and for a task<T&> a pointer, null then.
 template <class A>
-[[nodiscard("co_await it")]] detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(
+detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(
     A awaited, duration limit) noexcept(noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), limit};
 }

@@ -105,7 +105,7 @@ class watch_receiver {
     /// the next set or update, so for as long as the task does not await. Throws std::system_error with
     /// errc::busy when another task waits in this receiver. Cancelling sees nothing.
     /// `as_result(r.changed())` gives a result<const T*>, with errc::closed in place of null.
-    [[nodiscard("co_await it")]] detail::watch_awaiter<T> changed() noexcept {
+    detail::watch_awaiter<T> changed() noexcept {
         return detail::watch_awaiter<T>(*this);
     }
 
@@ -144,7 +144,7 @@ class watch_receiver {
 namespace detail {
 
 template <class T>
-class watch_awaiter final : public subscription_waiter {
+class [[nodiscard("co_await it")]] watch_awaiter final : public subscription_waiter {
   public:
     explicit watch_awaiter(watch_receiver<T>& by) noexcept : subscription_waiter(by.place_), by_(&by) {}
     watch_awaiter(watch_awaiter&&) noexcept = default;

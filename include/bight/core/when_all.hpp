@@ -113,7 +113,7 @@ class tuple_scope : public gathering_scope {
 };
 
 template <class... Ts>
-class when_all_awaiter final : public tuple_scope<Ts...> {
+class [[nodiscard("co_await it")]] when_all_awaiter final : public tuple_scope<Ts...> {
   public:
     using tuple_scope<Ts...>::tuple_scope;
     std::tuple<value_or_nothing<Ts>...> await_resume() {
@@ -159,7 +159,7 @@ class list_scope : public gathering_scope {
 };
 
 template <class T>
-class when_all_list_awaiter final : public list_scope<T> {
+class [[nodiscard("co_await it")]] when_all_list_awaiter final : public list_scope<T> {
   public:
     using list_scope<T>::list_scope;
     auto await_resume() {
@@ -207,7 +207,7 @@ std::vector<child_job<range_value<R>>> jobs_of(R& tasks) {
 /// for, and its error is thrown; if more than one failed, an aggregate_error with all of them.
 template <class... As>
     requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
-[[nodiscard("co_await it")]] detail::when_all_awaiter<detail::awaited_type<As>...> when_all(As... awaited) {
+detail::when_all_awaiter<detail::awaited_type<As>...> when_all(As... awaited) {
     return detail::when_all_awaiter<detail::awaited_type<As>...>{detail::to_task(std::move(awaited))...};
 }
 
@@ -216,7 +216,7 @@ template <class... As>
 /// task<void>. An empty range is done at once.
 template <class R>
     requires detail::range_of_tasks<R>
-[[nodiscard("co_await it")]] detail::when_all_list_awaiter<detail::range_value<R>> when_all(R tasks) {
+detail::when_all_list_awaiter<detail::range_value<R>> when_all(R tasks) {
     return detail::when_all_list_awaiter<detail::range_value<R>>{detail::jobs_of(tasks)};
 }
 

@@ -72,7 +72,7 @@ void tell_if_dropped(const child_job<T>& child, const promise_base& scope, std::
 }
 
 template <class... Ts>
-class when_any_awaiter final : public tuple_scope<Ts...> {
+class [[nodiscard("co_await it")]] when_any_awaiter final : public tuple_scope<Ts...> {
   public:
     using tuple_scope<Ts...>::tuple_scope;
     any_result<kept_value_t<Ts>...> await_resume() {
@@ -100,7 +100,7 @@ class when_any_awaiter final : public tuple_scope<Ts...> {
 };
 
 template <class... Ts>
-class race_awaiter final : public tuple_scope<Ts...> {
+class [[nodiscard("co_await it")]] race_awaiter final : public tuple_scope<Ts...> {
   public:
     explicit race_awaiter(task<Ts>&&... tasks) noexcept : tuple_scope<Ts...>(std::move(tasks)...) {
         this->keep_going_ = true;
@@ -153,7 +153,7 @@ class first_of_list : public list_scope<T> {
 };
 
 template <class T>
-class when_any_list_awaiter final : public first_of_list<T> {
+class [[nodiscard("co_await it")]] when_any_list_awaiter final : public first_of_list<T> {
   public:
     using first_of_list<T>::first_of_list;
     any_of_range<kept_value_t<T>> await_resume() {
@@ -170,7 +170,7 @@ class when_any_list_awaiter final : public first_of_list<T> {
 };
 
 template <class T>
-class race_list_awaiter final : public first_of_list<T> {
+class [[nodiscard("co_await it")]] race_list_awaiter final : public first_of_list<T> {
   public:
     explicit race_list_awaiter(std::vector<child_job<T>>&& children) noexcept
         : first_of_list<T>(std::move(children)) {
@@ -191,7 +191,7 @@ class race_list_awaiter final : public first_of_list<T> {
 /// task<T&> the value is a std::reference_wrapper<T>, here and with race.
 template <class... As>
     requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
-[[nodiscard("co_await it")]] detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {
+detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {
     return detail::when_any_awaiter<detail::awaited_type<As>...>{detail::to_task(std::move(awaited))...};
 }
 
@@ -199,7 +199,7 @@ template <class... As>
 /// is empty.
 template <class R>
     requires detail::range_of_tasks<R>
-[[nodiscard("co_await it")]] detail::when_any_list_awaiter<detail::range_value<R>> when_any(R tasks) {
+detail::when_any_list_awaiter<detail::range_value<R>> when_any(R tasks) {
     return detail::when_any_list_awaiter<detail::range_value<R>>{detail::jobs_of_some(tasks)};
 }
 
@@ -210,7 +210,7 @@ template <class R>
 /// when_any.
 template <class... As>
     requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
-[[nodiscard("co_await it")]] detail::race_awaiter<detail::awaited_type<As>...> race(As... awaited) {
+detail::race_awaiter<detail::awaited_type<As>...> race(As... awaited) {
     return detail::race_awaiter<detail::awaited_type<As>...>{detail::to_task(std::move(awaited))...};
 }
 
@@ -218,7 +218,7 @@ template <class... As>
 /// Throws std::invalid_argument when it is empty.
 template <class R>
     requires detail::range_of_tasks<R>
-[[nodiscard("co_await it")]] detail::race_list_awaiter<detail::range_value<R>> race(R tasks) {
+detail::race_list_awaiter<detail::range_value<R>> race(R tasks) {
     return detail::race_list_awaiter<detail::range_value<R>>{detail::jobs_of_some(tasks)};
 }
 

@@ -85,7 +85,7 @@ class [[nodiscard("co_await it")]] read_into_awaiter final : public read_awaiter
 };
 
 /// Awaits one write. The pieces themselves are in write_awaiter.
-class write_awaiter_base : public write_request {
+class [[nodiscard("co_await it")]] write_awaiter_base : public write_request {
   public:
     bool await_ready() const noexcept { return false; }
     void await_resume() {

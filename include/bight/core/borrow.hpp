@@ -156,6 +156,12 @@ struct parameter_list {
     /// Whether a stored argument would be converted to a temporary, and that bound to a reference.
     template <class... Stored>
     static consteval bool make_temporaries();
+    /// Whether the last one can refer to a temporary.
+    static consteval bool last_binds_temporaries() {
+        bool last = false;
+        ((last = binds_temporaries<Ps>), ...);
+        return last;
+    }
 };
 template <class R, class... Ps>
 struct declared_parameters<R (*)(Ps...)> : parameter_list<Ps...> {};
@@ -230,6 +236,28 @@ consteval bool call_leaves_temporaries() {
         return member_call_leaves_temporaries<F, Stored...>();
     } else if constexpr (declared_parameters<F>::known) {
         return declared_parameters<F>::template make_temporaries<Stored...>();
+    } else {
+        return false;
+    }
+}
+
+/// Refuses such a call, for those that await its task later than in the full expression that calls.
+template <class F, class... Stored>
+consteval void refuse_temporaries() {
+    static_assert(!call_leaves_temporaries<F, Stored...>(),
+                  "the call would have to make a temporary for a parameter that is a reference, and its task "
+                  "outlives it: give an argument of the parameter's own type (std::string(\"text\") for a const "
+                  "std::string&), or take the parameter by value");
+}
+
+/// Whether F, which is called with an object that ends with the call as its last argument, takes that by
+/// reference.
+template <class F>
+consteval bool takes_last_by_reference() {
+    if constexpr (member_parameters<F>::known) {
+        return member_parameters<F>::last_binds_temporaries();
+    } else if constexpr (declared_parameters<F>::known) {
+        return declared_parameters<F>::last_binds_temporaries();
     } else {
         return false;
     }

@@ -1,6 +1,7 @@
 // Operations on generators, one item at a time: map, filter, take, and from and to a vector.
 #pragma once
 
+#include <bight/core/borrow.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/generator.hpp>
 #include <bight/core/scope.hpp>
@@ -48,6 +49,7 @@ generator<detail::as_item<detail::settled_call<F, T>>> map(generator<T> source, 
     using result = detail::as_item<detail::settled_call<F, T>>;
     while (auto item = co_await source.next()) {
         if constexpr (detail::bight_awaitable<detail::called<F, T>>) {
+            detail::refuse_temporaries<F, T>();
             auto awaited = std::invoke(f, *std::move(item));
             decltype(auto) value = co_await std::move(awaited);
             co_yield static_cast<result&&>(value);
@@ -65,6 +67,7 @@ generator<T> filter(generator<T> source, F wanted) {
     while (auto item = co_await source.next()) {
         bool yes = false;
         if constexpr (detail::bight_awaitable<detail::called<F, detail::looked_at<T>>>) {
+            detail::refuse_temporaries<F, const std::remove_reference_t<T>>();
             auto awaited = std::invoke(wanted, static_cast<detail::looked_at<T>>(*item));
             yes = co_await std::move(awaited);
         } else {

@@ -1,6 +1,7 @@
 // map_concurrent, for_each_concurrent: a bounded number of calls at once.
 #pragma once
 
+#include <bight/core/borrow.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/generate.hpp>
 #include <bight/core/generator.hpp>
@@ -141,6 +142,7 @@ void check_concurrent_call() {
     static_assert(!std::is_reference_v<T>,
                   "a source goes on while its items are worked on, so that references to them would dangle");
     static_assert(bight_awaitable<called<F, T>>, "the callable gives something to await, a task for one");
+    refuse_temporaries<F, T>();
 }
 
 template <class T, class F>

@@ -209,6 +209,14 @@ class reactor {
     void start(F f, Args... args) {
         start(detail::call_stored(std::move(f), std::move(args)...));
     }
+    template <class F, class... Args>
+        requires(!std::is_invocable_r_v<task<>, F&, Args...> && !std::is_convertible_v<F, task<>>)
+    void start(F, Args...) {
+        static_assert(std::is_invocable_r_v<task<>, F&, Args...>,
+                      "start(f, arguments...) stores copies of f and of the arguments, and f, called with "
+                      "these, must give a task<>: for a parameter T& write std::ref(x), for an overloaded or "
+                      "a template function a lambda that calls it");
+    }
 
     /// One turn, for embedding in another loop: waits at most `limit` if nothing is ready. True when anything
     /// ran. A host loop watches `descriptor()` for input, calls run_once() when it is readable or when

@@ -1,6 +1,7 @@
 // serve: one coroutine for each connection.
 #pragma once
 
+#include <bight/core/borrow.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/task.hpp>
@@ -36,8 +37,9 @@ class bound_protocol final : public protocol {
     explicit bound_protocol(G&& f, Bs&&... bound)
         : callable_(std::forward<G>(f)), bound_(std::forward<Bs>(bound)...) {}
     task<> begin(stream peer) override {
-        return std::apply([&](auto&... bound) { return std::invoke(callable_, bound..., std::move(peer)); },
-                          bound_);
+        return std::apply(
+            [&](const auto&... bound) { return std::invoke(callable_, bound..., std::move(peer)); },
+            std::as_const(bound_));
     }
 
   private:
@@ -60,36 +62,55 @@ class protocol_handle {
 task<> serve_endpoint(std::string where, serve_options options, protocol_handle p);
 task<> serve_listener(listener l, serve_options options, protocol_handle p);
 
+/// Const: a parameter T& would refer to the copy that is stored, and not to what was given.
 template <class F, class... Bound>
-protocol_handle make_protocol(F&& f, Bound&&... bound) {
-    return protocol_handle(new bound_protocol<std::decay_t<F>, std::decay_t<Bound>...>(
-        std::forward<F>(f), std::forward<Bound>(bound)...));
+concept serves = std::is_invocable_r_v<task<>, std::decay_t<F>&, const std::decay_t<Bound>&..., stream>;
+
+template <class F, class... Bound>
+consteval void check_protocol() {
+    static_assert(serves<F, Bound...>,
+                  "serve(where, protocol, bound...) stores copies of the protocol and of what is bound, and "
+                  "the protocol, called with these and the stream, must give a task<>: for a parameter T& "
+                  "write std::ref(x), for an overloaded or a template function a lambda that calls it");
+    refuse_temporaries<std::decay_t<F>, std::decay_t<Bound>..., stream>();
+    static_assert(!takes_last_by_reference<std::decay_t<F>>(),
+                  "a protocol takes the stream by value: it is its own, and nobody else keeps it");
 }
 
 template <class F, class... Bound>
-concept serves = std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t<Bound>&..., stream>;
+protocol_handle make_protocol(F&& f, Bound&&... bound) {
+    check_protocol<F, Bound...>();
+    if constexpr (serves<F, Bound...>) {
+        return protocol_handle(new bound_protocol<std::decay_t<F>, std::decay_t<Bound>...>(
+            std::forward<F>(f), std::forward<Bound>(bound)...));
+    } else {
+        return protocol_handle(nullptr);  // so that the message above is the only one
+    }
+}
+
+/// Tells serve(where, protocol, …) from serve(where, options, protocol, …).
+template <class F>
+concept no_options = !std::is_convertible_v<F, const serve_options&>;
 
 }  // namespace detail
 
 /// Listens at `where`, and for each connection runs `protocol(bound…, stream)`, a task<>, beside the others.
 /// Runs until it is cancelled, or until listening fails. The protocol and what is bound are stored until
-/// then: use std::ref for state that the connections share (they all run on this thread, so it needs no
-/// lock).
+/// then, and given to each connection as const: std::ref is for state that the connections share (they all
+/// run on this thread, so it needs no lock), and a parameter T& does not compile without it.
 ///
 /// When a protocol returns, its stream is dropped like any other: what an outbox still holds goes out, then
 /// the end, within `serve_options::close_deadline`; a stream that it has moved elsewhere stays open. When it
 /// throws, that connection alone is reset, and the error goes to the error handler. On cancellation serve
 /// stops accepting, gives the connections `serve_options::drain` to end and to say the rest, cancels what is
 /// left, and waits for it. Throws what `listen` throws.
-template <class F, class... Bound>
-    requires detail::serves<F, Bound...>
+template <detail::no_options F, class... Bound>
 task<> serve(std::string_view where, F&& protocol, Bound&&... bound) {
     return detail::serve_endpoint(
         std::string(where), serve_options{},
         detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
 }
 template <class F, class... Bound>
-    requires detail::serves<F, Bound...>
 task<> serve(std::string_view where, const serve_options& options, F&& protocol, Bound&&... bound) {
     return detail::serve_endpoint(
         std::string(where), options,
@@ -97,7 +118,6 @@ task<> serve(std::string_view where, const serve_options& options, F&& protocol,
 }
 /// The same on a listener that is there already: `options.listen` is not looked at.
 template <class F, class... Bound>
-    requires detail::serves<F, Bound...>
 task<> serve(listener on, const serve_options& options, F&& protocol, Bound&&... bound) {
     return detail::serve_listener(
         std::move(on), options,

@@ -108,8 +108,7 @@ class shard_server {
 ///
 ///     int main() { bight::runtime cores; return bight::serve_on(cores, "tcp:8123", echo); }
 template <class F, class... Bound>
-    requires detail::serves<F, Bound...> && std::copy_constructible<std::decay_t<F>> &&
-             (std::copy_constructible<std::decay_t<Bound>> && ...)
+    requires std::copy_constructible<std::decay_t<F>> && (std::copy_constructible<std::decay_t<Bound>> && ...)
 int serve_on(runtime& on, std::string_view where, const serve_options& options, F&& protocol,
              Bound&&... bound) {
     std::optional<sharded_listener> all;
@@ -122,9 +121,8 @@ int serve_on(runtime& on, std::string_view where, const serve_options& options, 
     return on.run(detail::shard_server<std::decay_t<F>, std::decay_t<Bound>...>(
         *all, options, std::forward<F>(protocol), std::forward<Bound>(bound)...));
 }
-template <class F, class... Bound>
-    requires detail::serves<F, Bound...> && std::copy_constructible<std::decay_t<F>> &&
-             (std::copy_constructible<std::decay_t<Bound>> && ...)
+template <detail::no_options F, class... Bound>
+    requires std::copy_constructible<std::decay_t<F>> && (std::copy_constructible<std::decay_t<Bound>> && ...)
 int serve_on(runtime& on, std::string_view where, F&& protocol, Bound&&... bound) {
     return serve_on(on, where, serve_options{}, std::forward<F>(protocol), std::forward<Bound>(bound)...);
 }

@@ -1,0 +1,18 @@
+// start stores its arguments, as spawn does.
+// expect: for a parameter T& write std::ref(x)
+#include <bight/core/reactor.hpp>
+
+#include <functional>
+
+bight::task<> count(int& n) {
+    ++n;
+    co_return;
+}
+
+void start(bight::reactor& r, int& n) {
+#ifdef MISTAKE
+    r.start(count, n);
+#else
+    r.start(count, std::ref(n));
+#endif
+}

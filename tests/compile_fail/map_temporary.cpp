@@ -11,7 +11,9 @@ bight::task<int> length(const std::string& text) { co_return static_cast<int>(te
 bight::task<int> length(std::string text) { co_return static_cast<int>(text.size()); }
 #endif
 
-bight::generator<int> lengths(bight::generator<const char*> words) { return bight::map(std::move(words), length); }
+bight::generator<int> lengths(bight::generator<const char*> words) {
+    return bight::map(std::move(words), length);
+}
 bight::generator<int> lengths(bight::group& g, bight::generator<const char*> words) {
     return bight::map_concurrent(g, std::move(words), 2, length);
 }

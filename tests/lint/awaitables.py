@@ -60,8 +60,11 @@ def main():
         for name, found in types_of(path, root):
             types.setdefault(name, []).append(found)
 
-    def any_of(found, what):
-        return getattr(found, what) or any(any_of(b, what) for base in found.bases for b in types.get(base, ()))
+    def any_of(found, what, below=()):
+        if found in below:  # a base of the same name
+            return False
+        return getattr(found, what) or any(any_of(b, what, (*below, found))
+                                           for base in found.bases for b in types.get(base, ()))
 
     awaitable = [(name, found) for name, all_of_name in types.items() for found in all_of_name
                  if any_of(found, "accepted") and any_of(found, "has_result")]

@@ -244,10 +244,11 @@ consteval bool call_leaves_temporaries() {
 /// Refuses such a call, for those that await its task later than in the full expression that calls.
 template <class F, class... Stored>
 consteval void refuse_temporaries() {
-    static_assert(!call_leaves_temporaries<F, Stored...>(),
-                  "the call would have to make a temporary for a parameter that is a reference, and its task "
-                  "outlives it: give an argument of the parameter's own type (std::string(\"text\") for a const "
-                  "std::string&), or take the parameter by value");
+    static_assert(
+        !call_leaves_temporaries<F, Stored...>(),
+        "the call would have to make a temporary for a parameter that is a reference, and its task "
+        "outlives it: give an argument of the parameter's own type (std::string(\"text\") for a const "
+        "std::string&), or take the parameter by value");
 }
 
 /// Whether F, which is called with an object that ends with the call as its last argument, takes that by

@@ -235,9 +235,7 @@ class broadcast_receiver {
     /// throws, and then has received nothing; std::system_error with errc::busy when another task waits in
     /// this receiver. Cancelling receives nothing. `as_result(r.receive())` gives a
     /// result<broadcast_value<T>>, with errc::closed at the end.
-    detail::broadcast_awaiter<T> receive() noexcept {
-        return detail::broadcast_awaiter<T>(*this);
-    }
+    detail::broadcast_awaiter<T> receive() noexcept { return detail::broadcast_awaiter<T>(*this); }
 
     /// The next value, or empty when there is none now, or another task waits for it.
     broadcast_value<T> try_receive() {

@@ -65,14 +65,10 @@ class [[nodiscard("co_await it")]] yield_awaiter final : public waiter {
 }  // namespace detail
 
 /// Waits for at least `d`; a `d` of zero or less waits for the next turn. Cancelling ends it at once.
-inline detail::sleep_awaiter sleep_for(duration d) noexcept {
-    return detail::sleep_awaiter{d};
-}
+inline detail::sleep_awaiter sleep_for(duration d) noexcept { return detail::sleep_awaiter{d}; }
 
 /// Waits until the clock shows `t` or later.
-inline detail::sleep_awaiter sleep_until(time_point t) noexcept {
-    return detail::sleep_awaiter{t};
-}
+inline detail::sleep_awaiter sleep_until(time_point t) noexcept { return detail::sleep_awaiter{t}; }
 
 /// Lets everything else that is ready run first.
 inline detail::yield_awaiter yield() noexcept { return detail::yield_awaiter{}; }

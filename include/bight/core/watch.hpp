@@ -105,9 +105,7 @@ class watch_receiver {
     /// the next set or update, so for as long as the task does not await. Throws std::system_error with
     /// errc::busy when another task waits in this receiver. Cancelling sees nothing.
     /// `as_result(r.changed())` gives a result<const T*>, with errc::closed in place of null.
-    detail::watch_awaiter<T> changed() noexcept {
-        return detail::watch_awaiter<T>(*this);
-    }
+    detail::watch_awaiter<T> changed() noexcept { return detail::watch_awaiter<T>(*this); }
 
     /// Waits until `predicate(const T&)` is true, for the value as it is or for a later one, and gives a
     /// pointer to that one, which is then seen; null when the watch is closed before.

@@ -3,6 +3,7 @@
 #include "error_trace.hpp"
 #include "thread_state.hpp"
 
+#include <bight/core/error.hpp>
 #include <bight/core/promise.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/waiter.hpp>
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <stdexcept>
 #include <utility>
 
 namespace bight::detail {
@@ -251,6 +253,16 @@ void promise_base::unhandled_exception() noexcept {
         }
     } catch (...) {  // out of memory: the error travels without its trace
         delete std::exchange(job_->trace_, nullptr);
+    }
+}
+
+void promise_base::ran_off_its_end() noexcept {
+    try {
+        throw std::logic_error(
+            describe_location(where_) +
+            ", where it last was, ran off its end without a co_return: it has no value to give");
+    } catch (...) {
+        unhandled_exception();
     }
 }
 

@@ -3,6 +3,7 @@
 #include <bight/core/run.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
+#include <bight/core/when_all.hpp>
 
 #include "support/reactors.hpp"
 
@@ -104,7 +105,53 @@ task<int> descend_and_throw(int n) {
     co_return below + 1;
 }
 
+#ifdef __clang__  // which warns of what is tried here
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wreturn-type"
+#endif
+task<int> number_if(bool wanted) {
+    co_await bight::yield();
+    if (wanted) co_return 1;
+}
+task<std::string> text_if(bool wanted) {
+    if (wanted) co_return "text";
+}
+task<int&> reference_if(bool wanted, int& to) {
+    if (wanted) co_return to;
+}
+task<std::unique_ptr<int>> pointer_if(bool wanted) {
+    if (wanted) co_return std::make_unique<int>(1);
+}
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
+
 }  // namespace
+
+TEST_CASE("a task that runs off its end without a value fails, and the error names its coroutine") {
+    using Catch::Contains;
+    test::reactor_fixture on(any_demultiplexer);
+    int n = 0;
+    CHECK(on.run(number_if(true)) == 1);
+    CHECK(on.run(text_if(true)) == "text");
+    CHECK(&on.run(reference_if(true, n)) == &n);
+    CHECK(*on.run(pointer_if(true)) == 1);
+    CHECK_THROWS_AS(on.run(number_if(false)), std::logic_error);
+    CHECK_THROWS_WITH(on.run(number_if(false)), Contains("number_if at ") && Contains("task_test.cpp:") &&
+                                                    Contains("ran off its end without a co_return"));
+    CHECK_THROWS_WITH(on.run(text_if(false)), Contains("text_if at "));
+    CHECK_THROWS_WITH(on.run(reference_if(false, n)), Contains("reference_if at "));
+    CHECK_THROWS_WITH(on.run(pointer_if(false)), Contains("pointer_if at "));
+    on.run([&]() -> task<> {
+        std::string caught;
+        try {
+            co_await bight::when_all(number_if(true), text_if(false));
+        } catch (const std::logic_error& e) {
+            caught = e.what();
+        }
+        CHECK_THAT(caught, Contains("text_if at "));
+    });
+}
 
 TEST_CASE("a task gives its value: void, a value, a reference, one that only moves") {
     test::reactor_fixture on(any_demultiplexer);

@@ -142,6 +142,9 @@ class promise_base {
     }
     ~promise_base() = default;
 
+    /// For one that has neither a value nor an error at its end: it fails with a std::logic_error.
+    void ran_off_its_end() noexcept;
+
     /// Of several, it keeps the one that lies nearest to the top of the stack.
     void borrow(loan kind, const void* lender) noexcept {
         if (lender_) {

@@ -108,7 +108,8 @@ class [[nodiscard("co_await it")]] task_awaiter {
 /// awaited once: `co_await f()` or `co_await std::move(t)`. Dropping one that was never awaited frees its
 /// frame without running any of it. T may be void, a reference, or a type that only moves.
 ///
-/// The value comes out of co_await; an exception that leaves the coroutine comes out there too. When the task
+/// The value comes out of co_await; an exception that leaves the coroutine comes out there too, and a
+/// std::logic_error that names the coroutine when it ran off its end without a co_return. When the task
 /// that awaits is cancelled, this one unwinds first. Awaiting and finishing are symmetric transfers: a chain
 /// or a loop of any length runs in bounded stack. Thread: a started task stays on its reactor's thread.
 template <class T = void>

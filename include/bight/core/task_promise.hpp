@@ -25,16 +25,21 @@ class task_promise : public promise_base {
         requires std::is_trivially_destructible_v<T>
     = default;
     ~task_promise() {
-        if (has_value_.yes) value_.~T();
+        if (has_value_) value_.~T();
     }
 
     task<T> get_return_object() noexcept;
+    final_awaiter final_suspend() noexcept {
+        if (!has_value_ && !error()) [[unlikely]]
+            ran_off_its_end();
+        return {};
+    }
 
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
         ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::forward<U>(value));
-        has_value_.set();
+        has_value_ = true;
     }
 
     T take() {
@@ -43,19 +48,10 @@ class task_promise : public promise_base {
     }
 
   private:
-    // What need not be destroyed need not be known to be there.
-    struct flag {
-        bool yes = false;
-        void set() noexcept { yes = true; }
-    };
-    struct no_flag {
-        void set() noexcept {}
-    };
-
     union {
         T value_;
     };
-    [[no_unique_address]] std::conditional_t<std::is_trivially_destructible_v<T>, no_flag, flag> has_value_;
+    bool has_value_ = false;
 };
 
 /// Whether U&&, given for a T&, refers to an object of the caller's, and not to a temporary.
@@ -70,6 +66,11 @@ class task_promise<T&> : public promise_base {
   public:
     task_promise() noexcept = default;
     task<T&> get_return_object() noexcept;
+    final_awaiter final_suspend() noexcept {
+        if (!value_ && !error()) [[unlikely]]
+            ran_off_its_end();
+        return {};
+    }
     template <class U>
         requires(refers_to_lasting<U, T> || gives_reference<U, T>)
     void return_value(U&& value) noexcept {

@@ -24,7 +24,7 @@ void condition_waiter::suspend(promise_base& p) noexcept {
     if (!guard_->owns_lock()) abort_misused("a condition was waited for with a guard that holds no lock");
     mutex_ = guard_->release();
     condition_->waiters_.push_back(*this);
-    mutex_->unlock();
+    mutex_->give_up();
 }
 
 bool condition_waiter::try_lock() noexcept {

@@ -15,14 +15,14 @@ void shared_mutex::admit() noexcept {
     }
 }
 
-void shared_mutex::unlock() noexcept {
+void shared_mutex::leave_exclusive() noexcept {
     home_.check("a shared_mutex");
     if (!writer_) abort_misused("a shared_mutex was unlocked that is not locked exclusively");
     writer_ = false;
     admit();
 }
 
-void shared_mutex::unlock_shared() noexcept {
+void shared_mutex::leave_shared() noexcept {
     home_.check("a shared_mutex");
     if (readers_ == 0) abort_misused("a shared_mutex was unlocked that is not locked shared");
     --readers_;

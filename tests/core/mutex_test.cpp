@@ -226,7 +226,8 @@ TEST_CASE("a guard unlocks once: when it goes, when it is told to, or not at all
         CHECK(kept.release() == &m);
         CHECK_FALSE(kept);
         CHECK(m.locked());
-        m.unlock();
+        mutex_guard::adopt(m).unlock();
+        CHECK_FALSE(m.locked());
 
         mutex other;
         mutex_guard replaced = m.try_lock();
@@ -317,7 +318,7 @@ TEST_CASE("destroying a locked mutex, or unlocking a free one, ends the program"
                Contains("a mutex was destroyed while it is locked"));
     CHECK_THAT(test::dying_words([] {
                    mutex m;
-                   m.unlock();
+                   mutex_guard::adopt(m).unlock();
                }),
                Contains("a mutex was unlocked that is not locked"));
 }

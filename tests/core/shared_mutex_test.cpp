@@ -229,9 +229,10 @@ TEST_CASE("the guards of a shared_mutex move, unlock once, and give their lock u
         moved = std::move(writer);
         CHECK(moved.release() == &m);
         CHECK(m.locked());
-        m.unlock();
+        exclusive_guard::adopt(m).unlock();
+        CHECK_FALSE(m.locked());
         CHECK(m.try_lock_shared().release() == &m);
-        m.unlock_shared();
+        shared_guard::adopt(m).unlock();
         CHECK(m.readers() == 0);
         co_return;
     });
@@ -262,13 +263,13 @@ TEST_CASE("destroying a shared_mutex in use, or unlocking it the wrong way, ends
     CHECK_THAT(test::dying_words([] {
                    shared_mutex m;
                    (void)m.try_lock_shared().release();
-                   m.unlock();
+                   exclusive_guard::adopt(m).unlock();
                }),
                Contains("not locked exclusively"));
     CHECK_THAT(test::dying_words([] {
                    shared_mutex m;
                    (void)m.try_lock().release();
-                   m.unlock_shared();
+                   shared_guard::adopt(m).unlock();
                }),
                Contains("not locked shared"));
 }

@@ -10,6 +10,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace BIGHT_EXPORT bight {
@@ -43,6 +44,8 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
   public:
     /// Holds nothing.
     mutex_guard() noexcept = default;
+    /// Takes over a lock that was taken out of a guard with release().
+    static mutex_guard adopt(mutex& held) noexcept { return mutex_guard(held); }
     mutex_guard(mutex_guard&& other) noexcept : mutex_(std::exchange(other.mutex_, nullptr)) {}
     mutex_guard& operator=(mutex_guard&& other) noexcept {
         mutex_guard taken(std::move(other));
@@ -74,8 +77,8 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
 /// the next turn; nobody can take it in between. It is not recursive: a task that locks it twice waits for
 /// itself.
 ///
-/// Destroying it while it is locked, or unlocking it when it is not, ends the process with a message.
-/// Thread: the reactor's; another thread's use is caught in debug builds.
+/// Destroying it while it is locked, or adopting a lock that it does not have, ends the process with a
+/// message. Thread: the reactor's; another thread's use is caught in debug builds.
 class mutex {
   public:
     mutex() noexcept = default;
@@ -96,15 +99,19 @@ class mutex {
         return try_take() ? mutex_guard(*this) : mutex_guard();
     }
 
-    /// For a lock that was taken out of its guard with release().
+    /// Does not compile: std::lock_guard, std::unique_lock and std::scoped_lock, which would lock nothing
+    /// (lock() is to be awaited), come here.
+    template <class Never = void>
     void unlock() noexcept {
-        home_.check("a mutex");
-        give_up();
+        static_assert(!std::is_void_v<Never>,
+                      "a bight::mutex is locked by `auto guard = co_await m.lock();` "
+                      "and unlocked by its guard: the locks of std would lock nothing");
     }
 
     bool locked() const noexcept { return users_ > 0; }
 
   private:
+    friend class mutex_guard;
     friend class detail::lock_awaiter;
     friend class detail::condition_waiter;
 
@@ -114,6 +121,7 @@ class mutex {
         return true;
     }
     void give_up() noexcept {
+        home_.check("a mutex");
         if (users_ == 1) {
             users_ = 0;
         } else {
@@ -137,11 +145,11 @@ class mutex {
 };
 
 inline void mutex_guard::unlock() noexcept {
-    if (mutex_) std::exchange(mutex_, nullptr)->unlock();
+    if (mutex_) std::exchange(mutex_, nullptr)->give_up();
 }
 
 inline mutex_guard::~mutex_guard() {
-    if (mutex_) mutex_->unlock();
+    if (mutex_) mutex_->give_up();
 }
 
 namespace detail {

@@ -10,6 +10,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace BIGHT_EXPORT bight {
@@ -89,6 +90,8 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
   public:
     /// Holds nothing.
     exclusive_guard() noexcept = default;
+    /// Takes over such a lock that was taken out of a guard with release().
+    static exclusive_guard adopt(shared_mutex& held) noexcept { return exclusive_guard(held); }
 
   private:
     friend class shared_mutex;
@@ -102,6 +105,8 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
   public:
     /// Holds nothing.
     shared_guard() noexcept = default;
+    /// Takes over such a lock that was taken out of a guard with release().
+    static shared_guard adopt(shared_mutex& held) noexcept { return shared_guard(held); }
 
   private:
     friend class shared_mutex;
@@ -116,8 +121,8 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
 /// each other at the front get in together. What is granted runs in the next turn.
 ///
 /// It is not recursive: a task that holds it shared and locks it shared once more may wait for itself, with a
-/// writer in between. Destroying it while it is locked, or unlocking it when it is not, ends the process with
-/// a message. Thread: the reactor's; another thread's use is caught in debug builds.
+/// writer in between. Destroying it while it is locked, or adopting a lock that it does not have, ends the
+/// process with a message. Thread: the reactor's; another thread's use is caught in debug builds.
 class shared_mutex {
   public:
     shared_mutex() noexcept = default;
@@ -144,9 +149,19 @@ class shared_mutex {
         return try_take(true) ? shared_guard(*this) : shared_guard();
     }
 
-    /// For locks that were taken out of their guards with release().
-    void unlock() noexcept;
-    void unlock_shared() noexcept;
+    /// Does not compile: the locks of std, which would lock nothing (lock() is to be awaited), come here.
+    template <class Never = void>
+    void unlock() noexcept {
+        static_assert(!std::is_void_v<Never>,
+                      "a bight::shared_mutex is locked by `auto guard = co_await m.lock();` "
+                      "and unlocked by its guard: the locks of std would lock nothing");
+    }
+    template <class Never = void>
+    void unlock_shared() noexcept {
+        static_assert(!std::is_void_v<Never>,
+                      "a bight::shared_mutex is locked by `auto guard = co_await m.lock_shared();` "
+                      "and unlocked by its guard: the locks of std would lock nothing");
+    }
 
     /// How many hold it shared.
     std::size_t readers() const noexcept { return readers_; }
@@ -155,6 +170,8 @@ class shared_mutex {
 
   private:
     friend class detail::shared_mutex_waiter;
+    friend struct detail::unlock_exclusive;
+    friend struct detail::unlock_shared;
 
     bool free_for(bool shared) const noexcept { return !writer_ && (shared || readers_ == 0); }
     void take(bool shared) noexcept {
@@ -170,6 +187,8 @@ class shared_mutex {
         return true;
     }
     void admit() noexcept;
+    void leave_exclusive() noexcept;
+    void leave_shared() noexcept;
     [[noreturn]] void destroyed_locked() const noexcept;
 
     detail::wait_list<detail::shared_mutex_waiter> waiters_;  // none unless it is locked
@@ -180,8 +199,8 @@ class shared_mutex {
 
 namespace detail {
 
-inline void unlock_exclusive::operator()(shared_mutex& m) const noexcept { m.unlock(); }
-inline void unlock_shared::operator()(shared_mutex& m) const noexcept { m.unlock_shared(); }
+inline void unlock_exclusive::operator()(shared_mutex& m) const noexcept { m.leave_exclusive(); }
+inline void unlock_shared::operator()(shared_mutex& m) const noexcept { m.leave_shared(); }
 
 class [[nodiscard("co_await it to get the guard")]] exclusive_awaiter final : public shared_mutex_waiter {
   public:

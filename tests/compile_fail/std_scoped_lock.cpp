@@ -1,0 +1,14 @@
+// std::scoped_lock calls lock() and drops what it gives.
+// expect: a bight::mutex is locked by `auto guard = co_await m.lock();`
+#include <bight/core/mutex.hpp>
+
+#include <mutex>
+
+bight::task<> held(bight::mutex& m) {
+#ifdef MISTAKE
+    const std::scoped_lock guard(m);
+#else
+    auto guard = co_await m.lock();
+#endif
+    co_return;
+}

@@ -265,7 +265,7 @@ bool reactor::turn(duration limit) {
     return true;
 }
 
-void reactor::drive(job& root, promise_base& frame) {
+void reactor::drive(root_job_base& root, promise_base& frame) {
     const running here(*this, *state_);
     start_root(root, frame);
     std::string deadlocked;
@@ -282,6 +282,7 @@ void reactor::drive(job& root, promise_base& frame) {
         }
     }
     state_->driving = false;
+    root.free_frame();  // the connections that it holds are closed within the run
     // Nobody would answer the threads that are blocked in block_on.
     if (state_->blocked_threads.end()) {
         while (!state_->blocked_threads.empty()) turn(duration::max());

@@ -35,9 +35,21 @@ std::coroutine_handle<> gathering_scope::child_finished(job& child) noexcept {
             break;
         default: child_cancelled_ = true; break;
     }
-    if (running_ > 0) return std::noop_coroutine();
-    // Where an error does not end the others, one that was cut short might have succeeded.
-    return conclude(child_cancelled_ && !settled_ && (keep_going_ || errors_.empty()));
+    if (running_ == 0 && freeing_ == 0) return conclude(cut_short());
+    if (running_ > 0 && child.result() != outcome::cancelled) {
+        ++freeing_;
+        free_later(child);
+    }
+    return std::noop_coroutine();
+}
+
+void gathering_scope::child_freed() noexcept {
+    if (--freeing_ == 0 && running_ == 0) conclude_here(cut_short());
+}
+
+// Where an error does not end the others, one that was cut short might have succeeded.
+bool gathering_scope::cut_short() const noexcept {
+    return child_cancelled_ && !settled_ && (keep_going_ || errors_.empty());
 }
 
 void value_dropped(const promise_base& scope, std::size_t index) noexcept {

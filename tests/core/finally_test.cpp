@@ -76,6 +76,34 @@ TEST_CASE("finally runs the clean-up after the body, and gives the body's value"
     CHECK(on.reactor().statistics().live_timers == 0);
 }
 
+TEST_CASE("what the body of finally holds goes before the clean-up runs") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        auto held = std::make_shared<int>(1);
+        auto body = [](std::shared_ptr<int> owned) -> task<int> {
+            co_await bight::yield();
+            co_return *owned;
+        };
+        auto failing = [](std::shared_ptr<int> owned) -> task<int> {
+            co_await bight::yield();
+            throw std::runtime_error("of one that holds " + std::to_string(*owned));
+        };
+        auto clean_up = [&]() -> task<> {
+            CHECK(held.use_count() == 1);
+            co_return;
+        };
+        const int got = co_await bight::finally(body(held), clean_up);
+        CHECK(got == 1);
+        std::string caught;
+        try {
+            co_await bight::finally(failing(held), clean_up);
+        } catch (const std::runtime_error& e) {
+            caught = e.what();
+        }
+        CHECK(caught == "of one that holds 1");
+    });
+}
+
 TEST_CASE("finally runs the clean-up before the body's error comes out") {
     test::reactor_fixture on(any_demultiplexer);
     log_of log;

@@ -46,7 +46,110 @@ task<int> sleeper(bool& unwound) {
     co_return 0;
 }
 
+// Says when it goes.
+class held {
+  public:
+    explicit held(bool& gone) : gone_(&gone) {}
+    held(held&& other) noexcept : gone_(std::exchange(other.gone_, nullptr)) {}
+    ~held() {
+        if (gone_) *gone_ = true;
+    }
+
+  private:
+    bool* gone_;
+};
+task<std::string> handle(held) {
+    co_await bight::yield();
+    co_return "handled";
+}
+task<int> fail_with(held) {
+    co_await bight::yield();
+    throw std::runtime_error("failed");
+}
+
+// A value that cannot be moved out of its task.
+struct moved_once {
+    moved_once() = default;
+    moved_once(moved_once&& other) : moves(other.moves + 1) {
+        if (moves > 1) throw std::runtime_error("moved twice");
+    }
+    int moves = 0;
+};
+task<moved_once> give_moved_once() { co_return moved_once(); }
+
 }  // namespace
+
+TEST_CASE("what a task of when_all holds goes when the task has ended, whatever the others do") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool first = false;
+        bool second = false;
+        auto others = [&]() -> task<int> {
+            for (int i = 0; i < 5; ++i) co_await bight::yield();
+            CHECK(first);
+            CHECK(second);
+            co_return 5;
+        };
+        const auto [one, five, two] =
+            co_await bight::when_all(handle(held(first)), others(), handle(held(second)));
+        CHECK(one == "handled");
+        CHECK(five == 5);
+        CHECK(two == "handled");
+    });
+}
+
+TEST_CASE("what a task of a list given to when_all holds goes when the task has ended") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        bool gone = false;
+        auto others = [&]() -> task<std::string> {
+            for (int i = 0; i < 5; ++i) co_await bight::yield();
+            CHECK(gone);
+            co_return "other";
+        };
+        std::vector<task<std::string>> both;
+        both.push_back(handle(held(gone)));
+        both.push_back(others());
+        const auto values = co_await bight::when_all(std::move(both));
+        CHECK(values == std::vector<std::string>{"handled", "other"});
+    });
+}
+
+TEST_CASE("what a failed task of when_all holds goes before the others have unwound") {
+    test::reactor_fixture on(any_demultiplexer);
+    std::string caught;
+    on.run([&]() -> task<> {
+        bool gone = false;
+        auto slow_to_end = [&]() -> task<> {
+            co_await bight::shield(bight::sleep_for(1ms), 1h);
+            CHECK(gone);
+        };
+        try {
+            co_await bight::when_all(fail_with(held(gone)), slow_to_end());
+        } catch (const std::runtime_error& e) {
+            caught = e.what();
+        }
+    });
+    CHECK(caught == "failed");
+}
+
+TEST_CASE("when_all gives references and values of tasks that ended long before the others") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        int n = 0;
+        auto refer = [&]() -> task<int&> { co_return n; };
+        auto all = co_await bight::when_all(refer(), owned(2), bight::sleep_for(1ms));
+        CHECK(&std::get<0>(all) == &n);
+        CHECK(*std::get<1>(all) == 2);
+        std::string caught;
+        try {
+            co_await bight::when_all(give_moved_once(), bight::sleep_for(1ms));
+        } catch (const std::runtime_error& e) {
+            caught = e.what();
+        }
+        CHECK(caught == "moved twice");
+    });
+}
 
 TEST_CASE("when_all gives a tuple of the values, in the order of its arguments") {
     test::reactor_fixture on(any_demultiplexer);

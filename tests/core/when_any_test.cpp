@@ -10,6 +10,7 @@
 
 #include "support/reactors.hpp"
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -41,6 +42,24 @@ task<std::string> slow_to_go(bool& cleaned) {
 }
 
 }  // namespace
+
+TEST_CASE("what the first of when_any or race holds goes while the others still unwind") {
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        auto owned = std::make_shared<int>(7);
+        auto first = [](std::shared_ptr<int> held) -> task<int> { co_return *held; };
+        auto slow_to_end = [&]() -> task<int> {
+            co_await bight::shield(bight::sleep_for(1ms), 1h);
+            CHECK(owned.use_count() == 1);
+            co_return 0;
+        };
+        const auto any = co_await bight::when_any(first(owned), slow_to_end());
+        CHECK(any.index == 0);
+        CHECK(std::get<0>(any.values) == 7);
+        const auto won = co_await bight::race(first(owned), slow_to_end());
+        CHECK(std::get<0>(won) == 7);
+    });
+}
 
 TEST_CASE("when_any gives the index and the value of the first, when the others have unwound") {
     test::reactor_fixture on(any_demultiplexer);

@@ -435,3 +435,30 @@ TEST_CASE("an idle connection that is cancelled leaves nothing") {
         CHECK(chunk.view() == "x");
     });
 }
+
+TEST_CASE("a connection that a task of when_all holds is closed when that task ends, whatever the others do") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        auto handle = [](bight::stream peer) -> task<> { co_await peer.write("all there is"); };
+        auto read_to_the_end = [&]() -> task<> {
+            const std::string got = co_await read_all(pair.client);
+            CHECK(got == "all there is");
+        };
+        co_await bight::when_all(handle(std::move(pair.server)), read_to_the_end());
+    });
+}
+
+TEST_CASE("a connection whose task fails in a race is reset at once, whatever the others do") {
+    on_each_tcp([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        auto handle = [](bight::stream) -> task<> {
+            co_await bight::yield();
+            throw std::runtime_error("of the handler");
+        };
+        auto sees_the_reset = [&]() -> task<> {
+            const std::error_code got = co_await error_of(pair.client.read_some());
+            CHECK(got == from_errno(ECONNRESET));
+        };
+        co_await bight::race(handle(std::move(pair.server)), sees_the_reset());
+    });
+}

@@ -3,7 +3,8 @@
 
 #include <bight/core/export.hpp>
 #include <bight/core/job.hpp>
-#include <bight/core/offload.hpp>
+#include <bight/core/job_result.hpp>
+#include <bight/core/kept_task.hpp>
 #include <bight/core/parking.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/remote_call.hpp>
@@ -62,7 +63,7 @@ class blocked_call : public job, private remote_call {
 template <class T>
 class blocked_task final : public blocked_call {
   public:
-    explicit blocked_task(task<T>&& t) : task_(std::move(t).release()) {
+    explicit blocked_task(task<T>&& t) : task_(std::move(t)) {
         if (!task_) misused_task();
     }
     T result_from(reactor& home) {
@@ -71,12 +72,9 @@ class blocked_task final : public blocked_call {
     }
 
   private:
-    promise_base* begin() override {
-        task_.promise().become_root(*this, task_.handle());
-        return &task_.promise();
-    }
+    promise_base* begin() override { return &task_.become_root(*this); }
     void settle() override {}
-    task_handle<T> task_;
+    kept_task<T> task_;
 };
 
 /// Calls `f` on the reactor's thread.
@@ -105,23 +103,18 @@ class blocked_function<F, task<T>> final : public blocked_call {
     explicit blocked_function(F& f) : callable_(f) {}
     T result_from(reactor& home) {
         run_on(home);
-        return result_.take();
+        return task_.take();
     }
 
   private:
     promise_base* begin() override {
-        task_ = task_handle<T>(std::invoke(callable_).release());
+        task_ = std::invoke(callable_);
         if (!task_) misused_task();
-        task_.promise().become_root(*this, task_.handle());
-        return &task_.promise();
+        return &task_.become_root(*this);
     }
-    void settle() override {
-        auto take = [this]() -> T { return task_.take(); };
-        result_.from(take);
-    }
+    void settle() override { task_.free_frame(); }
     F& callable_;
-    task_handle<T> task_;
-    job_result<T> result_;
+    kept_task<T> task_;
 };
 
 }  // namespace detail

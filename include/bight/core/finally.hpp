@@ -65,7 +65,9 @@ class [[nodiscard("co_await it")]] finally_awaiter final : public scope, private
     std::coroutine_handle<> child_finished(job&) noexcept override {
         if (!cleaning_up_) {
             owner().adopt_trace(body_);
-            return clean_up();
+            if (body_.result() == outcome::cancelled) return clean_up();
+            free_later(body_);
+            return std::noop_coroutine();
         }
         home().disarm_grace(*this);
         if (cleaning_.result() == outcome::error) cleanup_error_ = cleaning_.error();
@@ -74,6 +76,8 @@ class [[nodiscard("co_await it")]] finally_awaiter final : public scope, private
         }
         return done();
     }
+
+    void child_freed() noexcept override { clean_up().resume(); }
 
     // An error of the clean-up that cannot be thrown, because the body's outcome is, is reported.
     std::coroutine_handle<> done() noexcept {
@@ -108,8 +112,8 @@ class [[nodiscard("co_await it")]] finally_awaiter final : public scope, private
 /// (unless it is that stop_now left no time). `cleanup` is stored until its task has ended, so it may
 /// capture. When this task is cancelled already, the body is skipped and the clean-up runs.
 template <class A, class F>
-detail::finally_awaiter<detail::awaited_type<A>, F> finally(
-    A body, F cleanup, duration deadline = std::chrono::seconds(10)) {
+detail::finally_awaiter<detail::awaited_type<A>, F> finally(A body, F cleanup,
+                                                            duration deadline = std::chrono::seconds(10)) {
     return {detail::to_task(std::move(body)), std::move(cleanup), deadline};
 }
 

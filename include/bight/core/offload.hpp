@@ -3,6 +3,7 @@
 
 #include <bight/core/compiler.hpp>
 #include <bight/core/export.hpp>
+#include <bight/core/job_result.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/thread_pool.hpp>
@@ -34,44 +35,6 @@ template <class T>
 struct is_task : std::false_type {};
 template <class T>
 struct is_task<task<T>> : std::true_type {};
-
-/// What a callable gave, until it is taken.
-template <class R>
-class job_result {
-  public:
-    template <class F>
-    void from(F& f) {
-        value_.emplace(std::invoke(f));
-    }
-    R take() { return std::move(*value_); }
-    void clear() noexcept { value_.reset(); }
-
-  private:
-    std::optional<R> value_;
-};
-template <class R>
-class job_result<R&> {
-  public:
-    template <class F>
-    void from(F& f) {
-        value_ = std::addressof(std::invoke(f));
-    }
-    R& take() noexcept { return *value_; }
-    void clear() noexcept {}
-
-  private:
-    R* value_ = nullptr;
-};
-template <>
-class job_result<void> {
-  public:
-    template <class F>
-    void from(F& f) {
-        std::invoke(f);
-    }
-    void take() noexcept {}
-    void clear() noexcept {}
-};
 
 /// Callables are destroyed by the thread that ran them, before the task goes on; results by the task.
 template <class F>

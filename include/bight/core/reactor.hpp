@@ -4,6 +4,7 @@
 #include <bight/core/error.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/job.hpp>
+#include <bight/core/kept_task.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timer.hpp>
 #include <bight/core/waiter.hpp>
@@ -24,6 +25,7 @@ namespace BIGHT_EXPORT bight {
 class virtual_clock;
 namespace detail {
 class environment;
+class root_job_base;
 }
 
 /// The kernel interfaces that a reactor can stand on.
@@ -309,7 +311,7 @@ class reactor {
     friend class outside_work;
 
     void enqueue(detail::posted* call);
-    void drive(detail::job& root, detail::promise_base& frame);
+    void drive(detail::root_job_base& root, detail::promise_base& frame);
     bool turn(duration limit);
     void look(duration limit);
     void read_clock() noexcept;
@@ -427,27 +429,36 @@ inline std::coroutine_handle<> waiter::ready_now() noexcept {
     return promise_->self();
 }
 
+class root_job_base : public job {
+  public:
+    /// See kept_task.
+    virtual void free_frame() noexcept = 0;
+
+  protected:
+    ~root_job_base() = default;
+};
+
 /// The job of a task given to reactor::run; it lives on the stack of run.
 template <class T>
-class root_job final : public job {
+class root_job final : public root_job_base {
   public:
-    explicit root_job(task<T> root) noexcept : task_(std::move(root).release()) {}
+    explicit root_job(task<T> root) noexcept : task_(std::move(root)) {}
 
     promise_base& frame() {
         if (!task_) misused_task();
-        task_.promise().become_root(*this, task_.handle());
-        return task_.promise();
+        return task_.become_root(*this);
     }
     T take() {
         if (result() == outcome::cancelled) throw run_cancelled{};
         return task_.take();
     }
-    void report() const noexcept { report_job_error(*this, task_.promise().error()); }
+    void report() const noexcept { report_job_error(*this, task_.error()); }
     void describe(std::string& out) const override { out += "the task given to run()"; }
+    void free_frame() noexcept override { task_.free_frame(); }
 
   private:
     std::coroutine_handle<> finished() noexcept override { return std::noop_coroutine(); }
-    task_handle<T> task_;
+    kept_task<T> task_;
 };
 
 }  // namespace detail

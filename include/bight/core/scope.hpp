@@ -4,6 +4,7 @@
 #include <bight/core/error.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/job.hpp>
+#include <bight/core/kept_task.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/waiter.hpp>
@@ -25,6 +26,8 @@ class scope : public waiter {
     /// from the child's last suspension, or from the ready queue: the child's frame must not be destroyed in
     /// here.
     virtual std::coroutine_handle<> child_finished(job& child) noexcept = 0;
+    /// The frame of a child that was told to free_later() has gone. The scope may go in here.
+    virtual void child_freed() noexcept {}
 
   protected:
     scope() noexcept = default;
@@ -34,17 +37,20 @@ class scope : public waiter {
     std::coroutine_handle<> conclude(bool child_cancelled) noexcept;
     /// The same from outside a coroutine: resumes what is to go on.
     void conclude_here(bool child_cancelled) noexcept { conclude(child_cancelled).resume(); }
+    /// For a scope that goes on when `child` has ended: what the child's frame holds open goes in the next
+    /// turn, and not only with the scope. Then child_freed() is called, before which the scope must not end.
+    void free_later(job& child) noexcept { home().schedule(child); }
 };
 
-/// A child whose frame and result stay in the scope until the scope's task takes them.
+/// A child, whose result stays in the scope until the scope's task takes it.
 template <class T>
 class child_job_base : public job {
   public:
-    explicit child_job_base(task<T>&& t) noexcept : task_(std::move(t).release()) {}
+    explicit child_job_base(task<T>&& t) noexcept : task_(std::move(t)) {}
     child_job_base() noexcept = default;
     child_job_base(child_job_base&&) noexcept = default;
 
-    void give(task<T>&& t) noexcept { task_ = std::move(t).release(); }
+    void give(task<T>&& t) noexcept { task_ = std::move(t); }
     void launch(scope& owner, reactor& home, job& parent) noexcept {
         start(home, &parent, prepare(owner, parent));
     }
@@ -53,7 +59,7 @@ class child_job_base : public job {
     }
 
     T take() { return task_.take(); }
-    std::exception_ptr error() const noexcept { return task_.promise().error(); }
+    std::exception_ptr error() const noexcept { return task_.error(); }
 
   protected:
     ~child_job_base() = default;
@@ -62,12 +68,15 @@ class child_job_base : public job {
     promise_base& prepare(scope& owner, job& parent) noexcept {
         if (!task_) misused_task(parent.innermost()->where());
         owner_ = &owner;
-        task_.promise().become_root(*this, task_.handle());
-        return task_.promise();
+        return task_.become_root(*this);
     }
     std::coroutine_handle<> finished() noexcept override { return owner_->child_finished(*this); }
+    void reap() noexcept override {
+        task_.free_frame();
+        owner_->child_freed();
+    }
 
-    task_handle<T> task_;
+    kept_task<T> task_;
     scope* owner_ = nullptr;
 };
 

@@ -57,6 +57,7 @@ class gathering_scope : public scope {
     gathering_scope(gathering_scope&&) noexcept = default;
     ~gathering_scope() = default;
     std::coroutine_handle<> child_finished(job& child) noexcept override;
+    void child_freed() noexcept override;
     virtual void cancel_children() noexcept = 0;
     virtual std::exception_ptr error_of(job& child) noexcept = 0;
     /// One more child has ended well; for those who then want no more.
@@ -66,10 +67,14 @@ class gathering_scope : public scope {
     void cancel() noexcept override { cancel_children(); }
 
     std::size_t running_ = 0;
+    std::size_t freeing_ = 0;  // those that have ended, and still have their frames
     error_list errors_;
     bool keep_going_ = false;  // an error does not end the others
     bool settled_ = false;     // a success has decided it: what comes later changes nothing
     bool child_cancelled_ = false;
+
+  private:
+    bool cut_short() const noexcept;
 };
 
 template <class... Ts>

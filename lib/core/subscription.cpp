@@ -18,12 +18,16 @@ void publication::wake_all() noexcept {
     while (subscription_waiter* w = waiters_.pop_front()) w->ready();
 }
 
+void receiver_is_empty() noexcept { abort_misused("a receiver was used that is empty: it was moved from"); }
+
 void subscriber::check_unused() const noexcept {
     if (waiting_) waiting_->abort_destroyed("a receiver, or the place that it was moved from,");
 }
 
 bool subscription_waiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
+    if (!by_->of_) [[unlikely]]
+        abort_misused("a receiver was awaited that is empty: it was moved from");
     publication& of = *by_->of_;
     of.home_.check(home(), of.name_);
     if (by_->waiting_) return finish_now();

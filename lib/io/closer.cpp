@@ -20,7 +20,7 @@ constexpr int parts_at_once = 16;
 
 }  // namespace
 
-closer::sink::sink(closer& c) noexcept : read_request(c.to(), mutable_buffer()), closer_(c) {}
+closer::sink::sink(closer& c) noexcept : read_request(&c.to(), mutable_buffer()), closer_(c) {}
 
 closer* closer::make(transport& of, bool only_writing) noexcept {
     try {

@@ -24,7 +24,7 @@ bool line_reader::take_line(std::string& line) {
     if (too_long) {
         detail::throw_stream_error(
             errc::too_long, ("read a line of at most " + std::to_string(limit_) + " bytes from").c_str(),
-            stream_.lower());
+            &stream_.lower());
     }
     if (found == std::string_view::npos) {
         searched_ = rest.size() < delimiter_.size() ? 0 : rest.size() - delimiter_.size() + 1;

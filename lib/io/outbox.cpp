@@ -2,6 +2,7 @@
 
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/core/wait_list.hpp>
 
 #include <algorithm>
 #include <array>
@@ -14,7 +15,7 @@ namespace bight::detail {
 class outbox_state final : public write_request {
   public:
     /// Throws std::bad_alloc: an empty deque has memory.
-    outbox_state(transport& t, const outbox_options& options) : write_request(t), options_(options) {
+    outbox_state(transport& t, const outbox_options& options) : write_request(&t), options_(options) {
         t.retain();
     }
 
@@ -253,16 +254,25 @@ void outbox_waiter::throw_failed() const {
 
 namespace bight {
 
-outbox::outbox(stream& to, outbox_options options) : state_(new detail::outbox_state(to.lower(), options)) {}
+outbox::outbox(stream& to, outbox_options options) {
+    if (!to) detail::throw_stream_error(detail::no_connection(), "make an outbox for", nullptr);
+    state_ = new detail::outbox_state(to.lower(), options);
+}
 
 outbox::~outbox() {
     if (state_) state_->let_go();
 }
 
-bool outbox::send(payload message) { return state_->send(std::move(message)); }
-detail::outbox_waiter outbox::push(payload message) noexcept { return {*state_, std::move(message), false}; }
-detail::outbox_waiter outbox::flush() noexcept { return {*state_, payload{}, true}; }
-std::size_t outbox::queued() const noexcept { return state_->bytes(); }
-std::uint64_t outbox::dropped() const noexcept { return state_->dropped(); }
+detail::outbox_state& outbox::state() const noexcept {
+    if (!state_) [[unlikely]]
+        detail::abort_misused("an outbox was used that is empty: it was moved from");
+    return *state_;
+}
+
+bool outbox::send(payload message) { return state().send(std::move(message)); }
+detail::outbox_waiter outbox::push(payload message) noexcept { return {state(), std::move(message), false}; }
+detail::outbox_waiter outbox::flush() noexcept { return {state(), payload{}, true}; }
+std::size_t outbox::queued() const noexcept { return state().bytes(); }
+std::uint64_t outbox::dropped() const noexcept { return state().dropped(); }
 
 }  // namespace bight

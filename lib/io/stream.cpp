@@ -6,6 +6,7 @@
 
 #include <bight/net/address.hpp>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -22,40 +23,43 @@ constexpr const char* ways_across =
 }  // namespace
 
 // Of a stream of another thread nothing is looked at but who its reactor is.
-void throw_stream_error(std::error_code error, const char* operation, const transport& on) {
+void throw_stream_error(std::error_code error, const char* operation, const transport* on) {
     std::string what = operation;
     what += ' ';
+    if (!on)
+        throw std::system_error(
+            error, what + "an empty stream, which was moved from, or was never given a connection");
     if (error == errc::wrong_thread) throw std::system_error(error, what + "a stream: " + ways_across);
-    on.describe(what);
+    on->describe(what);
     throw std::system_error(error, what);
+}
+
+std::error_code no_connection() noexcept { return {EBADF, std::system_category()}; }
+
+void stream_is_empty() noexcept {
+    std::fputs("bight: a stream was used that is empty: it was moved from, or was never given a connection\n",
+               stderr);
+    std::abort();
 }
 
 bool read_awaiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
-    if (&p.owner().home() != &to().home()) [[unlikely]] {
-        set_error(errc::wrong_thread);
+    if (!may_begin(p.owner().home())) [[unlikely]]
         return finish_now();
-    }
     return to().start_read(*this) ? finish_now() : true;
 }
 
 // Whoever was asked would answer 0, which means the end.
 bool read_into_awaiter::read_nothing(promise_base& p) noexcept {
     if (!begin(p)) return true;
-    if (&p.owner().home() != &to().home()) {
-        set_error(errc::wrong_thread);
-    } else if (!to().is_open()) {
-        set_error(to().why_closed());
-    }
+    if (may_begin(p.owner().home()) && !to().is_open()) set_error(to().why_closed());
     return finish_now();
 }
 
 bool write_awaiter_base::suspend(promise_base& p, const_buffer* first, std::size_t number) noexcept {
     if (!begin(p)) return true;
-    if (&p.owner().home() != &to().home()) [[unlikely]] {
-        set_error(errc::wrong_thread);
+    if (!may_begin(p.owner().home())) [[unlikely]]
         return finish_now();
-    }
     pieces = first;
     count = number;
     return to().start_write(*this) ? finish_now() : true;
@@ -65,8 +69,8 @@ bool write_awaiter_base::suspend(promise_base& p, const_buffer* first, std::size
 
 bool end_awaiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
-    if (&home() != &transport_->home()) {
-        error_ = errc::wrong_thread;
+    if (!transport_ || &home() != &transport_->home()) {
+        error_ = transport_ ? make_error_code(errc::wrong_thread) : no_connection();
         return finish_now();
     }
     return transport_->start_end(only_writing_, patience_, this, error_) ? finish_now() : true;
@@ -91,7 +95,7 @@ task<> stream::read_exactly(mutable_buffer memory) {
     std::size_t left = memory.size;
     while (left > 0) {
         const std::size_t got = co_await read_some(mutable_buffer(at, left));
-        if (got == 0) detail::throw_stream_error(errc::end_of_stream, "read from", lower());
+        if (got == 0) detail::throw_stream_error(errc::end_of_stream, "read from", &lower());
         at += got;
         left -= got;
     }
@@ -133,10 +137,10 @@ task<std::string> stream::read_until(std::string_view delimiter, std::size_t lim
             co_return line;
         }
         if (text.size() >= limit)
-            detail::throw_stream_error(errc::too_long, "read until a delimiter from", lower());
+            detail::throw_stream_error(errc::too_long, "read until a delimiter from", &lower());
         searched = text.size() < delimiter.size() ? 0 : text.size() - delimiter.size() + 1;
         chunk more = co_await read_some();
-        if (!more) detail::throw_stream_error(errc::end_of_stream, "read until a delimiter from", lower());
+        if (!more) detail::throw_stream_error(errc::end_of_stream, "read until a delimiter from", &lower());
         text.append(more.begin(), more.end());
     }
 }
@@ -145,17 +149,19 @@ address stream::peer() const { return transport_ ? transport_->peer() : address{
 address stream::local() const { return transport_ ? transport_->local() : address{}; }
 
 void stream::set_no_delay(bool on) {
-    if (detail::belongs_elsewhere(lower()))
-        detail::throw_stream_error(errc::wrong_thread, "set TCP_NODELAY of", lower());
+    if (!transport_) detail::throw_stream_error(detail::no_connection(), "set TCP_NODELAY of", nullptr);
+    if (detail::belongs_elsewhere(*transport_))
+        detail::throw_stream_error(errc::wrong_thread, "set TCP_NODELAY of", transport_);
     if (const auto error = transport_->set_no_delay(on))
-        detail::throw_stream_error(error, "set TCP_NODELAY of", lower());
+        detail::throw_stream_error(error, "set TCP_NODELAY of", transport_);
 }
 
 void stream::set_keep_alive(bool on) {
-    if (detail::belongs_elsewhere(lower()))
-        detail::throw_stream_error(errc::wrong_thread, "set SO_KEEPALIVE of", lower());
+    if (!transport_) detail::throw_stream_error(detail::no_connection(), "set SO_KEEPALIVE of", nullptr);
+    if (detail::belongs_elsewhere(*transport_))
+        detail::throw_stream_error(errc::wrong_thread, "set SO_KEEPALIVE of", transport_);
     if (const auto error = transport_->set_keep_alive(on)) {
-        detail::throw_stream_error(error, "set SO_KEEPALIVE of", lower());
+        detail::throw_stream_error(error, "set SO_KEEPALIVE of", transport_);
     }
 }
 

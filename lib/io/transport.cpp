@@ -17,6 +17,13 @@ namespace bight {
 
 namespace detail {
 
+bool transport_request::may_begin(const reactor& here) noexcept {
+    if (transport_ && &transport_->home() == &here) [[likely]]
+        return true;
+    set_error(transport_ ? errc::wrong_thread : no_connection());
+    return false;
+}
+
 // A request that no coroutine awaits (an outbox's) is run instead of resumed.
 void transport_request::complete(std::error_code error) noexcept {
     set_error(error);

@@ -155,7 +155,7 @@ struct accepted {
 class descriptor_awaiter {
   public:
     using bight_awaitable = void;
-    explicit descriptor_awaiter(acceptor& from) noexcept : accept_(from) {}
+    explicit descriptor_awaiter(acceptor& from) noexcept : accept_(&from) {}
     bool await_ready() const noexcept { return false; }
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {

@@ -239,6 +239,10 @@ accept_awaiter::~accept_awaiter() {
 
 bool accept_awaiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
+    if (!on_) {
+        error_ = no_connection();
+        return finish_now();
+    }
     on_->retain();
     kept_ = true;
     return on_->start(*this) ? finish_now() : true;
@@ -261,7 +265,11 @@ int accept_awaiter::take_descriptor(std::error_code& error) noexcept {
 stream accept_awaiter::await_resume() {
     if (error_) {
         std::string where;
-        on_->describe(where);
+        if (on_) {
+            on_->describe(where);
+        } else {
+            where = "an empty listener, which was closed, moved from, or never opened";
+        }
         throw std::system_error(error_, "accept on " + where);
     }
     return take();

@@ -1,6 +1,7 @@
 // What a stream promises, over the sockets of each family on each demultiplexer.
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/death.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -10,7 +11,9 @@
 
 #include <array>
 #include <chrono>
+#include <cstring>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -511,4 +514,78 @@ TEST_CASE("a stream's handle moves while nothing is pending") {
         const auto chunk = co_await pair.server.read_some();
         CHECK(chunk.view() == "x");
     });
+}
+
+TEST_CASE("an empty stream gives EBADF, and says that it was moved from or never given a connection") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        const stream kept = std::move(pair.client);
+        stream& moved_from = pair.client;
+        char memory[4];
+        const std::error_code empty = test::from_errno(EBADF);
+        const std::error_code read = co_await error_of(moved_from.read_some());
+        CHECK(read == empty);
+        const std::error_code read_into = co_await error_of(moved_from.read_some(memory));
+        CHECK(read_into == empty);
+        const std::error_code read_nothing = co_await error_of(moved_from.read_some(bight::mutable_buffer()));
+        CHECK(read_nothing == empty);
+        const std::error_code written = co_await error_of(moved_from.write("text"));
+        CHECK(written == empty);
+        const std::error_code half = co_await error_of(moved_from.shutdown_write());
+        CHECK(half == empty);
+        const std::error_code closed = co_await error_of(moved_from.close());
+        CHECK(closed == empty);
+        std::string said;
+        try {
+            const auto line = co_await moved_from.read_until("\n");
+            CHECK(line.empty());
+        } catch (const std::system_error& e) {
+            said = e.what();
+        }
+        CHECK_THAT(said, Catch::Contains("read from an empty stream, which was moved from"));
+        CHECK_THROWS_AS(moved_from.set_no_delay(true), std::system_error);
+        CHECK_THROWS_AS(moved_from.set_keep_alive(true), std::system_error);
+        CHECK_THROWS_AS(bight::outbox(moved_from), std::system_error);
+        CHECK(moved_from.native_handle() == -1);
+        CHECK_FALSE(moved_from.is_open());
+        moved_from.abort();
+        co_await pair.server.close();
+        bight::listener nowhere;
+        const std::error_code accepted = co_await error_of(nowhere.accept());
+        CHECK(accepted == empty);
+    });
+}
+
+TEST_CASE("what an empty stream, outbox or receiver has no error to give for ends the process with a message") {
+    const auto moved = Catch::Contains("is empty: it was moved from");
+    CHECK_THAT(test::dying_words([] { (void)stream().lower(); }), moved);
+    CHECK_THAT(test::dying_words([] { stream().set_close_deadline(std::chrono::seconds(1)); }), moved);
+    CHECK_THAT(test::dying_words([] { stream().unread(bight::chunk::copy_of("text")); }), moved);
+    const auto in_a_task = [](auto body) {
+        return test::dying_words([&] {
+            bight::reactor r;
+            r.run([](auto run) -> task<> { co_await run(); }(body));
+        });
+    };
+    CHECK_THAT(in_a_task([]() -> task<> {
+                   auto [here, there] = bight::sim::memory_pair();
+                   bight::outbox out(here);
+                   const bight::outbox kept(std::move(out));
+                   co_await out.flush();
+               }),
+               moved);
+    CHECK_THAT(in_a_task([]() -> task<> {
+                   bight::watch<int> watched(1);
+                   auto receiver = watched.subscribe();
+                   const auto kept = std::move(receiver);
+                   co_await receiver.changed();
+               }),
+               moved);
+    CHECK_THAT(in_a_task([]() -> task<> {
+                   bight::broadcast_channel<int> channel(1);
+                   auto receiver = channel.subscribe();
+                   const auto kept = std::move(receiver);
+                   co_await receiver.receive();
+               }),
+               moved);
 }

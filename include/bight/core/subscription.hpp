@@ -73,6 +73,9 @@ class publication {
     home_check home_;
 };
 
+/// Ends the process: a receiver was used that was moved from.
+[[noreturn]] void receiver_is_empty() noexcept;
+
 /// A counted reference to a publication.
 template <class State>
 class publication_reference {
@@ -91,8 +94,12 @@ class publication_reference {
         if (state_ && --state_->references_ == 0) delete state_;
     }
     explicit operator bool() const noexcept { return state_ != nullptr; }
-    State& operator*() const noexcept { return *state_; }
-    State* operator->() const noexcept { return state_; }
+    State& operator*() const noexcept { return *operator->(); }
+    State* operator->() const noexcept {
+        if (!state_) [[unlikely]]
+            receiver_is_empty();
+        return state_;
+    }
 
   private:
     State* state_;
@@ -113,7 +120,11 @@ class subscriber {
         std::swap(of_, other.of_);
         std::swap(seen_, other.seen_);
     }
-    bool behind() const noexcept { return seen_ != of_->published(); }
+    bool behind() const noexcept {
+        if (!of_) [[unlikely]]
+            receiver_is_empty();
+        return seen_ != of_->published();
+    }
     /// A task waits in it: what there is, is that one's.
     bool in_use() const noexcept { return waiting_ != nullptr; }
     std::uint64_t seen() const noexcept { return seen_; }

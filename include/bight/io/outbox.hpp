@@ -80,7 +80,7 @@ class [[nodiscard("co_await it")]] outbox_waiter : public waiter {
 /// outlive it.
 class outbox {
   public:
-    /// Throws std::bad_alloc.
+    /// Throws std::bad_alloc, and std::system_error (EBADF) when `to` is empty.
     explicit outbox(stream& to, outbox_options options = {});
     outbox(outbox&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
     outbox& operator=(outbox&&) = delete;
@@ -101,6 +101,7 @@ class outbox {
     std::uint64_t dropped() const noexcept;
 
   private:
+    detail::outbox_state& state() const noexcept;
     detail::outbox_state* state_;
 };
 

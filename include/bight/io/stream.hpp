@@ -28,13 +28,18 @@ bool belongs_elsewhere(const transport& t) noexcept;
 /// Ends the process: "a stream was `how` on another thread than its reactor's".
 [[noreturn]] void stream_used_elsewhere(const char* how) noexcept;
 
-/// Throws std::system_error(error, "read from 127.0.0.1:5000").
-[[noreturn]] void throw_stream_error(std::error_code error, const char* operation, const transport& on);
+/// EBADF, the error of a handle that is empty.
+std::error_code no_connection() noexcept;
+/// Ends the process: a stream was used that is empty.
+[[noreturn]] void stream_is_empty() noexcept;
+
+/// Throws std::system_error(error, "read from 127.0.0.1:5000"); `on` is null for an empty stream.
+[[noreturn]] void throw_stream_error(std::error_code error, const char* operation, const transport* on);
 
 /// Awaits one read.
 class read_awaiter : public read_request {
   public:
-    read_awaiter(transport& from, mutable_buffer memory) noexcept : read_request(from, memory) {}
+    read_awaiter(transport* from, mutable_buffer memory) noexcept : read_request(from, memory) {}
     read_awaiter(read_awaiter&&) noexcept = default;
 
     bool await_ready() const noexcept { return false; }
@@ -47,13 +52,13 @@ class read_awaiter : public read_request {
     ~read_awaiter() = default;
     bool suspend(promise_base& p) noexcept;
     void throw_error() const {
-        if (failed()) throw_stream_error(error(), "read from", to());
+        if (failed()) throw_stream_error(error(), "read from", transport_if_any());
     }
 };
 
 class [[nodiscard("co_await it")]] read_chunk_awaiter final : public read_awaiter {
   public:
-    explicit read_chunk_awaiter(transport& from) noexcept : read_awaiter(from, mutable_buffer{}) {}
+    explicit read_chunk_awaiter(transport* from) noexcept : read_awaiter(from, mutable_buffer{}) {}
     chunk await_resume() {
         throw_error();
         return std::move(data);
@@ -66,7 +71,7 @@ class [[nodiscard("co_await it")]] read_chunk_awaiter final : public read_awaite
 
 class [[nodiscard("co_await it")]] read_into_awaiter final : public read_awaiter {
   public:
-    read_into_awaiter(transport& from, mutable_buffer memory) noexcept : read_awaiter(from, memory) {}
+    read_into_awaiter(transport* from, mutable_buffer memory) noexcept : read_awaiter(from, memory) {}
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
         return into.size > 0 ? suspend(h.promise()) : read_nothing(h.promise());
@@ -89,12 +94,12 @@ class [[nodiscard("co_await it")]] write_awaiter_base : public write_request {
   public:
     bool await_ready() const noexcept { return false; }
     void await_resume() {
-        if (failed()) throw_stream_error(error(), "write to", to());
+        if (failed()) throw_stream_error(error(), "write to", transport_if_any());
     }
     result<void> take_result() noexcept { return error(); }
 
   protected:
-    explicit write_awaiter_base(transport& to) noexcept : write_request(to) {}
+    explicit write_awaiter_base(transport* to) noexcept : write_request(to) {}
     write_awaiter_base(write_awaiter_base&&) noexcept = default;
     ~write_awaiter_base() = default;
     bool suspend(promise_base& p, const_buffer* first, std::size_t number) noexcept;
@@ -104,7 +109,7 @@ template <std::size_t N>
 class [[nodiscard("co_await it")]] write_awaiter final : public write_awaiter_base {
   public:
     template <class... Pieces>
-    explicit write_awaiter(transport& to, const Pieces&... bytes) noexcept
+    explicit write_awaiter(transport* to, const Pieces&... bytes) noexcept
         : write_awaiter_base(to), pieces_{const_buffer(bytes)...} {}
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
@@ -117,7 +122,7 @@ class [[nodiscard("co_await it")]] write_awaiter final : public write_awaiter_ba
 
 class [[nodiscard("co_await it")]] write_list_awaiter final : public write_awaiter_base {
   public:
-    write_list_awaiter(transport& on, std::span<const_buffer> list) noexcept
+    write_list_awaiter(transport* on, std::span<const_buffer> list) noexcept
         : write_awaiter_base(on), list_(list) {}
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
@@ -131,8 +136,8 @@ class [[nodiscard("co_await it")]] write_list_awaiter final : public write_await
 /// Awaits the end of a stream, or of its outgoing direction.
 class [[nodiscard("co_await it")]] end_awaiter final : public waiter {
   public:
-    end_awaiter(transport& t, duration patience, bool only_writing) noexcept
-        : transport_(&t), patience_(patience), only_writing_(only_writing) {}
+    end_awaiter(transport* t, duration patience, bool only_writing) noexcept
+        : transport_(t), patience_(patience), only_writing_(only_writing) {}
 
     bool await_ready() const noexcept { return false; }
     template <class P>
@@ -140,7 +145,7 @@ class [[nodiscard("co_await it")]] end_awaiter final : public waiter {
         return suspend(h.promise());
     }
     void await_resume() const {
-        if (error_) throw_stream_error(error_, only_writing_ ? "end writing to" : "close", *transport_);
+        if (error_) throw_stream_error(error_, only_writing_ ? "end writing to" : "close", transport_);
     }
     result<void> take_result() const noexcept { return error_; }
 
@@ -181,6 +186,10 @@ class [[nodiscard("co_await it")]] end_awaiter final : public waiter {
 /// however it is ended, because its peer could not tell. If nothing of it was sent, another write may follow,
 /// and nothing was missing; else the end is a reset as well.
 ///
+/// A handle that is empty (it was never given a connection, or was moved from) gives EBADF in an await, and
+/// in set_no_delay and set_keep_alive; what else needs a connection, and has no error to give, ends the
+/// process with a message.
+///
 /// Thread: its reactor's. An await elsewhere, in a task of another reactor, throws errc::wrong_thread with a
 /// message that names the ways across; so do the set_ functions. abort() and the destructor, which cannot
 /// throw, end the process with that message when the reactor runs on another thread. That is so in every
@@ -211,12 +220,12 @@ class stream {
 
     /// What has arrived, at least one byte, in a buffer of the reactor's; an empty chunk at the end of the
     /// stream. An idle connection that waits here owns no buffer.
-    detail::read_chunk_awaiter read_some() noexcept { return detail::read_chunk_awaiter{*transport_}; }
+    detail::read_chunk_awaiter read_some() noexcept { return detail::read_chunk_awaiter{transport_}; }
     /// The same into the caller's memory; 0 at the end of the stream. The memory is lent until the await has
     /// ended. A read into no memory, zero bytes, waits for nothing and takes nothing: its 0 says nothing of the
     /// end.
     detail::read_into_awaiter read_some(mutable_buffer memory) noexcept {
-        return detail::read_into_awaiter{*transport_, memory};
+        return detail::read_into_awaiter{transport_, memory};
     }
     /// Fills all of `memory`. Throws errc::end_of_stream when the stream ends before. Cancelled in the
     /// middle, the part that was read is in `memory` and its length is lost.
@@ -232,18 +241,18 @@ class stream {
     template <class... Pieces>
         requires(sizeof...(Pieces) > 0 && (std::is_convertible_v<const Pieces&, const_buffer> && ...))
     detail::write_awaiter<sizeof...(Pieces)> write(const Pieces&... pieces) noexcept {
-        return detail::write_awaiter<sizeof...(Pieces)>{*transport_, pieces...};
+        return detail::write_awaiter<sizeof...(Pieces)>{transport_, pieces...};
     }
     /// The same for a list, whose elements are changed while it is worked off.
     detail::write_list_awaiter write(std::span<const_buffer> pieces) noexcept {
-        return detail::write_list_awaiter{*transport_, pieces};
+        return detail::write_list_awaiter{transport_, pieces};
     }
 
     /// Ends the outgoing direction, after the pending writes: the peer reads the end of the stream, and can
     /// still send. After `deadline`, or when it is cancelled, the stream is aborted; only the deadline throws
     /// (errc::timed_out). Throws errc::aborted, having reset the connection, when a write was cut short.
     detail::end_awaiter shutdown_write(duration deadline = default_close_deadline) noexcept {
-        return detail::end_awaiter{*transport_, deadline, true};
+        return detail::end_awaiter{transport_, deadline, true};
     }
     /// Waits for the pending writes (an outbox's, say), then closes both directions in good order. Done when
     /// all that this side has to say is on its way, the end included. The reactor keeps the connection until
@@ -254,11 +263,11 @@ class stream {
     /// when a write was cut short, and what an outbox failed with when that lost what it held. A peer that is
     /// gone and has lost nothing is no error. Writes that begin after close() fail with errc::closed, and so does a pending read.
     detail::end_awaiter close(duration deadline = default_close_deadline) noexcept {
-        return detail::end_awaiter{*transport_, deadline, false};
+        return detail::end_awaiter{transport_, deadline, false};
     }
     /// How long the reactor takes at most to close the connection once this handle is gone: 10 s to begin
     /// with.
-    void set_close_deadline(duration deadline) noexcept { transport_->set_close_patience(deadline); }
+    void set_close_deadline(duration deadline) noexcept { lower().set_close_patience(deadline); }
     /// Ends the connection now, with a reset where there is one; what is pending ends with `reason` in the
     /// next turn.
     void abort(std::error_code reason = errc::aborted) noexcept;
@@ -266,7 +275,7 @@ class stream {
     /// The other side's address, and this side's; empty where there is none.
     address peer() const;
     address local() const;
-    int native_handle() const noexcept { return transport_->native_handle(); }
+    int native_handle() const noexcept { return transport_ ? transport_->native_handle() : -1; }
     /// TCP_NODELAY, which streams have switched on to begin with. Throws std::system_error.
     void set_no_delay(bool on);
     /// SO_KEEPALIVE, off to begin with. Throws std::system_error.
@@ -274,9 +283,13 @@ class stream {
 
     /// Gives back bytes that were read but not used: the next read gets them first. Only when nothing was
     /// given back since the last read.
-    void unread(chunk bytes) noexcept { transport_->unread() = std::move(bytes); }
+    void unread(chunk bytes) noexcept { lower().unread() = std::move(bytes); }
 
-    transport& lower() const noexcept { return *transport_; }
+    transport& lower() const noexcept {
+        if (!transport_) [[unlikely]]
+            detail::stream_is_empty();
+        return *transport_;
+    }
 
   private:
     void drop() noexcept;

@@ -51,9 +51,13 @@ class transport_request : public waiter {
     void clear_error() noexcept { category_ = nullptr; }
 
   protected:
-    explicit transport_request(transport& to) noexcept : transport_(&to) {}
+    /// Of a handle that has none, null: may_begin says so.
+    explicit transport_request(transport* to) noexcept : transport_(to) {}
     ~transport_request() = default;
     transport& to() const noexcept { return *transport_; }
+    const transport* transport_if_any() const noexcept { return transport_; }
+    /// False, and the error is set, when there is no transport, or it is another reactor's.
+    bool may_begin(const reactor& here) noexcept;
     /// It is no longer the transport's.
     virtual void settled() noexcept = 0;
     /// Resumes whoever waits, in this call.
@@ -84,7 +88,7 @@ class read_request : public detail::transport_request {
 
   protected:
     void settled() noexcept final;
-    read_request(transport& from, mutable_buffer memory) noexcept : transport_request(from), into(memory) {}
+    read_request(transport* from, mutable_buffer memory) noexcept : transport_request(from), into(memory) {}
     read_request(read_request&&) noexcept = default;
     ~read_request() = default;
 };
@@ -107,7 +111,7 @@ class write_request : public detail::transport_request {
   protected:
     void settled() noexcept override;
     // What is not set here is set before it is looked at: an echo goes through this.
-    explicit write_request(transport& to) noexcept  // NOLINT(*-member-init)
+    explicit write_request(transport* to) noexcept  // NOLINT(*-member-init)
         : transport_request(to) {}
     write_request(write_request&& other) noexcept  // NOLINT(*-member-init)
         : transport_request(std::move(other)), pieces(other.pieces), count(other.count) {}
@@ -121,7 +125,7 @@ class write_request : public detail::transport_request {
 /// The end of a connection, or of its outgoing direction.
 class end_request : public detail::transport_request {
   protected:
-    explicit end_request(transport& of) noexcept : transport_request(of) {}
+    explicit end_request(transport& of) noexcept : transport_request(&of) {}
     ~end_request() = default;
 };
 

@@ -23,7 +23,7 @@ class acceptor;
 
 class [[nodiscard("co_await it")]] accept_awaiter final : public waiter {
   public:
-    explicit accept_awaiter(acceptor& on) noexcept : on_(&on) {}
+    explicit accept_awaiter(acceptor* on) noexcept : on_(on) {}
     accept_awaiter(accept_awaiter&& other) noexcept : waiter(std::move(other)), on_(other.on_) {}
     ~accept_awaiter();
 
@@ -45,7 +45,7 @@ class [[nodiscard("co_await it")]] accept_awaiter final : public waiter {
     bool suspend(promise_base& p) noexcept;
     stream take();
 
-    acceptor* on_;
+    acceptor* on_;  // null when the listener is empty
     bool kept_ = false;  // from the moment when it is awaited: the listener may be destroyed meanwhile
     int fd_ = -1;
     std::error_code error_;
@@ -74,8 +74,9 @@ class listener {
     /// The next connection. One task at a time: a second gets errc::busy. Connections that end before they
     /// are accepted are passed over, and after 64 in a row it looks again 100 ms later. Out of descriptors,
     /// it does as the exhaustion_policy says, and goes on. Any other error of accept(2) is thrown as a
-    /// std::system_error, and the listener stays as it is. Cancelling loses no connection.
-    detail::accept_awaiter accept() noexcept { return detail::accept_awaiter{*socket_}; }
+    /// std::system_error, and the listener stays as it is; EBADF is thrown for one that is empty or was
+    /// closed. Cancelling loses no connection.
+    detail::accept_awaiter accept() noexcept { return detail::accept_awaiter{socket_}; }
 
     /// Where it listens, with the port that the system chose if none was given.
     address local() const;

@@ -184,7 +184,16 @@ reactor::~reactor() {
     delete state_;
 }
 
-reactor* reactor::current() noexcept { return this_thread().current; }
+current_reactor reactor::current(std::source_location where) noexcept {
+    return {this_thread().current, where};
+}
+
+void detail::throw_no_reactor(std::source_location where) {
+    throw std::logic_error(
+        describe_location(where) +
+        ": reactor::current() was used where no reactor runs on this thread: call it within "
+        "bight::run or reactor::run, or keep a reference to the reactor");
+}
 
 environment* environment::current() noexcept {
     const reactor* const here = reactor::current();

@@ -198,6 +198,22 @@ TEST_CASE("current and in_this_thread tell where a reactor runs") {
     CHECK_FALSE(r.in_this_thread());
 }
 
+TEST_CASE("current, used where no reactor runs, throws an error that names the line") {
+    using Catch::Contains;
+    CHECK_THROWS_AS(bight::reactor::current()->now(), std::logic_error);
+    CHECK_THROWS_WITH(bight::reactor::current()->now(),
+                      Contains("reactor_test.cpp:") && Contains("where no reactor runs on this thread"));
+    CHECK_THROWS_AS((void)*bight::reactor::current(), std::logic_error);
+    CHECK_FALSE(bight::reactor::current());
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        CHECK(&*bight::reactor::current() == &on.reactor());
+        bight::reactor* const here = bight::reactor::current();
+        CHECK(here == &on.reactor());
+        co_return;
+    });
+}
+
 TEST_CASE("the error of a started task goes to the error handler, with the task's name") {
     test::reactor_fixture on(any_demultiplexer);
     on.reactor().start(fail("nobody takes it"));

@@ -80,6 +80,8 @@ namespace detail {
 class demultiplexer;
 struct reactor_state;
 
+[[noreturn]] void throw_no_reactor(std::source_location where);
+
 /// A callable sent to a reactor by any thread.
 class posted {
   public:
@@ -145,6 +147,24 @@ class leftover : public grace_timer {
 };
 
 }  // namespace detail
+
+/// What reactor::current gives: a pointer to the reactor, or null. Using it as one that is there throws
+/// std::logic_error, which names the line, when no reactor runs on this thread.
+class current_reactor {
+  public:
+    current_reactor(reactor* here, std::source_location where) noexcept : here_(here), where_(where) {}
+    operator reactor*() const noexcept { return here_; }
+    reactor* operator->() const {
+        if (!here_) [[unlikely]]
+            detail::throw_no_reactor(where_);
+        return here_;
+    }
+    reactor& operator*() const { return *operator->(); }
+
+  private:
+    reactor* here_;
+    std::source_location where_;
+};
 
 /// Any number of reactors may exist, at most one runs on a thread at a time, and one may run again after it
 /// returned. Unless a member says otherwise, it is for the thread that runs the reactor.
@@ -253,8 +273,8 @@ class reactor {
     /// Why better demultiplexers were not used, or empty.
     const std::string& fallback_reason() const noexcept;
 
-    /// The reactor that is running on this thread, or null.
-    static reactor* current() noexcept;
+    /// The reactor that is running on this thread, as a pointer that may be null.
+    static current_reactor current(std::source_location where = std::source_location::current()) noexcept;
     /// Thread: any.
     bool in_this_thread() const noexcept { return current() == this; }
 

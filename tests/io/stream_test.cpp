@@ -589,3 +589,31 @@ TEST_CASE("what an empty stream, outbox or receiver has no error to give for end
                }),
                moved);
 }
+
+TEST_CASE("anything contiguous of single bytes can be written, and read into") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        const std::vector<char> chars{'a', 'b'};
+        const std::vector<std::byte> bytes{std::byte{'c'}, std::byte{'d'}};
+        const std::array<unsigned char, 4> four{'e', 'f', 'g', 'h'};
+        const unsigned char plain[2] = {'i', 0};  // no text: the zero is one of its bytes
+        const std::array<char, 2> two{'j', 'k'};
+        const std::u8string text(u8"lm");
+        co_await pair.client.write(chars, bytes, four, plain, two, text, std::as_bytes(std::span(two)));
+        co_await pair.client.close();
+        std::vector<std::byte> first(4);
+        co_await pair.server.read_exactly(first);
+        CHECK(std::memcmp(first.data(), "abcd", 4) == 0);
+        std::array<unsigned char, 4> second{};
+        co_await pair.server.read_exactly(second);
+        CHECK(second == four);
+        char third[2] = {};
+        co_await pair.server.read_exactly(std::as_writable_bytes(std::span(third)));
+        CHECK(std::memcmp(third, plain, 2) == 0);
+        const std::string rest = co_await read_all(pair.server);
+        CHECK(rest == "jklmjk");
+    });
+    static_assert(!std::is_convertible_v<const std::vector<int>&, bight::const_buffer>);
+    static_assert(!std::is_convertible_v<const std::u16string&, bight::const_buffer>);
+    static_assert(!std::is_convertible_v<const std::string&, bight::mutable_buffer>);
+}

@@ -3,6 +3,7 @@
 
 #include <bight/core/export.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -12,7 +13,23 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Bytes to write, which somebody else owns. Text and anything contiguous of bytes converts to it.
+namespace detail {
+
+/// One byte, as far as the kernel is concerned.
+template <class T>
+concept single_byte = sizeof(T) == 1 && std::is_trivially_copyable_v<T> && !std::is_volatile_v<T>;
+
+/// Anything contiguous of single bytes: a string, a vector, an array, a span.
+template <class R>
+concept bytes_in_a_row = requires(R& r) {
+    requires single_byte<std::remove_const_t<std::remove_pointer_t<decltype(r.data())>>>;
+    { r.size() } -> std::convertible_to<std::size_t>;
+};
+
+}  // namespace detail
+
+/// Bytes to write, which somebody else owns. Text and anything contiguous of single bytes converts to it. An
+/// array of char counts as text that ends at its first zero; an array of another kind of byte is taken whole.
 struct const_buffer {
     const void* data = nullptr;
     std::size_t size = 0;
@@ -22,7 +39,11 @@ struct const_buffer {
     const_buffer(std::string_view text) noexcept : data(text.data()), size(text.size()) {}
     const_buffer(const std::string& text) noexcept : data(text.data()), size(text.size()) {}
     const_buffer(const char* text) noexcept : data(text), size(std::strlen(text)) {}
-    const_buffer(std::span<const std::byte> bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
+    template <detail::bytes_in_a_row R>
+    const_buffer(const R& bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
+    template <detail::single_byte T, std::size_t N>
+        requires(!std::is_same_v<T, char>)
+    const_buffer(const T (&bytes)[N]) noexcept : data(bytes), size(N) {}
 };
 
 /// Memory to read into, which somebody else owns.
@@ -32,17 +53,12 @@ struct mutable_buffer {
 
     mutable_buffer() noexcept = default;
     mutable_buffer(void* bytes, std::size_t count) noexcept : data(bytes), size(count) {}
-    template <class T, std::size_t N>
-        requires(sizeof(T) == 1 && std::is_convertible_v<T*, void*>)
+    template <detail::single_byte T, std::size_t N>
+        requires(std::is_convertible_v<T*, void*>)
     mutable_buffer(T (&bytes)[N]) noexcept : data(bytes), size(N) {}
-    /// Anything contiguous of single bytes: a string, a vector, an array, a span.
-    template <class R>
-        requires(!std::is_same_v<std::remove_cvref_t<R>, mutable_buffer> &&
-                 requires(R& r) {
-                     requires sizeof(*r.data()) == 1;
-                     static_cast<void*>(r.data());
-                     r.size();
-                 })
+    /// Anything contiguous of single bytes that may be written to.
+    template <detail::bytes_in_a_row R>
+        requires requires(R& r) { static_cast<void*>(r.data()); }
     mutable_buffer(R&& bytes) noexcept : data(bytes.data()), size(bytes.size()) {}
 };
 

@@ -70,7 +70,6 @@ class chunk {
         return {reinterpret_cast<const std::byte*>(data_), size_};
     }
     std::string to_string() const { return std::string(data_, size_); }
-    operator const_buffer() const noexcept { return {data_, size_}; }
 
     /// Drops the first `count` bytes; at most size().
     void remove_prefix(std::size_t count) noexcept {

@@ -39,7 +39,6 @@ class payload {
     std::size_t size() const noexcept { return bytes_ ? bytes_->size : 0; }
     const char* data() const noexcept { return bytes_ ? reinterpret_cast<const char*>(bytes_ + 1) : nullptr; }
     std::string_view view() const noexcept { return {data(), size()}; }
-    operator const_buffer() const noexcept { return {data(), size()}; }
 
   private:
     struct block {

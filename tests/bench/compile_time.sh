@@ -22,7 +22,7 @@ bight::task<> echo(bight::stream peer) {
 int main() { return bight::run(bight::serve("tcp:8123", echo)); }
 PROGRAM
 
-flags="-std=c++20 -O0 -foptimize-sibling-calls -I$root/include"
+flags="-std=c++20 -O0 -foptimize-sibling-calls -DBIGHT_SIBLING_CALLS -I$root/include"
 # shellcheck disable=SC2086
 $compiler $flags -M "$scratch/echo.cpp" | tr ' \\' '\n\n' | grep '/bight/.*\.hpp$' |
     xargs sed -n 's/^#include <\([a-z_]*\)>.*/#include <\1>/p' | sort -u >"$scratch/standard.cpp"

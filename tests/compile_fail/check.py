@@ -6,7 +6,8 @@ usage: check.py FILE.cpp COMPILER [ARGUMENT...]
 FILE.cpp is compiled twice, with -Wall -Wextra -Werror: as it is, which must succeed, and with MISTAKE defined,
 which must fail with a diagnostic that contains the text of each comment "// expect: TEXT" in the file ("expect
 g++:" and "expect clang:" are for one compiler). After "// expect each WORD: TEXT" every line with that word at its
-beginning must have such a diagnostic of its own. The last line is a summary in the form of Catch2.
+beginning must have such a diagnostic of its own. "// mistake compiled with: ARGUMENTS" adds arguments to the second
+run. The last line is a summary in the form of Catch2.
 """
 import re
 import subprocess
@@ -39,7 +40,8 @@ def main():
     good, output = compiled(command)
     if not good:
         failures.append("the program without the mistake does not compile:\n" + output)
-    accepted, output = compiled(command + ["-DMISTAKE"])
+    extra = re.search(r"^// mistake compiled with: (.+)$", content, re.MULTILINE)
+    accepted, output = compiled(command + ["-DMISTAKE"] + (extra.group(1).split() if extra else []))
     if accepted:
         failures.append("the mistake compiles")
     flat = " ".join(output.split())

@@ -22,6 +22,14 @@
 #define BIGHT_CHECK_FRAME_LAYOUT 0
 #endif
 
+// g++ makes the transfer from one coroutine to the next a jump only with -foptimize-sibling-calls (GCC PR
+// 100897), which -O2 has. No macro tells of the option: who passes it defines this one, as bight's Meson
+// dependency and its pkg-config file do.
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) && !defined(BIGHT_SIBLING_CALLS)
+#error "bight: without -foptimize-sibling-calls g++ -O0 overflows the stack in a long loop of awaits: compile with \
+-foptimize-sibling-calls -DBIGHT_SIBLING_CALLS (`pkg-config --cflags bight` and Meson's bight_dep have them)"
+#endif
+
 // Whether coroutines take their frames from the thread's cache without a call. g++ splits a coroutine before
 // it optimises, so a thread's address is never kept across a suspension; clang may keep it (LLVM #47179,
 // #63022). Elsewhere than in ELF a thread_local costs a call itself.

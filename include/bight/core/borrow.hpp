@@ -269,8 +269,12 @@ consteval bool takes_last_by_reference() {
 
 template <class T, class... Ps>
     requires(bight::detail::lending_parameters<Ps...>() != 0 ||
-             !std::is_same_v<bight::detail::lambda_of<Ps...>, bight::detail::no_lambda>)
+             !std::is_same_v<bight::detail::lambda_of<Ps...>, bight::detail::no_lambda> ||
+             bight::detail::over_aligned_parameters<Ps...>)
 struct std::coroutine_traits<bight::task<T>, Ps...> {
+    static_assert(!bight::detail::over_aligned_parameters<Ps...>,
+                  "a coroutine's parameter may need an alignment of 16 bytes at most: compilers do not align "
+                  "coroutine frames further (take it by reference, or as a std::unique_ptr)");
     using promise_type = bight::detail::borrowing_promise<T, bight::detail::lending_parameters<Ps...>(),
                                                           bight::detail::lambda_of<Ps...>>;
 };

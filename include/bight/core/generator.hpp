@@ -236,3 +236,12 @@ generator<T> generator_promise<T>::get_return_object() noexcept {
 
 }  // namespace detail
 }  // namespace bight
+
+template <class T, class... Ps>
+    requires(bight::detail::over_aligned_parameters<Ps...>)
+struct std::coroutine_traits<bight::generator<T>, Ps...> {
+    static_assert(!bight::detail::over_aligned_parameters<Ps...>,
+                  "a coroutine's parameter may need an alignment of 16 bytes at most: compilers do not align "
+                  "coroutine frames further (take it by reference, or as a std::unique_ptr)");
+    using promise_type = bight::detail::generator_promise<T>;
+};

@@ -7,6 +7,7 @@
 #include <bight/core/job.hpp>
 
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <source_location>
@@ -45,6 +46,32 @@ concept task_like = requires { typename std::remove_cvref_t<A>::promise_type; };
 /// an operation are used up by the await.
 template <class A>
 concept awaited_again = requires(std::remove_reference_t<A>& a) { a.operator co_await(); };
+
+/// Compilers do not align coroutine frames further than operator new does.
+inline constexpr std::size_t frame_alignment = 16;
+/// Whether an object of this type may lie in a frame.
+template <class T>
+inline constexpr bool fits_a_frame = alignof(T) <= frame_alignment;
+template <class T>
+    requires(std::is_void_v<T> || std::is_reference_v<T>)
+inline constexpr bool fits_a_frame<T> = true;
+
+template <class A>
+consteval bool await_fits_a_frame() {
+    if constexpr (!bight_awaitable<A>) {
+        return true;
+    } else if constexpr (requires(A&& a) { static_cast<A&&>(a).operator co_await(); }) {
+        using awaiter = decltype(std::declval<A>().operator co_await());
+        return fits_a_frame<awaiter> && fits_a_frame<decltype(std::declval<awaiter&>().await_resume())>;
+    } else {
+        return fits_a_frame<std::remove_reference_t<A>> &&
+               fits_a_frame<decltype(std::declval<std::remove_reference_t<A>&>().await_resume())>;
+    }
+}
+
+/// Whether a parameter is an object in the frame that would be misaligned there.
+template <class... Ps>
+inline constexpr bool over_aligned_parameters = !(fits_a_frame<Ps> && ...);
 
 /// What the coroutine of a task refers to from the call on, and what may be gone when the task runs.
 enum class loan : std::uintptr_t {
@@ -86,6 +113,10 @@ class promise_base {
         static_assert(!kept || task_like<A> || !bight_awaitable<A>,
                       "an operation is awaited once, and gives itself up by that: co_await the call that makes "
                       "it, for each await anew, or write co_await std::move(operation)");
+        static_assert(await_fits_a_frame<A>(),
+                      "what is awaited, or what that gives, needs an alignment of more than 16 bytes, and "
+                      "compilers do not align coroutine frames further: pass it as a std::unique_ptr, or by "
+                      "reference");
         if constexpr (BIGHT_TRACE_AWAITS != 0) where_ = location_of(where);
         if constexpr (!bight_awaitable<A> || kept) {
             return std::suspend_never();  // so that the message above is the only one

@@ -26,7 +26,7 @@ class task_handle {
 
     task_handle() noexcept = default;
     explicit task_handle(promise_type& p) noexcept : handle_(p.self()) {
-        static_assert(alignof(promise_type) <= 16,
+        static_assert(alignof(promise_type) <= frame_alignment,
                       "a task's value may need an alignment of 16 bytes at most: compilers do not align "
                       "coroutine frames further (give it as a std::unique_ptr)");
     }

@@ -11,6 +11,7 @@
 #include <bight/core/duration.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/event.hpp>
+#include <bight/core/exit_status.hpp>
 #include <bight/core/finally.hpp>
 #include <bight/core/generate.hpp>
 #include <bight/core/generator.hpp>

@@ -3,6 +3,8 @@
 #include "process.hpp"
 #include "reactor_state.hpp"
 
+#include "../sim/alone.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/scope.hpp>
 
@@ -12,6 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -261,6 +264,13 @@ void runtime_state::start_threads() {
     std::size_t count = options.reactors;
     if (count == 0) count = processors.size();
     if (count == 0) count = std::max(1U, std::thread::hardware_concurrency());
+    if (count > 1 && options.reactor.demultiplexer == demultiplexer_kind::automatic &&
+        sim::detail::environment_variable_names_a_world()) {
+        throw std::system_error(errc::unavailable,
+                                "BIGHT_REACTOR is \"" + std::string(std::getenv("BIGHT_REACTOR")) +
+                                    "\": a simulated host has one reactor, and this runtime is to have " +
+                                    std::to_string(count));
+    }
     workers.reserve(count);
     for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<worker>());
     for (std::size_t i = 0; i < count; ++i) {

@@ -49,17 +49,28 @@ class alone final : public bight::detail::environment {
 
 }  // namespace
 
-std::unique_ptr<bight::detail::environment> world_named_by_environment_variable() {
+namespace {
+
+constexpr std::string_view world_prefix = "sim:";
+
+std::string_view named_reactor() noexcept {
     const char* const variable = std::getenv("BIGHT_REACTOR");
-    std::string_view text = variable ? variable : "";
-    constexpr std::string_view prefix = "sim:";
-    if (!text.starts_with(prefix)) return nullptr;
-    text.remove_prefix(prefix.size());
+    return variable ? variable : "";
+}
+
+}  // namespace
+
+bool environment_variable_names_a_world() noexcept { return named_reactor().starts_with(world_prefix); }
+
+std::unique_ptr<bight::detail::environment> world_named_by_environment_variable() {
+    if (!environment_variable_names_a_world()) return nullptr;
+    std::string_view text = named_reactor();
+    text.remove_prefix(world_prefix.size());
     std::uint64_t seed = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
     if (error != std::errc() || end != text.data() + text.size()) {
         throw std::system_error(errc::unavailable,
-                                "BIGHT_REACTOR is \"" + std::string(variable) +
+                                "BIGHT_REACTOR is \"" + std::string(named_reactor()) +
                                     "\": after \"sim:\" comes a seed, a number below 2^64");
     }
     return std::make_unique<alone>(seed);

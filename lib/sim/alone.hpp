@@ -11,5 +11,7 @@ namespace bight::sim::detail {
 /// given. Null when the variable says something else. Throws std::system_error (errc::unavailable) for what
 /// is no seed.
 std::unique_ptr<bight::detail::environment> world_named_by_environment_variable();
+/// Whether the variable names one.
+bool environment_variable_names_a_world() noexcept;
 
 }  // namespace bight::sim::detail

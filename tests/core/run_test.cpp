@@ -1,5 +1,7 @@
 #include <bight/core/error.hpp>
+#include <bight/core/exit_status.hpp>
 #include <bight/core/run.hpp>
+#include <bight/core/runtime.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 
@@ -11,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 using bight::task;
@@ -92,4 +95,44 @@ TEST_CASE(
         CHECK(c.said().find(test::name_of(kind)) != std::string::npos);
     }
     CHECK(c.said().find("thrown: unavailable") != std::string::npos);
+}
+
+TEST_CASE("exit_status_of gives the status of main's body, and reports what it throws") {
+    CHECK(bight::exit_status_of([] { return 3; }) == 3);
+    const collected_errors errors;
+    CHECK(bight::exit_status_of([]() -> int { throw std::runtime_error("port taken"); }) == 1);
+    REQUIRE(errors.reports.size() == 1);
+    CHECK(errors.reports[0].find("error in main(): port taken") == 0);
+}
+
+TEST_CASE("exit_status_of reports a runtime that cannot be had") {
+    child c([](const witness_pipe& pipe) {
+        const collected_errors errors;
+        ::setenv("BIGHT_REACTOR", "nonsense", 1);
+        const int status = bight::exit_status_of([] {
+            bight::runtime cores;
+            return cores.run([]() -> task<> { co_return; });
+        });
+        for (const auto& report : errors.reports) pipe.say(report);
+        return status;
+    });
+    CHECK(c.exit_status() == 1);
+    CHECK(c.said().find("error in main(): ") == 0);
+    CHECK(c.said().find("nonsense") != std::string::npos);
+}
+
+TEST_CASE("what the task given to run holds is closed within the run") {
+    bight::reactor r;
+    const bight::reactor* closed_in = nullptr;
+    struct closer {
+        const bight::reactor** in;
+        explicit closer(const bight::reactor** where) : in(where) {}
+        closer(closer&& other) noexcept : in(std::exchange(other.in, nullptr)) {}
+        ~closer() {
+            if (in) *in = bight::reactor::current();
+        }
+    };
+    auto root = [](closer) -> task<int> { co_return 4; };
+    CHECK(r.run(root(closer(&closed_in))) == 4);
+    CHECK(closed_in == &r);
 }

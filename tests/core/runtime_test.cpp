@@ -478,3 +478,14 @@ TEST_CASE(
     }
     CHECK(test::open_descriptors() == before);
 }
+
+TEST_CASE("a runtime of several reactors is refused in a simulation, which is one thread's") {
+    const test::environment_variable simulated("BIGHT_REACTOR", "sim:1");
+    bight::runtime_options options;
+    options.reactors = 2;
+    CHECK_THROWS_WITH(runtime(options),
+                      Catch::Contains("sim:1") && Catch::Contains("a simulated host has one reactor"));
+    options.reactors = 1;
+    runtime alone(options);
+    CHECK(alone.run([]() -> task<> { co_await bight::sleep_for(std::chrono::hours(1)); }) == 0);
+}

@@ -1,6 +1,7 @@
 // run: a reactor, one task, and the signals that end it.
 #pragma once
 
+#include <bight/core/exit_status.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
@@ -58,16 +59,13 @@ class signal_stop {
 
 template <class T>
 int run_for_status(task<T> root, const run_options& options) {
-    try {
+    return reported_status_of("bight::run", [&] {  // there may be no reactor as asked for
         reactor r(options.reactor);
         const signal_stop signals(r, options.handle_signals,
                                   options.handle_signals && options.dump_on_sigusr1);
         const int status = r.run_to_status(std::move(root));
         return status >= 0 ? status : signals.received() ? 128 + signals.received() : 1;
-    } catch (...) {  // there is no reactor as asked for
-        report_error({std::current_exception(), "bight::run", {}});
-        return 1;
-    }
+    });
 }
 
 }  // namespace detail

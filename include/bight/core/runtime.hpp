@@ -115,8 +115,9 @@ using runtime_result = std::conditional_t<std::is_void_v<T> || std::same_as<T, i
 class runtime {
   public:
     /// Starts the threads and makes the reactors. Throws what reactor's constructor throws, std::system_error
-    /// when a thread cannot be had or pinned, std::invalid_argument for a virtual clock; then nothing is
-    /// left.
+    /// when a thread cannot be had or pinned, or when BIGHT_REACTOR names a simulation (which is one
+    /// thread's) and there are several reactors, std::invalid_argument for a virtual clock; then nothing is
+    /// left. In main(), exit_status_of reports that.
     explicit runtime(const runtime_options& options = {});
     runtime(const runtime&) = delete;
     runtime& operator=(const runtime&) = delete;

@@ -1,7 +1,7 @@
 // sharded_listener: one address for all the reactors of a runtime; and serve_on, a server on it.
 #pragma once
 
-#include <bight/core/error.hpp>
+#include <bight/core/exit_status.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/runtime.hpp>
 #include <bight/core/task.hpp>
@@ -12,8 +12,6 @@
 #include <bight/net/serve.hpp>
 
 #include <concepts>
-#include <exception>
-#include <optional>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -30,13 +28,15 @@ struct sharded_sockets;
 /// Where connections to one address come in for all the reactors of a runtime. Each of them opens a listener
 /// of its own here, and serves what it gets; the reactors share nothing else, so each can have its own state:
 ///
-///     bight::runtime cores;
-///     bight::sharded_listener where(cores, "tcp:8123");
-///     auto shard = [&]() -> bight::task<> {
-///         room here;  // this reactor's own
-///         co_await bight::serve(where.listen(), bight::serve_options{}, chat, std::ref(here));
-///     };
-///     return cores.run(shard);
+///     return bight::exit_status_of([] {  // a port that is taken is reported
+///         bight::runtime cores;
+///         bight::sharded_listener where(cores, "tcp:8123");
+///         auto shard = [&]() -> bight::task<> {
+///             room here;  // this reactor's own
+///             co_await bight::serve(where.listen(), bight::serve_options{}, chat, std::ref(here));
+///         };
+///         return cores.run(shard);
+///     });
 ///
 /// listen_options::sharding says how connections are spread. With reuse_port the kernel chooses the reactor,
 /// evenly for many connections and not for few; with hand_over they go to all in turn. Unless the endpoint
@@ -106,20 +106,21 @@ class shard_server {
 /// by all the threads; for state of each reactor's own see sharded_listener. Gives the exit status of
 /// runtime::run: 1 when it cannot listen, after the error went to the error handler.
 ///
-///     int main() { bight::runtime cores; return bight::serve_on(cores, "tcp:8123", echo); }
+///     int main() {
+///         return bight::exit_status_of([] {
+///             bight::runtime cores;
+///             return bight::serve_on(cores, "tcp:8123", echo);
+///         });
+///     }
 template <class F, class... Bound>
     requires std::copy_constructible<std::decay_t<F>> && (std::copy_constructible<std::decay_t<Bound>> && ...)
 int serve_on(runtime& on, std::string_view where, const serve_options& options, F&& protocol,
              Bound&&... bound) {
-    std::optional<sharded_listener> all;
-    try {
-        all.emplace(on, where, options.listen);
-    } catch (...) {
-        detail::report_error({std::current_exception(), "bight::serve_on", {}});
-        return 1;
-    }
-    return on.run(detail::shard_server<std::decay_t<F>, std::decay_t<Bound>...>(
-        *all, options, std::forward<F>(protocol), std::forward<Bound>(bound)...));
+    return detail::reported_status_of("bight::serve_on", [&] {
+        sharded_listener all(on, where, options.listen);
+        return on.run(detail::shard_server<std::decay_t<F>, std::decay_t<Bound>...>(
+            all, options, std::forward<F>(protocol), std::forward<Bound>(bound)...));
+    });
 }
 template <detail::no_options F, class... Bound>
     requires std::copy_constructible<std::decay_t<F>> && (std::copy_constructible<std::decay_t<Bound>> && ...)

@@ -97,6 +97,17 @@ bight::task<std::string> branches_instead_of_a_conditional(bool first) {
     co_return text;
 }
 
+bight::task<std::string> conditional_before_the_await(bool first) {
+    const std::string text = first ? std::string("a " + long_text) : std::string(long_text);
+    auto got = co_await make(text);
+    co_return got.text;
+}
+
+bight::task<std::string> two_declarators() {
+    const counted first = co_await make("1 " + long_text), second = co_await make("2 " + long_text);
+    co_return first.text + second.text;
+}
+
 bight::task<std::pair<counted, counted>> locals_before_braces() {
     auto first = co_await make("1 " + long_text);
     auto second = co_await make("2 " + long_text);
@@ -160,6 +171,9 @@ TEST_CASE("what is named before it is awaited is destroyed once") {
     CHECK(living == 0);
     CHECK(r.run(branches_instead_of_a_conditional(true)) == "a " + long_text);
     CHECK(r.run(branches_instead_of_a_conditional(false)) == "b " + long_text);
+    CHECK(r.run(conditional_before_the_await(true)) == "a " + long_text);
+    CHECK(r.run(conditional_before_the_await(false)) == long_text);
+    CHECK(r.run(two_declarators()) == "1 " + long_text + "2 " + long_text);
     CHECK(living == 0);
     {
         const auto both = r.run(locals_before_braces());

@@ -8,7 +8,7 @@ none, and 2 when a file cannot be read. The rules, and what is behind them, are 
 
   one-await      two co_await in one full expression
   condition      co_await in the condition of if, while, switch or for that declares no variable
-  conditional    co_await in an operand of ?:
+  conditional    co_await in an operand of ?:, or ?: between temporaries in an expression that awaits
   braces         co_await in a braced list
   new            co_await in the initializer of new
   macro          co_await in the argument of a macro
@@ -29,7 +29,8 @@ SUFFIXES = (".cpp", ".cc", ".cxx", ".hpp", ".hh", ".hxx", ".h", ".ipp")
 ADVICE = {
     "one-await": "one co_await in a full expression: name the result of each",
     "condition": "declare a variable in the condition, as in `if (const bool ok = co_await x)`, or await before it",
-    "conditional": "write if and else instead of ?:, with one co_await in each",
+    "conditional": "write if and else instead of ?:, with one co_await in each; what ?: makes gets a name before it is "
+                   "awaited",
     "braces": "await first, into a named local, and put that into the braces",
     "new": "await first, into a named local",
     "macro": "await first, into a named local: the macro makes a larger expression of it",
@@ -60,6 +61,12 @@ OF_BLOCKS = CONTROL + ("else", "do", "try", "catch", "return", "co_return", "cas
                        "namespace")
 # Names before a `[` that opens a lambda all the same.
 BEFORE_LAMBDA = ("return", "co_return", "co_await", "co_yield", "case", "else", "do", "throw")
+# What begins a statement and no declaration.
+NO_TYPES = ("return", "co_return", "co_await", "co_yield", "throw", "delete", "new", "goto", "else", "do")
+# Of std, what makes an object with a destructor.
+STD_OBJECTS = ("string", "wstring", "u8string", "vector", "deque", "list", "map", "set", "unordered_map",
+               "unordered_set", "pair", "tuple", "optional", "variant", "any", "function", "unique_ptr", "shared_ptr",
+               "make_unique", "make_shared", "make_pair", "make_tuple", "make_optional", "to_string", "move", "exchange")
 # Calls that come back when the task has ended.
 WAITS = ("run", "run_to_status", "block_on")
 CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -97,6 +104,7 @@ class Source:
         self.match_brackets()
         self.find_lambdas()
         self.find_functions()
+        self.classes = {self.text(i + 1) for i, t in enumerate(self.tokens) if t.text in ("class", "struct")}
         self.thread_locals = {self.declared_name(i) for i, t in enumerate(self.tokens) if t.text == "thread_local"}
 
     # Reading
@@ -347,7 +355,36 @@ class Source:
         return (name.kind == "name" or name.text == "]") and before not in (".", "->", "::", "!", "(")
 
     def check_expression(self, first, last, known):
-        """One full expression, or declaration. Gives the places of its awaits."""
+        """An expression or a declaration, each declarator of which is a full expression of its own. Gives the places
+        of its awaits."""
+        awaits = []
+        for begin, end in self.declarators(first, last):
+            awaits += self.check_full_expression(begin, end, known)
+        return awaits
+
+    def declarators(self, first, last):
+        """Where `type a = …, b = …` has one initializer after the other; else one part."""
+        if first >= last or self.tokens[first].kind != "name" or self.text(first) in NO_TYPES or \
+                not self.declares(first, last):
+            return [(first, last)]
+        starts = [first]
+        i = first
+        while i < last and self.text(i) != "=":  # the commas of template arguments are before it
+            i = self.pair[i] + 1 if self.text(i) in CLOSING and i in self.pair else i + 1
+        while i < last:
+            if self.text(i) in CLOSING and i in self.pair:
+                i = self.pair[i]
+            elif self.text(i) == ",":
+                name = i + 1
+                while self.text(name) in ("*", "&"):
+                    name += 1
+                if name >= last or self.tokens[name].kind != "name" or self.text(name + 1) not in ("=", "(", "{", ",", ";"):
+                    return [(first, last)]
+                starts.append(i + 1)
+            i += 1
+        return list(zip(starts, starts[1:] + [last]))
+
+    def check_full_expression(self, first, last, known):
         awaits = []
         lambdas = []
         i = first
@@ -374,6 +411,7 @@ class Source:
                 if found.captures and found.by_value():
                     self.report(found.begin, "named")
             self.check_aggregates(first, last)
+            self.check_temporaries(first, last)
         for found in lambdas:
             self.check_kept(found, first, bool(awaits))
         self.check_started(first, last, known)
@@ -397,6 +435,47 @@ class Source:
                 if re.fullmatch(r"[A-Z][A-Z0-9_]*[A-Z0-9]", self.text(at - 1)):
                     self.report(await_, "macro")
             at = self.inside[at]
+
+    def check_temporaries(self, first, last):
+        """?: between objects that it makes, in an expression that awaits: g++ destroys them twice."""
+        i = first
+        while i < last:
+            if i in self.lambdas:
+                i = self.lambdas[i].end
+            elif self.text(i) == "?":
+                colon = self.operand_end(i + 1, last)
+                if self.makes_object(i + 1, colon) or self.makes_object(colon + 1, self.operand_end(colon + 1, last)):
+                    self.report(i, "conditional")
+            i += 1
+
+    def operand_end(self, i, last):
+        """The `:` that belongs to the `?` before i, or what ends the operand after that `:`."""
+        nested = 0
+        while i < last and self.text(i) not in (",", ";", ")", "]", "}"):
+            if self.text(i) == "?":
+                nested += 1
+            elif self.text(i) == ":":
+                if nested == 0:
+                    return i
+                nested -= 1
+            i = self.pair[i] + 1 if self.text(i) in CLOSING and i in self.pair else i + 1
+        return i
+
+    def makes_object(self, begin, end):
+        """Whether an operand is as a whole a call of what is known to give an object: a class of this file, or one of
+        std."""
+        if end <= begin or self.text(end - 1) not in (")", "}") or end - 1 not in self.pair:
+            return False
+        name = begin
+        if self.text(name) == "std" and self.text(name + 1) == "::":
+            name += 2
+            known = STD_OBJECTS
+        else:
+            known = self.classes
+        after = name + 1
+        if self.text(after) == "<":
+            after = self.skip_angles(after)
+        return self.text(name) in known and self.pair[end - 1] == after
 
     def is_new(self, parenthesis):
         i = parenthesis - 1

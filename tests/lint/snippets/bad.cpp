@@ -37,6 +37,23 @@ task<int> conditionals(bool b) {
     co_return co_await ready() ? 1 : 2;         // bad: conditional
 }
 
+struct counted {
+    std::string text;
+};
+
+task<> temporaries(bool b, std::string name) {
+    co_await greet(b ? std::string("a") : name);              // bad: conditional
+    co_await greet(b ? name : std::move(name));               // bad: conditional
+    const int size = co_await length(b ? counted(name) : counted{"x"});  // bad: conditional
+    use(b ? std::optional<int>(1) : other, co_await first());  // bad: conditional
+    int n = 1, got = co_await length(n > 1 ? name : n ? name : std::string());  // bad: conditional
+}
+
+task<> assigned_in_one_expression() {
+    a = co_await first(), b = co_await second();              // bad: one-await
+    const int c = call<int, long>(co_await first(), co_await second());  // bad: one-await
+}
+
 task<> braces() {
     std::vector<int> all{co_await first()};                  // bad: braces
     auto pair = std::pair<int, int>{1, co_await second()};   // bad: braces

@@ -27,6 +27,17 @@ task<> declarations() {
     int list[] = {1, 2, 3};
 }
 
+task<> declarators(bool b, std::string name) {
+    int one = co_await first(), two = co_await second();  // each is a full expression
+    const std::map<int, int> table = co_await third(), *other = &co_await fourth();
+    for (auto a = co_await first(), z = co_await second(); a != z; ++a) go(a);
+    const std::string text = b ? std::string("a") : std::move(name);
+    int n = b ? std::string("a").size() : 2, got = co_await first();
+    co_await peer.write(b ? text : name, std::string(b ? "a" : "b"));
+    co_await number(b ? std::string("a").size() : n);
+    co_await number(b ? std::min(n, 2) : count(n));
+}
+
 task<> lambdas(group& g, std::string name) {
     auto body = [name](group& inner) -> task<> {
         co_await yield();

@@ -1,5 +1,6 @@
 #include <bight/core/hand_off.hpp>
 
+#include <bight/core/channel.hpp>
 #include <bight/core/channel_place.hpp>
 #include <bight/core/priority_queue.hpp>
 

@@ -38,11 +38,15 @@ class [[nodiscard]] result {
             become(other.error_);
             return *this;
         }
-        try {
+        if constexpr (std::is_nothrow_move_constructible_v<T>) {
             ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::move(other.value_));
-        } catch (...) {
-            become(std::make_error_code(std::errc::state_not_recoverable));
-            throw;
+        } else {
+            try {
+                ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::move(other.value_));
+            } catch (...) {
+                become(std::make_error_code(std::errc::state_not_recoverable));
+                throw;
+            }
         }
         ok_ = true;
         return *this;

@@ -29,11 +29,6 @@ using test::receive_probe;
 
 namespace {
 
-bool missing() {
-    const auto& all = test::demultiplexers();
-    return std::find(all.begin(), all.end(), demultiplexer_kind::io_uring) == all.end();
-}
-
 bight::reactor_options small_queues() {
     bight::reactor_options options;
     options.submission_entries = 4;
@@ -71,7 +66,6 @@ bool ended(int fd) {
 }  // namespace
 
 TEST_CASE("a detach whose cancel finds the queue full, and so what it cancels complete, ends each once") {
-    if (missing()) return;
     const int queued_before = GENERATE(0, 1, 2, 3, 4);
     const bool data = GENERATE(true, false);
     CAPTURE(queued_before, data);
@@ -105,7 +99,6 @@ TEST_CASE("a detach whose cancel finds the queue full, and so what it cancels co
 }
 
 TEST_CASE("a post is heard after the completions have overflowed") {
-    if (missing()) return;
     bench on(demultiplexer_kind::io_uring, small_queues());
     for (int round = 0; round < 2; ++round) {
         {
@@ -128,7 +121,6 @@ TEST_CASE("a post is heard after the completions have overflowed") {
 }
 
 TEST_CASE("a connection that the kernel has accepted for a listener which is detached is closed") {
-    if (missing()) return;
     bench on(demultiplexer_kind::io_uring, small_queues());
     sockaddr_in where{};
     auto& listening = on.add(test::listen_on_loopback(where));
@@ -145,7 +137,6 @@ TEST_CASE("a connection that the kernel has accepted for a listener which is det
 }
 
 TEST_CASE("connections that were accepted and never asked for are closed with their listener") {
-    if (missing()) return;
     bench on(demultiplexer_kind::io_uring, small_queues());
     sockaddr_in where{};
     auto& listening = on.add(test::listen_on_loopback(where));
@@ -165,7 +156,6 @@ TEST_CASE("connections that were accepted and never asked for are closed with th
 }
 
 TEST_CASE("of connections that nobody accepts a bounded number is taken, and all are accepted in their order") {
-    if (missing()) return;
     constexpr std::size_t count = 150;
     bench on(demultiplexer_kind::io_uring, small_queues());
     sockaddr_in where{};
@@ -201,7 +191,7 @@ TEST_CASE("of connections that nobody accepts a bounded number is taken, and all
 }
 
 TEST_CASE("a reactor that is destroyed with operations that complete again and again waits for their end") {
-    if (missing()) return;
+    const bench available(demultiplexer_kind::io_uring);
     sockaddr_in where{};
     test::probe_descriptor listening;
     test::probe_descriptor connected;
@@ -236,7 +226,6 @@ TEST_CASE("a reactor that is destroyed with operations that complete again and a
 }
 
 TEST_CASE("the memory of receive buffers goes with the last chunk, when its ring has gone before") {
-    if (missing()) return;
     test::reactor_fixture on(demultiplexer_kind::io_uring);
     std::optional<bight::chunk> kept;
     {

@@ -193,8 +193,8 @@ TEST_CASE("while a send goes on, the kernel is asked what else there is in each 
 }
 
 TEST_CASE("a read takes no more than a budget's worth at a time") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
-    if (kind == bight::demultiplexer_kind::epoll) return;  // it takes no files
+    const auto kind = GENERATE(bight::demultiplexer_kind::io_uring, bight::demultiplexer_kind::poll,
+                               bight::demultiplexer_kind::select);  // epoll takes no files
     CAPTURE(kind);
     test::bench on(kind);
     const int fd = ::memfd_create("bight", MFD_CLOEXEC);

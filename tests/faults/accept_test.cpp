@@ -232,8 +232,8 @@ TEST_CASE(
 
 TEST_CASE("an accept that fails for ever does not spin, is said once, and can be cancelled") {
     // An io_uring gives such an error as a completion, which cannot be had without a kernel that does it.
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
-    if (kind == bight::demultiplexer_kind::io_uring) return;
+    const auto kind = GENERATE(bight::demultiplexer_kind::epoll, bight::demultiplexer_kind::poll,
+                               bight::demultiplexer_kind::select);
     CAPTURE(kind);
     for (const int error : {EPERM, ECONNABORTED, EMFILE, ENOBUFS}) {
         CAPTURE(error);

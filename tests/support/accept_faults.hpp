@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <deque>
+#include <utility>
 
 namespace test {
 
@@ -24,6 +25,7 @@ inline std::deque<int>& accept_errors() {
 /// What every call of accept4 fails with while it is not 0, and how many did.
 inline int accept_always_fails = 0;
 inline long accepts_failed = 0;
+inline int last_accept_error = 0;
 
 /// The next accept on the listening socket `handle` fails with `error`, one after the other if it is called
 /// again. An io_uring accepts without a system call: there the error is put where its completion would put
@@ -53,10 +55,23 @@ extern "C" [[gnu::weak]] int accept_or_fail(int fd, sockaddr* address, socklen_t
         error = test::accept_errors().front();
         test::accept_errors().pop_front();
     }
+    test::last_accept_error = error;
     if (error != 0) {
         ++test::accepts_failed;
         errno = error;
         return -1;
     }
     return static_cast<int>(::syscall(SYS_accept4, fd, address, size, flags));
+}
+
+extern "C" int accept_likewise(int fd, sockaddr* address, socklen_t* size) __asm__("accept");
+
+// What is asked where accept4 seems to be refused: it fails with the same.
+// NOLINTNEXTLINE(misc-definitions-in-headers)
+extern "C" [[gnu::weak]] int accept_likewise(int fd, sockaddr* address, socklen_t* size) {
+    if (const int error = std::exchange(test::last_accept_error, 0); error != 0) {
+        errno = error;
+        return -1;
+    }
+    return static_cast<int>(::syscall(SYS_accept, fd, address, size));
 }

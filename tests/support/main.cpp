@@ -25,11 +25,23 @@ std::size_t count_chosen(Catch::Session& session) {
     return filterTests(getAllTestCasesSorted(config), config.testSpec(), config).size();
 }
 
+// A case without an assertion is an error, for what is not checked has not passed; and so is a run of no test,
+// in version 3 without being told.
+void refuse_what_is_empty(Catch::Session& session) {
+    auto& about = session.configData().warnings;
+    int all = about | Catch::WarnAbout::NoAssertions;
+#if CATCH_VERSION_MAJOR < 3
+    all |= Catch::WarnAbout::NoTests;
+#endif
+    about = static_cast<Catch::WarnAbout::What>(all);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     Catch::Session session;
     if (session.applyCommandLine(argc, argv) != 0) return 1;
+    refuse_what_is_empty(session);
     const int result = session.run();
     const std::size_t skipped = print_skipped();
     constexpr int only_skipped = 4;  // of version 3

@@ -291,7 +291,11 @@ void reactor::drive(root_job_base& root, promise_base& frame) {
         }
     }
     state_->driving = false;
-    root.free_frame();  // the connections that it holds are closed within the run
+    // Within the run, because of the connections that it holds. It was made outside, from the heap, and goes
+    // back there: the reactor would keep one more with each run.
+    this_thread().use(nullptr);
+    root.free_frame();
+    this_thread().use(&state_->frames);
     // Nobody would answer the threads that are blocked in block_on.
     if (state_->blocked_threads.end()) {
         while (!state_->blocked_threads.empty()) turn(duration::max());

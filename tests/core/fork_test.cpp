@@ -125,7 +125,8 @@ TEST_CASE(
                 forked = ::fork();
                 if (*forked == 0) {
                     co_await bight::sleep_for(1ms);
-                    if (co_await job() != 7) ::_exit(9);
+                    const int seven = co_await job();
+                    if (seven != 7) ::_exit(9);
                     bight::reactor::current()->stop();
                     co_await bight::sleep_for(1h);
                 }

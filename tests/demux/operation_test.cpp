@@ -643,8 +643,9 @@ TEST_CASE("an event for a descriptor number that was closed and reused is not de
 }
 
 TEST_CASE("a descriptor that cannot be attached is left as it was") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
-    if (kind == bight::demultiplexer_kind::io_uring) return;  // takes every descriptor
+    // io_uring takes every descriptor.
+    const auto kind = GENERATE(filter([](const auto k) { return k != bight::demultiplexer_kind::io_uring; },
+                                      from_range(test::demultiplexers())));
     bench on(kind);
     INFO(on.name());
     test::probe_descriptor d;

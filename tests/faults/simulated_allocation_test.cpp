@@ -87,8 +87,9 @@ TEST_CASE("each allocation of a task fails once, and then each with all that fol
 TEST_CASE(
     "a client leaves nothing whichever of its allocations fails, and the network needs no memory of its") {
     sim::everywhere_options options;
-    SECTION("a quiet network") {}
-    SECTION("one that cuts, and is late") {
+    const bool cuts_and_is_late = GENERATE(false, true);
+    CAPTURE(cuts_and_is_late);
+    if (cuts_and_is_late) {
         options.world.faults.set(sim::fault::short_read, 0.5).set(sim::fault::small_segment, 0.5);
         options.world.faults.set(sim::fault::slow_completion, 0.3).set(sim::fault::slow_name, 0.5);
     }

@@ -68,7 +68,7 @@ TEST_CASE("a forked child that unwinds leaves its parent's connections and liste
         auto root = [&]() -> task<> {
             bight::listener l = bight::listen(test::new_endpoint(f, directory));
             auto pair = co_await connected_to_raw(f);
-            if (!co_await works(pair)) ::_exit(1);
+            if (const bool ok = co_await works(pair); !ok) ::_exit(1);
             auto wait_for_bytes = [&]() -> task<> {
                 const auto got = co_await pair.stream.read_some();
                 pipe.say(std::string(got.view()));
@@ -96,7 +96,7 @@ TEST_CASE("a forked child that unwinds leaves its parent's connections and liste
                 g.cancel();
             };
             co_await bight::with_group(body);
-            if (!co_await works(pair)) ::_exit(4);
+            if (const bool ok = co_await works(pair); !ok) ::_exit(4);
         };
         try {
             r.run(root());
@@ -117,8 +117,10 @@ TEST_CASE("a forked child that closes a listener, or a stream in good order, say
     fixture.run([&]() -> task<> {
         bight::listener l = bight::listen(test::new_endpoint(f, directory));
         auto pair = co_await connected_to_raw(f);
-        CHECK(co_await works(pair));
-        CHECK(co_await accepts(l));
+        const bool works_before = co_await works(pair);
+        CHECK(works_before);
+        const bool accepts_before = co_await accepts(l);
+        CHECK(accepts_before);
         const pid_t child = ::fork();
         if (child == 0) {
             ::alarm(20);
@@ -127,8 +129,10 @@ TEST_CASE("a forked child that closes a listener, or a stream in good order, say
             ::_exit(0);
         }
         reap(child);
-        CHECK(co_await works(pair));
-        CHECK(co_await accepts(l));
+        const bool works_after = co_await works(pair);
+        CHECK(works_after);
+        const bool accepts_after = co_await accepts(l);
+        CHECK(accepts_after);
     });
 }
 
@@ -137,15 +141,16 @@ TEST_CASE("in a forked child, streams and listeners of its parent's refuse new o
     fixture.run([&]() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         auto pair = co_await connected_to_raw(test::family::tcp);
-        CHECK(co_await works(pair));
+        const bool works_before = co_await works(pair);
+        CHECK(works_before);
         pair.raw.send("for the parent");
         const pid_t child = ::fork();
         if (child == 0) {
             ::alarm(20);
             const auto bad = std::errc::bad_file_descriptor;
-            if (co_await error_of(pair.stream.read_some()) != bad) ::_exit(1);
-            if (co_await error_of(pair.stream.write("from the child")) != bad) ::_exit(2);
-            if (co_await error_of(l.accept()) != bad) ::_exit(3);
+            if (const auto told = co_await error_of(pair.stream.read_some()); told != bad) ::_exit(1);
+            if (const auto told = co_await error_of(pair.stream.write("from the child")); told != bad) ::_exit(2);
+            if (const auto told = co_await error_of(l.accept()); told != bad) ::_exit(3);
             try {
                 (void)bight::listen("tcp:0:interface=127.0.0.1");
                 ::_exit(4);
@@ -156,7 +161,8 @@ TEST_CASE("in a forked child, streams and listeners of its parent's refuse new o
         reap(child);
         const auto got = co_await pair.stream.read_some();
         CHECK(got.view() == "for the parent");
-        CHECK(co_await works(pair));
+        const bool works_after = co_await works(pair);
+        CHECK(works_after);
     });
 }
 
@@ -174,7 +180,7 @@ TEST_CASE("workers forked from a program that has used its reactor look names up
         if (own.run(look_up()) != expected) return 1;
         auto serve = []() -> task<> {
             auto l = bight::listen("tcp:0:interface=127.0.0.1");
-            if (!co_await accepts(l)) ::_exit(2);
+            if (const bool ok = co_await accepts(l); !ok) ::_exit(2);
         };
         own.run(serve());
         return 0;

@@ -6,18 +6,28 @@
 
 using namespace test;
 
+namespace {
+
+enum class leaving { in_good_order, by_half_closing, with_a_reset, in_the_middle_of_a_line };
+
+}  // namespace
+
 TEST_CASE("chat: a name is free again after its client closes") {
     const auto kind = GENERATE(from_range(demultiplexers()));
     CAPTURE(kind);
     server chat("chat", kind);
     client bob = join(chat, "bob");
     client alice = join(chat, "alice");
-    SECTION("in good order") { alice.close(); }
-    SECTION("by half closing") { alice.end_writing(); }
-    SECTION("with a reset") { alice.reset(); }
-    SECTION("in the middle of a line") {
-        REQUIRE(alice.send("I was about to s"));
-        alice.close();
+    const auto how = GENERATE(leaving::in_good_order, leaving::by_half_closing, leaving::with_a_reset,
+                              leaving::in_the_middle_of_a_line);
+    CAPTURE(how);
+    switch (how) {
+        case leaving::in_good_order: alice.close(); break;
+        case leaving::by_half_closing: alice.end_writing(); break;
+        case leaving::with_a_reset: alice.reset(); break;
+        case leaving::in_the_middle_of_a_line:
+            REQUIRE(alice.send("I was about to s"));
+            alice.close();
     }
     client again = join_when_free(chat, "alice");
     CHECK(hears(bob, again, "alice", "it is me"));

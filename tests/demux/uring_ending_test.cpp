@@ -36,7 +36,7 @@ bight::reactor_options small_queues() {
     return options;
 }
 
-// The operation whose cancels fill the completion queue: each is a completion of its own, and 16,384 of them fit.
+// The operation whose cancels fill the completion queue: each is a completion of its own, and 4,096 of them fit.
 class flood {
   public:
     explicit flood(bench& on) : on_(on), victim_(on.connect(family::unix_pair).ours, operation_kind::receive_into) {

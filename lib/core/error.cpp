@@ -5,6 +5,8 @@
 
 #include <bight/core/job.hpp>
 
+#include <signal.h>
+
 #include <atomic>
 #include <cstdio>
 #include <memory>
@@ -67,7 +69,37 @@ handlers& installed() {
     return all;
 }
 
+// Whoever reads standard error may be gone, and that is no reason to end.
+class without_sigpipe {
+  public:
+    without_sigpipe() noexcept {
+        ::sigemptyset(&only_);
+        ::sigaddset(&only_, SIGPIPE);
+        was_pending_ = is_pending();
+        ::pthread_sigmask(SIG_BLOCK, &only_, &before_);
+    }
+    without_sigpipe(const without_sigpipe&) = delete;
+    without_sigpipe& operator=(const without_sigpipe&) = delete;
+    ~without_sigpipe() {
+        int taken = 0;
+        if (!was_pending_ && is_pending()) ::sigwait(&only_, &taken);
+        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+
+  private:
+    static bool is_pending() noexcept {
+        sigset_t pending;
+        ::sigemptyset(&pending);
+        ::sigpending(&pending);
+        return ::sigismember(&pending, SIGPIPE) == 1;
+    }
+    sigset_t only_;
+    sigset_t before_;
+    bool was_pending_;
+};
+
 void print(const std::string& text) noexcept {
+    const without_sigpipe alive;
     std::fwrite(text.data(), 1, text.size(), stderr);
     std::fflush(stderr);
 }

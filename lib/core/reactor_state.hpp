@@ -54,7 +54,7 @@ struct reactor_state final : private fork_aware {
     std::size_t awaited_leftovers = 0;  // those for which a run waits
 
     std::atomic<bool> running{false};
-    unsigned ran_in = 0;  // see this_process; 0: it never ran
+    std::atomic<unsigned> ran_in{0};  // see this_process; 0: it never ran
     bool inherited = false;  // made, and not yet run, in a process that this one was forked from
     std::atomic<std::uint64_t> last_thread{0};  // it ran there (thread_state::number); 0: it never did
     std::atomic<int> stop_level{0};  // 1: stop, 2: stop_now; set by any thread

@@ -54,6 +54,7 @@ struct shared {
     std::atomic<int> in_handler{0};
     std::atomic<int> first{0};
     std::atomic<int> count{0};
+    std::atomic<pid_t> owner{0};  // the process whose reactors these are
 
     std::mutex lock;  // for those who come and go
     int stopping_users = 0;
@@ -96,8 +97,18 @@ void block_again(unsigned unblocked) noexcept {
     ::pthread_sigmask(SIG_BLOCK, &again, nullptr);
 }
 
+// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own, a
+// signal does what it does to any program.
+bool left_to_the_system(int signal) noexcept {
+    if (all.owner.load() == ::getpid()) return false;
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);  // it comes when the handler has returned
+    return true;
+}
+
 extern "C" void bight_on_stop_signal(int signal) {
     const int saved = errno;
+    if (left_to_the_system(signal)) return;
     const int number = all.count.fetch_add(1) + 1;
     int none = 0;
     all.first.compare_exchange_strong(none, signal);
@@ -116,8 +127,9 @@ extern "C" void bight_on_stop_signal(int signal) {
     errno = saved;
 }
 
-extern "C" void bight_on_dump_signal(int) {
+extern "C" void bight_on_dump_signal(int signal) {
     const int saved = errno;
+    if (left_to_the_system(signal)) return;
     all.in_handler.fetch_add(1);
     for (auto& place : all.listening) {
         if (reactor* r = place.dumps.load()) r->request_dump();
@@ -131,6 +143,7 @@ extern "C" void bight_on_dump_signal(int) {
 signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), dumps_(dumps) {
     if (!stops && !dumps) return;
     const std::lock_guard hold(all.lock);
+    if (all.owner.exchange(::getpid()) != ::getpid()) all.first = all.count = 0;  // a parent's
     for (std::size_t i = 0; i < all.listening.size() && slot_ < 0; ++i) {
         if (!all.listening[i].taken) slot_ = static_cast<int>(i);
     }

@@ -1,5 +1,7 @@
 #include "descriptor_calls.hpp"
 
+#include "operation.hpp"
+
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +23,10 @@ int set_non_blocking(int fd) noexcept {
 void set_blocking(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags >= 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+void keep_non_blocking(descriptor& d) noexcept {
+    if (is_blocking(d.fd) > 0 && set_non_blocking(d.fd) == 0) d.was_blocking = true;
 }
 
 namespace {

@@ -44,6 +44,7 @@ class descriptor {
     bool short_read_empties = false;  ///< TCP: a read that fills less than it could has emptied the socket
     bool is_non_blocking = false;     ///< io_uring: known to be so, for the calls that are tried
     bool was_blocking = false;        ///< made non-blocking here: others share it, so it is put back
+    bool is_shared = false;           ///< it listens, and others who share it may put its mode back meanwhile
     bool never_waits = false;         ///< every call says so itself: its mode, which others may share, is left alone
     int slot = -1;                    ///< poll, select: where it stands in their tables
 

@@ -269,6 +269,7 @@ attempt readiness::try_send(send_operation& op) noexcept {
 }
 
 attempt readiness::try_accept(operation& op) noexcept {
+    if (op.on->is_shared) keep_non_blocking(*op.on);
     do {
         op.result = accept_connection(op.on->fd);
     } while (op.result == -EINTR);

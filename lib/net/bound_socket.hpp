@@ -18,6 +18,7 @@ class listening_socket;
 struct listener_traces {
     socket_file file;           // that it made
     bool was_blocking = false;  // its socket, which others share
+    bool is_shared = false;
 
     void remove(socket_calls& calls, int fd) const noexcept {
         if (was_blocking) calls.set(fd, socket_calls::option::non_blocking, false);
@@ -34,11 +35,13 @@ class bound_socket {
     explicit bound_socket(const endpoint& where);
     bound_socket(bound_socket&& other) noexcept
         : fd_(std::exchange(other.fd_, -1)),
+          made_in_(other.made_in_),
           calls_(other.calls_),
           listens_(other.listens_),
           traces_(std::exchange(other.traces_, {})) {}
     bound_socket& operator=(bound_socket&& other) noexcept {
         std::swap(fd_, other.fd_);
+        std::swap(made_in_, other.made_in_);
         std::swap(calls_, other.calls_);
         std::swap(listens_, other.listens_);
         std::swap(traces_, other.traces_);
@@ -55,6 +58,7 @@ class bound_socket {
 
   private:
     int fd_ = -1;
+    unsigned made_in_ = 0;  // see this_process
     socket_calls* calls_ = nullptr;
     bool listens_ = false;
     listener_traces traces_;

@@ -3,6 +3,8 @@
 #include "listening_socket.hpp"
 #include "resolve.hpp"
 
+#include "../core/process.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/net/address.hpp>
@@ -139,7 +141,7 @@ int adopted(socket_calls& calls, const endpoint& e, const std::string& where, bo
 
 namespace detail {
 
-bound_socket::bound_socket(const endpoint& where) : calls_(&sockets_here()) {
+bound_socket::bound_socket(const endpoint& where) : made_in_(this_process()), calls_(&sockets_here()) {
     const std::string text = where.to_string();
     switch (where.kind) {
         case endpoint::kind_type::tcp:
@@ -149,14 +151,14 @@ bound_socket::bound_socket(const endpoint& where) : calls_(&sockets_here()) {
             break;
         case endpoint::kind_type::descriptor:
             fd_ = adopted(*calls_, where, text, traces_.was_blocking);
-            listens_ = true;
+            traces_.is_shared = listens_ = true;
             break;
     }
 }
 
 bound_socket::~bound_socket() {
     if (fd_ < 0) return;
-    traces_.remove(*calls_, fd_);
+    if (made_in_ == this_process()) traces_.remove(*calls_, fd_);  // in a forked child they are the parent's
     calls_->close(fd_);
 }
 

@@ -3,7 +3,8 @@
 #include "bound_socket.hpp"
 #include "socket_transport.hpp"
 
-#include "../core/reactor_state.hpp"
+#include "../core/process.hpp"
+#include "../demux/descriptor_calls.hpp"
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
@@ -57,6 +58,8 @@ listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_polic
     try {
         made = new listening_socket(home, fd, policy, std::move(traces));
         home.demultiplexer().attach(*made);
+        made->was_blocking = made->traces_.was_blocking;
+        made->is_shared = made->traces_.is_shared;
     } catch (...) {
         socket_calls& calls = home.demultiplexer().sockets();
         (made ? made->traces_ : traces).remove(calls, fd);
@@ -75,14 +78,18 @@ listening_socket::listening_socket(reactor& home, int socket, exhaustion_policy 
       calls_(home.demultiplexer().sockets()),
       traces_(std::move(traces)),
       reserve_(calls_.open_reserve()),
-      policy_(policy) {
+      policy_(policy),
+      made_in_(this_process()) {
     fd = socket;
     accept_.on = this;
 }
 
 listening_socket::~listening_socket() {
-    if (reserve_ >= 0) calls_.close(reserve_);
+    if (reserve_ >= 0 && calls_remain()) calls_.close(reserve_);
 }
+
+// A simulated host's end with it.
+bool listening_socket::calls_remain() const noexcept { return demux || &calls_ == &kernel_sockets(); }
 
 bool listening_socket::start(accept_awaiter& waiting) noexcept {
     if (!demux || waiting_) {
@@ -169,6 +176,7 @@ bool listening_socket::shed() noexcept {
     calls_.close(reserve_);
     bool any = false;
     for (int i = 0; i < SOMAXCONN; ++i) {
+        if (is_shared) keep_non_blocking(*this);
         const int got = calls_.accept(fd);
         if (got < 0) break;
         calls_.close(got);
@@ -211,7 +219,11 @@ void listening_socket::cancel_accept() noexcept {
 }
 
 void listening_socket::close() noexcept {
-    if (!demux) return;
+    if (!demux) {  // its reactor has gone, and has closed the socket
+        if (traces_.file && made_in_ == this_process() && calls_remain()) calls_.remove(traces_.file);
+        traces_.file = {};
+        return;
+    }
     if (armed()) {
         home().disarm(*this);
         accept_awaiter* w = std::exchange(waiting_, nullptr);
@@ -219,7 +231,8 @@ void listening_socket::close() noexcept {
         w->ready();
     }
     // In a forked child the socket and its file are the parent's, who goes on listening.
-    if (!reactor_state::in_forked_child(home())) traces_.remove(calls_, fd);
+    if (made_in_ == this_process()) traces_.remove(calls_, fd);
+    traces_.file = {};
     demux->detach(*this, true);
 }
 

@@ -41,6 +41,7 @@ class listening_socket final : public acceptor, private descriptor, private time
 
     listening_socket(reactor& home, int socket, exhaustion_policy policy, listener_traces traces) noexcept;
     ~listening_socket() override;
+    bool calls_remain() const noexcept;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
 
@@ -59,6 +60,7 @@ class listening_socket final : public acceptor, private descriptor, private time
     listener_traces traces_;
     int reserve_ = -1;
     exhaustion_policy policy_;
+    unsigned made_in_;
     bool cancel_asked_ = false;   // what is underway will still complete
     bool warned_ = false;         // since the last connection
     std::uint32_t failures_ = 0;  // since the last connection, or the last pause

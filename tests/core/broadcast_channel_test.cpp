@@ -1,6 +1,7 @@
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
 #include "support/reactors.hpp"
+#include "support/thread_sanitizer.hpp"
 
 #include <bight/core/broadcast_channel.hpp>
 #include <bight/core/group.hpp>
@@ -435,6 +436,7 @@ TEST_CASE("a broadcast channel and its receivers may go on the thread that has j
 
 #ifndef NDEBUG
 TEST_CASE("a receiver of a broadcast channel that goes within another reactor ends the program") {
+    if (!test::forked_children_have_threads) test::skip("ThreadSanitizer: no threads in a forked child");
     const std::string said = test::dying_words([] {
         bight::reactor r;
         broadcast_channel<int> ch(2);

@@ -11,6 +11,7 @@
 #include "support/reactors.hpp"
 
 #include <memory>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -357,5 +358,51 @@ TEST_CASE("the tree of tasks says who waits for a place") {
             g.cancel();
         };
         co_await bight::with_group(body);
+    });
+}
+
+namespace {
+
+// Its constructors do once what they are told to.
+struct meddler {
+    explicit meddler(int n) : number(n) { meddle(); }
+    meddler(meddler&& other) : number(other.number) { meddle(); }
+    static inline std::function<void()> what;
+    static void meddle() {
+        if (what) std::exchange(what, nullptr)();
+    }
+    int number;
+};
+
+}  // namespace
+
+TEST_CASE("a place that a constructor gives back while its value is handed on is the first one's in line") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    on.run([]() -> task<> {
+        channel<meddler> ch(1);
+        std::optional<channel_place<meddler>> place = ch.try_reserve();
+        int received = 0;
+        bool reserved = false;
+        const auto receive = [&]() -> task<> {
+            const auto value = co_await ch.receive();
+            received = value ? value->number : -1;
+        };
+        const auto reserve = [&]() -> task<> {
+            const auto mine = co_await ch.reserve();
+            reserved = true;
+        };
+        const auto body = [&](bight::group& g) -> task<> {
+            g.spawn(receive);
+            co_await all_is_quiet();
+            g.spawn(reserve);
+            co_await all_is_quiet();
+            meddler::what = [&] { place->release(); };
+            const bool sent = ch.try_send(7);
+            CHECK(sent);
+            co_await all_is_quiet();
+        };
+        co_await bight::with_group(body);
+        CHECK(received == 7);
+        CHECK(reserved);
     });
 }

@@ -109,7 +109,7 @@ TEST_CASE("nothing runs before the result is awaited, and a dropped offload neve
     on.run([&]() -> task<> {
         auto held = std::make_shared<int>(1);
         {
-            auto unawaited = offload([&ran, held] { ran = true; });
+            [[maybe_unused]] auto unawaited = offload([&ran, held] { ran = true; });
             CHECK(held.use_count() == 2);
         }
         CHECK(held.use_count() == 1);

@@ -7,6 +7,7 @@
 
 #include "support/child.hpp"
 #include "support/reactors.hpp"
+#include "support/thread_sanitizer.hpp"
 
 #include <cstdlib>
 #include <memory>
@@ -106,6 +107,7 @@ TEST_CASE("exit_status_of gives the status of main's body, and reports what it t
 }
 
 TEST_CASE("exit_status_of reports a runtime that cannot be had") {
+    if (!test::forked_children_have_threads) test::skip("ThreadSanitizer: no threads in a forked child");
     child c([](const witness_pipe& pipe) {
         const collected_errors errors;
         ::setenv("BIGHT_REACTOR", "nonsense", 1);

@@ -1,5 +1,6 @@
 #include <bight/core/error.hpp>
 #include <bight/core/finally.hpp>
+#include <bight/core/offload.hpp>
 #include <bight/core/run.hpp>
 #include <bight/core/shield.hpp>
 #include <bight/core/sleep.hpp>
@@ -10,6 +11,8 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <memory>
@@ -347,4 +350,51 @@ TEST_CASE("SIGUSR1 is left alone by those who opt out, and put back by the other
         return is_default(SIGUSR1) ? 0 : 13;
     });
     CHECK(c.exit_status() == 0);
+}
+
+TEST_CASE("a forked child that runs nothing of bight's ends at the first signal, as any program does") {
+    const bool in_a_task = GENERATE(true, false);
+    CAPTURE(in_a_task);
+    child parent([&](const witness_pipe& pipe) {
+        auto forks = [&]() -> task<int> {
+            const auto fork_one = [&] {
+                const pid_t made = ::fork();
+                if (made == 0) {
+                    for (;;) ::pause();
+                }
+                return made;
+            };
+            pid_t worker = -1;
+            if (in_a_task) {
+                worker = fork_one();
+            } else {
+                worker = co_await bight::offload(fork_one);
+            }
+            ::kill(worker, SIGTERM);
+            int status = 0;
+            ::waitpid(worker, &status, 0);
+            pipe.say(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? "ended\n" : "something else\n");
+            co_return 3;
+        };
+        return bight::run(forks());
+    });
+    CHECK(parent.exit_status() == 3);
+    CHECK(parent.said() == "ended\n");
+}
+
+TEST_CASE("a program whose standard error nobody reads any more goes on after its messages") {
+    child one([](const witness_pipe&) {
+        int ends[2];
+        if (::pipe(ends) != 0 || ::dup2(ends[1], 2) < 0) return 1;
+        ::close(ends[0]);
+        ::close(ends[1]);
+        bight::set_log_handler(nullptr, nullptr);
+        auto asks = []() -> task<int> {
+            ::raise(SIGUSR1);
+            co_await bight::sleep_for(1ms);
+            co_return 4;
+        };
+        return bight::run(asks());
+    });
+    CHECK(one.exit_status() == 4);
 }

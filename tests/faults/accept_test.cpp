@@ -1,5 +1,5 @@
 // What a listener and a server do about each error that accept(2) can give.
-#include "support/accept_faults.hpp"
+#include "accept_faults.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"

@@ -1,5 +1,5 @@
 // Listeners in trouble more than once, or in the middle of something: what they keep in reserve, and count.
-#include "support/accept_faults.hpp"
+#include "accept_faults.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"

@@ -1,6 +1,6 @@
 // Operations whose system calls fail as kernels seldom let them.
 #include "demux/probes.hpp"
-#include "support/accept_faults.hpp"
+#include "accept_faults.hpp"
 #include "support/catch.hpp"
 
 #include <cerrno>

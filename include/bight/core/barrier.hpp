@@ -58,7 +58,7 @@ class barrier_base {
     home_check home_;
 };
 
-class [[nodiscard("co_await it")]] barrier_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] barrier_awaiter final : public listed_waiter {
   public:
     explicit barrier_awaiter(barrier_base& at) noexcept : at_(&at) {}
     barrier_awaiter(barrier_awaiter&&) noexcept = default;

@@ -267,7 +267,7 @@ class broadcast_receiver {
 namespace detail {
 
 template <class T>
-class [[nodiscard("co_await it")]] broadcast_awaiter final : public subscription_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] broadcast_awaiter final : public subscription_waiter {
   public:
     explicit broadcast_awaiter(broadcast_receiver<T>& by) noexcept
         : subscription_waiter(by.place_), by_(&by) {}

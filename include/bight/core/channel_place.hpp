@@ -75,7 +75,7 @@ class [[nodiscard("the place goes back when this is destroyed: give it a name")]
 namespace detail {
 
 template <class T>
-class [[nodiscard("co_await it")]] place_awaiter final : public room_waiter<T, block_ring<T>> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] place_awaiter final : public room_waiter<T, block_ring<T>> {
   public:
     explicit place_awaiter(hand_off<T, block_ring<T>>& in) noexcept : room_waiter<T, block_ring<T>>(in) {}
     place_awaiter(place_awaiter&&) noexcept = default;

@@ -16,7 +16,7 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 /// Stands first in the condition's queue, then in the mutex's.
-class [[nodiscard("co_await it")]] condition_waiter final : public mutex_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] condition_waiter final : public mutex_waiter {
   public:
     condition_waiter(condition& on, mutex_guard& guard) noexcept : condition_(&on), guard_(&guard) {}
     condition_waiter(condition_waiter&&) noexcept = default;

@@ -83,7 +83,7 @@ class cross_awaiter : public waiter, protected cross_node<T>, private remote_cal
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] cross_send_awaiter final : public cross_awaiter<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final : public cross_awaiter<T> {
   public:
     cross_send_awaiter(cross_state<T>& on, T&& v) noexcept : cross_awaiter<T>(on, std::move(v)) {}
     cross_send_awaiter(cross_send_awaiter&&) noexcept = default;
@@ -107,7 +107,7 @@ class [[nodiscard("co_await it")]] cross_send_awaiter final : public cross_await
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] cross_receive_awaiter final : public cross_awaiter<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] cross_receive_awaiter final : public cross_awaiter<T> {
   public:
     explicit cross_receive_awaiter(cross_state<T>& on) noexcept : cross_awaiter<T>(on) {}
     cross_receive_awaiter(cross_receive_awaiter&&) noexcept = default;

@@ -200,7 +200,7 @@ class stored_abandoned_callback final : public abandoned_callback {
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] deferred_awaiter final : public deferred_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] deferred_awaiter final : public deferred_waiter {
   public:
     explicit deferred_awaiter(const deferred_reference<T>& on) noexcept : deferred_waiter(*on), state_(on) {}
     decltype(auto) await_resume() const {
@@ -213,7 +213,7 @@ class [[nodiscard("co_await it")]] deferred_awaiter final : public deferred_wait
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] deferred_taker final : public deferred_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] deferred_taker final : public deferred_waiter {
   public:
     explicit deferred_taker(const deferred_reference<T>& on) noexcept : deferred_waiter(*on), state_(on) {}
     T await_resume() const {

@@ -56,7 +56,7 @@ class event_base {
     friend class event_awaiter;
 };
 
-class [[nodiscard("co_await it")]] event_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] event_awaiter final : public listed_waiter {
   public:
     explicit event_awaiter(event_base& on) noexcept : on_(&on) {}
     event_awaiter(event_awaiter&&) noexcept = default;

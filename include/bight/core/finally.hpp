@@ -14,7 +14,7 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 template <class T, class F>
-class [[nodiscard("co_await it")]] finally_awaiter final : public scope, private grace_timer {
+class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final : public scope, private grace_timer {
   public:
     finally_awaiter(task<T>&& body, F&& cleanup, duration patience)
         : body_(std::move(body)), cleanup_(std::move(cleanup)), patience_(patience) {}

@@ -23,7 +23,7 @@ class funnel;
 ///
 /// Out of order: `co_await` puts it at the end of the line. In order: it is in the line, at its place, from
 /// the moment it is made, and what stands behind it waits for it.
-class [[nodiscard("co_await it")]] offer final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter {
   public:
     /// `place` counts from zero; out of order it means nothing.
     offer(funnel& to, std::uint64_t place) noexcept;
@@ -157,7 +157,7 @@ using crew_reference = funnel_reference<&funnel::crew_gone>;
 
 /// Gives the next item, or nothing at the end.
 template <class V>
-class [[nodiscard("co_await it")]] take_awaiter final : public taker {
+class [[nodiscard("co_await it"), gnu::warn_unused]] take_awaiter final : public taker {
   public:
     explicit take_awaiter(funnel& from) noexcept : taker(from) {}
     take_awaiter(take_awaiter&& other) noexcept : taker(std::move(other)) {}

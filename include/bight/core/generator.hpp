@@ -129,7 +129,7 @@ class generator_handle {
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] next_awaiter final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] next_awaiter final : public waiter {
   public:
     using item_type = typename generator_item<T>::type;
 

@@ -159,7 +159,7 @@ class group : public detail::scope {
 namespace detail {
 
 template <class F>
-class [[nodiscard("co_await it")]] group_awaiter final : public group {
+class [[nodiscard("co_await it"), gnu::warn_unused]] group_awaiter final : public group {
   public:
     explicit group_awaiter(F&& body) : body_callable_(std::move(body)) {}
 

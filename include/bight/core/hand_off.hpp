@@ -37,7 +37,7 @@ class hand_off;
 
 /// A task in line for room: with a value, or for a place that is kept for it.
 template <class T, class Store>
-class [[nodiscard("co_await it")]] room_waiter : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] room_waiter : public listed_waiter {
   public:
     bool await_ready() const noexcept { return false; }
     // Out of line it is being served: what serving it calls may cancel it, and success beats that.
@@ -79,7 +79,7 @@ class [[nodiscard("co_await it")]] room_waiter : public listed_waiter {
 
 /// A task that sends. Its value stays here until it is handed on.
 template <class T, class Store>
-class [[nodiscard("co_await it")]] send_awaiter final : public room_waiter<T, Store> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] send_awaiter final : public room_waiter<T, Store> {
   public:
     template <class U>
     send_awaiter(hand_off<T, Store>& to, U&& value)
@@ -118,7 +118,7 @@ class [[nodiscard("co_await it")]] send_awaiter final : public room_waiter<T, St
 
 /// A task that receives. What it is given is put here.
 template <class T, class Store>
-class [[nodiscard("co_await it")]] receive_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] receive_awaiter final : public listed_waiter {
   public:
     explicit receive_awaiter(hand_off<T, Store>& from) noexcept : from_(&from) {}
     receive_awaiter(receive_awaiter&& other) noexcept : listed_waiter(std::move(other)), from_(other.from_) {}
@@ -233,6 +233,7 @@ class hand_off {
     void fill(U&& value) {
         home_.check(Store::name);
         {
+            const settled after{*this};
             const sending now(*this);
             if (receiver* const r = receivers_.front()) {
                 hand(*r, std::forward<U>(value));
@@ -243,6 +244,11 @@ class hand_off {
         give_back();
     }
     void give_back() noexcept {
+        if (line_.empty() && receivers_.empty()) {
+            home_.check_at_end(Store::name);
+        } else {
+            home_.check(Store::name);
+        }
         --kept_;
         if (ended()) end_receivers();
         settle();
@@ -313,6 +319,7 @@ class hand_off {
     bool put(U&& value) {
         receiver* const r = receivers_.front();
         if (!r && !has_room()) return false;
+        const settled after{*this};  // what a constructor gives back meanwhile
         const sending now(*this);
         if (r) {
             hand(*r, std::forward<U>(value));
@@ -360,15 +367,23 @@ class hand_off {
         for (;;) {
             in_line* w = line_.front();
             while (w && !w->offered_) w = line_.next(*w);
-            if (!w) return false;
+            if (!w) {
+                settle();
+                return false;
+            }
             leave_line(*w);
+            const bool within = std::exchange(sending_, true);
             try {
                 into.emplace(std::move(*w->offered_));
             } catch (...) {
                 w->error_ = std::current_exception();
             }
+            sending_ = within;
             w->ready();
-            if (into) return true;
+            if (into) {
+                settle();
+                return true;
+            }
         }
     }
 

@@ -37,7 +37,7 @@ class interval;
 
 namespace detail {
 
-class [[nodiscard("co_await it")]] tick_awaiter final : public waiter, private timer {
+class [[nodiscard("co_await it"), gnu::warn_unused]] tick_awaiter final : public waiter, private timer {
   public:
     explicit tick_awaiter(interval& on) noexcept : on_(&on) {}
     tick_awaiter(tick_awaiter&& other) noexcept : waiter(std::move(other)), timer(), on_(other.on_) {}

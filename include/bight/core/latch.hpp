@@ -58,7 +58,7 @@ class latch {
 
 namespace detail {
 
-class [[nodiscard("co_await it")]] latch_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] latch_awaiter final : public listed_waiter {
   public:
     latch_awaiter(latch& at, bool arrives) noexcept : at_(&at), arrives_(arrives) {}
     latch_awaiter(latch_awaiter&&) noexcept = default;

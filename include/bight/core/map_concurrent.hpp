@@ -31,7 +31,7 @@ class call_window {
     /// Only before it is used.
     call_window(call_window&& other) noexcept : limit_(other.limit_) {}
 
-    class [[nodiscard("co_await it")]] awaiter final : public waiter {
+    class [[nodiscard("co_await it"), gnu::warn_unused]] awaiter final : public waiter {
       public:
         explicit awaiter(call_window& w) noexcept : window_(w) {}
         bool await_ready() const noexcept { return false; }

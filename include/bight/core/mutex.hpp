@@ -154,7 +154,7 @@ inline mutex_guard::~mutex_guard() {
 
 namespace detail {
 
-class [[nodiscard("co_await it")]] lock_awaiter final : public mutex_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] lock_awaiter final : public mutex_waiter {
   public:
     explicit lock_awaiter(mutex& of) noexcept : mutex_(of) {}
 

@@ -119,7 +119,7 @@ class offload_waiter : public waiter, private grace_timer, private pool_job::lis
 };
 
 template <class F>
-class [[nodiscard("co_await it")]] offload_awaiter final : public offload_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] offload_awaiter final : public offload_waiter {
   public:
     using result_type = typename offloaded_call<F>::result_type;
 

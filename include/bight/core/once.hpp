@@ -40,7 +40,7 @@ class once_turn {
     once_base* mine_;
 };
 
-class [[nodiscard("co_await it")]] once_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] once_awaiter final : public listed_waiter {
   public:
     explicit once_awaiter(once_base& of) noexcept : once_(&of) {}
     once_awaiter(once_awaiter&&) noexcept = default;

@@ -131,7 +131,7 @@ namespace detail {
 
 /// Awaits an operation without throwing. An operation offers `result<T> take_result()` beside await_resume.
 template <class A>
-class [[nodiscard("co_await it")]] result_awaiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] result_awaiter {
   public:
     using bight_awaitable = void;
     explicit result_awaiter(A&& operation) noexcept(std::is_nothrow_move_constructible_v<A>)

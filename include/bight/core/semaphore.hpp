@@ -152,7 +152,7 @@ inline void semaphore_guard::release() noexcept {
 
 namespace detail {
 
-class [[nodiscard("co_await it")]] acquire_awaiter final : public semaphore_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] acquire_awaiter final : public semaphore_waiter {
   public:
     acquire_awaiter(semaphore& of, std::size_t n) noexcept : semaphore_waiter(of, n) {}
     acquire_awaiter(acquire_awaiter&&) noexcept = default;

@@ -74,7 +74,7 @@ class service_body {
     virtual task<> begin(service& self) = 0;
 };
 
-class [[nodiscard("co_await it")]] stopping_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] stopping_awaiter final : public listed_waiter {
   public:
     explicit stopping_awaiter(service& s) noexcept : service_(&s) {}
     bool await_ready() const noexcept { return false; }
@@ -164,7 +164,7 @@ class stored_service_body final : public service_body {
 };
 
 /// Runs a tree. Its cancellation is the tree's stop.
-class [[nodiscard("co_await it")]] tree_awaiter final : public scope {
+class [[nodiscard("co_await it"), gnu::warn_unused]] tree_awaiter final : public scope {
   public:
     explicit tree_awaiter(service_tree& tree) noexcept : tree_(tree) {}
     bool await_ready() const noexcept { return false; }

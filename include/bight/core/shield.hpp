@@ -13,7 +13,7 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 template <class T>
-class [[nodiscard("co_await it")]] shield_awaiter final : public scope, private grace_timer {
+class [[nodiscard("co_await it"), gnu::warn_unused]] shield_awaiter final : public scope, private grace_timer {
   public:
     shield_awaiter(task<T>&& t, duration patience) noexcept : child_(std::move(t)), patience_(patience) {}
 

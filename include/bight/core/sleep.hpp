@@ -12,7 +12,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-class [[nodiscard("co_await it")]] sleep_awaiter final : public waiter, private timer {
+class [[nodiscard("co_await it"), gnu::warn_unused]] sleep_awaiter final : public waiter, private timer {
   public:
     explicit sleep_awaiter(duration d) noexcept : for_(d), relative_(true) {}
     explicit sleep_awaiter(time_point t) noexcept : until_(t) {}
@@ -49,7 +49,7 @@ class [[nodiscard("co_await it")]] sleep_awaiter final : public waiter, private 
     bool relative_ = false;
 };
 
-class [[nodiscard("co_await it")]] yield_awaiter final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] yield_awaiter final : public waiter {
   public:
     bool await_ready() const noexcept { return false; }
     template <class P>

@@ -81,7 +81,7 @@ class task_handle {
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] task_awaiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] task_awaiter {
   public:
     using bight_awaitable = void;
 

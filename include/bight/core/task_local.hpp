@@ -32,7 +32,7 @@ class binding_job final : public child_job_base<T> {
 };
 
 template <class T, class V>
-class [[nodiscard("co_await it")]] binding_awaiter final : public scope {
+class [[nodiscard("co_await it"), gnu::warn_unused]] binding_awaiter final : public scope {
   public:
     binding_awaiter(task<T>&& t, const void* key, V&& value) : child_(std::move(t), key, std::move(value)) {}
 

@@ -57,7 +57,7 @@ class timeout_scope : public scope, private timer {
 [[noreturn]] inline void throw_timed_out() { throw std::system_error(errc::timed_out); }
 
 template <class T>
-class [[nodiscard("co_await it")]] timeout_awaiter final : public timeout_scope<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] timeout_awaiter final : public timeout_scope<T> {
   public:
     using timeout_scope<T>::timeout_scope;
     T await_resume() {
@@ -67,7 +67,7 @@ class [[nodiscard("co_await it")]] timeout_awaiter final : public timeout_scope<
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] optional_timeout_awaiter final : public timeout_scope<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] optional_timeout_awaiter final : public timeout_scope<T> {
   public:
     using timeout_scope<T>::timeout_scope;
     auto await_resume() {

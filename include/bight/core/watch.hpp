@@ -142,7 +142,7 @@ class watch_receiver {
 namespace detail {
 
 template <class T>
-class [[nodiscard("co_await it")]] watch_awaiter final : public subscription_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] watch_awaiter final : public subscription_waiter {
   public:
     explicit watch_awaiter(watch_receiver<T>& by) noexcept : subscription_waiter(by.place_), by_(&by) {}
     watch_awaiter(watch_awaiter&&) noexcept = default;

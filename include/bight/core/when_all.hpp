@@ -118,7 +118,7 @@ class tuple_scope : public gathering_scope {
 };
 
 template <class... Ts>
-class [[nodiscard("co_await it")]] when_all_awaiter final : public tuple_scope<Ts...> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] when_all_awaiter final : public tuple_scope<Ts...> {
   public:
     using tuple_scope<Ts...>::tuple_scope;
     std::tuple<value_or_nothing<Ts>...> await_resume() {
@@ -164,7 +164,7 @@ class list_scope : public gathering_scope {
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] when_all_list_awaiter final : public list_scope<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] when_all_list_awaiter final : public list_scope<T> {
   public:
     using list_scope<T>::list_scope;
     auto await_resume() {

@@ -72,7 +72,7 @@ void tell_if_dropped(const child_job<T>& child, const promise_base& scope, std::
 }
 
 template <class... Ts>
-class [[nodiscard("co_await it")]] when_any_awaiter final : public tuple_scope<Ts...> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] when_any_awaiter final : public tuple_scope<Ts...> {
   public:
     using tuple_scope<Ts...>::tuple_scope;
     any_result<kept_value_t<Ts>...> await_resume() {
@@ -100,7 +100,7 @@ class [[nodiscard("co_await it")]] when_any_awaiter final : public tuple_scope<T
 };
 
 template <class... Ts>
-class [[nodiscard("co_await it")]] race_awaiter final : public tuple_scope<Ts...> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] race_awaiter final : public tuple_scope<Ts...> {
   public:
     explicit race_awaiter(task<Ts>&&... tasks) noexcept : tuple_scope<Ts...>(std::move(tasks)...) {
         this->keep_going_ = true;
@@ -153,7 +153,7 @@ class first_of_list : public list_scope<T> {
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] when_any_list_awaiter final : public first_of_list<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] when_any_list_awaiter final : public first_of_list<T> {
   public:
     using first_of_list<T>::first_of_list;
     any_of_range<kept_value_t<T>> await_resume() {
@@ -170,7 +170,7 @@ class [[nodiscard("co_await it")]] when_any_list_awaiter final : public first_of
 };
 
 template <class T>
-class [[nodiscard("co_await it")]] race_list_awaiter final : public first_of_list<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] race_list_awaiter final : public first_of_list<T> {
   public:
     explicit race_list_awaiter(std::vector<child_job<T>>&& children) noexcept
         : first_of_list<T>(std::move(children)) {

@@ -34,7 +34,7 @@ namespace detail {
 class outbox_state;
 
 /// A task that waits for room in an outbox, or for it to be empty.
-class [[nodiscard("co_await it")]] outbox_waiter : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter : public waiter {
   public:
     bool await_ready() const noexcept { return false; }
     template <class P>

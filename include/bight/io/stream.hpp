@@ -56,7 +56,7 @@ class read_awaiter : public read_request {
     }
 };
 
-class [[nodiscard("co_await it")]] read_chunk_awaiter final : public read_awaiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] read_chunk_awaiter final : public read_awaiter {
   public:
     explicit read_chunk_awaiter(transport* from) noexcept : read_awaiter(from, mutable_buffer{}) {}
     chunk await_resume() {
@@ -69,7 +69,7 @@ class [[nodiscard("co_await it")]] read_chunk_awaiter final : public read_awaite
     }
 };
 
-class [[nodiscard("co_await it")]] read_into_awaiter final : public read_awaiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] read_into_awaiter final : public read_awaiter {
   public:
     read_into_awaiter(transport* from, mutable_buffer memory) noexcept : read_awaiter(from, memory) {}
     template <class P>
@@ -90,7 +90,7 @@ class [[nodiscard("co_await it")]] read_into_awaiter final : public read_awaiter
 };
 
 /// Awaits one write. The pieces themselves are in write_awaiter.
-class [[nodiscard("co_await it")]] write_awaiter_base : public write_request {
+class [[nodiscard("co_await it"), gnu::warn_unused]] write_awaiter_base : public write_request {
   public:
     bool await_ready() const noexcept { return false; }
     void await_resume() {
@@ -106,7 +106,7 @@ class [[nodiscard("co_await it")]] write_awaiter_base : public write_request {
 };
 
 template <std::size_t N>
-class [[nodiscard("co_await it")]] write_awaiter final : public write_awaiter_base {
+class [[nodiscard("co_await it"), gnu::warn_unused]] write_awaiter final : public write_awaiter_base {
   public:
     template <class... Pieces>
     explicit write_awaiter(transport* to, const Pieces&... bytes) noexcept
@@ -120,7 +120,7 @@ class [[nodiscard("co_await it")]] write_awaiter final : public write_awaiter_ba
     const_buffer pieces_[N];
 };
 
-class [[nodiscard("co_await it")]] write_list_awaiter final : public write_awaiter_base {
+class [[nodiscard("co_await it"), gnu::warn_unused]] write_list_awaiter final : public write_awaiter_base {
   public:
     write_list_awaiter(transport* on, std::span<const_buffer> list) noexcept
         : write_awaiter_base(on), list_(list) {}
@@ -134,7 +134,7 @@ class [[nodiscard("co_await it")]] write_list_awaiter final : public write_await
 };
 
 /// Awaits the end of a stream, or of its outgoing direction.
-class [[nodiscard("co_await it")]] end_awaiter final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] end_awaiter final : public waiter {
   public:
     end_awaiter(transport* t, duration patience, bool only_writing) noexcept
         : transport_(t), patience_(patience), only_writing_(only_writing) {}

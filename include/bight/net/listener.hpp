@@ -21,7 +21,7 @@ namespace detail {
 
 class acceptor;
 
-class [[nodiscard("co_await it")]] accept_awaiter final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] accept_awaiter final : public waiter {
   public:
     explicit accept_awaiter(acceptor* on) noexcept : on_(on) {}
     accept_awaiter(accept_awaiter&& other) noexcept : waiter(std::move(other)), on_(other.on_) {}

@@ -1,0 +1,20 @@
+// What ThreadSanitizer cannot do.
+#pragma once
+
+#if defined(__SANITIZE_THREAD__)
+#define BIGHT_TEST_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BIGHT_TEST_UNDER_TSAN 1
+#endif
+#endif
+#ifndef BIGHT_TEST_UNDER_TSAN
+#define BIGHT_TEST_UNDER_TSAN 0
+#endif
+
+namespace test {
+
+/// It starts no threads in a child that was forked from a program with several.
+inline constexpr bool forked_children_have_threads = !BIGHT_TEST_UNDER_TSAN;
+
+}  // namespace test

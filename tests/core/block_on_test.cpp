@@ -339,6 +339,7 @@ TEST_CASE("a reactor of real-time priority leaves the processor to the thread wh
     REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
     on_one_processor();  // the thread that is started next is on the same one
     std::promise<bight::reactor*> made;
+    std::promise<void> stopped;
     bool allowed = false;
     bight::duration used{};
     std::thread other([&] {
@@ -350,12 +351,14 @@ TEST_CASE("a reactor of real-time priority leaves the processor to the thread wh
         timespec t{};
         ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
         used = std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+        stopped.get_future().wait();  // the reactor outlives the call
     });
     bight::reactor& r = *made.get_future().get();
     const auto began = bight::clock::now();
     for (int i = 0; i < 30 && allowed; ++i) block_on(r, [] {});
     const bight::duration took = bight::clock::now() - began;
     r.stop();
+    stopped.set_value();
     other.join();
     ::sched_setaffinity(0, sizeof before, &before);
     if (!allowed) test::skip("this process may not have real-time priority");

@@ -1,8 +1,8 @@
 // The forms that docs/design/pitfalls.md says to write, on whatever compiler builds this: each creates and
 // destroys an object once, and gives its value. And the mistakes that end the process.
 #include "support/catch.hpp"
-#include "support/skip.hpp"
 #include "support/child.hpp"
+#include "support/skip.hpp"
 
 #include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>

@@ -1,6 +1,7 @@
 // Bursts: more than one look at the kernel can take, and on io_uring more than its completion queue holds,
 // which ends operations that complete again and again.
 #include "demux/ring_state.hpp"
+#include "full_queue.hpp"
 #include "probes.hpp"
 
 #include <array>
@@ -15,41 +16,13 @@
 using bight::mutable_buffer;
 using test::bench;
 using test::family;
+using test::full_completion_queue;
 using test::operation_kind;
 using test::plain_probe;
 using test::receive_probe;
+using test::small_queues;
 
 namespace {
-
-bight::reactor_options small_queues() {
-    bight::reactor_options options;
-    options.submission_entries = 4;
-    options.receive_buffers = 64;
-    return options;
-}
-
-// While it lives, the completion queue of an io_uring is full; the other demultiplexers have none.
-class full_completion_queue {
-  public:
-    explicit full_completion_queue(bench& on)
-        : bench_(on), victim_(on.connect(family::unix_pair).ours, operation_kind::receive_into) {
-        if (!on.completes_by_itself()) return;
-        victim_.memory = mutable_buffer(memory_.data(), memory_.size());
-        on.start(victim_);
-        // Each cancel is a completion of its own, and 4,096 of them fit.
-        for (int i = 0; i < 5000; ++i) on.demux().cancel(victim_);
-    }
-    full_completion_queue(const full_completion_queue&) = delete;
-    full_completion_queue& operator=(const full_completion_queue&) = delete;
-    ~full_completion_queue() {
-        if (victim_.in_flight) CHECK(bench_.until_completed(victim_));
-    }
-
-  private:
-    bench& bench_;
-    std::array<char, 8> memory_{};
-    receive_probe victim_;
-};
 
 // What did not fit comes into the queue when the rest has been taken out.
 void take_overflow(bench& on) {

@@ -1,6 +1,7 @@
 // The ends of what an io_uring completes again and again: of descriptors, of listeners, and of the ring itself.
 #include "demux/ring_state.hpp"
 #include "demux/uring_buffers.hpp"
+#include "full_queue.hpp"
 #include "probes.hpp"
 
 #include <bight/core/task.hpp>
@@ -23,38 +24,13 @@ using bight::demultiplexer_kind;
 using bight::mutable_buffer;
 using test::bench;
 using test::family;
+using test::full_completion_queue;
 using test::operation_kind;
 using test::plain_probe;
 using test::receive_probe;
+using test::small_queues;
 
 namespace {
-
-bight::reactor_options small_queues() {
-    bight::reactor_options options;
-    options.submission_entries = 4;
-    options.receive_buffers = 64;
-    return options;
-}
-
-// The operation whose cancels fill the completion queue: each is a completion of its own, and 4,096 of them fit.
-class flood {
-  public:
-    explicit flood(bench& on) : on_(on), victim_(on.connect(family::unix_pair).ours, operation_kind::receive_into) {
-        victim_.memory = mutable_buffer(memory_.data(), memory_.size());
-        on.start(victim_);
-        for (int i = 0; i < 20000; ++i) on.demux().cancel(victim_);
-    }
-    flood(const flood&) = delete;
-    flood& operator=(const flood&) = delete;
-    ~flood() {
-        if (victim_.in_flight) CHECK(on_.until_completed(victim_));
-    }
-
-  private:
-    bench& on_;
-    std::array<char, 8> memory_{};
-    receive_probe victim_;
-};
 
 // A peer's socket that has got an end or a reset.
 bool ended(int fd) {
@@ -80,7 +56,7 @@ TEST_CASE("a detach whose cancel finds the queue full, and so what it cancels co
     on.start(second);
     on.turns();
     REQUIRE(first.completions == 0);
-    const flood full(on);
+    const full_completion_queue full(on);
     if (data) c.say("x");
     std::vector<std::unique_ptr<plain_probe>> others;
     for (int i = 0; i < queued_before; ++i) {
@@ -102,7 +78,7 @@ TEST_CASE("a post is heard after the completions have overflowed") {
     bench on(demultiplexer_kind::io_uring, small_queues());
     for (int round = 0; round < 2; ++round) {
         {
-            const flood full(on);
+            const full_completion_queue full(on);
             for (int i = 0; i < 4; ++i) on.demux().wake();  // what they complete has no room
             on.turns(2);
         }

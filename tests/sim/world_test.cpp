@@ -180,3 +180,20 @@ TEST_CASE("a host that stood still until after a deadline gets what came before 
         CHECK(got == "in time");
     }
 }
+
+TEST_CASE("a listener that outlives its world can be dropped") {
+    bight::listener kept;
+    bool listens = false;
+    {
+        sim::world w(1);
+        w.add("server").run([&]() -> task<> {
+            kept = bight::listen("tcp:7000");
+            listens = kept.local().port() == 7000;
+            co_return;
+        });
+        w.run();
+    }
+    CHECK(listens);
+    CHECK_FALSE(kept.local());
+    kept = bight::listener();
+}

@@ -1,0 +1,40 @@
+// An io_uring whose completion queue is full.
+#pragma once
+
+#include "probes.hpp"
+
+#include <array>
+
+namespace test {
+
+inline bight::reactor_options small_queues() {
+    bight::reactor_options options;
+    options.submission_entries = 4;
+    options.receive_buffers = 64;
+    return options;
+}
+
+// While it lives, the completion queue of an io_uring is full; the other demultiplexers have none.
+class full_completion_queue {
+  public:
+    explicit full_completion_queue(bench& on)
+        : bench_(on), victim_(on.connect(family::unix_pair).ours, operation_kind::receive_into) {
+        if (!on.completes_by_itself()) return;
+        victim_.memory = bight::mutable_buffer(memory_.data(), memory_.size());
+        on.start(victim_);
+        // Each cancel is a completion of its own, and 4,096 of them fit.
+        for (int i = 0; i < 5000; ++i) on.demux().cancel(victim_);
+    }
+    full_completion_queue(const full_completion_queue&) = delete;
+    full_completion_queue& operator=(const full_completion_queue&) = delete;
+    ~full_completion_queue() {
+        if (victim_.in_flight) CHECK(bench_.until_completed(victim_));
+    }
+
+  private:
+    bench& bench_;
+    std::array<char, 8> memory_{};
+    receive_probe victim_;
+};
+
+}  // namespace test

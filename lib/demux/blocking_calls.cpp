@@ -42,15 +42,13 @@ blocking_calls::~blocking_calls() {
 }
 
 bool blocking_calls::start(file_operation& op) noexcept {
-    std::size_t idle = 0;
-    {
-        const std::lock_guard lock(mutex_);
-        idle = idle_;
-    }
-    if (idle == 0 && threads_.size() < most_threads && !make_thread() && threads_.empty()) return false;
+    // A thread may be idle and yet have its next call in the line already: what counts is the calls.
+    const bool one_for_each = under_way() < threads_.size();
+    if (!one_for_each && threads_.size() < most_threads && !make_thread() && threads_.empty()) return false;
     {
         const std::lock_guard lock(mutex_);
         waiting_.push(op);
+        ++under_way_;
     }
     something_.notify_one();
     return true;
@@ -76,7 +74,14 @@ bool blocking_calls::make_thread() noexcept {
 
 bool blocking_calls::cancel(file_operation& op) noexcept {
     const std::lock_guard lock(mutex_);
-    return waiting_.remove(op);
+    if (!waiting_.remove(op)) return false;
+    --under_way_;
+    return true;
+}
+
+std::size_t blocking_calls::under_way() noexcept {
+    const std::lock_guard lock(mutex_);
+    return under_way_;
 }
 
 operation* blocking_calls::take_done() noexcept {
@@ -89,14 +94,13 @@ operation* blocking_calls::take_done() noexcept {
 void blocking_calls::work() noexcept {
     std::unique_lock lock(mutex_);
     for (;;) {
-        ++idle_;
         something_.wait(lock, [this] { return ends_ || waiting_.first; });
-        --idle_;
         operation* const op = waiting_.pop();
         if (!op) return;
         lock.unlock();
         op->result = perform(static_cast<file_operation&>(*op));
         lock.lock();
+        --under_way_;
         done_.push(*op);
         // Under the lock: when the last one is taken, the owner may go.
         owner_.wake();

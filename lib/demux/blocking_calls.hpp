@@ -42,6 +42,7 @@ class blocking_calls {
         bool remove(operation& op) noexcept;
     };
 
+    std::size_t under_way() noexcept;
     bool make_thread() noexcept;
     void work() noexcept;
 
@@ -50,7 +51,7 @@ class blocking_calls {
     std::condition_variable something_;
     line waiting_;
     line done_;
-    std::size_t idle_ = 0;  // threads
+    std::size_t under_way_ = 0;  // calls that wait or have begun
     bool ends_ = false;
     std::vector<std::thread> threads_;  // the reactor's thread only
 };

@@ -167,7 +167,7 @@ TEST_CASE("of connections that nobody accepts a bounded number is taken, and all
 }
 
 TEST_CASE("a reactor that is destroyed with operations that complete again and again waits for their end") {
-    const bench available(demultiplexer_kind::io_uring);
+    test::need(demultiplexer_kind::io_uring);
     sockaddr_in where{};
     test::probe_descriptor listening;
     test::probe_descriptor connected;
@@ -202,6 +202,7 @@ TEST_CASE("a reactor that is destroyed with operations that complete again and a
 }
 
 TEST_CASE("the memory of receive buffers goes with the last chunk, when its ring has gone before") {
+    test::need(demultiplexer_kind::io_uring);
     test::reactor_fixture on(demultiplexer_kind::io_uring);
     std::optional<bight::chunk> kept;
     {

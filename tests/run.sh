@@ -412,6 +412,7 @@ if [ $matrix != quick ]; then
     timeouts=1
 fi
 if [ $matrix = full ]; then
+    export BIGHT_TEST_ALL_ORDERS=1
     if build gcc-optimized "$gxx" -Dbuildtype=release; then
         run gcc-optimized gcc-optimized
         for demultiplexer in io_uring epoll poll select; do

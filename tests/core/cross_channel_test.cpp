@@ -29,6 +29,32 @@ task<> receive_into(cross_channel<int>& from, std::vector<int>& out) {
     out.push_back(v ? *v : -1);
 }
 
+// What uses its channel whenever it is moved, and when it goes.
+class meddler {
+  public:
+    meddler(cross_channel<meddler>& in, int n) : value(n), in_(&in) {}
+    meddler(meddler&& other) noexcept : value(other.value), in_(other.in_) { meddle(); }
+    meddler& operator=(meddler&&) = delete;
+    ~meddler() { meddle(); }
+    int value;
+    inline static int calls = 0;
+    inline static std::vector<int> taken;
+
+  private:
+    void meddle() noexcept {
+        if (meddling || value < 0) return;
+        meddling = true;
+        ++calls;
+        in_->size();
+        if (in_->try_send(meddler(*in_, -1))) {
+            if (const auto other = in_->try_receive()) taken.push_back(other->value);
+        }
+        meddling = false;
+    }
+    inline static bool meddling = false;
+    cross_channel<meddler>* in_;
+};
+
 std::error_code code_of(const std::system_error& e) { return e.code(); }
 
 }  // namespace
@@ -176,6 +202,35 @@ TEST_CASE("senders that wait are served first in, first out, and a cancelled one
         if (who != cancelled) expected.push_back(who);
     }
     CHECK(got == expected);
+}
+
+TEST_CASE("values that use the channel while they are moved or destroyed find it usable, and none is lost") {
+    test::virtual_fixture on;
+    const std::size_t capacity = GENERATE(1u, 3u);
+    meddler::calls = 0;
+    meddler::taken.clear();
+    cross_channel<meddler> c(capacity);
+    std::vector<int> got;
+    on.run([&]() -> task<> {
+        const auto receives = [&]() -> task<> {
+            while (const auto v = co_await c.receive()) got.push_back(v->value);
+        };
+        const auto sends = [&]() -> task<> {
+            for (int i = 0; i < 20; ++i) {
+                co_await c.send(meddler(c, i));
+                if (i % 3 == 0) co_await bight::yield();
+            }
+            co_await bight::yield();
+            c.close();
+        };
+        co_await bight::when_all(receives(), receives(), sends());
+    });
+    CHECK(meddler::calls > 40);
+    got.insert(got.end(), meddler::taken.begin(), meddler::taken.end());
+    std::erase(got, -1);
+    std::sort(got.begin(), got.end());
+    REQUIRE(got.size() == 20);
+    for (int i = 0; i < 20; ++i) CHECK(got[static_cast<std::size_t>(i)] == i);
 }
 
 TEST_CASE("a task that is granted a value and cancelled in the same turn gets the value") {

@@ -151,8 +151,8 @@ class cross_sleeper final : public cross_node<T> {
 /// of tasks and threads, but the copy must outlive them. When the last copy is gone, the channel closes.
 ///
 /// Values are moved, and must not throw when they are: wrap others in a std::unique_ptr. Their move
-/// constructor and destructor must not use the channel, which may hold a lock then. Nothing is allocated per
-/// value. The fast path takes no lock (a queue after Vyukov, see mpmc_queue.hpp).
+/// constructors and destructors may use the channel, without waiting. Nothing is allocated per value. The
+/// fast path takes no lock (a queue after Vyukov, see mpmc_queue.hpp).
 ///
 /// Cancelling a task that waits takes it out of its line; a sender's value is then dropped with its await (a
 /// channel of one reactor has places that can be kept for that: channel::reserve). A

@@ -42,6 +42,7 @@ class cross_node {
     friend class cross_core;
     cross_node* next_ = nullptr;
     cross_node* previous_ = nullptr;
+    std::uint64_t position_ = 0;  // in the queue: what it was granted
     bool listed_ = false;
 };
 
@@ -59,9 +60,11 @@ class cross_node {
 /// look at `attention_` after that. The same holds for senders that wait for room, and for closing. A
 /// receiver that waits at a closed channel waits for a producer that has a position and has not published it.
 ///
-/// A value goes to a waiting receiver straight from the lock, and a waiting sender's value into the queue, so
-/// a grant is never a hint that somebody else can overtake: `match` is the one place where anybody is
+/// A waiting receiver is granted a full position of the queue under the lock, and a waiting sender a free one,
+/// so a grant is never a hint that somebody else can overtake: `match` is the one place where anybody is
 /// granted anything. Who has been taken out of its list cannot withdraw any more, and gets what it was given.
+/// Values are moved and destroyed without the lock, in `carry_out`: they may use the channel. What a moved
+/// value makes visible, or free, may be what somebody waits for: there is one more look after each.
 template <class T, class Threads = real_threads>
 class cross_core {
   public:
@@ -128,9 +131,8 @@ class cross_core {
         // Release: see try_receive.
         attention_.store(attention_.load(std::memory_order_relaxed) | closed_bit, std::memory_order_release);
         Threads::fence();
-        node* const woken = match(nullptr);
         lock_.unlock();
-        wake(woken);
+        serve();
     }
     bool closed() const noexcept { return attention_.load(std::memory_order_relaxed) & closed_bit; }
 
@@ -165,10 +167,10 @@ class cross_core {
         where.push_back(w);
         note_waiters();
         Threads::fence();
-        node* const woken = match(&w);
+        node* const granted = match();
         const bool waits = w.listed_;
         lock_.unlock();
-        wake(woken);
+        carry_out(granted, &w);
         return waits;
     }
 
@@ -185,37 +187,31 @@ class cross_core {
 
     void serve() noexcept {
         lock_.lock();
-        node* const woken = match(nullptr);
+        node* const granted = match();
         lock_.unlock();
-        wake(woken);
+        carry_out(granted, nullptr);
     }
 
-    // Under the lock: gives whatever there is to those who wait. Gives the list of them, without `caller`,
-    // who sees for itself.
-    node* match(const node* caller) noexcept {
-        node* woken = nullptr;
-        node** end = &woken;
+    // Under the lock: gives whatever there is to those who wait, in positions of the queue. Gives the list of
+    // them.
+    node* match() noexcept {
+        node* granted = nullptr;
+        node** end = &granted;
         const auto grant = [&](node_list& from, node& w) {
             from.remove(w);
-            if (&w == caller) return;
             w.next_ = nullptr;
             *end = &w;
             end = &w.next_;
         };
-        for (bool again = true; again;) {
-            again = false;
-            while (node* const w = receivers_.first) {
-                if (!queue_.try_pop([&](T&& v) { w->value.emplace(std::move(v)); })) break;
-                grant(receivers_, *w);
-                again = true;
-            }
-            while (node* const w = senders_.first) {
-                const auto pushed = queue_.try_push(*w->value);
-                if (pushed == queue::outcome::full) break;
-                w->closed = pushed == queue::outcome::closed;
-                grant(senders_, *w);
-                again = true;
-            }
+        while (node* const w = receivers_.first) {
+            if (!queue_.take_full(w->position_)) break;
+            grant(receivers_, *w);
+        }
+        while (node* const w = senders_.first) {
+            const auto taken = queue_.take_free(w->position_);
+            if (taken == queue::outcome::full) break;
+            w->closed = taken == queue::outcome::closed;
+            grant(senders_, *w);
         }
         if (closed() && queue_.drained()) {
             while (node* const w = receivers_.first) {
@@ -224,14 +220,33 @@ class cross_core {
             }
         }
         note_waiters();
-        return woken;
+        return granted;
     }
 
-    static void wake(node* woken) noexcept {
-        while (woken) {
-            node& w = *woken;
-            woken = w.next_;
-            w.granted();
+    // Without the lock: moves the values, and gives what that makes visible, or free, to those who still wait.
+    // `caller`, which may be among the first, sees for itself.
+    void carry_out(node* granted, const node* caller) noexcept {
+        while (granted) {
+            while (granted) {
+                node& w = *granted;
+                granted = w.next_;
+                if (!w.closed) move_value(w);
+                if (&w != caller) w.granted();
+            }
+            Threads::fence();
+            if ((attention_.load(std::memory_order_relaxed) & (receivers_wait | senders_wait)) == 0) return;
+            lock_.lock();
+            granted = match();
+            lock_.unlock();
+            caller = nullptr;
+        }
+    }
+
+    void move_value(node& w) noexcept {
+        if (w.value) {
+            queue_.put(w.position_, std::move(*w.value));
+        } else {
+            queue_.get(w.position_, [&](T&& v) { w.value.emplace(std::move(v)); });
         }
     }
 

@@ -72,17 +72,32 @@ class mpmc_queue {
 
     /// Moves `value` in; leaves it alone unless `done`.
     outcome try_push(T& value) noexcept {
+        std::uint64_t n = 0;
+        const outcome taken = take_free(n);
+        if (taken == outcome::done) put(n, std::move(value));
+        return taken;
+    }
+    /// Calls `take(T&&)` with the oldest value. False when there is none.
+    template <class F>
+    bool try_pop(F&& take) noexcept {
+        std::uint64_t n = 0;
+        if (!take_full(n)) return false;
+        get(n, std::forward<F>(take));
+        return true;
+    }
+
+    // The halves of a push and of a pop: a position is taken without touching a value, and is used up later, when
+    // the code of T may run. Until then it hides what is behind it.
+
+    outcome take_free(std::uint64_t& n) noexcept {
         std::uint64_t tail = tail_.load(std::memory_order_relaxed);
         for (;;) {
             if (tail & closed_bit) return outcome::closed;
-            const std::uint64_t n = tail >> 1;
-            slot& s = at(n);
-            const std::uint64_t turn = s.turn.load(std::memory_order_acquire);
+            n = tail >> 1;
+            const std::uint64_t turn = at(n).turn.load(std::memory_order_acquire);
             if (turn == 2 * n) {
                 if (tail_.compare_exchange_weak(tail, tail + position_step, std::memory_order_relaxed,
                                                 std::memory_order_relaxed)) {
-                    ::new (static_cast<void*>(s.memory)) T(std::move(value));
-                    s.turn.store(2 * n + 1, std::memory_order_release);
                     return outcome::done;
                 }
             } else if (turn < 2 * n) {
@@ -93,20 +108,19 @@ class mpmc_queue {
         }
     }
 
-    /// Calls `take(T&&)` with the oldest value. False when there is none.
-    template <class F>
-    bool try_pop(F&& take) noexcept {
-        std::uint64_t n = head_.load(std::memory_order_relaxed);
+    void put(std::uint64_t n, T&& value) noexcept {
+        slot& s = at(n);
+        ::new (static_cast<void*>(s.memory)) T(std::move(value));
+        s.turn.store(2 * n + 1, std::memory_order_release);
+    }
+
+    bool take_full(std::uint64_t& n) noexcept {
+        n = head_.load(std::memory_order_relaxed);
         for (;;) {
-            slot& s = at(n);
-            const std::uint64_t turn = s.turn.load(std::memory_order_acquire);
+            const std::uint64_t turn = at(n).turn.load(std::memory_order_acquire);
             if (turn == 2 * n + 1) {
                 if (head_.compare_exchange_weak(n, n + 1, std::memory_order_relaxed,
                                                 std::memory_order_relaxed)) {
-                    T* const value = s.value();
-                    take(std::move(*value));
-                    value->~T();
-                    s.turn.store(2 * (n + capacity_), std::memory_order_release);
                     return true;
                 }
             } else if (turn < 2 * n + 1) {
@@ -115,6 +129,15 @@ class mpmc_queue {
                 n = head_.load(std::memory_order_relaxed);  // another consumer was first
             }
         }
+    }
+
+    template <class F>
+    void get(std::uint64_t n, F&& take) noexcept {
+        slot& s = at(n);
+        T* const value = s.value();
+        std::forward<F>(take)(std::move(*value));
+        value->~T();
+        s.turn.store(2 * (n + capacity_), std::memory_order_release);
     }
 
     /// From here on every push gives `closed`. What is in it stays.

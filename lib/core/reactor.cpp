@@ -385,9 +385,13 @@ void reactor::sleep_in_virtual_time(duration limit) {
     const bool kernel_is_asked = !demultiplexer_->simulated() && demultiplexer_->has_pending();
     const time_point next = std::min(next_deadline(), demultiplexer_->next_event());
     if (outside_ == 0 && time.automatic() && next != time_point::max()) {
-        if (kernel_is_asked && time.patience() > duration::zero()) {
-            sleep(time.patience());
-            if (!nothing_came()) return;
+        if (kernel_is_asked) {
+            // A wait may end early with nothing: by a signal, by an event that answers nobody.
+            const time_point until = saturating_add(clock::now(), time.patience());
+            for (duration left = time.patience(); left > duration::zero(); left = until - clock::now()) {
+                sleep(left);
+                if (!nothing_came()) return;
+            }
         }
         time.advance_to(std::min(next, saturating_add(time.now(), limit)));
         demultiplexer_->wait(duration::zero());

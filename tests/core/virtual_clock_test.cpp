@@ -11,6 +11,8 @@
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
 
+#include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -178,12 +180,21 @@ TEST_CASE("time stands still for as long as the clock has patience with the kern
     bight::virtual_clock time(bight::virtual_clock::mode::automatic, 20s);  // of which an answer takes nothing
     bight::reactor_options options;
     options.clock = &time;
+    const bool interrupted = GENERATE(false, true);
     test::reactor_fixture on(kind, options);
+    struct sigaction handler{};
+    struct sigaction before{};
+    handler.sa_handler = [](int) {};
+    ::sigaction(SIGUSR1, &handler, &before);
     on.run([&]() -> task<> {
         auto pair = co_await test::connected_to_raw(test::family::tcp);
-        std::thread peer([&raw = pair.raw] {
+        std::thread peer([&raw = pair.raw, interrupted, here = ::pthread_self()] {
             char byte = 0;
             while (::recv(raw.get(), &byte, 1, 0) < 0 && errno == EINTR) {
+            }
+            for (int i = 0; interrupted && i < 200; ++i) {  // its waits end, and nothing has come
+                ::pthread_kill(here, SIGUSR1);
+                std::this_thread::yield();
             }
             raw.send("answer");
         });
@@ -197,6 +208,7 @@ TEST_CASE("time stands still for as long as the clock has patience with the kern
         CHECK(time.elapsed() == 0s);
         peer.join();
     });
+    ::sigaction(SIGUSR1, &before, nullptr);
 }
 
 TEST_CASE("what the kernel delivers comes before the next deadline") {

@@ -155,3 +155,21 @@ TEST_CASE("for ever, in hours, is how long a turn may wait") {
     other.join();
     CHECK(woken);
 }
+
+TEST_CASE("a moment is moved no further than the clock can name, in either direction") {
+    using bight::saturating_add;
+    using bight::time_point;
+    const auto at = [](std::int64_t ns) { return time_point(std::chrono::nanoseconds(ns)); };
+    for (const std::int64_t from : {std::int64_t{-5}, std::int64_t{0}, std::int64_t{5}}) {
+        CAPTURE(from);
+        CHECK(saturating_add(at(from), duration(7)) == at(from + 7));
+        CHECK(saturating_add(at(from), duration(-7)) == at(from - 7));
+    }
+    CHECK(saturating_add(at(-5), duration::max()) == time_point::max() - std::chrono::nanoseconds(5));
+    CHECK(saturating_add(at(5), duration::max()) == time_point::max());
+    CHECK(saturating_add(at(0), duration::min()) == time_point::min());
+    CHECK(saturating_add(at(-5), duration::min()) == time_point::min());
+    CHECK(saturating_add(time_point::max(), duration::max()) == time_point::max());
+    CHECK(saturating_add(time_point::min(), duration::min()) == time_point::min());
+    CHECK(saturating_add(time_point::min(), duration::max()) == at(-1));
+}

@@ -64,9 +64,11 @@ class duration : public clock::duration {
     static constexpr duration max() noexcept { return clock::duration::max(); }
 };
 
-/// `from` + `by`, at most the last moment the clock can name: a "forever" of any size stays in the future.
+/// `from` + `by`, at most the last moment the clock can name and at least its first: a "forever" of any size
+/// stays in the future.
 constexpr time_point saturating_add(time_point from, duration by) noexcept {
-    return by > time_point::max() - from ? time_point::max() : from + by;
+    if (by > duration::zero()) return from > time_point::max() - by ? time_point::max() : from + by;
+    return from < time_point::min() - by ? time_point::min() : from + by;
 }
 
 }  // namespace bight

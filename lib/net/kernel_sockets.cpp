@@ -12,17 +12,23 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <climits>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace bight::detail {
@@ -141,17 +147,31 @@ class kernel_socket_calls final : public socket_calls {
         }
     }
 
-    bool remove_stale(const address& at) noexcept override {
+    occupant remove_stale(const address& at) noexcept override {
         const std::string path = at.path();
         struct stat found{};
-        if (::lstat(path.c_str(), &found) < 0) return true;
-        const int probe = S_ISSOCK(found.st_mode) ? open(AF_UNIX) : -1;
-        if (probe < 0) return false;
+        if (::lstat(path.c_str(), &found) < 0) return occupant::none;
+        if (!S_ISSOCK(found.st_mode)) return occupant::no_socket;
+        const int probe = open(AF_UNIX);
+        if (probe < 0) return occupant::alive;
         const int connected = result_of(::connect(probe, native(at), native_size(at)));
         const bool dead = connected == -ECONNREFUSED || (connected == 0 && peer_has_died(probe));
         ::close(probe);
         if (connected == -ECONNREFUSED) ::unlink(path.c_str());
-        return dead;
+        return dead ? occupant::none : occupant::alive;
+    }
+    int lock_directory_of(const std::string& path) noexcept override {
+        char directory_of[sizeof(sockaddr_un::sun_path) + PATH_MAX] = "";
+        path.copy(directory_of, std::min(path.rfind('/') + 1, sizeof directory_of - 1));
+        const int directory = ::open(directory_of, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0) return -1;
+        for (int tries = 25; tries > 0; --tries) {
+            if (::flock(directory, LOCK_EX | LOCK_NB) == 0) return directory;
+            if (errno != EWOULDBLOCK) break;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        ::close(directory);
+        return -1;
     }
     void set_coming_mode(int fd, int mode) noexcept override { ::fchmod(fd, static_cast<mode_t>(mode)); }
     int set_mode(const address& at, int mode) noexcept override {
@@ -170,9 +190,12 @@ class kernel_socket_calls final : public socket_calls {
         return {std::move(path), std::uint64_t{found.st_dev}, std::uint64_t{found.st_ino}};
     }
     void remove(const socket_file& file) noexcept override {
+        const int directory = lock_directory_of(file.path);  // no successor comes between the look and the removal
         struct stat found{};
-        if (::lstat(file.path.c_str(), &found) < 0) return;
-        if (found.st_dev == file.device && found.st_ino == file.inode) ::unlink(file.path.c_str());
+        if (::lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device && found.st_ino == file.inode) {
+            ::unlink(file.path.c_str());
+        }
+        if (directory >= 0) ::close(directory);
     }
 
     int open_reserve() noexcept override { return result_of(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }

@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -53,16 +54,18 @@ class socket_guard {
         if (const int error = calls_.set(fd_, which, true); error < 0)
             listening_failed(-error, "setsockopt for " + where);
     }
-    /// `make_way`, called before each try, says whether one that fails is worth another.
+    /// `make_way`, called before each try, says what is there.
     template <class F>
     void bind(const address& to, const std::string& where, F make_way) const {
         for (int tries = 1;; ++tries) {
-            const bool hopeful = make_way();
+            const auto found = make_way();
             const int error = calls_.bind(fd_, to);
             if (error >= 0) return;
-            if (error != -EADDRINUSE || !hopeful || tries == most_tries ||
+            if (error != -EADDRINUSE || found != socket_calls::occupant::none || tries == most_tries ||
                 &calls_ != &detail::kernel_sockets()) {
-                listening_failed(-error, "cannot bind to " + where);
+                const bool other_file = found == socket_calls::occupant::no_socket;
+                listening_failed(-error, "cannot bind to " + where +
+                                             (other_file ? ", where a file is that is no socket" : ""));
             }
             std::this_thread::sleep_for(between_tries);
         }
@@ -89,22 +92,41 @@ int listening_tcp(socket_calls& calls, const endpoint& e, const std::string& whe
     s.set(option::reuse_address, where);
     if (e.reuse_port) s.set(option::reuse_port, where);
     if (to.family() == address::family_type::ipv6) s.set(option::only_ipv6, where);
-    s.bind(to, where, [] { return true; });
+    s.bind(to, where, [] { return socket_calls::occupant::none; });
     return s.release();
 }
+
+// Its directory, for as long as this lives.
+class directory_lock {
+  public:
+    directory_lock(socket_calls& calls, const std::string& path) noexcept
+        : calls_(calls), held_(calls.lock_directory_of(path)) {}
+    directory_lock(const directory_lock&) = delete;
+    directory_lock& operator=(const directory_lock&) = delete;
+    ~directory_lock() {
+        if (held_ >= 0) calls_.close(held_);
+    }
+
+  private:
+    socket_calls& calls_;
+    int held_;
+};
 
 int listening_unix(socket_calls& calls, const endpoint& e, const std::string& where, socket_file& made) {
     const address to = address::from_path(e.path);
     socket_guard s(calls, to.native_family(), where);
     const bool file = !e.path.empty() && e.path.front() != '@';
     std::string path;
+    // Of two that start at once, each sees a file that is stale, or a socket that listens.
+    std::optional<directory_lock> alone;
     if (file) {
         path = calls.full_path(to);
+        alone.emplace(calls, path);
         // Before bind, so that the file is never more open than it should be; afterwards, past the umask.
         if (e.mode >= 0) calls.set_coming_mode(s.get(), e.mode);
     }
     // The file that a server left behind which was killed is replaced.
-    s.bind(to, where, [&] { return !file || calls.remove_stale(to); });
+    s.bind(to, where, [&] { return file ? calls.remove_stale(to) : socket_calls::occupant::none; });
     if (file) {
         made = calls.file_at(std::move(path));
         const int error = e.mode >= 0 ? calls.set_mode(to, e.mode) : 0;
@@ -112,6 +134,8 @@ int listening_unix(socket_calls& calls, const endpoint& e, const std::string& wh
             calls.remove(std::exchange(made, {}));
             listening_failed(-error, "chmod of " + e.path);
         }
+        // At once, so that nobody takes it for one that was left behind; how many wait is said by listen().
+        (void)calls.listen(s.get(), SOMAXCONN);
     }
     return s.release();
 }

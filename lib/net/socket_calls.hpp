@@ -70,8 +70,13 @@ class socket_calls {
 
     // The file of a Unix socket.
 
-    /// Removes a socket file at which nobody listens any more. False when somebody who is alive does.
-    virtual bool remove_stale(const address& at) noexcept = 0;
+    /// What is at a path where a socket is to be bound.
+    enum class occupant : unsigned char { none, alive, no_socket };
+    /// Removes a socket file at which nobody listens any more.
+    virtual occupant remove_stale(const address& at) noexcept = 0;
+    /// Until the descriptor is closed which it gives, nobody else who asks has the directory of `path`: it is
+    /// waited for 250 ms. -1 when it cannot be had.
+    virtual int lock_directory_of(const std::string& path) noexcept = 0;
     /// The mode that it will have once `fd` is bound, as far as the umask lets it.
     virtual void set_coming_mode(int fd, int mode) noexcept = 0;
     virtual int set_mode(const address& at, int mode) noexcept = 0;

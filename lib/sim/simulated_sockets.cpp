@@ -185,16 +185,19 @@ void simulated_sockets::discard_input(int fd) noexcept {
 }
 
 // As with the kernel a try shows it, and a listener that is alive gets a connection that ends at once.
-bool simulated_sockets::remove_stale(const address& at) noexcept {
+simulated_sockets::occupant simulated_sockets::remove_stale(const address& at) noexcept {
     const not_failing machinery;
-    if (!host_.files.contains(at.path())) return true;
+    if (!host_.files.contains(at.path())) return occupant::none;
     const int probe = open(AF_UNIX);
-    if (probe < 0) return false;
+    if (probe < 0) return occupant::alive;
     const int connected = begin_connect(host_.world, host_.find(probe), at);
     close(probe);
-    if (connected == -ECONNREFUSED) host_.files.erase(at.path());
-    return connected == -ECONNREFUSED;
+    if (connected != -ECONNREFUSED) return occupant::alive;
+    host_.files.erase(at.path());
+    return occupant::none;
 }
+
+int simulated_sockets::lock_directory_of(const std::string&) noexcept { return -1; }  // one runs at a time
 
 void simulated_sockets::set_coming_mode(int, int) noexcept {}
 int simulated_sockets::set_mode(const address&, int) noexcept { return 0; }

@@ -31,7 +31,8 @@ class simulated_sockets final : public bight::detail::socket_calls {
     void reset(int) noexcept override {}  // its descriptors are never shared
     std::size_t unsent(int fd) noexcept override;
     void discard_input(int fd) noexcept override;
-    bool remove_stale(const address& at) noexcept override;
+    occupant remove_stale(const address& at) noexcept override;
+    int lock_directory_of(const std::string& path) noexcept override;
     void set_coming_mode(int fd, int mode) noexcept override;
     int set_mode(const address& at, int mode) noexcept override;
     std::string full_path(const address& at) override;

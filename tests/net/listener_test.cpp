@@ -13,9 +13,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <barrier>
 #include <chrono>
 #include <fstream>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -23,6 +28,7 @@ using bight::errc;
 using bight::task;
 using test::error_of;
 using test::from_errno;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -204,9 +210,71 @@ TEST_CASE("a stale Unix socket is replaced; a live one, and a file that is no so
 
         const std::string precious = directory.file("precious");
         std::ofstream(precious) << "text";
-        listen_error("unix:" + precious, &code);
+        const std::string text = listen_error("unix:" + precious, &code);
         CHECK(code == from_errno(EADDRINUSE));
+        CHECK(text.find("a file is that is no socket") != std::string::npos);
         CHECK(exists(precious));
+    });
+}
+
+TEST_CASE("of those that start at one Unix path in one moment, one listens there, and it can be reached") {
+    const test::temporary_directory directory;
+    const std::string path = directory.file("socket");
+    constexpr std::size_t starting = 4;
+    constexpr int rounds = 50;
+    std::array<std::atomic<int>, rounds> listening{};
+    std::array<std::atomic<int>, rounds> reached{};
+    const auto leave_behind = [&]() noexcept {
+        const test::raw_socket left(::socket(AF_UNIX, SOCK_STREAM, 0));
+        const auto at = bight::address::from_path(path);
+        ::unlink(path.c_str());
+        ::bind(left.get(), static_cast<const sockaddr*>(at.native()), static_cast<socklen_t>(at.native_size()));
+    };
+    std::barrier gate(starting, leave_behind);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < starting; ++i) {
+        threads.emplace_back([&] {
+            bight::reactor r;
+            for (std::size_t round = 0; round < rounds; ++round) {
+                gate.arrive_and_wait();
+                r.run([&]() -> task<> {
+                    std::optional<bight::listener> here;
+                    try {
+                        here.emplace(bight::listen("unix:" + path));
+                    } catch (const std::system_error& e) {
+                        if (e.code() != from_errno(EADDRINUSE)) throw;
+                    }
+                    if (here) {
+                        ++listening[round];
+                        const bight::stream client = co_await bight::connect("unix:" + path);
+                        const auto accepted = co_await bight::try_with_timeout(here->accept(), 20s);
+                        if (accepted) ++reached[round];
+                    }
+                    gate.arrive_and_wait();
+                }());
+            }
+        });
+    }
+    for (auto& t : threads) t.join();
+    for (std::size_t round = 0; round < rounds; ++round) {
+        CAPTURE(round);
+        CHECK(listening[round] == 1);
+        CHECK(reached[round] == 1);
+    }
+}
+
+TEST_CASE("a Unix socket that is bound is no stale one, though nobody listens there yet") {
+    bight::runtime several;
+    test::reactor_fixture on(test::demultiplexers().front());
+    on.run([&]() -> task<> {
+        const test::temporary_directory directory;
+        const std::string where = "unix:" + directory.file("socket");
+        const bight::sharded_listener first(several, where);
+        std::error_code code;
+        listen_error(where, &code);
+        CHECK(code == from_errno(EADDRINUSE));
+        const bight::stream client = co_await bight::connect(where);
+        CHECK(client);
     });
 }
 

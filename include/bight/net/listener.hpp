@@ -84,8 +84,7 @@ class listener {
     int native_handle() const noexcept;
     /// Stops listening; a pending accept ends with errc::closed. Idempotent. A Unix socket's file is removed
     /// if it was made here and is still the one at its path, whatever the working directory is now: one that
-    /// a successor has put there stays. (What is put there between the look and the removal, by unlink(2),
-    /// goes.)
+    /// a successor has put there stays.
     void close() noexcept;
 
   private:
@@ -95,7 +94,10 @@ class listener {
 /// Listens at `where` on the reactor that runs on this thread. An address that is in use is tried for a
 /// quarter of a second, while this thread waits: a server that was killed holds its addresses, and accepts,
 /// for some 50 ms after its end, if it ran on io_uring. (Not that of a Unix socket's file whose server is
-/// alive.) Throws std::system_error with the errno of what failed (EADDRINUSE, EACCES, …) and a message that
+/// alive.) A Unix socket's file that a server left behind is replaced; of several that start at one path one
+/// succeeds, as each locks the directory meanwhile (flock(2), for at most 250 ms; where that is refused, two
+/// that start in the same moment may both believe that they have the path). Connections to a Unix socket's
+/// file wait from here on, be it that accepting begins later (sharded_listener). Throws std::system_error with the errno of what failed (EADDRINUSE, EACCES, …) and a message that
 /// says what and where; errc::bad_endpoint for a string that cannot be parsed.
 listener listen(const endpoint& where, const listen_options& options = {});
 listener listen(std::string_view where, const listen_options& options = {});

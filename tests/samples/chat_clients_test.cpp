@@ -5,6 +5,17 @@
 
 using namespace test;
 
+namespace {
+
+// The second signal ends the draining.
+void end_at_once(server& chat) {
+    chat.process().signal(SIGTERM);
+    REQUIRE(chat.stops_listening());
+    chat.process().signal(SIGTERM);
+}
+
+}  // namespace
+
 TEST_CASE("chat: two people with telnet") {
     if (!is_installed("telnet")) skip("there is no telnet");
     const auto kind = GENERATE(from_range(demultiplexers()));
@@ -34,7 +45,7 @@ TEST_CASE("chat: two people with telnet") {
     CHECK(carol.read_line() == "<bob> hi\r\n");
 
     // The server ends the connections; telnet says so and ends.
-    chat.process().signal(SIGTERM);
+    end_at_once(chat);
     REQUIRE(alice.wait());
     REQUIRE(bob.wait());
     CHECK(alice.output() == preamble + "Welcome, alice!\n<bob> hi\n");
@@ -62,7 +73,7 @@ TEST_CASE("chat: two people with nc") {
     bob.write("hi\n");
     REQUIRE(alice.wait_for_output("<bob> hi\r\n"));
 
-    chat.process().signal(SIGTERM);
+    end_at_once(chat);
     REQUIRE(chat.process().wait() == exit_state{143, 0});
     // nc goes on until its own input has ended too.
     alice.end_input();

@@ -15,6 +15,7 @@ none, and 2 when a file cannot be read. The rules, and what is behind them, are 
   named          a temporary lambda with captures by value, or an aggregate, in an expression that awaits
   kept-lambda    a capturing lambda that is a coroutine, called without being awaited in the same expression
   thread-local   a thread_local that a coroutine touches
+  dropped-guard  a lock, permits or a place that are awaited and given back at once, as nothing keeps the guard
 
 A line is exempt when it, or a comment alone on the line before, says:  // bight-lint: allow RULE why
 
@@ -39,6 +40,7 @@ ADVICE = {
                    "spawn(lambda, arguments...), or co_await the call",
     "thread-local": "reach a thread_local through a function that is not inlined: compilers keep its address across "
                     "an await",
+    "dropped-guard": "what was awaited is given back at once: keep the guard, as in `auto guard = co_await m.lock();`",
 }
 
 TOKEN = re.compile(
@@ -69,6 +71,9 @@ STD_OBJECTS = ("string", "wstring", "u8string", "vector", "deque", "list", "map"
                "make_unique", "make_shared", "make_pair", "make_tuple", "make_optional", "to_string", "move", "exchange")
 # Calls that come back when the task has ended.
 WAITS = ("run", "run_to_status", "block_on")
+# Members whose awaited result is a guard, and functions that hand on what they await, or a result with it.
+GUARDED = ("lock", "lock_shared", "scoped_acquire", "reserve")
+HANDS_ON = ("with_timeout", "try_with_timeout", "as_result", "shield")
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -406,6 +411,7 @@ class Source:
             self.report(awaits[1], "one-await")
         for i in awaits:
             self.check_around(i, first)
+            self.check_dropped(i, first, last)
         if awaits:
             for found in lambdas:
                 if found.captures and found.by_value():
@@ -435,6 +441,30 @@ class Source:
                 if re.fullmatch(r"[A-Z][A-Z0-9_]*[A-Z0-9]", self.text(at - 1)):
                     self.report(await_, "macro")
             at = self.inside[at]
+
+    def check_dropped(self, await_, first, last):
+        """A guard that is the whole of a statement, or of an operand of its commas."""
+        if self.text(await_) != "co_await" or self.inside[await_] != self.inside[first]:
+            return
+        before = self.text(await_ - 1)
+        if await_ == first or before in ("else", "do", ":", ","):
+            if not any(self.text(i) == "=" for i in range(first, await_)) and self.gives_guard(await_ + 1, last):
+                self.report(await_, "dropped-guard")
+
+    def gives_guard(self, begin, end):
+        """Whether the first operand in tokens begin to end is a call of a member that gives a guard when awaited, or
+        hands such a call on."""
+        while begin < end and self.text(begin) == "(" and begin in self.pair:  # in parentheses as a whole
+            if self.operand_end(self.pair[begin] + 1, end) != self.pair[begin] + 1:
+                break
+            begin, end = begin + 1, self.pair[begin]
+        last = self.operand_end(begin, end) - 1
+        if self.text(last) != ")" or last not in self.pair:
+            return False
+        called = self.pair[last] - 1
+        if self.text(called) in GUARDED:
+            return self.text(called - 1) in (".", "->")
+        return self.text(called) in HANDS_ON and self.gives_guard(called + 2, last)
 
     def check_temporaries(self, first, last):
         """?: between objects that it makes, in an expression that awaits: g++ destroys them twice."""

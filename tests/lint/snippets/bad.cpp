@@ -94,6 +94,29 @@ task<> per_thread() {
     seen.push_back(1);                     // bad: thread-local
 }
 
+task<> dropped(bool b, holder* h) {
+    co_await m.lock();                               // bad: dropped-guard
+    co_await readers.lock_shared();                  // bad: dropped-guard
+    co_await h->places[0].scoped_acquire(3);         // bad: dropped-guard
+    co_await (of(b, 1).reserve());                   // bad: dropped-guard
+    co_await bight::as_result(jobs.reserve());       // bad: dropped-guard
+    co_await bight::with_timeout(m.lock(), 1s);      // bad: dropped-guard
+    co_await as_result(with_timeout(m.lock(), 1s));  // bad: dropped-guard
+    if (b) co_await m.lock();                        // bad: dropped-guard
+    else co_await m.lock();                          // bad: dropped-guard
+    do co_await m.lock();                            // bad: dropped-guard
+    while (b);
+    for (int i = 0; i < 3; ++i) co_await m.lock();   // bad: dropped-guard
+    go(), co_await m.lock();                         // bad: dropped-guard
+    co_await m.lock(), go();                         // bad: dropped-guard
+    switch (h->kind) {
+        case 1: co_await m.lock();                   // bad: dropped-guard
+        default: co_await m.lock();                  // bad: dropped-guard
+    }
+    auto body = [&]() -> task<> { co_await m.lock(); };  // bad: dropped-guard
+    co_await body();
+}
+
 struct server {
     task<> run() {
         if (co_await ready()) go();  // bad: condition

@@ -62,6 +62,27 @@ task<> lambdas(group& g, std::string name) {
     co_await yield();
 }
 
+task<mutex_guard> guarded(holder* h, std::vector<int>& all) {
+    auto guard = co_await m.lock();
+    const auto readers = co_await h->readers.lock_shared();
+    auto first = 1, second = co_await m.lock();
+    guard = co_await m.lock();
+    h->kept = co_await m.lock();
+    const auto place = co_await with_timeout(jobs.reserve(), 1s);
+    keep(co_await m.lock());
+    (co_await m.lock()).release();
+    all.reserve(3);
+    co_await permits.acquire();
+    co_await m.lock_and_go();
+    co_await lock(m);
+    co_await with_timeout(read(all), m.lock());
+    (void)co_await m.lock();
+    co_await opened.wait();
+    if (auto here = co_await m.lock()) go(here);
+    co_await m.lock();  // bight-lint: allow dropped-guard it waits until those before it have gone
+    co_return co_await m.lock();
+}
+
 int main() {
     reactor r;
     std::string name;

@@ -180,6 +180,27 @@ TEST_CASE("a reset ends a receive and a poll that wait") {
     CHECK(writable.completions == 1);
 }
 
+TEST_CASE("a reset that comes while nobody reads is told once, and then there is the end") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(family::tcp);
+    receive_probe op(c.ours, operation_kind::receive);
+    c.say("x");
+    on.start(op);
+    REQUIRE(on.until_completed(op));
+    op.data.reset();
+    const linger at_once{1, 0};
+    ::setsockopt(c.theirs, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    c.hang_up();
+    on.turns();
+    on.start(op);
+    REQUIRE(on.until_completed(op, 2));
+    CHECK(op.result == -ECONNRESET);
+    on.start(op);
+    REQUIRE(on.until_completed(op, 3));
+    CHECK(op.result == 0);
+}
+
 TEST_CASE("a peer that has gone does not keep the loop awake while nobody waits for it") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
@@ -366,43 +387,4 @@ TEST_CASE("select refuses a descriptor of 1024 or more, and leaves it as it was"
     ::close(high);
     ::close(ends[0]);
     ::close(ends[1]);
-}
-
-TEST_CASE("an accept that failed while nobody waited is not told to who accepts next") {
-    rlimit usual{};
-    REQUIRE(::getrlimit(RLIMIT_NOFILE, &usual) == 0);
-    bench on(GENERATE(from_range(test::demultiplexers())));
-    INFO(on.name());
-    sockaddr_in where;
-    auto& listening = on.add(test::listen_on_loopback(where));
-    const std::array<int, 3> peers{test::connect_to(where), ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
-                                   ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    rlimit low = usual;  // io_uring goes by what it is when it begins to accept
-    low.rlim_cur = static_cast<rlim_t>(peers[2]) + 50;
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
-    plain_probe op(listening, operation_kind::accept);
-    on.start(op);  // io_uring goes on accepting from here on
-    REQUIRE(on.until_completed(op));
-    REQUIRE(op.result >= 0);
-    ::close(op.handle());
-
-    const auto connect = [&](int fd) {
-        return ::connect(fd, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0;
-    };
-    std::vector<int> all;
-    for (int fd; (fd = ::dup(listening.fd)) >= 0;) all.push_back(fd);
-    const bool first = connect(peers[1]);
-    on.turns();
-    for (const int fd : all) ::close(fd);
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &usual) == 0);
-    REQUIRE(first);
-    REQUIRE(connect(peers[2]));
-    on.turns();
-    for (int i = 2; i <= 3; ++i) {
-        on.start(op);
-        REQUIRE(on.until_completed(op, i));
-        REQUIRE(op.result >= 0);
-        ::close(op.handle());
-    }
-    for (const int fd : peers) ::close(fd);
 }

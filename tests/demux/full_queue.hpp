@@ -1,7 +1,10 @@
-// An io_uring whose completion queue is full.
+// States of an io_uring's queues that last for a moment: a full one, and completions that nobody has seen.
 #pragma once
 
 #include "probes.hpp"
+
+#include <linux/io_uring.h>
+#include <sys/syscall.h>
 
 #include <array>
 
@@ -12,6 +15,13 @@ inline bight::reactor_options small_queues() {
     options.submission_entries = 4;
     options.receive_buffers = 64;
     return options;
+}
+
+// On io_uring the kernel completes what it can, and nobody looks.
+inline void complete_unseen(bench& on) {
+    if (!on.completes_by_itself()) return;
+    REQUIRE(::syscall(SYS_io_uring_enter, on.demux().pollable(), 0, 0, IORING_ENTER_GETEVENTS, nullptr, 0) ==
+            0);
 }
 
 // While it lives, the completion queue of an io_uring is full; the other demultiplexers have none.

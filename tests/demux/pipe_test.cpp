@@ -1,4 +1,5 @@
 // Reads and writes of what is no socket: pipes and terminals.
+#include "full_queue.hpp"
 #include "probes.hpp"
 
 #include "demux/tried_calls.hpp"
@@ -107,6 +108,37 @@ TEST_CASE("a read of a pipe gives what was there, what comes later, and the end"
     p.hang_up();
     REQUIRE(on.until_completed(op, 5));
     CHECK(op.result == 0);
+}
+
+TEST_CASE("a read of a pipe whose bytes somebody else has taken waits again, or ends when it was cancelled") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    pipe_ends p(on, true);
+    const bool cancel = GENERATE(false, true);
+    std::array<char, 16> memory{};
+    receive_probe op(*p.ours, operation_kind::read);
+    op.memory = mutable_buffer(memory.data(), memory.size());
+    on.start(op);
+    on.turns();
+    p.say("taken");
+    if (on.completes_by_itself()) {
+        test::complete_unseen(on);
+    } else {
+        REQUIRE(on.until_queued(op));
+    }
+    std::array<char, 16> bytes;
+    REQUIRE(::read(p.ours->fd, bytes.data(), bytes.size()) == 5);
+    if (cancel) {
+        on.cancel(op);
+    } else {
+        on.turns();
+        REQUIRE(op.completions == 0);
+        p.say("mine");
+    }
+    REQUIRE(on.until_completed(op));
+    CHECK(op.result == (cancel ? -ECANCELED : 4));
+    on.turns();
+    CHECK(op.completions == 1);
 }
 
 TEST_CASE("a write to a pipe takes all of its pieces, however slowly they are read, and can be cancelled") {

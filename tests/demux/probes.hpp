@@ -125,6 +125,7 @@ class bench {
         for (const auto& d : descriptors_) CHECK(d->kept == 0);
         for (const auto& c : connections_) CHECK(c->ours.kept == 0);
         CHECK(demux().count() == 0);
+        CHECK_FALSE(demux().has_pending());
     }
 
     bight::reactor& reactor() { return fixture_.reactor(); }
@@ -210,8 +211,8 @@ class bench {
         return until([&] { return op.completions >= times; });
     }
 
-    /// Whether the loop sleeps while a task waits for a timer, and nothing else runs: that takes a few looks at the
-    /// kernel, where a loop that something keeps awake takes thousands.
+    /// Whether the loop sleeps while a task waits for a timer, and nothing else runs: that takes a few looks
+    /// at the kernel, where a loop that something keeps awake takes thousands.
     bool sleeps() {
         const auto before = reactor().statistics();
         fixture_.run([]() -> bight::task<> { co_await bight::sleep_for(std::chrono::milliseconds(20)); });

@@ -1,4 +1,5 @@
 // Sends that wait, that are long, and that are cut short.
+#include "full_queue.hpp"
 #include "probes.hpp"
 
 #include <dirent.h>
@@ -164,6 +165,26 @@ TEST_CASE("a client that ends its side while a send waits for it does not end th
     const drain reader(c.theirs);
     REQUIRE(on.until_completed(op));
     CHECK(op.result == 0);
+}
+
+TEST_CASE("a send that is cancelled when its wait has just ended, and not with room, is cancelled") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    auto& c = on.connect(family::unix_pair);
+    test::fill(c.ours.fd);
+    const const_buffer piece("x");
+    send_probe op(c.ours, operation_kind::send);
+    const_buffer left = piece;
+    op.pieces = &left;
+    op.piece_count = 1;
+    on.start(op);
+    on.turns();
+    REQUIRE(op.completions == 0);
+    REQUIRE(::shutdown(c.theirs, SHUT_WR) == 0);
+    test::complete_unseen(on);
+    on.cancel(op);
+    REQUIRE(on.until_completed(op));
+    CHECK(op.result == -ECANCELED);
 }
 
 TEST_CASE("the end of the peer does not make a descriptor writable") {

@@ -1,5 +1,7 @@
-// The ends of what an io_uring completes again and again: of descriptors, of listeners, and of the ring itself.
+// The ends of what an io_uring completes again and again: of descriptors, of listeners, and of the ring
+// itself.
 #include "demux/ring_state.hpp"
+#include "demux/uring.hpp"
 #include "demux/uring_buffers.hpp"
 #include "full_queue.hpp"
 #include "probes.hpp"
@@ -37,6 +39,25 @@ bool ended(int fd) {
     char byte = 0;
     const auto got = ::recv(fd, &byte, 1, MSG_DONTWAIT);
     return got == 0 || (got < 0 && errno == ECONNRESET);
+}
+
+// Puts a completion into the queue of a reactor, as one of several for what completes again and again: what
+// the kernel says when it lacks something cannot be had at will.
+void tell(bench& on, std::uint64_t user_data, int result) {
+    constexpr unsigned pass_flags = 2;  // IORING_MSG_RING_FLAGS_PASS, of Linux 6.3
+    io_uring ring{};
+    REQUIRE(io_uring_queue_init(2, &ring, 0) == 0);
+    io_uring_sqe* const sqe = io_uring_get_sqe(&ring);
+    io_uring_prep_msg_ring(sqe, on.demux().pollable(), static_cast<unsigned>(result), user_data, pass_flags);
+    sqe->file_index = IORING_CQE_F_MORE;
+    io_uring_cqe* told = nullptr;
+    REQUIRE(io_uring_submit_and_wait(&ring, 1) == 1);
+    REQUIRE(io_uring_peek_cqe(&ring, &told) == 0);
+    const int answer = told->res;
+    io_uring_queue_exit(&ring);
+    if (answer == -EINVAL)
+        test::skip("a ring that takes completions with their flags from another (Linux 6.3)");
+    REQUIRE(answer == 0);
 }
 
 }  // namespace
@@ -104,11 +125,32 @@ TEST_CASE("a connection that the kernel has accepted for a listener which is det
     on.start(accept);
     on.turns();  // it waits in the kernel
     const int client = test::connect_to(where);
+    if (GENERATE(false, true)) test::complete_unseen(on);
     on.demux().detach(listening, true);
     REQUIRE(on.until_completed(accept));
     CHECK(on.until([&] { return ended(client); }));
     CHECK(accept.completions == 1);
     CHECK(accept.result == -ECANCELED);
+    ::close(client);
+}
+
+TEST_CASE("accepting that fails for want of the kernel's memory is told to who accepts") {
+    bench on(demultiplexer_kind::io_uring, small_queues());
+    sockaddr_in where{};
+    auto& listening = on.add(test::listen_on_loopback(where));
+    plain_probe accept(listening, operation_kind::accept);
+    on.start(accept);
+    on.turns();
+    REQUIRE(accept.completions == 0);
+    const auto error = GENERATE(ENOBUFS, ENOMEM);
+    tell(on, bight::detail::tagged(&listening, bight::detail::tag_multishot), -error);
+    REQUIRE(on.until_completed(accept));
+    CHECK(accept.result == -error);
+    const int client = test::connect_to(where);
+    on.start(accept);
+    REQUIRE(on.until_completed(accept, 2));
+    REQUIRE(accept.result >= 0);
+    ::close(accept.handle());
     ::close(client);
 }
 
@@ -131,7 +173,8 @@ TEST_CASE("connections that were accepted and never asked for are closed with th
     ::close(second);
 }
 
-TEST_CASE("of connections that nobody accepts a bounded number is taken, and all are accepted in their order") {
+TEST_CASE(
+    "of connections that nobody accepts a bounded number is taken, and all are accepted in their order") {
     constexpr std::size_t count = 150;
     bench on(demultiplexer_kind::io_uring, small_queues());
     sockaddr_in where{};

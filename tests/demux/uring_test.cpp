@@ -1,10 +1,7 @@
 // What only io_uring can get wrong: full queues, cancels and their completions, multishot operations, and the
 // end of the ring.
+#include "busy_kernel.hpp"
 #include "probes.hpp"
-
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 
 #include <algorithm>
 #include <array>
@@ -28,23 +25,6 @@ bight::reactor_options with_entries(unsigned count, unsigned buffers = 64) {
     options.submission_entries = count;
     options.receive_buffers = buffers;
     return options;
-}
-
-/// On this thread, from here on: a submission that is not also a wait is refused for lack of memory.
-void refuse_submissions() {
-    const std::uint32_t flags = offsetof(seccomp_data, args) + 3 * sizeof(std::uint64_t);
-    std::array<sock_filter, 7> program{{
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 426, 0, 4),  // io_uring_enter
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, flags),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1 /* IORING_ENTER_GETEVENTS */, 2, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    }};
-    sock_fprog all{static_cast<unsigned short>(program.size()), program.data()};
-    REQUIRE(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    REQUIRE(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) == 0);
 }
 
 }  // namespace
@@ -238,11 +218,12 @@ TEST_CASE("kept chunks of all buffers stop nobody from reading") {
     CHECK(second.data.to_string() == "me too");
     for (std::size_t i = 0; i < kept.size(); ++i) CHECK(kept[i].to_string() == std::string(1, got[i]));
     kept.clear();
-    for (int i = 31; i <= 60; ++i) {  // and with the buffers back, it goes on
+    for (int i = 31; i <= 60; ++i) {  // and with the buffers back, it goes on in them
         c.say("y");
         on.start(op);
         REQUIRE(on.until_completed(op, i));
         CHECK(op.data.to_string() == "y");
+        if (i > 32) CHECK(on.demux().lent_buffers() == 1);
     }
     op.data.reset();
     second.data.reset();
@@ -252,7 +233,7 @@ TEST_CASE("a detach whose submission the kernel refuses leaves nothing behind th
     test::need(demultiplexer_kind::io_uring);
     std::thread([] {  // the filter stays with its thread
         bench on(demultiplexer_kind::io_uring);
-        refuse_submissions();
+        test::refuse_enters(test::enters::that_submit_alone, EAGAIN);
         auto& c = on.connect(family::unix_pair);
         const int number = c.ours.fd;
         receive_probe op(c.ours, operation_kind::receive);

@@ -43,8 +43,11 @@ TEST_CASE("a latch lets all go in order, in the turn after the last arrival, and
             g.spawn(wait_and_note(l, log, 3));
             co_await test::turns(2);
             CHECK(l.pending() == 2);
+            l.count_down();
+            co_await test::turns(2);
+            CHECK(log.empty());
             CHECK_FALSE(l.try_wait());
-            l.count_down(2);
+            l.count_down();
             CHECK(l.try_wait());
             CHECK(log.empty());
             co_await l.wait();

@@ -9,7 +9,7 @@ namespace bight::detail {
 
 // offer
 
-offer::offer(funnel& to, std::uint64_t place) noexcept : to_(to), place_(place) {
+offer::offer(funnel& to) noexcept : to_(to) {
     if (to.in_order_) to.stand_in_line(*this);
 }
 
@@ -70,18 +70,13 @@ funnel::~funnel() {
     if (error_) report_error({error_, "a task that made items for a generator which was dropped", {}});
 }
 
-offer* funnel::first_held_out() const noexcept {
-    return first_ && first_->held_out_ && (!in_order_ || first_->place_ == next_place_) ? first_ : nullptr;
-}
+offer* funnel::first_held_out() const noexcept { return first_ && first_->held_out_ ? first_ : nullptr; }
 
-// In order, the search is short: tasks begin in the order in which they were started.
 void funnel::stand_in_line(offer& o) noexcept {
-    offer* before = last_;
-    while (in_order_ && before && before->place_ > o.place_) before = before->previous_;
-    o.previous_ = before;
-    o.next_ = before ? before->next_ : first_;
-    (before ? before->next_ : first_) = &o;
-    (o.next_ ? o.next_->previous_ : last_) = &o;
+    o.previous_ = last_;
+    o.next_ = nullptr;
+    (last_ ? last_->next_ : first_) = &o;
+    last_ = &o;
     o.listed_ = true;
 }
 
@@ -93,7 +88,6 @@ void funnel::leave_line(offer& o) noexcept {
 
 void funnel::hand_over(offer& o, taker& t) noexcept {
     leave_line(o);
-    ++next_place_;
     try {
         t.put(o.item_);
     } catch (...) {

@@ -8,7 +8,6 @@
 #include <bight/core/waiter.hpp>
 
 #include <coroutine>
-#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
@@ -21,12 +20,11 @@ class funnel;
 
 /// One item that a producer holds out. It is a local variable of the producer's frame.
 ///
-/// Out of order: `co_await` puts it at the end of the line. In order: it is in the line, at its place, from
-/// the moment it is made, and what stands behind it waits for it.
+/// Out of order: `co_await` puts it at the end of the line. In order: it is in the line from the moment it is
+/// made, which producers do in the order in which they were started, and what stands behind it waits for it.
 class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter {
   public:
-    /// `place` counts from zero; out of order it means nothing.
-    offer(funnel& to, std::uint64_t place) noexcept;
+    explicit offer(funnel& to) noexcept;
     offer(const offer&) = delete;
     offer& operator=(const offer&) = delete;
     ~offer();
@@ -52,7 +50,6 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter
     friend class taker;
     bool hold_out() noexcept;
     funnel& to_;
-    std::uint64_t place_;
     void* item_ = nullptr;
     offer* next_ = nullptr;
     offer* previous_ = nullptr;
@@ -125,7 +122,6 @@ class funnel : public pooled {
     taker* taker_ = nullptr;
     group* crew_ = nullptr;
     std::exception_ptr error_;
-    std::uint64_t next_place_ = 0;
     unsigned references_ = 0;
     bool in_order_;
     bool ended_ = false;

@@ -12,7 +12,6 @@
 
 #include <coroutine>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -73,9 +72,9 @@ class call_window {
 };
 
 template <class T, class U, class F>
-task<> call_and_offer(funnel& to, call_window& under_way, F& call, T item, std::uint64_t order) {
+task<> call_and_offer(funnel& to, call_window& under_way, F& call, T item) {
     const call_window::place here(under_way);
-    offer out(to, order);
+    offer out(to);
     auto awaited = std::invoke(call, std::move(item));
     U result = co_await std::move(awaited);
     co_await out.of(std::addressof(result));
@@ -95,12 +94,12 @@ class map_crew {
     map_crew(generator<T>&& source, std::size_t limit, F&& call)
         : source_(std::move(source)), under_way_(limit), call_(std::move(call)) {}
     task<> operator()(funnel& to, group& crew) {
-        for (std::uint64_t order = 0;; ++order) {
+        for (;;) {
             co_await under_way_.room();
             auto item = co_await source_.next();
             if (!item) co_return;
             under_way_.enter();
-            crew.spawn(call_and_offer<T, U>(to, under_way_, call_, *std::move(item), order));
+            crew.spawn(call_and_offer<T, U>(to, under_way_, call_, *std::move(item)));
         }
     }
 

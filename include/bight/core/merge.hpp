@@ -20,7 +20,7 @@ namespace detail {
 /// Holds out the items of one source, one at a time.
 template <class T>
 task<> feed(funnel& to, generator<T> source) {
-    offer out(to, 0);
+    offer out(to);
     while (auto item = co_await source.next()) co_await out.of(std::addressof(*item));
 }
 

@@ -183,10 +183,6 @@ bool transport::start_end(bool only_writing, duration patience, detail::end_awai
 
 void transport::leave() noexcept {
     if (!is_open() || closer_ || !attached()) return;
-    if (detail::reactor_state::in_forked_child(*home_)) {
-        forget();
-        return;
-    }
     if (detail::failing()) {
         abort(errc::aborted);
         return;

@@ -453,6 +453,31 @@ TEST_CASE("a line_reader that finds no memory loses no bytes: the next call give
     CHECK(tally.endured == 0);
 }
 
+TEST_CASE("what a line_reader has read and found no memory for is given back") {
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            auto pair = co_await test::connected_to_raw(test::family::tcp);
+            bight::line_reader lines(pair.stream);
+            const std::string line = long_text + "\r\n";
+            pair.raw.send(line);
+            bool failed = false;
+            try {
+                const failing here(fault);
+                const auto got = co_await lines.next();
+                CHECK(got == long_text);
+            } catch (const std::bad_alloc&) {
+                failed = true;
+            }
+            if (!failed) co_return;
+            lines.give_back();
+            const auto rest = co_await pair.stream.read_some();
+            CHECK(rest.view() == line);
+            throw std::bad_alloc();
+        });
+    CHECK(tally.allocations >= 2);
+    CHECK(tally.endured == 0);
+}
+
 TEST_CASE("a call that is posted without memory is not made; else it is made once") {
     const auto tally =
         fail_each_allocation_on(best(), [](reactor_fixture& on, allocation_fault& fault) -> task<> {

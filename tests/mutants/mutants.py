@@ -39,7 +39,7 @@ BUILD = COPY / "build" / "gcc"  # as deep as a build of the project, which share
 ROOMS = {
     "core": ["core", "net"],
     "demux": ["demux", "net", "faults"],
-    "io": ["io", "net", "sim"],
+    "io": ["io", "net", "faults", "sim"],
     "net": ["net", "faults", "sim"],
     "sim": ["sim"],
 }

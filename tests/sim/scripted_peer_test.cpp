@@ -232,6 +232,13 @@ TEST_CASE("silence, the end and a reset can be expected, and anything else there
         auto [three, four] = sim::memory_pair();
         three.abort();
         co_await reset.play(four);
+
+        sim::memory_direction breaks;
+        breaks.reset_at = 0;
+        breaks.reset_error = std::make_error_code(std::errc::timed_out);
+        auto [five, six] = sim::memory_pair(sim::memory_options(breaks, {}));
+        const failure other_error = co_await failure_of(reset, six);
+        CHECK(other_error.code == std::errc::timed_out);
     });
 }
 

@@ -138,6 +138,31 @@ TEST_CASE("what completes at one moment is told in an order that the seed decide
     CHECK(orders == std::set<std::string>{"abc", "acb", "bac", "bca", "cab", "cba"});
 }
 
+TEST_CASE("which of several hosts runs first is decided by the seed") {
+    std::set<std::string> orders;
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        std::string order;
+        sim::world w(seed);
+        for (const char name : {'a', 'b', 'c'}) {
+            w.add(std::string(1, name)).run([&order, name]() -> task<> {
+                order += name;
+                co_return;
+            });
+        }
+        w.run();
+        orders.insert(order);
+    }
+    CHECK(orders == std::set<std::string>{"abc", "acb", "bac", "bca", "cab", "cba"});
+}
+
+TEST_CASE("a task that never stops yielding is an error, which names it") {
+    sim::world w(1);
+    w.add("busy").run([]() -> task<> {
+        for (;;) co_await bight::yield();
+    });
+    CHECK_THROWS_WITH(w.run(), Catch::Contains("a task never stops yielding") && Catch::Contains("busy"));
+}
+
 TEST_CASE("the order that a reactor promises is kept whatever the seed is") {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         std::string order;

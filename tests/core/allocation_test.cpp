@@ -5,6 +5,7 @@
 #include <bight/bight.hpp>
 
 #include <chrono>
+#include <thread>
 
 using bight::task;
 using namespace std::chrono_literals;
@@ -28,6 +29,9 @@ long allocations_of(F loop) {
 }
 
 task<int> add_one(int to) { co_return to + 1; }
+bight::generator<int> count_to(int last) {
+    for (int i = 0; i < last; ++i) co_yield i;
+}
 task<> sleep_long() { co_await bight::sleep_for(1h); }
 task<> count(int& counter) {
     ++counter;
@@ -115,4 +119,97 @@ TEST_CASE("locks, semaphores and events allocate nothing, waited for or not") {
         co_await bight::when_all(contend(), contend());
     };
     CHECK(allocations_of(loop) == 0);
+}
+
+TEST_CASE("barriers, latches, conditions and shared locks allocate nothing, waited for or not") {
+    bight::mutex lock;
+    bight::condition changed;
+    bight::shared_mutex shared;
+    bight::auto_reset_event turn(true);
+    int waiting = 0;
+    auto loop = [&]() -> task<> {
+        bight::barrier phase(2);
+        bight::latch both(2);
+        auto meet = [&]() -> task<> {
+            for (int i = 0; i < many; ++i) {
+                co_await phase.arrive_and_wait();
+                {
+                    auto held = co_await lock.lock();
+                    if (++waiting == 1) {
+                        co_await changed.wait(held);
+                    } else {
+                        waiting = 0;
+                        changed.notify_one();
+                    }
+                }
+                co_await turn.wait();
+                turn.set();
+                {
+                    const auto reads = co_await shared.lock_shared();
+                    co_await bight::yield();
+                }
+                const auto writes = co_await shared.lock();
+                co_await bight::yield();
+            }
+            co_await both.arrive_and_wait();
+        };
+        co_await bight::when_all(meet(), meet());
+    };
+    CHECK(allocations_of(loop) == 0);
+}
+
+TEST_CASE("values for many, the latest value, and those in order of priority allocate nothing in the end") {
+    bight::broadcast_channel<int> news(8);
+    auto reader = news.subscribe();
+    bight::watch<int> latest(0);
+    auto follower = latest.subscribe();
+    bight::priority_queue<int> jobs;
+    auto loop = [&]() -> task<> {
+        for (int i = 0; i < many; ++i) co_await jobs.push(i);
+        for (int i = 0; i < many; ++i) {
+            news.send(i);
+            const auto heard = co_await reader.receive();
+            latest.set(i + 1);
+            const int* const seen = co_await follower.changed();
+            const auto job = co_await jobs.pop();
+            if (*heard != i || *seen != i + 1 || *job != many - 1 - i) co_await sleep_long();
+        }
+    };
+    CHECK(allocations_of(loop) == 0);
+}
+
+TEST_CASE("the items of a generator allocate nothing") {
+    auto loop = []() -> task<> {
+        auto numbers = count_to(many);
+        for (int i = 0; i < many; ++i) co_await numbers.next();
+    };
+    CHECK(allocations_of(loop) == 0);
+}
+
+TEST_CASE("a call of block_on allocates nothing but the frame of its task") {
+    bight::reactor r;
+    long of_function = -1;
+    long of_task = -1;
+    std::thread caller;
+    auto root = [&]() -> task<> {
+        bight::manual_reset_event answered;
+        caller = std::thread([&] {
+            auto function = [] { return 1; };
+            auto begin = []() -> task<int> { return add_one(0); };
+            for (int i = 0; i < 2; ++i) {
+                long before = test::allocations();
+                bight::block_on(r, function);
+                of_function = test::allocations() - before;
+                before = test::allocations();
+                bight::block_on(r, begin);
+                of_task = test::allocations() - before;
+            }
+            r.post([&] { answered.set(); });
+        });
+        co_await answered.wait();
+    };
+    r.run(root());
+    caller.join();
+    CHECK(of_function == 0);
+    CHECK(of_task == 0);  // its frame is one that the reactor has kept
 }

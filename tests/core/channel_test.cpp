@@ -626,6 +626,35 @@ TEST_CASE("a move that throws on the way out fails the receive, and the next get
     CHECK(fickle::living == 0);
 }
 
+TEST_CASE("a value is moved twice by send and receive each, and once by the forms that do not wait") {
+    test::virtual_fixture on;
+    on.run([]() -> task<> {
+        struct counted {
+            explicit counted(int& n) : moves(&n) {}
+            counted(counted&& other) noexcept : moves(other.moves) { ++*moves; }
+            counted& operator=(counted&& other) noexcept {
+                moves = other.moves;
+                ++*moves;
+                return *this;
+            }
+            ~counted() = default;
+            int* moves;
+        };
+        int moves = 0;
+        channel<counted> ch(1);
+        co_await ch.send(counted(moves));
+        CHECK(moves == 2);
+        const auto received = co_await ch.receive();
+        REQUIRE(received);
+        CHECK(moves == 4);
+        CHECK(ch.try_send(counted(moves)));
+        CHECK(moves == 5);
+        const auto taken = ch.try_receive();
+        REQUIRE(taken);
+        CHECK(moves == 6);
+    });
+}
+
 TEST_CASE("a task that finds values all the time lets others run") {
     test::virtual_fixture on;
     long others = 0;

@@ -161,6 +161,17 @@ TEST_CASE("a task whose turn has come passes it on when it is cancelled in the s
     CHECK(returned == std::vector<int>{3});
 }
 
+TEST_CASE("an initialiser that calls its own once waits for itself, which virtual time reports") {
+    test::virtual_fixture on;
+    const auto nested = []() -> task<> {
+        once o;
+        auto inner = []() -> task<> { co_return; };
+        auto outer = [&]() -> task<> { co_await o.call(inner); };
+        co_await o.call(outer);
+    };
+    CHECK_THROWS_AS(on.run(nested), bight::deadlock);
+}
+
 TEST_CASE("a once_value is made once, and stays where it is") {
     test::virtual_fixture on;
     on.run([&]() -> task<> {

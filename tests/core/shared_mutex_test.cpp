@@ -188,6 +188,28 @@ TEST_CASE("a task that was granted a shared_mutex gets it though it is cancelled
     CHECK(log == names{"+1", "+2", "-2"});
 }
 
+TEST_CASE("a reader that reads once more waits for itself when a writer came in between, and else does not") {
+    const bool writer = GENERATE(false, true);
+    test::virtual_fixture on;
+    const auto twice = [&]() -> task<> {
+        shared_mutex m;
+        auto body = [&](bight::group& g) -> task<> {
+            const auto first = co_await m.lock_shared();
+            auto write = [&]() -> task<> { const auto held = co_await m.lock(); };
+            if (writer) g.spawn(write);
+            co_await test::turns(2);
+            const auto second = co_await m.lock_shared();
+            CHECK(m.readers() == 2);
+        };
+        co_await bight::with_group(body);
+    };
+    if (writer) {
+        CHECK_THROWS_AS(on.run(twice), bight::deadlock);
+    } else {
+        on.run(twice);
+    }
+}
+
 TEST_CASE("with_timeout bounds the wait for a shared_mutex, either way") {
     test::virtual_fixture on;
     on.run([&]() -> task<> {

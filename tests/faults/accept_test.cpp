@@ -118,6 +118,7 @@ TEST_CASE("out of something, with shed: who waits is refused, and the next is ac
             bight::listener l = bight::listen(anywhere, with(bight::exhaustion_policy::shed).listen);
             const auto first = test::raw_connect(l.local());
             const auto second = test::raw_connect(l.local());
+            const int descriptors = test::open_descriptors();
             test::fail_accept(on.reactor(), l.native_handle(), error);
             std::optional<test::raw_socket> later;
             std::optional<stream> held;
@@ -132,12 +133,32 @@ TEST_CASE("out of something, with shed: who waits is refused, and the next is ac
             co_await bight::when_all(accept(), look());
             CHECK_FALSE(ended(*later));
             later->close();
+            CHECK(test::open_descriptors() == descriptors + 1);  // with the reserve for the next time
             const std::string nothing = co_await test::read_all(*held);
             CHECK(nothing.empty());
             CHECK(on.take_log().size() == 1);
         });
         CHECK(on.elapsed() == 0s);
     }
+}
+
+TEST_CASE("out of descriptors, connections that have said all give theirs up at once") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const int error = GENERATE(EMFILE, ENFILE);
+    CAPTURE(kind, error);
+    test::virtual_fixture on(kind);
+    on.run([&]() -> task<> {
+        bight::listener l = bight::listen(anywhere, with(bight::exhaustion_policy::wait).listen);
+        const auto stays = test::raw_connect(l.local());
+        { const stream dropped = co_await l.accept(); }
+        while (!ended(stays)) co_await bight::yield();  // from here on it waits for its peer's end
+        const auto next = test::raw_connect(l.local());
+        test::fail_accept(on.reactor(), l.native_handle(), error);
+        const stream accepted = co_await l.accept();
+        CHECK(accepted.is_open());
+    });
+    CHECK(on.elapsed() == 0s);
+    CHECK(on.take_log().size() == 1);
 }
 
 TEST_CASE("any other error of accept is thrown with its errno and the place, and the listener stays") {

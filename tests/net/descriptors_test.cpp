@@ -1,4 +1,6 @@
-// What bight asks of the kernel for its sockets: flags, options, backlogs, and what is thrown away at the end.
+// What bight asks of the kernel for its sockets: flags, options, backlogs, and what is thrown away at the
+// end.
+#include "own_network.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
@@ -59,7 +61,8 @@ TEST_CASE("every descriptor that bight opens is close-on-exec") {
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         const test::temporary_directory directory;
-        const bight::listener unix_one = bight::listen(test::new_endpoint(test::family::unix_path, directory));
+        const bight::listener unix_one =
+            bight::listen(test::new_endpoint(test::family::unix_path, directory));
         bight::listener adopted = bight::listen("fd:" + std::to_string(original.get()));
         const std::string where = test::endpoint_to(adopted.local());
         const bight::stream client = co_await bight::connect(where);
@@ -123,6 +126,27 @@ TEST_CASE("tcp6 is IPv6 alone, and small writes do not wait for each other") {
     });
 }
 
+TEST_CASE("tcp6 leaves the same port of IPv4 to others") {
+    if (const auto& why = test::no_ipv6()) test::skip(*why);
+    const auto said = test::in_own_network(
+        [] { return true; },
+        [] {
+            for (const auto kind : test::demultiplexers()) {
+                bight::reactor_options options;
+                options.demultiplexer = kind;
+                bight::reactor r(options);
+                r.run([]() -> task<> {
+                    const bight::listener six = bight::listen("tcp6:0");
+                    const bight::listener four = bight::listen("tcp:" + std::to_string(six.local().port()));
+                    co_return;
+                }());
+            }
+            return std::string("beside each other");
+        });
+    if (!said) test::skip("a network namespace is not allowed here");
+    CHECK(*said == "beside each other");
+}
+
 TEST_CASE("megabytes that nobody has read do not turn the end of a connection into a reset") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     CAPTURE(kind);
@@ -133,7 +157,8 @@ TEST_CASE("megabytes that nobody has read do not turn the end of a connection in
     on.run([&]() -> task<> {
         auto pair = co_await test::connected_to_raw(test::family::tcp);
         const int room = 16 << 20;
-        possible = ::setsockopt(pair.stream.native_handle(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) == 0;
+        possible =
+            ::setsockopt(pair.stream.native_handle(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) == 0;
         if (!possible) co_return;
         pair.raw.send(std::string(unread, 'x'));
         for (int left = 1; left > 0;) REQUIRE(::ioctl(pair.raw.get(), SIOCOUTQ, &left) == 0);

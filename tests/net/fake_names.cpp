@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <netdb.h>
+#include <sys/socket.h>
 
 #include <condition_variable>
 #include <map>
@@ -70,7 +71,10 @@ extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo
     numeric.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
     addrinfo** end = found;
     *end = nullptr;
+    const int family = hints ? hints->ai_family : AF_UNSPEC;
     for (const std::string& ip : ips) {
+        const bool six = ip.find(':') != std::string::npos;
+        if (family != AF_UNSPEC && family != (six ? AF_INET6 : AF_INET)) continue;
         const int status = of_the_machine(ip.c_str(), service, &numeric, end);
         if (status != 0) return status;
         while (*end) end = &(*end)->ai_next;

@@ -274,6 +274,7 @@ TEST_CASE("a stream that is dropped between two runs is closed at once") {
     int error = 0;
     CHECK(pair->raw.receive_all(&error).empty());
     CHECK(error == 0);
+    CHECK(::send(pair->raw.get(), "x", 1, MSG_NOSIGNAL) == 1);  // there was no reset behind the end
     pair.reset();
 }
 

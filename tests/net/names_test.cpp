@@ -175,6 +175,15 @@ TEST_CASE("a machine that has a loopback and nothing else finds its names over I
     });
 }
 
+TEST_CASE("tcp6 does not reach a name at an address of IPv4") {
+    on_each_demultiplexer([]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        const test::fake_name name("four.test", {"127.0.0.1"});
+        const auto error = co_await error_of(connect("tcp6:four.test:" + std::to_string(l.local().port())));
+        CHECK(std::string(error.category().name()) == "getaddrinfo");
+    });
+}
+
 TEST_CASE("a connection to a local port at which nobody listens does not meet itself") {
     constexpr const char* only_port = "40000";
     const auto said = test::in_own_network(

@@ -1,4 +1,5 @@
-// What a server's connections still have to say when their protocols have returned, and how long they may take.
+// What a server's connections still have to say when their protocols have returned, and how long they may
+// take.
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
@@ -113,6 +114,36 @@ TEST_CASE("a connection that has said all makes room when others wait, or when i
             if (!full) co_return;
             const auto next = test::raw_connect(where);
             while (begun == 1) co_await bight::sleep_for(1ms);
+        };
+        co_await bight::when_any(body(), bight::serve(std::move(l), options, protocol));
+        CHECK(on.elapsed() < 1min);
+    });
+}
+
+TEST_CASE("a connection that has said all before its server is full makes room once it is") {
+    test::virtual_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> {
+        serve_options options;
+        options.close_deadline = 1h;
+        options.drain = 0s;
+        options.max_connections = 2;
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        const auto where = l.local();
+        int begun = 0;
+        auto protocol = [&](stream peer) -> task<> {
+            const int number = ++begun;
+            co_await peer.write("bye");
+            if (number != 2) co_return;
+            const auto end = co_await bight::as_result(peer.read_some());
+        };
+        const auto stays = test::raw_connect(where);  // has its answer, and does not end its side
+        auto body = [&]() -> task<> {
+            while (begun == 0) co_await bight::yield();
+            co_await bight::sleep_for(1s);
+            const auto talks = test::raw_connect(where);
+            while (begun == 1) co_await bight::sleep_for(1ms);
+            const auto next = test::raw_connect(where);
+            while (begun == 2) co_await bight::sleep_for(1ms);
         };
         co_await bight::when_any(body(), bight::serve(std::move(l), options, protocol));
         CHECK(on.elapsed() < 1min);

@@ -149,6 +149,24 @@ TEST_CASE("silence: nobody hears anything any more, and who sends learns it afte
     CHECK(client == std::errc::timed_out);
 }
 
+TEST_CASE("silence: when a write has been told of it, a read after that is told the same") {
+    std::error_code writing;
+    std::error_code reading;
+    pair_of_hosts pair(
+        with(sim::fault::silence), [&](bight::stream&) -> task<> { co_await bight::sleep_for(2h); },
+        [&](bight::stream& peer) -> task<> {
+            co_await peer.write("hello");
+            co_await bight::sleep_for(1h);
+            const auto written = co_await bight::as_result(peer.write("again"));
+            writing = written.error();
+            const auto data = co_await bight::as_result(peer.read_some());
+            reading = data.error();
+        });
+    pair.world.run();
+    CHECK(writing == std::errc::timed_out);
+    CHECK(reading == std::errc::timed_out);
+}
+
 TEST_CASE("refused_connect, lost_connect: an attempt fails at once, or after a while") {
     const outcome refused = connect_with(with(sim::fault::refused_connect));
     CHECK(refused.error == std::errc::connection_refused);

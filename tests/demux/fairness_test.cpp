@@ -9,6 +9,8 @@
 #include <bight/net/connect.hpp>
 #include <bight/net/listener.hpp>
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include <array>
@@ -204,6 +206,24 @@ TEST_CASE("a read takes no more than a budget's worth at a time") {
     auto& d = on.add(fd);
     std::vector<char> memory(2 * budget);
     test::receive_probe op(d, test::operation_kind::read);
+    op.memory = bight::mutable_buffer(memory.data(), memory.size());
+    on.start(op);
+    REQUIRE(on.until_completed(op));
+    CHECK(op.result == static_cast<std::int64_t>(budget));
+}
+
+TEST_CASE("a receive into memory takes no more than a budget's worth at a time, however much is there") {
+    constexpr std::size_t budget = bight::detail::transfer_budget;
+    test::bench on(GENERATE(from_range(test::demultiplexers())));
+    INFO(on.name());
+    auto& c = on.connect(test::family::tcp);
+    const int room = 16 * static_cast<int>(budget);
+    if (::setsockopt(c.ours.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0)
+        test::skip("without CAP_NET_ADMIN no socket has room for so much");
+    c.say(std::string(2 * budget, 'x'));
+    for (int left = 1; left > 0;) REQUIRE(::ioctl(c.theirs, SIOCOUTQ, &left) == 0);
+    std::vector<char> memory(2 * budget);
+    test::receive_probe op(c.ours, test::operation_kind::receive_into);
     op.memory = bight::mutable_buffer(memory.data(), memory.size());
     on.start(op);
     REQUIRE(on.until_completed(op));

@@ -5,9 +5,14 @@
 
 #include <bight/bight.hpp>
 
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -159,4 +164,32 @@ TEST_CASE("a peer that writes all the time does not starve another connection") 
         };
         co_await bight::when_all(pour(), drain(), converse());
     });
+}
+
+TEST_CASE("a closed connection whose peer has sent megabytes throws them away a part at a time") {
+    bool possible = false;
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> {
+        auto pair = co_await test::connected_to_raw(test::family::tcp);
+        const int fd = ::fcntl(pair.stream.native_handle(), F_DUPFD_CLOEXEC, 0);
+        const int room = 16 << 20;
+        possible = ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) == 0;
+        if (possible) {
+            pair.raw.send(std::string(std::size_t{3} << 20, 'x'));
+            for (int left = 1; left > 0;) REQUIRE(::ioctl(pair.raw.get(), SIOCOUTQ, &left) == 0);
+            int unread = 0;
+            REQUIRE(::ioctl(fd, FIONREAD, &unread) == 0);
+            pair.stream = bight::stream();
+            int most = 0;
+            for (int left = unread; left > 0;) {
+                co_await bight::yield();
+                const int before = std::exchange(left, 0);
+                REQUIRE(::ioctl(fd, FIONREAD, &left) == 0);
+                most = std::max(most, before - left);
+            }
+            CHECK(most <= 1 << 20);
+        }
+        ::close(fd);
+    });
+    if (!possible) test::skip("without CAP_NET_ADMIN no socket has room for so much");
 }

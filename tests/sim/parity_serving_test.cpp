@@ -179,6 +179,7 @@ TEST_CASE("out of descriptors: clients are turned away, or wait, and later ones 
             stream s = co_await bight::connect(where);
             waiting.push_back(std::move(s));
         }
+        if (sheds) co_await waiting.back().write("which nobody reads");
         connected = true;
         co_await on.until([&] { return exhausted; });
         for (stream& s : waiting) {
@@ -196,7 +197,8 @@ TEST_CASE("out of descriptors: clients are turned away, or wait, and later ones 
         on.run(serving, clients);
     }
     const std::string turned_away = sheds ? ", end, before" : "hello, end, after";
-    CHECK(seen == std::vector<std::string>{turned_away, turned_away, turned_away, "hello, end"});
+    const std::string unheard = sheds ? ", error " + std::to_string(ECONNRESET) + ", before" : turned_away;
+    CHECK(seen == std::vector<std::string>{turned_away, turned_away, unheard, "hello, end"});
     const auto log = on.take_log();
     REQUIRE(log.size() == 1);
     CHECK_THAT(log[0], Catch::Contains("cannot accept connections"));

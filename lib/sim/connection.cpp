@@ -26,6 +26,8 @@ constexpr std::size_t largest_segment = 1460;
 // As tcp_syn_retries and tcp_retries2 of Linux have it: 127 s, and about a quarter of an hour.
 constexpr unsigned most_attempts = 7;
 constexpr duration patience_of_sender = 924s;
+// Where packets are that come before the first byte of a stream, for chance.
+constexpr std::uint64_t before_the_stream = ~std::uint64_t{0};
 
 using socket_ptr = std::shared_ptr<socket>;
 
@@ -36,7 +38,8 @@ bool hears(const address& listening, const address& to) {
     return host == "0.0.0.0" || host == "::" || host == to.host();
 }
 
-socket_ptr find_listener(world_state& w, host_state& at, const address& to) {
+// Where several may, `by` decides which has the connection.
+socket_ptr find_listener(host_state& at, const address& to, keyed_chance& by) {
     if (to.family() == address::family_type::unix_domain) {
         const auto file = at.files.find(to.path());
         socket_ptr s = file == at.files.end() ? nullptr : file->second.lock();
@@ -47,7 +50,7 @@ socket_ptr find_listener(world_state& w, host_state& at, const address& to) {
         if (s->is == socket::stage::listening && hears(s->local, to)) listeners.push_back(s);
     }
     if (listeners.empty()) return nullptr;
-    return listeners[w.for_network.below(listeners.size())];
+    return listeners[by.draw(purpose::listener).below(listeners.size())];
 }
 
 host_state* host_at(world_state& w, host_state& from, const address& to) {
@@ -67,9 +70,10 @@ void fail(socket& s, int error) {
 }
 
 // Buffers differ from connection to connection, as they do.
-void size_buffers(world_state& w, socket& s) {
-    s.send_buffer = static_cast<std::size_t>(w.for_network.between(4, 256)) * 1024;
-    s.window = static_cast<std::size_t>(w.for_network.between(2, 128)) * 1024;
+void size_buffers(socket& s) {
+    random_source drawn = s.chance.draw(purpose::buffers);
+    s.send_buffer = static_cast<std::size_t>(drawn.between(4, 256)) * 1024;
+    s.window = static_cast<std::size_t>(drawn.between(2, 128)) * 1024;
 }
 
 void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
@@ -81,8 +85,16 @@ void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
     a->link = b->link = ++w.last_link;
     a->peer = b;
     b->peer = a;
-    size_buffers(w, *a);
-    size_buffers(w, *b);
+    size_buffers(*a);
+    size_buffers(*b);
+}
+
+// The other end of a connection that `s` asks for.
+socket_ptr end_at(host_state& at, const socket& s) {
+    auto made = std::make_shared<socket>(at, s.family, s.chance.child("the end that accepts"));
+    made->is = socket::stage::connected;
+    made->remote = s.local;
+    return made;
 }
 
 // The address of a Unix socket that was never bound.
@@ -133,34 +145,33 @@ void answered(world_state& w, const socket_ptr& s, host_state& by, int error) {
 
 void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
     if (s->is != socket::stage::connecting || s->peer) return;
-    const socket_ptr listener = find_listener(w, at, s->remote);
+    const socket_ptr listener = find_listener(at, s->remote, s->chance);
     if (!listener && s->home == &at && s->local == s->remote) {
         // It meets itself, as TCP has it (RFC 9293, 3.5: simultaneous opens).
         join(w, s, s);
         w.record_arrival("connect", &at, &at, s->link, 0, s->remote.to_string());
-        s->last_arrival = w.send(at, at, s->link, 0, {}, [&w, s, &at] { answered(w, s, at, 0); });
+        s->last_arrival = w.send(at, at, {s->chance, before_the_stream, s->link, 0, {}},
+                                 [&w, s, &at] { answered(w, s, at, 0); });
         return;
     }
-    if (!listener || w.happens(fault::refused_connect, at)) {
+    if (!listener || w.happens(fault::refused_connect, at, s->chance)) {
         w.record_arrival("refuse", s->home, &at, 0, 0, s->remote.to_string());
-        w.send(at, *s->home, 0, 0, {}, [&w, s, &at] { answered(w, s, at, ECONNREFUSED); });
+        w.send(at, *s->home, {s->chance, before_the_stream, 0, 0, {}},
+               [&w, s, &at] { answered(w, s, at, ECONNREFUSED); });
         return;
     }
     if (is_full(*listener)) {  // it is tried again
         w.record_arrival("drop", s->home, &at, 0, 0, "the backlog is full");
         return;
     }
-    auto accepted = std::make_shared<socket>();
-    accepted->home = &at;
-    accepted->family = s->family;
-    accepted->is = socket::stage::connected;
+    const socket_ptr accepted = end_at(at, *s);
     accepted->local = s->remote;
-    accepted->remote = s->local;
     join(w, accepted, s);
     w.record_arrival("connect", s->home, &at, s->link, 0, s->remote.to_string());
     listener->backlog.push_back(accepted);
     tell_reader(*listener);
-    accepted->last_arrival = w.send(at, *s->home, s->link, 0, {}, [&w, s, &at] { answered(w, s, at, 0); });
+    accepted->last_arrival = w.send(at, *s->home, {accepted->chance, before_the_stream, s->link, 0, {}},
+                                    [&w, s, &at] { answered(w, s, at, 0); });
 }
 
 void attempt_connection(world_state& w, const socket_ptr& s, host_state& to) {
@@ -172,8 +183,9 @@ void attempt_connection(world_state& w, const socket_ptr& s, host_state& to) {
     }
     const duration until_the_next = std::chrono::seconds(1) * (1 << s->attempts);
     ++s->attempts;
-    if (!s->peer && !w.happens(fault::lost_connect, *s->home)) {
-        w.send(*s->home, to, 0, 0, {}, [&w, s, &to] { attempt_arrives(w, s, to); });
+    if (!s->peer && !w.happens(fault::lost_connect, *s, 0)) {
+        w.send(*s->home, to, {s->chance, before_the_stream, 0, 0, {}},
+               [&w, s, &to] { attempt_arrives(w, s, to); });
     }
     w.events.at(saturating_add(w.clock.now(), until_the_next),
                 [&w, s, &to] { attempt_connection(w, s, to); });
@@ -191,7 +203,7 @@ void reset_arrives(world_state& w, const socket_ptr& from, const socket_ptr& to)
 // not overtake what was sent before.
 void refuse_segment(world_state& w, const socket_ptr& sender, const socket_ptr& to) {
     if (to->is == socket::stage::connected) fail(*to, 0);
-    to->last_arrival = w.send(*to->home, *sender->home, to->link, 0, to->last_arrival,
+    to->last_arrival = w.send(*to->home, *sender->home, {to->chance, to->sent, to->link, 0, to->last_arrival},
                               [&w, sender, to] { reset_arrives(w, to, sender); });
 }
 
@@ -205,9 +217,10 @@ void segment_arrives(world_state& w, const socket_ptr& sender, const socket_ptr&
     }
     w.record_arrival("arrive", sender->home, to->home, to->link, bytes.size(), beginning(bytes));
     to->incoming += bytes;
-    if (w.happens(fault::reset, *to->home, to->link)) {
+    const std::uint64_t place = to->read + to->incoming.size();
+    if (w.happens(fault::reset, *to, place)) {
         fail(*to, ECONNRESET);
-        w.send(*to->home, *sender->home, to->link, 0, to->last_arrival,
+        w.send(*to->home, *sender->home, {to->chance, to->sent, to->link, 0, to->last_arrival},
                [&w, to, sender] { reset_arrives(w, to, sender); });
         return;
     }
@@ -253,23 +266,22 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
     host_state& from = *s->home;
     if (from.dying) return -ENETDOWN;
     // The address that means "any" is this host's own, to connect to.
+    s->chance = from.chance_of("connect " + to.to_string()).child();
     s->remote = to.host() == "0.0.0.0" ? address::from_ip("127.0.0.1", to.port())
                 : to.host() == "::"    ? address::from_ip("::1", to.port())
                                        : to;
     host_state* const there = host_at(w, from, to);
     if (to.family() == address::family_type::unix_domain) {
-        const socket_ptr listener = find_listener(w, from, to);
+        const socket_ptr listener = find_listener(from, to, s->chance);
         if (!listener) {
             const bool there_is_a_file = to.path().starts_with('@') || from.files.contains(to.path());
             return there_is_a_file ? -ECONNREFUSED : -ENOENT;
         }
         if (is_full(*listener)) return -EAGAIN;
-        auto accepted = std::make_shared<socket>();
-        accepted->home = &from;
-        accepted->family = s->family;
-        accepted->is = s->is = socket::stage::connected;
+        s->is = socket::stage::connected;
+        s->local = unnamed();
+        const socket_ptr accepted = end_at(from, *s);
         accepted->local = to;
-        accepted->remote = s->local = unnamed();
         join(w, accepted, s);
         w.record("connect", &from, &from, s->link, 0, to.to_string());
         listener->backlog.push_back(accepted);
@@ -314,6 +326,7 @@ std::size_t room(const socket& s) noexcept {
 void give(world_state& w, const socket_ptr& s, std::string_view bytes) {
     const socket_ptr to = s->peer;
     w.record("send", s->home, to ? to->home : nullptr, s->link, bytes.size(), beginning(bytes));
+    s->written += bytes.size();
     if (!is_unix(*s)) {
         s->outgoing += bytes;
         pump(w, s);
@@ -343,13 +356,15 @@ void pump(world_state& w, const socket_ptr& s) {
         if (taken >= to->window && !to->reads_ended) break;
         std::size_t size = std::min(s->outgoing.size() - sent, largest_segment);
         if (!to->reads_ended) size = std::min(size, to->window - taken);
-        if (size > 1 && w.happens(fault::small_segment, *s->home, s->link)) {
+        const std::uint64_t place = s->sent;
+        if (size > 1 && w.happens(fault::small_segment, *s, place)) {
             size = static_cast<std::size_t>(w.amount(fault::small_segment).between(1, size - 1));
         }
         std::string bytes = s->outgoing.substr(sent, size);
         sent += size;
+        s->sent += size;
         s->in_flight += size;
-        if (!s->silent && w.happens(fault::silence, *s->home, s->link)) {
+        if (!s->silent && w.happens(fault::silence, *s, place)) {
             s->silent = to->silent = true;
         }
         if (s->silent) {  // it is sent again and again, until the sender gives up
@@ -361,15 +376,15 @@ void pump(world_state& w, const socket_ptr& s) {
             });
             continue;
         }
-        s->last_arrival = w.send(*s->home, *to->home, s->link, size, s->last_arrival,
+        s->last_arrival = w.send(*s->home, *to->home, {s->chance, place, s->link, size, s->last_arrival},
                                  [&w, s, to, bytes = std::move(bytes)] { segment_arrives(w, s, to, bytes); });
     }
     s->outgoing.erase(0, sent);
     if (s->outgoing.empty() && s->end_asked && !s->end_sent) {
         s->end_sent = true;
         if (!s->silent) {
-            s->last_arrival =
-                w.send(*s->home, *to->home, s->link, 0, s->last_arrival, [&w, to] { end_arrives(w, to); });
+            s->last_arrival = w.send(*s->home, *to->home, {s->chance, s->sent, s->link, 0, s->last_arrival},
+                                     [&w, to] { end_arrives(w, to); });
         }
         part_if_done(s);
     }
@@ -444,7 +459,8 @@ void reset(world_state& w, const socket_ptr& s, int error) {
         if (to->is == socket::stage::connected) fail(*to, error != 0 ? error : ECONNRESET);
         return;
     }
-    w.send(*s->home, *to->home, s->link, 0, s->last_arrival, [&w, s, to] { reset_arrives(w, s, to); });
+    w.send(*s->home, *to->home, {s->chance, s->sent, s->link, 0, s->last_arrival},
+           [&w, s, to] { reset_arrives(w, s, to); });
 }
 
 void vanish(socket& s) noexcept {

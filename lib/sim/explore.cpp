@@ -60,7 +60,8 @@ std::string lines_around_faults(const seed_failure& f) {
     std::string text;
     std::size_t shown = 0;
     for (std::size_t i = 0; i < f.faults.size() && i < most_faults; ++i) {
-        const std::size_t line = f.faults[i].line;
+        if (!f.faults[i].line) continue;
+        const std::size_t line = *f.faults[i].line;
         const std::size_t from = std::max(shown, line - std::min(line, before));
         const std::size_t to = std::min(f.trace.size(), line + after + 1);
         if (from > shown) text += "    …\n";
@@ -96,8 +97,7 @@ std::string report_of(const seed_failure& f, const explore_options& options) {
         } else {
             text += "bight: of its " + counted(f.faults_before, "fault") + " it needs " +
                     std::to_string(f.faults.size()) + ":";
-            for (const auto& r : f.faults)
-                text += " " + r.name + " (number " + std::to_string(r.number) + ")";
+            for (const auto& r : f.faults) text += " " + r.name + " (" + id_text(r.id) + ")";
             text += "\n";
         }
         if (f.cut_short) text += "bight: there was no time to find out whether fewer are enough\n";
@@ -124,15 +124,19 @@ void describe(seed_failure& f, const attempt& a, const plan_part& part, const ex
     f.tasks = a.tasks;
     f.trace = lines_of(a.trace);
     f.smallest = part.of(options.world.faults);
-    std::uint64_t number = 0;
-    for (const std::uint64_t line : a.fault_lines) {
-        while (number < f.smallest.all_suppressed_from() && f.smallest.suppressed(number)) ++number;
+    for (const happened_fault& h : a.happened) {
+        f.faults.push_back({h.id, std::string(name_of(h.kind)), std::nullopt});
+    }
+    // The trace may have forgotten the first ones.
+    auto known =
+        f.faults.end() - static_cast<std::ptrdiff_t>(std::min(a.fault_lines.size(), f.faults.size()));
+    for (auto line = a.fault_lines.begin(); known != f.faults.end(); ++known, ++line) {
         // The text of a fault is its name; it is the last member.
-        const std::string& of_line = f.trace[static_cast<std::size_t>(line)];
+        known->line = static_cast<std::size_t>(*line);
+        const std::string& of_line = f.trace[*known->line];
         const std::size_t at = of_line.find("\"text\":\"");
         const std::size_t begin = at == std::string::npos ? of_line.size() : at + 8;
-        f.faults.push_back({number++, of_line.substr(begin, of_line.find('"', begin) - begin),
-                            static_cast<std::size_t>(line)});
+        known->name = of_line.substr(begin, of_line.find('"', begin) - begin);
     }
     const std::string limits = part.to_text(options.world.faults);
     f.replay = std::to_string(f.seed) + (limits.empty() ? "" : ":" + limits);
@@ -142,7 +146,7 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
                      const attempt& found) {
     seed_failure f;
     f.seed = seed;
-    f.faults_before = found.faults;
+    f.faults_before = found.happened.size();
     if (found.kind == failure_kind::not_repeatable) {
         f.kind = found.kind;
         f.what = found.message;
@@ -155,7 +159,7 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
     how.with_details = true;
     how.silent = options.quiet;
     const attempt again = run_in_child(test, seed, options.world, how);
-    f.faults_before = again.faults;
+    f.faults_before = again.happened.size();
     if (again.signature() != found.signature()) {
         describe(f, again, {}, options);
         f.kind = failure_kind::not_repeatable;
@@ -210,7 +214,7 @@ exploration replay(world_test& test, const explore_options& options, std::string
     }
     seed_failure f;
     f.seed = seed;
-    f.faults_before = a.faults;
+    f.faults_before = a.happened.size();
     describe(f, a, part, options);
     f.report = report_of(f, options);
     print(options, f.report);

@@ -80,7 +80,7 @@ class reader {
 
 // The first line in which two traces differ, of both.
 std::string first_difference(const std::string& a, const std::string& b) {
-    if (a == b) return "their traces are the same, but not the number of faults or the time that passed";
+    if (a == b) return "their traces are the same, but not the faults or the time that passed";
     std::size_t at = 0;
     std::size_t line = 1;
     for (;; ++line) {
@@ -138,7 +138,13 @@ std::string to_bytes(const attempt& a) {
     append(out, static_cast<std::uint64_t>(a.kind));
     append(out, a.type);
     append(out, a.message);
-    append(out, a.faults);
+    append(out, std::uint64_t{a.failed ? a.happened.size() : 0});
+    if (a.failed) {
+        for (const happened_fault& f : a.happened) {
+            append(out, f.id);
+            append(out, static_cast<std::uint64_t>(f.kind));
+        }
+    }
     for (const std::uint64_t n : a.counts) append(out, n);
     append(out, static_cast<std::uint64_t>(a.elapsed));
     append(out, a.tasks);
@@ -155,7 +161,11 @@ attempt from_bytes(std::string_view bytes) {
     a.kind = static_cast<failure_kind>(in.number());
     a.type = in.text();
     a.message = in.text();
-    a.faults = in.number();
+    a.happened.resize(static_cast<std::size_t>(in.number()));
+    for (happened_fault& f : a.happened) {
+        f.id = in.number();
+        f.kind = static_cast<fault>(in.number());
+    }
     for (std::uint64_t& n : a.counts) n = in.number();
     a.elapsed = static_cast<std::int64_t>(in.number());
     a.tasks = in.text();
@@ -166,7 +176,7 @@ attempt from_bytes(std::string_view bytes) {
 }
 
 void look_at(const world& w, attempt& a) {
-    a.faults = w.faults();
+    a.happened = w.happened_faults();
     for (std::size_t i = 0; i < fault_kinds; ++i) a.counts[i] = w.count(static_cast<fault>(i));
     a.elapsed = std::chrono::nanoseconds(w.elapsed()).count();
 }
@@ -229,7 +239,7 @@ attempt run_twice_here(world_test& test, std::uint64_t seed, const world_options
     trace of_second;
     const attempt second = run_here(test, seed, options, false, &of_second);
     if (!second.failed && of_first.digest() == of_second.digest() && first.elapsed == second.elapsed &&
-        first.faults == second.faults) {
+        first.happened == second.happened) {
         return first;
     }
     attempt out = second;

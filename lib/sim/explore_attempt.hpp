@@ -18,12 +18,13 @@ struct attempt {
     failure_kind kind = failure_kind::error;
     std::string type;  ///< of the exception
     std::string message;
-    std::uint64_t faults = 0;  ///< as world::faults counts
+    std::vector<happened_fault> happened;
     std::array<std::uint64_t, fault_kinds> counts{};
     std::int64_t elapsed = 0;  ///< ns of virtual time
     // When details were asked for.
     std::string tasks;
     std::string trace;  ///< JSON lines
+    /// Those of the last of `happened`: the trace may have forgotten others.
     std::vector<std::uint64_t> fault_lines;
 
     /// One line: what failed.

@@ -25,14 +25,17 @@ search_result search(world_test& test, const explore_options& options);
 /// What is left of a plan: some of its kinds, and of the faults that happen then, some.
 struct plan_part {
     std::set<fault> off;
-    std::optional<std::vector<std::uint64_t>> only;  ///< the numbers, ascending; nullopt: all
+    std::optional<std::vector<std::uint64_t>> only;  ///< the ids; nullopt: all
 
     fault_plan of(const fault_plan& whole) const;
-    /// "kinds=reset,pause:faults=3,17", or empty for all of it.
+    /// "kinds=reset,pause:faults=5d1c7a90b2e4f613", or empty for all of it.
     std::string to_text(const fault_plan& whole) const;
     /// Throws std::invalid_argument.
     static plan_part parse(std::string_view text, const fault_plan& whole);
 };
+
+/// A fault's id, as people see it.
+std::string id_text(std::uint64_t id);
 
 struct shrink_result {
     plan_part part;

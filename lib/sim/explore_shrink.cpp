@@ -3,28 +3,24 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <numeric>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 namespace bight::sim::detail {
 
+std::string id_text(std::uint64_t id) {
+    char digits[17];
+    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(id));
+    return digits;
+}
+
 fault_plan plan_part::of(const fault_plan& whole) const {
     fault_plan plan = whole;
     for (const fault f : off) plan.set(f, 0);
     if (!only) return plan;
-    const std::uint64_t count = only->empty() ? 0 : only->back() + 1;
-    plan.suppress_from(std::min(count, whole.all_suppressed_from()));
-    auto kept = only->begin();
-    for (std::uint64_t n = 0; n < count; ++n) {
-        if (*kept == n) {
-            ++kept;
-        } else {
-            plan.suppress(n);
-        }
-    }
-    return plan;
+    return plan.allow_only({only->begin(), only->end()});
 }
 
 std::string plan_part::to_text(const fault_plan& whole) const {
@@ -48,7 +44,7 @@ std::string plan_part::to_text(const fault_plan& whole) const {
     }
     if (only) {
         add_list("faults=", [&](const auto& add) {
-            for (const std::uint64_t n : *only) add(std::to_string(n));
+            for (const std::uint64_t n : *only) add(id_text(n));
         });
     }
     return text;
@@ -82,10 +78,9 @@ plan_part plan_part::parse(std::string_view text, const fault_plan& whole) {
             while (!list.empty()) {
                 const std::string_view item = next(list, ',');
                 std::uint64_t n = 0;
-                const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), n);
-                const bool ascending = part.only->empty() || part.only->back() < n;
-                if (error != std::errc() || end != item.data() + item.size() || !ascending) {
-                    throw std::invalid_argument("faults are ascending numbers, unlike \"" +
+                const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), n, 16);
+                if (error != std::errc() || end != item.data() + item.size()) {
+                    throw std::invalid_argument("a fault is given by up to 16 hexadecimal digits, unlike \"" +
                                                 std::string(item) + "\"");
                 }
                 part.only->push_back(n);
@@ -110,11 +105,11 @@ class shrinker {
           options_(options),
           signature_(failure.signature()),
           kind_(failure.kind),
-          faults_(failure.faults),
+          happened_(ids_of(failure)),
           end_(saturating_add(clock::now(), options.limit_for_shrinking)) {}
 
     shrink_result run() {
-        if (faults_ == 0 || try_numbers({})) return std::move(result_);
+        if (happened_.empty() || try_only({})) return std::move(result_);
         switch_kinds_off();
         find_last();
         drop_single_ones();
@@ -142,19 +137,20 @@ class shrinker {
         how.with_details = kind_ == failure_kind::hang || kind_ == failure_kind::crash;
         const attempt a = run_in_child(test_, seed_, world, how);
         if (a.signature() != signature_) return false;
-        faults_ = a.faults;
+        happened_ = ids_of(a);
         result_.part = std::move(part);
+        if (result_.part.only) result_.part.only = happened_;
         return true;
     }
-    bool try_numbers(std::vector<std::uint64_t> kept) {
+    bool try_only(std::vector<std::uint64_t> kept) {
         plan_part part = result_.part;
         part.only = std::move(kept);
         return try_part(std::move(part));
     }
-    static std::vector<std::uint64_t> first(std::uint64_t count) {
-        std::vector<std::uint64_t> all(count);
-        std::iota(all.begin(), all.end(), std::uint64_t{0});
-        return all;
+    static std::vector<std::uint64_t> ids_of(const attempt& a) {
+        std::vector<std::uint64_t> ids;
+        for (const happened_fault& f : a.happened) ids.push_back(f.id);
+        return ids;
     }
 
     void switch_kinds_off() {
@@ -169,13 +165,17 @@ class shrinker {
 
     // Up to the last fault that is needed a run is the same, whatever would have happened later.
     void find_last() {
-        std::uint64_t low = 0;  // so many are too few
-        std::uint64_t high = faults_;
+        const std::vector<std::uint64_t> all = happened_;
+        const auto first = [&all](std::size_t count) {
+            return std::vector(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
+        };
+        std::size_t low = 0;  // so many are too few
+        std::size_t high = all.size();
         while (high - low > 1) {
-            const std::uint64_t middle = low + (high - low) / 2;
-            (try_numbers(first(middle)) ? high : low) = middle;
+            const std::size_t middle = low + (high - low) / 2;
+            (try_only(first(middle)) ? high : low) = middle;
         }
-        if (!result_.part.only) try_numbers(first(high));
+        if (!result_.part.only) try_only(first(high));
     }
 
     // Delta debugging (Zeller, Hildebrandt: "Simplifying and isolating failure-inducing input", 2002), by
@@ -189,7 +189,7 @@ class shrinker {
                 std::vector<std::uint64_t> kept = *result_.part.only;
                 const auto from = kept.begin() + static_cast<std::ptrdiff_t>(at);
                 kept.erase(from, from + static_cast<std::ptrdiff_t>(std::min(size, kept.size() - at)));
-                if (kept.empty() || !try_numbers(std::move(kept))) {
+                if (kept.empty() || !try_only(std::move(kept))) {
                     at += size;
                 } else {
                     any = true;
@@ -206,7 +206,7 @@ class shrinker {
     const explore_options& options_;
     const std::string signature_;
     const failure_kind kind_;
-    std::uint64_t faults_;
+    std::vector<std::uint64_t> happened_;  ///< in the smallest run that fails so
     const clock::time_point end_;
     shrink_result result_;
 };

@@ -48,6 +48,7 @@ host_state::host_state(world_state& in, std::string called, std::string at, std:
       name(std::move(called)),
       ip(std::move(at)),
       index(number),
+      chance(in.chance.child(name)),
       next_descriptor(first_descriptor + static_cast<int>(number) * (1 << 16)) {
     world.happened.add_host(name, ip);
 }
@@ -70,7 +71,7 @@ bool host_state::delays_timers() noexcept {
     return true;
 }
 
-std::uint64_t host_state::random() noexcept { return world.for_programs.next(); }
+std::uint64_t host_state::random() noexcept { return chance.draw(purpose::program).next(); }
 
 std::chrono::system_clock::time_point host_state::wall_time() noexcept {
     return world.options.date + std::chrono::duration_cast<std::chrono::system_clock::duration>(
@@ -78,15 +79,16 @@ std::chrono::system_clock::time_point host_state::wall_time() noexcept {
 }
 
 task<std::vector<address>> host_state::look_up(std::string host, std::uint16_t port, bool only_ipv6) {
-    co_await sleep_for(time_of_look_up());
+    co_await sleep_for(time_of_look_up(host));
     co_return found(host, port, only_ipv6);
 }
 
-duration host_state::time_of_look_up() {
+duration host_state::time_of_look_up(const std::string& name_asked_for) {
     const not_failing machinery;
     using std::chrono::microseconds;
-    const microseconds usual(world.for_network.between(100, 5000));
-    if (!world.happens(fault::slow_name, *this)) return usual;
+    keyed_chance& of_name = chance_of(name_asked_for);
+    const microseconds usual(of_name.draw(purpose::look_up).between(100, 5000));
+    if (!world.happens(fault::slow_name, *this, of_name)) return usual;
     return microseconds(world.amount(fault::slow_name).between(5000, 20'000'000));
 }
 
@@ -102,12 +104,13 @@ std::vector<address> host_state::found(const std::string& name_asked_for, std::u
         }
     }
     world.record("look up", this, nullptr, 0, 0, name_asked_for);
-    const bool fails = world.happens(fault::unknown_name, *this);
+    keyed_chance& of_name = chance_of(name_asked_for);
+    const bool fails = world.happens(fault::unknown_name, *this, of_name);
     if (ips.empty() || fails || only_ipv6) {
         throw std::system_error(EAI_NONAME, bight::detail::resolver_category(),
                                 "look-up of " + name_asked_for);
     }
-    if (world.happens(fault::stale_name, *this)) ips = {"192.0.2.1"};  // of RFC 5737: no host has it
+    if (world.happens(fault::stale_name, *this, of_name)) ips = {"192.0.2.1"};  // of RFC 5737: no host has it
     std::vector<address> addresses;
     addresses.reserve(ips.size());
     for (const std::string& ip_found : ips) addresses.push_back(address::from_ip(ip_found, port));
@@ -117,7 +120,7 @@ std::vector<address> host_state::found(const std::string& name_asked_for, std::u
 duration host_state::time_on_a_thread() noexcept {
     const not_failing machinery;
     using std::chrono::microseconds;
-    const microseconds usual(world.for_network.between(10, 1000));
+    const microseconds usual(chance.draw(purpose::thread, cause).between(10, 1000));
     if (!world.happens(fault::slow_thread, *this)) return usual;
     return microseconds(world.amount(fault::slow_thread).between(1, 30'000'000));
 }
@@ -135,10 +138,32 @@ bool host_state::can_run() const noexcept {
     return has_work() || runs->next_deadline() <= world.clock.now();
 }
 
+keyed_chance& host_state::chance_of(std::string_view thing) {
+    const auto known = chances_of_things.find(thing);
+    if (known != chances_of_things.end()) return known->second;
+    return chances_of_things.emplace(thing, chance.child(thing)).first->second;
+}
+
+std::uint64_t host_state::place_in_order() noexcept {
+    if (!place) place = chance.draw(purpose::turn, cause).next();
+    return *place;
+}
+
+void host_state::begin_turn() noexcept {
+    place.reset();
+    if (std::exchange(turn_is_put_off, false)) return;
+    cause = demux && demux->has_news() ? demux->first_news() : cause + 1;
+}
+
 void host_state::boot() {
     up = true;
     dying = false;
     ++boots;
+    chance = world.chance.child(name + ", boot " + std::to_string(boots));
+    chances_of_things.clear();
+    cause = 0;
+    place.reset();
+    turn_is_put_off = waits_anew = false;
     reactor_options options;
     options.environment = this;
     runs.emplace(options);

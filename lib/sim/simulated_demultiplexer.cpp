@@ -34,6 +34,11 @@ enum stage : std::uint8_t {
     stage_ended,
 };
 
+// Where in what its socket reads, or writes, an operation is.
+std::uint64_t place_in_stream(const operation& op, const socket& s) noexcept {
+    return reads(op.kind) ? 2 * s.read : 2 * s.written + 1;
+}
+
 }  // namespace
 
 simulated_demultiplexer::simulated_demultiplexer(host_state& host, bight::reactor& home)
@@ -84,8 +89,11 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
     op.settled = op.cancel_asked = op.underway = false;
     op.stage = stage_waits;
     const bool done = !place_of(op) && try_now(op);
-    const bool late = done && host_.world.happens(fault::slow_completion, host_);
-    if (done && !late) return true;
+    const bool late = done && suffers(op, fault::slow_completion);
+    if (done && !late) {
+        host_.cause = number_of(op);
+        return true;
+    }
     d.keep();
     op.in_flight = true;
     if (late) {
@@ -102,7 +110,7 @@ bool simulated_demultiplexer::cancel(operation& op) noexcept {
         op.cancel_asked = true;
         return false;
     }
-    if (place_of(op) == &op && host_.world.happens(fault::late_cancel, host_)) {
+    if (place_of(op) == &op && suffers(op, fault::late_cancel)) {
         op.cancel_asked = true;
         const duration until =
             std::chrono::microseconds(host_.world.amount(fault::late_cancel).between(1, 1000));
@@ -151,8 +159,13 @@ bool simulated_demultiplexer::settle(operation& op) noexcept {
     return true;
 }
 
+bool simulated_demultiplexer::suffers(operation& op, fault f) {
+    const auto s = host_.find(op.on->fd);
+    return s && host_.world.happens(f, *s, place_in_stream(op, *s));
+}
+
 void simulated_demultiplexer::park(operation& op) {
-    if (join_line(op) && host_.world.happens(fault::false_readiness, host_)) {
+    if (join_line(op) && suffers(op, fault::false_readiness)) {
         try_for_nothing_soon(op, static_cast<int>(host_.world.amount(fault::false_readiness).between(1, 8)));
     }
 }
@@ -168,7 +181,7 @@ void simulated_demultiplexer::try_for_nothing_soon(operation& op, int times) {
                               if (!tried || tried->stage != stage_waits) return;
                               tried->stage = stage_tried_for_nothing;
                               if (times > 1) try_for_nothing_soon(*tried, times - 1);
-                              done_.push_back(tried);
+                              tell(*tried);
                           });
 }
 
@@ -177,12 +190,10 @@ void simulated_demultiplexer::wait(duration) {
     host_.world.deliver_due();
     if (host_.dying) end_what_takes_time();
     // A kernel tells of what is there in whatever order it likes.
-    std::vector<operation*> told = std::exchange(done_, {});
-    while (!told.empty()) {
-        std::swap(told[host_.world.for_order.below(told.size())], told.back());
-        home_.schedule(*told.back());
-        told.pop_back();
-    }
+    std::vector<completion> told = std::exchange(done_, {});
+    std::sort(told.begin(), told.end(),
+              [](const completion& a, const completion& b) { return a.place < b.place; });
+    for (const completion& c : told) home_.schedule(*c.op);
 }
 
 // Time stands still while a host's tasks end.
@@ -204,11 +215,15 @@ void simulated_demultiplexer::stop_all() noexcept {
 
 // What a read has been told already, and its task has yet to hear.
 std::int64_t simulated_demultiplexer::read_failure(const descriptor& d) const noexcept {
-    for (const auto* waiting : {&late_, &done_}) {
-        for (const operation* op : *waiting) {
-            if (op->on != &d || op->stage != stage_ended || !reads(op->kind)) continue;
-            if (op->result < 0 && op->result != -ECANCELED) return op->result;
-        }
+    const auto fails = [&d](const operation* op) {
+        return op->on == &d && op->stage == stage_ended && reads(op->kind) && op->result < 0 &&
+               op->result != -ECANCELED;
+    };
+    for (const operation* op : late_) {
+        if (fails(op)) return op->result;
+    }
+    for (const completion& c : done_) {
+        if (fails(c.op)) return c.op->result;
     }
     return 0;
 }
@@ -226,7 +241,7 @@ void simulated_demultiplexer::changed(descriptor& d, bool reading) noexcept {
         op->stage = stage_waits;
         if (!done) return;
         leave_line(*op);
-        if (host_.world.happens(fault::slow_completion, host_)) {
+        if (suffers(*op, fault::slow_completion)) {
             finish_late(*op);
         } else {
             finish(*op);
@@ -237,7 +252,15 @@ void simulated_demultiplexer::changed(descriptor& d, bool reading) noexcept {
 void simulated_demultiplexer::finish(operation& op) {
     op.settled = true;
     op.stage = stage_ended;
-    done_.push_back(&op);
+    tell(op);
+}
+
+void simulated_demultiplexer::tell(operation& op) { done_.push_back({&op, number_of(op)}); }
+
+std::uint64_t simulated_demultiplexer::number_of(operation& op) {
+    const auto s = host_.find(op.on->fd);
+    if (!s) return host_.chance.draw(purpose::completion).next();
+    return s->chance.draw(purpose::completion, place_in_stream(op, *s)).next();
 }
 
 void simulated_demultiplexer::finish_late(operation& op) {
@@ -286,12 +309,12 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
         return op.result < 0 || s.end_came || s.is == socket::stage::closed;
     }
     std::size_t size = s.incoming.size();
-    if (size > 1 && host_.world.happens(fault::short_read, host_, s.link)) {
+    if (size > 1 && host_.world.happens(fault::short_read, s, s.read)) {
         size = static_cast<std::size_t>(host_.world.amount(fault::short_read).between(1, size - 1));
     }
     char* into = static_cast<char*>(op.memory.data);
     if (op.kind == operation_kind::receive) {
-        const bool none = host_.world.happens(fault::no_memory, host_, s.link);
+        const bool none = host_.world.happens(fault::no_memory, s, s.read);
         bight::detail::block_pool::block* const block = none ? nullptr : blocks_->take();
         if (!block) {
             op.result = -ENOMEM;
@@ -305,6 +328,7 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
     }
     std::copy_n(s.incoming.data(), size, into);
     s.incoming.erase(0, size);
+    s.read += size;
     op.result = static_cast<int>(size);
     taken(host_.world, s);
     return true;
@@ -321,7 +345,7 @@ bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const 
         op.result = error != 0 ? -error : -EPIPE;
         return true;
     }
-    if (!op.underway && op.piece_count > 0 && host_.world.happens(fault::no_buffers, host_, s->link)) {
+    if (!op.underway && op.piece_count > 0 && host_.world.happens(fault::no_buffers, *s, s->written)) {
         op.result = -ENOBUFS;
         return true;
     }
@@ -329,7 +353,7 @@ bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const 
     while (op.piece_count > 0) {
         std::size_t size = std::min(op.pieces->size, room(*s));
         if (size == 0) return false;
-        const bool in_part = size > 1 && host_.world.happens(fault::short_write, host_, s->link);
+        const bool in_part = size > 1 && host_.world.happens(fault::short_write, *s, s->written);
         if (in_part)
             size = static_cast<std::size_t>(host_.world.amount(fault::short_write).between(1, size - 1));
         give(host_.world, s, {static_cast<const char*>(op.pieces->data), size});
@@ -345,7 +369,8 @@ bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const 
 
 bool simulated_demultiplexer::try_accept(operation& op, socket& s) {
     if (s.backlog.empty() && !sockets_.exhausted()) return false;
-    if (host_.world.happens(fault::accept_error, host_)) {
+    if (host_.world.happens(fault::accept_error, host_,
+                            s.backlog.empty() ? s.chance : s.backlog.front()->chance)) {
         static constexpr std::array errors{EMFILE, ENFILE, ECONNABORTED, EPERM, ENOBUFS, ENOMEM};
         op.result = -errors[host_.world.amount(fault::accept_error).below(errors.size())];
         return true;

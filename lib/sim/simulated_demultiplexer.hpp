@@ -38,10 +38,17 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
 
     /// Whether the next wait has something to tell.
     bool has_news() const noexcept { return !done_.empty(); }
+    /// Of what completed first. Only when there is news.
+    std::uint64_t first_news() const noexcept { return done_.front().place; }
     /// Something has changed for who reads from, or writes to, this descriptor.
     void changed(bight::detail::descriptor& d, bool reading) noexcept;
 
   private:
+    struct completion {
+        bight::detail::operation* op;
+        std::uint64_t place;  ///< among those that are told at once: its number
+    };
+
     bool try_now(bight::detail::operation& op);
     bool try_receive(bight::detail::receive_operation& op, socket& s);
     bool try_send(bight::detail::send_operation& op, const std::shared_ptr<socket>& s);
@@ -54,6 +61,11 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     void finish_late(bight::detail::operation& op);
     /// It waits, in its place; now and then it is tried for nothing.
     void park(bight::detail::operation& op);
+    void tell(bight::detail::operation& op);
+    /// Says, for chance, what has completed, on which connection and where.
+    std::uint64_t number_of(bight::detail::operation& op);
+    /// Whether it happens to this operation.
+    bool suffers(bight::detail::operation& op, fault f);
     void try_for_nothing_soon(bight::detail::operation& op, int times);
 
     host_state& host_;
@@ -61,7 +73,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     simulated_sockets sockets_;
     bight::detail::block_pool* blocks_;
     std::vector<bight::detail::operation*> late_;  // they have their results, and wait to be told
-    std::vector<bight::detail::operation*> done_;  // the next wait tells them
+    std::vector<completion> done_;                 // the next wait tells them
 };
 
 }  // namespace bight::sim::detail

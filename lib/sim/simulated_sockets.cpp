@@ -29,10 +29,7 @@ bool any_address(const address& a) {
 int simulated_sockets::open(int family) noexcept {
     const not_failing machinery;
     if (host_.dying) return -ENETDOWN;
-    auto s = std::make_shared<socket>();
-    s->home = &host_;
-    s->family = family;
-    return host_.add(std::move(s));
+    return host_.add(std::make_shared<socket>(host_, family, host_.chance.child()));
 }
 
 void simulated_sockets::close(int fd) noexcept {
@@ -98,6 +95,7 @@ int simulated_sockets::listen(int fd, int backlog) noexcept {
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
     s->is = socket::stage::listening;
+    s->chance = host_.chance_of("listen " + s->local.to_string()).child();
     s->backlog_limit = backlog > 0 ? static_cast<std::size_t>(backlog) : 0;
     host_.world.record("listen", &host_, nullptr, 0, 0, s->local.to_string());
     return 0;

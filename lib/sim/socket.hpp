@@ -1,6 +1,8 @@
 // A socket of a simulated host.
 #pragma once
 
+#include "keyed_chance.hpp"
+
 #include "../demux/operation.hpp"
 
 #include <bight/core/timer.hpp>
@@ -19,6 +21,9 @@ struct host_state;
 /// Of a stream. The network holds it as long as something is on its way to it, the host's table as long as
 /// the program has its descriptor, and its peer as long as the connection lasts.
 struct socket {
+    socket(host_state& on, int of_family, keyed_chance has) noexcept
+        : chance(has), home(&on), family(of_family) {}
+
     enum class stage : std::uint8_t {
         fresh,
         listening,
@@ -27,8 +32,9 @@ struct socket {
         closed,  ///< nothing comes, and nothing goes
     };
 
-    host_state* home = nullptr;
-    int family = 0;
+    keyed_chance chance;  ///< of this direction, once it is connected
+    host_state* home;
+    int family;
     int fd = -1;  ///< -1 once the program has closed it
     stage is = stage::fresh;
     address local;
@@ -48,6 +54,10 @@ struct socket {
     std::string outgoing;  ///< taken from the program, and not yet sent
     std::string incoming;  ///< arrived, and not yet read
     std::size_t in_flight = 0;
+    // Bytes so far: where in its stream something happens.
+    std::uint64_t written = 0;  ///< taken from the program
+    std::uint64_t sent = 0;
+    std::uint64_t read = 0;       ///< given to the program
     std::size_t send_buffer = 0;  ///< the most that `outgoing` and `in_flight` hold
     std::size_t window = 0;       ///< the most that `incoming`, and what is on its way to it, hold
     bool silent = false;          ///< nothing that it sends arrives any more

@@ -126,13 +126,14 @@ const trace& world::trace() const noexcept { return state_->happened; }
 std::uint64_t world::count(fault f) const noexcept {
     return state_->fault_counts[static_cast<std::size_t>(f)];
 }
-std::uint64_t world::faults() const noexcept { return state_->fault_number; }
+std::uint64_t world::faults() const noexcept { return state_->faults.size(); }
+const std::vector<happened_fault>& world::happened_faults() const noexcept { return state_->faults; }
 std::string world::dump_tasks() const { return state_->dump_tasks(); }
 
 bool sometimes(const char* name, double probability) {
     const not_failing machinery;
-    const auto* const here = dynamic_cast<host_state*>(bight::detail::environment::current());
-    return here && here->world.happens(fault::user, probability, *here, 0, name);
+    auto* const here = dynamic_cast<host_state*>(bight::detail::environment::current());
+    return here && here->world.happens(fault::user, probability, *here, here->chance_of(name), 0, 0, name);
 }
 
 }  // namespace bight::sim

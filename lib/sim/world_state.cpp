@@ -15,27 +15,13 @@ namespace bight::sim::detail {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-// One for each kind of fault.
-std::vector<random_source> sources_of(random_source from) {
-    std::vector<random_source> sources;
-    for (std::size_t i = 0; i < fault_kinds; ++i) sources.push_back(from.split());
-    return sources;
-}
-
-}  // namespace
-
 world_state::world_state(std::uint64_t chosen, world_options opts, virtual_clock::mode mode)
     : seed(chosen),
       options(std::move(opts)),
       clock(mode),
       for_tests(chosen),
-      for_network(for_tests.split()),
-      chances(sources_of(for_tests.split())),
-      amounts(chances),
-      for_order(for_tests.split()),
-      for_programs(for_tests.split()) {
+      chance(for_tests.next()),
+      amounts(fault_kinds, for_tests.split()) {
     happened.keep_last(options.trace_events);
 }
 
@@ -58,30 +44,39 @@ host_state* world_state::find_host(const std::string& ip) const noexcept {
 }
 
 link_state& world_state::link(const host_state& from, const host_state& to) {
-    const auto [at, made] = links.try_emplace(std::pair(from.index, to.index));
-    if (made) {
-        at->second.options = options.link;
-        if (&from == &to) at->second.options = {5us, 50us, 5ms, 0};
-    }
-    return at->second;
+    const auto ends = std::pair(from.index, to.index);
+    if (const auto known = links.find(ends); known != links.end()) return known->second;
+    link_state& made = links.try_emplace(ends, chance.child(from.name + " to " + to.name)).first->second;
+    made.options = options.link;
+    if (&from == &to) made.options = {5us, 50us, 5ms, 0};
+    return made;
 }
 
-bool world_state::happens(fault f, double scale, const host_state& at, std::uint64_t on_link,
-                          std::string_view text) {
-    if (faults_are_over || at.dying) return false;
-    // Neither a kind that is off nor a fault that is suppressed changes what is drawn for the others.
-    random_source& chances_here = chances[static_cast<std::size_t>(f)];
-    if (!chances_here.chance(options.faults.probability(f) * scale)) return false;
-    amounts[static_cast<std::size_t>(f)] = chances_here.split();
-    const std::uint64_t number = fault_number++;
-    if (options.faults.suppressed(number)) return false;
+bool world_state::happens(fault f, double scale, host_state& at, keyed_chance& by, std::uint64_t place,
+                          std::uint64_t on_link, std::string_view text) {
+    const double probability = options.faults.probability(f) * scale;
+    if (faults_are_over || at.dying || probability <= 0) return false;
+    random_source drawn = by.draw(purpose_of(f), place);
+    if (!drawn.chance(probability)) return false;
+    const std::uint64_t id = drawn.next();
+    if (options.faults.suppressed(id)) return false;
+    amount(f) = drawn;
     ++fault_counts[static_cast<std::size_t>(f)];
+    faults.push_back({id, f});
     record("fault", &at, nullptr, on_link, 0, text);
     return true;
 }
 
-bool world_state::happens(fault f, const host_state& at, std::uint64_t on_link) {
-    return happens(f, 1, at, on_link, name_of(f));
+bool world_state::happens(fault f, host_state& at) {
+    return happens(f, 1, at, at.chance, at.cause, 0, name_of(f));
+}
+
+bool world_state::happens(fault f, socket& at, std::uint64_t place) {
+    return happens(f, 1, *at.home, at.chance, place, at.link, name_of(f));
+}
+
+bool world_state::happens(fault f, host_state& at, keyed_chance& by) {
+    return happens(f, 1, at, by, 0, 0, name_of(f));
 }
 
 namespace {
@@ -129,35 +124,38 @@ void arrive(world_state& w, host_state& from, host_state& to, duration sent,
 
 }  // namespace
 
-time_point world_state::arrival_of(host_state& from, host_state& to, std::uint64_t on_link,
-                                   std::size_t bytes) {
-    if (&from != &to && happens(fault::cut, from)) {
+time_point world_state::arrival_of(host_state& from, host_state& to, const departure& what) {
+    const auto suffers = [&](fault f) {
+        return happens(f, 1, from, what.chance, what.place, what.link, name_of(f));
+    };
+    if (&from != &to && suffers(fault::cut)) {
         const std::chrono::microseconds lasts(amount(fault::cut).between(1, 5'000'000));
         cut_for(from, to, lasts);
         if (amount(fault::cut).chance(0.5)) cut_for(to, from, lasts);
     }
     link_state& l = link(from, to);
-    const auto in_range = [this](duration low, duration high) {
-        return duration(static_cast<duration::rep>(for_network.between(
-            static_cast<std::uint64_t>(low.count()), static_cast<std::uint64_t>(high.count()))));
+    random_source usual = what.chance.draw(purpose::latency, what.place);
+    const auto in_range = [](random_source& drawn, duration low, duration high) {
+        return duration(static_cast<duration::rep>(drawn.between(static_cast<std::uint64_t>(low.count()),
+                                                                 static_cast<std::uint64_t>(high.count()))));
     };
-    const bool slow = happens(fault::slow_packet, from, on_link);
-    const duration latency =
-        slow ? in_range(l.options.most, l.options.tail) : in_range(l.options.least, l.options.most);
+    const duration latency = suffers(fault::slow_packet)
+                                 ? in_range(amount(fault::slow_packet), l.options.most, l.options.tail)
+                                 : in_range(usual, l.options.least, l.options.most);
     time_point sent = clock.now();
     if (l.options.bytes_per_second > 0) {
         sent = std::max(sent, l.busy_until) +
-               duration(std::chrono::nanoseconds(1s) * static_cast<std::int64_t>(bytes) /
+               duration(std::chrono::nanoseconds(1s) * static_cast<std::int64_t>(what.bytes) /
                         static_cast<std::int64_t>(l.options.bytes_per_second));
         l.busy_until = sent;
     }
     return saturating_add(sent, latency);
 }
 
-time_point world_state::send(host_state& from, host_state& to, std::uint64_t on_link, std::size_t bytes,
-                             time_point earliest, std::function<void()> arrival) {
-    if (!from.up || from.dying) return earliest;
-    const time_point arrives = std::max(arrival_of(from, to, on_link, bytes), earliest);
+time_point world_state::send(host_state& from, host_state& to, const departure& what,
+                             std::function<void()> arrival) {
+    if (!from.up || from.dying) return what.earliest;
+    const time_point arrives = std::max(arrival_of(from, to, what), what.earliest);
     events.at(arrives, [this, &from, &to, since = clock.elapsed(), arrival = std::move(arrival)] {
         arrive(*this, from, to, since, arrival);
     });
@@ -167,14 +165,15 @@ time_point world_state::send(host_state& from, host_state& to, std::uint64_t on_
 void world_state::send_datagram(host_state& from, host_state& to, std::size_t bytes,
                                 const std::function<void()>& arrival) {
     if (!from.up || from.dying) return;
-    if (happens(fault::lost_datagram, from)) {
+    keyed_chance& by = link(from, to).chance;
+    if (happens(fault::lost_datagram, from, by)) {
         record("lose", &from, &to, 0, bytes, "a datagram");
         return;
     }
-    const int copies = happens(fault::repeated_datagram, from) ? 2 : 1;
+    const int copies = happens(fault::repeated_datagram, from, by) ? 2 : 1;
     for (int i = 0; i < copies; ++i) {
-        time_point arrives = arrival_of(from, to, 0, bytes);
-        if (happens(fault::late_datagram, from)) {
+        time_point arrives = arrival_of(from, to, {by, 0, 0, bytes, {}});
+        if (happens(fault::late_datagram, from, by)) {
             const std::chrono::microseconds late(amount(fault::late_datagram).between(1, 1'000'000));
             arrives = saturating_add(arrives, late);
         }
@@ -224,12 +223,16 @@ bool world_state::turn() {
         if (h->can_run()) able.push_back(h);
     }
     if (able.empty()) return false;
-    host_state& chosen = *able[for_order.below(able.size())];
+    host_state& chosen = **std::min_element(able.begin(), able.end(), [](host_state* a, host_state* b) {
+        return a->place_in_order() < b->place_in_order();
+    });
+    chosen.begin_turn();
     if (!chosen.at_boot.empty() && happens(fault::crash, chosen)) {
         chosen.lose_power_for(std::chrono::microseconds(amount(fault::crash).between(1, 10'000'000)));
         return true;
     }
     if (happens(fault::pause, chosen)) {
+        chosen.turn_is_put_off = true;
         chosen.handle->pause(duration(std::chrono::microseconds(amount(fault::pause).between(1, 2'000'000))));
         return true;
     }
@@ -242,20 +245,24 @@ bool world_state::turn() {
     }
     const turn_of turn(chosen);
     chosen.runs->run_once(duration::zero());
+    chosen.waits_anew = true;
     return true;
 }
 
-void world_state::interrupt_waits() {
-    for (host_state* h : states) {
-        if (!h->up || !h->runs || clock.now() < h->paused_until || !happens(fault::interrupted_wait, *h))
-            continue;
-        const turn_of turn(*h);
-        h->runs->run_once(duration::zero());
-    }
+void world_state::interrupt_wait(host_state& waits) {
+    if (!happens(fault::interrupted_wait, waits)) return;
+    const std::chrono::microseconds after(amount(fault::interrupted_wait).between(1, 1000));
+    events.at(saturating_add(clock.now(), after), [this, &waits, boots = waits.boots] {
+        if (!waits.up || waits.boots != boots || waits.has_work() || clock.now() < waits.paused_until) return;
+        const turn_of turn(waits);
+        waits.runs->run_once(duration::zero());
+    });
 }
 
 bool world_state::advance(time_point limit) {
-    interrupt_waits();
+    for (host_state* h : states) {
+        if (std::exchange(h->waits_anew, false) && h->up) interrupt_wait(*h);
+    }
     time_point next = events.next();
     for (const host_state* h : states) {
         if (!h->up || !h->runs) continue;

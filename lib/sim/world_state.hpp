@@ -2,6 +2,7 @@
 #pragma once
 
 #include "event_queue.hpp"
+#include "keyed_chance.hpp"
 #include "socket.hpp"
 
 #include "../core/environment.hpp"
@@ -41,9 +42,15 @@ struct host_state final : bight::detail::environment {
     task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override;
     duration time_on_a_thread() noexcept override;
     std::error_code refuse(const char* what) override;
-    duration time_of_look_up();
+    duration time_of_look_up(const std::string& name_asked_for);
     /// Throws std::system_error.
     std::vector<address> found(const std::string& name_asked_for, std::uint16_t port, bool only_ipv6);
+
+    /// The chance of what this host knows by name: hosts that it looks up, addresses that it connects to, …
+    keyed_chance& chance_of(std::string_view thing);
+    /// Chooses its place among the hosts that can run, until it has had its turn.
+    std::uint64_t place_in_order() noexcept;
+    void begin_turn() noexcept;
 
     void boot();
     void crash();
@@ -68,6 +75,14 @@ struct host_state final : bight::detail::environment {
     bool up = false;
     bool dying = false;  ///< its tasks end, and nothing leaves it any more
     std::uint64_t boots = 0;
+    keyed_chance chance;  ///< another one each time it boots
+    std::map<std::string, keyed_chance, std::less<>> chances_of_things;
+    /// For chance, where it is: what completed last, or first of that for which it has a turn, and how many
+    /// turns came after.
+    std::uint64_t cause = 0;
+    bool turn_is_put_off = false;  ///< the next one is for the same cause
+    std::optional<std::uint64_t> place;  ///< among the hosts that can run
+    bool waits_anew = false;             ///< since its last turn
     time_point paused_until{};
     time_point timers_late_until{};
     duration wall_offset{};
@@ -89,11 +104,22 @@ struct host_state final : bight::detail::environment {
 
 /// One direction of a link.
 struct link_state {
+    explicit link_state(keyed_chance has) noexcept : chance(has) {}
+    keyed_chance chance;  ///< of datagrams
     link_options options;
     bool cut = false;
     time_point open_from{};   ///< nothing arrives before this moment, and then everything that waited
     time_point busy_until{};  ///< with a limit of bytes per second
     std::vector<std::function<void()>> held;
+};
+
+/// What a packet takes its chance from, and what it carries.
+struct departure {
+    keyed_chance& chance;
+    std::uint64_t place;  ///< in its stream
+    std::uint64_t link;
+    std::size_t bytes;
+    time_point earliest;  ///< it does not arrive before
 };
 
 struct world_state {
@@ -105,13 +131,9 @@ struct world_state {
     const std::uint64_t seed;
     world_options options;
     virtual_clock clock;
-    // Each has its own, so that one more draw here changes nothing there.
     random_source for_tests;
-    random_source for_network;
-    std::vector<random_source> chances;  // of each kind of fault: whether it happens
-    std::vector<random_source> amounts;  // and what the last one of the kind does
-    random_source for_order;
-    random_source for_programs;
+    const keyed_chance chance;           ///< that those of the hosts and links come from
+    std::vector<random_source> amounts;  ///< of each kind of fault: what the last one does
     event_queue events;
     std::vector<std::unique_ptr<host>> hosts;
     std::vector<host_state*> states;                                     ///< theirs
@@ -123,7 +145,7 @@ struct world_state {
     trace happened;
     duration arriving_since{};  ///< when the packet that arrives now was sent
     std::array<std::uint64_t, fault_kinds> fault_counts{};
-    std::uint64_t fault_number = 0;
+    std::vector<happened_fault> faults;
     std::uint64_t last_link = 0;
     std::exception_ptr failure;
     bool faults_are_over = false;
@@ -131,11 +153,17 @@ struct world_state {
     host_state* find_host(const std::string& ip) const noexcept;
     link_state& link(const host_state& from, const host_state& to);
 
-    /// Whether this fault happens now; it is in the trace then.
-    bool happens(fault f, const host_state& at, std::uint64_t on_link = 0);
+    /// Whether this fault happens now; it is in the trace then. To a host:
+    bool happens(fault f, host_state& at);
+    /// To a socket, at this place in what it reads or writes.
+    bool happens(fault f, socket& at, std::uint64_t place);
     /// How much: for one of this kind that has just happened, whatever else happens in between.
     random_source& amount(fault f) noexcept { return amounts[static_cast<std::size_t>(f)]; }
-    bool happens(fault f, double scale, const host_state& at, std::uint64_t on_link, std::string_view text);
+    /// By a chance at a place.
+    bool happens(fault f, double scale, host_state& at, keyed_chance& by, std::uint64_t place,
+                 std::uint64_t on_link, std::string_view text);
+    /// To what a host knows by name.
+    bool happens(fault f, host_state& at, keyed_chance& by);
     /// `what` is a literal.
     void record(std::string_view what, const host_state* from, const host_state* to = nullptr,
                 std::uint64_t on_link = 0, std::uint64_t bytes = 0, std::string_view text = {});
@@ -145,23 +173,22 @@ struct world_state {
     /// The same for what lasts until then.
     void record_span(std::string_view what, const host_state* from, const host_state* to, time_point until);
 
-    /// Something that takes a packet's time from one host to another, and arrives at `earliest` or later.
-    /// When it would arrive, it waits while the network is cut there, or the other host is down; a host that
-    /// is down sends nothing. Gives when it is to arrive.
-    time_point send(host_state& from, host_state& to, std::uint64_t on_link, std::size_t bytes,
-                    time_point earliest, std::function<void()> arrival);
+    /// Something that takes a packet's time from one host to another. When it would arrive, it waits while
+    /// the network is cut there, or the other host is down; a host that is down sends nothing. Gives when it
+    /// is to arrive.
+    time_point send(host_state& from, host_state& to, const departure& what, std::function<void()> arrival);
 
     /// The same for what is lost where the other waits, and overtakes its like. `arrival` may run twice, or
     /// never.
     void send_datagram(host_state& from, host_state& to, std::size_t bytes,
                        const std::function<void()>& arrival);
     /// When something that sets out now would be there.
-    time_point arrival_of(host_state& from, host_state& to, std::uint64_t on_link, std::size_t bytes);
+    time_point arrival_of(host_state& from, host_state& to, const departure& what);
 
     /// True when something ran.
     bool turn();
-    /// Hosts that have nothing to do look for it, now and then.
-    void interrupt_waits();
+    /// This host begins to wait. It may look in vain for something to do, up to 1 ms from now.
+    void interrupt_wait(host_state& waits);
     /// Lets time pass until the next thing happens, at most until `limit`. False when nothing ever will.
     bool advance(time_point limit);
     /// What waits at `l` arrives then, unless it is cut.

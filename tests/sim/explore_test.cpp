@@ -145,7 +145,7 @@ TEST_CASE(
     CHECK(f.faults_before > 5);
     REQUIRE(f.faults.size() == 1);
     CHECK(f.faults[0].name == "slow_name");
-    CHECK(contains(f.trace.at(f.faults[0].line), "slow_name"));
+    CHECK(contains(f.trace.at(f.faults[0].line.value()), "slow_name"));
     CHECK_FALSE(f.cut_short);
     CHECK(contains(f.report, "needs 1: slow_name"));
     CHECK(contains(f.report, "BIGHT_SIM_SEED=" + f.replay));
@@ -226,7 +226,7 @@ TEST_CASE("one of many faults of the same kind is found") {
     options.world.faults.set(sim::fault::short_read, 0.4);
     const auto result = sim::explore(
         [](sim::world& w) {
-            auto& smallest = w.own<std::size_t>(100U);
+            auto& smallest = w.own<std::size_t>(10U);
             w.add("server").on_boot(serve_echo);
             w.add("client").run([&]() -> task<> {
                 bight::stream peer = co_await bight::connect("tcp:server:7000");
@@ -234,19 +234,19 @@ TEST_CASE("one of many faults of the same kind is found") {
                     co_await peer.write("0123456789");
                     for (std::size_t got = 0; got < 10;) {
                         auto data = co_await peer.read_some();
-                        smallest = std::min(smallest, data.view().size());
+                        if (i == 20) smallest = std::min(smallest, data.view().size());
                         got += data.view().size();
                     }
                 }
             });
             w.run();
-            if (smallest == 1) throw std::runtime_error("a read of one byte");
+            if (smallest < 10) throw std::runtime_error("the answer comes in parts");
         },
         options);
     REQUIRE_FALSE(result.ok());
     INFO(result.failure->report);
     CHECK(result.failure->faults_before > 10);
-    CHECK(result.failure->faults.size() <= 2);
+    CHECK(result.failure->faults.size() == 1);
     CHECK_FALSE(result.failure->cut_short);
 }
 
@@ -452,7 +452,7 @@ TEST_CASE("no seeds, and limits") {
 
 TEST_CASE("a seed that is none is refused") {
     for (const char* const wrong :
-         {"", "x", "1x", ":faults=1", "1:", "1:kinds=nothing", "1:faults=2,1", "1:else=2"}) {
+         {"", "x", "1x", ":faults=1", "1:", "1:kinds=nothing", "1:faults=g", "1:else=2"}) {
         const variable replay("BIGHT_SIM_SEED", wrong);
         INFO(wrong);
         if (std::string(wrong) == "1:") {

@@ -65,9 +65,9 @@ struct seed_failure {
     /// single faults that do not.
     fault_plan smallest;
     struct remaining_fault {
-        std::uint64_t number;  ///< as fault_plan::suppress counts
+        std::uint64_t id;  ///< as world::happened_faults has it
         std::string name;
-        std::size_t line;  ///< in `trace`, from 0
+        std::optional<std::size_t> line;  ///< in `trace`, from 0; none when the trace has forgotten it
     };
     std::vector<remaining_fault> faults;
     std::uint64_t faults_before = 0;  ///< as many happened in the seed's own run

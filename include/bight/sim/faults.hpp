@@ -6,8 +6,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace BIGHT_EXPORT bight {
 namespace sim {
@@ -20,7 +22,7 @@ enum class fault : std::uint8_t {
     slow_completion,    ///< an operation's result reaches its task up to 50 ms late
     late_cancel,        ///< a cancelled operation is not gone at once, and may still succeed
     false_readiness,    ///< an operation that waits is tried up to 8 times for nothing (EAGAIN each time)
-    interrupted_wait,   ///< a host's wait for something to happen ends with nothing (EINTR)
+    interrupted_wait,   ///< a host's wait for something to happen ends with nothing after up to 1 ms (EINTR)
     reset,              ///< a connection is reset as a segment arrives
     silence,            ///< a connection carries nothing any more, and nobody is told (a half-open peer)
     no_buffers,         ///< a send fails with ENOBUFS, nothing of it sent
@@ -48,6 +50,16 @@ inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault::user)
 
 std::string_view name_of(fault f) noexcept;
 
+/// A fault that has happened.
+struct happened_fault {
+    /// What it happened to and where, by the seed: the same in every run of that seed in which it happens,
+    /// whatever else does.
+    std::uint64_t id = 0;
+    fault kind = fault::user;
+
+    friend bool operator==(const happened_fault&, const happened_fault&) noexcept = default;
+};
+
 /// Which faults a world injects by itself. The value decides: copy it, change it, give it to a world.
 class fault_plan {
   public:
@@ -62,26 +74,25 @@ class fault_plan {
     }
     double probability(fault f) const noexcept { return probability_[static_cast<std::size_t>(f)]; }
 
-    /// The n-th fault that would happen in a run (from 0, of all kinds) does not: what sim::explore shrinks a
-    /// failure with.
-    fault_plan& suppress(std::uint64_t n) {
-        suppressed_.insert(n);
+    /// The fault of this id (world::happened_faults) does not happen. All other faults, latencies and choices
+    /// stay as they are, but for what follows from this one.
+    fault_plan& suppress(std::uint64_t id) {
+        suppressed_.insert(id);
         return *this;
     }
-    /// Nor do the n-th and all after it.
-    fault_plan& suppress_from(std::uint64_t n) noexcept {
-        suppressed_from_ = n;
+    /// Of all faults only these happen: what sim::explore shrinks a failure with.
+    fault_plan& allow_only(std::set<std::uint64_t> ids) {
+        allowed_ = std::move(ids);
         return *this;
     }
-    bool suppressed(std::uint64_t n) const { return n >= suppressed_from_ || suppressed_.contains(n); }
-    const std::set<std::uint64_t>& all_suppressed() const noexcept { return suppressed_; }
-    /// The number from which on all are; the largest there is when none was given.
-    std::uint64_t all_suppressed_from() const noexcept { return suppressed_from_; }
+    bool suppressed(std::uint64_t id) const {
+        return suppressed_.contains(id) || (allowed_ && !allowed_->contains(id));
+    }
 
   private:
     std::array<double, fault_kinds> probability_{};
     std::set<std::uint64_t> suppressed_;
-    std::uint64_t suppressed_from_ = ~std::uint64_t{0};
+    std::optional<std::set<std::uint64_t>> allowed_;  ///< none: all are
 };
 
 }  // namespace sim

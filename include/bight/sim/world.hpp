@@ -213,8 +213,10 @@ class world {
     const sim::trace& trace() const noexcept;
     /// How many faults of this kind have happened.
     std::uint64_t count(fault f) const noexcept;
-    /// How many of all kinds: fault_plan::suppress counts them so.
+    /// How many of all kinds.
     std::uint64_t faults() const noexcept;
+    /// Which, in the order in which they happened.
+    const std::vector<happened_fault>& happened_faults() const noexcept;
 
     /// The trees of tasks of all hosts.
     std::string dump_tasks() const;

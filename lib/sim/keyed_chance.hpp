@@ -1,0 +1,67 @@
+// Chance by what it is for: a draw is the same in every run in which it is made.
+#pragma once
+
+#include <bight/sim/faults.hpp>
+#include <bight/sim/random.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace bight::sim::detail {
+
+/// What is drawn: whether a fault happens (the kinds of faults come first, and how badly it hits comes from
+/// the same draw), or one of these.
+enum class purpose : std::uint8_t {
+    latency = fault_kinds,
+    identity,  ///< the key of something new
+    buffers,
+    look_up,
+    thread,
+    listener,    ///< which of several has a connection
+    completion,  ///< its place among those that are told at once
+    turn,        ///< a host's place among those that can run
+    program,     ///< bight::random
+};
+inline constexpr std::size_t purposes = static_cast<std::size_t>(purpose::program) + 1;
+inline constexpr purpose purpose_of(fault f) noexcept { return static_cast<purpose>(f); }
+
+/// The chance that one thing in a world (a host, a direction of a connection, a name) has. A counter-based
+/// generator: a draw is a hash of the thing's key, of its purpose, of the place at which it is made (the byte
+/// of the stream, say) and of how many there were at that place before. So one draw more, or less, at one
+/// place changes none at another, of another purpose, or of another thing.
+class keyed_chance {
+  public:
+    explicit keyed_chance(std::uint64_t key) noexcept : key_(key) {}
+
+    /// Places of one purpose are passed in order: one that was left does not come again.
+    random_source draw(purpose what, std::uint64_t place = 0) noexcept {
+        const auto index = static_cast<std::size_t>(what);
+        position& last = positions_[index];
+        if (last.place != place) last = {place, 0};
+        const std::uint64_t at_place = mixed(mixed(key_ + index) ^ place);
+        return random_source(at_place + last.draws++);
+    }
+
+    /// The chance of something that is made now, and belongs to this thing.
+    keyed_chance child() noexcept { return keyed_chance(draw(purpose::identity).next()); }
+    /// That of something that belongs to this thing, and is told from its likes by `name`.
+    keyed_chance child(std::string_view name) const noexcept {
+        std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+        for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+        return keyed_chance(mixed(key_ ^ mixed(hash)));
+    }
+
+  private:
+    struct position {
+        std::uint64_t place = 0;
+        std::uint64_t draws = 0;
+    };
+    static std::uint64_t mixed(std::uint64_t value) noexcept { return random_source(value).next(); }
+
+    std::uint64_t key_;
+    std::array<position, purposes> positions_{};
+};
+
+}  // namespace bight::sim::detail

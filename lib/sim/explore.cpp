@@ -86,22 +86,35 @@ std::string counted(std::uint64_t n, const char* what) {
     return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
 }
 
+std::string faults_left(const seed_failure& f) {
+    if (f.faults_before == 0) return "bight: no fault happened\n";
+    std::string text = "bight: of its " + counted(f.faults_before, "fault") + " ";
+    if (f.faults.empty()) {
+        text += "none is left after shrinking\n";
+        if (f.smallest_seed != f.seed) {
+            text += "bight: without any fault it is seed " + std::to_string(f.smallest_seed) +
+                    " that fails so: what follows is of that one\n";
+        }
+    } else {
+        text += std::to_string(f.faults.size()) + (f.faults.size() == 1 ? " is" : " are") +
+                " left after shrinking:";
+        for (const auto& r : f.faults) text += " " + r.name + " (" + id_text(r.id) + ")";
+        text += "\n";
+    }
+    const auto forgotten =
+        std::count_if(f.faults.begin(), f.faults.end(), [](const auto& r) { return !r.line; });
+    if (forgotten > 0) {
+        text += "bight: the trace has forgotten " + std::to_string(forgotten) +
+                " of them: it keeps as many events as world_options::trace_events says\n";
+    }
+    if (f.cut_short) text += "bight: there was no time to find out whether fewer are enough\n";
+    return text;
+}
+
 std::string report_of(const seed_failure& f, const explore_options& options) {
     std::string text = "bight: " + options.name + ": seed " + std::to_string(f.seed) + " fails (" +
                        std::string(name_of(f.kind)) + "): " + f.what + "\n";
-    if (f.kind != failure_kind::not_repeatable) {
-        if (f.faults.empty()) {
-            text += f.faults_before == 0
-                        ? "bight: no fault happened\n"
-                        : "bight: of its " + counted(f.faults_before, "fault") + " it needs none\n";
-        } else {
-            text += "bight: of its " + counted(f.faults_before, "fault") + " it needs " +
-                    std::to_string(f.faults.size()) + ":";
-            for (const auto& r : f.faults) text += " " + r.name + " (" + id_text(r.id) + ")";
-            text += "\n";
-        }
-        if (f.cut_short) text += "bight: there was no time to find out whether fewer are enough\n";
-    }
+    if (f.kind != failure_kind::not_repeatable) text += faults_left(f);
     if (!f.trace.empty())
         text += "bight: its trace, around the faults and at the end:\n" + lines_around_faults(f);
     if (!f.tasks.empty()) text += "bight: its tasks at that moment:\n" + f.tasks;
@@ -139,13 +152,13 @@ void describe(seed_failure& f, const attempt& a, const plan_part& part, const ex
         known->name = of_line.substr(begin, of_line.find('"', begin) - begin);
     }
     const std::string limits = part.to_text(options.world.faults);
-    f.replay = std::to_string(f.seed) + (limits.empty() ? "" : ":" + limits);
+    f.replay = std::to_string(f.smallest_seed) + (limits.empty() ? "" : ":" + limits);
 }
 
 seed_failure analyse(world_test& test, const explore_options& options, std::uint64_t seed,
                      const attempt& found) {
     seed_failure f;
-    f.seed = seed;
+    f.seed = f.smallest_seed = seed;
     f.faults_before = found.happened.size();
     if (found.kind == failure_kind::not_repeatable) {
         f.kind = found.kind;
@@ -171,12 +184,13 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
     shrink_result smallest = shrink(test, seed, options, again);
     f.shrinking_runs = smallest.runs;
     f.cut_short = smallest.cut_short;
+    f.smallest_seed = smallest.seed;
     world_options world = options.world;
     world.faults = smallest.part.of(options.world.faults);
     how.silent = true;
     if (!options.directory.empty()) how.html = file_name(options, seed, ".html");
-    how.title = options.name + ", seed " + std::to_string(seed);
-    const attempt last = run_in_child(test, seed, world, how);
+    how.title = options.name + ", seed " + std::to_string(smallest.seed);
+    const attempt last = run_in_child(test, smallest.seed, world, how);
     describe(f, last, smallest.part, options);
     if (last.signature() != again.signature()) {
         f.kind = failure_kind::not_repeatable;
@@ -213,7 +227,7 @@ exploration replay(world_test& test, const explore_options& options, std::string
         return result;
     }
     seed_failure f;
-    f.seed = seed;
+    f.seed = f.smallest_seed = seed;
     f.faults_before = a.happened.size();
     describe(f, a, part, options);
     f.report = report_of(f, options);

@@ -38,12 +38,14 @@ struct plan_part {
 std::string id_text(std::uint64_t id);
 
 struct shrink_result {
+    std::uint64_t seed = 0;
     plan_part part;
     unsigned runs = 0;
     bool cut_short = false;
 };
 
-/// `failure` is what the seed gives with the whole plan.
+/// `failure` is what the seed gives with the whole plan. A seed that fails so without any fault takes its
+/// place, if one is found.
 shrink_result shrink(world_test& test, std::uint64_t seed, const explore_options& options,
                      const attempt& failure);
 

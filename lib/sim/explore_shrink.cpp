@@ -109,8 +109,9 @@ class shrinker {
           end_(saturating_add(clock::now(), options.limit_for_shrinking)) {}
 
     shrink_result run() {
-        if (happened_.empty() || try_only({})) return std::move(result_);
-        switch_kinds_off();
+        result_.seed = seed_;
+        if (happened_.empty() || try_only({}) || try_other_seeds()) return std::move(result_);
+        if (!try_single_kinds()) switch_kinds_off();
         find_last();
         drop_single_ones();
         return std::move(result_);
@@ -123,6 +124,12 @@ class shrinker {
         return true;
     }
 
+    // To see that it hangs takes as long as it may take.
+    duration limit_for_each() const {
+        constexpr duration most = std::chrono::seconds(5);
+        return kind_ == failure_kind::hang ? std::min(options_.limit_for_each, most) : options_.limit_for_each;
+    }
+
     // Whether it still fails; the smaller part is kept then.
     bool try_part(plan_part part) {
         if (out_of_patience()) return false;
@@ -130,9 +137,7 @@ class shrinker {
         world_options world = options_.world;
         world.faults = part.of(options_.world.faults);
         child_options how;
-        how.limit = options_.limit_for_each;
-        // To see that it hangs takes as long as it may take.
-        if (kind_ == failure_kind::hang) how.limit = std::min<duration>(how.limit, std::chrono::seconds(5));
+        how.limit = limit_for_each();
         // Only so does one that does not come to its end tell how many faults there were.
         how.with_details = kind_ == failure_kind::hang || kind_ == failure_kind::crash;
         const attempt a = run_in_child(test_, seed_, world, how);
@@ -153,10 +158,62 @@ class shrinker {
         return ids;
     }
 
-    void switch_kinds_off() {
+    // A race that needs no fault shows itself in another order of things: in another seed without faults.
+    // This is one order only, and with its faults one that they have made.
+    bool try_other_seeds() {
+        explore_options others = options_;
+        plan_part none;
+        none.only.emplace();
+        others.world.faults = none.of(options_.world.faults);
+        others.run_twice_each = 0;
+        others.limit_for_each = limit_for_each();
+        const std::uint64_t most = options_.most_shrinking_runs / 2;
+        for (std::uint64_t tried = 0; tried < most && !out_of_patience();) {
+            others.first_seed = options_.first_seed + tried;
+            others.seeds = most - tried;
+            others.limit_for_all = std::max<duration>(end_ - clock::now(), std::chrono::milliseconds(1));
+            const search_result found = search(test_, others);
+            result_.runs += static_cast<unsigned>(found.seeds);
+            if (!found.failure) return false;
+            tried += found.seeds;
+            if (found.failure->signature() != signature_) continue;
+            result_.seed = others.first_seed + found.seeds - 1;
+            result_.part = std::move(none);
+            return true;
+        }
+        return false;
+    }
+
+    // Of those that are enough by themselves the one of which the fewest happen.
+    bool try_single_kinds() {
+        std::optional<plan_part> best;
+        std::vector<std::uint64_t> fewest;
+        for (const fault f : kinds()) {
+            plan_part part;
+            for (const fault other : kinds()) {
+                if (other != f) part.off.insert(other);
+            }
+            if (!try_part(std::move(part)) || (best && happened_.size() >= fewest.size())) continue;
+            best = result_.part;
+            fewest = happened_;
+        }
+        if (!best) return false;
+        result_.part = std::move(*best);
+        happened_ = std::move(fewest);
+        return true;
+    }
+
+    std::vector<fault> kinds() const {
+        std::vector<fault> on;
         for (std::size_t i = 0; i < fault_kinds; ++i) {
-            const auto f = static_cast<fault>(i);
-            if (options_.world.faults.probability(f) <= 0) continue;
+            if (options_.world.faults.probability(static_cast<fault>(i)) > 0)
+                on.push_back(static_cast<fault>(i));
+        }
+        return on;
+    }
+
+    void switch_kinds_off() {
+        for (const fault f : kinds()) {
             plan_part part = result_.part;
             part.off.insert(f);
             try_part(std::move(part));

@@ -114,7 +114,8 @@ std::set<fault_of_message> faults_of_messages(const sim::fault_plan& plan) {
     std::set<fault_of_message> all;
     auto fault = pair.world.happened_faults().begin();
     for (const sim::trace_event& e : pair.world.trace().events()) {
-        if (e.what == "fault") all.insert({(fault++)->id, e.at / 1s, std::string(e.text) + " at " + std::string(e.from)});
+        if (e.what == "fault")
+            all.insert({(fault++)->id, e.at / 1s, std::string(e.text) + " at " + std::string(e.from)});
     }
     return all;
 }
@@ -168,7 +169,9 @@ TEST_CASE("a kind of fault that is turned on changes nothing about when others h
 
 TEST_CASE("leaving a fault of one message out leaves those of all others as they are, whatever its kind") {
     sim::fault_plan plan;
-    plan.set(sim::fault::short_read, 0.3).set(sim::fault::small_segment, 0.1).set(sim::fault::slow_packet, 0.2);
+    plan.set(sim::fault::short_read, 0.3)
+        .set(sim::fault::small_segment, 0.1)
+        .set(sim::fault::slow_packet, 0.2);
     plan.set(sim::fault::slow_turn, 0.2).set(sim::fault::slow_completion, 0.1);
     plan.set(sim::fault::interrupted_wait, 0.1).set(sim::fault::false_readiness, 0.1);
     const auto whole = faults_of_messages(plan);

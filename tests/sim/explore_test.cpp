@@ -147,7 +147,7 @@ TEST_CASE(
     CHECK(f.faults[0].name == "slow_name");
     CHECK(contains(f.trace.at(f.faults[0].line.value()), "slow_name"));
     CHECK_FALSE(f.cut_short);
-    CHECK(contains(f.report, "needs 1: slow_name"));
+    CHECK(contains(f.report, "1 is left after shrinking: slow_name"));
     CHECK(contains(f.report, "BIGHT_SIM_SEED=" + f.replay));
 
     SECTION("every seed before it is without failure") {

@@ -61,9 +61,11 @@ struct seed_failure {
     /// Its trace, of the smallest plan that fails so: one JSON object on each line.
     std::vector<std::string> trace;
 
-    /// What must go wrong for it to fail so: the plan without the kinds that do not matter, and without the
-    /// single faults that do not.
+    /// What was left after shrinking: the plan without the kinds, and without the single faults, without
+    /// which it fails so all the same. (What is left may be there for its side effects.)
     fault_plan smallest;
+    /// The seed that fails so with this plan: another than `seed` when that one needs no fault for it.
+    std::uint64_t smallest_seed = 0;
     struct remaining_fault {
         std::uint64_t id;  ///< as world::happened_faults has it
         std::string name;
@@ -142,10 +144,11 @@ exploration explore_with(world_test& test, const explore_options& options);
 /// A crash, an abort, and a test that never ends are failures of the seed that ran.
 ///
 /// It ends with the first failure: the smallest seed that fails, whatever the number of processes. That runs
-/// again by itself, now with its output, for the tree of tasks and the trace; then without some of the faults
-/// that happened, again and again, until only those are left that it needs to fail so (with the same signal,
-/// or an exception of the same type whose first line differs in numbers at most). That is printed to standard
-/// error. The same options give the same text.
+/// again by itself, now with its output, for the tree of tasks and the trace; then without any fault, then
+/// other seeds without any, then with one kind of fault at a time, then without some of the faults that
+/// happened, again and again, as long as it fails so (with the same signal, or an exception of the same type
+/// whose first line differs in numbers at most). That is printed to standard error. The same options give
+/// the same text.
 ///
 /// With BIGHT_SIM_SEED=… in the environment it runs one seed only, in this process, for a debugger: the value
 /// is a seed, or what was printed for the smallest failure. Throws std::invalid_argument for anything else,

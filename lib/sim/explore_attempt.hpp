@@ -3,9 +3,12 @@
 
 #include <bight/sim/explore.hpp>
 
+#include <sys/types.h>
+
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,6 +79,9 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
 void become_child(bool silent);
 /// What waitpid gave for one that did not end by itself.
 attempt attempt_that_ended(int status);
+/// What waitpid gives for a child that ends before this moment.
+std::optional<int> wait_for_end(pid_t child, std::chrono::steady_clock::time_point until);
+int kill_and_wait(pid_t child) noexcept;
 /// False when nobody reads any more.
 bool write_all(int fd, std::string_view bytes) noexcept;
 

@@ -47,8 +47,8 @@ struct {
 constexpr unsigned patience_of_handler = 3;
 // A process that hangs and is asked to tell where gets so long.
 constexpr auto patience_with_hanging = std::chrono::seconds(5);
-// For poll, which counts milliseconds in an int.
-constexpr std::chrono::hours longest_wait(1);
+// Whether it has ended without closing its pipe.
+constexpr auto time_between_looks = std::chrono::milliseconds(100);
 
 void write_page() {
     if (here.html.empty() || !here.in) return;
@@ -88,6 +88,7 @@ std::string signal_text(int signal) {
         case SIGBUS: return "SIGBUS: an access to memory that is not there";
         case SIGABRT: return "SIGABRT: it called abort";
         case SIGFPE: return "SIGFPE: a division by zero, or the like";
+        case SIGKILL: return "SIGKILL: by the kernel, which was out of memory, or by somebody";
         case SIGILL: return "SIGILL: an instruction that there is not";
         default: return "signal " + std::to_string(signal);
     }
@@ -224,6 +225,26 @@ attempt attempt_that_ended(int status) {
     return a;
 }
 
+std::optional<int> wait_for_end(pid_t child, clock::time_point until) {
+    // Nearly always it ends at once.
+    for (int pause = 0;; pause = std::min(2 * pause + 1, 50)) {
+        int status = 0;
+        const pid_t ended = ::waitpid(child, &status, WNOHANG);
+        if (ended == child) return status;
+        if (ended < 0 && errno != EINTR) throw std::system_error(errno, std::system_category(), "waitpid");
+        if (clock::now() >= until) return std::nullopt;
+        ::poll(nullptr, 0, pause);
+    }
+}
+
+int kill_and_wait(pid_t child) noexcept {
+    ::kill(child, SIGKILL);
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
+}
+
 attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& options,
                      const child_options& how) {
     pipe_ends ends;
@@ -246,12 +267,17 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
     clock::time_point until = saturating_add(clock::now(), how.limit);
     bool asked = false;
     bool hangs = false;
+    std::optional<int> ended;
     for (;;) {
-        const duration left = std::clamp<duration>(until - clock::now(), duration::zero(), longest_wait);
+        const duration left =
+            std::clamp<duration>(until - clock::now(), duration::zero(), time_between_looks);
         pollfd at{ends.reader(), POLLIN, 0};
         const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-        const int n = ::poll(&at, 1, static_cast<int>(milliseconds));
-        if (n < 0 ? errno == EINTR : n == 0 && clock::now() < until) continue;
+        const int n = ::poll(&at, 1, ended ? 0 : static_cast<int>(milliseconds));
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0 && ended) break;  // a child of its own has the pipe
+        if (n == 0) ended = wait_for_end(child, clock::time_point::min());
+        if (n == 0 && (ended || clock::now() < until)) continue;
         if (n == 0) {
             hangs = true;
             if (how.with_details && !std::exchange(asked, true)) {
@@ -259,7 +285,6 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
                 until = clock::now() + patience_with_hanging;
                 continue;
             }
-            ::kill(child, SIGKILL);
             break;
         }
         char buffer[16384];
@@ -268,9 +293,10 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
         if (got <= 0) break;
         bytes.append(buffer, static_cast<std::size_t>(got));
     }
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
+    // It may have closed its end of the pipe and go on.
+    if (!ended && !hangs) ended = wait_for_end(child, until);
+    hangs = hangs || !ended;
+    const int status = ended ? *ended : kill_and_wait(child);
     if (!bytes.empty()) {
         try {
             attempt told = from_bytes(bytes);

@@ -15,6 +15,8 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -29,6 +31,7 @@ using clock = std::chrono::steady_clock;
 // What all processes see.
 struct shared_counter {
     std::atomic<std::uint64_t> next{0};
+    std::atomic<std::uint64_t> next_gap{0};  ///< of those that an earlier worker has left
     std::atomic<bool> stop{false};
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
@@ -62,10 +65,11 @@ std::string message(std::uint64_t index, std::string_view rest) {
 }
 
 [[noreturn]] void work(world_test& test, const explore_options& options, const shared_memory& counter,
-                       int out) {
+                       const std::vector<std::uint64_t>& gaps, int out) {
     become_child(true);
     while (!counter->stop) {
-        const std::uint64_t index = counter->next++;
+        const std::uint64_t gap = counter->next_gap++;
+        const std::uint64_t index = gap < gaps.size() ? gaps[static_cast<std::size_t>(gap)] : counter->next++;
         if (index >= options.seeds) break;
         if (!write_all(out, message(index, {}))) break;
         const std::uint64_t seed = options.first_seed + index;
@@ -78,9 +82,11 @@ std::string message(std::uint64_t index, std::string_view rest) {
     ::_exit(0);
 }
 
+constexpr auto time_between_roll_calls = std::chrono::milliseconds(100);
+
 struct worker {
     pid_t pid = -1;
-    int from = -1;
+    int from = -1;  ///< -1 when it has closed its end
     std::string bytes;
     std::optional<std::uint64_t> running;  ///< the index
     clock::time_point until{};
@@ -92,19 +98,25 @@ class crew {
     crew(const crew&) = delete;
     crew& operator=(const crew&) = delete;
     ~crew() {
-        for (worker& w : workers_) dismiss(w, true);
+        for (worker& w : workers_) {
+            kill_and_wait(w.pid);
+            close(w);
+        }
     }
 
     search_result run() {
         unsigned count =
             options_.jobs > 0 ? options_.jobs : std::max(1U, std::thread::hardware_concurrency());
         count = static_cast<unsigned>(std::min<std::uint64_t>(count, options_.seeds));
-        for (unsigned i = 0; i < count; ++i) hire();
         const auto end = saturating_add(clock::now(), options_.limit_for_all);
-        while (!workers_.empty()) {
-            if (options_.limit_for_all.count() > 0 && clock::now() >= end) counter_->stop = true;
-            listen();
-        }
+        do {
+            for (unsigned i = 0; i < count; ++i) hire();
+            while (!workers_.empty()) {
+                if (options_.limit_for_all.count() > 0 && clock::now() >= end) out_of_time_ = true;
+                if (out_of_time_) counter_->stop = true;
+                listen();
+            }
+        } while (!out_of_time_ && find_gaps());
         search_result result;
         result.failure = failure_;
         result.seeds = failure_ ? failed_ + 1 : ended_.size();
@@ -126,7 +138,7 @@ class crew {
             ::close(ends[1]);
             throw std::system_error(error, std::system_category(), "fork");
         }
-        if (child == 0) work(test_, options_, counter_, ends[1]);
+        if (child == 0) work(test_, options_, counter_, gaps_, ends[1]);
         ::close(ends[1]);
         worker& w = workers_.emplace_back();
         w.pid = child;
@@ -134,16 +146,32 @@ class crew {
         w.until = clock::time_point::max();
     }
 
-    // Gives its status.
-    static int dismiss(worker& w, bool kill) {
-        if (w.pid < 0) return 0;
-        if (kill) ::kill(w.pid, SIGKILL);
-        int status = 0;
-        while (::waitpid(w.pid, &status, 0) < 0 && errno == EINTR) {
+    static void close(worker& w) noexcept {
+        if (w.from >= 0) ::close(std::exchange(w.from, -1));
+    }
+
+    // Seeds that nobody has run to their end, for the workers that had them are gone. True when there are any
+    // and somebody is to run them.
+    bool find_gaps() {
+        const std::uint64_t begun = failure_ ? failed_ : std::min(counter_->next.load(), options_.seeds);
+        std::vector<bool> has_ended(static_cast<std::size_t>(begun));
+        for (const auto& [index, elapsed] : ended_) {
+            if (index < begun) has_ended[static_cast<std::size_t>(index)] = true;
         }
-        ::close(w.from);
-        w.pid = -1;
-        return status;
+        gaps_.clear();
+        for (std::size_t i = 0; i < has_ended.size(); ++i) {
+            if (!has_ended[i]) gaps_.push_back(i);
+        }
+        if (gaps_.empty() && (failure_ || begun == options_.seeds)) return false;
+        if (std::exchange(progress_, ended_.size() + killed_.size()) == ended_.size() + killed_.size()) {
+            // Nobody comes as far as to begin.
+            fail(gaps_.empty() ? begun : gaps_.front(), attempt_that_ended(last_status_));
+            return false;
+        }
+        counter_->next = failure_ ? options_.seeds : begun;
+        counter_->next_gap = 0;
+        counter_->stop = false;
+        return true;
     }
 
     void fail(std::uint64_t index, attempt a) {
@@ -153,45 +181,70 @@ class crew {
         failure_ = std::move(a);
     }
 
-    // Waits until one has something to say, or takes too long.
+    // Waits until one has something to say, takes too long, or may have ended without a word.
     void listen() {
         std::vector<pollfd> watched;
-        clock::time_point next = clock::now() + std::chrono::seconds(1);
+        clock::time_point next = next_roll_call_;
         for (const worker& w : workers_) {
             watched.push_back({w.from, POLLIN, 0});
             next = std::min(next, w.until);
         }
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now()).count();
         if (::poll(watched.data(), watched.size(), left > 0 ? static_cast<int>(left) : 0) < 0) return;
+        const clock::time_point now = clock::now();
+        const bool roll_call = now >= next_roll_call_;
+        const bool some_are_deaf =
+            std::any_of(workers_.begin(), workers_.end(), [](const worker& w) { return w.from < 0; });
+        if (roll_call) next_roll_call_ = now + time_between_roll_calls / (some_are_deaf ? 20 : 1);
         for (std::size_t i = 0; i < watched.size(); ++i) {
             worker& w = workers_[i];
-            if (watched[i].revents != 0 ? !hear(w) : clock::now() >= w.until && !wait_longer(w))
-                gone_.push_back(i);
+            if (watched[i].revents != 0) {
+                hear(w);
+            } else if (now >= w.until) {
+                end_hanging(w);
+            } else if (roll_call) {
+                look_for_end(w);
+            }
         }
-        for (; !gone_.empty(); gone_.pop_back()) {
-            workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(gone_.back()));
-        }
+        std::erase_if(workers_, [](const worker& w) { return w.pid < 0; });
     }
 
-    bool wait_longer(worker& w) {
-        dismiss(w, true);
+    void end_hanging(worker& w) {
+        last_status_ = kill_and_wait(std::exchange(w.pid, -1));
+        close(w);
+        if (!w.running) return;  // somebody else runs what it would have run next
         attempt a;
         a.failed = true;
         a.kind = failure_kind::hang;
         a.message = "it takes longer than its limit";
         fail(*w.running, std::move(a));
-        return false;
     }
 
-    // False when it has ended.
-    bool hear(worker& w) {
+    // It may have closed its end of the pipe and live, or have ended while a child of its own has the pipe.
+    void look_for_end(worker& w) {
+        const std::optional<int> status = wait_for_end(w.pid, clock::time_point::min());
+        if (!status) return;
+        w.pid = -1;
+        pollfd last_words{w.from, POLLIN, 0};
+        while (w.from >= 0 && ::poll(&last_words, 1, 0) > 0) hear(w);
+        close(w);
+        last_status_ = *status;
+        if (!w.running) return;
+        // By the kernel that is out of memory, most likely, or by somebody: the seed has a second try.
+        const bool killed = WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL;
+        if (killed && killed_.insert(*w.running).second) return;
+        fail(*w.running, attempt_that_ended(*status));
+    }
+
+    void hear(worker& w) {
         char buffer[16384];
         const ssize_t got = ::read(w.from, buffer, sizeof buffer);
-        if (got < 0 && errno == EINTR) return true;
+        if (got < 0 && errno == EINTR) return;
         if (got <= 0) {
-            const attempt end = attempt_that_ended(dismiss(w, false));
-            if (w.running) fail(*w.running, end);
-            return false;
+            close(w);
+            w.until = std::min(w.until, saturating_add(clock::now(), options_.limit_for_each));
+            next_roll_call_ = clock::now();
+            return;
         }
         w.bytes.append(buffer, static_cast<std::size_t>(got));
         std::size_t at = 0;
@@ -204,7 +257,6 @@ class crew {
             at += static_cast<std::size_t>(head[0]);
         }
         w.bytes.erase(0, at);
-        return true;
     }
 
     void take(worker& w, std::uint64_t index, std::string_view rest) {
@@ -224,7 +276,12 @@ class crew {
     const explore_options& options_;
     shared_memory counter_;
     std::vector<worker> workers_;
-    std::vector<std::size_t> gone_;
+    clock::time_point next_roll_call_ = clock::now() + time_between_roll_calls;
+    std::vector<std::uint64_t> gaps_;  ///< indices that these workers run first
+    std::size_t progress_ = 0;         ///< of all workers before these
+    std::set<std::uint64_t> killed_;   ///< indices that were run when their worker was killed
+    bool out_of_time_ = false;
+    int last_status_ = 0;
     std::vector<std::pair<std::uint64_t, std::int64_t>> ended_;  ///< index, ns of virtual time
     std::optional<attempt> failure_;
     std::uint64_t failed_ = 0;  ///< its index

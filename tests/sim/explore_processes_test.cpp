@@ -1,0 +1,129 @@
+// Processes of sim::explore that end, or do not, in ways that no test means: nothing is missed, and nobody
+// waits for ever.
+#include "support/catch.hpp"
+
+#include <bight/bight.hpp>
+#include <bight/sim/explore.hpp>
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <new>
+#include <string>
+
+using namespace std::chrono_literals;
+using Catch::Contains;
+namespace sim = bight::sim;
+
+namespace {
+
+sim::explore_options quiet(std::uint64_t seeds) {
+    sim::explore_options options;
+    options.seeds = seeds;
+    options.jobs = 2;
+    options.quiet = true;
+    options.limit_for_each = 20s;
+    return options;
+}
+
+// What all processes see.
+class shared_count {
+  public:
+    shared_count()
+        : at_(::mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                     -1, 0)) {
+        REQUIRE(at_ != MAP_FAILED);
+        new (at_) std::atomic<int>(0);
+    }
+    shared_count(const shared_count&) = delete;
+    shared_count& operator=(const shared_count&) = delete;
+    ~shared_count() { ::munmap(at_, sizeof(std::atomic<int>)); }
+    std::atomic<int>& operator*() const noexcept { return *static_cast<std::atomic<int>*>(at_); }
+
+  private:
+    void* at_;
+};
+
+// No part of a coroutine: g++ 12 optimises the loop away there.
+void turn_for_ever() {
+    for (volatile bool turns = true; turns;) {
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a process that closes its descriptors and turns for ever is ended, and its seed hangs") {
+    auto options = quiet(20);
+    options.limit_for_each = 1s;
+    const auto result = sim::explore(
+        [](sim::world& w) {
+            if (w.seed() != 5) return;
+            for (int fd = 3; fd < 1024; ++fd) ::close(fd);
+            turn_for_ever();
+        },
+        options);
+    REQUIRE_FALSE(result.ok());
+    INFO(result.failure->report);
+    CHECK(result.failure->seed == 5);
+    CHECK(result.failure->kind == sim::failure_kind::hang);
+}
+
+TEST_CASE("a process that is killed is replaced, and its seed runs again") {
+    const std::array<shared_count, 4> killed;
+    const shared_count runs;
+    auto options = quiet(40);
+    options.run_twice_each = 0;
+    const auto result = sim::explore(
+        [&](sim::world& w) {
+            if (w.seed() % 10 == 5 && (*killed[w.seed() / 10])++ == 0) ::raise(SIGKILL);
+            ++*runs;
+        },
+        options);
+    INFO((result.failure ? result.failure->report : ""));
+    CHECK(result.ok());
+    CHECK(result.seeds == 40);
+    CHECK(*runs == 40);
+    for (const shared_count& times : killed) CHECK(*times == 2);
+}
+
+TEST_CASE("a seed whose process is killed each time is a failure that says how") {
+    const auto result = sim::explore(
+        [](sim::world& w) {
+            if (w.seed() == 5) ::raise(SIGKILL);
+        },
+        quiet(10));
+    REQUIRE_FALSE(result.ok());
+    INFO(result.failure->report);
+    CHECK(result.failure->seed == 5);
+    CHECK(result.failure->kind == sim::failure_kind::crash);
+    CHECK_THAT(result.failure->what, Contains("SIGKILL") && Contains("memory"));
+}
+
+TEST_CASE("a process that ends while a child of its own keeps the pipe is a crash, and no hang") {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const auto result = sim::explore(
+        [&](sim::world& w) {
+            if (w.seed() != 3) return;
+            if (::fork() == 0) {  // until the test has ended
+                ::close(ends[1]);
+                char byte = 0;
+                const auto end = ::read(ends[0], &byte, 1);
+                ::_exit(end == 0 ? 0 : 1);
+            }
+            ::_exit(7);
+        },
+        quiet(10));
+    ::close(ends[1]);
+    ::close(ends[0]);
+    REQUIRE_FALSE(result.ok());
+    INFO(result.failure->report);
+    CHECK(result.failure->seed == 3);
+    CHECK(result.failure->kind == sim::failure_kind::crash);
+    CHECK_THAT(result.failure->what, Contains("status 7"));
+}

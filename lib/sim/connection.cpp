@@ -338,6 +338,7 @@ void give(world_state& w, const socket_ptr& s, std::string_view bytes) {
 }
 
 void taken(world_state& w, const socket& s) {
+    w.turns_at_once = 0;
     const socket_ptr sender = s.peer;
     if (!sender) return;
     if (is_unix(s)) {

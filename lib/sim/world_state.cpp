@@ -293,14 +293,14 @@ bool world_state::finished() noexcept {
 }
 
 bool world_state::run_until(time_point limit, bool waits_for_more) {
-    // So many turns without time passing are no progress.
-    constexpr std::uint64_t most_turns_at_once = 1'000'000;
-    std::uint64_t turns = 0;
+    turns_at_once = 0;
     while (!finished()) {
         if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
         if (turn()) {
-            if (++turns > most_turns_at_once) {
-                throw stuck("a million turns without time passing: a task never stops yielding\n" +
+            if (++turns_at_once > most_turns_at_once) {
+                throw stuck(std::to_string(most_turns_at_once) +
+                            " turns without time passing or anything being received: a task never stops "
+                            "yielding\n" +
                             dump_tasks());
             }
             continue;
@@ -309,7 +309,7 @@ bool world_state::run_until(time_point limit, bool waits_for_more) {
             deliver_due();
             continue;
         }
-        turns = 0;
+        turns_at_once = 0;
         if (clock.now() >= limit) return false;
         if (advance(limit)) continue;
         if (!waits_for_more) throw deadlock(dump_tasks());

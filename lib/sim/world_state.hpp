@@ -149,6 +149,9 @@ struct world_state {
     std::uint64_t last_link = 0;
     std::exception_ptr failure;
     bool faults_are_over = false;
+    /// So many without time passing, and without a program that receives anything, are no progress.
+    std::uint64_t most_turns_at_once = 1'000'000;
+    std::uint64_t turns_at_once = 0;
 
     host_state* find_host(const std::string& ip) const noexcept;
     link_state& link(const host_state& from, const host_state& to);

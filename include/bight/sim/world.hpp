@@ -73,8 +73,8 @@ struct world_options {
     std::size_t trace_events = 1'000'000;
 };
 
-/// A run did not end: its hosts are still at it after world_options::limit, or they turn without time
-/// passing.
+/// A run did not end: its hosts are still at it after world_options::limit, or they turn (a million times)
+/// without time passing or a stream being read.
 class stuck : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;

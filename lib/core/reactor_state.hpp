@@ -80,6 +80,8 @@ struct reactor_state final : private fork_aware {
     static environment* surroundings_of(const reactor& r) noexcept { return r.state_->surroundings; }
     /// From the next turn on; not for a reactor that has a limit for stalls.
     static void observe(reactor& r, item_observer* o) noexcept { r.state_->observer = o; }
+    /// While it does not run.
+    static frame_cache& frames_of(reactor& r) noexcept { return r.state_->frames; }
     static blocked_calls& blocked(reactor& r) noexcept { return r.state_->blocked_threads; }
     /// Throws std::bad_alloc, having done nothing.
     static void start_root(reactor& r, job& root, promise_base& frame) { r.start_root(root, frame); }

@@ -1,5 +1,7 @@
 #include "explore_attempt.hpp"
 
+#include "moved_memory.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/frame_pool.hpp>
 #include <bight/core/virtual_clock.hpp>
@@ -96,20 +98,6 @@ std::string first_difference(const std::string& a, const std::string& b) {
         at += of_a.size() + 1;
     }
 }
-
-// Other addresses for what is allocated while it lives: it takes the blocks that were freed last, which would
-// be given out again.
-class moved_heap {
-  public:
-    moved_heap() {
-        for (std::size_t size = 8; size < 4096; size += size < 1024 ? 16 : 128) {
-            for (int i = 0; i < 8; ++i) blocks_.push_back(std::make_unique<std::byte[]>(size));
-        }
-    }
-
-  private:
-    std::vector<std::unique_ptr<std::byte[]>> blocks_;
-};
 
 }  // namespace
 
@@ -235,7 +223,7 @@ attempt run_twice_here(world_test& test, std::uint64_t seed, const world_options
     trace of_first;
     attempt first = run_here(test, seed, options, false, &of_first);
     if (first.failed) return first;
-    const moved_heap elsewhere;
+    const moved_memory elsewhere;
     trace of_second;
     const attempt second = run_here(test, seed, options, false, &of_second);
     if (!second.failed && of_first.digest() == of_second.digest() && first.elapsed == second.elapsed &&

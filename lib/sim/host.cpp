@@ -1,7 +1,9 @@
 #include "connection.hpp"
+#include "moved_memory.hpp"
 #include "simulated_demultiplexer.hpp"
 #include "world_state.hpp"
 
+#include "../core/reactor_state.hpp"
 #include "../net/resolve.hpp"
 
 #include <bight/core/sleep.hpp>
@@ -167,6 +169,7 @@ void host_state::boot() {
     reactor_options options;
     options.environment = this;
     runs.emplace(options);
+    moved_memory::fill(bight::detail::reactor_state::frames_of(*runs));
     for (const auto& p : at_boot) runs->start(run_program(*this, *p, true));
     for (auto& packet : std::exchange(held, {})) world.events.at(world.clock.now(), std::move(packet));
 }

@@ -112,6 +112,7 @@ TEST_CASE("what an outbox holds goes out after its stream is dropped, whoever ha
     };
     on.run_pair(
         [&](stream& peer) -> task<> {
+            peer.set_close_deadline(10min);  // in pieces of a byte, each of which may be late
             if (moved) {
                 const auto mine = std::make_unique<session>(std::move(peer), text.size());
                 CHECK(mine->out.send(text));

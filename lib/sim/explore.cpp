@@ -114,7 +114,9 @@ std::string faults_left(const seed_failure& f) {
 std::string report_of(const seed_failure& f, const explore_options& options) {
     std::string text = "bight: " + options.name + ": seed " + std::to_string(f.seed) + " fails (" +
                        std::string(name_of(f.kind)) + "): " + f.what + "\n";
-    if (f.kind != failure_kind::not_repeatable) text += faults_left(f);
+    if (f.kind != failure_kind::not_repeatable && f.kind != failure_kind::out_of_memory) {
+        text += faults_left(f);
+    }
     if (!f.trace.empty())
         text += "bight: its trace, around the faults and at the end:\n" + lines_around_faults(f);
     if (!f.tasks.empty()) text += "bight: its tasks at that moment:\n" + f.tasks;
@@ -175,6 +177,14 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
     f.faults_before = again.happened.size();
     if (again.signature() != found.signature()) {
         describe(f, again, {}, options);
+        if (found.ran_out_of_memory() && !again.failed) {
+            f.kind = failure_kind::out_of_memory;
+            f.what = found.what() +
+                     ": memory ran out after other runs in the same process, and by itself the seed has enough. "
+                     "The test keeps memory from one run to the next, or there is not enough of it for so many "
+                     "processes at once (explore_options::jobs)";
+            return f;
+        }
         f.kind = failure_kind::not_repeatable;
         f.what = "it fails after other seeds in the same process (" + found.what() + "), and by itself " +
                  (again.failed ? "otherwise (" + again.what() + ")" : std::string("it does not")) +

@@ -27,6 +27,7 @@ std::string_view name_of(failure_kind k) noexcept {
         case failure_kind::hang: return "hang";
         case failure_kind::leak: return "leak";
         case failure_kind::not_repeatable: return "not repeatable";
+        case failure_kind::out_of_memory: return "out of memory";
     }
     return "unknown";
 }
@@ -104,6 +105,10 @@ std::string first_difference(const std::string& a, const std::string& b) {
 std::string attempt::what() const {
     if (!failed) return "no failure";
     return type.empty() ? message : type + ": " + message;
+}
+
+bool attempt::ran_out_of_memory() const {
+    return failed && (type == "std::bad_alloc" || message.starts_with("SIGKILL"));
 }
 
 std::string attempt::signature() const {
@@ -226,6 +231,7 @@ attempt run_twice_here(world_test& test, std::uint64_t seed, const world_options
     const moved_memory elsewhere;
     trace of_second;
     const attempt second = run_here(test, seed, options, false, &of_second);
+    if (second.ran_out_of_memory()) return second;
     if (!second.failed && of_first.digest() == of_second.digest() && first.elapsed == second.elapsed &&
         first.happened == second.happened) {
         return first;

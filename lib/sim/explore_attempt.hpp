@@ -32,6 +32,8 @@ struct attempt {
 
     /// One line: what failed.
     std::string what() const;
+    /// Whether memory ran out, or may have: the kernel ends processes then.
+    bool ran_out_of_memory() const;
     /// The same for failures that are taken to be the same one.
     std::string signature() const;
 };

@@ -74,8 +74,15 @@ std::string message(std::uint64_t index, std::string_view rest) {
         if (!write_all(out, message(index, {}))) break;
         const std::uint64_t seed = options.first_seed + index;
         const bool twice = options.run_twice_each > 0 && index % options.run_twice_each == 0;
-        const attempt a =
-            twice ? run_twice_here(test, seed, options.world) : run_here(test, seed, options.world, false);
+        attempt a;
+        try {
+            a = twice ? run_twice_here(test, seed, options.world)
+                      : run_here(test, seed, options.world, false);
+        } catch (const std::bad_alloc& e) {  // outside of the test, while its world was made or looked at
+            a.failed = true;
+            a.type = "std::bad_alloc";
+            a.message = e.what();
+        }
         if (!write_all(out, message(index, to_bytes(a)))) break;
         if (a.failed) break;
     }

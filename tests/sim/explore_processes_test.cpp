@@ -104,6 +104,45 @@ TEST_CASE("a seed whose process is killed each time is a failure that says how")
     CHECK_THAT(result.failure->what, Contains("SIGKILL") && Contains("memory"));
 }
 
+TEST_CASE("memory that runs out after other runs is said to be that, in a second run of a seed as in another") {
+    auto options = quiet(20);
+    options.jobs = 1;
+    int runs = 0;
+    const auto explore = [&](int enough_for) {
+        runs = 0;
+        return sim::explore(
+            [&, enough_for](sim::world&) {
+                if (++runs > enough_for) throw std::bad_alloc();
+            },
+            options);
+    };
+    options.run_twice_each = 1;
+    const auto twice = explore(1);
+    options.run_twice_each = 0;
+    const auto later = explore(3);
+    for (const sim::exploration* result : {&twice, &later}) {
+        REQUIRE_FALSE(result->ok());
+        INFO(result->failure->report);
+        CHECK(result->failure->kind == sim::failure_kind::out_of_memory);
+        CHECK_THAT(result->failure->report,
+                   Contains("(out of memory): std::bad_alloc") && Contains("memory ran out after other runs"));
+    }
+    CHECK(twice.failure->seed == 1);
+    CHECK(later.failure->seed == 4);
+}
+
+TEST_CASE("memory that runs out in each run of a seed is an error of the test") {
+    const auto result = sim::explore(
+        [](sim::world& w) {
+            if (w.seed() == 5) throw std::bad_alloc();
+        },
+        quiet(10));
+    REQUIRE_FALSE(result.ok());
+    INFO(result.failure->report);
+    CHECK(result.failure->kind == sim::failure_kind::error);
+    CHECK(result.failure->what == "std::bad_alloc: std::bad_alloc");
+}
+
 TEST_CASE("a process that ends while a child of its own keeps the pipe is a crash, and no hang") {
     int ends[2];
     REQUIRE(::pipe(ends) == 0);

@@ -47,6 +47,7 @@ enum class failure_kind : std::uint8_t {
     hang,            ///< it took longer than explore_options::limit_for_each
     leak,            ///< frames of tasks were left when the world was gone
     not_repeatable,  ///< the same seed did something else the second time
+    out_of_memory,   ///< memory ran out after other runs in the same process; by itself the seed has enough
 };
 std::string_view name_of(failure_kind k) noexcept;
 

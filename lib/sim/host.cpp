@@ -171,6 +171,7 @@ void host_state::boot() {
     runs.emplace(options);
     moved_memory::fill(bight::detail::reactor_state::frames_of(*runs));
     for (const auto& p : at_boot) runs->start(run_program(*this, *p, true));
+    for (program* p : std::exchange(waiting, {})) runs->start(run_program(*this, *p, false));
     for (auto& packet : std::exchange(held, {})) world.events.at(world.clock.now(), std::move(packet));
 }
 
@@ -237,8 +238,11 @@ bight::reactor& host::reactor() noexcept { return *state_->runs; }
 void host::add(std::unique_ptr<program> p, bool boots) {
     program& added = *p;
     (boots ? state_->at_boot : state_->once).push_back(std::move(p));
-    if (!state_->up) return;
     if (!boots) ++state_->running;
+    if (!state_->up) {
+        if (!boots) state_->waiting.push_back(&added);
+        return;
+    }
     state_->runs->start(run_program(*state_, added, boots));
 }
 

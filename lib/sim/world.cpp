@@ -27,13 +27,20 @@ void must_be_ipv4(const std::string& ip, const char* what) {
     throw std::invalid_argument(std::string(what) + " is an IPv4 address, unlike \"" + ip + "\"");
 }
 
+// The next of 10.0.0.0/16 that no host was given by its test.
+std::string free_address(const world_state& w) {
+    for (std::size_t number = w.hosts.size() + 1;; ++number) {
+        std::string ip = "10.0." + std::to_string(number / 250) + "." + std::to_string(number % 250);
+        if (!w.find_host(ip)) return ip;
+    }
+}
+
 }  // namespace
 
 host& world::add(std::string name, std::string ip) {
     world_state& w = *state_;
     const std::size_t index = w.hosts.size();
-    if (ip.empty())
-        ip = "10.0." + std::to_string((index + 1) / 250) + "." + std::to_string((index + 1) % 250);
+    if (ip.empty()) ip = free_address(w);
     must_be_ipv4(ip, "a host's address");
     for (const auto& h : w.hosts) {
         if (h->name() == name) throw std::invalid_argument("there are two hosts called \"" + name + "\"");
@@ -67,7 +74,11 @@ bool world::run_for(duration d) { return state_->run_until(saturating_add(state_
 std::uint64_t world::seed() const noexcept { return state_->seed; }
 duration world::elapsed() const noexcept { return state_->clock.elapsed(); }
 random_source& world::random() noexcept { return state_->for_tests; }
-void world::set_faults(const fault_plan& plan) { state_->options.faults = plan; }
+
+void world::set_faults(const fault_plan& plan) {
+    state_->options.faults = plan;
+    state_->faults_are_over = false;
+}
 
 void world::heal() {
     world_state& w = *state_;

@@ -275,12 +275,14 @@ bool world_state::advance(time_point limit) {
     return true;
 }
 
+bool world_state::has_clients() const noexcept {
+    return std::any_of(states.begin(), states.end(), [](const host_state* h) { return h->running > 0; });
+}
+
 // The programs have ended, and what their connections still had to say is said.
 bool world_state::finished() noexcept {
     using bight::detail::reactor_state;
-    const bool ended =
-        std::all_of(states.begin(), states.end(), [](const host_state* h) { return h->running == 0; });
-    if (!ended) return false;
+    if (has_clients()) return false;
     bool waits = false;
     for (host_state* h : states) {
         if (h->up && h->runs && reactor_state::winds_up(*h->runs)) waits = true;
@@ -292,9 +294,12 @@ bool world_state::finished() noexcept {
     return true;
 }
 
-bool world_state::run_until(time_point limit, bool waits_for_more) {
+bool world_state::run_until(time_point limit, bool whole_time) {
     turns_at_once = 0;
-    while (!finished()) {
+    bool until_finished = !whole_time;
+    for (;;) {
+        until_finished = until_finished || has_clients();
+        if (until_finished && finished()) break;
         if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
         if (turn()) {
             if (++turns_at_once > most_turns_at_once) {
@@ -310,9 +315,9 @@ bool world_state::run_until(time_point limit, bool waits_for_more) {
             continue;
         }
         turns_at_once = 0;
-        if (clock.now() >= limit) return false;
+        if (clock.now() >= limit) return !until_finished;
         if (advance(limit)) continue;
-        if (!waits_for_more) throw deadlock(dump_tasks());
+        if (!whole_time) throw deadlock(dump_tasks());
         clock.advance_to(limit);
     }
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
@@ -323,6 +328,9 @@ std::string world_state::dump_tasks() const {
     std::string text;
     for (const host_state* h : states) {
         text += "host " + h->name + (h->up ? ":\n" : ": down\n");
+        if (!h->waiting.empty()) {
+            text += "  " + std::to_string(h->waiting.size()) + " given to run() when it was down, not begun\n";
+        }
         if (h->runs) text += h->runs->dump_tasks();
     }
     return text;

@@ -97,7 +97,8 @@ struct host_state final : bight::detail::environment {
     }
     std::vector<std::unique_ptr<program>> at_boot;
     std::vector<std::unique_ptr<program>> once;
-    std::size_t running = 0;  ///< of `once`
+    std::vector<program*> waiting;  ///< of `once`: given while it was down
+    std::size_t running = 0;        ///< of `once`, with those that wait
     /// Packets for this host while it is down.
     std::vector<std::function<void()>> held;
 };
@@ -201,9 +202,11 @@ struct world_state {
     void deliver_due();
     time_point next_event() const noexcept;
     bool finished() noexcept;
-    /// True when all have ended. When nothing can ever happen again, time passes if it `waits_for_more` to be
-    /// added; else `deadlock` is thrown.
-    bool run_until(time_point limit, bool waits_for_more);
+    /// Whether something that host::run was given has not ended.
+    bool has_clients() const noexcept;
+    /// True when all of those have ended. When nothing can ever happen again, `deadlock` is thrown; but with
+    /// `whole_time` time passes then, and also when there were none.
+    bool run_until(time_point limit, bool whole_time);
     std::string dump_tasks() const;
 };
 

@@ -105,8 +105,8 @@ class host {
     void on_boot(F make) {
         add(std::make_unique<detail::program_of<F>>(std::move(make)), true);
     }
-    /// A client, or a test: started once; world::run ends when all of these have, and throws the first error
-    /// that leaves one.
+    /// A client, or a test: started once, now or, where the host is down, when it starts; world::run ends when
+    /// all of these have, and throws the first error that leaves one.
     template <class F>
         requires std::is_invocable_r_v<task<>, F&>
     void run(F make) {
@@ -182,15 +182,16 @@ class world {
     /// `deadlock` (with the tree of tasks of each host) when nothing can ever happen again, `stuck` when the
     /// limit of the options is over.
     void run();
-    /// The same, for `d` of virtual time at most. True when all have ended. That nothing can happen is no
-    /// error here: the rest of the time passes.
+    /// The same, for `d` of virtual time at most; where no task given to host::run is under way, the servers
+    /// run for all of it. True when no such task is left. That nothing can happen is no error here: the rest
+    /// of the time passes.
     bool run_for(duration d);
 
     std::uint64_t seed() const noexcept;
     duration elapsed() const noexcept;
     /// For the test's own choices.
     random_source& random() noexcept;
-    /// Changes what is injected from now on.
+    /// Changes what is injected from now on, also after heal().
     void set_faults(const fault_plan& plan);
     /// Stops everything that goes wrong: no more faults, all links whole, connections that are silent, or
     /// whose other end crashed, reset, paused hosts go on, crashed ones restart. What is right must come

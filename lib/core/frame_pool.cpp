@@ -1,3 +1,4 @@
+#include "spoil.hpp"
 #include "thread_state.hpp"
 
 #include <bight/core/frame_cache.hpp>
@@ -78,6 +79,7 @@ namespace {
 
 [[gnu::noinline, gnu::cold]] void delete_block(void* block, std::size_t i) noexcept {
     --here.frames_from_heap;
+    if (here.spoils_frames) spoil(block, frame_class_size(i));
     ::operator delete(block, frame_class_size(i));
 }
 
@@ -102,6 +104,7 @@ namespace {
 
 [[gnu::noinline]] void free_large_frame(void* block, std::size_t size) noexcept {
     --here.frames_from_heap;
+    if (here.spoils_frames) spoil(block, size);
     ::operator delete(block, size);
 }
 

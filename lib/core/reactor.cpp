@@ -116,7 +116,8 @@ class running {
         outside_ = std::exchange(here.failing, {std::uncaught_exceptions(), 0});
         state.blocked_threads.begin();
         here.loop = this;
-        here.use(&state.frames);
+        here.use(state.reused_frames());
+        here.spoils_frames = state.surroundings != nullptr;
         lender_here = state.demux->lender();
         state.busy.begin();
     }
@@ -128,6 +129,7 @@ class running {
         here.failing = outside_;
         here.loop = nullptr;
         here.use(nullptr);
+        here.spoils_frames = false;
         lender_here = nullptr;
         state_.busy.end();
         state_.running = false;
@@ -295,7 +297,7 @@ void reactor::drive(root_job_base& root, promise_base& frame) {
     // back there: the reactor would keep one more with each run.
     this_thread().use(nullptr);
     root.free_frame();
-    this_thread().use(&state_->frames);
+    this_thread().use(state_->reused_frames());
     // Nobody would answer the threads that are blocked in block_on.
     if (state_->blocked_threads.end()) {
         while (!state_->blocked_threads.empty()) turn(duration::max());

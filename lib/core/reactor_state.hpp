@@ -66,6 +66,9 @@ struct reactor_state final : private fork_aware {
 
     busy_meter busy;
 
+    /// A simulated host keeps none: they are freed, and spoilt.
+    frame_cache* reused_frames() noexcept { return surroundings ? nullptr : &frames; }
+
     void remove_root(job& root) noexcept { std::erase(roots, &root); }
     bool has_live_root() const noexcept {
         return std::any_of(roots.begin(), roots.end(),

@@ -44,6 +44,9 @@ struct thread_state {
     /// in use count as taken.
     long frames_from_heap = 0;
 
+    /// Freed frames are overwritten: who goes on using one is found out.
+    bool spoils_frames = false;
+
     /// Of this thread and no other, ever; not 0.
     std::uint64_t number() noexcept {
         if (number_ == 0) number_ = next_number();

@@ -1,5 +1,6 @@
 #include "block_pool.hpp"
 
+#include "../core/spoil.hpp"
 #include "../core/thread_state.hpp"
 
 #include <new>
@@ -18,12 +19,18 @@ void block_pool::release(buffer_block& base) noexcept {
     }
 }
 
+void block_pool::release_spoilt(buffer_block& base) noexcept {
+    auto& b = static_cast<block&>(base);
+    spoil(b.bytes(), b.used);
+    release(b);
+}
+
 block_pool::block* block_pool::make() noexcept {
     void* memory = ::operator new(sizeof(block) + block_size, std::nothrow);
     if (!memory) return nullptr;
     auto* b = new (memory) block;
     b->pool = this;
-    b->release = &release;
+    b->release = release_;
     ++made_;
     return b;
 }

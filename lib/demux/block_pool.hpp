@@ -20,10 +20,15 @@ class block_pool {
 
     struct block final : lent_block {
         block_pool* pool = nullptr;
+        std::size_t used = 0;  ///< of a pool that spoils: so many bytes from the first on
         char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
     };
 
     block_pool() noexcept = default;
+    /// What is given back is overwritten, as far as its `used` says, so that who goes on reading it is found
+    /// out.
+    struct spoils {};
+    explicit block_pool(spoils) noexcept : release_(&release_spoilt) {}
     block_pool(const block_pool&) = delete;
     block_pool& operator=(const block_pool&) = delete;
 
@@ -59,7 +64,9 @@ class block_pool {
     void free(block& b) noexcept;
     void give_back_elsewhere(block& b) noexcept;
     static void release(buffer_block& b) noexcept;
+    static void release_spoilt(buffer_block& b) noexcept;
 
+    void (*const release_)(buffer_block& b) noexcept = &release;
     lent_block* free_ = nullptr;
     std::ptrdiff_t room_ = kept_blocks;  // for so many more among the free ones
     std::size_t made_ = 0;               // and not freed by the owner

@@ -42,7 +42,10 @@ std::uint64_t place_in_stream(const operation& op, const socket& s) noexcept {
 }  // namespace
 
 simulated_demultiplexer::simulated_demultiplexer(host_state& host, bight::reactor& home)
-    : host_(host), home_(home), sockets_(host), blocks_(new bight::detail::block_pool) {
+    : host_(host),
+      home_(home),
+      sockets_(host),
+      blocks_(new bight::detail::block_pool(bight::detail::block_pool::spoils())) {
     host_.demux = this;
 }
 
@@ -321,6 +324,7 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
             return true;
         }
         size = std::min(size, bight::detail::block_pool::block_size);
+        block->used = size;
         into = block->bytes();
         op.data.fill(*block, into, size);
     } else {

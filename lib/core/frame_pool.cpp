@@ -44,8 +44,10 @@ std::uint64_t thread_state::next_number() noexcept {
 }
 
 void thread_state::use(frame_cache* cache) noexcept {
+    frame_cache* const next = BIGHT_KEEP_FRAMES && cache ? cache : &nothing_kept;
+    if (next == frames_here) return;  // to count takes a while, and a simulated world comes here each turn
     frames_from_heap -= frames_here->kept();
-    frames_here = BIGHT_KEEP_FRAMES && cache ? cache : &nothing_kept;
+    frames_here = next;
     frames_from_heap += frames_here->kept();
 }
 

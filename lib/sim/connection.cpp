@@ -112,6 +112,11 @@ bool is_group(const address& to) noexcept {
 
 bool is_unix(const socket& s) noexcept { return s.family == AF_UNIX; }
 
+// Of a buffer of that size, on the way from this socket.
+std::size_t held_at_most(const socket& s, std::size_t size) noexcept {
+    return s.narrowed > 0 ? std::min(size, s.narrowed) : size;
+}
+
 // How many connections a listener keeps that nobody has accepted: one more than was asked for, as in Linux.
 bool is_full(const socket& listener) noexcept { return listener.backlog.size() > listener.backlog_limit; }
 
@@ -320,7 +325,18 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
 std::size_t room(const socket& s) noexcept {
     const std::size_t used =
         is_unix(s) ? (s.peer ? s.peer->incoming.size() : 0) : s.outgoing.size() + s.in_flight;
-    return s.send_buffer > used ? s.send_buffer - used : 0;
+    const std::size_t buffer = held_at_most(s, s.send_buffer);
+    return buffer > used ? buffer - used : 0;
+}
+
+void narrow_for(world_state& w, const socket_ptr& s, std::size_t most, duration d) {
+    if (s->narrowed > 0) return;
+    s->narrowed = most;
+    w.events.at(saturating_add(w.clock.now(), d), [&w, s] {
+        s->narrowed = 0;
+        tell_writer(*s);
+        pump(w, s);
+    });
 }
 
 void give(world_state& w, const socket_ptr& s, std::string_view bytes) {
@@ -354,9 +370,10 @@ void pump(world_state& w, const socket_ptr& s) {
     std::size_t sent = 0;  // of what is outgoing, which is shortened once
     while (sent < s->outgoing.size()) {
         const std::size_t taken = s->in_flight + to->incoming.size();
-        if (taken >= to->window && !to->reads_ended) break;
+        const std::size_t window = held_at_most(*s, to->window);
+        if (taken >= window && !to->reads_ended) break;
         std::size_t size = std::min(s->outgoing.size() - sent, largest_segment);
-        if (!to->reads_ended) size = std::min(size, to->window - taken);
+        if (!to->reads_ended) size = std::min(size, window - taken);
         const std::uint64_t place = s->sent;
         if (size > 1 && w.happens(fault::small_segment, *s, place)) {
             size = static_cast<std::size_t>(w.amount(fault::small_segment).between(1, size - 1));

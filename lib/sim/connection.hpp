@@ -24,6 +24,8 @@ std::size_t room(const socket& s) noexcept;
 void give(world_state& w, const std::shared_ptr<socket>& s, std::string_view bytes);
 /// The program has taken bytes out of `incoming`.
 void taken(world_state& w, const socket& s);
+/// For so long the two ends hold no more than `most` bytes (above 0) of what goes from here to there.
+void narrow_for(world_state& w, const std::shared_ptr<socket>& s, std::size_t most, duration d);
 /// Sends what there is to send.
 void pump(world_state& w, const std::shared_ptr<socket>& s);
 /// No more from here, after what is outgoing.

@@ -32,9 +32,36 @@ std::string_view name_of(fault f) noexcept {
         case fault::pause: return "pause";
         case fault::crash: return "crash";
         case fault::wall_jump: return "wall_jump";
+        case fault::small_window: return "small_window";
+        case fault::narrow_link: return "narrow_link";
         case fault::user: return "user";
     }
     return "unknown";
+}
+
+bool is_variation(fault f) noexcept {
+    switch (f) {
+        case fault::short_read:
+        case fault::short_write:
+        case fault::small_segment:
+        case fault::slow_completion:
+        case fault::late_cancel:
+        case fault::false_readiness:
+        case fault::interrupted_wait:
+        case fault::late_timers:
+        case fault::slow_turn:
+        case fault::small_window: return true;
+        default: return false;
+    }
+}
+
+fault_plan fault_plan::without_harm() const {
+    fault_plan rest = *this;
+    for (std::size_t i = 0; i < fault_kinds; ++i) {
+        const auto f = static_cast<fault>(i);
+        if (!is_variation(f)) rest.set(f, 0);
+    }
+    return rest;
 }
 
 fault_plan fault_plan::storm() {
@@ -67,6 +94,8 @@ fault_plan fault_plan::storm() {
         .set(fault::pause, 0.002)
         .set(fault::crash, 0.001)
         .set(fault::wall_jump, 0.001)
+        .set(fault::small_window, 0.02)
+        .set(fault::narrow_link, 0.002)
         .set(fault::user, 1);
     return plan;
 }

@@ -353,6 +353,11 @@ bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const 
         op.result = -ENOBUFS;
         return true;
     }
+    if (!op.underway && host_.world.happens(fault::small_window, *s, s->written)) {
+        random_source& amount = host_.world.amount(fault::small_window);
+        const auto most = static_cast<std::size_t>(amount.between(1, 512));
+        narrow_for(host_.world, s, most, std::chrono::microseconds(amount.between(1, 50'000)));
+    }
     op.underway = true;
     while (op.piece_count > 0) {
         std::size_t size = std::min(op.pieces->size, room(*s));

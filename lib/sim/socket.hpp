@@ -60,6 +60,7 @@ struct socket {
     std::uint64_t read = 0;       ///< given to the program
     std::size_t send_buffer = 0;  ///< the most that `outgoing` and `in_flight` hold
     std::size_t window = 0;       ///< the most that `incoming`, and what is on its way to it, hold
+    std::size_t narrowed = 0;     ///< for now it holds no more than so many of either; 0: no such limit
     bool silent = false;          ///< nothing that it sends arrives any more
     bool end_asked = false;       ///< after what is outgoing
     bool end_sent = false;

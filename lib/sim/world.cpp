@@ -75,15 +75,12 @@ std::uint64_t world::seed() const noexcept { return state_->seed; }
 duration world::elapsed() const noexcept { return state_->clock.elapsed(); }
 random_source& world::random() noexcept { return state_->for_tests; }
 
-void world::set_faults(const fault_plan& plan) {
-    state_->options.faults = plan;
-    state_->faults_are_over = false;
-}
+void world::set_faults(const fault_plan& plan) { state_->options.faults = plan; }
 
 void world::heal() {
     world_state& w = *state_;
     w.record("heal", nullptr);
-    w.faults_are_over = true;
+    w.options.faults = w.options.faults.without_harm();
     for (auto& [ends, l] : w.links) w.mend(l);
     for (const auto& connection : w.connections) {
         const auto s = connection.lock();

@@ -55,7 +55,7 @@ link_state& world_state::link(const host_state& from, const host_state& to) {
 bool world_state::happens(fault f, double scale, host_state& at, keyed_chance& by, std::uint64_t place,
                           std::uint64_t on_link, std::string_view text) {
     const double probability = options.faults.probability(f) * scale;
-    if (faults_are_over || at.dying || probability <= 0) return false;
+    if (at.dying || probability <= 0) return false;
     random_source drawn = by.draw(purpose_of(f), place);
     if (!drawn.chance(probability)) return false;
     const std::uint64_t id = drawn.next();
@@ -108,18 +108,28 @@ void world_state::record_span(std::string_view what, const host_state* from, con
 namespace {
 
 // A packet at the end of its way.
-void arrive(world_state& w, host_state& from, host_state& to, duration sent,
+void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes, duration sent,
             const std::function<void()>& arrival) {
     link_state& l = w.link(from, to);
-    const auto again = [&w, &from, &to, sent, arrival] { arrive(w, from, to, sent, arrival); };
+    const auto again = [&w, &from, &to, bytes, sent, arrival] { arrive(w, from, to, bytes, sent, arrival); };
     if (l.cut || w.clock.now() < l.open_from || !l.held.empty()) {  // none overtakes what waits
         l.held.emplace_back(again);
     } else if (!to.up) {
         to.held.emplace_back(again);
     } else {
+        w.pass(l, bytes);
         w.arriving_since = sent;
         arrival();
     }
+}
+
+}  // namespace
+
+namespace {
+
+duration time_for(std::size_t bytes, std::uint64_t bytes_per_second) noexcept {
+    return std::chrono::nanoseconds(1s) * static_cast<std::int64_t>(bytes) /
+           static_cast<std::int64_t>(bytes_per_second);
 }
 
 }  // namespace
@@ -134,6 +144,11 @@ time_point world_state::arrival_of(host_state& from, host_state& to, const depar
         if (amount(fault::cut).chance(0.5)) cut_for(to, from, lasts);
     }
     link_state& l = link(from, to);
+    if (&from != &to && suffers(fault::narrow_link)) {
+        random_source& narrow = amount(fault::narrow_link);
+        l.narrow_rate = narrow.between(100, 10'000);
+        l.narrow_until = saturating_add(clock.now(), std::chrono::microseconds(narrow.between(1, 5'000'000)));
+    }
     random_source usual = what.chance.draw(purpose::latency, what.place);
     const auto in_range = [](random_source& drawn, duration low, duration high) {
         return duration(static_cast<duration::rep>(drawn.between(static_cast<std::uint64_t>(low.count()),
@@ -144,9 +159,7 @@ time_point world_state::arrival_of(host_state& from, host_state& to, const depar
                                  : in_range(usual, l.options.least, l.options.most);
     time_point sent = clock.now();
     if (l.options.bytes_per_second > 0) {
-        sent = std::max(sent, l.busy_until) +
-               duration(std::chrono::nanoseconds(1s) * static_cast<std::int64_t>(what.bytes) /
-                        static_cast<std::int64_t>(l.options.bytes_per_second));
+        sent = std::max(sent, l.busy_until) + time_for(what.bytes, l.options.bytes_per_second);
         l.busy_until = sent;
     }
     return saturating_add(sent, latency);
@@ -156,9 +169,8 @@ time_point world_state::send(host_state& from, host_state& to, const departure& 
                              std::function<void()> arrival) {
     if (!from.up || from.dying) return what.earliest;
     const time_point arrives = std::max(arrival_of(from, to, what), what.earliest);
-    events.at(arrives, [this, &from, &to, since = clock.elapsed(), arrival = std::move(arrival)] {
-        arrive(*this, from, to, since, arrival);
-    });
+    events.at(arrives, [this, &from, &to, bytes = what.bytes, since = clock.elapsed(),
+                        arrival = std::move(arrival)] { arrive(*this, from, to, bytes, since, arrival); });
     return arrives;
 }
 
@@ -204,7 +216,15 @@ void world_state::cut_for(host_state& from, host_state& to, duration d) {
     record_span("cut", &from, &to, l.open_from);
 }
 
+// It was passed to the other end at the usual speed, and what is behind it waits there: so nothing waits any
+// more when the link is mended.
+void world_state::pass(link_state& l, std::size_t bytes) {
+    if (bytes == 0 || clock.now() >= l.narrow_until) return;
+    open_at(l, std::min(l.narrow_until, saturating_add(clock.now(), time_for(bytes, l.narrow_rate))));
+}
+
 void world_state::mend(link_state& l) {
+    l.narrow_until = {};
     const time_point soon = saturating_add(clock.now(), l.options.least);
     if (!l.cut && l.open_from <= soon) return;
     l.cut = false;

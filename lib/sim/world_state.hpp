@@ -111,6 +111,8 @@ struct link_state {
     bool cut = false;
     time_point open_from{};   ///< nothing arrives before this moment, and then everything that waited
     time_point busy_until{};  ///< with a limit of bytes per second
+    time_point narrow_until{};      ///< until then there is one more:
+    std::uint64_t narrow_rate = 0;  ///< bytes per second
     std::vector<std::function<void()>> held;
 };
 
@@ -149,7 +151,6 @@ struct world_state {
     std::vector<happened_fault> faults;
     std::uint64_t last_link = 0;
     std::exception_ptr failure;
-    bool faults_are_over = false;
     /// So many without time passing, and without a program that receives anything, are no progress.
     std::uint64_t most_turns_at_once = 1'000'000;
     std::uint64_t turns_at_once = 0;
@@ -198,6 +199,8 @@ struct world_state {
     /// What waits at `l` arrives then, unless it is cut.
     void open_at(link_state& l, time_point when);
     void cut_for(host_state& from, host_state& to, duration d);
+    /// A packet of so many bytes has arrived: while the link is narrow, the next one waits for a time.
+    void pass(link_state& l, std::size_t bytes);
     void mend(link_state& l);
     void deliver_due();
     time_point next_event() const noexcept;

@@ -40,15 +40,25 @@ enum class fault : std::uint8_t {
     slow_name,          ///< a look-up takes up to 20 s
     slow_thread,        ///< an offloaded job takes up to 30 s
     late_timers,        ///< timers that are due fire up to 20 ms late
-    slow_turn,  ///< a host is busy for up to 1 ms: what completes meanwhile is told at once, in any order
-    pause,      ///< a host stands still for up to 2 s before its next turn (and its timers are late)
-    crash,      ///< a host with an on_boot program loses its power, and starts again within 10 s
-    wall_jump,  ///< a host's date jumps by up to an hour, forwards or backwards
-    user,       ///< a point that the program names: bight::sim::sometimes
+    slow_turn,     ///< a host is busy for up to 1 ms: what completes meanwhile is told at once, in any order
+    pause,         ///< a host stands still for up to 2 s before its next turn (and its timers are late)
+    crash,         ///< a host with an on_boot program loses its power, and starts again within 10 s
+    wall_jump,     ///< a host's date jumps by up to an hour, forwards or backwards
+    small_window,  ///< one way of a connection holds no more than 1 to 512 bytes for up to 50 ms: a write
+                   ///< waits until they are read
+    narrow_link,  ///< a link carries 100 to 10,000 bytes a second for up to 5 s as a packet sets out, one way
+    user,         ///< a point that the program names: bight::sim::sometimes
 };
 inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault::user) + 1;
 
 std::string_view name_of(fault f) noexcept;
+
+/// Whether it is variation and no harm: it may happen on any machine at any time, costs at most 50 ms each
+/// time, and nothing fails for it. A program that is right under all the others alone is right under these,
+/// too; one that is not mostly needs them to show it. The first seven (`short_read` to `interrupted_wait`),
+/// `late_timers`, `slow_turn` and `small_window` are; `user` is not, for nobody knows what the program does
+/// then.
+bool is_variation(fault f) noexcept;
 
 /// A fault that has happened.
 struct happened_fault {
@@ -73,6 +83,9 @@ class fault_plan {
         return *this;
     }
     double probability(fault f) const noexcept { return probability_[static_cast<std::size_t>(f)]; }
+    /// The same with the probability of each fault that does harm at 0 (see is_variation): what world::heal
+    /// leaves of it.
+    fault_plan without_harm() const;
 
     /// The fault of this id (world::happened_faults) does not happen. All other faults, latencies and choices
     /// stay as they are, but for what follows from this one.

@@ -193,9 +193,11 @@ class world {
     random_source& random() noexcept;
     /// Changes what is injected from now on, also after heal().
     void set_faults(const fault_plan& plan);
-    /// Stops everything that goes wrong: no more faults, all links whole, connections that are silent, or
-    /// whose other end crashed, reset, paused hosts go on, crashed ones restart. What is right must come
-    /// right after this.
+    /// Ends everything that does harm: no more faults but those that are variation (fault_plan::without_harm
+    /// of the plan), all links whole, connections that are silent, or whose other end crashed, reset, paused
+    /// hosts go on, crashed ones restart. What is right must come right after this, in every order of things
+    /// that a machine in good health knows. What is on its way (a packet, a look-up, a job on a thread)
+    /// takes the time that it was going to take. For a run without variation, too: `set_faults({})` after it.
     void heal();
 
     // The network. Both directions, unless it says one way.

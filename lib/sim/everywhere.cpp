@@ -9,6 +9,7 @@
 #include <bight/core/sleep.hpp>
 #include <bight/core/virtual_clock.hpp>
 #include <bight/sim/allocation_fault.hpp>
+#include <bight/sim/leaks.hpp>
 
 #include <charconv>
 #include <cstdio>
@@ -33,15 +34,6 @@ namespace {
 // A text that is no leftover of a run, for operator new has nothing to do with it.
 using uncounted_text = std::unique_ptr<char, void (*)(void*)>;
 uncounted_text uncounted(const std::string& text) { return {::strdup(text.c_str()), &std::free}; }
-
-/// What may be left after a run.
-struct leftovers {
-    std::size_t sockets = 0;
-    std::uint64_t tasks = 0;
-    std::uint64_t timers = 0;
-    std::uint64_t buffers = 0;
-    std::uint64_t descriptors = 0;
-};
 
 /// Cancels the test at one point, or has one of its allocations fail.
 class injector final : public bight::detail::item_observer {
@@ -99,7 +91,7 @@ struct run_state {
     std::optional<task<>> root;
     duration settle{};
     std::exception_ptr error;
-    leftovers left;
+    usage left;
 };
 
 /// While the test's own task lives.
@@ -127,8 +119,7 @@ task<> run_test(run_state& run) {
         run.error = std::current_exception();
     }
     co_await sleep_for(run.settle);
-    const reactor_statistics s = run.here->reactor().statistics();
-    run.left = {run.here->sockets(), s.live_tasks, s.live_timers, s.live_buffers, s.live_descriptors};
+    run.left = usage::of(*run.here);
 }
 
 bool out_of_memory(const std::exception_ptr& error) {
@@ -167,7 +158,7 @@ struct outcome_of_run {
     bool out_of_memory = false;
     std::unique_ptr<char, void (*)(void*)> error{nullptr,
                                                  &std::free};  ///< not by operator new, which is counted
-    leftovers left;
+    usage left;
     long frames = 0;
     long blocks = 0;
 };
@@ -219,21 +210,11 @@ outcome_of_run run_once(everywhere_test& test, const everywhere_options& options
     return r;
 }
 
-std::string more(const char* of_what, std::uint64_t now, std::uint64_t allowed) {
-    if (now <= allowed) return {};
-    return "; " + std::to_string(now) + " " + of_what + " instead of " + std::to_string(allowed);
-}
-
 // What is wrong; empty when nothing is.
 std::string leaks(const outcome_of_run& r, const outcome_of_run& usual) {
-    std::string text;
-    text += more("sockets", r.left.sockets, usual.left.sockets);
-    text += more("tasks", r.left.tasks, usual.left.tasks);
-    text += more("timers", r.left.timers, usual.left.timers);
-    text += more("receive buffers", r.left.buffers, usual.left.buffers);
-    text += more("descriptors", r.left.descriptors, usual.left.descriptors);
-    if (r.frames != 0) text += "; " + std::to_string(r.frames) + " frames of tasks";
-    if (r.blocks != 0) text += "; " + std::to_string(r.blocks) + " blocks of memory";
+    std::string text = excess(r.left, usual.left);
+    if (r.frames != 0) text += ", " + std::to_string(r.frames) + " frames of tasks";
+    if (r.blocks != 0) text += ", " + std::to_string(r.blocks) + " blocks of memory";
     return text.empty() ? text : "something is left behind: " + text.substr(2);
 }
 

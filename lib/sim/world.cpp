@@ -63,6 +63,13 @@ host& world::at(std::string_view name) {
     throw std::out_of_range("there is no host called \"" + std::string(name) + "\"");
 }
 
+std::vector<host*> world::all_hosts() const {
+    std::vector<host*> all;
+    all.reserve(state_->hosts.size());
+    for (const auto& h : state_->hosts) all.push_back(h.get());
+    return all;
+}
+
 void world::run() {
     world_state& w = *state_;
     if (w.run_until(saturating_add(w.clock.now(), w.options.limit), false)) return;
@@ -70,6 +77,10 @@ void world::run() {
 }
 
 bool world::run_for(duration d) { return state_->run_until(saturating_add(state_->clock.now(), d), true); }
+
+void world::fail(std::exception_ptr error) {
+    if (!state_->failure) state_->failure = std::move(error);
+}
 
 std::uint64_t world::seed() const noexcept { return state_->seed; }
 duration world::elapsed() const noexcept { return state_->clock.elapsed(); }
@@ -80,6 +91,7 @@ void world::set_faults(const fault_plan& plan) { state_->options.faults = plan; 
 void world::heal() {
     world_state& w = *state_;
     w.record("heal", nullptr);
+    w.healed_at = w.clock.elapsed();
     w.options.faults = w.options.faults.without_harm();
     for (auto& [ends, l] : w.links) w.mend(l);
     for (const auto& connection : w.connections) {
@@ -99,6 +111,8 @@ void world::heal() {
         if (!h->up) h->handle->restart();
     }
 }
+
+std::optional<duration> world::healed_at() const noexcept { return state_->healed_at; }
 
 void world::set_link(const host& a, const host& b, const link_options& options) {
     state_->link(*a.state_, *b.state_).options = options;

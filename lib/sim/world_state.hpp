@@ -154,6 +154,7 @@ struct world_state {
     /// So many without time passing, and without a program that receives anything, are no progress.
     std::uint64_t most_turns_at_once = 1'000'000;
     std::uint64_t turns_at_once = 0;
+    std::optional<duration> healed_at;
 
     host_state* find_host(const std::string& ip) const noexcept;
     link_state& link(const host_state& from, const host_state& to);

@@ -11,7 +11,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -177,6 +179,8 @@ class world {
     }
     /// The host of this name. Throws std::out_of_range.
     host& at(std::string_view name);
+    /// All of them, in the order in which they were added.
+    std::vector<host*> all_hosts() const;
 
     /// Runs until every task given to host::run has ended. Throws what left one, or what left a server;
     /// `deadlock` (with the tree of tasks of each host) when nothing can ever happen again, `stuck` when the
@@ -186,6 +190,11 @@ class world {
     /// run for all of it. True when no such task is left. That nothing can happen is no error here: the rest
     /// of the time passes.
     bool run_for(duration d);
+
+    /// This run has failed: `run` and `run_for` throw `error` as soon as the turn that is under way has
+    /// ended, unless there is an earlier one. For what is found out where an exception would be somebody
+    /// else's: in a server, whose connections fail one by one, or in a client that endures errors.
+    void fail(std::exception_ptr error);
 
     std::uint64_t seed() const noexcept;
     duration elapsed() const noexcept;
@@ -199,6 +208,8 @@ class world {
     /// that a machine in good health knows. What is on its way (a packet, a look-up, a job on a thread)
     /// takes the time that it was going to take. For a run without variation, too: `set_faults({})` after it.
     void heal();
+    /// When that was called last, as elapsed() had it; empty when it never was.
+    std::optional<duration> healed_at() const noexcept;
 
     // The network. Both directions, unless it says one way.
     void set_link(const host& a, const host& b, const link_options& options);

@@ -1,0 +1,227 @@
+// Checkers: a register, and a map, do one thing at a time, as far as their clients can see.
+#pragma once
+
+#include <bight/core/duration.hpp>
+#include <bight/core/export.hpp>
+#include <bight/sim/promise.hpp>
+#include <bight/sim/world.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace BIGHT_EXPORT bight {
+namespace sim {
+
+/// The search through all orders of a history's calls was too long: it says neither yes nor no. Make the
+/// history shorter, let fewer of its calls overlap, have fewer end in an unknown way, or allow more steps.
+class undecided : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+namespace detail {
+
+/// A call on a register whose values have numbers.
+struct register_call {
+    enum class kind : std::uint8_t { read, write, exchange };
+    enum class outcome : std::uint8_t { unknown, ended, refused };
+    static constexpr std::uint64_t never = ~std::uint64_t{0};
+
+    kind what = kind::read;
+    outcome ended_as = outcome::unknown;
+    bool exchanged = false;    ///< what an exchange answered
+    std::size_t value = 0;     ///< what was read, or is to be written
+    std::size_t expected = 0;  ///< by an exchange
+    std::uint64_t begun = 0;   ///< moments are counted, for several may be at one time
+    std::uint64_t ended = never;
+    duration begun_at{};
+    duration ended_at{};
+    std::string by;
+};
+
+/// What is wrong; empty when nothing is. Throws undecided.
+std::string judge(const std::vector<register_call>& calls, std::size_t initial,
+                  const std::vector<std::string>& values, std::size_t most_steps);
+
+}  // namespace detail
+
+/// What clients asked of one register, and what they were answered. Value can be copied and compared (==).
+///
+///     auto& calls = w.own<bight::sim::register_history<int>>(w, 0);
+///     …
+///     auto write = calls.write("alice", 5);        // just before the request
+///     co_await peer.write("SET 5\r\n");
+///     auto answer = co_await lines.next();
+///     if (answer == "OK") write.returned();        // as soon as the answer is there
+///     …
+///     calls.check();                               // when all is over
+///
+/// A call without an answer (a time-out, a connection that was reset, a client that crashed) is left as it
+/// is: it has taken effect at any time since it began, or never will, or does so later. One that the server
+/// has certainly not carried out is `refused`.
+///
+/// The history is linearizable when each call that was answered can be given a moment between its beginning
+/// and its end at which it takes effect, so that the answers are those of a register that does one thing at a
+/// time: Herlihy and Wing, "Linearizability: a correctness condition for concurrent objects", 1990. The
+/// search is that of Wing and Gong ("Testing and verifying concurrent objects", 1993), and remembers where it
+/// has been, as Lowe has it ("Testing for linearizability", 2017). Thread: the world's.
+template <class Value>
+class register_history {
+  public:
+    explicit register_history(world& w, Value initial = {}) : world_(w) { initial_ = number_of(initial); }
+    register_history(const register_history&) = delete;
+    register_history& operator=(const register_history&) = delete;
+
+    /// Calls that have begun. The history outlives them; dropped, they stay without an answer.
+    class reading {
+      public:
+        void returned(const Value& v) {
+            of_.calls_[at_].value = of_.number_of(v);
+            of_.end(at_, detail::register_call::outcome::ended);
+        }
+
+      private:
+        friend class register_history;
+        reading(register_history& of, std::size_t at) noexcept : of_(of), at_(at) {}
+        register_history& of_;
+        std::size_t at_;
+    };
+    class writing {
+      public:
+        void returned() { of_.end(at_, detail::register_call::outcome::ended); }
+        void refused() { of_.end(at_, detail::register_call::outcome::refused); }
+
+      private:
+        friend class register_history;
+        writing(register_history& of, std::size_t at) noexcept : of_(of), at_(at) {}
+        register_history& of_;
+        std::size_t at_;
+    };
+    class exchanging {
+      public:
+        /// Whether it was as expected, and is what was desired now.
+        void returned(bool exchanged) {
+            of_.calls_[at_].exchanged = exchanged;
+            of_.end(at_, detail::register_call::outcome::ended);
+        }
+        void refused() { of_.end(at_, detail::register_call::outcome::refused); }
+
+      private:
+        friend class register_history;
+        exchanging(register_history& of, std::size_t at) noexcept : of_(of), at_(at) {}
+        register_history& of_;
+        std::size_t at_;
+    };
+
+    [[nodiscard]] reading read(std::string by) {
+        return {*this, begin(detail::register_call::kind::read, std::move(by), initial_, initial_)};
+    }
+    [[nodiscard]] writing write(std::string by, const Value& v) {
+        return {*this, begin(detail::register_call::kind::write, std::move(by), number_of(v), initial_)};
+    }
+    /// Writes `desired` if the value is `expected` (compare and swap).
+    [[nodiscard]] exchanging exchange(std::string by, const Value& expected, const Value& desired) {
+        const std::size_t from = number_of(expected);
+        return {*this, begin(detail::register_call::kind::exchange, std::move(by), number_of(desired), from)};
+    }
+
+    /// How many calls have begun.
+    std::size_t size() const noexcept { return calls_.size(); }
+
+    /// Throws promise_broken when the history is not linearizable: with the calls before the point at which
+    /// no order goes on, and those that were to come next. Throws `undecided` after so many steps.
+    void check(std::size_t most_steps = 1'000'000) const {
+        const std::string wrong = judge(most_steps);
+        if (!wrong.empty()) throw promise_broken("the register is not linearizable: " + wrong);
+    }
+    /// The same as text; empty when it is.
+    std::string judge(std::size_t most_steps) const {
+        std::vector<std::string> texts;
+        texts.reserve(values_.size());
+        for (const Value& v : values_) texts.push_back(detail::text_of(v));
+        return detail::judge(calls_, initial_, texts, most_steps);
+    }
+
+  private:
+    std::size_t number_of(const Value& v) {
+        for (std::size_t i = 0; i < values_.size(); ++i) {
+            if (values_[i] == v) return i;
+        }
+        values_.push_back(v);
+        return values_.size() - 1;
+    }
+    std::size_t begin(detail::register_call::kind what, std::string by, std::size_t value,
+                      std::size_t expected) {
+        detail::register_call& c = calls_.emplace_back();
+        c.what = what;
+        c.by = std::move(by);
+        c.value = value;
+        c.expected = expected;
+        c.begun = ++moment_;
+        c.begun_at = world_.elapsed();
+        return calls_.size() - 1;
+    }
+    void end(std::size_t at, detail::register_call::outcome as) {
+        detail::register_call& c = calls_[at];
+        if (c.ended_as != detail::register_call::outcome::unknown) {
+            throw std::logic_error("a call of " + c.by + " ends a second time: the test is wrong");
+        }
+        c.ended_as = as;
+        c.ended = ++moment_;
+        c.ended_at = world_.elapsed();
+    }
+
+    world& world_;
+    std::size_t initial_ = 0;
+    std::uint64_t moment_ = 0;
+    std::vector<Value> values_;
+    std::vector<detail::register_call> calls_;
+};
+
+/// The same for a map, of which each key is a register of its own that has a value or none: a history of all
+/// is linearizable if and only if that of each key is (it is a local property: Herlihy and Wing), which is
+/// found out much sooner. Key has an order.
+///
+///     auto put = calls[key].write("alice", "red");
+///     auto get = calls[key].read("bob");               // get.returned(std::nullopt): there is none
+///     auto erase = calls[key].write("alice", std::nullopt);
+///     auto insert = calls[key].exchange("bob", std::nullopt, "blue");    // if there is none
+template <class Key, class Value>
+class map_history {
+  public:
+    /// What the map has in the beginning.
+    explicit map_history(world& w, std::map<Key, Value> initial = {})
+        : world_(w), initial_(std::move(initial)) {}
+
+    register_history<std::optional<Value>>& operator[](const Key& key) {
+        const auto at = keys_.find(key);
+        if (at != keys_.end()) return at->second;
+        const auto first = initial_.find(key);
+        return keys_
+            .try_emplace(key, world_, first == initial_.end() ? std::nullopt : std::optional(first->second))
+            .first->second;
+    }
+
+    /// As for a register; `most_steps` are for each key.
+    void check(std::size_t most_steps = 1'000'000) const {
+        for (const auto& [key, of_key] : keys_) {
+            const std::string wrong = of_key.judge(most_steps);
+            if (wrong.empty()) continue;
+            throw promise_broken("the map is not linearizable at " + detail::text_of(key) + ": " + wrong);
+        }
+    }
+
+  private:
+    world& world_;
+    const std::map<Key, Value> initial_;
+    std::map<Key, register_history<std::optional<Value>>> keys_;
+};
+
+}  // namespace sim
+}  // namespace bight

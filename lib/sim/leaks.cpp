@@ -1,0 +1,44 @@
+#include <bight/sim/leaks.hpp>
+#include <bight/sim/promise.hpp>
+
+#include <string>
+
+namespace bight::sim {
+
+usage usage::of(host& h) {
+    if (!h.is_up()) return {};
+    const reactor_statistics s = h.reactor().statistics();
+    return {h.sockets(), s.live_tasks, s.live_timers, s.live_buffers, s.live_descriptors};
+}
+
+namespace {
+
+std::string more(const char* of_what, std::uint64_t now, std::uint64_t before) {
+    if (now <= before) return {};
+    return ", " + std::to_string(now) + " " + of_what + " instead of " + std::to_string(before);
+}
+
+}  // namespace
+
+std::string detail::excess(const usage& now, const usage& before) {
+    return more("sockets", now.sockets, before.sockets) + more("tasks", now.tasks, before.tasks) +
+           more("timers", now.timers, before.timers) + more("receive buffers", now.buffers, before.buffers) +
+           more("descriptors", now.descriptors, before.descriptors);
+}
+
+leak_check::leak_check(world& w) : world_(w) {
+    for (host* h : w.all_hosts()) before_.emplace(h->name(), usage::of(*h));
+}
+
+void leak_check::check() const {
+    std::string text;
+    for (host* h : world_.all_hosts()) {
+        const auto before = before_.find(h->name());
+        const std::string on_host =
+            detail::excess(usage::of(*h), before == before_.end() ? usage() : before->second);
+        if (!on_host.empty()) text += (text.empty() ? "" : "; ") + h->name() + " has" + on_host.substr(1);
+    }
+    if (!text.empty()) throw promise_broken("something is left behind: " + text + detail::now_in(world_));
+}
+
+}  // namespace bight::sim

@@ -4,9 +4,11 @@
 #include <bight/bight.hpp>
 #include <bight/sim/allocation_fault.hpp>
 #include <bight/sim/everywhere.hpp>
+#include <bight/sim/explore.hpp>
 #include <bight/sim/faults.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -167,4 +169,37 @@ TEST_CASE("a block of memory that a cancelled task leaves is found") {
         found = e.what();
     }
     CHECK(contains(found, "1 blocks of memory"));
+}
+
+TEST_CASE("explore: memory that is left when a world is gone is a failure, what is made once is none") {
+    sim::explore_options options;
+    options.seeds = 10;
+    options.quiet = true;
+    options.most_shrinking_runs = 0;
+    const auto explore_with = [&options](void (*program)(std::uint64_t seed)) {
+        return sim::explore(
+            [program](sim::world& w) {
+                w.add("server").on_boot(serve_echo);
+                w.add("client").run([program, seed = w.seed()]() -> task<> {
+                    co_await say_hello();
+                    program(seed);
+                });
+                w.run();
+            },
+            options);
+    };
+    const auto once = explore_with([](std::uint64_t) {
+        static int* const made_once = lose(seen(new int(1)));
+        seen(made_once);
+    });
+    INFO((once.failure ? once.failure->report : ""));
+    CHECK(once.ok());
+
+    const auto again = explore_with([](std::uint64_t seed) {
+        if (seed == 4) lose(seen(new int(1)));
+    });
+    REQUIRE_FALSE(again.ok());
+    CHECK(again.failure->seed == 4);
+    CHECK(again.failure->kind == sim::failure_kind::leak);
+    CHECK(contains(again.failure->what, "blocks of memory are left when the world is gone: 1"));
 }

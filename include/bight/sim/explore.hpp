@@ -45,7 +45,7 @@ enum class failure_kind : std::uint8_t {
     error,           ///< an exception left the test
     crash,           ///< a signal, abort, or an exit ended its process
     hang,            ///< it took longer than explore_options::limit_for_each
-    leak,            ///< frames of tasks were left when the world was gone
+    leak,            ///< frames of tasks, or blocks of memory, were left when the world was gone
     not_repeatable,  ///< the same seed did something else the second time
     out_of_memory,   ///< memory ran out after other runs in the same process; by itself the seed has enough
 };
@@ -142,7 +142,9 @@ exploration explore_with(world_test& test, const explore_options& options);
 ///
 /// Seeds run in processes of their own, which are forked from this one (so it should have no other thread),
 /// and in which standard output and error go nowhere. An assertion of a test framework counts when it throws.
-/// A crash, an abort, and a test that never ends are failures of the seed that ran.
+/// A crash, an abort, and a test that never ends are failures of the seed that ran; so are frames of tasks
+/// that are left when its world is gone, and, with bight/sim/failing_new.hpp in the program, blocks of
+/// memory: what a test is to keep belongs to its world (world::own).
 ///
 /// It ends with the first failure: the smallest seed that fails, whatever the number of processes. That runs
 /// again by itself, now with its output, for the tree of tasks and the trace; then without any fault, then

@@ -8,7 +8,8 @@
 #   sh tests/run.sh mutants [WORD...]
 #
 #   confined  only what runs in a container that refuses io_uring and has no IPv6, with g++; the others do that, too
-#   storm     the chat and the broadcast sample in simulated storms, each in so many (10,000, from seed 1)
+#   storm     the chat and the broadcast sample, and the servers in which tests plant bugs, without them, in simulated storms,
+#             each in so many (10,000, from seed 1)
 #   fresh     README's commands in bare systems (tests/fresh.sh)
 #   mutants   small changes in the library, each of which some test should notice (tests/mutants/mutants.py)
 #   --quick   g++ only

@@ -1,5 +1,9 @@
 #include "storms.hpp"
 
+#include <bight/sim/latency_after_heal.hpp>
+#include <bight/sim/one_holder.hpp>
+
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -17,7 +21,10 @@ namespace storms {
 
 namespace {
 
-constexpr int stormy_clients = 5;
+// Of people, some of whose names begin as others' do.
+const std::array names{"ann", "anna", "annabel", "bo", "bob"};
+// Once the weather is good, whatever is said is heard within this time.
+constexpr bight::duration heard_within = 3s;
 const std::string room_is_at = "tcp:server:8123";
 
 // Every line that is said: "SESSION NUMBER", numbers from 1 in each session.
@@ -26,6 +33,12 @@ struct session {
     std::string name;
     int said = 0;
     std::map<int, int> heard;  // of each other session: the last number
+};
+
+// A line that is to be heard by so many.
+struct delivery {
+    sim::latency_after_heal::wait wait;
+    int hearers;
 };
 
 class ledger {
@@ -38,7 +51,8 @@ class ledger {
     }
 
     // `line` is what a client heard: "<name> SESSION NUMBER".
-    void heard(session& by, const std::string& line) {
+    // Gives session and number.
+    std::pair<int, int> heard(session& by, const std::string& line) {
         int from = 0;
         int number = 0;
         const auto end_of_name = line.find("> ");
@@ -55,11 +69,11 @@ class ledger {
         if (line.substr(1, end_of_name - 1) != speaker.name) throw broken(what + " under another name");
         if (number > speaker.said) throw broken(what + ", who has not said it yet");
         const auto [last, first] = by.heard.try_emplace(from, number);
-        if (first) return;
-        if (number != last->second + 1) {
+        if (!first && number != last->second + 1) {
             throw broken(what + " after line " + std::to_string(last->second));
         }
         last->second = number;
+        return {from, number};
     }
 
   private:
@@ -68,8 +82,11 @@ class ledger {
 
 struct scene {
     sim::world& world;
-    ledger lines;
+    ledger lines{};
     bool stormy = true;
+    sim::latency_after_heal latencies{world, heard_within};
+    std::map<std::pair<int, int>, delivery> deliveries{};  // by session and number
+    sim::one_holder<std::string> holders{world};
     // In good weather:
     int here = 0;
     int done = 0;
@@ -120,12 +137,20 @@ task<presence> come_in(std::string name, bool insists) {
     co_return here;
 }
 
-task<> say(presence& who, session& as, int count, std::size_t size, bight::duration pause) {
+// `hearers`: in good weather, so many others hear it.
+task<> say(scene& s, presence& who, session& as, int count, std::size_t size, bight::duration pause,
+           int hearers) {
     for (int i = 0; i < count; ++i) {
         std::string line = std::to_string(as.id) + " " + std::to_string(++as.said);
+        if (hearers > 0) {
+            auto wait = s.latencies.begin("line " + line + " of " + who.name);
+            s.deliveries.insert({{as.id, as.said}, {wait, hearers}});
+        }
         if (line.size() < size) line.append(1, ' ').append(size - line.size(), '.');
         co_await who.peer->write(line + "\r\n");
-        const bight::duration rest = up_to(pause);
+        bight::duration rest = up_to(pause);
+        // All fall silent now and then, for what is forgotten to be missed.
+        if (hearers > 0 && (i + 1) % (count / 4) == 0) rest += 5s - s.world.elapsed() % 5s;
         co_await bight::sleep_for(rest);
     }
 }
@@ -140,7 +165,7 @@ task<> stay(scene& s, std::string name) {
     session& mine = s.lines.begin(here.name);
     const bool listens = bight::random_below(5) > 0;
     const bight::duration limit = 1s + up_to(20s);
-    auto talk = [&]() -> task<> { co_await say(here, mine, 20, 0, 1s); };
+    auto talk = [&]() -> task<> { co_await say(s, here, mine, 20, 0, 1s, 0); };
     auto listen = [&]() -> task<> {
         if (listens) co_await hear(s, here, mine);
     };
@@ -188,12 +213,13 @@ task<> converse(scene& s, std::string name, int lines, std::size_t size, int peo
     session& mine = s.lines.begin(here.name);
     ++s.here;
     co_await until(s.here, guests, "everybody is here");
-    auto talk = [&]() -> task<> { co_await say(here, mine, lines, size, 100ms); };
+    auto talk = [&]() -> task<> { co_await say(s, here, mine, lines, size, 100ms, people - 1); };
     auto listen = [&]() -> task<> {
         for (int i = 0; i < lines * (people - 1); ++i) {
             auto line = co_await here.lines->next();
             if (!line) throw broken(name + " was disconnected in good weather");
-            s.lines.heard(mine, *line);
+            delivery& of_line = s.deliveries.at(s.lines.heard(mine, *line));
+            if (--of_line.hearers == 0) of_line.wait.ended();
         }
     };
     auto both = [&]() -> task<> { co_await bight::when_all(talk(), listen()); };
@@ -202,6 +228,50 @@ task<> converse(scene& s, std::string name, int lines, std::size_t size, int peo
     ++s.done;
     co_await until(s.done, people, "everybody has heard everything");
     co_await here.peer->close();
+}
+
+// Looks in, and leaves without a word.
+task<> visit() {
+    bight::stream peer = co_await bight::connect(room_is_at);
+    bight::line_reader lines(peer);
+    auto question = co_await lines.next();
+    peer.abort();
+}
+
+// In good weather: more of them, one after the other, than a room has place for.
+task<> visits() {
+    for (int i = 0; i < 14; ++i) co_await visit();
+}
+
+// In good weather: two ask for the same name in the same moment, and one of them gets it.
+task<> compete(scene& s, std::string who, int& winners) {
+    bight::stream connected = co_await bight::connect(room_is_at);
+    bight::line_reader lines(connected);
+    auto question = co_await lines.next();
+    const bight::duration moment = 500ms + up_to(2ms) - s.world.elapsed() % 500ms;
+    co_await bight::sleep_for(moment);
+    co_await connected.write("zoe\r\n");
+    auto answer = co_await lines.next();
+    if (!answer) throw broken(who + " was disconnected in good weather");
+    if (*answer == "Welcome, zoe!") {
+        ++winners;
+        s.holders.granted("zoe", who);
+        co_await bight::sleep_for(200ms);
+        s.holders.released("zoe", who);
+    }
+    co_await connected.close();
+}
+
+void let_two_compete(scene& s, sim::host& a, sim::host& b) {
+    for (int round = 0; round < 4; ++round) {
+        int winners = 0;
+        for (sim::host* one : {&a, &b}) {
+            one->run([&s, &winners, name = one->name()] { return compete(s, name, winners); });
+        }
+        s.world.run();
+        if (winners == 0) throw broken("two asked for a name that was free, and neither got it");
+        s.world.run_for(1s);  // until it is free again
+    }
 }
 
 // Comes in, and never reads again: it must be thrown out before the room keeps more for it than it says.
@@ -246,12 +316,12 @@ void send_weather(scene& s, sim::host& server, const std::vector<sim::host*>& cl
 }  // namespace
 
 void chat(sim::world& w, const server_program& start) {
-    auto s = std::make_shared<scene>(scene{w, {}, true});
+    auto s = std::make_shared<scene>(w);
     sim::host& server = w.add("server");
     server.on_boot([start, s] { return start(); });
     std::vector<sim::host*> clients;
-    for (int i = 0; i < stormy_clients; ++i) {
-        clients.push_back(&w.add("client" + std::to_string(i)));
+    for (const char* name : names) {
+        clients.push_back(&w.add(name));
         clients.back()->run([&s = *s, name = clients.back()->name()] { return stormy_client(s, name); });
     }
     send_weather(*s, server, clients);
@@ -259,6 +329,8 @@ void chat(sim::world& w, const server_program& start) {
     w.heal();
     w.run();
     w.note("good weather");
+    clients.back()->run(visits);
+    w.run();
 
     const bool with_glutton = w.random().below(4) == 0;
     constexpr int people = 3;
@@ -273,6 +345,8 @@ void chat(sim::world& w, const server_program& start) {
     }
     if (with_glutton) clients.back()->run([&s = *s] { return glutton(s, people); });
     w.run();
+    s->latencies.check();
+    let_two_compete(*s, *clients[0], *clients[1]);
 }
 
 }  // namespace storms

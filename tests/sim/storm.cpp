@@ -1,7 +1,10 @@
-// The chat and the broadcast sample in as many storms as are asked for.   storm [SEEDS [FIRST]]     10,000
-// from 1 The last line is "N passed, N failed", in seeds.
+// The chat and the broadcast sample, and the servers that bugs are planted in, in as many storms as are asked
+// for.   storm [SEEDS [FIRST [NAME]]]     10,000 from 1; NAME: only that one
+// The last line is "N passed, N failed", in seeds.
 #include "servers.hpp"
 #include "storms.hpp"
+
+#include "planted/chat.hpp"
 
 #include <bight/sim/explore.hpp>
 
@@ -11,13 +14,15 @@
 
 namespace {
 
+std::string only;
 int failed = 0;
 unsigned long long passed = 0;
 
-void explore(const char* name, void (*storm)(bight::sim::world&, const storms::server_program&),
-             bight::task<> (*server)(), bight::sim::explore_options options) {
+template <class Storm>
+void explore(const char* name, Storm storm, bight::sim::explore_options options) {
+    if (!only.empty() && only != name) return;
     options.name = name;
-    const auto result = bight::sim::explore([&](bight::sim::world& w) { storm(w, server); }, options);
+    const auto result = bight::sim::explore(storm, options);
     passed += result.seeds - (result.ok() ? 0 : 1);
     failed += result.ok() ? 0 : 1;
     std::printf("%s: %s\n", name, result.summary().c_str());
@@ -35,9 +40,14 @@ int main(int count, char** arguments) {
     options.seeds = number(count, arguments, 1, 10'000);
     options.first_seed = number(count, arguments, 2, 1);
     options.world = storms::options();
+    if (count > 3) only = arguments[3];
     options.directory = ".";
-    explore("chat", storms::chat, chat_server, options);
-    explore("broadcast", storms::broadcast, broadcast_server, options);
+    const auto planted_right = planted::chat_server<planted::chat_bug::none>;
+    explore("chat", [](auto& w) { storms::chat(w, chat_server); }, options);
+    explore("broadcast", [](auto& w) { storms::broadcast(w, broadcast_server); }, options);
+    explore("chat with queues", [=](auto& w) { storms::chat(w, planted_right); }, options);
+    explore("store", [](auto& w) { storms::store(w, planted::store_bug::none); }, options);
+    explore("queue", [](auto& w) { storms::queue(w, planted::queue_bug::none); }, options);
     std::printf("%llu passed, %d failed\n", passed, failed);
     return failed > 0;
 }

@@ -2,14 +2,18 @@
 // what must hold all the same.
 #pragma once
 
+#include "planted/queue.hpp"
+#include "planted/store.hpp"
+
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>
 
 #include <functional>
+#include <stdexcept>
 
 namespace storms {
 
-/// Starts a server, at tcp:8123 or tcp:8006; called anew whenever its host boots.
+/// Starts a server, at the port that its clients expect; called anew whenever its host boots.
 using server_program = std::function<bight::task<>()>;
 
 /// What goes wrong in a storm: everything.
@@ -20,11 +24,20 @@ bight::sim::world_options options();
 ///  - nobody hears himself;
 ///  - a name is free again after its owner has gone;
 ///  - when the weather is good, everybody who is present hears everything;
-///  - a client that never reads is disconnected, and costs the others nothing.
+///  - a client that never reads is disconnected, and costs the others nothing;
+///  - of two who ask for the same name in the same moment one gets it;
+///  - who leaves without a word leaves nothing behind.
 void chat(bight::sim::world& w, const server_program& start);
 
 /// The same for raw bytes that are forwarded to all others, but for the names.
 void broadcast(bight::sim::world& w, const server_program& start);
+
+/// Keys and values (planted/store.hpp): linearizable, no request is done twice, and who waits for a change
+/// learns of it.
+void store(bight::sim::world& w, planted::store_bug bug);
+
+/// Jobs (planted/queue.hpp): the work on a job is accepted once, and in good weather each job is done.
+void queue(bight::sim::world& w, planted::queue_bug bug);
 
 /// What does not hold, and for whom.
 class broken : public std::runtime_error {

@@ -92,6 +92,15 @@ void impatient(sim::world& w) {
     });
 }
 
+// Under AddressSanitizer each comes from the heap, and explore has no say in where.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool frames_are_kept = false;
+#elif defined(__has_feature)
+constexpr bool frames_are_kept = !__has_feature(address_sanitizer);
+#else
+constexpr bool frames_are_kept = true;
+#endif
+
 class variable {
   public:
     variable(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
@@ -330,7 +339,7 @@ TEST_CASE("a test that does not do the same twice is reported as such") {
         REQUIRE_FALSE(result.ok());
         INFO(result.failure->report);
         CHECK(result.failure->kind == sim::failure_kind::not_repeatable);
-        CHECK(result.failure->seed == 1);
+        if (frames_are_kept) CHECK(result.failure->seed == 1);
         CHECK(contains(result.failure->what, "child "));
     }
     SECTION("for it remembers what ran before") {

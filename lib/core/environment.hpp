@@ -47,6 +47,9 @@ class environment {
     /// error for it.
     virtual std::error_code refuse(const char* what) = 0;
 
+    /// It has crashed: its tasks are at their end, and what they still have to say is for nobody.
+    virtual bool has_crashed() const noexcept { return false; }
+
     /// That of the reactor that runs on this thread; null for the machine.
     static environment* current() noexcept;
 };

@@ -1,5 +1,6 @@
 #include <bight/core/error.hpp>
 
+#include "environment.hpp"
 #include "error_trace.hpp"
 #include "process.hpp"
 
@@ -116,6 +117,12 @@ bool peer_went_away(const std::exception_ptr& error) noexcept {
     }
 }
 
+// What ends here is what a simulated host was at when it crashed.
+bool nobody_is_told() noexcept {
+    const detail::environment* const here = detail::environment::current();
+    return here && here->has_crashed();
+}
+
 }  // namespace
 
 const std::error_category& error_category() noexcept {
@@ -170,6 +177,7 @@ void set_log_handler(log_handler handler, void* context) noexcept {
 namespace detail {
 
 void report_error(const error_report& report) noexcept {
+    if (nobody_is_told()) return;
     error_handler handler = nullptr;
     void* context = nullptr;
     {
@@ -214,6 +222,7 @@ std::exception_ptr error_from(errc code, const char* what) noexcept {
 }
 
 void log(log_level level, std::string_view message) noexcept {
+    if (nobody_is_told()) return;
     log_handler handler = nullptr;
     void* context = nullptr;
     {

@@ -1,5 +1,6 @@
 #include "connection.hpp"
 
+#include "contact.hpp"
 #include "simulated_demultiplexer.hpp"
 
 #include <netinet/in.h>
@@ -23,9 +24,8 @@ using namespace std::chrono_literals;
 std::string_view beginning(std::string_view bytes) noexcept { return bytes.substr(0, 32); }
 
 constexpr std::size_t largest_segment = 1460;
-// As tcp_syn_retries and tcp_retries2 of Linux have it: 127 s, and about a quarter of an hour.
+// As tcp_syn_retries of Linux has it: 127 s.
 constexpr unsigned most_attempts = 7;
-constexpr duration patience_of_sender = 924s;
 // Where packets are that come before the first byte of a stream, for chance.
 constexpr std::uint64_t before_the_stream = ~std::uint64_t{0};
 
@@ -65,8 +65,12 @@ void fail(socket& s, int error) {
     s.error = error;
     s.outgoing.clear();
     s.in_flight = 0;
+    // A kernel wakes who reads and who writes, and whoever comes first is told.
+    const bool both = s.watched && s.watched->reading && s.watched->writing;
+    const bool writer_first = both && s.chance.draw(purpose::error).below(2) == 0;
+    if (writer_first) tell_writer(s);
     tell_reader(s);
-    tell_writer(s);
+    if (!writer_first) tell_writer(s);
 }
 
 // Buffers differ from connection to connection, as they do.
@@ -87,6 +91,8 @@ void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
     b->peer = a;
     size_buffers(*a);
     size_buffers(*b);
+    a->last_heard = b->last_heard = w.clock.now();
+    contact_changed(w, a);
 }
 
 // The other end of a connection that `s` asks for.
@@ -146,6 +152,7 @@ void answered(world_state& w, const socket_ptr& s, host_state& by, int error) {
     w.record_arrival("connected", &by, s->home, s->link);
     tell_writer(*s);
     pump(w, s);
+    contact_changed(w, s);
 }
 
 void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
@@ -181,6 +188,10 @@ void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
 
 void attempt_connection(world_state& w, const socket_ptr& s, host_state& to) {
     if (s->is != socket::stage::connecting) return;
+    if (s->home->stands_still(w.clock.now())) {
+        w.events.at(s->home->paused_until, [&w, s, &to] { attempt_connection(w, s, to); });
+        return;
+    }
     if (s->attempts == most_attempts) {
         w.record("time out", s->home, &to, s->link, 0, "connect");
         reset(w, s, ETIMEDOUT);
@@ -214,7 +225,7 @@ void refuse_segment(world_state& w, const socket_ptr& sender, const socket_ptr& 
 
 void segment_arrives(world_state& w, const socket_ptr& sender, const socket_ptr& to,
                      const std::string& bytes) {
-    sender->in_flight -= std::min(sender->in_flight, bytes.size());
+    if (sender->gave_up) return;
     if (to->is != socket::stage::connected || to->reads_ended) {
         w.record_arrival("drop", sender->home, to->home, sender->link, bytes.size(), "nobody reads it");
         if (sender->is == socket::stage::connected) refuse_segment(w, sender, to);
@@ -222,6 +233,7 @@ void segment_arrives(world_state& w, const socket_ptr& sender, const socket_ptr&
     }
     w.record_arrival("arrive", sender->home, to->home, to->link, bytes.size(), beginning(bytes));
     to->incoming += bytes;
+    to->last_heard = w.clock.now();
     const std::uint64_t place = to->read + to->incoming.size();
     if (w.happens(fault::reset, *to, place)) {
         fail(*to, ECONNRESET);
@@ -230,15 +242,18 @@ void segment_arrives(world_state& w, const socket_ptr& sender, const socket_ptr&
         return;
     }
     tell_reader(*to);
-    tell_writer(*sender);
-    pump(w, sender);
+    acknowledge(w, sender, bytes.size(), false);
 }
 
-void end_arrives(world_state& w, const socket_ptr& to) {
+void end_arrives(world_state& w, const socket_ptr& sender, const socket_ptr& to) {
+    if (sender->gave_up) return;
+    if (to->vanished && sender->is == socket::stage::connected) refuse_segment(w, sender, to);
     if (to->is != socket::stage::connected || to->end_came) return;
-    w.record_arrival("end", to->peer ? to->peer->home : nullptr, to->home, to->link);
+    w.record_arrival("end", sender->home, to->home, to->link);
     to->end_came = true;
+    to->last_heard = w.clock.now();
     tell_reader(*to);
+    acknowledge(w, sender, 0, true);
 }
 
 // Both ends of a connection keep each other until neither is of use.
@@ -259,6 +274,11 @@ void part_if_done(const socket_ptr& s) {
 
 }  // namespace
 
+void give_up(socket& s, int error) {
+    s.gave_up = true;
+    fail(s, error);
+}
+
 void tell_reader(socket& s) {
     if (s.watched && s.home->demux) s.home->demux->changed(*s.watched, true);
 }
@@ -269,7 +289,7 @@ void tell_writer(socket& s) {
 
 int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
     host_state& from = *s->home;
-    if (from.dying) return -ENETDOWN;
+    if (!from.up) return -ENETDOWN;
     // The address that means "any" is this host's own, to connect to.
     s->chance = from.chance_of("connect " + to.to_string()).child();
     s->remote = to.host() == "0.0.0.0" ? address::from_ip("127.0.0.1", to.port())
@@ -344,8 +364,10 @@ void give(world_state& w, const socket_ptr& s, std::string_view bytes) {
     w.record("send", s->home, to ? to->home : nullptr, s->link, bytes.size(), beginning(bytes));
     s->written += bytes.size();
     if (!is_unix(*s)) {
+        if (!awaits_acknowledgement(*s)) s->waits_since = w.clock.now();
         s->outgoing += bytes;
         pump(w, s);
+        begin_patience(w, s);
     } else if (to) {
         w.record("arrive", s->home, to->home, s->link, bytes.size(), beginning(bytes));
         to->incoming += bytes;
@@ -365,7 +387,7 @@ void taken(world_state& w, const socket& s) {
 }
 
 void pump(world_state& w, const socket_ptr& s) {
-    if (s->is != socket::stage::connected || !s->peer) return;
+    if (s->is != socket::stage::connected || !s->peer || s->home->stands_still(w.clock.now())) return;
     const socket_ptr to = s->peer;
     std::size_t sent = 0;  // of what is outgoing, which is shortened once
     while (sent < s->outgoing.size()) {
@@ -384,14 +406,10 @@ void pump(world_state& w, const socket_ptr& s) {
         s->in_flight += size;
         if (!s->silent && w.happens(fault::silence, *s, place)) {
             s->silent = to->silent = true;
+            contact_changed(w, s);
         }
         if (s->silent) {  // it is sent again and again, until the sender gives up
             w.record("lose", s->home, to->home, s->link, size, beginning(bytes));
-            w.events.at(saturating_add(w.clock.now(), patience_of_sender), [&w, s] {
-                if (s->is != socket::stage::connected) return;
-                w.record("time out", s->home, nullptr, s->link, 0, "send");
-                fail(*s, ETIMEDOUT);
-            });
             continue;
         }
         s->last_arrival = w.send(*s->home, *to->home, {s->chance, place, s->link, size, s->last_arrival},
@@ -402,7 +420,7 @@ void pump(world_state& w, const socket_ptr& s) {
         s->end_sent = true;
         if (!s->silent) {
             s->last_arrival = w.send(*s->home, *to->home, {s->chance, s->sent, s->link, 0, s->last_arrival},
-                                     [&w, to] { end_arrives(w, to); });
+                                     [&w, s, to] { end_arrives(w, s, to); });
         }
         part_if_done(s);
     }
@@ -437,7 +455,9 @@ void end_writing(world_state& w, const socket_ptr& s) {
     if (is_unix(*s)) {
         end_unix_writing(w, s);
     } else {
+        if (!awaits_acknowledgement(*s)) s->waits_since = w.clock.now();
         pump(w, s);
+        begin_patience(w, s);
     }
 }
 
@@ -483,9 +503,10 @@ void reset(world_state& w, const socket_ptr& s, int error) {
 
 void vanish(socket& s) noexcept {
     s.is = socket::stage::closed;
-    s.silent = true;
+    s.silent = s.vanished = true;
     s.fd = -1;
     s.watched = nullptr;
+    s.in_flight = 0;
     s.outgoing.clear();
     s.incoming.clear();
     s.backlog.clear();

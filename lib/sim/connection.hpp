@@ -34,6 +34,8 @@ void end_writing(world_state& w, const std::shared_ptr<socket>& s);
 void let_go(world_state& w, const std::shared_ptr<socket>& s);
 /// Ends it with a reset for the peer, and `error` here.
 void reset(world_state& w, const std::shared_ptr<socket>& s, int error);
+/// It has waited for its peer in vain: an error here, and the peer is not told.
+void give_up(socket& s, int error);
 /// The host died under it: it is gone, and nobody is told.
 void vanish(socket& s) noexcept;
 /// Something has changed for who waits for it.

@@ -1,4 +1,5 @@
 #include "connection.hpp"
+#include "contact.hpp"
 #include "moved_memory.hpp"
 #include "simulated_demultiplexer.hpp"
 #include "world_state.hpp"
@@ -15,6 +16,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -26,13 +29,6 @@ namespace {
 
 // Out of the range that the kernel gives out, so that one which strays into a system call is refused there.
 constexpr int first_descriptor = 1 << 24;
-
-// Its host dies under it.
-void go_silent(socket& s) {
-    s.is = socket::stage::closed;
-    s.error = ENETDOWN;
-    s.silent = true;
-}
 
 task<> run_program(host_state& on, program& what, bool boots) {
     try {
@@ -136,7 +132,7 @@ std::error_code host_state::refuse(const char* what) {
 bool host_state::has_work() const noexcept { return runs->has_ready() || (demux && demux->has_news()); }
 
 bool host_state::can_run() const noexcept {
-    if (!up || !runs || world.clock.now() < paused_until) return false;
+    if (!up || !runs || world.clock.now() < next_turn()) return false;
     return has_work() || runs->next_deadline() <= world.clock.now();
 }
 
@@ -158,44 +154,64 @@ void host_state::begin_turn() noexcept {
 }
 
 void host_state::boot() {
+    reactor_options options;
+    options.environment = this;
+    runs = std::make_unique<bight::reactor>(options);
     up = true;
-    dying = false;
     ++boots;
     chance = world.chance.child(name + ", boot " + std::to_string(boots));
     chances_of_things.clear();
     cause = 0;
     place.reset();
     turn_is_put_off = waits_anew = false;
-    reactor_options options;
-    options.environment = this;
-    runs.emplace(options);
     moved_memory::fill(bight::detail::reactor_state::frames_of(*runs));
     for (const auto& p : at_boot) runs->start(run_program(*this, *p, true));
     for (program* p : std::exchange(waiting, {})) runs->start(run_program(*this, *p, false));
-    for (auto& packet : std::exchange(held, {})) world.events.at(world.clock.now(), std::move(packet));
+    world.events.at(world.clock.now(), [this] { answer_again(); });
+}
+
+void host_state::pause(duration d) {
+    const time_point until = saturating_add(world.clock.now(), d);
+    if (until <= paused_until) return;
+    paused_until = until;
+    world.record_span("pause", this, nullptr, paused_until);
+    contact_changed(world);
+    world.events.at(until, [this] { answer_again(); });
+}
+
+void host_state::answer_again() {
+    if (!up || stands_still(world.clock.now())) return;
+    for (const auto& packet : std::exchange(held, {})) packet();
+    contact_changed(world);
+    send_again(*this);
 }
 
 void host_state::crash() {
     if (!up) return;
+    if (runs && bight::detail::reactor_state::runs(*runs)) {
+        throw std::logic_error(
+            "host \"" + name +
+            "\" was to crash or restart in one of its own tasks, which would go on: let the "
+            "test, or a task of another host, do it");
+    }
     world.record("crash", this);
-    dying = true;
-    timers_late_until = {};  // what ends its tasks does not wait
+    up = false;
+    demux = nullptr;
+    if (runs) former_lives.push_back(std::move(runs));
     // Those that the program has closed, and that still had something to send, too.
     for (const auto& connection : world.connections) {
         const auto one = connection.lock();
         for (const auto& s : {one, one ? one->peer : nullptr}) {
-            if (s && s->home == this) go_silent(*s);
+            if (s && s->home == this) vanish(*s);
         }
     }
-    for (const auto& [fd, s] : open) {
-        if (s->is != socket::stage::listening) go_silent(*s);
-    }
-    runs.reset();
     for (const auto& [fd, s] : std::exchange(open, {})) vanish(*s);
-    files.clear();
+    // A file stays where it was, and nobody listens there; an abstract name goes with its socket.
+    std::erase_if(files, [](const auto& file) { return file.first.starts_with('@'); });
+    disk.lose_power();
     running = 0;
-    up = false;
-    paused_until = {};
+    paused_until = busy_until = timers_late_until = {};
+    contact_changed(world);
 }
 
 void host_state::lose_power_for(duration d) {
@@ -213,7 +229,7 @@ std::shared_ptr<socket> host_state::find(int fd) const noexcept {
 int host_state::add(std::shared_ptr<socket> s) {
     const std::size_t most = world.options.sockets_per_host;
     if (most > 0 && open.size() >= most) return -EMFILE;
-    s->fd = next_descriptor++;
+    s->fd = new_descriptor();
     return open.emplace(s->fd, std::move(s)).first->first;
 }
 
@@ -233,6 +249,7 @@ std::size_t host::sockets() const noexcept {
         std::count_if(state_->open.begin(), state_->open.end(),
                       [](const auto& s) { return s.second->family != AF_UNSPEC; }));
 }
+sim::disk host::disk() noexcept { return sim::disk(state_->disk); }
 bight::reactor& host::reactor() noexcept { return *state_->runs; }
 
 void host::add(std::unique_ptr<program> p, bool boots) {
@@ -254,10 +271,7 @@ void host::restart() {
     state_->boot();
 }
 
-void host::pause(duration d) {
-    state_->paused_until = saturating_add(state_->world.clock.now(), d);
-    state_->world.record_span("pause", state_.get(), nullptr, state_->paused_until);
-}
+void host::pause(duration d) { state_->pause(d); }
 
 void host::set_date(std::chrono::system_clock::time_point now) noexcept {
     state_->wall_offset += now - state_->wall_time();

@@ -22,6 +22,8 @@ enum class purpose : std::uint8_t {
     listener,    ///< which of several has a connection
     completion,  ///< its place among those that are told at once
     turn,        ///< a host's place among those that can run
+    disk,        ///< how long it takes
+    error,       ///< who is told first: the reader or the writer
     program,     ///< bight::random
 };
 inline constexpr std::size_t purposes = static_cast<std::size_t>(purpose::program) + 1;

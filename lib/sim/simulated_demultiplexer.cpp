@@ -52,7 +52,7 @@ simulated_demultiplexer::simulated_demultiplexer(host_state& host, bight::reacto
 simulated_demultiplexer::~simulated_demultiplexer() {
     orphan_all();
     blocks_->let_go();
-    host_.demux = nullptr;
+    if (host_.demux == this) host_.demux = nullptr;
 }
 
 void simulated_demultiplexer::attach(descriptor& d) {
@@ -84,10 +84,7 @@ void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
 
 bool simulated_demultiplexer::start(operation& op) noexcept {
     const not_failing machinery;
-    if (!op.on) {  // files are not simulated
-        op.result = -ENOSYS;
-        return true;
-    }
+    if (!op.on) return start_on_disk(static_cast<bight::detail::file_operation&>(op));
     descriptor& d = *op.on;
     op.settled = op.cancel_asked = op.underway = false;
     op.stage = stage_waits;
@@ -105,6 +102,43 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
         park(op);
     }
     return false;
+}
+
+// It is done when it ends, in whatever order: a crash before that undoes it. What has begun is not taken
+// back.
+bool simulated_demultiplexer::start_on_disk(bight::detail::file_operation& op) {
+    op.settled = op.cancel_asked = false;
+    op.in_flight = true;
+    op.stage = stage_ended;
+    count_without_descriptor(1);
+    world_state& w = host_.world;
+    const bool syncs = op.kind == operation_kind::sync_file;
+    random_source drawn = host_.chance.draw(purpose::disk);
+    const std::chrono::microseconds takes(drawn.between(syncs ? 500 : 10, syncs ? 10'000 : 200));
+    on_disk_.push_back(&op);
+    w.events.at(saturating_add(w.clock.now(), takes), [&host = host_, this, &op] {
+        if (host.demux != this) return;
+        std::erase(on_disk_, &op);
+        op.result = host.disk.perform(op, host.new_descriptor());
+        finish_without_descriptor(op);
+    });
+    return false;
+}
+
+void simulated_demultiplexer::finish_without_descriptor(operation& op) {
+    count_without_descriptor(-1);
+    finish(op);
+}
+
+// Those that `which` says end without having been done.
+template <class Predicate>
+void simulated_demultiplexer::end_on_disk(Predicate which) {
+    for (operation* op : std::vector(on_disk_)) {
+        if (!which(*op)) continue;
+        std::erase(on_disk_, op);
+        op->result = -ECANCELED;
+        finish_without_descriptor(*op);
+    }
 }
 
 bool simulated_demultiplexer::cancel(operation& op) noexcept {
@@ -151,10 +185,10 @@ bool simulated_demultiplexer::settle(operation& op) noexcept {
     const not_failing machinery;
     descriptor& d = *op.on;
     op.stage = stage_being_tried;
-    const bool done = try_now(op);
+    const bool done = host_.up && try_now(op);
     op.stage = stage_waits;
     if (!done) {
-        if (!op.cancel_asked && !host_.dying) return false;
+        if (!op.cancel_asked && host_.up) return false;
         op.result = -ECANCELED;
     }
     leave_line(op);
@@ -191,7 +225,7 @@ void simulated_demultiplexer::try_for_nothing_soon(operation& op, int times) {
 void simulated_demultiplexer::wait(duration) {
     const not_failing machinery;
     host_.world.deliver_due();
-    if (host_.dying) end_what_takes_time();
+    if (!host_.up) end_what_takes_time();
     // A kernel tells of what is there in whatever order it likes.
     std::vector<completion> told = std::exchange(done_, {});
     std::sort(told.begin(), told.end(),
@@ -199,9 +233,18 @@ void simulated_demultiplexer::wait(duration) {
     for (const completion& c : told) home_.schedule(*c.op);
 }
 
-// Time stands still while a host's tasks end.
+// The tasks of a host that has crashed end with the world: time stands still, and who has been cancelled gets
+// no result any more.
 void simulated_demultiplexer::end_what_takes_time() {
     finish_late_ones();
+    end_on_disk([](const operation& op) { return op.cancel_asked; });
+    for (const completion& c : done_) {
+        if (!c.op->cancel_asked) continue;
+        if (c.op->kind == operation_kind::receive) {
+            static_cast<bight::detail::receive_operation*>(c.op)->data.reset();
+        }
+        c.op->result = -ECANCELED;
+    }
     for (descriptor* d = first(); d; d = d->next) {
         for (operation** place : {&d->reading, &d->writing}) {
             if (!*place || !(*place)->cancel_asked || (*place)->stage != stage_waits) continue;
@@ -213,6 +256,7 @@ void simulated_demultiplexer::end_what_takes_time() {
 void simulated_demultiplexer::stop_all() noexcept {
     const not_failing machinery;
     finish_late_ones();
+    end_on_disk([](const operation&) { return true; });
     demultiplexer::stop_all();
 }
 
@@ -261,7 +305,7 @@ void simulated_demultiplexer::finish(operation& op) {
 void simulated_demultiplexer::tell(operation& op) { done_.push_back({&op, number_of(op)}); }
 
 std::uint64_t simulated_demultiplexer::number_of(operation& op) {
-    const auto s = host_.find(op.on->fd);
+    const auto s = op.on ? host_.find(op.on->fd) : nullptr;
     if (!s) return host_.chance.draw(purpose::completion).next();
     return s->chance.draw(purpose::completion, place_in_stream(op, *s)).next();
 }
@@ -284,7 +328,7 @@ bool simulated_demultiplexer::try_now(operation& op) {
     const auto s = host_.find(op.on->fd);
     op.result = 0;
     if (!s) {
-        op.result = -EBADF;
+        op.result = host_.up ? -EBADF : -ENETDOWN;
         return true;
     }
     switch (op.kind) {

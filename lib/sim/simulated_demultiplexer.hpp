@@ -27,7 +27,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool settle(bight::detail::operation& op) noexcept override;
     void wait(duration limit) override;
     void wake() noexcept override {}  // everything happens on one thread
-    bool idle() const noexcept override { return late_.empty() && done_.empty(); }
+    bool idle() const noexcept override { return late_.empty() && on_disk_.empty() && done_.empty(); }
     void stop_all() noexcept override;
     std::int64_t read_failure(const bight::detail::descriptor& d) const noexcept override;
     time_point next_event() const noexcept override { return host_.world.next_event(); }
@@ -54,6 +54,10 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool try_send(bight::detail::send_operation& op, const std::shared_ptr<socket>& s);
     bool try_accept(bight::detail::operation& op, socket& s);
     bool try_connect(bight::detail::connect_operation& op, const std::shared_ptr<socket>& s);
+    bool start_on_disk(bight::detail::file_operation& op);
+    template <class Predicate>
+    void end_on_disk(Predicate which);
+    void finish_without_descriptor(bight::detail::operation& op);
     void finish(bight::detail::operation& op);
     void end_cancelled(bight::detail::operation& op);
     void finish_late_ones();
@@ -73,6 +77,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     simulated_sockets sockets_;
     bight::detail::block_pool* blocks_;
     std::vector<bight::detail::operation*> late_;  // they have their results, and wait to be told
+    std::vector<bight::detail::operation*> on_disk_;
     std::vector<completion> done_;                 // the next wait tells them
 };
 

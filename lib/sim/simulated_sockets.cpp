@@ -1,6 +1,7 @@
 #include "simulated_sockets.hpp"
 
 #include "connection.hpp"
+#include "contact.hpp"
 #include "world_state.hpp"
 
 #include <bight/sim/allocation_fault.hpp>
@@ -28,7 +29,7 @@ bool any_address(const address& a) {
 
 int simulated_sockets::open(int family) noexcept {
     const not_failing machinery;
-    if (host_.dying) return -ENETDOWN;
+    if (!host_.up) return -ENETDOWN;
     return host_.add(std::make_shared<socket>(host_, family, host_.chance.child()));
 }
 
@@ -47,6 +48,10 @@ int simulated_sockets::set(int fd, option which, bool on) noexcept {
     if (!s) return -EBADF;
     if (which == option::reuse_port) s->reuse_port = on;
     if (which == option::abort_on_close) s->abort_on_close = on;
+    if (which == option::keep_alive) {
+        s->keep_alive = on;
+        begin_patience(host_.world, s);
+    }
     return 0;
 }
 

@@ -41,6 +41,7 @@ struct socket {
     address remote;
     bool reuse_port = false;
     bool abort_on_close = false;
+    bool keep_alive = false;
     int error = 0;  ///< what the next operation fails with: ECONNRESET, ETIMEDOUT
     bight::detail::descriptor* watched = nullptr;  ///< whose operations wait for it
 
@@ -64,10 +65,19 @@ struct socket {
     bool silent = false;          ///< nothing that it sends arrives any more
     bool end_asked = false;       ///< after what is outgoing
     bool end_sent = false;
+    bool end_acknowledged = false;
     bool end_came = false;
     bool reads_ended = false;   ///< closed: what arrives is answered with a reset
+    bool vanished = false;      ///< its host died under it
+    bool gave_up = false;       ///< what is on its way from here is not sent again, and never arrives
     time_point last_arrival{};  ///< of what it sent: bytes do not overtake each other
     unsigned attempts = 0;      ///< to connect
+
+    // Its patience with a peer that does not answer (contact.hpp); max() for never.
+    time_point unheard_since = time_point::max();
+    time_point waits_since{};  ///< for an acknowledgement
+    time_point last_heard{};
+    time_point patience_ends = time_point::max();  ///< an event looks then
 };
 
 }  // namespace bight::sim::detail

@@ -1,6 +1,7 @@
 #include <bight/sim/world.hpp>
 
 #include "connection.hpp"
+#include "contact.hpp"
 #include "world_state.hpp"
 
 #include <bight/net/address.hpp>
@@ -107,8 +108,12 @@ void world::heal() {
         reset(w, s, ECONNRESET);
     }
     for (host_state* h : w.states) {
-        h->paused_until = h->timers_late_until = {};
-        if (!h->up) h->handle->restart();
+        h->paused_until = h->busy_until = h->timers_late_until = {};
+        if (h->up) {
+            h->answer_again();
+        } else {
+            h->handle->restart();
+        }
     }
 }
 
@@ -122,6 +127,7 @@ void world::set_link(const host& a, const host& b, const link_options& options) 
 void world::cut_one_way(const host& from, const host& to) {
     state_->record("cut", from.state_.get(), to.state_.get());
     state_->link(*from.state_, *to.state_).cut = true;
+    contact_changed(*state_);
 }
 
 void world::cut(const host& a, const host& b) {

@@ -1,6 +1,7 @@
 #include "world_state.hpp"
 
 #include "connection.hpp"
+#include "contact.hpp"
 #include "guard.hpp"
 #include "simulated_demultiplexer.hpp"
 
@@ -27,6 +28,8 @@ world_state::world_state(std::uint64_t chosen, world_options opts, virtual_clock
 
 world_state::~world_state() {
     for (host_state* h : states) h->crash();
+    events.clear();  // of what their tasks do in the end nothing goes anywhere
+    for (host_state* h : states) h->end_former_lives();
     events.clear();
     for (const auto& connection : connections) {
         if (const auto s = connection.lock()) {
@@ -55,7 +58,7 @@ link_state& world_state::link(const host_state& from, const host_state& to) {
 bool world_state::happens(fault f, double scale, host_state& at, keyed_chance& by, std::uint64_t place,
                           std::uint64_t on_link, std::string_view text) {
     const double probability = options.faults.probability(f) * scale;
-    if (at.dying || probability <= 0) return false;
+    if (!at.up || probability <= 0) return false;
     random_source drawn = by.draw(purpose_of(f), place);
     if (!drawn.chance(probability)) return false;
     const std::uint64_t id = drawn.next();
@@ -114,7 +117,7 @@ void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes,
     const auto again = [&w, &from, &to, bytes, sent, arrival] { arrive(w, from, to, bytes, sent, arrival); };
     if (l.cut || w.clock.now() < l.open_from || !l.held.empty()) {  // none overtakes what waits
         l.held.emplace_back(again);
-    } else if (!to.up) {
+    } else if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
         to.held.emplace_back(again);
     } else {
         w.pass(l, bytes);
@@ -167,7 +170,7 @@ time_point world_state::arrival_of(host_state& from, host_state& to, const depar
 
 time_point world_state::send(host_state& from, host_state& to, const departure& what,
                              std::function<void()> arrival) {
-    if (!from.up || from.dying) return what.earliest;
+    if (!from.up) return what.earliest;
     const time_point arrives = std::max(arrival_of(from, to, what), what.earliest);
     events.at(arrives, [this, &from, &to, bytes = what.bytes, since = clock.elapsed(),
                         arrival = std::move(arrival)] { arrive(*this, from, to, bytes, since, arrival); });
@@ -176,7 +179,7 @@ time_point world_state::send(host_state& from, host_state& to, const departure& 
 
 void world_state::send_datagram(host_state& from, host_state& to, std::size_t bytes,
                                 const std::function<void()>& arrival) {
-    if (!from.up || from.dying) return;
+    if (!from.up) return;
     keyed_chance& by = link(from, to).chance;
     if (happens(fault::lost_datagram, from, by)) {
         record("lose", &from, &to, 0, bytes, "a datagram");
@@ -196,6 +199,10 @@ void world_state::send_datagram(host_state& from, host_state& to, std::size_t by
                        to.up ? "a datagram, at a cut" : "a datagram, at a host that is down");
                 return;
             }
+            if (to.stands_still(clock.now())) {  // its network has room for some
+                to.held.emplace_back(arrival);
+                return;
+            }
             arriving_since = since;
             arrival();
         });
@@ -207,6 +214,7 @@ void world_state::open_at(link_state& l, time_point when) {
     events.at(when, [this, &l] {
         if (l.cut || clock.now() < l.open_from) return;
         for (const auto& packet : std::exchange(l.held, {})) packet();
+        contact_changed(*this);
     });
 }
 
@@ -214,6 +222,7 @@ void world_state::cut_for(host_state& from, host_state& to, duration d) {
     link_state& l = link(from, to);
     open_at(l, std::max(l.open_from, saturating_add(clock.now(), d)));
     record_span("cut", &from, &to, l.open_from);
+    contact_changed(*this);
 }
 
 // It was passed to the other end at the usual speed, and what is behind it waits there: so nothing waits any
@@ -253,7 +262,7 @@ bool world_state::turn() {
     }
     if (happens(fault::pause, chosen)) {
         chosen.turn_is_put_off = true;
-        chosen.handle->pause(duration(std::chrono::microseconds(amount(fault::pause).between(1, 2'000'000))));
+        chosen.pause(std::chrono::microseconds(amount(fault::pause).between(1, 2'000'000)));
         return true;
     }
     if (happens(fault::wall_jump, chosen)) {
@@ -261,7 +270,7 @@ bool world_state::turn() {
     }
     if (happens(fault::slow_turn, chosen)) {
         const std::chrono::microseconds takes(amount(fault::slow_turn).between(1, 1000));
-        chosen.paused_until = saturating_add(clock.now(), takes);
+        chosen.busy_until = saturating_add(clock.now(), takes);
     }
     const turn_of turn(chosen);
     chosen.runs->run_once(duration::zero());
@@ -273,7 +282,7 @@ void world_state::interrupt_wait(host_state& waits) {
     if (!happens(fault::interrupted_wait, waits)) return;
     const std::chrono::microseconds after(amount(fault::interrupted_wait).between(1, 1000));
     events.at(saturating_add(clock.now(), after), [this, &waits, boots = waits.boots] {
-        if (!waits.up || waits.boots != boots || waits.has_work() || clock.now() < waits.paused_until) return;
+        if (!waits.up || waits.boots != boots || waits.has_work() || clock.now() < waits.next_turn()) return;
         const turn_of turn(waits);
         waits.runs->run_once(duration::zero());
     });
@@ -287,7 +296,7 @@ bool world_state::advance(time_point limit) {
     for (const host_state* h : states) {
         if (!h->up || !h->runs) continue;
         const time_point wants = h->has_work() ? clock.now() : h->runs->next_deadline();
-        next = std::min(next, std::max(wants, h->paused_until));
+        next = std::min(next, std::max(wants, h->next_turn()));
     }
     if (next == time_point::max()) return false;
     clock.advance_to(std::min(next, limit));
@@ -349,7 +358,8 @@ std::string world_state::dump_tasks() const {
     for (const host_state* h : states) {
         text += "host " + h->name + (h->up ? ":\n" : ": down\n");
         if (!h->waiting.empty()) {
-            text += "  " + std::to_string(h->waiting.size()) + " given to run() when it was down, not begun\n";
+            text +=
+                "  " + std::to_string(h->waiting.size()) + " given to run() when it was down, not begun\n";
         }
         if (h->runs) text += h->runs->dump_tasks();
     }

@@ -1,6 +1,7 @@
 // The inside of a world.
 #pragma once
 
+#include "disk_state.hpp"
 #include "event_queue.hpp"
 #include "keyed_chance.hpp"
 #include "socket.hpp"
@@ -11,13 +12,13 @@
 #include <bight/core/virtual_clock.hpp>
 #include <bight/sim/world.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,7 @@ struct host_state final : bight::detail::environment {
     task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override;
     duration time_on_a_thread() noexcept override;
     std::error_code refuse(const char* what) override;
+    bool has_crashed() const noexcept override { return !up; }
     duration time_of_look_up(const std::string& name_asked_for);
     /// Throws std::system_error.
     std::vector<address> found(const std::string& name_asked_for, std::uint16_t port, bool only_ipv6);
@@ -53,15 +55,26 @@ struct host_state final : bight::detail::environment {
     void begin_turn() noexcept;
 
     void boot();
+    /// Throws std::logic_error within one of its own tasks, and has done nothing then.
     void crash();
     /// A crash, and a start some time later.
     void lose_power_for(duration d);
+    /// The world ends: so do the tasks of its former lives.
+    void end_former_lives() noexcept { former_lives.clear(); }
     /// Whether something waits for a turn of its reactor.
     bool has_work() const noexcept;
     /// Whether a turn of its reactor would do something now.
     bool can_run() const noexcept;
+    /// It stands still, and what was on its way to it waits; a pause within one that is longer does nothing.
+    void pause(duration d);
+    bool stands_still(time_point now) const noexcept { return now < paused_until; }
+    /// Before that it has no turn: it stands still, or is busy.
+    time_point next_turn() const noexcept { return std::max(paused_until, busy_until); }
+    /// It is up, or no longer paused: what waits for it arrives, in order.
+    void answer_again();
     /// The socket of a descriptor, or null.
     std::shared_ptr<socket> find(int fd) const noexcept;
+    int new_descriptor() noexcept { return next_descriptor++; }
     /// -EMFILE when there are too many.
     int add(std::shared_ptr<socket> s);
 
@@ -70,10 +83,12 @@ struct host_state final : bight::detail::environment {
     const std::string ip;
     const std::size_t index;
     host* handle = nullptr;
-    std::optional<bight::reactor> runs;
+    std::unique_ptr<bight::reactor> runs;      ///< while it is up
     simulated_demultiplexer* demux = nullptr;  ///< that of `runs`
+    /// Those that it had before it crashed. They get no turn any more: what ran there does nothing, not even
+    /// its destructors, until the world ends.
+    std::vector<std::unique_ptr<bight::reactor>> former_lives;
     bool up = false;
-    bool dying = false;  ///< its tasks end, and nothing leaves it any more
     std::uint64_t boots = 0;
     keyed_chance chance;  ///< another one each time it boots
     std::map<std::string, keyed_chance, std::less<>> chances_of_things;
@@ -84,10 +99,12 @@ struct host_state final : bight::detail::environment {
     std::optional<std::uint64_t> place;  ///< among the hosts that can run
     bool waits_anew = false;             ///< since its last turn
     time_point paused_until{};
+    time_point busy_until{};
     time_point timers_late_until{};
     duration wall_offset{};
     std::map<int, std::shared_ptr<socket>> open;         ///< by descriptor
     std::map<std::string, std::weak_ptr<socket>> files;  ///< of Unix sockets
+    disk_state disk{*this};
     int next_descriptor;
     std::uint16_t next_port = 32768;
     std::uint16_t next_ephemeral_port() noexcept {
@@ -99,7 +116,7 @@ struct host_state final : bight::detail::environment {
     std::vector<std::unique_ptr<program>> once;
     std::vector<program*> waiting;  ///< of `once`: given while it was down
     std::size_t running = 0;        ///< of `once`, with those that wait
-    /// Packets for this host while it is down.
+    /// Packets for this host while it is down, or stands still.
     std::vector<std::function<void()>> held;
 };
 

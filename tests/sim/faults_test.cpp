@@ -73,6 +73,7 @@ TEST_CASE("how badly one fault hits does not depend on what else goes wrong") {
         options.faults = plan;
         world_state w(7, options);
         host_state host(w, "host", "10.0.0.1", 0);
+        host.up = true;
         std::vector<std::uint64_t> drawn;
         for (int i = 0; i < 5; ++i) {
             REQUIRE(w.happens(hits, host));

@@ -35,9 +35,10 @@ TEST_CASE("a host without an address of its own gets one that nobody has") {
     CHECK_THROWS_AS(w.add("f", "10.0.0.4"), std::invalid_argument);
 }
 
-TEST_CASE("run_for lets servers run for all of its time, before there are clients and after they have ended") {
-    sim::world w(1);
+TEST_CASE(
+    "run_for lets servers run for all of its time, before there are clients and after they have ended") {
     int beats = 0;
+    sim::world w(1);
     w.add("server").on_boot([&] { return tick(beats); });
     CHECK(w.run_for(10500ms));
     CHECK(beats == 10);
@@ -63,8 +64,8 @@ TEST_CASE("run_for ends with a client that a server's task has added") {
 }
 
 TEST_CASE("what run was given while the host was down runs when it starts, once, and is waited for") {
-    sim::world w(1);
     int runs = 0;
+    sim::world w(1);
     sim::host& a = w.add("a");
     a.crash();
     a.run([&]() -> task<> {
@@ -94,7 +95,27 @@ TEST_CASE("set_faults injects again after heal") {
         for (int i = 0; i < 10; ++i) co_await bight::sleep_for(1ms);
     });
     w.heal();
-    w.set_faults(test::with(sim::fault::pause).faults);
+    w.set_faults(test::with(sim::fault::pause, 0.5).faults);
     w.run();
     CHECK(w.count(sim::fault::pause) > 0);
+}
+
+TEST_CASE("a task may add hosts, also where its host was woken for nothing") {
+    constexpr int count = 100;
+    int ran = 0;
+    sim::world w(3, test::with(sim::fault::interrupted_wait));
+    w.add("other").run([]() -> task<> {
+        for (int i = 0; i < 3 * count; ++i) co_await bight::sleep_for(1ms);
+    });
+    w.add("maker").run([&]() -> task<> {
+        for (int i = 0; i < count; ++i) {
+            co_await bight::sleep_for(1ms);
+            w.add("made " + std::to_string(i)).run([&]() -> task<> {
+                co_await bight::sleep_for(3ms);
+                ++ran;
+            });
+        }
+    });
+    w.run();
+    CHECK(ran == count);
 }

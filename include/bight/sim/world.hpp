@@ -4,6 +4,7 @@
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
+#include <bight/sim/disk.hpp>
 #include <bight/sim/faults.hpp>
 #include <bight/sim/network.hpp>
 #include <bight/sim/random.hpp>
@@ -107,28 +108,35 @@ class host {
     void on_boot(F make) {
         add(std::make_unique<detail::program_of<F>>(std::move(make)), true);
     }
-    /// A client, or a test: started once, now or, where the host is down, when it starts; world::run ends when
-    /// all of these have, and throws the first error that leaves one.
+    /// A client, or a test: started once, now or, where the host is down, when it starts; world::run ends
+    /// when all of these have, and throws the first error that leaves one.
     template <class F>
         requires std::is_invocable_r_v<task<>, F&>
     void run(F make) {
         add(std::make_unique<detail::program_of<F>>(std::move(make)), false);
     }
 
-    /// The power fails: whatever it had in memory is gone, and its peers hear nothing. Its tasks are
-    /// cancelled without patience (their destructors run), and nothing that they do then leaves the host.
-    /// What run() was given counts as ended. Not from within one of the host's own tasks.
+    /// The power fails: whatever it had in memory is gone, and its peers hear nothing. Its tasks stop where
+    /// they wait and do nothing more: no destructor runs, no `catch` block, no error of theirs is reported.
+    /// Their memory is given back when the world ends, whose destructor unwinds them. What run() was given
+    /// counts as ended. Of its disk what was synced stays. Files of Unix sockets stay, and nobody listens
+    /// there. Without effect while it is down. Throws std::logic_error within one of the host's own tasks;
+    /// those of others may call it.
     void crash();
-    /// It comes back: what on_boot was given starts; connections of before are answered with a reset.
+    /// It comes back: what on_boot was given starts; connections of before are answered with a reset. Crashes
+    /// before, unless it is down. Throws what crash() throws.
     void restart();
     bool is_up() const noexcept;
-    /// It stands still: nothing runs, nothing is answered, and then everything is late.
+    /// It stands still, its network too: nothing runs, nothing is answered, and then everything is late. Of
+    /// two pauses the one that ends last counts.
     void pause(duration d);
     /// Sets its date (bight::wall_clock_now); timers do not notice.
     void set_date(std::chrono::system_clock::time_point now) noexcept;
 
     /// Sockets open now, as the program has them: connections and listeners.
     std::size_t sockets() const noexcept;
+    /// What it keeps when its power fails.
+    sim::disk disk() noexcept;
     /// Its reactor; only while it is up.
     bight::reactor& reactor() noexcept;
 
@@ -156,13 +164,14 @@ class host {
 /// order of things is open (which of two hosts goes first, how long a packet takes, where a stream is cut),
 /// the seed decides it; where bight promises an order, it is kept.
 ///
-/// What the programs refer to must outlive the world, whose end runs their destructors. Thread: one.
+/// What the programs refer to must outlive the world, whose end runs their destructors: look at what they
+/// left behind before. Thread: one.
 class world {
   public:
     explicit world(std::uint64_t seed, world_options options = {});
     world(const world&) = delete;
     world& operator=(const world&) = delete;
-    /// Ends what still runs, as host::crash does.
+    /// Crashes every host, and unwinds all tasks that have not ended: without a network, and without time.
     ~world();
 
     /// A host that is up. Others reach it by its name, and by `ip` (an IPv4 address that no other has; empty:

@@ -381,14 +381,3 @@ TEST_CASE("a reactor that is destroyed with file operations under way waits unti
         CHECK(op->result == 0);
     }
 }
-
-TEST_CASE("files are not simulated: the error says so") {
-    test::reactor_fixture on(test::reactor_choice::simulated(1));
-    on.run([&]() -> bight::task<> {
-        file_probe op(operation_kind::stat_path);
-        op.path = "/";
-        CHECK(on.reactor().demultiplexer().start(op));
-        CHECK(op.result == -ENOSYS);
-        co_return;
-    });
-}

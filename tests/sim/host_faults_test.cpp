@@ -153,29 +153,6 @@ TEST_CASE("a host that was crashed by hand stays down, whatever a crash of befor
     CHECK_FALSE(server.is_up());
 }
 
-TEST_CASE("a crash leaves no files of sockets behind") {
-    sim::world w(1);
-    sim::host& server = w.add("server");
-    const auto error_of_connect = []() -> task<std::error_code> {
-        const auto got = co_await bight::as_result(bight::connect("unix:/run/chat"));
-        co_return got.error();
-    };
-    std::error_code before;
-    std::error_code after;
-    server.run([&]() -> task<> {
-        bight::listener l = bight::listen("unix:/run/chat");
-        before = co_await error_of_connect();
-        co_await bight::sleep_for(1h);
-    });
-    w.run_for(1s);
-    CHECK_FALSE(before);
-    server.crash();
-    server.restart();
-    server.run([&]() -> task<> { after = co_await error_of_connect(); });
-    w.run();
-    CHECK(after == std::errc::no_such_file_or_directory);
-}
-
 TEST_CASE("wall_jump, set_date: the date jumps, and timers do not notice") {
     sim::world w(1, with(sim::fault::wall_jump, 0.5));
     sim::host& host = w.add("host");

@@ -110,19 +110,27 @@ void world_state::record_span(std::string_view what, const host_state* from, con
 
 namespace {
 
-// A packet at the end of its way.
+// A packet that has passed the link. What waits at the host does not go back there: what came after it may
+// wait there by then.
+void reach(world_state& w, host_state& to, duration sent, const std::function<void()>& arrival) {
+    if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
+        to.held.emplace_back([&w, &to, sent, arrival] { reach(w, to, sent, arrival); });
+    } else {
+        w.arriving_since = sent;
+        arrival();
+    }
+}
+
+// A packet at the end of the link.
 void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes, duration sent,
             const std::function<void()>& arrival) {
     link_state& l = w.link(from, to);
-    const auto again = [&w, &from, &to, bytes, sent, arrival] { arrive(w, from, to, bytes, sent, arrival); };
     if (l.cut || w.clock.now() < l.open_from || !l.held.empty()) {  // none overtakes what waits
-        l.held.emplace_back(again);
-    } else if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
-        to.held.emplace_back(again);
+        l.held.emplace_back(
+            [&w, &from, &to, bytes, sent, arrival] { arrive(w, from, to, bytes, sent, arrival); });
     } else {
         w.pass(l, bytes);
-        w.arriving_since = sent;
-        arrival();
+        reach(w, to, sent, arrival);
     }
 }
 

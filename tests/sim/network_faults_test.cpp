@@ -249,6 +249,35 @@ TEST_CASE("cut: a packet waits for up to 5 s, and what comes the other way as lo
     }
 }
 
+TEST_CASE("what waits at a host that stands still is past the link: it stays before what waits at a cut") {
+    sim::world_options options;
+    options.link = test::always(1ms);
+    std::string got;
+    pair_of_hosts pair(
+        options,
+        [&](bight::stream& peer) -> task<> {
+            while (auto data = co_await peer.read_some()) got += data.view();
+        },
+        [](bight::stream& peer) -> task<> {
+            co_await bight::sleep_for(100ms);
+            co_await peer.write("1");
+            co_await bight::sleep_for(100ms);
+            co_await peer.write("2");
+            co_await bight::sleep_for(5s);
+        });
+    sim::world& w = pair.world;
+    sim::host& server = w.at("server");
+    w.run_for(50ms);
+    server.pause(1s);
+    w.run_for(100ms);
+    w.cut(w.at("client"), server);
+    w.run_for(2s);
+    CHECK(got == "1");
+    w.mend(w.at("client"), server);
+    w.run_for(1s);
+    CHECK(got == "12");
+}
+
 TEST_CASE("cut: packets wait, none is lost, none overtakes another") {
     std::string text;
     for (int i = 0; i < 300; ++i) text += std::to_string(i) + " ";

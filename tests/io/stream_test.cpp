@@ -342,17 +342,21 @@ TEST_CASE("a write gathers its pieces in order, empty ones among them") {
         auto pair = co_await connected_pair(f);
         const std::string text = "text, ";
         const auto chunk = bight::chunk::copy_of("a chunk, ");
-        co_await pair.client.write("", text, std::string_view(), chunk, "and more", std::string());
         std::string expected = "text, a chunk, and more";
-        for (const std::size_t count : {1U, 1023U, 1024U, 1025U, 5000U}) {
-            std::vector<std::string> texts;
-            for (std::size_t i = 0; i < count; ++i) texts.push_back(i % 3 == 1 ? "" : pattern(i, i % 7));
-            std::vector<bight::const_buffer> pieces(texts.begin(), texts.end());
-            co_await pair.client.write(pieces);
-            for (const auto& t : texts) expected += t;
-        }
-        pair.client = {};
-        const std::string all = co_await read_all(pair.server);
+        const auto writes = [&]() -> task<> {
+            co_await pair.client.write("", text, std::string_view(), chunk, "and more", std::string());
+            for (const std::size_t count : {1U, 1023U, 1024U, 1025U, 5000U}) {
+                std::vector<std::string> texts;
+                for (std::size_t i = 0; i < count; ++i) texts.push_back(i % 3 == 1 ? "" : pattern(i, i % 7));
+                std::vector<bight::const_buffer> pieces(texts.begin(), texts.end());
+                co_await pair.client.write(pieces);
+                for (const auto& t : texts) expected += t;
+            }
+            pair.client = {};
+        };
+        std::string all;
+        const auto reads = [&]() -> task<> { all = co_await read_all(pair.server); };
+        co_await bight::when_all(writes(), reads());
         CHECK((all == expected));
     });
 }

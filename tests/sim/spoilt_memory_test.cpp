@@ -20,6 +20,16 @@ using bight::detail::free_frame;
 using bight::detail::spoilt;
 namespace sim = bight::sim;
 
+// It would be reported, as it ought to be.
+#if defined(__SANITIZE_ADDRESS__)
+#define FREED_MEMORY_IS_WATCHED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FREED_MEMORY_IS_WATCHED
+#endif
+#endif
+#ifndef FREED_MEMORY_IS_WATCHED
+
 namespace {
 
 // What the heap writes into a block that was given back to it is at its beginning and its end.
@@ -35,16 +45,6 @@ std::size_t count_in(const void* freed, std::size_t size, unsigned char value) {
 }
 
 }  // namespace
-
-// It would be reported, as it ought to be.
-#if defined(__SANITIZE_ADDRESS__)
-#define FREED_MEMORY_IS_WATCHED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FREED_MEMORY_IS_WATCHED
-#endif
-#endif
-#ifndef FREED_MEMORY_IS_WATCHED
 
 TEST_CASE("a frame that was freed on a simulated host is overwritten, small or large") {
     ::mallopt(M_PERTURB, 0);  // what the C library itself would write there

@@ -126,7 +126,7 @@ TEST_CASE("a peer that has closed takes writes in until its deadline; then TCP t
     on.run_pair(
         [&](stream& peer) -> task<> {
             co_await peer.write("words");
-            co_await peer.close(4 * on.moment());
+            co_await peer.close(12 * on.moment());
             closed = true;
         },
         [&](stream& peer) -> task<> {
@@ -135,7 +135,7 @@ TEST_CASE("a peer that has closed takes writes in until its deadline; then TCP t
                 const auto taken = co_await error_of(peer.write("x"));
                 CHECK(!taken);
             }
-            for (int i = 0; i < 6; ++i) co_await on.settle();
+            for (int i = 0; i < 16; ++i) co_await on.settle();
             const auto first = co_await error_of(peer.write("x"));
             CHECK(first == (on.is_tcp() ? std::error_code() : from_errno(EPIPE)));
             co_await on.settle();

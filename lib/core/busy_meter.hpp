@@ -1,7 +1,7 @@
 // How long tasks run between two looks at the demultiplexer.
 #pragma once
 
-#include <bight/core/timer.hpp>
+#include <bight/core/detail/timer.hpp>
 
 #include <chrono>
 #include <cstdint>

@@ -89,7 +89,7 @@ bool deferred_waiter::suspend(promise_base& p) noexcept {
 void deferred_waiter::throw_awaited_elsewhere() {
     throw std::system_error(errc::wrong_thread,
                             "a deferred is awaited by tasks of its own reactor: hand values to another one's "
-                            "through a cross_channel");
+                            "through a concurrent_channel");
 }
 
 void deferred_waiter::cancel() noexcept {

@@ -2,9 +2,9 @@
 #include "error_trace.hpp"
 #include "reactor_state.hpp"
 
+#include <bight/core/detail/promise.hpp>
+#include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>
-#include <bight/core/promise.hpp>
-#include <bight/core/waiter.hpp>
 
 #include <algorithm>
 #include <cstddef>

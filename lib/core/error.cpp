@@ -1,10 +1,10 @@
 #include <bight/core/error.hpp>
 
-#include "environment.hpp"
 #include "error_trace.hpp"
+#include "platform.hpp"
 #include "process.hpp"
 
-#include <bight/core/job.hpp>
+#include <bight/core/detail/job.hpp>
 
 #include <signal.h>
 
@@ -119,7 +119,7 @@ bool peer_went_away(const std::exception_ptr& error) noexcept {
 
 // What ends here is what a simulated host was at when it crashed.
 bool nobody_is_told() noexcept {
-    const detail::environment* const here = detail::environment::current();
+    const detail::platform* const here = detail::platform::current();
     return here && here->has_crashed();
 }
 

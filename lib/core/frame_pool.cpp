@@ -1,8 +1,8 @@
-#include "spoil.hpp"
+#include "poison.hpp"
 #include "thread_state.hpp"
 
-#include <bight/core/frame_cache.hpp>
-#include <bight/core/frame_pool.hpp>
+#include <bight/core/detail/frame_cache.hpp>
+#include <bight/core/detail/frame_pool.hpp>
 
 #include <atomic>
 #include <cstdio>
@@ -81,7 +81,7 @@ namespace {
 
 [[gnu::noinline, gnu::cold]] void delete_block(void* block, std::size_t i) noexcept {
     --here.frames_from_heap;
-    if (here.spoils_frames) spoil(block, frame_class_size(i));
+    if (here.poisons_frames) poison(block, frame_class_size(i));
     ::operator delete(block, frame_class_size(i));
 }
 
@@ -106,7 +106,7 @@ namespace {
 
 [[gnu::noinline]] void free_large_frame(void* block, std::size_t size) noexcept {
     --here.frames_from_heap;
-    if (here.spoils_frames) spoil(block, size);
+    if (here.poisons_frames) poison(block, size);
     ::operator delete(block, size);
 }
 

@@ -2,7 +2,7 @@
 
 #include "reactor_state.hpp"
 
-#include <bight/core/wait_list.hpp>
+#include <bight/core/detail/wait_list.hpp>
 
 namespace bight {
 
@@ -24,7 +24,7 @@ void group::check_not_elsewhere() const noexcept {
     if (!detail::reactor_state::runs(home()) || home().in_this_thread()) return;
     detail::abort_misused(
         "group::spawn was called on another thread than that of the group's reactor: send to a task there "
-        "through a cross_channel, or call reactor::post");
+        "through a concurrent_channel, or call reactor::post");
 }
 
 void group::start(detail::group_job& job, task<>&& t, std::source_location where) noexcept {

@@ -1,7 +1,7 @@
 // Something that looks at each item of a reactor's ready queue.
 #pragma once
 
-#include <bight/core/job.hpp>
+#include <bight/core/detail/job.hpp>
 
 namespace bight::detail {
 

@@ -1,12 +1,12 @@
-#include <bight/core/job.hpp>
+#include <bight/core/detail/job.hpp>
 
 #include "error_trace.hpp"
 #include "thread_state.hpp"
 
+#include <bight/core/detail/promise.hpp>
+#include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>
-#include <bight/core/promise.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/core/waiter.hpp>
 
 #include <cstdint>
 #include <cstdio>
@@ -187,7 +187,7 @@ constexpr std::uintptr_t returned = std::uintptr_t{16} * 1024;
 // The stack between here and the loop is not longer.
 constexpr std::uintptr_t longest_stack = std::uintptr_t{8} * 1024 * 1024;
 
-void promise_base::check_loan(std::source_location awaited) const noexcept {
+void promise_base::check_borrowed(std::source_location awaited) const noexcept {
     const auto lowest = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - returned;
     const auto lender = reinterpret_cast<std::uintptr_t>(lender_);
     if (lender - lowest > longest_stack) return;
@@ -199,30 +199,30 @@ void promise_base::check_loan(std::source_location awaited) const noexcept {
         "a task was started that refers to an object which is gone: its lambda, or what a parameter refers "
         "to\n",
         stderr);
-    explain_loan();
+    explain_borrowed();
 }
 
-void promise_base::loan_refused(const char* scope, std::source_location where) const noexcept {
+void promise_base::report_borrowed(const char* scope, std::source_location where) const noexcept {
     std::fputs("bight: ", stderr);
     print_line(where);
     std::fprintf(stderr, "%s was given a task that %s, which may be gone when the task runs\n", scope,
-                 loan_ == loan::callable ? "is the body of a lambda with captures"
+                 borrowed_ == loan::callable ? "is the body of a lambda with captures"
                                          : "has a parameter by const or rvalue reference");
-    explain_loan();
+    explain_borrowed();
 }
 
-void promise_base::explain_loan() const noexcept {
+void promise_base::explain_borrowed() const noexcept {
     std::fputs("bight: ", stderr);
     print_line(where_);
     std::fputs("this is where the task begins\n", stderr);
-    if (loan_ != loan::reference) {
+    if (borrowed_ != loan::reference) {
         std::fputs(
             "bight: give a scope the lambda itself, not its task: spawn(lambda, arguments...) stores it; or "
             "await "
             "the task in the full expression that makes it\n",
             stderr);
     }
-    if (loan_ != loan::callable) {
+    if (borrowed_ != loan::callable) {
         std::fputs(
             "bight: give a scope the function and its arguments, not its task: spawn(f, arguments...) stores "
             "them "

@@ -1,9 +1,9 @@
 #include <bight/core/random.hpp>
 
-#include "environment.hpp"
+#include "platform.hpp"
 #include "process.hpp"
 
-#include <bight/sim/random.hpp>
+#include <bight/core/detail/split_mix.hpp>
 
 #include <unistd.h>
 
@@ -28,15 +28,15 @@ std::uint64_t seed() noexcept {
 }  // namespace
 
 std::uint64_t random() noexcept {
-    if (detail::environment* const simulated = detail::environment::current()) return simulated->random();
-    static thread_local sim::random_source own(0);
+    if (detail::platform* const simulated = detail::platform::current()) return simulated->random();
+    static thread_local std::uint64_t state = 0;
     static thread_local unsigned seeded_in = 0;
     // Forked children would all draw the numbers of their parent.
     if (const unsigned here = detail::this_process(); seeded_in != here) {
-        own = sim::random_source(seed());
+        state = seed();
         seeded_in = here;
     }
-    return own.next();
+    return detail::split_mix(state);
 }
 
 }  // namespace bight

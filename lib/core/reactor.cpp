@@ -5,8 +5,6 @@
 #include "reactor_state.hpp"
 #include "thread_state.hpp"
 
-#include "../demux/demultiplexer.hpp"
-#include "../sim/alone.hpp"
 
 #include <bight/core/error.hpp>
 
@@ -105,7 +103,7 @@ class running {
         if (state.running.exchange(true)) throw std::logic_error("this reactor is running on another thread");
         try {
             if (state.inherited) state.make_machinery();
-            state.demux->enter_thread();
+            state.port->enter_thread();
         } catch (...) {
             state.running = false;
             throw;
@@ -114,11 +112,11 @@ class running {
         state.last_thread.store(here.number(), std::memory_order_relaxed);
         here.current = &r;
         outside_ = std::exchange(here.failing, {std::uncaught_exceptions(), 0});
-        state.blocked_threads.begin();
+        state.blocked.begin();
         here.loop = this;
         here.use(state.reused_frames());
-        here.spoils_frames = state.surroundings != nullptr;
-        lender_here = state.demux->lender();
+        here.poisons_frames = state.lives_in != nullptr;
+        lender_here = state.port->lender();
         state.busy.begin();
     }
     running(const running&) = delete;
@@ -129,7 +127,7 @@ class running {
         here.failing = outside_;
         here.loop = nullptr;
         here.use(nullptr);
-        here.spoils_frames = false;
+        here.poisons_frames = false;
         lender_here = nullptr;
         state_.busy.end();
         state_.running = false;
@@ -144,14 +142,14 @@ class running {
 
 reactor::reactor(const reactor_options& options) {
     auto state = std::make_unique<reactor_state>(*this, options);
-    state->surroundings = options.environment;
-    if (!options.environment && options.demultiplexer == demultiplexer_kind::automatic) {
-        state->own_environment = sim::detail::world_named_by_environment_variable();
-        state->surroundings = state->own_environment.get();
+    state->lives_in = options.platform;
+    if (!options.platform && options.demultiplexer == demultiplexer_kind::automatic) {
+        state->own_platform = platform_of_environment();
+        state->lives_in = state->own_platform.get();
     }
-    if (state->surroundings) {
-        state->demux = state->surroundings->make_demultiplexer(*this);
-        state->virtual_time = &state->surroundings->time();
+    if (state->lives_in) {
+        state->port = state->lives_in->make_event_port(*this);
+        state->virtual_time = &state->lives_in->time();
     } else {
         state->virtual_time = options.clock;
     }
@@ -166,23 +164,23 @@ reactor::~reactor() {
         state_->strand();
         return;
     }
-    if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle() ||
-        demultiplexer_->has_pending() || state_->leftovers > 0) {
+    if (!state_->roots.empty() || !ready_.empty() || !port_->idle() ||
+        port_->has_pending() || state_->leftovers > 0) {
         try {
             const running here(*this, *state_);
             if (!state_->has_live_root()) await_leftovers();
             stop_now();
-            state_->blocked_threads.end();
+            state_->blocked.end();
             while (!state_->roots.empty() || state_->leftovers > 0) turn(duration::max());
-            demultiplexer_->stop_all();
+            port_->stop_all();
             state_->leaving = true;
-            while (!ready_.empty() || !demultiplexer_->idle()) turn(duration::max());
+            while (!ready_.empty() || !port_->idle()) turn(duration::max());
         } catch (const std::exception& e) {
             destroyed_elsewhere(e.what(), !state_->roots.empty() || !ready_.empty());
         }
     }
-    state_->blocked_threads.end();
-    state_->blocked_threads.await_senders();
+    state_->blocked.end();
+    state_->blocked.await_senders();
     delete state_;
 }
 
@@ -197,28 +195,24 @@ void detail::throw_no_reactor(std::source_location where) {
         "bight::run or reactor::run, or keep a reference to the reactor");
 }
 
-environment* environment::current() noexcept {
-    const reactor* const here = reactor::current();
-    return here ? reactor_state::surroundings_of(*here) : nullptr;
-}
-
 time_point reactor::now() const noexcept {
     return state_->virtual_time ? state_->virtual_time->now() : clock::now();
 }
 
-std::string_view reactor::demultiplexer_name() const noexcept { return demultiplexer_->name(); }
+std::string_view reactor::demultiplexer_name() const noexcept { return port_->name(); }
 const std::string& reactor::fallback_reason() const noexcept { return state_->fallback_reason; }
-int reactor::descriptor() const noexcept { return demultiplexer_->pollable(); }
+int reactor::descriptor() const noexcept { return port_->pollable(); }
 
 reactor_statistics reactor::statistics() const noexcept {
     reactor_statistics s = state_->counted;
     s.longest_turn = state_->busy.longest();
-    s.operations = demultiplexer_->operations;
     s.tasks = tasks_;
     s.live_tasks = live_tasks_;
     s.live_timers = timers_.size();
-    s.live_buffers = demultiplexer_->lent_buffers();
-    s.live_descriptors = demultiplexer_->count();
+    const event_port::figures there = port_->count_all();
+    s.operations = there.operations;
+    s.live_buffers = there.buffers;
+    s.live_descriptors = there.descriptors;
     return s;
 }
 
@@ -299,8 +293,8 @@ void reactor::drive(root_job_base& root, promise_base& frame) {
     root.free_frame();
     this_thread().use(state_->reused_frames());
     // Nobody would answer the threads that are blocked in block_on.
-    if (state_->blocked_threads.end()) {
-        while (!state_->blocked_threads.empty()) turn(duration::max());
+    if (state_->blocked.end()) {
+        while (!state_->blocked.empty()) turn(duration::max());
     }
     state_->remove_root(root);
     await_leftovers();
@@ -309,7 +303,7 @@ void reactor::drive(root_job_base& root, promise_base& frame) {
 }
 
 void reactor::start(task<> root, std::source_location where) {
-    root.refuse_loan("reactor::start", where);
+    root.refuse_borrowed("reactor::start", where);
     if (reactor_state::runs(*this) && !in_this_thread()) {
         throw std::system_error(errc::wrong_thread,
                                 "reactor::start is for the thread that runs the reactor: from another one, "
@@ -332,7 +326,7 @@ bool reactor::run_once(duration limit) {
     const bool any = turn(limit);
     if (state_->roots.empty() && state_->obeyed_level > 0) end_stop();
     // The caller may wait for descriptor() now: the kernel must know of all that this turn has started.
-    if (demultiplexer_->has_unsubmitted()) demultiplexer_->wait(duration::zero());
+    if (port_->has_unsubmitted()) port_->wait(duration::zero());
     return any;
 }
 
@@ -342,7 +336,7 @@ void reactor::look(duration limit) {
     ++state_->counted.polls;
     state_->busy.end();
     if (!ready_.empty()) {
-        if (demultiplexer_->worth_polling()) demultiplexer_->wait(duration::zero());
+        if (port_->worth_polling()) port_->wait(duration::zero());
     } else if (state_->virtual_time) {
         sleep_in_virtual_time(limit);
     } else {
@@ -359,7 +353,7 @@ void reactor::look(duration limit) {
     if (!timers_.empty() && timers_.next_deadline() <= turn_time_) {
         // Since the kernel was asked last this process may have stood still (SIGSTOP, a debugger, a laptop
         // that sleeps): what came before a deadline comes before its timer.
-        if (!state_->virtual_time && demultiplexer_->worth_polling()) demultiplexer_->wait(duration::zero());
+        if (!state_->virtual_time && port_->worth_polling()) port_->wait(duration::zero());
         fire_timers();
     }
     if (state_->dump_requested.load(std::memory_order_relaxed)) show_tasks();
@@ -374,18 +368,18 @@ void reactor::read_clock() noexcept {
 // On the real clock, whatever the timers go by.
 void reactor::sleep(duration limit) {
     const bool sleeps = limit > duration::zero() && state_->posted.sleep();
-    demultiplexer_->wait(sleeps ? limit : duration::zero());
+    port_->wait(sleeps ? limit : duration::zero());
     if (sleeps && state_->posted.wake_up()) ++state_->counted.wakes;
 }
 
 void reactor::sleep_in_virtual_time(duration limit) {
     const auto nothing_came = [this] { return ready_.empty() && state_->posted.empty(); };
     virtual_clock& time = *state_->virtual_time;
-    demultiplexer_->wait(duration::zero());
+    port_->wait(duration::zero());
     if (!nothing_came() || limit <= duration::zero() || next_deadline() <= time.now()) return;
-    if (state_->leaving && demultiplexer_->idle()) return;
-    const bool kernel_is_asked = !demultiplexer_->simulated() && demultiplexer_->has_pending();
-    const time_point next = std::min(next_deadline(), demultiplexer_->next_event());
+    if (state_->leaving && port_->idle()) return;
+    const bool kernel_is_asked = !port_->simulated() && port_->has_pending();
+    const time_point next = std::min(next_deadline(), port_->next_event());
     if (outside_ == 0 && time.automatic() && next != time_point::max()) {
         if (kernel_is_asked) {
             // A wait may end early with nothing: by a signal, by an event that answers nobody.
@@ -396,7 +390,7 @@ void reactor::sleep_in_virtual_time(duration limit) {
             }
         }
         time.advance_to(std::min(next, saturating_add(time.now(), limit)));
-        demultiplexer_->wait(duration::zero());
+        port_->wait(duration::zero());
     } else if (outside_ == 0 && !kernel_is_asked && state_->driving) {
         throw deadlock(state_->dump(tick_));
     } else {
@@ -406,19 +400,19 @@ void reactor::sleep_in_virtual_time(duration limit) {
 
 time_point reactor::next_deadline() const noexcept {
     const time_point next = timers_.next_deadline();
-    return state_->surroundings ? std::max(next, state_->surroundings->timers_from()) : next;
+    return state_->lives_in ? std::max(next, state_->lives_in->timers_from()) : next;
 }
 
 void reactor::fire_timers() {
-    if (state_->surroundings && timers_.next_deadline() <= turn_time_ &&
-        state_->surroundings->delays_timers())
+    if (state_->lives_in && timers_.next_deadline() <= turn_time_ &&
+        state_->lives_in->delays_timers())
         return;
     const std::uint64_t mark = timers_.mark();
     while (timer* due = timers_.pop_due(turn_time_, mark)) due->expired();
 }
 
 void reactor::enqueue(posted* call) {
-    if (state_->posted.push(*call)) demultiplexer_->wake();
+    if (state_->posted.push(*call)) port_->wake();
 }
 
 void reactor::take_posted() {
@@ -437,12 +431,12 @@ void reactor::take_posted() {
 void reactor::stop() noexcept {
     int none = 0;
     state_->stop_level.compare_exchange_strong(none, 1);
-    demultiplexer_->wake();
+    port_->wake();
 }
 
 void reactor::stop_now() noexcept {
     state_->stop_level = 2;
-    demultiplexer_->wake();
+    port_->wake();
 }
 
 void reactor::obey_stop(int level) noexcept {
@@ -561,14 +555,14 @@ std::string reactor::dump_tasks() const { return state_->dump(tick_); }
 
 void reactor::request_dump() noexcept {
     state_->dump_requested = true;
-    demultiplexer_->wake();
+    port_->wake();
 }
 
 void reactor::show_tasks() noexcept {
     state_->dump_requested = false;
     try {
         log(log_level::requested,
-            "tasks on " + std::string(demultiplexer_->name()) + ":\n" + state_->dump(tick_));
+            "tasks on " + std::string(port_->name()) + ":\n" + state_->dump(tick_));
     } catch (const std::bad_alloc&) {
         log(log_level::requested, "there is no memory for the tree of tasks");
     }

@@ -7,12 +7,12 @@
 namespace bight::detail {
 
 void reactor_state::make_machinery() {
-    if (!surroundings) {
+    if (!lives_in) {
         occupy_standard_descriptors();
         fallback_reason.clear();
-        demux = choose_demultiplexer(self, options, fallback_reason);
+        port = choose_event_port(self, options, fallback_reason);
     }
-    self.demultiplexer_ = demux.get();
+    self.port_ = port.get();
     if (options.stall_limit > duration::zero()) {
         watch = std::make_unique<stall_watch>(self, options.stall_limit);
         observer = watch.get();
@@ -23,20 +23,20 @@ void reactor_state::make_machinery() {
 // One that never ran has nothing yet of a parent's, and is made anew when it runs. One that runs on another
 // thread may be in the middle of anything: it is left as it is, without the kernel's side.
 void reactor_state::in_child() noexcept {
-    blocked_threads.in_child();
+    blocked.in_child();
     if (watch) {  // its thread is the parent's
         if (observer == watch.get()) observer = nullptr;
         (void)watch.release();
     }
-    if (surroundings || !demux) return;  // it is simulated, or being made on another thread
-    demux->forked();
+    if (lives_in || !port) return;  // it is simulated, or being made on another thread
+    port->forked();
     if (ran_in == 0) {
         inherited = true;
     } else if (reactor::current() == &self || !running) {
-        auto heir = make_forked_child(self, *demux);
-        (void)demux.release();  // chunks may still name its buffers
-        demux = std::move(heir);
-        self.demultiplexer_ = demux.get();
+        auto heir = port->heir_in_child(self);
+        (void)port.release();  // chunks may still name its buffers
+        port = std::move(heir);
+        self.port_ = port.get();
         self.limit_leftovers(self.now());
     }
 }

@@ -1,18 +1,17 @@
 // The parts of a reactor that only the library sees.
 #pragma once
 
-#include "blocked_calls.hpp"
+#include "blocked_threads.hpp"
 #include "busy_meter.hpp"
-#include "environment.hpp"
+#include "event_port.hpp"
 #include "inbox.hpp"
 #include "item_observer.hpp"
+#include "platform.hpp"
 #include "process.hpp"
 #include "stall_watch.hpp"
 #include "thread_state.hpp"
 
-#include "../demux/demultiplexer.hpp"
-
-#include <bight/core/frame_cache.hpp>
+#include <bight/core/detail/frame_cache.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/virtual_clock.hpp>
 
@@ -35,13 +34,13 @@ struct reactor_state final : private fork_aware {
     reactor& self;
     const reactor_options options;
 
-    // Destroyed last to first: the demultiplexer goes before the frames' cache and the inbox.
+    // Destroyed last to first: the event port goes before the frames' cache and the inbox.
     frame_cache frames;
-    blocked_calls blocked_threads;
+    blocked_threads blocked;
     inbox posted;
-    std::unique_ptr<environment> own_environment;  // of a reactor that is a simulated world by itself
-    environment* surroundings = nullptr;           // null: this machine
-    std::unique_ptr<demultiplexer> demux;
+    std::unique_ptr<platform> own_platform;  // of a reactor that is a simulated world by itself
+    platform* lives_in = nullptr;            // null: this machine
+    std::unique_ptr<event_port> port;
     std::unique_ptr<stall_watch> watch;     // null unless asked for
     item_observer* observer = nullptr;      // that, or another, or none
     virtual_clock* virtual_time = nullptr;  // null: the real one
@@ -67,7 +66,7 @@ struct reactor_state final : private fork_aware {
     busy_meter busy;
 
     /// A simulated host keeps none: they are freed, and spoilt.
-    frame_cache* reused_frames() noexcept { return surroundings ? nullptr : &frames; }
+    frame_cache* reused_frames() noexcept { return lives_in ? nullptr : &frames; }
 
     void remove_root(job& root) noexcept { std::erase(roots, &root); }
     bool has_live_root() const noexcept {
@@ -80,12 +79,13 @@ struct reactor_state final : private fork_aware {
 
     /// reactor::post for a node that is there already. Thread: any.
     static void post(reactor& to, detail::posted& call) noexcept { to.enqueue(&call); }
-    static environment* surroundings_of(const reactor& r) noexcept { return r.state_->surroundings; }
+    static platform* platform_of(const reactor& r) noexcept { return r.state_->lives_in; }
+    static event_port& port_of(reactor& r) noexcept { return *r.port_; }
     /// From the next turn on; not for a reactor that has a limit for stalls.
     static void observe(reactor& r, item_observer* o) noexcept { r.state_->observer = o; }
     /// While it does not run.
     static frame_cache& frames_of(reactor& r) noexcept { return r.state_->frames; }
-    static blocked_calls& blocked(reactor& r) noexcept { return r.state_->blocked_threads; }
+    static blocked_threads& threads_blocked_on(reactor& r) noexcept { return r.state_->blocked; }
     /// Throws std::bad_alloc, having done nothing.
     static void start_root(reactor& r, job& root, promise_base& frame) { r.start_root(root, frame); }
     static void remove_root(reactor& r, job& root) noexcept { r.state_->remove_root(root); }
@@ -112,8 +112,8 @@ struct reactor_state final : private fork_aware {
     static bool runs(const reactor& r) noexcept { return r.state_->running.load(std::memory_order_relaxed); }
 
   private:
-    void before_fork() noexcept override { blocked_threads.before_fork(); }
-    void in_parent() noexcept override { blocked_threads.in_parent(); }
+    void before_fork() noexcept override { blocked.before_fork(); }
+    void in_parent() noexcept override { blocked.in_parent(); }
     void in_child() noexcept override;
 
     fork_watch forks_{*this};

@@ -1,4 +1,4 @@
-#include <bight/core/scope.hpp>
+#include <bight/core/detail/scope.hpp>
 
 #include <bight/core/when_all.hpp>
 #include <bight/core/when_any.hpp>

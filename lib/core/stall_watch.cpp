@@ -1,8 +1,8 @@
 #include "stall_watch.hpp"
 
+#include <bight/core/detail/job.hpp>
+#include <bight/core/detail/promise.hpp>
 #include <bight/core/error.hpp>
-#include <bight/core/job.hpp>
-#include <bight/core/promise.hpp>
 
 #include <algorithm>
 #include <string>

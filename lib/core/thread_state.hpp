@@ -45,7 +45,7 @@ struct thread_state {
     long frames_from_heap = 0;
 
     /// Freed frames are overwritten: who goes on using one is found out.
-    bool spoils_frames = false;
+    bool poisons_frames = false;
 
     /// Of this thread and no other, ever; not 0.
     std::uint64_t number() noexcept {

@@ -1,4 +1,4 @@
-#include <bight/core/timer.hpp>
+#include <bight/core/detail/timer.hpp>
 
 namespace bight::detail {
 

@@ -1,7 +1,7 @@
-#include <bight/core/wait_list.hpp>
+#include <bight/core/detail/wait_list.hpp>
 
+#include <bight/core/detail/promise.hpp>
 #include <bight/core/error.hpp>
-#include <bight/core/promise.hpp>
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 #include "block_pool.hpp"
 
-#include "../core/spoil.hpp"
+#include "../core/poison.hpp"
 #include "../core/thread_state.hpp"
 
 #include <new>
@@ -19,9 +19,9 @@ void block_pool::release(buffer_block& base) noexcept {
     }
 }
 
-void block_pool::release_spoilt(buffer_block& base) noexcept {
+void block_pool::release_poisoned(buffer_block& base) noexcept {
     auto& b = static_cast<block&>(base);
-    spoil(b.bytes(), b.used);
+    poison(b.bytes(), b.used);
     release(b);
 }
 

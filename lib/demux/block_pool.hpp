@@ -3,11 +3,14 @@
 
 #include "lent_block.hpp"
 
+#include <bight/core/export.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// Blocks of one size, reused last in first out. A chunk may be dropped on any thread, and outlive the pool's
 /// owner: the pool ends when its owner has let go of it and the last block has come back. All else is for the
@@ -20,15 +23,15 @@ class block_pool {
 
     struct block final : lent_block {
         block_pool* pool = nullptr;
-        std::size_t used = 0;  ///< of a pool that spoils: so many bytes from the first on
+        std::size_t used = 0;  ///< of a pool that poisons: so many bytes from the first on
         char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
     };
 
     block_pool() noexcept = default;
     /// What is given back is overwritten, as far as its `used` says, so that who goes on reading it is found
     /// out.
-    struct spoils {};
-    explicit block_pool(spoils) noexcept : release_(&release_spoilt) {}
+    struct poisons {};
+    explicit block_pool(poisons) noexcept : release_(&release_poisoned) {}
     block_pool(const block_pool&) = delete;
     block_pool& operator=(const block_pool&) = delete;
 
@@ -64,7 +67,7 @@ class block_pool {
     void free(block& b) noexcept;
     void give_back_elsewhere(block& b) noexcept;
     static void release(buffer_block& b) noexcept;
-    static void release_spoilt(buffer_block& b) noexcept;
+    static void release_poisoned(buffer_block& b) noexcept;
 
     void (*const release_)(buffer_block& b) noexcept = &release;
     lent_block* free_ = nullptr;
@@ -76,4 +79,5 @@ class block_pool {
     std::atomic<bool> owned_{true};
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -4,7 +4,7 @@
 #include "descriptor_calls.hpp"
 #include "ring_state.hpp"
 
-#include "../net/socket_calls.hpp"
+#include "socket_calls.hpp"
 
 #include <bight/core/error.hpp>
 
@@ -188,8 +188,7 @@ void log_fallback_once(const std::string& why, std::string_view used) {
 
 }  // namespace
 
-std::unique_ptr<demultiplexer> choose_demultiplexer(reactor& home, const reactor_options& options,
-                                                    std::string& why) {
+std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_options& options, std::string& why) {
     demultiplexer_kind wanted = options.demultiplexer;
     std::string asked_by = "reactor_options";
     const char* variable = std::getenv("BIGHT_REACTOR");

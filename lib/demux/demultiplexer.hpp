@@ -3,16 +3,22 @@
 
 #include "operation.hpp"
 
+#include "../core/event_port.hpp"
+#include "../core/reactor_state.hpp"
+
+#include <bight/core/detail/timer.hpp>
+#include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/core/timer.hpp>
 
 #include <memory>
 #include <string>
 #include <string_view>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 class block_pool;
+class name_service;
 class socket_calls;
 
 /// Completion is the contract: an operation that was started ends exactly once, with a result, whether the
@@ -22,14 +28,10 @@ class socket_calls;
 ///
 /// Cancelling is a request. When an operation succeeded before the request came through, it completes with
 /// its result.
-class demultiplexer {
+class demultiplexer : public event_port {
   public:
-    demultiplexer(const demultiplexer&) = delete;
-    demultiplexer& operator=(const demultiplexer&) = delete;
     /// Descriptors that are still attached are closed and become orphans (descriptor::demux is null).
-    virtual ~demultiplexer();
-
-    virtual std::string_view name() const noexcept = 0;
+    ~demultiplexer() override;
 
     /// Takes over d.fd: it is non-blocking from here on. Throws std::system_error (select: a descriptor of
     /// 1024 or more), and then leaves it as it was.
@@ -64,14 +66,6 @@ class demultiplexer {
     /// again.
     virtual bool settle(operation& op) noexcept = 0;
 
-    /// Hands what was started to the kernel, waits until something completes but at most `limit` (max(): for
-    /// ever, zero: not at all), and queues what did. EINTR is a return without completions.
-    virtual void wait(duration limit) = 0;
-    /// True when wait(0) has something to do, as far as can be told without entering the kernel.
-    virtual bool worth_polling() const noexcept { return true; }
-
-    /// True when something was started that only the next wait hands to the kernel.
-    virtual bool has_unsubmitted() const noexcept { return false; }
     /// The error, as -errno, that is there for whoever reads next; 0 when none is known.
     virtual std::int64_t read_failure(const descriptor& d) const noexcept {
         (void)d;
@@ -80,37 +74,24 @@ class demultiplexer {
     /// Hands it over now: the reactor's thread may be busy for a while.
     virtual void hand_over() noexcept {}
 
-    /// Whether it is one of a simulated host: what it waits for comes from there.
-    virtual bool simulated() const noexcept { return false; }
-    /// When the next thing happens that is known to; max() for the kernel's, which know nothing.
-    virtual time_point next_event() const noexcept { return time_point::max(); }
     /// The socket calls that belong to its descriptors.
     virtual socket_calls& sockets() noexcept;
+    /// Who knows the names of hosts where it is; null for the machine, whose resolver is asked.
+    virtual name_service* names() noexcept { return nullptr; }
 
-    /// Makes a sleeping wait return. Thread: any, and signal handlers.
-    virtual void wake() noexcept = 0;
-
-    /// The reactor is about to run on this thread. Throws std::system_error (errc::wrong_thread) when it
-    /// cannot.
-    virtual void enter_thread() {}
-    /// A descriptor that polls readable when wait(0) has something to do, or -1.
-    virtual int pollable() const noexcept { return -1; }
-    /// The reactor is about to go: detaches and closes everything that is still attached. What is pending
-    /// completes with -ECANCELED, in the turns that follow.
-    virtual void stop_all() noexcept;
-    /// In a forked child: closes what this has of the kernel's, which is the parent's, and touches nothing
-    /// else. From then on it is good for being destroyed, or for hand_on.
-    virtual void forked() noexcept {}
-    /// After that: all that is attached here is attached to `heir`, and pending there.
+    /// Detaches and closes everything that is still attached.
+    void stop_all() noexcept override;
+    /// After `forked`: all that is attached here is attached to `heir`, and pending there.
     virtual void hand_on(demultiplexer& heir) noexcept;
-    /// False while the kernel still holds something of an operation or of a descriptor.
-    virtual bool idle() const noexcept { return true; }
+    /// See forked_child.cpp.
+    std::unique_ptr<event_port> heir_in_child(reactor& home) override;
+    figures count_all() const noexcept override { return {operations, lent_buffers(), count()}; }
 
     /// Every descriptor attached.
     descriptor* first() const noexcept { return first_; }
     std::size_t count() const noexcept { return count_; }
     /// Whether an operation is pending; looks at each descriptor.
-    bool has_pending() const noexcept {
+    bool has_pending() const noexcept override {
         if (without_descriptor_ > 0) return true;
         for (const descriptor* d = first_; d; d = d->next) {
             if (d->reading || d->writing) return true;
@@ -122,8 +103,7 @@ class demultiplexer {
     std::uint64_t operations = 0;
     /// Receive buffers that chunks hold.
     virtual std::size_t lent_buffers() const noexcept;
-    /// Who lends them: see lender_here.
-    virtual const void* lender() const noexcept { return blocks_; }
+    const void* lender() const noexcept override { return blocks_; }
 
   protected:
     demultiplexer() noexcept = default;
@@ -155,12 +135,11 @@ std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& 
 std::unique_ptr<demultiplexer> make_epoll(reactor& home, std::string& why);
 std::unique_ptr<demultiplexer> make_poll(reactor& home, std::string& why);
 std::unique_ptr<demultiplexer> make_select(reactor& home, std::string& why);
-/// In a forked child, in place of `parents`, which was told so (demultiplexer::forked): see forked_child.cpp.
-std::unique_ptr<demultiplexer> make_forked_child(reactor& home, demultiplexer& parents);
 
-/// Chooses: `options`, else BIGHT_REACTOR, else the best that works. `why` says which better ones were
-/// refused.
-std::unique_ptr<demultiplexer> choose_demultiplexer(reactor& home, const reactor_options& options,
-                                                    std::string& why);
+/// That of a reactor, which has no other port.
+inline demultiplexer& demultiplexer_of(reactor& r) noexcept {
+    return static_cast<demultiplexer&>(reactor_state::port_of(r));
+}
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

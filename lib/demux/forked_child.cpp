@@ -81,9 +81,9 @@ class forked_child final : public demultiplexer {
 
 }  // namespace
 
-std::unique_ptr<demultiplexer> make_forked_child(reactor& home, demultiplexer& parents) {
+std::unique_ptr<event_port> demultiplexer::heir_in_child(reactor& home) {
     auto made = std::make_unique<forked_child>(home);
-    parents.hand_on(*made);
+    hand_on(*made);
     return made;
 }
 

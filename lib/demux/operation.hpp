@@ -5,7 +5,8 @@
 #include "demultiplexer_space.hpp"
 #include "native_handle.hpp"
 
-#include <bight/core/work_item.hpp>
+#include <bight/core/detail/work_item.hpp>
+#include <bight/core/export.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
 
@@ -14,7 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 class demultiplexer;
 class operation;
@@ -244,4 +246,5 @@ bool join_line(operation& op) noexcept;
 /// Takes it out again, wherever it stands.
 void leave_line(operation& op) noexcept;
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,7 +1,7 @@
 // How long a wait may take, as the calls that wait want to be told.
 #pragma once
 
-#include <bight/core/timer.hpp>
+#include <bight/core/detail/timer.hpp>
 
 #include <chrono>
 #include <ctime>

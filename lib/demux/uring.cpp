@@ -2,8 +2,8 @@
 
 #include "descriptor_calls.hpp"
 
+#include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/error.hpp>
-#include <bight/core/frame_pool.hpp>
 
 #include <fcntl.h>
 #include <poll.h>

@@ -109,7 +109,7 @@ class uring final : public demultiplexer {
     void ended_with(descriptor& d, int result) noexcept;
     void accepted(descriptor& d, int fd) noexcept;
     bool take_arrived(operation& op) noexcept;
-    bool take_received(receive_operation& op, ring_state& state) noexcept;
+    bool take_from_ring(receive_operation& op, ring_state& state) noexcept;
     void drop_arrived(descriptor& d) noexcept;
 
     reactor& home_;

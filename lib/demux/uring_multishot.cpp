@@ -189,7 +189,7 @@ bool uring::take_arrived(operation& op) noexcept {
         return state.count > 0 || !state.accepted.empty() || state.has_end;
     } else if (op.kind != operation_kind::receive && op.kind != operation_kind::receive_into) {
         return false;
-    } else if (take_received(static_cast<receive_operation&>(op), state)) {
+    } else if (take_from_ring(static_cast<receive_operation&>(op), state)) {
         return true;
     }
     if (!state.has_end) return false;
@@ -199,7 +199,7 @@ bool uring::take_arrived(operation& op) noexcept {
     return true;
 }
 
-bool uring::take_received(receive_operation& op, ring_state& state) noexcept {
+bool uring::take_from_ring(receive_operation& op, ring_state& state) noexcept {
     if (state.count == 0) return false;
     uring_buffers::slot& s = buffers_->filled(state.first);
     char* const bytes = buffers_->bytes(s) + s.offset;

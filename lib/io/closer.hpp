@@ -1,7 +1,7 @@
 // What ends a connection, on behalf of whoever waits for that or of nobody any more.
 #pragma once
 
-#include <bight/core/frame_pool.hpp>
+#include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/io/transport.hpp>
 

@@ -1,8 +1,8 @@
 #include <bight/io/outbox.hpp>
 
-#include <bight/core/frame_pool.hpp>
+#include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/wait_list.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/core/wait_list.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #include <bight/io/payload.hpp>
 
-#include <bight/core/frame_pool.hpp>
+#include <bight/core/detail/frame_pool.hpp>
 
 #include <cstring>
 #include <new>

@@ -4,7 +4,7 @@
 
 #include "../core/reactor_state.hpp"
 
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 
 #include <cerrno>
 #include <cstdio>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* ways_across =
     "a stream is for the tasks of its own reactor: from elsewhere call it with reactor::post or block_on, or "
-    "send its task what to do through a cross_channel";
+    "send its task what to do through a concurrent_channel";
 
 }  // namespace
 

@@ -6,8 +6,8 @@
 #include "../core/reactor_state.hpp"
 
 #include <bight/core/reactor.hpp>
+#include <bight/io/address.hpp>
 #include <bight/io/stream.hpp>
-#include <bight/net/address.hpp>
 
 #include <cstring>
 #include <new>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <bight/core/reactor.hpp>
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 #include <bight/net/listener.hpp>
 
 #include <cstdint>

@@ -1,9 +1,9 @@
 // A socket that is bound and does not listen yet.
 #pragma once
 
-#include "socket_calls.hpp"
+#include "../demux/socket_calls.hpp"
 
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 #include <bight/net/endpoint.hpp>
 #include <bight/net/options.hpp>
 

@@ -2,8 +2,8 @@
 
 #include "connect_race.hpp"
 #include "resolve.hpp"
-#include "socket_calls.hpp"
 #include "socket_transport.hpp"
+#include "../demux/socket_calls.hpp"
 
 #include <bight/core/reactor.hpp>
 #include <bight/core/timeout.hpp>

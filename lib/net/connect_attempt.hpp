@@ -2,8 +2,8 @@
 #pragma once
 
 #include <bight/core/task.hpp>
+#include <bight/io/address.hpp>
 #include <bight/io/stream.hpp>
-#include <bight/net/address.hpp>
 
 namespace bight::detail {
 

@@ -1,8 +1,8 @@
 #include "connect_race.hpp"
 
-#include <bight/core/event.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/timeout.hpp>
+#include <bight/sync/event.hpp>
 
 #include <algorithm>
 #include <cerrno>

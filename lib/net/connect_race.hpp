@@ -4,8 +4,8 @@
 #include "connect_attempt.hpp"
 
 #include <bight/core/task.hpp>
+#include <bight/io/address.hpp>
 #include <bight/io/stream.hpp>
-#include <bight/net/address.hpp>
 
 #include <chrono>
 #include <string>

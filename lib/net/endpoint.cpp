@@ -1,5 +1,5 @@
 #include <bight/core/error.hpp>
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 #include <bight/net/endpoint.hpp>
 
 #include <sys/un.h>

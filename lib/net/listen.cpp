@@ -7,7 +7,7 @@
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 #include <bight/net/listener.hpp>
 
 #include <sys/socket.h>

@@ -8,7 +8,7 @@
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -57,11 +57,11 @@ listening_socket& listening_socket::make(reactor& home, int fd, exhaustion_polic
     listening_socket* made = nullptr;
     try {
         made = new listening_socket(home, fd, policy, std::move(traces));
-        home.demultiplexer().attach(*made);
+        demultiplexer_of(home).attach(*made);
         made->was_blocking = made->traces_.was_blocking;
         made->is_shared = made->traces_.is_shared;
     } catch (...) {
-        socket_calls& calls = home.demultiplexer().sockets();
+        socket_calls& calls = demultiplexer_of(home).sockets();
         (made ? made->traces_ : traces).remove(calls, fd);
         calls.close(fd);
         if (made) made->fd = -1;
@@ -75,7 +75,7 @@ listening_socket::listening_socket(reactor& home, int socket, exhaustion_policy 
                                    listener_traces traces) noexcept
     : acceptor(home),
       accept_(*this),
-      calls_(home.demultiplexer().sockets()),
+      calls_(demultiplexer_of(home).sockets()),
       traces_(std::move(traces)),
       reserve_(calls_.open_reserve()),
       policy_(policy),

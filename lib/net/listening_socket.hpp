@@ -3,12 +3,12 @@
 
 #include "acceptor.hpp"
 #include "bound_socket.hpp"
-#include "socket_calls.hpp"
+#include "../demux/socket_calls.hpp"
 
 #include "../demux/demultiplexer.hpp"
 
-#include <bight/core/timer.hpp>
-#include <bight/net/address.hpp>
+#include <bight/core/detail/timer.hpp>
+#include <bight/io/address.hpp>
 
 #include <cstdint>
 #include <string>

@@ -1,8 +1,9 @@
 #include "resolve.hpp"
 
-#include "../core/environment.hpp"
+#include "../demux/demultiplexer.hpp"
+#include "../demux/name_service.hpp"
 
-#include <bight/core/offload.hpp>
+#include <bight/thread/offload.hpp>
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -74,8 +75,8 @@ task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool on
         if (host == "localhost" && !only_ipv6) addresses.push_back(address::from_ip("::1", port));
         co_return addresses;
     }
-    if (environment* const simulated = environment::current()) {
-        addresses = co_await simulated->look_up(std::move(host), port, only_ipv6);
+    if (name_service* const known = demultiplexer_of(*reactor::current()).names()) {
+        addresses = co_await known->look_up(std::move(host), port, only_ipv6);
         co_return addresses;
     }
     auto look_up = [host, port, only_ipv6] { return ask(host, port, only_ipv6); };

@@ -1,15 +1,17 @@
 // Names to addresses.
 #pragma once
 
+#include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 
 #include <cstdint>
 #include <string>
 #include <system_error>
 #include <vector>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// The errors of getaddrinfo(3): EAI_NONAME, …
 const std::error_category& resolver_category() noexcept;
@@ -25,4 +27,5 @@ inline constexpr unsigned most_look_ups = 64;
 /// in its own time.
 task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool only_ipv6);
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

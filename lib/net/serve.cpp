@@ -4,7 +4,7 @@
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 
 #include <new>
 #include <utility>

@@ -1,7 +1,7 @@
 // The scope of a server: its accepting task and its connections.
 #pragma once
 
-#include <bight/core/scope.hpp>
+#include <bight/core/detail/scope.hpp>
 #include <bight/net/serve.hpp>
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 #include <bight/net/sharded_listener.hpp>
 
 #include "bound_socket.hpp"
-#include "hand_over.hpp"
+#include "connection_hub.hpp"
 #include "listening_socket.hpp"
 
 #include <bight/core/error.hpp>

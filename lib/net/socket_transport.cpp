@@ -34,10 +34,10 @@ socket_transport& socket_transport::make(reactor& home, int socket) {
         ~closed_on_error() {
             if (fd >= 0) calls.close(fd);
         }
-    } guard{home.demultiplexer().sockets(), socket};
+    } guard{demultiplexer_of(home).sockets(), socket};
     auto* t = new socket_transport(home, socket);
     try {
-        home.demultiplexer().attach(*t);
+        demultiplexer_of(home).attach(*t);
     } catch (...) {
         t->fd = -1;
         delete t;
@@ -54,7 +54,7 @@ socket_transport::socket_transport(reactor& home, int socket) noexcept
     receive_.on = send_.on = this;
     send_.kind = operation_kind::send;
     never_waits = true;
-    socket_calls& calls = home.demultiplexer().sockets();
+    socket_calls& calls = demultiplexer_of(home).sockets();
     const int family = calls.family(socket);
     tcp_ = family == AF_INET || family == AF_INET6;
     short_read_empties = tcp_;
@@ -115,7 +115,7 @@ bool socket_transport::read_started(read_request& request) noexcept {
         end_in_doubt_ = true;
         return false;
     }
-    take_receive(request);
+    deliver_receive(request);
     return true;
 }
 
@@ -127,7 +127,7 @@ bool socket_transport::read_nothing(read_request& request) noexcept {
     return true;
 }
 
-void socket_transport::take_receive(read_request& request) noexcept {
+void socket_transport::deliver_receive(read_request& request) noexcept {
     if (receive_.result <= 0) {
         take_failure(request);
         return;
@@ -180,12 +180,12 @@ void socket_transport::received() noexcept {
     } else if (receive_.result == 0 && must_wait_for_send()) {
         end_in_doubt_ = true;
     } else {
-        take_receive(*request);
+        deliver_receive(*request);
         request->complete_now();
     }
 }
 
-void socket_transport::receive_now() noexcept {
+void socket_transport::retry_receive() noexcept {
     read_request* request = reader();
     const int got = receive_chunk(*this, *demux->blocks(), request->data);
     if (got > 0) [[likely]] {

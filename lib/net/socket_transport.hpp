@@ -1,13 +1,13 @@
 // The transport of connected sockets.
 #pragma once
 
-#include "socket_calls.hpp"
+#include "../demux/socket_calls.hpp"
 
 #include "../demux/demultiplexer.hpp"
 
-#include <bight/core/frame_pool.hpp>
+#include <bight/core/detail/frame_pool.hpp>
+#include <bight/io/address.hpp>
 #include <bight/io/transport.hpp>
-#include <bight/net/address.hpp>
 
 #include <netinet/in.h>
 #include <sys/types.h>
@@ -56,7 +56,7 @@ class socket_transport final : public transport, private descriptor, public pool
         void run() noexcept override {
             if (!settled && kind == operation_kind::receive && transport_.demux &&
                 transport_.demux->tries_first()) {
-                transport_.receive_now();
+                transport_.retry_receive();
             } else {
                 operation::run();
             }
@@ -82,7 +82,7 @@ class socket_transport final : public transport, private descriptor, public pool
     bool read_nothing(read_request& request) noexcept;
     [[gnu::noinline]] bool read_started(read_request& request) noexcept;
     [[gnu::noinline]] bool write_rest(write_request& request, ssize_t sent) noexcept;
-    void take_receive(read_request& request) noexcept;
+    void deliver_receive(read_request& request) noexcept;
     void take_failure(read_request& request) noexcept;
     bool must_wait_for_send() noexcept;
     int why_no_more() noexcept;
@@ -92,7 +92,7 @@ class socket_transport final : public transport, private descriptor, public pool
     void fail_write(write_request& request, int error) noexcept;
     void take_send(write_request& request) noexcept;
     void received() noexcept;
-    void receive_now() noexcept;
+    void retry_receive() noexcept;
     void sent() noexcept;
     void detach_now() noexcept;
     std::error_code set(socket_calls::option which, bool on) const noexcept;

@@ -1,7 +1,7 @@
 // What will happen in a world, by time.
 #pragma once
 
-#include <bight/core/timer.hpp>
+#include <bight/core/detail/timer.hpp>
 
 #include <cstdint>
 #include <functional>

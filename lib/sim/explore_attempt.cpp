@@ -2,8 +2,8 @@
 
 #include "moved_memory.hpp"
 
+#include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/error.hpp>
-#include <bight/core/frame_pool.hpp>
 #include <bight/core/virtual_clock.hpp>
 #include <bight/sim/allocation_fault.hpp>
 

@@ -53,7 +53,7 @@ host_state::host_state(world_state& in, std::string called, std::string at, std:
 
 host_state::~host_state() = default;
 
-std::unique_ptr<bight::detail::demultiplexer> host_state::make_demultiplexer(bight::reactor& home) {
+std::unique_ptr<bight::detail::event_port> host_state::make_event_port(bight::reactor& home) {
     return std::make_unique<simulated_demultiplexer>(*this, home);
 }
 
@@ -155,7 +155,7 @@ void host_state::begin_turn() noexcept {
 
 void host_state::boot() {
     reactor_options options;
-    options.environment = this;
+    options.platform = this;
     runs = std::make_unique<bight::reactor>(options);
     up = true;
     ++boots;

@@ -1,5 +1,5 @@
+#include <bight/sim/invariant.hpp>
 #include <bight/sim/latency_after_heal.hpp>
-#include <bight/sim/promise.hpp>
 
 #include <algorithm>
 #include <string>
@@ -20,7 +20,7 @@ duration latency_after_heal::since_heal(const begun& b) const noexcept {
 void latency_after_heal::measure(const begun& b, const char* outcome) {
     const duration took = since_heal(b);
     if (took <= most_) return;
-    detail::break_promise(world_, b.what + " (begun " + detail::at_time(b.at) + ") " + outcome + " after " +
+    detail::report_broken_invariant(world_, b.what + " (begun " + detail::at_time(b.at) + ") " + outcome + " after " +
                                       detail::seconds_text(took) + " without harm, and not within " +
                                       detail::seconds_text(most_) + detail::now_in(world_));
 }

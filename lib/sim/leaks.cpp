@@ -1,5 +1,5 @@
+#include <bight/sim/invariant.hpp>
 #include <bight/sim/leaks.hpp>
-#include <bight/sim/promise.hpp>
 
 #include <string>
 
@@ -38,7 +38,7 @@ void leak_check::check() const {
             detail::excess(usage::of(*h), before == before_.end() ? usage() : before->second);
         if (!on_host.empty()) text += (text.empty() ? "" : "; ") + h->name() + " has" + on_host.substr(1);
     }
-    if (!text.empty()) throw promise_broken("something is left behind: " + text + detail::now_in(world_));
+    if (!text.empty()) throw invariant_broken("something is left behind: " + text + detail::now_in(world_));
 }
 
 }  // namespace bight::sim

@@ -1,10 +1,10 @@
 // The transport of memory streams.
 #pragma once
 
-#include <bight/core/frame_pool.hpp>
-#include <bight/core/timer.hpp>
+#include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/timer.hpp>
+#include <bight/io/address.hpp>
 #include <bight/io/transport.hpp>
-#include <bight/net/address.hpp>
 #include <bight/sim/memory_stream.hpp>
 
 #include <array>

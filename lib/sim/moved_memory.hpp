@@ -1,7 +1,7 @@
 // Other addresses for a second run of the same seed.
 #pragma once
 
-#include <bight/core/frame_cache.hpp>
+#include <bight/core/detail/frame_cache.hpp>
 
 #include <algorithm>
 #include <array>

@@ -45,7 +45,7 @@ simulated_demultiplexer::simulated_demultiplexer(host_state& host, bight::reacto
     : host_(host),
       home_(home),
       sockets_(host),
-      blocks_(new bight::detail::block_pool(bight::detail::block_pool::spoils())) {
+      blocks_(new bight::detail::block_pool(bight::detail::block_pool::poisons())) {
     host_.demux = this;
 }
 

@@ -31,6 +31,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     void stop_all() noexcept override;
     std::int64_t read_failure(const bight::detail::descriptor& d) const noexcept override;
     time_point next_event() const noexcept override { return host_.world.next_event(); }
+    bight::detail::name_service* names() noexcept override { return &host_; }
     bool simulated() const noexcept override { return true; }
     bight::detail::socket_calls& sockets() noexcept override { return sockets_; }
     std::size_t lent_buffers() const noexcept override { return blocks_->lent(); }

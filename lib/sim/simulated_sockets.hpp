@@ -1,7 +1,7 @@
 // The socket calls of a simulated host.
 #pragma once
 
-#include "../net/socket_calls.hpp"
+#include "../demux/socket_calls.hpp"
 
 namespace bight::sim::detail {
 

@@ -5,8 +5,8 @@
 
 #include "../demux/operation.hpp"
 
-#include <bight/core/timer.hpp>
-#include <bight/net/address.hpp>
+#include <bight/core/detail/timer.hpp>
+#include <bight/io/address.hpp>
 
 #include <cstddef>
 #include <cstdint>

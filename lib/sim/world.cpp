@@ -4,7 +4,7 @@
 #include "contact.hpp"
 #include "world_state.hpp"
 
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 #include <bight/sim/allocation_fault.hpp>
 
 #include <algorithm>
@@ -160,7 +160,7 @@ std::string world::dump_tasks() const { return state_->dump_tasks(); }
 
 bool sometimes(const char* name, double probability) {
     const not_failing machinery;
-    auto* const here = dynamic_cast<host_state*>(bight::detail::environment::current());
+    auto* const here = dynamic_cast<host_state*>(bight::detail::platform::current());
     return here && here->world.happens(fault::user, probability, *here, here->chance_of(name), 0, 0, name);
 }
 

@@ -6,7 +6,8 @@
 #include "keyed_chance.hpp"
 #include "socket.hpp"
 
-#include "../core/environment.hpp"
+#include "../core/platform.hpp"
+#include "../demux/name_service.hpp"
 
 #include <bight/core/reactor.hpp>
 #include <bight/core/virtual_clock.hpp>
@@ -29,12 +30,12 @@ namespace bight::sim::detail {
 class simulated_demultiplexer;
 struct world_state;
 
-/// A host, as the environment that its reactor lives in.
-struct host_state final : bight::detail::environment {
+/// A host, as the platform that its reactor lives on.
+struct host_state final : bight::detail::platform, bight::detail::name_service {
     host_state(world_state& in, std::string called, std::string at, std::size_t number);
     ~host_state() override;
 
-    std::unique_ptr<bight::detail::demultiplexer> make_demultiplexer(bight::reactor& home) override;
+    std::unique_ptr<bight::detail::event_port> make_event_port(bight::reactor& home) override;
     virtual_clock& time() noexcept override;
     bool delays_timers() noexcept override;
     time_point timers_from() const noexcept override { return timers_late_until; }

@@ -1,8 +1,8 @@
 // What the runtime costs without a kernel: a line for each figure, with its name, the median of several
 // rounds in nanoseconds, and the lowest and highest of them. No step may allocate memory once the first round
 // has run; one that does ends the program. usage: tasks [ROUNDS]          5 to 100, 7 unless told otherwise
-#include "../support/allocations.hpp"
 #include "bench.hpp"
+#include "../support/allocations.hpp"
 
 #include <bight/bight.hpp>
 

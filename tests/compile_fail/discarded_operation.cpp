@@ -58,7 +58,7 @@ bight::task<> locks(bight::mutex& m, bight::shared_mutex& shared, bight::semapho
 #endif
 }
 
-bight::task<> channels(bight::channel<int>& pipe, bight::cross_channel<int>& across,
+bight::task<> channels(bight::channel<int>& pipe, bight::concurrent_channel<int>& across,
                        bight::watch<int>::receiver& watched, bight::broadcast_channel<int>::receiver& heard,
                        bight::priority_queue<int>& sorted, bight::generator<int> items) {
     ONE_AWAITED pipe.send(1);

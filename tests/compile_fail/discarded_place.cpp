@@ -1,6 +1,6 @@
 // A place in a channel that nobody awaits is not kept.
 // expect: co_await it
-#include <bight/core/channel.hpp>
+#include <bight/sync/channel.hpp>
 
 bight::task<> caller(bight::channel<int>& ch) {
 #ifdef MISTAKE

@@ -1,7 +1,7 @@
 // The task of each item is awaited after the call.
 // expect: give an argument of the parameter's own type
-#include <bight/core/generate.hpp>
-#include <bight/core/map_concurrent.hpp>
+#include <bight/generator/generator_adaptors.hpp>
+#include <bight/generator/map_concurrent.hpp>
 
 #include <string>
 

@@ -1,6 +1,6 @@
 // So is one of a generator.
 // expect: a coroutine's parameter may need an alignment of 16 bytes at most
-#include <bight/core/generator.hpp>
+#include <bight/generator/generator.hpp>
 
 struct alignas(64) line {
     char bytes[64];

@@ -1,6 +1,6 @@
 // std::scoped_lock calls lock() and drops what it gives.
 // expect: a bight::mutex is locked by `auto guard = co_await m.lock();`
-#include <bight/core/mutex.hpp>
+#include <bight/sync/mutex.hpp>
 
 #include <mutex>
 

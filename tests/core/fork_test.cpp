@@ -1,13 +1,13 @@
 // What a forked child may do with what it inherits: pools, reactors, chance.
-#include <bight/core/block_on.hpp>
 #include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>
-#include <bight/core/offload.hpp>
 #include <bight/core/random.hpp>
-#include <bight/core/runtime.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
-#include <bight/core/thread_pool.hpp>
+#include <bight/thread/block_on.hpp>
+#include <bight/thread/offload.hpp>
+#include <bight/thread/runtime.hpp>
+#include <bight/thread/thread_pool.hpp>
 
 #include "support/child.hpp"
 #include "support/gate.hpp"

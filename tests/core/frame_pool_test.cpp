@@ -1,6 +1,6 @@
 #include <bight/core/deferred.hpp>
-#include <bight/core/frame_cache.hpp>
-#include <bight/core/frame_pool.hpp>
+#include <bight/core/detail/frame_cache.hpp>
+#include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/sleep.hpp>

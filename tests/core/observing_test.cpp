@@ -1,10 +1,10 @@
 // Seeing inside a reactor: the tree of tasks, its counters, and who held it for too long.
 #include <bight/core/error.hpp>
-#include <bight/core/event.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/timeout.hpp>
 #include <bight/core/when_any.hpp>
+#include <bight/sync/event.hpp>
 
 #include "support/connections.hpp"
 #include "support/reactors.hpp"

@@ -1,13 +1,13 @@
 // Constructors and destructors of a value are anybody's code: they may use what holds the value.
-#include <bight/core/barrier.hpp>
-#include <bight/core/broadcast_channel.hpp>
-#include <bight/core/channel.hpp>
 #include <bight/core/deferred.hpp>
-#include <bight/core/generator.hpp>
 #include <bight/core/group.hpp>
-#include <bight/core/map_concurrent.hpp>
-#include <bight/core/priority_queue.hpp>
-#include <bight/core/watch.hpp>
+#include <bight/generator/generator.hpp>
+#include <bight/generator/map_concurrent.hpp>
+#include <bight/sync/barrier.hpp>
+#include <bight/sync/broadcast_channel.hpp>
+#include <bight/sync/channel.hpp>
+#include <bight/sync/priority_queue.hpp>
+#include <bight/sync/watch.hpp>
 
 #include "support/cancellable.hpp"
 #include "support/reactors.hpp"

@@ -1,10 +1,10 @@
 // result<T>: what it holds when moving throws, and results that are references.
 #include <bight/core/result.hpp>
 
-#include <bight/core/broadcast_channel.hpp>
-#include <bight/core/channel.hpp>
 #include <bight/core/error.hpp>
-#include <bight/core/once.hpp>
+#include <bight/sync/broadcast_channel.hpp>
+#include <bight/sync/channel.hpp>
+#include <bight/sync/once.hpp>
 
 #include "support/fickle.hpp"
 #include "support/reactors.hpp"

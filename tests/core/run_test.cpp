@@ -1,9 +1,9 @@
 #include <bight/core/error.hpp>
 #include <bight/core/exit_status.hpp>
 #include <bight/core/run.hpp>
-#include <bight/core/runtime.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
+#include <bight/thread/runtime.hpp>
 
 #include "support/child.hpp"
 #include "support/reactors.hpp"

@@ -1,10 +1,10 @@
 #include <bight/core/error.hpp>
 #include <bight/core/finally.hpp>
-#include <bight/core/offload.hpp>
 #include <bight/core/run.hpp>
 #include <bight/core/shield.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
+#include <bight/thread/offload.hpp>
 
 #include "support/child.hpp"
 #include "support/reactors.hpp"

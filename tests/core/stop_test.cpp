@@ -1,10 +1,10 @@
 // A stop: whom it reaches, and when it is over.
-#include <bight/core/block_on.hpp>
 #include <bight/core/deferred.hpp>
 #include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
+#include <bight/thread/block_on.hpp>
 
 #include "support/child.hpp"
 #include "support/connections.hpp"

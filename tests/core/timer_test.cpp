@@ -1,7 +1,7 @@
 // The heap of timers, against a model that sorts.
 #include "support/catch.hpp"
 
-#include <bight/core/timer.hpp>
+#include <bight/core/detail/timer.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include <bight/core/wait_list.hpp>
+#include <bight/core/detail/wait_list.hpp>
 
 #include "support/catch.hpp"
 

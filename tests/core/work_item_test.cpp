@@ -1,5 +1,5 @@
 // The ready queue's list: first in, first out, and it owns nothing.
-#include <bight/core/work_item.hpp>
+#include <bight/core/detail/work_item.hpp>
 
 #include "support/catch.hpp"
 

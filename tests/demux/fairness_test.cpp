@@ -4,8 +4,8 @@
 
 #include <bight/core/group.hpp>
 #include <bight/core/sleep.hpp>
+#include <bight/io/address.hpp>
 #include <bight/io/stream.hpp>
-#include <bight/net/address.hpp>
 #include <bight/net/connect.hpp>
 #include <bight/net/listener.hpp>
 

@@ -373,7 +373,7 @@ TEST_CASE("a reactor that is destroyed with file operations under way waits unti
         for (int i = 0; i < 50; ++i) {
             auto& op = *all.emplace_back(std::make_unique<file_probe>(operation_kind::stat_path));
             op.path = "/";
-            REQUIRE_FALSE(on.reactor().demultiplexer().start(op));
+            REQUIRE_FALSE(bight::detail::demultiplexer_of(on.reactor()).start(op));
         }
     }
     for (const auto& op : all) {

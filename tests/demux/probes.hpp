@@ -129,7 +129,7 @@ class bench {
     }
 
     bight::reactor& reactor() { return fixture_.reactor(); }
-    bight::detail::demultiplexer& demux() { return reactor().demultiplexer(); }
+    bight::detail::demultiplexer& demux() { return bight::detail::demultiplexer_of(reactor()); }
     reactor_fixture& fixture() { return fixture_; }
     std::string name() { return std::string(reactor().demultiplexer_name()); }
     bool completes_by_itself() { return reactor().demultiplexer_name() == "io_uring"; }

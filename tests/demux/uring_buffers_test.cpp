@@ -1,5 +1,5 @@
-#include "demux/uring_buffers.hpp"
 #include "core/thread_state.hpp"
+#include "demux/uring_buffers.hpp"
 
 #include "support/catch.hpp"
 #include "support/skip.hpp"

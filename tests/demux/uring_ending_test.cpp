@@ -222,7 +222,7 @@ TEST_CASE("a reactor that is destroyed with operations that complete again and a
         bight::reactor_options options;
         options.demultiplexer = demultiplexer_kind::io_uring;
         bight::reactor r(options);
-        auto& demux = r.demultiplexer();
+        auto& demux = bight::detail::demultiplexer_of(r);
         r.run_once();
         listening.fd = test::listen_on_loopback(where);
         connected.fd = ends[0];
@@ -253,7 +253,7 @@ TEST_CASE("the memory of receive buffers goes with the last chunk, when its ring
         receive_probe op(d, operation_kind::receive);
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        auto& demux = on.reactor().demultiplexer();
+        auto& demux = bight::detail::demultiplexer_of(on.reactor());
         on.reactor().run_once();
         d.fd = ends[0];
         demux.attach(d);

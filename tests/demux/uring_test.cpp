@@ -327,10 +327,10 @@ TEST_CASE(
         test::reactor_fixture on(kind);
         on.reactor().run_once();
         d.fd = ends[0];
-        on.reactor().demultiplexer().attach(d);
-        REQUIRE_FALSE(on.reactor().demultiplexer().start(op));
+        bight::detail::demultiplexer_of(on.reactor()).attach(d);
+        REQUIRE_FALSE(bight::detail::demultiplexer_of(on.reactor()).start(op));
         on.reactor().run_once();
-        on.reactor().demultiplexer().detach(d, false);
+        bight::detail::demultiplexer_of(on.reactor()).detach(d, false);
     }
     CHECK(op.completions == 1);
     CHECK(op.result == -ECANCELED);

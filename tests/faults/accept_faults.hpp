@@ -29,7 +29,7 @@ inline void fail_accept(bight::reactor& r, int handle, int error) {
         accept_errors().push_back(error);
         return;
     }
-    auto* d = r.demultiplexer().first();
+    auto* d = bight::detail::demultiplexer_of(r).first();
     while (d->fd != handle) d = d->next;
     if (!d->ring) d->ring = new bight::detail::ring_state;  // its descriptor deletes it
     d->ring->listening = true;

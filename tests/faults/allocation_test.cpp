@@ -569,11 +569,11 @@ TEST_CASE("a look-up that finds no memory throws bad_alloc") {
     CHECK(tally.endured == 0);
 }
 
-TEST_CASE("a cross_channel is made as a whole, and then needs no memory for a value") {
+TEST_CASE("a concurrent_channel is made as a whole, and then needs no memory for a value") {
     const auto tally =
         fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
             const failing here(fault);
-            bight::cross_channel<std::unique_ptr<int>> channel(2);
+            bight::concurrent_channel<std::unique_ptr<int>> channel(2);
             for (int i = 0; i < 5; ++i) {
                 co_await channel.send(nullptr);
                 const auto got = co_await channel.receive();

@@ -1,6 +1,6 @@
 // Operations whose system calls fail as kernels seldom let them.
-#include "demux/probes.hpp"
 #include "accept_faults.hpp"
+#include "demux/probes.hpp"
 #include "support/catch.hpp"
 
 #include <cerrno>

@@ -3,9 +3,9 @@
 
 #include <bight/bight.hpp>
 #include <bight/sim/allocation_fault.hpp>
-#include <bight/sim/everywhere.hpp>
 #include <bight/sim/explore.hpp>
 #include <bight/sim/faults.hpp>
+#include <bight/sim/injection.hpp>
 
 #include <chrono>
 #include <cstdint>

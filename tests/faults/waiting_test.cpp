@@ -64,7 +64,7 @@ extern "C" int coarse_wait(int fd, epoll_event* events, int size, int limit) {
 TEST_CASE("without epoll_pwait2, epoll waits for whole milliseconds, rounded up, and does not ask again") {
     const refusal none;
     test::reactor_fixture on(bight::demultiplexer_kind::epoll);
-    auto& demux = on.reactor().demultiplexer();
+    auto& demux = bight::detail::demultiplexer_of(on.reactor());
     std::vector<int> given;
     timeouts = &given;
     for (const bight::duration limit : {bight::duration(300us), bight::duration(1ms), bight::duration(1ms + 1ns),

@@ -5,8 +5,8 @@
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
 
-#include <bight/core/block_on.hpp>
 #include <bight/io/outbox.hpp>
+#include <bight/thread/block_on.hpp>
 
 #include <string>
 #include <system_error>
@@ -31,7 +31,7 @@ task<std::string> error_text(A operation) {
 
 bool names_the_ways(const std::string& text) {
     return text.find("reactor::post") != std::string::npos && text.find("block_on") != std::string::npos &&
-           text.find("cross_channel") != std::string::npos;
+           text.find("concurrent_channel") != std::string::npos;
 }
 
 // Runs `f(stream)` on a thread without a reactor while the stream's reactor runs; what it says to standard

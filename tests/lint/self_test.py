@@ -6,6 +6,7 @@ import re
 import sys
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 import coroutine_idioms as idioms  # noqa: E402
 
 SNIPPETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "snippets")

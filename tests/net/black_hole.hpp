@@ -3,7 +3,7 @@
 
 #include "support/connections.hpp"
 
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 
 #include <sys/socket.h>
 

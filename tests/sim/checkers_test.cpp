@@ -28,7 +28,7 @@ std::string broken_in(sim::world& w) {
     try {
         w.run();
         return {};
-    } catch (const sim::promise_broken& e) {
+    } catch (const sim::invariant_broken& e) {
         return e.what();
     }
 }
@@ -230,7 +230,7 @@ TEST_CASE("leaks: sockets, tasks, timers and receive buffers that a server does 
         std::string wrong;
         try {
             leaks.check();
-        } catch (const sim::promise_broken& e) {
+        } catch (const sim::invariant_broken& e) {
             wrong = e.what();
         }
         INFO(wrong);

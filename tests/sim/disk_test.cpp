@@ -9,7 +9,7 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
-#include <bight/core/waiter.hpp>
+#include <bight/core/detail/waiter.hpp>
 #include <bight/sim/world.hpp>
 
 #include <fcntl.h>

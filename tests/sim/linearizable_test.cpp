@@ -94,7 +94,7 @@ TEST_CASE("a register that gives what was overwritten is not, and the message ha
     calls.write("alice", 1).returned();
     calls.write("alice", 2).returned();
     calls.read("bob").returned(1);
-    CHECK_THROWS_AS(calls.check(), sim::promise_broken);
+    CHECK_THROWS_AS(calls.check(), sim::invariant_broken);
     const std::string text = judged(calls);
     INFO(text);
     CHECK(text.starts_with("2 of its 3 calls can be put in an order"));
@@ -245,7 +245,7 @@ TEST_CASE("the keys of a map are registers of their own") {
     std::string text;
     try {
         calls.check();
-    } catch (const sim::promise_broken& e) {
+    } catch (const sim::invariant_broken& e) {
         text = e.what();
     }
     INFO(text);

@@ -4,7 +4,7 @@
 #include "support/catch.hpp"
 
 #include <bight/bight.hpp>
-#include <bight/core/frame_pool.hpp>
+#include <bight/core/detail/frame_pool.hpp>
 #include <bight/sim/world.hpp>
 
 #include <chrono>

@@ -6,8 +6,8 @@
 #include "skip.hpp"
 
 #include <bight/core/task.hpp>
+#include <bight/io/address.hpp>
 #include <bight/io/stream.hpp>
-#include <bight/net/address.hpp>
 #include <bight/net/connect.hpp>
 #include <bight/net/listener.hpp>
 #include <bight/sim/memory_stream.hpp>

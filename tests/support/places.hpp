@@ -11,7 +11,7 @@
 #include "connections.hpp"
 #include "reactors.hpp"
 
-#include <bight/core/frame_pool.hpp>
+#include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/when_all.hpp>
 #include <bight/sim/world.hpp>

@@ -9,8 +9,8 @@
 #include "catch.hpp"
 #include "skip.hpp"
 
+#include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/error.hpp>
-#include <bight/core/frame_pool.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/virtual_clock.hpp>

@@ -4,7 +4,7 @@
 #include "catch.hpp"
 #include "reactors.hpp"
 
-#include <bight/core/runtime.hpp>
+#include <bight/thread/runtime.hpp>
 
 #include <chrono>
 #include <condition_variable>

@@ -1,12 +1,12 @@
 // deferred<T>: the bridge from callbacks to tasks.
 #pragma once
 
+#include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/thread_checker.hpp>
+#include <bight/core/detail/wait_list.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/frame_pool.hpp>
-#include <bight/core/home_check.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/core/wait_list.hpp>
 
 #include <coroutine>
 #include <exception>
@@ -87,7 +87,7 @@ class deferred_base : public pooled {
     void tell(abandoned_callback& producer) noexcept;
 
     reactor* home_;
-    home_check thread_;
+    thread_checker thread_;
     wait_list<deferred_waiter> waiters_;
     abandoned_callback* abandoned_ = nullptr;
     std::exception_ptr error_;
@@ -237,7 +237,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] deferred_taker final : publ
 ///
 /// Thread: the reactor's on which it was made. Elsewhere firing and awaiting throw errc::wrong_thread, and in
 /// debug builds (without NDEBUG) copying ends the process: fire it through reactor::post from another thread,
-/// with a reference; values for another reactor's tasks go through a cross_channel.
+/// with a reference; values for another reactor's tasks go through a concurrent_channel.
 template <class T = void>
 class [[nodiscard("co_await it, or keep it for the one who fires it")]] deferred {
   public:

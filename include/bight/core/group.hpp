@@ -1,10 +1,10 @@
 // group: a scope in which tasks are started, and which outlives them all.
 #pragma once
 
-#include <bight/core/borrow.hpp>
+#include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/frame_pool.hpp>
-#include <bight/core/scope.hpp>
 #include <bight/core/task.hpp>
 
 #include <coroutine>
@@ -107,7 +107,7 @@ class group : public detail::scope {
     /// the line. Give spawn the callable and the arguments, which it stores.
     void spawn(task<> t, std::source_location where = std::source_location::current()) {
         check_thread();
-        t.refuse_loan("group::spawn", where);
+        t.refuse_borrowed("group::spawn", where);
         start(*new detail::group_plain, std::move(t), where);
     }
 

@@ -1,10 +1,10 @@
 // interval: ticks at a steady period.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
+#include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/core/timer.hpp>
-#include <bight/core/waiter.hpp>
 
 #include <coroutine>
 #include <cstdint>

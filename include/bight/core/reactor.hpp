@@ -1,14 +1,14 @@
 // The reactor: runs the tasks of one thread, and waits for the kernel when none can run.
 #pragma once
 
+#include <bight/core/detail/job.hpp>
+#include <bight/core/detail/kept_task.hpp>
+#include <bight/core/detail/timer.hpp>
+#include <bight/core/detail/waiter.hpp>
+#include <bight/core/detail/work_item.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/job.hpp>
-#include <bight/core/kept_task.hpp>
 #include <bight/core/task.hpp>
-#include <bight/core/timer.hpp>
-#include <bight/core/waiter.hpp>
-#include <bight/core/work_item.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -24,7 +24,7 @@ namespace BIGHT_EXPORT bight {
 
 class virtual_clock;
 namespace detail {
-class environment;
+class platform;
 class root_job_base;
 }
 
@@ -50,7 +50,7 @@ struct reactor_options {
     /// thread of its own while it lasts, and with where it got to once it is over. Zero: nobody looks.
     duration stall_limit = duration::zero();
     /// For simulated hosts (bight/sim/world.hpp); null: this machine.
-    detail::environment* environment = nullptr;
+    detail::platform* platform = nullptr;
 };
 
 /// What a run gives when its task ended by cancellation, having neither a value nor an error to give.
@@ -77,7 +77,7 @@ struct reactor_statistics {
 
 namespace detail {
 
-class demultiplexer;
+class event_port;
 struct reactor_state;
 
 [[noreturn]] void throw_no_reactor(std::source_location where);
@@ -311,7 +311,6 @@ class reactor {
     bool winding_up() const noexcept;
     /// Hurries those that were not hurried before; false when there are none.
     bool hurry_leftovers() noexcept;
-    detail::demultiplexer& demultiplexer() noexcept { return *demultiplexer_; }
     /// The job that runs now; null between tasks.
     detail::job* running_job() const noexcept { return running_job_; }
     /// Where it went on from.
@@ -354,7 +353,7 @@ class reactor {
     detail::timer_heap timers_;
     unsigned budget_ = 0;
     unsigned since_poll_ = 0;
-    detail::demultiplexer* demultiplexer_ = nullptr;
+    detail::event_port* port_ = nullptr;
     detail::reactor_state* state_ = nullptr;
     detail::job* running_job_ = nullptr;
     std::atomic<std::source_location> resumed_at_{};  // read by the stall watch's thread

@@ -1,12 +1,12 @@
 // retry: calls something again until it succeeds, with growing pauses.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timeout.hpp>
-#include <bight/core/timer.hpp>
 
 #include <chrono>
 #include <cstdint>

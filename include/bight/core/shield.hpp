@@ -1,8 +1,8 @@
 // shield: a stretch that a cancellation waits for.
 #pragma once
 
+#include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/scope.hpp>
 
 #include <chrono>
 #include <coroutine>

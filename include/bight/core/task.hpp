@@ -1,9 +1,9 @@
 // task<T>: a coroutine that starts when it is awaited.
 #pragma once
 
-#include <bight/core/borrow.hpp>  // which promise a coroutine has; IWYU pragma: keep
+#include <bight/core/detail/borrowed_arguments.hpp>  // which promise a coroutine has; IWYU pragma: keep
+#include <bight/core/detail/task_promise.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/task_promise.hpp>
 
 #include <coroutine>
 #include <source_location>
@@ -122,11 +122,11 @@ class BIGHT_AWAIT_ELIDABLE
     using bight_awaitable = void;
 
     task(task&& other) noexcept : frame_(std::move(other.frame_)) {
-        if (frame_) frame_.promise().pass_on_loan();
+        if (frame_) frame_.promise().pass_on_borrowed();
     }
     task& operator=(task&& other) noexcept {
         frame_ = std::move(other.frame_);
-        if (frame_) frame_.promise().pass_on_loan();
+        if (frame_) frame_.promise().pass_on_borrowed();
         return *this;
     }
 
@@ -136,9 +136,9 @@ class BIGHT_AWAIT_ELIDABLE
     /// A task is awaited once: write `co_await std::move(t)`.
     detail::task_awaiter<T> operator co_await() const& = delete;
 
-    /// For scopes that start it later than in the full expression that made it; see refuse_loan.
-    void refuse_loan(const char* scope, std::source_location where) const noexcept {
-        if (frame_) frame_.promise().refuse_loan(scope, where);
+    /// For scopes that start it later than in the full expression that made it; see refuse_borrowed.
+    void refuse_borrowed(const char* scope, std::source_location where) const noexcept {
+        if (frame_) frame_.promise().refuse_borrowed(scope, where);
     }
     /// For scopes: takes the frame out.
     detail::task_handle<T> release() && noexcept { return std::move(frame_); }

@@ -1,9 +1,9 @@
 // task_local<T>: a value that a task and all that it starts can see.
 #pragma once
 
+#include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/core/scope.hpp>
 
 #include <coroutine>
 #include <utility>

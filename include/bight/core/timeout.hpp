@@ -1,9 +1,9 @@
 // with_timeout: a bound on how long a task may take.
 #pragma once
 
+#include <bight/core/detail/scope.hpp>
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/scope.hpp>
-#include <bight/core/timer.hpp>
 
 #include <coroutine>
 #include <memory>

@@ -1,8 +1,8 @@
 // virtual_clock: time that passes only when nothing else can happen.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/timer.hpp>
 
 #include <chrono>
 #include <stdexcept>

@@ -1,8 +1,8 @@
 // when_all: several tasks at once, all of them.
 #pragma once
 
+#include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/scope.hpp>
 
 #include <coroutine>
 #include <cstddef>

@@ -1,8 +1,8 @@
 // outbox: what is still to be sent on a stream, bounded.
 #pragma once
 
+#include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/waiter.hpp>
 #include <bight/io/payload.hpp>
 #include <bight/io/stream.hpp>
 

@@ -1,11 +1,11 @@
 // stream: a connection of bytes, whatever carries it.
 #pragma once
 
+#include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>
 #include <bight/core/task.hpp>
-#include <bight/core/waiter.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
 #include <bight/io/transport.hpp>

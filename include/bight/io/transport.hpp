@@ -1,11 +1,11 @@
 // transport: what one implements to make a new kind of stream.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
+#include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
-#include <bight/core/timer.hpp>
-#include <bight/core/waiter.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
 

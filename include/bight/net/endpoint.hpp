@@ -1,8 +1,8 @@
 // endpoint: where to listen or connect, as a string.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/timer.hpp>
 
 #include <cstdint>
 #include <string>

@@ -1,9 +1,9 @@
 // listener: where connections come in.
 #pragma once
 
+#include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
-#include <bight/core/waiter.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/endpoint.hpp>
 #include <bight/net/options.hpp>

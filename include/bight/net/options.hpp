@@ -1,8 +1,8 @@
 // How to listen, serve and connect.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/timer.hpp>
 
 #include <chrono>
 #include <cstdint>

@@ -1,9 +1,9 @@
 // serve: one coroutine for each connection.
 #pragma once
 
-#include <bight/core/borrow.hpp>
+#include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/frame_pool.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/listener.hpp>

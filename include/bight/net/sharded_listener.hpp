@@ -3,13 +3,13 @@
 
 #include <bight/core/exit_status.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/runtime.hpp>
 #include <bight/core/task.hpp>
-#include <bight/net/address.hpp>
+#include <bight/io/address.hpp>
 #include <bight/net/endpoint.hpp>
 #include <bight/net/listener.hpp>
 #include <bight/net/options.hpp>
 #include <bight/net/serve.hpp>
+#include <bight/thread/runtime.hpp>
 
 #include <concepts>
 #include <string_view>

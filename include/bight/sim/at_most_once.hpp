@@ -3,7 +3,7 @@
 
 #include <bight/core/duration.hpp>
 #include <bight/core/export.hpp>
-#include <bight/sim/promise.hpp>
+#include <bight/sim/invariant.hpp>
 #include <bight/sim/world.hpp>
 
 #include <cstddef>
@@ -23,7 +23,7 @@ namespace sim {
 ///     payments.done(id, "bank");       // in the server, where it takes effect
 ///     payments.confirmed(id);          // in the client, when it was told so
 ///
-/// A second `done` and a `confirmed` before any `done` end the world's run with promise_broken. It keeps each
+/// A second `done` and a `confirmed` before any `done` end the world's run with invariant_broken. It keeps each
 /// id. Thread: the world's.
 template <class Id>
 class at_most_once {
@@ -35,14 +35,14 @@ class at_most_once {
     void done(const Id& id, std::string_view by = {}) {
         const auto [at, first] = done_.try_emplace(id, effect{std::string(by), world_.elapsed()});
         if (first) return;
-        detail::break_promise(world_, what_ + " " + detail::text_of(id) +
+        detail::report_broken_invariant(world_, what_ + " " + detail::text_of(id) +
                                           " was done twice: " + by_and_when(at->second) + ", and " +
                                           by_and_when({std::string(by), world_.elapsed()}));
     }
     /// Who asked has learned that it was.
     void confirmed(const Id& id) {
         if (done_.contains(id)) return;
-        detail::break_promise(world_, what_ + " " + detail::text_of(id) + " was confirmed, and was not done" +
+        detail::report_broken_invariant(world_, what_ + " " + detail::text_of(id) + " was confirmed, and was not done" +
                                           detail::now_in(world_));
     }
 

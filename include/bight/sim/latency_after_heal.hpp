@@ -26,7 +26,7 @@ namespace sim {
 ///     answers.check();                 // what still waits
 ///
 /// What began before world::heal is measured from then on, and what ended before it is not. What takes longer
-/// ends the world's run with promise_broken: when it ends, or at `check`. Choose the bound by what the
+/// ends the world's run with invariant_broken: when it ends, or at `check`. Choose the bound by what the
 /// program promises, and leave room for variation: an operation may be 50 ms late, and a timer 20 ms. Thread:
 /// the world's.
 class latency_after_heal {

@@ -44,7 +44,7 @@ std::string excess(const usage& now, const usage& before);
 class leak_check {
   public:
     explicit leak_check(world& w);
-    /// Throws promise_broken, with each host that has more than before, and of what.
+    /// Throws invariant_broken, with each host that has more than before, and of what.
     void check() const;
 
   private:

@@ -3,7 +3,7 @@
 
 #include <bight/core/duration.hpp>
 #include <bight/core/export.hpp>
-#include <bight/sim/promise.hpp>
+#include <bight/sim/invariant.hpp>
 #include <bight/sim/world.hpp>
 
 #include <cstddef>
@@ -134,11 +134,11 @@ class register_history {
     /// How many calls have begun.
     std::size_t size() const noexcept { return calls_.size(); }
 
-    /// Throws promise_broken when the history is not linearizable: with the calls before the point at which
+    /// Throws invariant_broken when the history is not linearizable: with the calls before the point at which
     /// no order goes on, and those that were to come next. Throws `undecided` after so many steps.
     void check(std::size_t most_steps = 1'000'000) const {
         const std::string wrong = judge(most_steps);
-        if (!wrong.empty()) throw promise_broken("the register is not linearizable: " + wrong);
+        if (!wrong.empty()) throw invariant_broken("the register is not linearizable: " + wrong);
     }
     /// The same as text; empty when it is.
     std::string judge(std::size_t most_steps) const {
@@ -213,7 +213,7 @@ class map_history {
         for (const auto& [key, of_key] : keys_) {
             const std::string wrong = of_key.judge(most_steps);
             if (wrong.empty()) continue;
-            throw promise_broken("the map is not linearizable at " + detail::text_of(key) + ": " + wrong);
+            throw invariant_broken("the map is not linearizable at " + detail::text_of(key) + ": " + wrong);
         }
     }
 

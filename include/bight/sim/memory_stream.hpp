@@ -1,10 +1,10 @@
 // memory_pair: two streams connected in memory, for tests of a protocol alone.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/timer.hpp>
+#include <bight/io/address.hpp>
 #include <bight/io/stream.hpp>
-#include <bight/net/address.hpp>
 #include <bight/sim/random.hpp>
 
 #include <cerrno>

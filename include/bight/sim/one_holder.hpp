@@ -3,7 +3,7 @@
 
 #include <bight/core/duration.hpp>
 #include <bight/core/export.hpp>
-#include <bight/sim/promise.hpp>
+#include <bight/sim/invariant.hpp>
 #include <bight/sim/world.hpp>
 
 #include <map>
@@ -25,7 +25,7 @@ namespace sim {
 ///
 /// What counts is what clients may believe: a thing is a client's from the moment at which it learns so until
 /// it says that it gives it back, or until it can know that it has lost it. `granted` while somebody else has
-/// it ends the world's run with promise_broken. The race is found where several clients ask for the same
+/// it ends the world's run with invariant_broken. The race is found where several clients ask for the same
 /// thing in the same moment, again and again (docs/simulation-checkers.md). Thread: the world's.
 template <class Name>
 class one_holder {
@@ -35,7 +35,7 @@ class one_holder {
     void granted(const Name& name, const std::string& to) {
         const auto [at, free] = held_.try_emplace(name, holding{to, world_.elapsed()});
         if (free) return;
-        detail::break_promise(world_,
+        detail::report_broken_invariant(world_,
                               detail::text_of(name) + " was given to " + to + detail::now_in(world_) +
                                   (at->second.by == to ? ", who has" : ", and " + at->second.by + " has") +
                                   " it since " + detail::at_time(at->second.since));

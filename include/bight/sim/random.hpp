@@ -1,6 +1,7 @@
 // The one source of chance in a simulation.
 #pragma once
 
+#include <bight/core/detail/split_mix.hpp>
 #include <bight/core/export.hpp>
 
 #include <cstddef>
@@ -9,18 +10,13 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// Numbers that a seed decides: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
-/// generators", 2014). The same on every machine and compiler, unlike the distributions of <random>.
+/// Numbers that a seed decides: SplitMix64. The same on every machine and compiler, unlike the distributions
+/// of <random>.
 class random_source {
   public:
     explicit random_source(std::uint64_t seed) noexcept : state_(seed) {}
 
-    std::uint64_t next() noexcept {
-        std::uint64_t z = (state_ += 0x9e3779b97f4a7c15);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-        return z ^ (z >> 31);
-    }
+    std::uint64_t next() noexcept { return bight::detail::split_mix(state_); }
 
     /// Evenly from 0 to `count` - 1; 0 for a count of 0.
     std::uint64_t below(std::uint64_t count) noexcept { return count > 0 ? next() % count : 0; }

@@ -1,10 +1,10 @@
 // scripted_peer: the other side of a conversation, written down.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
-#include <bight/core/timer.hpp>
 #include <bight/io/stream.hpp>
 
 #include <chrono>

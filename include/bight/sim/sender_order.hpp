@@ -2,7 +2,7 @@
 #pragma once
 
 #include <bight/core/export.hpp>
-#include <bight/sim/promise.hpp>
+#include <bight/sim/invariant.hpp>
 #include <bight/sim/world.hpp>
 
 #include <cstdint>
@@ -24,7 +24,7 @@ namespace sim {
 ///     order.received(me, name_in_line, number_in_line);
 ///
 /// A sender or a receiver is one connection, say, and not one person who comes back: a new one is a new Id.
-/// What is wrong ends the world's run with promise_broken. Thread: the world's.
+/// What is wrong ends the world's run with invariant_broken. Thread: the world's.
 template <class Id>
 class sender_order {
   public:
@@ -49,7 +49,7 @@ class sender_order {
             wrong = " after " + std::to_string(from.last) + ": what is between them is lost";
         }
         if (!wrong.empty()) {
-            detail::break_promise(world_, detail::text_of(receiver) + " received message " +
+            detail::report_broken_invariant(world_, detail::text_of(receiver) + " received message " +
                                               std::to_string(number) + " of " + detail::text_of(sender) +
                                               wrong + detail::now_in(world_));
         }

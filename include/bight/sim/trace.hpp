@@ -1,8 +1,8 @@
 // What happened in a simulated world.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
-#include <bight/core/timer.hpp>
 
 #include <cstddef>
 #include <cstdint>

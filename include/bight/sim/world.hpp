@@ -6,7 +6,7 @@
 #include <bight/core/task.hpp>
 #include <bight/sim/disk.hpp>
 #include <bight/sim/faults.hpp>
-#include <bight/sim/network.hpp>
+#include <bight/sim/link.hpp>
 #include <bight/sim/random.hpp>
 #include <bight/sim/trace.hpp>
 

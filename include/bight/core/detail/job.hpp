@@ -1,0 +1,123 @@
+// A job: one chain of coroutines that awaits one thing at a time. The unit of starting, cancelling and
+// reporting.
+#pragma once
+
+#include <bight/core/detail/work_item.hpp>
+#include <bight/core/export.hpp>
+
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <source_location>
+#include <string>
+
+namespace BIGHT_EXPORT bight {
+class reactor;
+}
+
+namespace BIGHT_EXPORT bight {
+namespace detail {
+
+class promise_base;
+class waiter;
+struct error_trace;
+
+/// How a job ended. Cancellation is a third outcome, neither a value nor an exception.
+enum class outcome : std::uint8_t { pending, value, error, cancelled };
+
+/// The innermost coroutine of the chain is either running, in the ready queue, or suspended in a `waiter`.
+///
+/// Cancelling: `request_cancel` marks the job and asks its waiter to stop. The waiter answers later, in one
+/// of two ways: with its result, as if nothing had been asked (success beats cancellation; the job then ends
+/// at its next await, which sees the mark), or with `waiter::confirm_cancel`, upon which the reactor destroys
+/// the frames from the innermost to the root, so that destructors run in the order of a stack that unwinds,
+/// and calls `finished`.
+///
+/// A scope (group, race, with_timeout, …) owns jobs and outlives them; it overrides `finished`.
+class job : public work_item {
+  public:
+    job() noexcept = default;
+    /// Only a job that has not started may be moved.
+    job(job&& other) noexcept : work_item() { (void)other; }
+
+    /// Makes `root` the job's outermost coroutine and queues it: it runs in the next turn. With `parent`, a
+    /// cancel that is pending there is pending here too.
+    void start(reactor& home, job* parent, promise_base& root) noexcept;
+    /// The same, but gives the coroutine to resume at once instead of queueing it.
+    std::coroutine_handle<> start_now(reactor& home, job* parent, promise_base& root) noexcept;
+
+    /// Thread: the reactor's. Asking twice, or after the end, does nothing.
+    void request_cancel() noexcept;
+    bool cancel_requested() const noexcept { return cancel_requested_; }
+    /// Whether it is the one that runs now.
+    bool running() const noexcept;
+    /// For a shield, whose job does not inherit its parent's mark.
+    void forget_cancel() noexcept { cancel_requested_ = false; }
+
+    reactor& home() const noexcept { return *home_; }
+    job* parent() const noexcept { return parent_; }
+    outcome result() const noexcept { return outcome_; }
+    /// What it waits for; null while it runs, is ready to run, or cannot be cancelled any more.
+    waiter* waiting() const noexcept { return waiter_; }
+    /// The coroutine that it last stood in; while it runs, that may be gone.
+    promise_base* innermost() const noexcept { return innermost_; }
+    /// When it last went on, which is when it came to where it is: as reactor::tick.
+    std::uint32_t since() const noexcept { return since_; }
+    /// When it began, in seconds since its reactor was made; goes round in half a year.
+    std::uint32_t started() const noexcept { return started_; }
+    /// Since then.
+    std::uint32_t age() const noexcept;
+
+    /// What the tree of tasks and error reports call it.
+    virtual void describe(std::string& out) const;
+
+    /// What this job binds for a task_local, or null.
+    virtual const void* find_local(const void* key) const noexcept;
+
+    /// The coroutines that an error went through, for the error that last left this job.
+    error_trace* trace() const noexcept { return trace_; }
+    void adopt_trace(job& child) noexcept;
+
+  protected:
+    ~job();
+
+    /// The chain has ended, with `how` in result(). For a value or an error the root frame is suspended at
+    /// its end and still there (it must not be destroyed from within this call); after a cancellation every
+    /// frame is gone. Gives the coroutine to go on with.
+    virtual std::coroutine_handle<> finished() noexcept = 0;
+
+    /// Called from the ready queue after `finished` queued this job once more, to free what it could not free
+    /// then.
+    virtual void reap() noexcept {}
+
+  private:
+    friend class waiter;
+    friend class promise_base;
+    friend struct final_awaiter;
+
+    void run() noexcept final;
+    /// It goes on from `where`.
+    void enter(std::source_location where) noexcept;
+    void attach(reactor& home, job* parent, promise_base& root) noexcept;
+    void end(outcome how) noexcept;
+    void unwind() noexcept;
+    void schedule_unwind() noexcept;
+    static void cancel_waiters(job* first) noexcept;
+
+    enum class stage : std::uint8_t { idle, starting, running, unwinding, ended };
+
+    reactor* home_ = nullptr;
+    job* parent_ = nullptr;
+    promise_base* innermost_ = nullptr;
+    waiter* waiter_ = nullptr;
+    error_trace* trace_ = nullptr;
+    // One word.
+    std::uint32_t since_ = 0;
+    std::uint32_t started_ : 24 = 0;
+    stage stage_ : 3 = stage::idle;
+    outcome outcome_ : 2 = outcome::pending;
+    bool cancel_requested_ : 1 = false;
+};
+
+}  // namespace detail
+}  // namespace bight

@@ -1,0 +1,234 @@
+// What every bight coroutine's promise has: its place in the chain, and where it awaits.
+#pragma once
+
+#include <bight/core/detail/compiler.hpp>
+#include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/job.hpp>
+#include <bight/core/export.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+namespace BIGHT_EXPORT bight {
+namespace detail {
+
+struct final_awaiter;
+
+template <class A>
+concept bight_awaitable = requires { typename std::remove_cvref_t<A>::bight_awaitable; };
+
+/// An awaiter that stays where it is: g++ 12 copies or moves what await_transform gives by reference.
+template <class A>
+class awaiter_reference {
+  public:
+    explicit awaiter_reference(A& awaiter) noexcept : awaiter_(awaiter) {}
+    bool await_ready() { return awaiter_.await_ready(); }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND auto await_suspend(std::coroutine_handle<P> h) {
+        return awaiter_.await_suspend(h);
+    }
+    decltype(auto) await_resume() { return awaiter_.await_resume(); }
+
+  private:
+    A& awaiter_;
+};
+
+/// A task, which has a promise, unlike an operation or a deferred.
+template <class A>
+concept task_like = requires { typename std::remove_cvref_t<A>::promise_type; };
+
+/// A variable that may be awaited again and again, each time by an awaiter of its own: a deferred. A task and
+/// an operation are used up by the await.
+template <class A>
+concept awaited_again = requires(std::remove_reference_t<A>& a) { a.operator co_await(); };
+
+/// Compilers do not align coroutine frames further than operator new does.
+inline constexpr std::size_t frame_alignment = 16;
+/// Whether an object of this type may lie in a frame.
+template <class T>
+inline constexpr bool fits_a_frame = alignof(T) <= frame_alignment;
+template <class T>
+    requires(std::is_void_v<T> || std::is_reference_v<T>)
+inline constexpr bool fits_a_frame<T> = true;
+
+template <class A>
+consteval bool await_fits_a_frame() {
+    if constexpr (!bight_awaitable<A>) {
+        return true;
+    } else if constexpr (requires(A&& a) { static_cast<A&&>(a).operator co_await(); }) {
+        using awaiter = decltype(std::declval<A>().operator co_await());
+        return fits_a_frame<awaiter> && fits_a_frame<decltype(std::declval<awaiter&>().await_resume())>;
+    } else {
+        return fits_a_frame<std::remove_reference_t<A>> &&
+               fits_a_frame<decltype(std::declval<std::remove_reference_t<A>&>().await_resume())>;
+    }
+}
+
+/// Whether a parameter is an object in the frame that would be misaligned there.
+template <class... Ps>
+inline constexpr bool over_aligned_parameters = !(fits_a_frame<Ps> && ...);
+
+/// What the coroutine of a task refers to from the call on, and what may be gone when the task runs.
+enum class loan : std::uintptr_t {
+    none,
+    callable,   ///< the lambda (with captures) that it is the body of
+    reference,  ///< a parameter that is a const or rvalue reference
+    passed_on,  ///< one of these; the task has been moved, perhaps within the full expression that made it
+};
+
+class promise_base {
+  public:
+    promise_base(const promise_base&) = delete;
+    promise_base& operator=(const promise_base&) = delete;
+
+    static void* operator new(std::size_t size) { return allocate_frame(size); }
+    static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }
+
+    /// The default argument is evaluated in the coroutine: until its first await, a trace shows where it
+    /// begins.
+    std::suspend_always initial_suspend(code_line where = __builtin_source_location()) noexcept {
+        where_ = location_of(where);
+        return {};
+    }
+    final_awaiter final_suspend() const noexcept;
+
+    void unhandled_exception() noexcept;
+
+    /// Every await of a task passes here, which is how bight knows the line it stands at.
+    template <class A>
+    auto await_transform(A&& awaited, code_line where = __builtin_source_location()) noexcept {
+        static_assert(
+            bight_awaitable<A>,
+            "a bight task awaits bight's awaitables only: to wait for another library's callback or "
+            "coroutine, make a bight::deferred, have that fire it with set_value, and co_await the deferred");
+        constexpr bool kept = std::is_lvalue_reference_v<A> && !awaited_again<A>;
+        static_assert(!kept || !task_like<A>,
+                      "a task is awaited once, and gives itself up by that: write co_await std::move(t), or "
+                      "co_await the call that makes it");
+        static_assert(!kept || task_like<A> || !bight_awaitable<A>,
+                      "an operation is awaited once, and gives itself up by that: co_await the call that makes "
+                      "it, for each await anew, or write co_await std::move(operation)");
+        static_assert(await_fits_a_frame<A>(),
+                      "what is awaited, or what that gives, needs an alignment of more than 16 bytes, and "
+                      "compilers do not align coroutine frames further: pass it as a std::unique_ptr, or by "
+                      "reference");
+        if constexpr (BIGHT_TRACE_AWAITS != 0) where_ = location_of(where);
+        if constexpr (!bight_awaitable<A> || kept) {
+            return std::suspend_never();  // so that the message above is the only one
+        } else if constexpr (requires { static_cast<A&&>(awaited).operator co_await(); }) {
+            return static_cast<A&&>(awaited).operator co_await();
+        } else {
+            return awaiter_reference<std::remove_reference_t<A>>(awaited);
+        }
+    }
+
+    /// The frame. Where a promise lies in it depends on the alignment of its type alone, and is the same up
+    /// to 16 bytes of it, which task_handle asserts.
+    std::coroutine_handle<> self() const noexcept {
+        return std::coroutine_handle<promise_base>::from_promise(const_cast<promise_base&>(*this));
+    }
+    promise_base* parent() const noexcept { return parent_; }
+    job& owner() const noexcept { return *job_; }
+    bool has_owner() const noexcept { return job_ != nullptr; }
+    std::source_location where() const noexcept { return where_; }
+    const std::exception_ptr& error() const noexcept { return error_; }
+
+    /// Puts this coroutine below `parent` in its chain. `handle` is the variable that owns this frame; it is
+    /// cleared if the chain unwinds, so that nobody destroys the frame twice.
+    void join_chain(promise_base& parent, std::coroutine_handle<>& handle) noexcept {
+        if (lender_ && !job_) check_borrowed(parent.where_);
+        parent_ = &parent;
+        job_ = parent.job_;
+        handle_ = &handle;
+    }
+
+    /// Makes this coroutine the root of `j`; `handle` as above.
+    void become_root(job& j, std::coroutine_handle<>& handle) noexcept {
+        if (lender_ && !job_) check_borrowed(std::source_location());
+        parent_ = nullptr;
+        job_ = &j;
+        handle_ = &handle;
+    }
+
+    /// For scopes that start a task later than in the full expression that made it: ends the process when
+    /// the task, which has not started, refers to what may be gone by then. `scope` is what it was given to,
+    /// at `where`. A task that was moved may come from a caller that waits for the scope.
+    void refuse_borrowed(const char* scope, std::source_location where) const noexcept {
+        if (lender_ && borrowed_ != loan::passed_on) report_borrowed(scope, where);
+    }
+    void pass_on_borrowed() noexcept {
+        if (lender_) borrowed_ = loan::passed_on;
+    }
+
+  protected:
+    promise_base() noexcept {
+#if BIGHT_CHECK_FRAME_LAYOUT
+        check_frame_layout(self().address());
+#endif
+    }
+    ~promise_base() = default;
+
+    /// For one that has neither a value nor an error at its end: it fails with a std::logic_error.
+    void ran_off_its_end() noexcept;
+
+    /// Of several, it keeps the one that lies nearest to the top of the stack.
+    void borrow(loan kind, const void* lender) noexcept {
+        if (lender_) {
+            const char top = 0;
+            if (distance(&top, lender_) < distance(&top, lender)) return;
+        }
+        borrowed_ = kind;
+        lender_ = lender;
+    }
+
+  private:
+    friend class job;
+    friend class waiter;
+    friend struct final_awaiter;
+
+    static std::uintptr_t distance(const void* from, const void* to) noexcept {
+        const auto a = reinterpret_cast<std::uintptr_t>(from);
+        const auto b = reinterpret_cast<std::uintptr_t>(to);
+        return a < b ? b - a : a - b;
+    }
+    void check_borrowed(std::source_location awaited) const noexcept;
+    [[noreturn]] void explain_borrowed() const noexcept;
+    [[noreturn]] void report_borrowed(const char* scope, std::source_location where) const noexcept;
+
+    // Two words serve twice: before the start, and from join_chain or become_root on.
+    union {
+        loan borrowed_ = loan::none;
+        promise_base* parent_;
+    };
+    job* job_ = nullptr;
+    union {
+        const void* lender_ = nullptr;
+        std::coroutine_handle<>* handle_;
+    };
+    std::source_location where_;
+    std::exception_ptr error_;
+};
+
+struct final_awaiter {
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) const noexcept {
+        promise_base& p = h.promise();
+        if (p.parent_) return p.parent_->self();
+        return end_of_root(p);
+    }
+    void await_resume() const noexcept {}
+
+  private:
+    static std::coroutine_handle<> end_of_root(promise_base& p) noexcept;
+};
+
+inline final_awaiter promise_base::final_suspend() const noexcept { return {}; }
+
+}  // namespace detail
+}  // namespace bight

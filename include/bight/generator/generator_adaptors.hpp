@@ -1,0 +1,105 @@
+// Operations on generators, one item at a time: map, filter, take, and from and to a vector.
+#pragma once
+
+#include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/detail/scope.hpp>
+#include <bight/core/export.hpp>
+#include <bight/core/task.hpp>
+#include <bight/generator/generator.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace BIGHT_EXPORT bight {
+
+namespace detail {
+
+/// What calling `F` gives once it has been awaited, if it gives something to await.
+template <class R>
+struct settled {
+    using type = R;
+};
+template <bight_awaitable R>
+struct settled<R> {
+    using type = awaited_type<R>;
+};
+
+template <class F, class T>
+using called = std::invoke_result_t<F&, T&&>;
+template <class F, class T>
+using settled_call = typename settled<called<F, T>>::type;
+
+/// References stay what they are, anything else becomes an object.
+template <class R>
+using as_item = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove_cvref_t<R>>;
+
+/// What an item is given to a predicate as.
+template <class T>
+using looked_at = const std::remove_reference_t<T>&;
+
+}  // namespace detail
+
+/// The items `f(item)`. When `f` gives a task (or another awaitable of bight), that is awaited, one at a time
+/// (map_concurrent does several). An error of `f` or of `source` ends it.
+template <class T, class F>
+generator<detail::as_item<detail::settled_call<F, T>>> map(generator<T> source, F f) {
+    using result = detail::as_item<detail::settled_call<F, T>>;
+    while (auto item = co_await source.next()) {
+        if constexpr (detail::bight_awaitable<detail::called<F, T>>) {
+            detail::refuse_temporaries<F, T>();
+            auto awaited = std::invoke(f, *std::move(item));
+            decltype(auto) value = co_await std::move(awaited);
+            co_yield static_cast<result&&>(value);
+        } else {
+            decltype(auto) value = std::invoke(f, *std::move(item));
+            co_yield static_cast<result&&>(value);
+        }
+    }
+}
+
+/// The items of `source` for which `wanted(item)`, a bool or a task<bool>, is true. `wanted` gets a const
+/// reference.
+template <class T, class F>
+generator<T> filter(generator<T> source, F wanted) {
+    while (auto item = co_await source.next()) {
+        bool yes = false;
+        if constexpr (detail::bight_awaitable<detail::called<F, detail::looked_at<T>>>) {
+            detail::refuse_temporaries<F, const std::remove_reference_t<T>>();
+            auto awaited = std::invoke(wanted, static_cast<detail::looked_at<T>>(*item));
+            yes = co_await std::move(awaited);
+        } else {
+            yes = static_cast<bool>(std::invoke(wanted, static_cast<detail::looked_at<T>>(*item)));
+        }
+        if (yes) co_yield *std::move(item);
+    }
+}
+
+/// The first `count` items of `source`, which is not asked for more than that: its body stays suspended at
+/// the last one, and goes with this generator.
+template <class T>
+generator<T> take(generator<T> source, std::size_t count) {
+    for (; count > 0; --count) {
+        auto item = co_await source.next();
+        if (!item) co_return;
+        co_yield *std::move(item);
+    }
+}
+
+/// The items of a vector, moved out of it one by one.
+template <class T>
+generator<T> items_of(std::vector<T> items) {
+    for (auto&& item : items) co_yield std::move(item);
+}
+
+/// Runs `source` to its end, and gives its items. An error of `source` is thrown, and the items are lost.
+template <class T>
+task<std::vector<T>> collect(generator<T> source) {
+    std::vector<T> items;
+    while (auto item = co_await source.next()) items.push_back(*std::move(item));
+    co_return items;
+}
+
+}  // namespace bight

@@ -1,0 +1,91 @@
+// latch: waits until a count has come down to zero, once.
+#pragma once
+
+#include <bight/core/detail/compiler.hpp>
+#include <bight/core/detail/thread_checker.hpp>
+#include <bight/core/detail/wait_list.hpp>
+#include <bight/core/export.hpp>
+#include <bight/core/reactor.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <string>
+
+namespace BIGHT_EXPORT bight {
+
+namespace detail {
+class latch_awaiter;
+}
+
+/// Tasks wait for a number of arrivals, once; it never goes up again. All that wait go on in the turn after
+/// the last arrival, in the order in which they came; later waits return at once.
+///
+/// Cancelling a task that waits takes it out of the queue. Its arrival, if it made one, counts: what has been
+/// reached stays reached.
+///
+/// Destroying it while tasks wait ends the process with a message; tasks that have been let go do not touch
+/// it any more. Thread: the reactor's; another thread's use is caught in debug builds.
+class latch {
+  public:
+    explicit latch(std::size_t expected) noexcept : left_(expected) {}
+    latch(const latch&) = delete;
+    latch& operator=(const latch&) = delete;
+    ~latch();
+
+    /// `n` arrivals. Throws std::logic_error, changing nothing, when fewer are left.
+    void count_down(std::size_t n = 1);
+
+    /// Waits until no arrival is missing.
+    detail::latch_awaiter wait() noexcept;
+    /// One arrival, at the moment when it is awaited, and wait: a task that is cancelled before has not
+    /// arrived. Throws like count_down.
+    detail::latch_awaiter arrive_and_wait() noexcept;
+    /// True when no arrival is missing.
+    bool try_wait() const noexcept { return left_ == 0; }
+
+    /// How many arrivals are missing.
+    std::size_t pending() const noexcept { return left_; }
+
+  private:
+    friend class detail::latch_awaiter;
+    bool try_count_down(std::size_t n) noexcept;
+    [[noreturn]] static void throw_too_many();
+
+    detail::wait_list<detail::latch_awaiter> waiters_;
+    std::size_t left_;
+    detail::thread_checker home_;
+};
+
+namespace detail {
+
+class [[nodiscard("co_await it"), gnu::warn_unused]] latch_awaiter final : public listed_waiter {
+  public:
+    latch_awaiter(latch& at, bool arrives) noexcept : at_(&at), arrives_(arrives) {}
+    latch_awaiter(latch_awaiter&&) noexcept = default;
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise());
+    }
+    void await_resume() const {
+        if (too_many_) latch::throw_too_many();
+    }
+
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
+
+  private:
+    friend class bight::latch;
+    bool suspend(promise_base& p) noexcept;
+    latch* at_;
+    bool arrives_;
+    bool too_many_ = false;
+};
+
+}  // namespace detail
+
+inline detail::latch_awaiter latch::wait() noexcept { return detail::latch_awaiter{*this, false}; }
+inline detail::latch_awaiter latch::arrive_and_wait() noexcept { return detail::latch_awaiter{*this, true}; }
+
+}  // namespace bight

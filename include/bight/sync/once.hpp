@@ -1,0 +1,148 @@
+// once, once_value<T>: an initialisation that runs once, when it is first needed, and may await.
+#pragma once
+
+#include <bight/core/detail/compiler.hpp>
+#include <bight/core/detail/thread_checker.hpp>
+#include <bight/core/detail/wait_list.hpp>
+#include <bight/core/export.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/task.hpp>
+
+#include <coroutine>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace BIGHT_EXPORT bight {
+
+namespace detail {
+
+class once_base;
+
+/// What a task gets that came for the initialisation: it is done, or it is this task's to run. In that case
+/// it must say `succeed()`; if it goes without, the next in the queue gets its turn.
+class once_turn {
+  public:
+    explicit once_turn(once_base* mine) noexcept : mine_(mine) {}
+    once_turn(once_turn&& other) noexcept : mine_(std::exchange(other.mine_, nullptr)) {}
+    once_turn& operator=(once_turn&&) = delete;
+    ~once_turn() {
+        if (mine_) fail();
+    }
+
+    bool mine() const noexcept { return mine_ != nullptr; }
+    void succeed() noexcept;
+
+  private:
+    void fail() noexcept;
+    once_base* mine_;
+};
+
+class [[nodiscard("co_await it"), gnu::warn_unused]] once_awaiter final : public listed_waiter {
+  public:
+    explicit once_awaiter(once_base& of) noexcept : once_(&of) {}
+    once_awaiter(once_awaiter&&) noexcept = default;
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise());
+    }
+    once_turn await_resume() const noexcept { return once_turn(mine_ ? once_ : nullptr); }
+
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
+
+  private:
+    friend class once_base;
+    friend class once_turn;
+    bool suspend(promise_base& p) noexcept;
+    once_base* once_;
+    bool mine_ = false;
+};
+
+class once_base {
+  public:
+    once_base(const once_base&) = delete;
+    once_base& operator=(const once_base&) = delete;
+
+    /// Whether an initialisation has succeeded.
+    bool done() const noexcept { return stage_ == stage::done; }
+
+  protected:
+    once_base() noexcept = default;
+    ~once_base();
+    once_awaiter enter() noexcept { return once_awaiter{*this}; }
+
+  private:
+    friend class once_awaiter;
+    friend class once_turn;
+    enum class stage : std::uint8_t { idle, running, done };
+
+    wait_list<once_awaiter> waiters_;
+    thread_checker home_;
+    stage stage_ = stage::idle;
+};
+
+}  // namespace detail
+
+/// Runs an initialisation once.
+///
+///     bight::once connected;
+///     co_await connected.call([&]() -> bight::task<> { co_await connect(); });
+///
+/// The first task that comes runs its initialiser; those that come meanwhile wait for it, and return when it
+/// has succeeded. If it throws, the error comes out of that task's call, and the one that has waited longest
+/// runs its own initialiser; so it is when the task is cancelled. An initialiser that calls the same once
+/// waits for itself.
+///
+/// Destroying it while an initialiser runs ends the process with a message. Thread: the reactor's; another
+/// thread's use is caught in debug builds.
+class once : public detail::once_base {
+  public:
+    once() noexcept = default;
+
+    /// Returns when the initialisation is done, at once when it is. `initialiser`, which gives a task<>, is
+    /// kept meanwhile: a lambda with captures is safe. A cancelled task that waits leaves the queue.
+    template <class F>
+        requires std::is_invocable_r_v<task<>, F&>
+    task<> call(F initialiser) {
+        detail::once_turn turn = co_await enter();
+        if (turn.mine()) {
+            co_await initialiser();
+            turn.succeed();
+        }
+    }
+};
+
+/// A value that is made once, when it is first asked for; otherwise as once.
+template <class T>
+class once_value : public detail::once_base {
+  public:
+    once_value() noexcept = default;
+
+    /// The value, made by `initialiser` (which gives a task<T>) if there is none yet. The reference is valid
+    /// as long as this is.
+    template <class F>
+        requires std::is_invocable_r_v<task<T>, F&>
+    task<T&> get(F initialiser) {
+        detail::once_turn turn = co_await enter();
+        if (turn.mine()) {
+            T made = co_await initialiser();
+            value_.emplace(std::move(made));
+            turn.succeed();
+        }
+        co_return *value_;
+    }
+
+    /// The value, or null while there is none.
+    T* get_if() noexcept { return value_ ? &*value_ : nullptr; }
+    const T* get_if() const noexcept { return value_ ? &*value_ : nullptr; }
+
+  private:
+    std::optional<T> value_;
+};
+
+}  // namespace bight

@@ -1,0 +1,212 @@
+// priority_queue<T>: values from task to task, the highest first.
+#pragma once
+
+#include <bight/core/export.hpp>
+#include <bight/sync/detail/channel_base.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace BIGHT_EXPORT bight {
+
+/// The order of a priority_queue unless told otherwise: `<`.
+struct less_priority {
+    template <class T>
+    bool operator()(const T& a, const T& b) const noexcept(noexcept(a < b)) {
+        return a < b;
+    }
+};
+
+namespace detail {
+
+/// A binary heap of values that stay where they are: only pointers to them move. The slots are kept for
+/// later values.
+template <class T, class Less>
+class priority_heap {
+  public:
+    static constexpr const char* name = "a priority queue";
+
+    explicit priority_heap(Less&& less) : less_(std::move(less)) {}
+    priority_heap(const priority_heap&) = delete;
+    priority_heap& operator=(const priority_heap&) = delete;
+    ~priority_heap() {
+        for (const entry& e : heap_) {
+            e.at->value.~T();
+            delete e.at;
+        }
+        while (free_) delete std::exchange(free_, free_->next);
+    }
+
+    std::size_t size() const noexcept { return heap_.size(); }
+
+    /// Throws std::bad_alloc, and what T's constructor throws; then nothing has changed.
+    template <class U>
+    void push(U&& value) {
+        if (heap_.size() == heap_.capacity()) heap_.reserve(heap_.empty() ? 8 : 2 * heap_.size());
+        slot* const s = take_slot();
+        try {
+            ::new (static_cast<void*>(__builtin_addressof(s->value))) T(std::forward<U>(value));
+        } catch (...) {
+            give_back(s);
+            throw;
+        }
+        heap_.push_back(entry{s, pushed_++});
+        rise(heap_.size() - 1);
+    }
+
+    /// Moves the first into `into`. It is out before, even when moving it throws. Not when it is empty.
+    void take(std::optional<T>& into) {
+        struct taken_out {
+            priority_heap& self;
+            slot* at;
+            ~taken_out() {
+                at->value.~T();
+                self.give_back(at);
+            }
+        } const first{*this, pop_first()};
+        into.emplace(std::move(first.at->value));
+    }
+
+  private:
+    struct slot {
+        slot() noexcept {}
+        ~slot() {}
+        slot* next = nullptr;  // of a free one: the next that is free
+        union {
+            T value;
+        };
+    };
+    struct entry {
+        slot* at;
+        std::uint64_t order;
+    };
+
+    bool first_of(const entry& a, const entry& b) const noexcept {
+        if (less_(b.at->value, a.at->value)) return true;
+        if (less_(a.at->value, b.at->value)) return false;
+        return a.order < b.order;
+    }
+
+    void rise(std::size_t at) noexcept {
+        const entry rising = heap_[at];
+        while (at > 0) {
+            const std::size_t above = (at - 1) / 2;
+            if (!first_of(rising, heap_[above])) break;
+            heap_[at] = heap_[above];
+            at = above;
+        }
+        heap_[at] = rising;
+    }
+
+    slot* take_slot() {
+        if (!free_) return new slot;
+        return std::exchange(free_, free_->next);
+    }
+    void give_back(slot* s) noexcept {
+        s->next = free_;
+        free_ = s;
+    }
+
+    slot* pop_first() noexcept {
+        slot* const first = heap_.front().at;
+        const entry last = heap_.back();
+        heap_.pop_back();
+        if (!heap_.empty()) sink(last);
+        return first;
+    }
+
+    // `e` takes the place of the first, and goes down to where it belongs.
+    void sink(const entry e) noexcept {
+        std::size_t at = 0;
+        for (;;) {
+            std::size_t below = 2 * at + 1;
+            if (below >= heap_.size()) break;
+            if (below + 1 < heap_.size() && first_of(heap_[below + 1], heap_[below])) ++below;
+            if (!first_of(heap_[below], e)) break;
+            heap_[at] = heap_[below];
+            at = below;
+        }
+        heap_[at] = e;
+    }
+
+    std::vector<entry> heap_;
+    slot* free_ = nullptr;
+    std::uint64_t pushed_ = 0;
+    [[no_unique_address]] Less less_;
+};
+
+/// Throws std::invalid_argument when it is 0.
+std::size_t checked_capacity(std::size_t capacity);
+
+}  // namespace detail
+
+/// Any number of tasks push, any number pop; each value goes to one of them. The highest is popped first,
+/// as in std::priority_queue: the one that `less` puts behind the others. Equal ones are popped in the order
+/// in which they were pushed. When `capacity` values are in it, a push waits; tasks that wait, on either
+/// side, are served in the order in which they came, so what a waiting task pushes has its priority from the
+/// moment when it has found room.
+///
+///     struct order { int priority; std::string what; bool operator<(const order&) const; };
+///     while (auto next = co_await orders.pop()) carry_out(*next);   // until closed and empty
+///
+/// Cancellation, moves that throw, destruction, memory and threads are as for channel. `less` is a strict
+/// weak order; it must not throw, nor use the queue.
+template <class T, class Less = less_priority>
+class priority_queue {
+    using heap = detail::priority_heap<T, Less>;
+    using passing = detail::channel_base<T, heap>;
+
+  public:
+    using value_type = T;
+    using push_awaiter = detail::send_awaiter<T, heap>;
+    using pop_awaiter = detail::receive_awaiter<T, heap>;
+
+    /// Throws std::invalid_argument when `capacity` is 0: values that never meet cannot be compared.
+    explicit priority_queue(std::size_t capacity = unbounded, Less less = Less())
+        : passing_(detail::checked_capacity(capacity), std::move(less)) {}
+
+    /// `co_await q.push(value)` waits until there is room. Throws std::system_error with errc::closed when
+    /// the queue is closed, before or meanwhile, and std::bad_alloc. `as_result(q.push(value))` gives a
+    /// result<void> instead of errc::closed.
+    template <class U = T>
+        requires std::constructible_from<T, U&&>
+    push_awaiter push(U&& value) {
+        return push_awaiter(passing_, std::forward<U>(value));
+    }
+
+    /// Pushes without waiting. False, leaving `value` as it was, when it is full or closed. Throws
+    /// std::bad_alloc.
+    template <class U = T>
+        requires std::constructible_from<T, U&&>
+    bool try_push(U&& value) {
+        return passing_.try_send(std::forward<U>(value));
+    }
+
+    /// `co_await q.pop()` waits for a value, and gives the highest as a std::optional<T>; empty when the
+    /// queue is closed and everything in it has been popped. `as_result(q.pop())` gives a result<T>, with
+    /// errc::closed for that.
+    pop_awaiter pop() noexcept { return pop_awaiter(passing_); }
+
+    /// The highest value, or empty when there is none now.
+    std::optional<T> try_pop() { return passing_.try_receive(); }
+
+    /// No more is pushed: tasks that wait to push, and all later pushes, get errc::closed; those that pop get
+    /// what is left, then the end. Closing twice does nothing.
+    void close() noexcept { passing_.close(); }
+    bool closed() const noexcept { return passing_.closed(); }
+
+    /// Values in it: those of tasks that wait to push are not among them.
+    std::size_t size() const noexcept { return passing_.size(); }
+    bool empty() const noexcept { return passing_.size() == 0; }
+    std::size_t capacity() const noexcept { return passing_.capacity(); }
+
+  private:
+    passing passing_;
+};
+
+}  // namespace bight

@@ -1,0 +1,224 @@
+// shared_mutex: many readers or one writer, across awaits.
+#pragma once
+
+#include <bight/core/detail/compiler.hpp>
+#include <bight/core/detail/thread_checker.hpp>
+#include <bight/core/detail/wait_list.hpp>
+#include <bight/core/export.hpp>
+#include <bight/core/reactor.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace BIGHT_EXPORT bight {
+
+class shared_mutex;
+
+namespace detail {
+
+class shared_mutex_waiter : public listed_waiter {
+  public:
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise());
+    }
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
+
+  protected:
+    shared_mutex_waiter(shared_mutex& of, bool shared) noexcept : mutex_(&of), shared_(shared) {}
+    shared_mutex_waiter(shared_mutex_waiter&&) noexcept = default;
+    ~shared_mutex_waiter() = default;
+    shared_mutex& mutex() const noexcept { return *mutex_; }
+
+  private:
+    friend class bight::shared_mutex;
+    bool suspend(promise_base& p) noexcept;
+    shared_mutex* mutex_;
+    bool shared_;
+};
+
+/// A guard's part that does not depend on which way the mutex is locked.
+template <class Unlock>
+class shared_mutex_hold {
+  public:
+    shared_mutex_hold() noexcept = default;
+    shared_mutex_hold(shared_mutex_hold&& other) noexcept : mutex_(other.release()) {}
+    shared_mutex_hold& operator=(shared_mutex_hold&& other) noexcept {
+        shared_mutex_hold taken(std::move(other));
+        std::swap(mutex_, taken.mutex_);
+        return *this;
+    }
+    ~shared_mutex_hold() { unlock(); }
+
+    /// Unlocks now, if it holds a lock.
+    void unlock() noexcept {
+        if (mutex_) Unlock{}(*std::exchange(mutex_, nullptr));
+    }
+    /// Gives the lock up without unlocking: what it held (null for nothing) is now the caller's to unlock.
+    shared_mutex* release() noexcept { return std::exchange(mutex_, nullptr); }
+
+    bool owns_lock() const noexcept { return mutex_ != nullptr; }
+    explicit operator bool() const noexcept { return owns_lock(); }
+
+  protected:
+    explicit shared_mutex_hold(shared_mutex& held) noexcept : mutex_(&held) {}
+
+  private:
+    shared_mutex* mutex_ = nullptr;
+};
+
+struct unlock_exclusive {
+    void operator()(shared_mutex& m) const noexcept;
+};
+struct unlock_shared {
+    void operator()(shared_mutex& m) const noexcept;
+};
+
+class exclusive_awaiter;
+class shared_awaiter;
+
+}  // namespace detail
+
+/// Holds a shared_mutex locked for writing, and unlocks it when it goes. The mutex must outlive it.
+class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]] exclusive_guard
+    : public detail::shared_mutex_hold<detail::unlock_exclusive> {
+  public:
+    /// Holds nothing.
+    exclusive_guard() noexcept = default;
+    /// Takes over such a lock that was taken out of a guard with release().
+    static exclusive_guard adopt(shared_mutex& held) noexcept { return exclusive_guard(held); }
+
+  private:
+    friend class shared_mutex;
+    friend class detail::exclusive_awaiter;
+    using shared_mutex_hold::shared_mutex_hold;
+};
+
+/// Holds a shared_mutex locked for reading, and unlocks it when it goes. The mutex must outlive it.
+class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]] shared_guard
+    : public detail::shared_mutex_hold<detail::unlock_shared> {
+  public:
+    /// Holds nothing.
+    shared_guard() noexcept = default;
+    /// Takes over such a lock that was taken out of a guard with release().
+    static shared_guard adopt(shared_mutex& held) noexcept { return shared_guard(held); }
+
+  private:
+    friend class shared_mutex;
+    friend class detail::shared_awaiter;
+    using shared_mutex_hold::shared_mutex_hold;
+};
+
+/// A mutex that many tasks may hold shared (to read), or one exclusively (to write).
+///
+/// Fair, first in, first out: a task that comes while another waits stands behind it. So a writer that waits
+/// holds up the readers that come later, and neither kind can starve the other. Readers that stand next to
+/// each other at the front get in together. What is granted runs in the next turn.
+///
+/// It is not recursive: a task that holds it shared and locks it shared once more may wait for itself, with a
+/// writer in between. Destroying it while it is locked, or adopting a lock that it does not have, ends the
+/// process with a message. Thread: the reactor's; another thread's use is caught in debug builds.
+class shared_mutex {
+  public:
+    shared_mutex() noexcept = default;
+    shared_mutex(const shared_mutex&) = delete;
+    shared_mutex& operator=(const shared_mutex&) = delete;
+    ~shared_mutex() {
+        if (writer_ || readers_ > 0) destroyed_locked();
+    }
+
+    /// `co_await m.lock()` gives an exclusive_guard. When the lock is free, and nobody waits, it does not
+    /// suspend. A cancelled task leaves the queue, and those behind it move up; one that was granted the lock
+    /// gets its guard all the same.
+    detail::exclusive_awaiter lock() noexcept;
+    /// `co_await m.lock_shared()` gives a shared_guard; otherwise as lock.
+    detail::shared_awaiter lock_shared() noexcept;
+
+    /// A guard that holds the lock, or holds nothing when it cannot be had at once.
+    exclusive_guard try_lock() noexcept {
+        home_.check("a shared_mutex");
+        return try_take(false) ? exclusive_guard(*this) : exclusive_guard();
+    }
+    shared_guard try_lock_shared() noexcept {
+        home_.check("a shared_mutex");
+        return try_take(true) ? shared_guard(*this) : shared_guard();
+    }
+
+    /// Does not compile: the locks of std, which would lock nothing (lock() is to be awaited), come here.
+    template <class Never = void>
+    void unlock() noexcept {
+        static_assert(!std::is_void_v<Never>,
+                      "a bight::shared_mutex is locked by `auto guard = co_await m.lock();` "
+                      "and unlocked by its guard: the locks of std would lock nothing");
+    }
+    template <class Never = void>
+    void unlock_shared() noexcept {
+        static_assert(!std::is_void_v<Never>,
+                      "a bight::shared_mutex is locked by `auto guard = co_await m.lock_shared();` "
+                      "and unlocked by its guard: the locks of std would lock nothing");
+    }
+
+    /// How many hold it shared.
+    std::size_t readers() const noexcept { return readers_; }
+    /// Whether one holds it exclusively.
+    bool locked() const noexcept { return writer_; }
+
+  private:
+    friend class detail::shared_mutex_waiter;
+    friend struct detail::unlock_exclusive;
+    friend struct detail::unlock_shared;
+
+    bool free_for(bool shared) const noexcept { return !writer_ && (shared || readers_ == 0); }
+    void take(bool shared) noexcept {
+        if (shared) {
+            ++readers_;
+        } else {
+            writer_ = true;
+        }
+    }
+    bool try_take(bool shared) noexcept {
+        if (!waiters_.empty() || !free_for(shared)) return false;
+        take(shared);
+        return true;
+    }
+    void admit() noexcept;
+    void leave_exclusive() noexcept;
+    void leave_shared() noexcept;
+    [[noreturn]] void destroyed_locked() const noexcept;
+
+    detail::wait_list<detail::shared_mutex_waiter> waiters_;  // none unless it is locked
+    std::size_t readers_ = 0;
+    bool writer_ = false;
+    detail::thread_checker home_;
+};
+
+namespace detail {
+
+inline void unlock_exclusive::operator()(shared_mutex& m) const noexcept { m.leave_exclusive(); }
+inline void unlock_shared::operator()(shared_mutex& m) const noexcept { m.leave_shared(); }
+
+class [[nodiscard("co_await it to get the guard")]] exclusive_awaiter final : public shared_mutex_waiter {
+  public:
+    explicit exclusive_awaiter(shared_mutex& of) noexcept : shared_mutex_waiter(of, false) {}
+    exclusive_awaiter(exclusive_awaiter&&) noexcept = default;
+    exclusive_guard await_resume() const noexcept { return exclusive_guard(mutex()); }
+};
+
+class [[nodiscard("co_await it to get the guard")]] shared_awaiter final : public shared_mutex_waiter {
+  public:
+    explicit shared_awaiter(shared_mutex& of) noexcept : shared_mutex_waiter(of, true) {}
+    shared_awaiter(shared_awaiter&&) noexcept = default;
+    shared_guard await_resume() const noexcept { return shared_guard(mutex()); }
+};
+
+}  // namespace detail
+
+inline detail::exclusive_awaiter shared_mutex::lock() noexcept { return detail::exclusive_awaiter{*this}; }
+inline detail::shared_awaiter shared_mutex::lock_shared() noexcept { return detail::shared_awaiter{*this}; }
+
+}  // namespace bight

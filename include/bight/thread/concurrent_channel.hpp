@@ -1,0 +1,231 @@
+// concurrent_channel: values from thread to thread, and from reactor to reactor.
+#pragma once
+
+#include <bight/core/detail/compiler.hpp>
+#include <bight/core/detail/waiter.hpp>
+#include <bight/core/export.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/thread/detail/concurrent_channel_core.hpp>
+#include <bight/thread/detail/parker.hpp>
+#include <bight/thread/detail/remote_call.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace BIGHT_EXPORT bight {
+
+namespace detail {
+
+[[noreturn]] void throw_cross_channel_closed();
+
+/// What the handles of one channel share. Whoever waits keeps it, too.
+template <class T>
+class cross_state final : public concurrent_channel_core<T> {
+  public:
+    explicit cross_state(std::size_t capacity) : concurrent_channel_core<T>(capacity) {}
+
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    // Acquire and release: the last one sees what the others did before it frees.
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+    void add_handle() noexcept { handles_.fetch_add(1, std::memory_order_relaxed); }
+    void drop_handle() noexcept {
+        if (handles_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+        this->close();
+        release();
+    }
+
+  private:
+    std::atomic<std::size_t> references_{1};  // those who wait, and one for all handles together
+    std::atomic<std::size_t> handles_{1};
+};
+
+/// A task that waits. Its grant comes on any thread, and travels to its own as a remote_call: once it is
+/// under way, the task cannot be cancelled here any more, so the value arrives.
+template <class T>
+class cross_awaiter : public waiter, protected concurrent_waiter<T>, private remote_call {
+  public:
+    bool await_ready() const noexcept { return false; }
+
+  protected:
+    explicit cross_awaiter(cross_state<T>& on) noexcept : on_(&on) {}
+    cross_awaiter(cross_state<T>& on, T&& v) noexcept : concurrent_waiter<T>(std::move(v)), on_(&on) {}
+    cross_awaiter(cross_awaiter&& other) noexcept
+        : waiter(std::move(other)), concurrent_waiter<T>(), remote_call(), on_(other.on_) {
+        this->value = std::move(other.value);
+    }
+    ~cross_awaiter() = default;
+
+    cross_state<T>& on() const noexcept { return *on_; }
+    void wait_is_over() noexcept {
+        if (home_) on_->release();
+    }
+
+  private:
+    void about_to_wait() noexcept override {
+        home_ = &home();
+        on_->retain();
+    }
+    void granted() noexcept override { remote_call::send(*home_); }
+    void arrived() noexcept override {
+        wait_is_over();
+        ready();
+    }
+
+    cross_state<T>* on_;
+    reactor* home_ = nullptr;  // once it has to wait
+};
+
+template <class T>
+class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final : public cross_awaiter<T> {
+  public:
+    cross_send_awaiter(cross_state<T>& on, T&& v) noexcept : cross_awaiter<T>(on, std::move(v)) {}
+    cross_send_awaiter(cross_send_awaiter&&) noexcept = default;
+
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        if (!this->begin(h.promise())) return true;
+        if (!this->on().send(*this)) return true;
+        this->wait_is_over();
+        return this->finish_now();
+    }
+    void await_resume() const {
+        if (this->closed) throw_cross_channel_closed();
+    }
+    void cancel() noexcept override {
+        if (!this->on().withdraw_sender(*this)) return;
+        this->wait_is_over();
+        this->confirm_cancel();
+    }
+    void describe(std::string& out) const override { out += "room in a concurrent_channel"; }
+};
+
+template <class T>
+class [[nodiscard("co_await it"), gnu::warn_unused]] cross_receive_awaiter final : public cross_awaiter<T> {
+  public:
+    explicit cross_receive_awaiter(cross_state<T>& on) noexcept : cross_awaiter<T>(on) {}
+    cross_receive_awaiter(cross_receive_awaiter&&) noexcept = default;
+
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        if (!this->begin(h.promise())) return true;
+        if (!this->on().receive(*this)) return true;
+        this->wait_is_over();
+        return this->finish_now();
+    }
+    std::optional<T> await_resume() noexcept { return std::move(this->value); }
+    void cancel() noexcept override {
+        if (!this->on().withdraw_receiver(*this)) return;
+        this->wait_is_over();
+        this->confirm_cancel();
+    }
+    void describe(std::string& out) const override { out += "a value from a concurrent_channel"; }
+};
+
+/// A plain thread that waits, on its stack.
+template <class T>
+class cross_sleeper final : public concurrent_waiter<T> {
+  public:
+    cross_sleeper() : parker_(parker::of_this_thread()) {}
+    explicit cross_sleeper(T&& v) : concurrent_waiter<T>(std::move(v)), parker_(parker::of_this_thread()) {}
+    void sleep() noexcept { parker_.park(); }
+
+  private:
+    void granted() noexcept override { parker_.unpark(); }
+    parker& parker_;
+};
+
+}  // namespace detail
+
+/// A bounded queue of values between any number of senders and receivers, each a task of some reactor or a
+/// plain thread. Each value goes to one receiver. A send waits while `capacity` values are in it, a receive
+/// while none is; whoever waits is served first in, first out. The values of one sender arrive in its order.
+///
+/// The handle is copied: give each thread its own copy; the operations of one copy may be used by any number
+/// of tasks and threads, but the copy must outlive them. When the last copy is gone, the channel closes.
+///
+/// Values are moved, and must not throw when they are: wrap others in a std::unique_ptr. Their move
+/// constructors and destructors may use the channel, without waiting. Nothing is allocated per value. The
+/// fast path takes no lock (a queue after Vyukov, see mpmc_queue.hpp).
+///
+/// Cancelling a task that waits takes it out of its line; a sender's value is then dropped with its await (a
+/// channel of one reactor has places that can be kept for that: channel::reserve). A
+/// task that was granted something at the same moment goes on with it (success beats cancellation), so no
+/// value is lost. A virtual clock does not wait for other threads: hold an outside_work where one is to send.
+template <class T>
+class concurrent_channel {
+  public:
+    using value_type = T;
+
+    /// A capacity of 0 counts as 1. Throws std::bad_alloc.
+    explicit concurrent_channel(std::size_t capacity) : state_(new detail::cross_state<T>(capacity)) {}
+    concurrent_channel(const concurrent_channel& other) noexcept : state_(other.state_) { state_->add_handle(); }
+    concurrent_channel& operator=(concurrent_channel other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~concurrent_channel() { state_->drop_handle(); }
+
+    /// Awaited in a task: waits for room. Throws std::system_error (errc::closed) when the channel is closed,
+    /// or is closed meanwhile; the value is dropped then.
+    detail::cross_send_awaiter<T> send(T value) noexcept {
+        return detail::cross_send_awaiter<T>(*state_, std::move(value));
+    }
+    /// Awaited in a task: waits for a value. Gives std::nullopt when the channel is closed and empty:
+    /// `while (auto v = co_await channel.receive())`.
+    detail::cross_receive_awaiter<T> receive() noexcept { return detail::cross_receive_awaiter<T>(*state_); }
+
+    /// The same for plain threads, which they block. Throws errc::wrong_thread on a thread where a reactor
+    /// runs.
+    void send_blocking(T value) {
+        detail::refuse_on_reactor("concurrent_channel::send_blocking", "co_await send() in a task");
+        detail::cross_sleeper<T> here(std::move(value));
+        if (!state_->send(here)) here.sleep();
+        if (here.closed) detail::throw_cross_channel_closed();
+    }
+    std::optional<T> receive_blocking() {
+        detail::refuse_on_reactor("concurrent_channel::receive_blocking", "co_await receive() in a task");
+        detail::cross_sleeper<T> here;
+        if (!state_->receive(here)) here.sleep();
+        return std::move(here.value);
+    }
+
+    /// Without waiting, on any thread. False when it is full, closed, or others wait for room already; the
+    /// value is moved only when it is true.
+    // NOLINTNEXTLINE(cppcoreguidelines-rvalue-reference-param-not-moved): moved if there is room.
+    bool try_send(T&& value) noexcept {
+        return state_->try_send(value) == detail::cross_state<T>::outcome::done;
+    }
+    bool try_send(const T& value)
+        requires std::is_copy_constructible_v<T>
+    {
+        T copy(value);
+        return try_send(std::move(copy));
+    }
+    /// std::nullopt when there is nothing, or others wait for values already.
+    std::optional<T> try_receive() noexcept {
+        std::optional<T> value;
+        state_->try_receive(value);
+        return value;
+    }
+
+    /// Ends it: sends fail from now on, those that wait included; what is in it can still be received.
+    /// Idempotent. Thread: any.
+    void close() noexcept { state_->close(); }
+    bool closed() const noexcept { return state_->closed(); }
+
+    std::size_t capacity() const noexcept { return state_->capacity(); }
+    /// How many values are in it; others may change that at any moment.
+    std::size_t size() const noexcept { return state_->size(); }
+
+  private:
+    detail::cross_state<T>* state_;
+};
+
+}  // namespace bight

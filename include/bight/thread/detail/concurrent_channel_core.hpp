@@ -1,0 +1,273 @@
+// What a concurrent_channel does when somebody has to wait.
+#pragma once
+
+#include <bight/core/export.hpp>
+#include <bight/thread/detail/mpmc_queue.hpp>
+#include <bight/thread/detail/parker.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace BIGHT_EXPORT bight {
+namespace detail {
+
+/// Atomics, and the lock of the slow path. See real_atomics.
+struct real_threads : real_atomics {
+    using lock = thread_lock;
+};
+
+/// Somebody who waits to send `value`, or to receive it. Lives in the task's frame or on the thread's stack.
+template <class T>
+class concurrent_waiter {
+  public:
+    std::optional<T> value;
+    bool closed = false;  // it ended because the channel was closed
+
+    /// Called once, on any thread and without a lock, when the wait is over. This may be gone when it
+    /// returns.
+    virtual void granted() noexcept = 0;
+
+    /// Called before it waits, on its own thread: from then on `granted` may come.
+    virtual void about_to_wait() noexcept {}
+
+  protected:
+    concurrent_waiter() noexcept = default;
+    explicit concurrent_waiter(T&& v) noexcept : value(std::move(v)) {}
+    ~concurrent_waiter() = default;
+
+  private:
+    template <class U, class Threads>
+    friend class concurrent_channel_core;
+    concurrent_waiter* next_ = nullptr;
+    concurrent_waiter* previous_ = nullptr;
+    std::uint64_t position_ = 0;  // in the queue: what it was granted
+    bool listed_ = false;
+};
+
+/// A queue, those who wait for room in it, and those who wait for a value, each first in, first out.
+///
+/// Without anybody waiting, a send is a push and a receive is a pop, and one fence and one load tell that
+/// nobody waits. The lists are under a lock, which only those take who wait, and those who find somebody
+/// waiting.
+///
+/// No wake-up is lost, because both sides write first and look then, with a sequentially consistent fence
+/// between (Dekker's pattern). A receiver that finds the queue empty says in `attention_` that it waits,
+/// fences, and looks at the queue once more; a sender publishes its value, fences, and looks at `attention_`.
+/// Whichever fence comes second in their total order, its thread sees what the other has written. A sender
+/// that is between taking a position and publishing hides what is behind it from the receiver, but it will
+/// look at `attention_` after that. The same holds for senders that wait for room, and for closing. A
+/// receiver that waits at a closed channel waits for a producer that has a position and has not published it.
+///
+/// A waiting receiver is granted a full position of the queue under the lock, and a waiting sender a free one,
+/// so a grant is never a hint that somebody else can overtake: `match` is the one place where anybody is
+/// granted anything. Who has been taken out of its list cannot withdraw any more, and gets what it was given.
+/// Values are moved and destroyed without the lock, in `carry_out`: they may use the channel. What a moved
+/// value makes visible, or free, may be what somebody waits for: there is one more look after each.
+template <class T, class Threads = real_threads>
+class concurrent_channel_core {
+  public:
+    using node = concurrent_waiter<T>;
+    enum class outcome : std::uint8_t { done, not_now, closed };
+
+    explicit concurrent_channel_core(std::size_t capacity) : queue_(capacity) {}
+    concurrent_channel_core(const concurrent_channel_core&) = delete;
+    concurrent_channel_core& operator=(const concurrent_channel_core&) = delete;
+
+    /// Moves `value` in when it is done. `not_now`: it is full, or others wait for room already.
+    outcome try_send(T& value) noexcept {
+        if (attention_.load(std::memory_order_relaxed) & senders_wait) return outcome::not_now;
+        switch (queue_.try_push(value)) {
+            case queue::outcome::full: return outcome::not_now;
+            case queue::outcome::closed: return outcome::closed;
+            default: break;
+        }
+        Threads::fence();
+        if (attention_.load(std::memory_order_relaxed) & receivers_wait) serve();
+        return outcome::done;
+    }
+
+    /// `closed`: and nothing will come any more. `not_now`: it is empty, or others wait for values already.
+    outcome try_receive(std::optional<T>& value) noexcept {
+        // Acquire: who sees that it is closed sees the queue's last position (see close).
+        const unsigned before = attention_.load(std::memory_order_acquire);
+        if (before & receivers_wait) return outcome::not_now;
+        if (!queue_.try_pop([&](T&& v) { value.emplace(std::move(v)); })) {
+            return (before & closed_bit) && queue_.drained() ? outcome::closed : outcome::not_now;
+        }
+        Threads::fence();
+        if (attention_.load(std::memory_order_relaxed) & senders_wait) serve();
+        return outcome::done;
+    }
+
+    /// Sends `*w.value`. False when it has to wait: `w.granted()` will be called unless it withdraws.
+    bool send(node& w) noexcept {
+        switch (try_send(*w.value)) {
+            case outcome::done: return true;
+            case outcome::closed: w.closed = true; return true;
+            default: return !wait(senders_, w);
+        }
+    }
+    /// The same for receiving into `w.value`.
+    bool receive(node& w) noexcept {
+        switch (try_receive(w.value)) {
+            case outcome::done: return true;
+            case outcome::closed: w.closed = true; return true;
+            default: return !wait(receivers_, w);
+        }
+    }
+
+    /// True when `w` waited, and waits no more. False when it has been granted: granted() is called, or about
+    /// to be.
+    bool withdraw_sender(node& w) noexcept { return withdraw(senders_, w); }
+    bool withdraw_receiver(node& w) noexcept { return withdraw(receivers_, w); }
+
+    /// Nothing more can be sent: those who wait to send end with `closed`, those who receive get what is
+    /// left, then `closed`.
+    void close() noexcept {
+        lock_.lock();
+        queue_.close();
+        // Release: see try_receive.
+        attention_.store(attention_.load(std::memory_order_relaxed) | closed_bit, std::memory_order_release);
+        Threads::fence();
+        lock_.unlock();
+        serve();
+    }
+    bool closed() const noexcept { return attention_.load(std::memory_order_relaxed) & closed_bit; }
+
+    std::size_t size() const noexcept { return queue_.size(); }
+    std::size_t capacity() const noexcept { return queue_.capacity(); }
+
+  private:
+    using queue = mpmc_queue<T, Threads>;
+
+    struct node_list {
+        node* first = nullptr;
+        node* last = nullptr;
+
+        void push_back(node& w) noexcept {
+            w.next_ = nullptr;
+            w.previous_ = last;
+            (last ? last->next_ : first) = &w;
+            last = &w;
+            w.listed_ = true;
+        }
+        void remove(node& w) noexcept {
+            (w.previous_ ? w.previous_->next_ : first) = w.next_;
+            (w.next_ ? w.next_->previous_ : last) = w.previous_;
+            w.listed_ = false;
+        }
+    };
+
+    // True when it waits; false when it was served at once.
+    bool wait(node_list& where, node& w) noexcept {
+        w.about_to_wait();
+        lock_.lock();
+        where.push_back(w);
+        note_waiters();
+        Threads::fence();
+        node* const granted = match();
+        const bool waits = w.listed_;
+        lock_.unlock();
+        carry_out(granted, &w);
+        return waits;
+    }
+
+    bool withdraw(node_list& from, node& w) noexcept {
+        lock_.lock();
+        const bool listed = w.listed_;
+        if (listed) {
+            from.remove(w);
+            note_waiters();
+        }
+        lock_.unlock();
+        return listed;
+    }
+
+    void serve() noexcept {
+        lock_.lock();
+        node* const granted = match();
+        lock_.unlock();
+        carry_out(granted, nullptr);
+    }
+
+    // Under the lock: gives whatever there is to those who wait, in positions of the queue. Gives the list of
+    // them.
+    node* match() noexcept {
+        node* granted = nullptr;
+        node** end = &granted;
+        const auto grant = [&](node_list& from, node& w) {
+            from.remove(w);
+            w.next_ = nullptr;
+            *end = &w;
+            end = &w.next_;
+        };
+        while (node* const w = receivers_.first) {
+            if (!queue_.take_full(w->position_)) break;
+            grant(receivers_, *w);
+        }
+        while (node* const w = senders_.first) {
+            const auto taken = queue_.take_free(w->position_);
+            if (taken == queue::outcome::full) break;
+            w->closed = taken == queue::outcome::closed;
+            grant(senders_, *w);
+        }
+        if (closed() && queue_.drained()) {
+            while (node* const w = receivers_.first) {
+                w->closed = true;
+                grant(receivers_, *w);
+            }
+        }
+        note_waiters();
+        return granted;
+    }
+
+    // Without the lock: moves the values, and gives what that makes visible, or free, to those who still wait.
+    // `caller`, which may be among the first, sees for itself.
+    void carry_out(node* granted, const node* caller) noexcept {
+        while (granted) {
+            while (granted) {
+                node& w = *granted;
+                granted = w.next_;
+                if (!w.closed) move_value(w);
+                if (&w != caller) w.granted();
+            }
+            Threads::fence();
+            if ((attention_.load(std::memory_order_relaxed) & (receivers_wait | senders_wait)) == 0) return;
+            lock_.lock();
+            granted = match();
+            lock_.unlock();
+            caller = nullptr;
+        }
+    }
+
+    void move_value(node& w) noexcept {
+        if (w.value) {
+            queue_.put(w.position_, std::move(*w.value));
+        } else {
+            queue_.get(w.position_, [&](T&& v) { w.value.emplace(std::move(v)); });
+        }
+    }
+
+    // Under the lock, like every write of it.
+    void note_waiters() noexcept {
+        const unsigned now = attention_.load(std::memory_order_relaxed);
+        const unsigned then = (now & closed_bit) | (senders_.first ? senders_wait : 0u) |
+                              (receivers_.first ? receivers_wait : 0u);
+        if (then != now) attention_.store(then, std::memory_order_release);  // the closed bit stays published
+    }
+
+    static constexpr unsigned receivers_wait = 1;
+    static constexpr unsigned senders_wait = 2;
+    static constexpr unsigned closed_bit = 4;
+
+    queue queue_;
+    typename Threads::template atomic<unsigned> attention_{0};  // who has to be looked after
+    typename Threads::lock lock_;
+    node_list receivers_;
+    node_list senders_;
+};
+
+}  // namespace detail
+}  // namespace bight

@@ -1,0 +1,77 @@
+#include "blocked_threads.hpp"
+
+#include "spin_wait.hpp"
+
+#include <mutex>
+
+namespace bight::detail {
+
+bool blocked_threads::add(blocked_thread& thread) noexcept {
+    const std::lock_guard hold(lock_);
+    if (ended_) return false;
+    thread.next_ = first_;
+    if (first_) first_->previous_ = &thread;
+    first_ = &thread;
+    ++sending_;
+    return true;
+}
+
+void blocked_threads::sent() noexcept {
+    const std::lock_guard hold(lock_);
+    --sending_;
+}
+
+void blocked_threads::begin() noexcept {
+    const std::lock_guard hold(lock_);
+    ended_ = false;
+}
+
+// Cancelled without the lock: what goes by that may be anybody's code, and wait for a thread that calls add.
+// Only this thread takes calls out of the list, and those that come now come in front.
+bool blocked_threads::end() noexcept {
+    blocked_thread* first = nullptr;
+    {
+        const std::lock_guard hold(lock_);
+        ended_ = true;
+        first = first_;
+    }
+    for (blocked_thread* c = first; c; c = c->next_) {
+        c->cancel_begun();
+    }
+    return first != nullptr;
+}
+
+bool blocked_threads::ended() const noexcept {
+    const std::lock_guard hold(lock_);
+    return ended_;
+}
+
+bool blocked_threads::empty() const noexcept {
+    const std::lock_guard hold(lock_);
+    return first_ == nullptr;
+}
+
+void blocked_threads::remove(blocked_thread& thread) noexcept {
+    const std::lock_guard hold(lock_);
+    (thread.previous_ ? thread.previous_->next_ : first_) = thread.next_;
+    if (thread.next_) thread.next_->previous_ = thread.previous_;
+}
+
+void blocked_threads::await_senders() const noexcept {
+    for (spin_wait wait;; wait.a_moment()) {
+        const std::lock_guard hold(lock_);
+        if (sending_ == 0) return;
+    }
+}
+
+// The inbox has given back what it held. What is left had begun on a reactor that could not bring it to its
+// end.
+blocked_threads::~blocked_threads() {
+    while (blocked_thread* const thread = first_) {
+        first_ = thread->next_;
+        if (first_) first_->previous_ = nullptr;
+        thread->abandon();
+    }
+}
+
+}  // namespace bight::detail

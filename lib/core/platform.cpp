@@ -1,0 +1,44 @@
+#include "platform.hpp"
+
+#include "reactor_state.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
+
+#include <cstdlib>
+#include <string>
+
+namespace bight::detail {
+
+namespace {
+
+constinit const named_platform* offered = nullptr;
+
+constexpr std::string_view simulated_prefix = "sim:";
+
+std::string_view variable() noexcept {
+    const char* const value = std::getenv("BIGHT_REACTOR");
+    return value ? value : "";
+}
+
+}  // namespace
+
+platform* platform::current() noexcept {
+    const reactor* const here = reactor::current();
+    return here ? reactor_state::platform_of(*here) : nullptr;
+}
+
+void offer_platform(const named_platform& p) noexcept { offered = &p; }
+
+bool environment_names_a_platform() noexcept { return variable().starts_with(simulated_prefix); }
+
+std::unique_ptr<platform> platform_of_environment() {
+    if (offered && variable().starts_with(offered->prefix)) return offered->make(variable());
+    if (!environment_names_a_platform()) return nullptr;
+    throw std::system_error(errc::unavailable,
+                            "BIGHT_REACTOR is \"" + std::string(variable()) +
+                                "\", and this program has no simulation in it: link bight-sim (in Meson "
+                                "bight_sim_dep, else what pkg-config says of bight-sim)");
+}
+
+}  // namespace bight::detail

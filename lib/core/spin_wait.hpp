@@ -1,0 +1,33 @@
+// Waiting for another thread that is about to finish something.
+#pragma once
+
+#include <time.h>
+
+#include <thread>
+
+namespace bight::detail {
+
+/// For a wait that is short unless the other thread was stopped in the middle, and that nobody can end: the
+/// other one may touch nothing any more once it has finished. A few looks, then with a word to the scheduler,
+/// then with a sleep between them: a thread of real-time priority keeps an ordinary one from the processor
+/// until it sleeps (sched(7)).
+class spin_wait {
+  public:
+    void a_moment() noexcept {
+        ++looks_;
+        if (looks_ <= spins) return;
+        if (looks_ <= spins + yields) {
+            std::this_thread::yield();
+        } else {
+            const timespec nap{0, 50'000};
+            ::nanosleep(&nap, nullptr);
+        }
+    }
+
+  private:
+    static constexpr int spins = 64;
+    static constexpr int yields = 16;
+    int looks_ = 0;
+};
+
+}  // namespace bight::detail

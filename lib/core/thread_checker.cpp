@@ -1,0 +1,25 @@
+#include <bight/core/detail/thread_checker.hpp>
+
+#include "thread_state.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace bight::detail {
+
+void thread_checker::settle(const reactor* here, const char* what) const noexcept {
+    const void* const thread = &this_thread();
+    if (thread_ && thread_ != thread) {
+        std::fprintf(
+            stderr,
+            "bight: %s was used from another thread than the one whose tasks it is for: send values to "
+            "that thread through a concurrent_channel, or calls with reactor::post\n",
+            what);
+        std::abort();
+    }
+    if (!here) return;
+    home_ = here;
+    thread_ = thread;
+}
+
+}  // namespace bight::detail

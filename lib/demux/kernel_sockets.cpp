@@ -1,0 +1,216 @@
+// The socket calls of the machine.
+#include "socket_calls.hpp"
+
+#include "demultiplexer.hpp"
+#include "descriptor_calls.hpp"
+
+#include <bight/core/reactor.hpp>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace bight::detail {
+
+namespace {
+
+int result_of(int returned) noexcept { return returned < 0 ? -errno : returned; }
+
+const sockaddr* native(const address& a) noexcept { return static_cast<const sockaddr*>(a.native()); }
+socklen_t native_size(const address& a) noexcept { return static_cast<socklen_t>(a.native_size()); }
+
+int integer_option(int fd, int which) noexcept {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, which, &value, &size) < 0 ? -errno : value;
+}
+
+// Who listens at the other end of a Unix socket may be gone, and the kernel not yet done with what it had.
+bool peer_has_died(int fd) noexcept {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
+    return peer.pid > 0 && ::kill(peer.pid, 0) < 0 && errno == ESRCH;
+}
+
+class kernel_socket_calls final : public socket_calls {
+  public:
+    int open(int family) noexcept override {
+        return result_of(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    }
+    void close(int fd) noexcept override { ::close(fd); }
+
+    int set(int fd, option which, bool on) noexcept override {
+        const int value = on;
+        const auto call = [&](int level, int name) {
+            return result_of(::setsockopt(fd, level, name, &value, sizeof value));
+        };
+        switch (which) {
+            case option::reuse_address: return call(SOL_SOCKET, SO_REUSEADDR);
+            case option::reuse_port: return call(SOL_SOCKET, SO_REUSEPORT);
+            case option::only_ipv6: return call(IPPROTO_IPV6, IPV6_V6ONLY);
+            case option::no_delay: return call(IPPROTO_TCP, TCP_NODELAY);
+            case option::keep_alive: return call(SOL_SOCKET, SO_KEEPALIVE);
+            case option::non_blocking: return result_of(::ioctl(fd, FIONBIO, &value));
+            case option::abort_on_close: {
+                const linger at_once{on, 0};
+                return result_of(::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+            }
+        }
+        return -EINVAL;
+    }
+
+    int bind(int fd, const address& to) noexcept override {
+        return result_of(::bind(fd, native(to), native_size(to)));
+    }
+    int listen(int fd, int backlog) noexcept override { return result_of(::listen(fd, backlog)); }
+    int accept(int fd) noexcept override { return accept_connection(fd); }
+    int family(int fd) noexcept override { return integer_option(fd, SO_DOMAIN); }
+    int listens(int fd) noexcept override { return integer_option(fd, SO_ACCEPTCONN); }
+    int is_stream(int fd) noexcept override {
+        const int type = integer_option(fd, SO_TYPE);
+        return type < 0 ? type : type == SOCK_STREAM;
+    }
+
+    int is_blocking(int fd) noexcept override { return detail::is_blocking(fd); }
+    int duplicate(int fd) noexcept override {
+        const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        return copy < 0 ? -errno : copy;
+    }
+
+    address local(int fd) noexcept override {
+        sockaddr_storage a{};
+        socklen_t size = sizeof a;
+        if (fd < 0 || ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) return {};
+        return address::from_native(&a, size);
+    }
+    address peer(int fd) noexcept override {
+        sockaddr_storage a{};
+        socklen_t size = sizeof a;
+        if (fd < 0 || ::getpeername(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) return {};
+        return address::from_native(&a, size);
+    }
+
+    int shutdown_write(int fd) noexcept override { return result_of(::shutdown(fd, SHUT_WR)); }
+
+    int input_ended(int fd) noexcept override {
+        tcp_info info{};
+        socklen_t size = sizeof info;
+        if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0) {
+            pollfd unix_socket{fd, 0, 0};  // hung up: the peer is gone altogether, perhaps by a reset
+            return ::poll(&unix_socket, 1, 0) >= 0 && (unix_socket.revents & POLLHUP) == 0 ? 1 : 0;
+        }
+        if (info.tcpi_state != TCP_CLOSE) return 1;
+        // EPIPE: a reset that came after the end (tcp_reset of Linux), and of which nobody was told.
+        const int error = integer_option(fd, SO_ERROR);
+        return error == EPIPE ? 1 : error > 0 ? -error : 0;
+    }
+
+    void reset(int fd) noexcept override {
+        const sockaddr nowhere{AF_UNSPEC, {}};
+        (void)::connect(fd, &nowhere, sizeof nowhere);
+    }
+
+    std::size_t unsent(int fd) noexcept override {
+        int bytes = 0;
+        return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+    }
+
+    void discard_input(int fd) noexcept override {
+        for (int round = 0; round < 16; ++round) {
+            if (::recv(fd, nullptr, std::size_t{1} << 20, MSG_TRUNC | MSG_DONTWAIT) <= 0) break;
+        }
+        char bytes[4096];  // only TCP throws away without being given memory
+        for (int round = 0; round < 256; ++round) {
+            if (::recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) <= 0) break;
+        }
+    }
+
+    occupant remove_stale(const address& at) noexcept override {
+        const std::string path = at.path();
+        struct stat found{};
+        if (::lstat(path.c_str(), &found) < 0) return occupant::none;
+        if (!S_ISSOCK(found.st_mode)) return occupant::no_socket;
+        const int probe = open(AF_UNIX);
+        if (probe < 0) return occupant::alive;
+        const int connected = result_of(::connect(probe, native(at), native_size(at)));
+        const bool dead = connected == -ECONNREFUSED || (connected == 0 && peer_has_died(probe));
+        ::close(probe);
+        if (connected == -ECONNREFUSED) ::unlink(path.c_str());
+        return dead ? occupant::none : occupant::alive;
+    }
+    int lock_directory_of(const std::string& path) noexcept override {
+        char directory_of[sizeof(sockaddr_un::sun_path) + PATH_MAX] = "";
+        path.copy(directory_of, std::min(path.rfind('/') + 1, sizeof directory_of - 1));
+        const int directory = ::open(directory_of, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0) return -1;
+        for (int tries = 25; tries > 0; --tries) {
+            if (::flock(directory, LOCK_EX | LOCK_NB) == 0) return directory;
+            if (errno != EWOULDBLOCK) break;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        ::close(directory);
+        return -1;
+    }
+    void set_coming_mode(int fd, int mode) noexcept override { ::fchmod(fd, static_cast<mode_t>(mode)); }
+    int set_mode(const address& at, int mode) noexcept override {
+        return result_of(::chmod(at.path().c_str(), static_cast<mode_t>(mode)));
+    }
+    std::string full_path(const address& at) override {
+        std::string path = at.path();
+        if (path.front() == '/') return path;
+        const std::unique_ptr<char, void (*)(void*)> here(::getcwd(nullptr, 0), &std::free);
+        if (!here) throw std::system_error(errno, std::system_category(), "the working directory of " + path);
+        return std::string(here.get()) + "/" + path;
+    }
+    socket_file file_at(std::string path) noexcept override {
+        struct stat found{};
+        if (::lstat(path.c_str(), &found) < 0) return {};
+        return {std::move(path), std::uint64_t{found.st_dev}, std::uint64_t{found.st_ino}};
+    }
+    void remove(const socket_file& file) noexcept override {
+        const int directory = lock_directory_of(file.path);  // no successor comes between the look and the removal
+        struct stat found{};
+        if (::lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device && found.st_ino == file.inode) {
+            ::unlink(file.path.c_str());
+        }
+        if (directory >= 0) ::close(directory);
+    }
+
+    int open_reserve() noexcept override { return result_of(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+};
+
+}  // namespace
+
+socket_calls& kernel_sockets() noexcept {
+    static kernel_socket_calls the_kernel;
+    return the_kernel;
+}
+
+socket_calls& sockets_here() noexcept {
+    reactor* const here = reactor::current();
+    return here ? demultiplexer_of(*here).sockets() : kernel_sockets();
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,116 @@
+#include <bight/generator/detail/fan_in.hpp>
+
+#include <bight/core/error.hpp>
+
+#include <system_error>
+#include <utility>
+
+namespace bight::detail {
+
+// offer
+
+offer::offer(fan_in& to) noexcept : to_(to) {
+    if (to.in_order_) to.stand_in_line(*this);
+}
+
+offer::~offer() {
+    if (listed_) to_.leave_line(*this);
+}
+
+bool offer::hold_out() noexcept {
+    held_out_ = true;
+    if (!listed_) to_.stand_in_line(*this);
+    if (!to_.taker_ || to_.first_held_out() != this) return true;
+    taker& t = *std::exchange(to_.taker_, nullptr);
+    to_.hand_over(*this, t);
+    t.ready();
+    ready();  // behind the others: one that always has an item must not get two turns for their one
+    return true;
+}
+
+// Moving an item is anybody's code, which may cancel whoever has it moved: it is served already.
+void offer::cancel() noexcept {
+    if (!listed_) return;
+    to_.leave_line(*this);
+    confirm_cancel();
+}
+
+// taker
+
+bool taker::look() noexcept {
+    if (offer* const o = from_.first_held_out()) {
+        from_.hand_over(*o, *this);
+        o->ready();
+        return finish_now();
+    }
+    if (from_.ended_) return finish_now();
+    from_.taker_ = this;
+    return true;
+}
+
+void taker::cancel() noexcept {
+    if (from_.taker_ != this) return;  // as above
+    from_.taker_ = nullptr;
+    confirm_cancel();
+}
+
+void taker::rethrow_error() {
+    if (error_) std::rethrow_exception(error_);
+    if (from_.error_) std::rethrow_exception(std::exchange(from_.error_, nullptr));
+    if (from_.cut_short_) {
+        throw std::system_error(std::make_error_code(std::errc::operation_canceled),
+                                "the group in which the items were made was cancelled");
+    }
+}
+
+// fan_in
+
+// An error that came after the consumer had gone, or that it did not stay to hear.
+fan_in::~fan_in() {
+    if (error_) report_error({error_, "a task that made items for a generator which was dropped", {}});
+}
+
+offer* fan_in::first_held_out() const noexcept { return first_ && first_->held_out_ ? first_ : nullptr; }
+
+void fan_in::stand_in_line(offer& o) noexcept {
+    o.previous_ = last_;
+    o.next_ = nullptr;
+    (last_ ? last_->next_ : first_) = &o;
+    last_ = &o;
+    o.listed_ = true;
+}
+
+void fan_in::leave_line(offer& o) noexcept {
+    (o.previous_ ? o.previous_->next_ : first_) = o.next_;
+    (o.next_ ? o.next_->previous_ : last_) = o.previous_;
+    o.listed_ = o.held_out_ = false;
+}
+
+void fan_in::hand_over(offer& o, taker& t) noexcept {
+    leave_line(o);
+    try {
+        t.put(o.item_);
+    } catch (...) {
+        t.error_ = std::current_exception();
+    }
+}
+
+void fan_in::end(const std::exception_ptr& error) noexcept {
+    ended_ = true;
+    error_ = error;
+    if (taker* const t = std::exchange(taker_, nullptr)) t->ready();
+}
+
+void fan_in::consumer_gone() noexcept {
+    dropped_ = true;
+    if (crew_) crew_->cancel();
+}
+
+void fan_in::crew_gone() noexcept {
+    crew_ = nullptr;
+    if (ended_) return;
+    cut_short_ = true;
+    end(nullptr);
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,91 @@
+// A step of a shutdown: a task that has a while, and no longer.
+#pragma once
+
+#include "../core/error_trace.hpp"
+
+#include <bight/core/detail/scope.hpp>
+#include <bight/core/error.hpp>
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace bight::detail {
+
+/// Reports `error`, which left `j`, under a name of its own.
+inline void report_named(const job& j, const std::exception_ptr& error, std::string_view name) noexcept {
+    const error_trace* const trace = j.trace();
+    const bool known = trace && trace->error == error;
+    report_error({error, name,
+                  known ? std::span<const std::source_location>(trace->lines)
+                        : std::span<const std::source_location>()});
+}
+
+/// Runs a task, even when this one is cancelled, for at most `limit`; reactor::stop_now ends it at once.
+/// Gives whether it ended by itself; its error is reported under `name`, which outlives it.
+class bounded final : public scope, private grace_timer {
+  public:
+    bounded(task<>&& t, duration limit, std::string_view name) noexcept
+        : child_(std::move(t)), limit_(limit), name_(name) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
+        begin_shielded(h.promise());
+        const auto first = child_.launch_now(*this, home(), owner());
+        child_.forget_cancel();
+        home().arm_grace(*this, limit_);
+        return first;
+    }
+    bool await_resume() const noexcept { return child_.result() != outcome::cancelled; }
+
+    void cancel() noexcept override {}
+    void describe(std::string& out) const override { out += name_; }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        visit(child_, context);
+    }
+
+  private:
+    std::coroutine_handle<> child_finished(job&) noexcept override {
+        home().disarm_grace(*this);
+        if (child_.result() == outcome::error) report_named(child_, child_.error(), name_);
+        return conclude(false);
+    }
+    void expired() noexcept override { child_.request_cancel(); }
+
+    child_job<void> child_;
+    duration limit_;
+    std::string_view name_;
+};
+
+/// Runs a task to its end, whatever is asked of this one meanwhile: for a row of steps of which each is
+/// bounded.
+class uncancelled final : public scope {
+  public:
+    explicit uncancelled(task<>&& t) noexcept : child_(std::move(t)) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
+        begin_shielded(h.promise());
+        const auto first = child_.launch_now(*this, home(), owner());
+        child_.forget_cancel();
+        return first;
+    }
+    void await_resume() { child_.take(); }
+
+    void cancel() noexcept override {}
+    void describe(std::string& out) const override { out += "a phase of a shutdown"; }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        visit(child_, context);
+    }
+
+  private:
+    std::coroutine_handle<> child_finished(job&) noexcept override {
+        owner().adopt_trace(child_);
+        return conclude(false);
+    }
+    child_job<void> child_;
+};
+
+}  // namespace bight::detail

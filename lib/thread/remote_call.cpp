@@ -1,0 +1,34 @@
+#include <bight/thread/detail/remote_call.hpp>
+
+#include "../core/reactor_state.hpp"
+#include "../core/spin_wait.hpp"
+
+namespace bight::detail {
+
+// Release: whoever sees the flag down (acquire) sees that the sender is done with the reactor and with this.
+void remote_call::send(reactor& to) noexcept {
+    sending_.store(true, std::memory_order_relaxed);  // published by the push
+    reactor_state::post(to, *::new (static_cast<void*>(&node_)) node(*this));
+    sending_.store(false, std::memory_order_release);
+}
+
+// The sender is between its push and the end of a wake-up: a write to an eventfd at most.
+void remote_call::await_sender() const noexcept {
+    for (spin_wait wait; sending_.load(std::memory_order_acquire); wait.a_moment()) continue;
+}
+
+void remote_call::node::call() {
+    called_ = true;
+    owner_.await_sender();
+    owner_.arrived();
+}
+
+void remote_call::node::operator delete(node* n, std::destroying_delete_t) noexcept {
+    remote_call& owner = n->owner_;
+    const bool called = n->called_;
+    n->~node();
+    if (!called) owner.await_sender();
+    owner.released(called);
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,461 @@
+#include <bight/thread/runtime.hpp>
+
+#include "../core/platform.hpp"
+#include "../core/process.hpp"
+#include "../core/reactor_state.hpp"
+
+
+#include <bight/core/detail/scope.hpp>
+#include <bight/core/error.hpp>
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+
+namespace bight::detail {
+
+namespace {
+
+/// The processors that this process may use; empty where that cannot be told.
+std::vector<int> usable_processors() {
+    std::vector<int> found;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (::sched_getaffinity(0, sizeof set, &set) < 0) return found;
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+        if (CPU_ISSET(i, &set)) found.push_back(i);
+    }
+    return found;
+}
+
+void keep_to_processor(int number) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(number, &set);
+    if (::sched_setaffinity(0, sizeof set, &set) < 0) {
+        throw std::system_error(errno, std::system_category(),
+                                "cannot keep a thread to processor " + std::to_string(number));
+    }
+}
+
+class shard_scope;
+
+/// One call of runtime::run; it lives until no thread of it runs.
+struct shard_run {
+    shard_run(runtime_state& all, shard_roots& of, bool reports_errors, std::size_t count)
+        : state(all), roots(of), reports(reports_errors), remaining(count), scopes(count) {}
+
+    /// Stops all. Not once all have ended: a reactor that has returned would keep the stop for its next run.
+    void stop(bool now = false) noexcept;
+    void failed(const std::exception_ptr& error) noexcept;
+    void cut_short() noexcept { cancelled = true; }
+    /// The task of one reactor has ended.
+    void one_ended() noexcept;
+
+    runtime_state& state;
+    shard_roots& roots;
+    const bool reports;
+    std::atomic<std::size_t> remaining;
+    // Each is written and used by its own thread; the last to end, which has seen all of them end, looks
+    // which there are.
+    std::vector<shard_scope*> scopes;
+    std::atomic<bool> any_failed{false};
+    std::atomic<bool> cancelled{false};
+    int signal = 0;
+    std::mutex lock;
+    std::vector<std::exception_ptr> errors;
+    bool over = false;
+};
+
+}  // namespace
+
+struct runtime_state {
+    struct worker {
+        std::optional<bight::reactor> own;  // made and destroyed on the thread
+        std::thread thread;
+    };
+
+    explicit runtime_state(const runtime_options& o) : options(o) {}
+    ~runtime_state() { join(); }
+
+    void start_threads();
+    void join() noexcept;
+    void be_worker(std::size_t index) noexcept;
+    void run_shard(shard_run& run, std::size_t index) noexcept;
+    void run(shard_run& run);
+    void stop() noexcept {
+        for (auto& w : workers) w->own->stop();
+    }
+    void stop_now() noexcept {
+        for (auto& w : workers) w->own->stop_now();
+    }
+
+    const runtime_options options;
+    const unsigned made_in = this_process();
+    std::vector<int> processors;
+    std::vector<std::unique_ptr<worker>> workers;
+
+    std::mutex lock;
+    std::condition_variable changed;
+    std::size_t busy = 0;     // threads that start, or run
+    std::size_t started = 0;  // reactors that could be made
+    std::size_t done = 0;     // those of them that have nothing left to run
+    std::uint64_t runs = 0;
+    shard_run* current = nullptr;
+    std::exception_ptr start_error;
+    bool ending = false;
+};
+
+namespace {
+
+/// The job of the task that runs on one reactor.
+class shard_job final : public job {
+  public:
+    shard_job(scope& owner, std::size_t index) noexcept : owner_(owner), index_(index) {}
+    std::coroutine_handle<> launch(task<>&& t, reactor& home, job& parent) noexcept {
+        task_ = std::move(t).release();
+        task_.promise().become_root(*this, task_.handle());
+        return start_now(home, &parent, task_.promise());
+    }
+    std::exception_ptr error() const noexcept { return task_.promise().error(); }
+    void describe(std::string& out) const override { out += "the task of reactor " + std::to_string(index_); }
+
+  private:
+    std::coroutine_handle<> finished() noexcept override { return owner_.child_finished(*this); }
+    task_handle<void> task_;
+    scope& owner_;
+    std::size_t index_;
+};
+
+/// Runs the task of one reactor, and keeps the reactor running until those of the others have ended too. A
+/// stop of this reactor becomes a stop of all; a grace timer tells it of stop_now.
+class shard_scope final : public scope, private grace_timer {
+  public:
+    /// Throws std::bad_alloc: what ends it is there from the beginning.
+    shard_scope(shard_run& run, std::size_t index, bool stopped)
+        : run_(run),
+          child_(*this, index),
+          all_ended_(new end_call(*this)),
+          index_(index),
+          stopped_(stopped) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
+        begin_shielded(h.promise());
+        run_.scopes[index_] = this;
+        if (stopped_) {
+            run_.stop();
+            run_.cut_short();
+            run_.one_ended();
+            return std::noop_coroutine();
+        }
+        try {
+            return child_.launch(run_.roots.begin(index_), home(), owner());
+        } catch (...) {
+            run_.failed(std::current_exception());
+            if (run_.reports) report_job_error(child_, std::current_exception());
+            run_.one_ended();
+            return std::noop_coroutine();
+        }
+    }
+    void await_resume() const noexcept {}
+
+    void cancel() noexcept override {
+        run_.stop();
+        child_.request_cancel();
+        home().arm_grace(*this, duration::max());
+    }
+    /// To be posted to its reactor once the tasks of all have ended.
+    posted& all_ended_call() noexcept { return *all_ended_.release(); }
+    void describe(std::string& out) const override {
+        out += child_.result() == outcome::pending ? "its task" : "the tasks of the other reactors";
+    }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        if (child_.result() == outcome::pending) visit(child_, context);
+    }
+
+  private:
+    class end_call final : public posted {
+      public:
+        explicit end_call(shard_scope& s) noexcept : scope_(s) {}
+        void call() override { scope_.go_on(); }
+
+      private:
+        shard_scope& scope_;
+    };
+
+    void go_on() noexcept {
+        home().disarm_grace(*this);
+        ready();
+    }
+    std::coroutine_handle<> child_finished(job&) noexcept override {
+        if (child_.result() == outcome::error) {
+            if (run_.reports) report_job_error(child_, child_.error());
+            run_.failed(child_.error());
+        }
+        if (child_.result() == outcome::cancelled) run_.cut_short();
+        run_.one_ended();
+        return std::noop_coroutine();
+    }
+    void expired() noexcept override { run_.stop(true); }
+
+    shard_run& run_;
+    shard_job child_;
+    std::unique_ptr<posted> all_ended_;
+    std::size_t index_;
+    bool stopped_;
+};
+
+void shard_run::failed(const std::exception_ptr& error) noexcept {
+    any_failed = true;
+    if (!reports) {
+        try {
+            const std::lock_guard hold(lock);
+            errors.push_back(error);
+        } catch (...) {  // out of memory: say it rather than lose it
+            report_error({error, "a task of a runtime", {}});
+        }
+    }
+    stop();
+}
+
+void shard_run::stop(bool now) noexcept {
+    const std::lock_guard hold(lock);
+    if (over) return;
+    if (now) {
+        state.stop_now();
+    } else {
+        state.stop();
+    }
+}
+
+void shard_run::one_ended() noexcept {
+    if (remaining.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    {
+        const std::lock_guard hold(lock);
+        over = true;
+    }
+    for (std::size_t i = 0; i < scopes.size(); ++i) {
+        if (shard_scope* s = scopes[i]) reactor_state::post(*state.workers[i]->own, s->all_ended_call());
+    }
+}
+
+task<> shard_main(shard_run& run, std::size_t index, bool stopped) {
+    co_await shard_scope(run, index, stopped);
+}
+
+}  // namespace
+
+void runtime_state::start_threads() {
+    processors = usable_processors();
+    std::size_t count = options.reactors;
+    if (count == 0) count = processors.size();
+    if (count == 0) count = std::max(1U, std::thread::hardware_concurrency());
+    if (count > 1 && options.reactor.demultiplexer == demultiplexer_kind::automatic &&
+        environment_names_a_platform()) {
+        throw std::system_error(errc::unavailable,
+                                "BIGHT_REACTOR is \"" + std::string(std::getenv("BIGHT_REACTOR")) +
+                                    "\": a simulated host has one reactor, and this runtime is to have " +
+                                    std::to_string(count));
+    }
+    workers.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<worker>());
+    for (std::size_t i = 0; i < count; ++i) {
+        {
+            const std::lock_guard hold(lock);
+            ++busy;
+        }
+        try {
+            workers[i]->thread = std::thread([this, i] { be_worker(i); });
+        } catch (...) {
+            const std::lock_guard hold(lock);
+            --busy;
+            throw;
+        }
+    }
+    std::unique_lock hold(lock);
+    changed.wait(hold, [this] { return busy == 0; });
+    if (start_error) std::rethrow_exception(start_error);
+}
+
+void runtime_state::join() noexcept {
+    {
+        const std::lock_guard hold(lock);
+        ending = true;
+    }
+    changed.notify_all();
+    for (auto& w : workers) {
+        if (w->thread.joinable()) w->thread.join();
+    }
+}
+
+void runtime_state::be_worker(std::size_t index) noexcept {
+    worker& self = *workers[index];
+    std::unique_lock hold(lock, std::defer_lock);
+    try {
+        ::pthread_setname_np(::pthread_self(), ("bight-" + std::to_string(index)).c_str());
+        if (options.pin_threads && !processors.empty()) {
+            keep_to_processor(processors[index % processors.size()]);
+        }
+        self.own.emplace(options.reactor);
+        hold.lock();
+        ++started;
+    } catch (...) {
+        if (!hold.owns_lock()) hold.lock();
+        if (!start_error) start_error = std::current_exception();
+    }
+    --busy;
+    changed.notify_all();
+    std::uint64_t seen = 0;
+    for (;;) {
+        changed.wait(hold, [&] { return ending || runs != seen; });
+        if (ending) break;
+        seen = runs;
+        shard_run& run = *current;
+        hold.unlock();
+        run_shard(run, index);
+        hold.lock();
+        --busy;
+        changed.notify_all();
+    }
+    hold.unlock();
+    if (!self.own) return;
+    // What is left may post to the other reactors while it ends: none of them goes before all are done.
+    try {
+        self.own->stop_now();
+        while (self.own->statistics().live_tasks > 0) self.own->run_once(duration::max());
+    } catch (const std::exception& e) {
+        log(log_level::warning, std::string("a reactor cannot end its tasks: ") + e.what());
+    }
+    hold.lock();
+    ++done;
+    changed.notify_all();
+    changed.wait(hold, [this] { return done == started; });
+    hold.unlock();
+    self.own.reset();
+}
+
+void runtime_state::run_shard(shard_run& run, std::size_t index) noexcept {
+    bool stopped = false;
+    for (;;) {
+        try {
+            workers[index]->own->run(shard_main(run, index, stopped));
+            return;
+        } catch (const run_cancelled&) {
+            // A stop came before the first turn, and the task never began. Once more, so that this reactor
+            // runs as long as the others do, and they hear of the stop.
+            stopped = true;
+        } catch (...) {  // not even begun: no memory
+            if (run.reports) report_error({std::current_exception(), "bight::runtime::run", {}});
+            run.failed(std::current_exception());
+            run.one_ended();
+            return;
+        }
+    }
+}
+
+void runtime_state::run(shard_run& run) {
+    if (made_in != this_process()) {
+        throw std::logic_error(
+            "the threads of this runtime are in the process that this one was forked from: make another one "
+            "here");
+    }
+    if (reactor::current()) {
+        throw std::logic_error("bight::runtime::run blocks: call it where no reactor runs");
+    }
+    {
+        const std::lock_guard hold(lock);
+        if (current) throw std::logic_error("this runtime is running already");
+        current = &run;
+    }
+    // Of a stop the first tells the others (see runtime::stop). A tree of tasks is each one's own.
+    const bool dumps = options.handle_signals && options.dump_on_sigusr1;
+    std::vector<std::unique_ptr<signal_stop>> signals;
+    try {
+        for (auto& w : workers) {
+            const bool stops = options.handle_signals && signals.empty();
+            signals.push_back(std::make_unique<signal_stop>(*w->own, stops, dumps));
+        }
+    } catch (...) {
+        const std::lock_guard hold(lock);
+        current = nullptr;
+        throw;
+    }
+    {
+        std::unique_lock hold(lock);
+        busy = workers.size();
+        ++runs;
+        changed.notify_all();
+        changed.wait(hold, [this] { return busy == 0; });
+        current = nullptr;
+    }
+    run.signal = signals.front()->received();
+}
+
+}  // namespace bight::detail
+
+namespace bight {
+
+using namespace detail;
+
+runtime::runtime(const runtime_options& options) {
+    if (options.reactor.clock) {
+        throw std::invalid_argument("a virtual clock is for one reactor, and a runtime has several");
+    }
+    auto made = std::make_unique<runtime_state>(options);
+    made->start_threads();
+    state_ = made.release();
+}
+
+runtime::~runtime() {
+    if (state_->made_in == this_process()) delete state_;  // a forked child has none of the threads
+}
+
+std::size_t runtime::size() const noexcept { return state_->workers.size(); }
+
+bight::reactor& runtime::reactor(std::size_t index) const noexcept { return *state_->workers[index]->own; }
+
+std::size_t runtime::index_here() const noexcept {
+    const bight::reactor* const here = bight::reactor::current();
+    std::size_t i = 0;
+    while (i < size() && &reactor(i) != here) ++i;
+    return i;
+}
+
+// One flag is set, and not one for each: a stop that comes while a run ends is for that run or for the next,
+// not for some reactors of both.
+void runtime::stop() noexcept { reactor(0).stop(); }
+void runtime::stop_now() noexcept { reactor(0).stop_now(); }
+
+int runtime::run_for_status(shard_roots& roots) {
+    shard_run run(*state_, roots, true, size());
+    state_->run(run);
+    if (run.any_failed) return 1;
+    if (run.cancelled) return run.signal ? 128 + run.signal : 1;
+    return 0;
+}
+
+void runtime::run_or_throw(shard_roots& roots) {
+    shard_run run(*state_, roots, false, size());
+    state_->run(run);
+    throw_errors(run.errors);
+    if (run.any_failed) throw std::bad_alloc();  // there was no memory to keep the errors
+    if (!run.cancelled) return;
+    if (run.signal) throw interrupted(run.signal);
+    throw run_cancelled{};
+}
+
+}  // namespace bight

@@ -1,0 +1,303 @@
+#include <bight/thread/thread_pool.hpp>
+
+#include "pool_state.hpp"
+
+#include <bight/core/error.hpp>
+
+#include <algorithm>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace bight {
+
+namespace detail {
+
+// job_list
+
+void job_list::push_back(pool_job& j) noexcept {
+    j.next_ = nullptr;
+    j.previous_ = last_;
+    (last_ ? last_->next_ : first_) = &j;
+    last_ = &j;
+    ++size_;
+}
+
+void job_list::remove(pool_job& j) noexcept {
+    (j.previous_ ? j.previous_->next_ : first_) = j.next_;
+    (j.next_ ? j.next_->previous_ : last_) = j.previous_;
+    --size_;
+}
+
+pool_job* job_list::pop_front() noexcept {
+    pool_job* const j = first_;
+    if (j) remove(*j);
+    return j;
+}
+
+// pool_job
+
+pool_job::~pool_job() = default;
+
+void pool_job::submit(pool_state& pool, limiter_state* limiter, reactor& home, listener& told) {
+    home_ = &home;
+    told_ = &told;
+    pool_ = pool.shared_from_this();
+    pool.add(*this, limiter);
+}
+
+bool pool_job::withdraw() noexcept { return pool_ && pool_->withdraw(*this); }
+bool pool_job::abandon() noexcept { return pool_ && pool_->abandon(*this); }
+pool_job::stage pool_job::where_it_is() const noexcept {
+    return pool_ ? pool_->stage_of(*this) : stage::idle;
+}
+duration pool_job::shutdown_deadline() const noexcept { return pool_->options.shutdown_deadline; }
+
+// pool_state
+
+pool_state::pool_state(const thread_pool_options& chosen) : options(chosen) {
+    if (options.max_threads == 0)
+        options.max_threads = std::min(std::thread::hardware_concurrency() + 4, 32u);
+}
+
+limiter_state* pool_state::of(offload_limiter* limiter) noexcept {
+    return limiter ? limiter->state_.get() : nullptr;
+}
+
+void pool_state::add(pool_job& j, limiter_state* limiter) {
+    const std::lock_guard hold(lock);
+    if (closed) throw std::system_error(errc::closed, "offload to a thread pool that is being destroyed");
+    if (limiter) j.limiter_ = limiter->self.lock();
+    if (limiter && limiter->in_use == limiter->limit) {
+        j.stage_ = pool_job::stage::limited;
+        limiter->waiting.push_back(j);
+    } else {
+        j.stage_ = pool_job::stage::queued;
+        queued.push_back(j);
+        try {
+            want_thread();
+        } catch (...) {
+            queued.remove(j);
+            j.stage_ = pool_job::stage::idle;
+            throw;
+        }
+        if (limiter) ++limiter->in_use;
+    }
+    j.retain();  // for the pool
+}
+
+// One more job is queued. The threads that are woken count as idle until they have taken theirs, which is
+// why their number is compared with the length of the queue. Throws why no thread could be started.
+void pool_state::want_thread() {
+    if (queued.size() <= counted.idle) {
+        work_came.notify_one();
+        return;
+    }
+    if (counted.threads >= options.max_threads) return;
+    ++counted.threads;
+    try {
+        std::thread([self = shared_from_this()] { self->work(); }).detach();
+        ++counted.started;
+    } catch (...) {
+        --counted.threads;  // others may exist, and may wait for what this job is to do
+        throw;
+    }
+}
+
+void pool_state::work() {
+    std::unique_lock hold(lock);
+    while (pool_job* const j = next_job(hold)) {
+        hold.unlock();
+        j->run();
+        ended(*j);
+        hold.lock();
+    }
+    --counted.threads;
+    thread_ended.notify_all();
+}
+
+// Null when this thread is to end.
+pool_job* pool_state::next_job(std::unique_lock<std::mutex>& hold) {
+    const time_point until = saturating_add(clock::now(), options.idle_time);
+    while (queued.empty()) {
+        if (closed || clock::now() >= until) return nullptr;
+        ++counted.idle;
+        work_came.wait_until(hold, until);
+        --counted.idle;
+    }
+    pool_job* const j = queued.pop_front();
+    j->stage_ = pool_job::stage::running;
+    running.push_back(*j);
+    return j;
+}
+
+// The next one that waits for `limiter`, whose place has become free.
+void pool_state::hand_on(limiter_state& limiter, job_list& to) noexcept {
+    if (pool_job* const next = limiter.waiting.pop_front()) {
+        next->stage_ = pool_job::stage::queued;
+        to.push_back(*next);
+    } else {
+        --limiter.in_use;
+    }
+}
+
+// The thread that calls this will look for its next job: one that its limiter lets in now needs no other.
+void pool_state::ended(pool_job& j) noexcept {
+    bool wanted = false;
+    {
+        const std::lock_guard hold(lock);
+        running.remove(j);
+        j.stage_ = pool_job::stage::ended;
+        ++counted.completed;
+        wanted = !j.abandoned_;
+        if (!wanted) {
+            ++counted.dropped;
+            --counted.abandoned;
+        }
+        if (j.limiter_) hand_on(*j.limiter_, queued);
+    }
+    if (wanted) {
+        j.send(*j.home_);  // which releases it
+    } else {
+        j.clear();
+        j.release();
+    }
+}
+
+bool pool_state::withdraw(pool_job& j) noexcept {
+    {
+        const std::lock_guard hold(lock);
+        if (j.stage_ == pool_job::stage::lost) return true;
+        if (j.stage_ == pool_job::stage::queued) {
+            queued.remove(j);
+            if (j.limiter_) {
+                const bool next = !j.limiter_->waiting.empty();
+                hand_on(*j.limiter_, queued);
+                // It comes in place of one that was counted on a thread already.
+                if (next) work_came.notify_one();
+            }
+        } else if (j.stage_ == pool_job::stage::limited) {
+            j.limiter_->waiting.remove(j);
+        } else {
+            return false;
+        }
+        j.stage_ = pool_job::stage::idle;
+    }
+    j.release();  // not the last reference: what the task keeps goes with its frame
+    return true;
+}
+
+bool pool_state::abandon(pool_job& j) noexcept {
+    const std::lock_guard hold(lock);
+    if (j.stage_ == pool_job::stage::lost) return true;
+    if (j.stage_ != pool_job::stage::running) return false;
+    j.abandoned_ = true;
+    ++counted.abandoned;
+    return true;
+}
+
+pool_job::stage pool_state::stage_of(const pool_job& j) const noexcept {
+    const std::lock_guard hold(lock);
+    return j.stage_;
+}
+
+thread_pool_statistics pool_state::statistics() const noexcept {
+    const std::lock_guard hold(lock);
+    thread_pool_statistics s = counted;
+    s.queued = queued.size();
+    s.running = running.size();
+    return s;
+}
+
+void pool_state::fail(pool_job& j) noexcept {
+    try {
+        throw std::system_error(errc::closed, "the thread pool was destroyed before this job could begin");
+    } catch (...) {  // this, or std::bad_alloc
+        j.fail(std::current_exception());
+    }
+    j.send(*j.home_);
+}
+
+void pool_state::shut_down() noexcept {
+    std::unique_lock hold(lock);
+    closed = true;
+    job_list never;
+    const auto take_all = [&never](job_list& from) {
+        while (pool_job* const j = from.pop_front()) {
+            j->stage_ = pool_job::stage::ended;
+            never.push_back(*j);
+        }
+    };
+    for (const pool_job* j = queued.first(); j; j = job_list::next(*j)) {
+        if (j->limiter_) --j->limiter_->in_use;
+    }
+    take_all(queued);
+    for (limiter_state* l : limiters) take_all(l->waiting);
+    hold.unlock();
+    while (pool_job* const j = never.pop_front()) fail(*j);
+    hold.lock();
+    work_came.notify_all();
+    const time_point until = saturating_add(clock::now(), options.shutdown_deadline);
+    thread_ended.wait_until(hold, until, [this] { return counted.threads == 0; });
+    if (running.empty()) return;
+    try {
+        std::string text = "a thread pool was destroyed while " + std::to_string(running.size()) +
+                           " of its jobs still ran; they go on by themselves. Offloaded";
+        const char* joint = " in ";
+        for (const pool_job* j = running.first(); j; j = job_list::next(*j)) {
+            text += joint + describe_location(j->where());
+            joint = ", in ";
+        }
+        hold.unlock();
+        log(log_level::warning, text);
+    } catch (...) {
+        log(log_level::warning, "a thread pool was destroyed while some of its jobs still ran");
+    }
+}
+
+// limiter_state
+
+limiter_state::limiter_state(std::shared_ptr<pool_state> on, std::size_t most)
+    : pool(std::move(on)), limit(std::max<std::size_t>(most, 1)) {
+    const std::lock_guard hold(pool->lock);
+    pool->limiters.push_back(this);
+}
+
+limiter_state::~limiter_state() {
+    const std::lock_guard hold(pool->lock);
+    std::erase(pool->limiters, this);
+}
+
+}  // namespace detail
+
+using namespace detail;
+
+thread_pool::thread_pool(const thread_pool_options& options)
+    : state_(std::make_shared<pool_state>(options)) {}
+thread_pool::~thread_pool() { state_->shut_down(); }
+
+std::size_t thread_pool::max_threads() const noexcept { return state_->options.max_threads; }
+thread_pool_statistics thread_pool::statistics() const noexcept { return state_->statistics(); }
+
+thread_pool& thread_pool::shared() {
+    static auto* const the_pool = new thread_pool;
+    return *the_pool;
+}
+
+offload_limiter::offload_limiter(std::size_t limit, thread_pool& pool)
+    : state_(std::make_shared<limiter_state>(pool_state::of(pool).shared_from_this(), limit)) {
+    state_->self = state_;
+}
+
+std::size_t offload_limiter::limit() const noexcept { return state_->limit; }
+std::size_t offload_limiter::in_use() const noexcept {
+    const std::lock_guard hold(state_->pool->lock);
+    return state_->in_use;
+}
+std::size_t offload_limiter::waiting() const noexcept {
+    const std::lock_guard hold(state_->pool->lock);
+    return state_->waiting.size();
+}
+
+}  // namespace bight

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Checks that no include goes up the table of layers (docs/design/layers.md): a room may include itself and the rooms
+before it, never one after it; and that what is in a room's detail/ is of that room.
+
+usage: layers.py ROOT [--arrows]
+
+ROOT is the folder that has include/ and lib/. With --arrows it prints which rooms know which, and how often. The last
+line is a summary in the form of Catch2.
+"""
+import collections
+import pathlib
+import re
+import sys
+
+# From the ground up. `demux` knows the buffers of `io`, and `net` both.
+ROOMS = ["core", "sync", "generator", "thread", "service", "io", "demux", "net", "sim"]
+
+# Where everything is included, on purpose.
+EVERYTHING = {"bight.hpp"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<(bight/[^>]+)>|"([^"]+)")', re.MULTILINE)
+
+
+def room_of(path, root):
+    """The room of a file below include/bight or lib; None for those that are in none."""
+    for base in (root / "include" / "bight", root / "lib"):
+        if path.is_relative_to(base):
+            parts = path.relative_to(base).parts
+            return parts[0] if len(parts) > 1 else None
+    return None
+
+
+def included(path, root):
+    """(line, file) of each include of bight's own in `path`."""
+    text = path.read_text()
+    for match in INCLUDE.finditer(text):
+        line = text.count("\n", 0, match.start(0)) + 1
+        public, private = match.groups()
+        if public:
+            yield line, root / "include" / public
+            continue
+        for folder in (path.parent, root / "lib"):
+            if (folder / private).exists():
+                yield line, pathlib.Path(folder / private).resolve()
+                break
+
+
+def check(root):
+    """What is wrong, a line each, and the arrows between rooms."""
+    wrong, arrows = [], collections.Counter()
+    files = sorted(f for f in list(root.glob("include/bight/**/*.hpp")) + list(root.glob("lib/**/*.?pp")))
+    for path in files:
+        room = room_of(path, root)
+        name = path.relative_to(root)
+        if room is None:
+            if path.name not in EVERYTHING:
+                wrong.append(f"{name}: is in no room")
+            continue
+        if room not in ROOMS:
+            wrong.append(f"{name}: {room} is not in the table of rooms")
+            continue
+        for line, target in included(path, root):
+            if target.name in EVERYTHING and room_of(target, root) is None:
+                if room != "sim":
+                    wrong.append(f"{name}:{line}: includes {target.name}, which includes every room")
+                continue
+            other = room_of(target, root)
+            if other is None or other not in ROOMS:
+                wrong.append(f"{name}:{line}: includes {target.name}, which is in no room")
+                continue
+            if other != room:
+                arrows[room, other] += 1
+            if ROOMS.index(other) > ROOMS.index(room):
+                wrong.append(f"{name}:{line}: {room} may not know {other}: "
+                             f"{target.relative_to(root)} is above it in the table")
+    return len(files), wrong, arrows
+
+
+def main():
+    root = pathlib.Path(sys.argv[1]).resolve()
+    count, wrong, arrows = check(root)
+    if "--arrows" in sys.argv:
+        for (room, other), times in sorted(arrows.items(), key=lambda a: (ROOMS.index(a[0][0]), a[0][1])):
+            print(f"{room} -> {other}: {times}")
+    for line in wrong:
+        print(line)
+    if wrong or count < 100:
+        print(f"test cases: 1 | 1 failed ({len(wrong)} includes, {count} files)")
+        return 1
+    print("All tests passed (1 assertion in 1 test case)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

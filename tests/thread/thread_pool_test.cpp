@@ -1,0 +1,260 @@
+// The pool beneath offload: its threads, its limits, its end.
+#include <bight/core/sleep.hpp>
+#include <bight/core/task.hpp>
+#include <bight/core/when_all.hpp>
+#include <bight/thread/offload.hpp>
+#include <bight/thread/thread_pool.hpp>
+
+#include "support/gate.hpp"
+#include "support/reactors.hpp"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using bight::offload;
+using bight::task;
+using bight::thread_pool;
+using namespace std::chrono_literals;
+using test::gate;
+
+namespace {
+
+bight::offload_options on_pool(thread_pool& pool) {
+    bight::offload_options options;
+    options.pool = &pool;
+    return options;
+}
+
+// New threads cannot be had: their stacks would be larger than any address space.
+class no_more_threads {
+  public:
+    no_more_threads() {
+        ::pthread_getattr_default_np(&before_);
+        pthread_attr_t huge;
+        ::pthread_attr_init(&huge);
+        ::pthread_attr_setstacksize(&huge, std::size_t{1} << 50);
+        if (::pthread_setattr_default_np(&huge) != 0) throw std::runtime_error("cannot set it");
+        ::pthread_attr_destroy(&huge);
+    }
+    no_more_threads(const no_more_threads&) = delete;
+    no_more_threads& operator=(const no_more_threads&) = delete;
+    ~no_more_threads() {
+        ::pthread_setattr_default_np(&before_);
+        ::pthread_attr_destroy(&before_);
+    }
+
+  private:
+    pthread_attr_t before_;
+};
+
+}  // namespace
+
+TEST_CASE("a pool starts no thread before there is a job, and no more than its limit") {
+    test::virtual_fixture on;
+    thread_pool pool({.max_threads = 3});
+    CHECK(pool.max_threads() == 3);
+    CHECK(pool.statistics().threads == 0);
+    on.run([&]() -> task<> {
+        gate g;
+        auto job = [&]() -> task<> { co_await offload([&] { g.pass(); }, on_pool(pool)); };
+        auto opens = [&]() -> task<> {
+            co_await bight::yield();
+            g.await(3);
+            const auto s = pool.statistics();
+            CHECK(s.threads == 3);
+            CHECK(s.running == 3);
+            CHECK(s.queued == 2);
+            g.open();
+        };
+        co_await bight::when_all(job(), job(), job(), job(), job(), opens());
+    });
+    CHECK(pool.statistics().started == 3);
+    CHECK(pool.statistics().completed == 5);
+}
+
+TEST_CASE("an idle thread is used again before another is started") {
+    test::virtual_fixture on;
+    thread_pool pool({.max_threads = 8});
+    on.run([&]() -> task<> {
+        for (int i = 0; i < 20; ++i) {
+            while (i > 0 && pool.statistics().idle == 0) std::this_thread::yield();
+            co_await offload([] {}, on_pool(pool));
+        }
+    });
+    CHECK(pool.statistics().started == 1);
+}
+
+TEST_CASE("threads that stay idle end, and come back when there is work") {
+    test::virtual_fixture on;
+    thread_pool pool({.max_threads = 2, .idle_time = 1ms});
+    on.run([&]() -> task<> {
+        co_await offload([] {}, on_pool(pool));
+        while (pool.statistics().threads > 0) std::this_thread::yield();
+        const int again = co_await offload([] { return 2; }, on_pool(pool));
+        CHECK(again == 2);
+    });
+    CHECK(pool.statistics().started == 2);
+}
+
+TEST_CASE("a pool without a limit of its own takes one from the number of processors") {
+    thread_pool pool;
+    CHECK(pool.max_threads() >= 4);
+    CHECK(pool.max_threads() <= 32);
+    CHECK(&thread_pool::shared() == &thread_pool::shared());
+}
+
+TEST_CASE("when no thread can be started, the await throws why instead of hanging") {
+    test::virtual_fixture on;
+    thread_pool pool({.max_threads = 2});
+    bool ran = false;
+    auto held = std::make_shared<int>(1);
+    on.run([&]() -> task<> {
+        std::error_code code;
+        {
+            const no_more_threads limit;
+            auto job = [&ran, held] { ran = true; };
+            try {
+                co_await offload(std::move(job), on_pool(pool));
+            } catch (const std::system_error& e) {
+                code = e.code();
+            }
+        }
+        CHECK(code == std::errc::resource_unavailable_try_again);
+        CHECK(held.use_count() == 1);
+        CHECK(pool.statistics().queued == 0);
+        co_await offload([&] { ran = true; }, on_pool(pool));  // and it works again
+    });
+    CHECK(ran);
+}
+
+TEST_CASE(
+    "when no further thread can be started, the await throws why: those that exist may wait for the job") {
+    test::virtual_fixture on;
+    thread_pool pool({.max_threads = 2});
+    int ran = 0;
+    on.run([&]() -> task<> {
+        gate g;
+        auto first = [&]() -> task<> { co_await offload([&] { g.pass(); }, on_pool(pool)); };
+        auto second = [&]() -> task<> {
+            co_await bight::yield();
+            g.await();
+            std::error_code code;
+            try {
+                const no_more_threads limit;
+                co_await offload([&] { ++ran; }, on_pool(pool));
+            } catch (const std::system_error& e) {
+                code = e.code();
+            }
+            CHECK(code == std::errc::resource_unavailable_try_again);
+            CHECK(pool.statistics().queued == 0);
+            CHECK(pool.statistics().threads == 1);
+            g.open();
+        };
+        co_await bight::when_all(first(), second());
+    });
+    CHECK(ran == 0);
+    CHECK(pool.statistics().started == 1);
+}
+
+TEST_CASE("a pool's destructor waits for running jobs") {
+    test::virtual_fixture on;
+    std::atomic<bool> ended{false};
+    std::atomic<bool> began{false};
+    on.run([&]() -> task<> {
+        auto pool = std::make_unique<thread_pool>(bight::thread_pool_options{.max_threads = 1});
+        auto works = [&]() -> task<> {
+            co_await offload(
+                [&] {
+                    began = true;
+                    std::this_thread::sleep_for(5ms);
+                    ended = true;
+                },
+                on_pool(*pool));
+        };
+        auto destroys = [&]() -> task<> {
+            co_await bight::yield();
+            while (!began) std::this_thread::yield();
+            pool.reset();
+            CHECK(ended);
+        };
+        co_await bight::when_all(works(), destroys());
+    });
+    CHECK(on.take_log().empty());
+}
+
+TEST_CASE("a pool that is destroyed fails the jobs that have not begun, with errc::closed") {
+    test::virtual_fixture on;
+    int closed = 0;
+    bool ran = false;
+    on.run([&]() -> task<> {
+        auto pool = std::make_unique<thread_pool>(bight::thread_pool_options{.max_threads = 1});
+        bight::offload_limiter limiter(1, *pool);
+        bight::offload_options limited;
+        limited.limiter = &limiter;
+        gate g;
+        auto blocker = [&]() -> task<> { co_await offload([&] { g.pass(); }, limited); };
+        auto queued = [&](bight::offload_options options) -> task<> {
+            try {
+                co_await offload([&] { ran = true; }, options);
+            } catch (const std::system_error& e) {
+                if (e.code() == bight::errc::closed) ++closed;
+            }
+        };
+        auto destroys = [&]() -> task<> {
+            co_await bight::yield();
+            g.await();
+            CHECK(pool->statistics().queued == 1);
+            CHECK(limiter.waiting() == 1);
+            std::thread opens([&] {
+                while (limiter.waiting() > 0) std::this_thread::yield();  // until the destructor is at work
+                g.open();
+            });
+            pool.reset();
+            opens.join();
+        };
+        co_await bight::when_all(blocker(), queued(on_pool(*pool)), queued(limited), destroys());
+        // A limiter outlives its pool, and lets nothing in any more.
+        co_await queued(limited);
+    });
+    CHECK(closed == 3);
+    CHECK_FALSE(ran);
+}
+
+TEST_CASE("a pool's destructor gives up at its deadline and reports what it leaves, with the lines") {
+    test::virtual_fixture on;
+    gate g;
+    auto held = std::make_shared<int>(1);
+    int got = 0;
+    on.run([&]() -> task<> {
+        auto pool = std::make_unique<thread_pool>(
+            bight::thread_pool_options{.max_threads = 2, .shutdown_deadline = 1ms});
+        auto works = [&]() -> task<> {
+            auto job = [&g, held] {
+                g.pass();
+                return 1;
+            };
+            got += co_await offload(std::move(job), on_pool(*pool));
+        };
+        auto destroys = [&]() -> task<> {
+            co_await bight::yield();
+            g.await(2);
+            pool.reset();
+            const auto log = on.take_log();
+            CHECK(log.size() == 1);
+            CHECK(log.at(0).find("2 of its jobs") != std::string::npos);
+            CHECK(log.at(0).find("thread_pool_test.cpp:") != std::string::npos);
+            CHECK(held.use_count() == 3);
+            g.open();
+        };
+        co_await bight::when_all(works(), works(), destroys());
+    });
+    CHECK(got == 2);  // who waited for them got their results
+    CHECK(held.use_count() == 1);
+}

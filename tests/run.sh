@@ -149,7 +149,7 @@ failed=0
 skipped=0
 
 # What TSan looks at: the other tests run on one thread.
-rooms_with_threads='core/ demux/ net/ io/wrong_thread'
+rooms_with_threads='core/ sync/ generator/ thread/ service/ demux/ net/ io/wrong_thread'
 
 # What failed, to be said again at the end: by then it has scrolled away.
 mkdir -p "$root/build"
@@ -258,7 +258,7 @@ selected_tests() {
     done
 }
 
-# What to build for them: a program for each room, or everything; the tests of the samples need the samples, and those
+# What to build for them: the programs of their rooms, or everything; the tests of the samples need the samples, and those
 # that run no program need the build files alone.
 targets() {
     if [ -n "$words" ]; then
@@ -266,6 +266,7 @@ targets() {
             case $room in
             samples) echo tests/samples_tests && sed -n "s|^  '\(.*\)',|samples/\1|p" "$root/samples/meson.build" ;;
             compile_fail | lint) echo build.ninja ;;
+            core | sync | generator | thread | service) echo tests/runtime_tests ;;
             *) echo "tests/${room}_tests" ;;
             esac
         done

@@ -255,7 +255,7 @@ task<> service_tree::stop_one(service& s) {
     const bool told = !s.waiting_for_stop_.empty();
     while (auto* w = s.waiting_for_stop_.pop_front()) w->ready();
     if (!told && s.scope_) s.scope_->cancel();
-    const bool in_time = co_await detail::bounded(until_ended(s), s.options_.stop_deadline, s.name_);
+    const bool in_time = co_await detail::bounded_step(until_ended(s), s.options_.stop_deadline, s.name_);
     if (in_time) co_return;
     const std::system_error late(errc::timed_out, told ? "it did not stop when it was told to: cancelled"
                                                        : "it takes long to end after it was cancelled");

@@ -12,7 +12,7 @@ namespace bight {
 namespace {
 
 task<> run_hook(std::shared_ptr<detail::shutdown_call> hook, duration deadline) {
-    const bool in_time = co_await detail::bounded(hook->begin(), deadline, hook->name);
+    const bool in_time = co_await detail::bounded_step(hook->begin(), deadline, hook->name);
     if (in_time) co_return;
     const std::system_error late(errc::timed_out, "it was cancelled");
     detail::report_error({std::make_exception_ptr(late), hook->name, {}});
@@ -58,7 +58,7 @@ std::shared_ptr<detail::shutdown_call> shutdown_phases::take(shutdown_phase phas
 }
 
 task<> shutdown_phases::run(shutdown_phase phase, duration deadline) {
-    co_await detail::uncancelled(run_hooks(phase, deadline));
+    co_await detail::uncancelled_step(run_hooks(phase, deadline));
 }
 
 task<> shutdown_phases::run_hooks(shutdown_phase phase, duration deadline) {

@@ -23,9 +23,9 @@ inline void report_named(const job& j, const std::exception_ptr& error, std::str
 
 /// Runs a task, even when this one is cancelled, for at most `limit`; reactor::stop_now ends it at once.
 /// Gives whether it ended by itself; its error is reported under `name`, which outlives it.
-class bounded final : public scope, private grace_timer {
+class bounded_step final : public scope, private grace_timer {
   public:
-    bounded(task<>&& t, duration limit, std::string_view name) noexcept
+    bounded_step(task<>&& t, duration limit, std::string_view name) noexcept
         : child_(std::move(t)), limit_(limit), name_(name) {}
 
     bool await_ready() const noexcept { return false; }
@@ -60,9 +60,9 @@ class bounded final : public scope, private grace_timer {
 
 /// Runs a task to its end, whatever is asked of this one meanwhile: for a row of steps of which each is
 /// bounded.
-class uncancelled final : public scope {
+class uncancelled_step final : public scope {
   public:
-    explicit uncancelled(task<>&& t) noexcept : child_(std::move(t)) {}
+    explicit uncancelled_step(task<>&& t) noexcept : child_(std::move(t)) {}
 
     bool await_ready() const noexcept { return false; }
     template <class P>

@@ -1,13 +1,6 @@
-// A trace as a page to look at. What is drawn, and how, is in trace_page_*.hpp; here the trace is put into
-// it.
+// A trace as a page to look at. What is drawn, and how, is in trace_page/; here the trace is put into it.
 #include "json.hpp"
-#include "trace_page_frame.hpp"
-#include "trace_page_list.hpp"
-#include "trace_page_marks.hpp"
-#include "trace_page_model.hpp"
-#include "trace_page_picture.hpp"
-#include "trace_page_style.hpp"
-#include "trace_page_view.hpp"
+#include "trace_page_files.hpp"
 
 #include <bight/sim/trace.hpp>
 

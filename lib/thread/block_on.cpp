@@ -3,6 +3,7 @@
 #include "../core/reactor_state.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/thread/detail/blocking.hpp>
 
 #include <system_error>
 

@@ -1,23 +1,9 @@
 #include <bight/thread/detail/parker.hpp>
 
-#include <bight/core/error.hpp>
-#include <bight/core/reactor.hpp>
-
 #include <condition_variable>
 #include <mutex>
-#include <string>
-#include <system_error>
 
 namespace bight::detail {
-
-struct thread_lock::contents {
-    std::mutex lock;
-};
-
-thread_lock::thread_lock() : contents_(new contents) {}
-thread_lock::~thread_lock() { delete contents_; }
-void thread_lock::lock() noexcept { contents_->lock.lock(); }
-void thread_lock::unlock() noexcept { contents_->lock.unlock(); }
 
 struct parker::contents {
     std::mutex lock;
@@ -42,13 +28,6 @@ void parker::unpark() noexcept {
     const std::lock_guard hold(contents_.lock);
     contents_.let_go = true;
     contents_.changed.notify_one();
-}
-
-void refuse_on_reactor(const char* what, const char* instead) {
-    if (!reactor::current()) return;
-    throw std::system_error(
-        errc::wrong_thread,
-        std::string(what) + " would block the reactor that runs on this thread: " + instead);
 }
 
 }  // namespace bight::detail

@@ -158,7 +158,7 @@ TEST_CASE("when_all gives a tuple of the values, in the order of its arguments")
         auto all = co_await bight::when_all(number(1, 4ms), owned(2), note(log, 3), bight::sleep_for(1ms));
         CHECK(std::get<0>(all) == 1);
         CHECK(*std::get<1>(all) == 2);
-        CHECK(std::get<2>(all) == bight::nothing{});
+        CHECK(std::get<2>(all) == bight::void_value{});
         static_assert(std::tuple_size_v<decltype(all)> == 4);
     });
     CHECK(log == std::vector<int>{3});

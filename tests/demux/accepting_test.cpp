@@ -6,19 +6,19 @@
 #include <optional>
 #include <vector>
 
-using test::bench;
+using test::demultiplexer_fixture;
 using test::operation_kind;
 using test::plain_probe;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+#define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 /// A listener that has accepted once (io_uring goes on accepting from then on, by the limit of descriptors
 /// that there was when it began), and clients for it.
 class listener {
   public:
-    explicit listener(bench& on)
+    explicit listener(demultiplexer_fixture& on)
         : on_(on), at_(on.add(test::listen_on_loopback(where_))), op_(at_, operation_kind::accept) {
         for (int& fd : clients_) fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         few_.emplace(20);
@@ -61,7 +61,7 @@ class listener {
     }
 
   private:
-    bench& on_;
+    demultiplexer_fixture& on_;
     sockaddr_in where_{};
     test::probe_descriptor& at_;
     plain_probe op_;

@@ -11,7 +11,7 @@
 
 using bight::demultiplexer_kind;
 using bight::mutable_buffer;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::family;
 using test::operation_kind;
 using test::plain_probe;
@@ -19,7 +19,7 @@ using test::receive_probe;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+#define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 family each_family() { return GENERATE(family::unix_pair, family::tcp); }
 
@@ -44,7 +44,7 @@ class descriptor_limit {
 };
 
 /// Receives until the end or an error: the bytes, and what ended it in `op.result`.
-std::string receive_all(bench& on, receive_probe& op, mutable_buffer memory) {
+std::string receive_all(demultiplexer_fixture& on, receive_probe& op, mutable_buffer memory) {
     std::string got;
     for (;;) {
         const int before = op.completions;
@@ -264,7 +264,7 @@ TEST_CASE("urgent data neither stops a reader nor keeps the loop awake") {
 
 TEST_CASE("a descriptor that somebody else closed gives one EBADF, and the loop sleeps again") {
     const auto kind = GENERATE(demultiplexer_kind::poll, demultiplexer_kind::select);
-    bench on(kind);
+    demultiplexer_fixture on(kind);
     INFO(on.name());
     auto& c = on.connect(family::unix_pair);
     auto& other = on.connect(family::unix_pair);
@@ -339,7 +339,7 @@ TEST_CASE("poll and select warn once when they hold more than 1000 descriptors")
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     const descriptor_limit limit(1200);
     REQUIRE(limit.enough());
-    bench on(kind);
+    demultiplexer_fixture on(kind);
     INFO(on.name());
     // 1001 attached, of which select's must be below 1024.
     const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -361,7 +361,7 @@ TEST_CASE("poll and select warn once when they hold more than 1000 descriptors")
 TEST_CASE("select refuses a descriptor of 1024 or more, and leaves it as it was") {
     const descriptor_limit limit(1200);
     REQUIRE(limit.enough());
-    bench on(demultiplexer_kind::select);
+    demultiplexer_fixture on(demultiplexer_kind::select);
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     const int highest = ::fcntl(ends[0], F_DUPFD_CLOEXEC, 1023);

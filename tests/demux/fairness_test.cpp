@@ -171,7 +171,7 @@ TEST_CASE("while a send goes on, the kernel is asked what else there is in each 
     const auto kind = GENERATE(bight::demultiplexer_kind::epoll, bight::demultiplexer_kind::poll,
                                bight::demultiplexer_kind::select);
     CAPTURE(kind);
-    test::bench on(kind);
+    test::demultiplexer_fixture on(kind);
     auto& c = on.connect(test::family::unix_pair);
     // In pieces so small that the calls come to an end, and not the room.
     const std::string text(64 * 1024, 'x');
@@ -198,7 +198,7 @@ TEST_CASE("a read takes no more than a budget's worth at a time") {
     const auto kind = GENERATE(bight::demultiplexer_kind::io_uring, bight::demultiplexer_kind::poll,
                                bight::demultiplexer_kind::select);  // epoll takes no files
     CAPTURE(kind);
-    test::bench on(kind);
+    test::demultiplexer_fixture on(kind);
     const int fd = ::memfd_create("bight", MFD_CLOEXEC);
     REQUIRE(fd >= 0);
     constexpr std::size_t budget = bight::detail::transfer_budget;
@@ -214,7 +214,7 @@ TEST_CASE("a read takes no more than a budget's worth at a time") {
 
 TEST_CASE("a receive into memory takes no more than a budget's worth at a time, however much is there") {
     constexpr std::size_t budget = bight::detail::transfer_budget;
-    test::bench on(GENERATE(from_range(test::demultiplexers())));
+    test::demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
     auto& c = on.connect(test::family::tcp);
     const int room = 16 * static_cast<int>(budget);

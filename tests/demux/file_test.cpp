@@ -21,12 +21,12 @@
 using bight::const_buffer;
 using bight::demultiplexer_kind;
 using bight::mutable_buffer;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::operation_kind;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+#define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 /// It works on no descriptor.
 class file_probe final : public bight::detail::file_operation {
@@ -48,16 +48,16 @@ struct directory {
     std::string name = "/tmp/bight-files-XXXXXX";
 };
 
-void start(bench& on, file_probe& op) {
+void start(demultiplexer_fixture& on, file_probe& op) {
     if (on.demux().start(op)) ++op.completions;
 }
 
-bool until_done(bench& on, const file_probe& op) {
+bool until_done(demultiplexer_fixture& on, const file_probe& op) {
     return on.until([&] { return op.completions > 0; });
 }
 
 /// One operation from start to end: its result.
-std::int64_t run(bench& on, file_probe& op) {
+std::int64_t run(demultiplexer_fixture& on, file_probe& op) {
     op.completions = 0;
     start(on, op);
     REQUIRE(until_done(on, op));
@@ -66,7 +66,7 @@ std::int64_t run(bench& on, file_probe& op) {
     return op.result;
 }
 
-int open(bench& on, const std::string& path, int flags) {
+int open(demultiplexer_fixture& on, const std::string& path, int flags) {
     file_probe op(operation_kind::open_file);
     op.path = path.c_str();
     op.flags = flags;
@@ -75,13 +75,13 @@ int open(bench& on, const std::string& path, int flags) {
     return static_cast<int>(result);
 }
 
-std::int64_t close(bench& on, int file) {
+std::int64_t close(demultiplexer_fixture& on, int file) {
     file_probe op(operation_kind::close_file);
     op.file = file;
     return run(on, op);
 }
 
-std::int64_t remove(bench& on, const std::string& path) {
+std::int64_t remove(demultiplexer_fixture& on, const std::string& path) {
     file_probe op(operation_kind::remove_path);
     op.path = path.c_str();
     return run(on, op);
@@ -275,7 +275,7 @@ TEST_CASE("the times of a file are told apart, and a link from what it points to
 TEST_CASE("no signal of the process is handled on a thread that makes calls on files") {
     const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
-    bench on(kind);
+    demultiplexer_fixture on(kind);
     file_probe op(operation_kind::stat_path);
     op.path = "/";
     CHECK(run(on, op) == 0);
@@ -324,7 +324,7 @@ TEST_CASE("while one call on a file blocks, others are made") {
 TEST_CASE("calls that wait for a thread keep their line when its last one is cancelled") {
     const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
-    bench on(kind);
+    demultiplexer_fixture on(kind);
     const directory here;
     const std::string fifo = here.at("fifo");
     REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);

@@ -18,7 +18,7 @@ inline bight::reactor_options small_queues() {
 }
 
 // On io_uring the kernel completes what it can, and nobody looks.
-inline void complete_unseen(bench& on) {
+inline void complete_unseen(demultiplexer_fixture& on) {
     if (!on.completes_by_itself()) return;
     REQUIRE(::syscall(SYS_io_uring_enter, on.demux().pollable(), 0, 0, IORING_ENTER_GETEVENTS, nullptr, 0) ==
             0);
@@ -27,7 +27,7 @@ inline void complete_unseen(bench& on) {
 // While it lives, the completion queue of an io_uring is full; the other demultiplexers have none.
 class full_completion_queue {
   public:
-    explicit full_completion_queue(bench& on)
+    explicit full_completion_queue(demultiplexer_fixture& on)
         : bench_(on), victim_(on.connect(family::unix_pair).ours, operation_kind::receive_into) {
         if (!on.completes_by_itself()) return;
         victim_.memory = bight::mutable_buffer(memory_.data(), memory_.size());
@@ -42,7 +42,7 @@ class full_completion_queue {
     }
 
   private:
-    bench& bench_;
+    demultiplexer_fixture& bench_;
     std::array<char, 8> memory_{};
     receive_probe victim_;
 };

@@ -11,7 +11,7 @@
 
 using bight::const_buffer;
 using bight::mutable_buffer;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::family;
 using test::operation_kind;
 using test::plain_probe;
@@ -20,14 +20,14 @@ using test::send_probe;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+#define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 family each_family() { return GENERATE(family::unix_pair, family::tcp); }
 
 /// Receives of both kinds, each with memory of its own, that are started in order.
 class receives {
   public:
-    receives(bench& on, test::connection& c, std::size_t count) : memory_(count) {
+    receives(demultiplexer_fixture& on, test::connection& c, std::size_t count) : memory_(count) {
         for (std::size_t i = 0; i < count; ++i) {
             const auto kind = i % 3 == 1 ? operation_kind::receive : operation_kind::receive_into;
             auto& op = *all_.emplace_back(std::make_unique<receive_probe>(c.ours, kind));

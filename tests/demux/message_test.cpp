@@ -9,14 +9,14 @@
 
 using bight::const_buffer;
 using bight::mutable_buffer;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::operation_kind;
 using test::receive_message_probe;
 using test::send_message_probe;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+#define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 /// A UDP socket on 127.0.0.1.
 struct udp {

@@ -11,7 +11,7 @@
 
 using bight::const_buffer;
 using bight::mutable_buffer;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::connect_probe;
 using test::family;
 using test::operation_kind;
@@ -21,7 +21,7 @@ using test::send_probe;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+#define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 family each_family() { return GENERATE(family::unix_pair, family::tcp); }
 
@@ -646,7 +646,7 @@ TEST_CASE("a descriptor that cannot be attached is left as it was") {
     // io_uring takes every descriptor.
     const auto kind = GENERATE(filter([](const auto k) { return k != bight::demultiplexer_kind::io_uring; },
                                       from_range(test::demultiplexers())));
-    bench on(kind);
+    demultiplexer_fixture on(kind);
     INFO(on.name());
     test::probe_descriptor d;
     d.fd = 1 << 20;  // not open

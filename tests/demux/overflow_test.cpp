@@ -14,7 +14,7 @@
 #include <vector>
 
 using bight::mutable_buffer;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::family;
 using test::full_completion_queue;
 using test::operation_kind;
@@ -25,7 +25,7 @@ using test::small_queues;
 namespace {
 
 // What did not fit comes into the queue when the rest has been taken out.
-void take_overflow(bench& on) {
+void take_overflow(demultiplexer_fixture& on) {
     for (int i = 0; i < 2; ++i) on.demux().wait(bight::duration::zero());
 }
 
@@ -45,7 +45,7 @@ TEST_CASE("race 8: a burst of connections while the completion queue is full is 
     const bool overflow = GENERATE(true, false);
     CAPTURE(kind, overflow);
     constexpr std::size_t count = 400;
-    bench on(kind, small_queues());
+    demultiplexer_fixture on(kind, small_queues());
     sockaddr_in where;
     auto& listening = on.add(test::listen_on_loopback(where, static_cast<int>(count)));
     plain_probe accept(listening, operation_kind::accept);
@@ -93,7 +93,7 @@ TEST_CASE("race 8: bytes that come while the completion queue is full are receiv
     const auto socket = GENERATE(family::unix_pair, family::tcp);
     const bool overflow = GENERATE(true, false);
     CAPTURE(kind, overflow);
-    bench on(kind, small_queues());
+    demultiplexer_fixture on(kind, small_queues());
     auto& c = on.connect(socket);
     receive_probe op(c.ours, operation_kind::receive);
     on.start(op);
@@ -137,7 +137,7 @@ TEST_CASE("race 8: a receive whose buffers run out goes on with what it has, on 
     CAPTURE(kind);
     auto options = small_queues();
     options.receive_buffers = 4;
-    bench on(kind, options);
+    demultiplexer_fixture on(kind, options);
     constexpr std::size_t count = 20;
     const std::string text(9000, 'b');
     std::vector<test::connection*> all;

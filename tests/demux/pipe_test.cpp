@@ -14,7 +14,7 @@
 
 using bight::const_buffer;
 using bight::mutable_buffer;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::operation_kind;
 using test::plain_probe;
 using test::receive_probe;
@@ -22,11 +22,11 @@ using test::send_probe;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+#define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 /// A pipe of blocking descriptors, as a child's. `ours` is attached, `theirs` is the other end.
 struct pipe_ends {
-    pipe_ends(bench& on, bool we_read) {
+    pipe_ends(demultiplexer_fixture& on, bool we_read) {
         int ends[2];
         REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
         theirs = ends[we_read ? 1 : 0];

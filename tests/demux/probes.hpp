@@ -104,16 +104,16 @@ inline int connect_to(const sockaddr_in& where) {
 
 /// A demultiplexer with the reactor it belongs to. When it is destroyed, every descriptor is detached, and
 /// nobody may hold one any more.
-class bench {
+class demultiplexer_fixture {
   public:
     /// Skips the test case where `kind` cannot be had.
-    explicit bench(bight::demultiplexer_kind kind, bight::reactor_options options = {})
+    explicit demultiplexer_fixture(bight::demultiplexer_kind kind, bight::reactor_options options = {})
         : fixture_((need(kind), kind), options) {
         turns(1);  // an io_uring is bound to this thread from its first turn on
     }
-    bench(const bench&) = delete;
-    bench& operator=(const bench&) = delete;
-    ~bench() {
+    demultiplexer_fixture(const demultiplexer_fixture&) = delete;
+    demultiplexer_fixture& operator=(const demultiplexer_fixture&) = delete;
+    ~demultiplexer_fixture() {
         for (const auto& d : descriptors_) {
             if (d->demux) demux().detach(*d, true);
         }

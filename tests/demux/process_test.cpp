@@ -7,13 +7,13 @@
 
 #include <cerrno>
 
-using test::bench;
+using test::demultiplexer_fixture;
 using test::operation_kind;
 using test::process_probe;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+#define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 /// A child that ends when it is told to, with the status that it is told.
 class child {

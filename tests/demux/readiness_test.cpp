@@ -12,7 +12,7 @@
 #include <vector>
 
 using bight::demultiplexer_kind;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::connect_probe;
 using test::family;
 using test::operation_kind;
@@ -24,7 +24,7 @@ TEST_CASE("what a descriptor was watched for goes with it: its number may be ano
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     const bool writes = GENERATE(true, false);
     CAPTURE(kind, writes);
-    bench on(kind);
+    demultiplexer_fixture on(kind);
     auto& c = on.connect(family::unix_pair);
     auto& other = on.connect(family::unix_pair);  // above it, so that its number stays in range
     test::fill(c.ours.fd);
@@ -63,7 +63,7 @@ TEST_CASE("what a descriptor was watched for goes with it: its number may be ano
 }
 
 TEST_CASE("nobody is watched whose operation was done, cancelled or detached") {
-    bench on(GENERATE(from_range(test::demultiplexers())));
+    demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
     auto& c = on.connect(family::unix_pair);
     auto& d = on.connect(family::unix_pair);
@@ -100,7 +100,7 @@ TEST_CASE("nobody is watched whose operation was done, cancelled or detached") {
 }
 
 TEST_CASE("many that become ready at once are told in one look, and each once") {
-    bench on(GENERATE(from_range(test::demultiplexers())));
+    demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
     constexpr std::size_t count = 20;
     std::vector<test::connection*> all;
@@ -123,7 +123,7 @@ TEST_CASE("many that become ready at once are told in one look, and each once") 
 TEST_CASE("a connect that an event from before it wakes goes on waiting") {
     const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
-    bench on(kind);
+    demultiplexer_fixture on(kind);
     // With its backlog full, a listener does not answer: one connection more than it asked for fits.
     sockaddr_in where{};
     const int listening = test::listen_on_loopback(where, 0);
@@ -148,7 +148,7 @@ TEST_CASE("a connect that an event from before it wakes goes on waiting") {
 TEST_CASE("after a connect the first write is made at once") {
     const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
-    bench on(kind);
+    demultiplexer_fixture on(kind);
     sockaddr_in where{};
     const int listening = test::listen_on_loopback(where);
     auto& d = on.add(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -173,7 +173,7 @@ TEST_CASE("after a connect the first write is made at once") {
 TEST_CASE("a read that is shorter than it could be has emptied a TCP socket, and no call is made to see it") {
     const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
-    bench on(kind);
+    demultiplexer_fixture on(kind);
     for (const auto which : {family::tcp, family::unix_pair}) {
         auto& c = on.connect(which);
         c.say("x");
@@ -187,7 +187,7 @@ TEST_CASE("a read that is shorter than it could be has emptied a TCP socket, and
 }
 
 TEST_CASE("a send that was cancelled before its first byte has not begun") {
-    bench on(GENERATE(from_range(test::demultiplexers())));
+    demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
     auto& c = on.connect(family::unix_pair);
     const std::size_t filled = test::fill(c.ours.fd);

@@ -17,7 +17,7 @@
 using bight::const_buffer;
 using bight::detail::call_budget;
 using bight::detail::transfer_budget;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::connect_probe;
 using test::family;
 using test::operation_kind;
@@ -27,7 +27,7 @@ using test::send_probe;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER bench on(GENERATE(from_range(test::demultiplexers())))
+#define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 /// The kernel's, too, that work for this process.
 int threads() {
@@ -40,7 +40,7 @@ int threads() {
 }
 
 /// How often the reactor looks at the kernel while nothing happens.
-int looks_while_idle(bench& on) {
+int looks_while_idle(demultiplexer_fixture& on) {
     on.turns();
     int looks = 0;
     const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);

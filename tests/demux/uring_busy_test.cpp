@@ -8,7 +8,7 @@
 #include <thread>
 
 using bight::demultiplexer_kind;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::family;
 using test::operation_kind;
 using test::plain_probe;
@@ -18,7 +18,7 @@ TEST_CASE("a wait that a busy kernel refuses ends no reactor") {
     CAPTURE(error);
     test::need(demultiplexer_kind::io_uring);
     std::thread([&] {  // the filter stays with its thread
-        bench on(demultiplexer_kind::io_uring);
+        demultiplexer_fixture on(demultiplexer_kind::io_uring);
         auto& c = on.connect(family::unix_pair);
         plain_probe op(c.ours, operation_kind::poll_read);
         on.start(op);
@@ -37,7 +37,7 @@ TEST_CASE("what a busy kernel does not take is not lost, and what it has complet
     CAPTURE(error);
     test::need(demultiplexer_kind::io_uring);
     std::thread([&] {
-        bench on(demultiplexer_kind::io_uring);
+        demultiplexer_fixture on(demultiplexer_kind::io_uring);
         test::refuse_enters(test::enters::that_submit_alone, error);
         auto& first = on.connect(family::unix_pair);
         auto& second = on.connect(family::unix_pair);
@@ -60,7 +60,7 @@ TEST_CASE("what a busy kernel does not take is not lost, and what it has complet
 }
 
 TEST_CASE("completions that found no room in their queue are a reason to ask the kernel") {
-    bench on(demultiplexer_kind::io_uring, test::small_queues());
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, test::small_queues());
     const test::full_completion_queue full(on);  // with some hundreds more
     on.demux().wait(bight::duration::zero());
     REQUIRE_FALSE(on.demux().has_unsubmitted());

@@ -24,7 +24,7 @@
 
 using bight::demultiplexer_kind;
 using bight::mutable_buffer;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::family;
 using test::full_completion_queue;
 using test::operation_kind;
@@ -43,7 +43,7 @@ bool ended(int fd) {
 
 // Puts a completion into the queue of a reactor, as one of several for what completes again and again: what
 // the kernel says when it lacks something cannot be had at will.
-void tell(bench& on, std::uint64_t user_data, int result) {
+void tell(demultiplexer_fixture& on, std::uint64_t user_data, int result) {
     constexpr unsigned pass_flags = 2;  // IORING_MSG_RING_FLAGS_PASS, of Linux 6.3
     io_uring ring{};
     REQUIRE(io_uring_queue_init(2, &ring, 0) == 0);
@@ -66,7 +66,7 @@ TEST_CASE("a detach whose cancel finds the queue full, and so what it cancels co
     const int queued_before = GENERATE(0, 1, 2, 3, 4);
     const bool data = GENERATE(true, false);
     CAPTURE(queued_before, data);
-    bench on(demultiplexer_kind::io_uring, small_queues());
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, small_queues());
     auto& c = on.connect(family::unix_pair);
     std::array<char, 8> memory{};
     receive_probe first(c.ours, operation_kind::receive_into);
@@ -96,7 +96,7 @@ TEST_CASE("a detach whose cancel finds the queue full, and so what it cancels co
 }
 
 TEST_CASE("a post is heard after the completions have overflowed") {
-    bench on(demultiplexer_kind::io_uring, small_queues());
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, small_queues());
     for (int round = 0; round < 2; ++round) {
         {
             const full_completion_queue full(on);
@@ -118,7 +118,7 @@ TEST_CASE("a post is heard after the completions have overflowed") {
 }
 
 TEST_CASE("a connection that the kernel has accepted for a listener which is detached is closed") {
-    bench on(demultiplexer_kind::io_uring, small_queues());
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, small_queues());
     sockaddr_in where{};
     auto& listening = on.add(test::listen_on_loopback(where));
     plain_probe accept(listening, operation_kind::accept);
@@ -135,7 +135,7 @@ TEST_CASE("a connection that the kernel has accepted for a listener which is det
 }
 
 TEST_CASE("accepting that fails for want of the kernel's memory is told to who accepts") {
-    bench on(demultiplexer_kind::io_uring, small_queues());
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, small_queues());
     sockaddr_in where{};
     auto& listening = on.add(test::listen_on_loopback(where));
     plain_probe accept(listening, operation_kind::accept);
@@ -155,7 +155,7 @@ TEST_CASE("accepting that fails for want of the kernel's memory is told to who a
 }
 
 TEST_CASE("connections that were accepted and never asked for are closed with their listener") {
-    bench on(demultiplexer_kind::io_uring, small_queues());
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, small_queues());
     sockaddr_in where{};
     auto& listening = on.add(test::listen_on_loopback(where));
     plain_probe accept(listening, operation_kind::accept);
@@ -176,7 +176,7 @@ TEST_CASE("connections that were accepted and never asked for are closed with th
 TEST_CASE(
     "of connections that nobody accepts a bounded number is taken, and all are accepted in their order") {
     constexpr std::size_t count = 150;
-    bench on(demultiplexer_kind::io_uring, small_queues());
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, small_queues());
     sockaddr_in where{};
     auto& listening = on.add(test::listen_on_loopback(where, static_cast<int>(count)));
     plain_probe accept(listening, operation_kind::accept);

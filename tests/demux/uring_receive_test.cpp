@@ -8,7 +8,7 @@
 #include <string>
 
 using bight::demultiplexer_kind;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::family;
 using test::operation_kind;
 using test::receive_probe;
@@ -40,7 +40,7 @@ TEST_CASE("connections that nobody reads take the documented number of buffers, 
     const std::size_t size = GENERATE(1U, 1000U, 65536U);
     const unsigned ring = GENERATE(64U, 1024U);
     CAPTURE(size, ring);
-    bench on(demultiplexer_kind::io_uring, with_entries(64, ring));
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(64, ring));
     constexpr std::size_t count = 31;
     const std::size_t each = ring == 64 ? 2 : 4;
     std::vector<test::connection*> all;
@@ -96,7 +96,7 @@ TEST_CASE("connections that nobody reads take the documented number of buffers, 
 TEST_CASE("everything works without the cap on multishot receives, as before Linux 6.17") {
     test::need(demultiplexer_kind::io_uring);
     const receive_cap none(false);
-    bench on(demultiplexer_kind::io_uring, with_entries(16, 64));
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(16, 64));
     auto& c = on.connect(GENERATE(family::tcp, family::unix_pair));
     receive_probe op(c.ours, operation_kind::receive);
     std::string got;

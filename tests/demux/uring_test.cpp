@@ -12,7 +12,7 @@
 
 using bight::demultiplexer_kind;
 using bight::mutable_buffer;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::family;
 using test::operation_kind;
 using test::plain_probe;
@@ -31,7 +31,7 @@ bight::reactor_options with_entries(unsigned count, unsigned buffers = 64) {
 
 TEST_CASE("a full submission queue takes every operation and every cancel") {
     test::need(demultiplexer_kind::io_uring);
-    bench on(demultiplexer_kind::io_uring, with_entries(4));
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(4));
     constexpr int count = 300;
     const bool cancel_at_once = GENERATE(false, true);
     std::vector<test::connection*> all;
@@ -77,7 +77,7 @@ TEST_CASE("a full submission queue takes every operation and every cancel") {
 
 TEST_CASE("more completions than the completion queue holds lose nothing") {
     test::need(demultiplexer_kind::io_uring);
-    bench on(demultiplexer_kind::io_uring, with_entries(4));
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(4));
     auto& c = on.connect(family::unix_pair);
     auto& other = on.connect(family::unix_pair);
     std::array<char, 8> memory;
@@ -102,7 +102,7 @@ TEST_CASE("more completions than the completion queue holds lose nothing") {
 
 TEST_CASE("a late cancel does not reach the next operation in the same place") {
     test::need(demultiplexer_kind::io_uring);
-    bench on(demultiplexer_kind::io_uring, with_entries(GENERATE(4U, 256U)));
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(GENERATE(4U, 256U)));
     auto& c = on.connect(family::unix_pair);
     std::array<char, 8> memory;
     receive_probe op(c.ours, operation_kind::receive_into);
@@ -141,7 +141,7 @@ TEST_CASE("a late cancel does not reach the next operation in the same place") {
 
 TEST_CASE("detaching one connection takes nobody else's completions") {
     test::need(demultiplexer_kind::io_uring);
-    bench on(demultiplexer_kind::io_uring, with_entries(4));
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(4));
     constexpr std::size_t count = 60;
     std::vector<test::connection*> all;
     std::vector<std::unique_ptr<receive_probe>> reads;
@@ -171,7 +171,7 @@ TEST_CASE("detaching one connection takes nobody else's completions") {
 TEST_CASE(
     "what is started and detached in one turn does not touch the next owner of the descriptor's number") {
     test::need(demultiplexer_kind::io_uring);
-    bench on(demultiplexer_kind::io_uring);
+    demultiplexer_fixture on(demultiplexer_kind::io_uring);
     auto& c = on.connect(family::unix_pair);
     const int number = c.ours.fd;
     const auto kind = GENERATE(operation_kind::receive, operation_kind::receive_into);
@@ -196,7 +196,7 @@ TEST_CASE(
 
 TEST_CASE("kept chunks of all buffers stop nobody from reading") {
     test::need(demultiplexer_kind::io_uring);
-    bench on(demultiplexer_kind::io_uring, with_entries(16, 8));
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(16, 8));
     auto& c = on.connect(family::unix_pair);
     auto& other = on.connect(family::unix_pair);
     std::vector<bight::chunk> kept;
@@ -232,7 +232,7 @@ TEST_CASE("kept chunks of all buffers stop nobody from reading") {
 TEST_CASE("a detach whose submission the kernel refuses leaves nothing behind that names the descriptor") {
     test::need(demultiplexer_kind::io_uring);
     std::thread([] {  // the filter stays with its thread
-        bench on(demultiplexer_kind::io_uring);
+        demultiplexer_fixture on(demultiplexer_kind::io_uring);
         test::refuse_enters(test::enters::that_submit_alone, EAGAIN);
         auto& c = on.connect(family::unix_pair);
         const int number = c.ours.fd;
@@ -257,7 +257,7 @@ TEST_CASE("a detach whose submission the kernel refuses leaves nothing behind th
 
 TEST_CASE("a peer that floods a socket which nobody reads takes a bounded part of the buffers") {
     test::need(demultiplexer_kind::io_uring);
-    bench on(demultiplexer_kind::io_uring, with_entries(64, 64));
+    demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(64, 64));
     constexpr std::size_t bound = 2;  // buffers, of a ring of 64 (docs/design/demultiplexers.md)
     auto& hose = on.connect(family::unix_pair);
     auto& other = on.connect(family::unix_pair);
@@ -301,7 +301,7 @@ TEST_CASE("a chunk may outlive its reactor") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     bight::chunk kept;
     {
-        bench on(kind);
+        demultiplexer_fixture on(kind);
         auto& c = on.connect(family::unix_pair);
         receive_probe op(c.ours, operation_kind::receive);
         c.say("still here");

@@ -18,7 +18,7 @@
 #include <vector>
 
 using bight::demultiplexer_kind;
-using test::bench;
+using test::demultiplexer_fixture;
 using test::family;
 using test::operation_kind;
 using test::receive_probe;
@@ -142,7 +142,7 @@ TEST_CASE("a post ends a sleep without a limit, each time") {
 }
 
 TEST_CASE("with one idle connection and no timer, a wake is one wait") {
-    bench on(GENERATE(from_range(test::demultiplexers())));
+    demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
     auto& c = on.connect(family::tcp);
     receive_probe op(c.ours, operation_kind::receive);
@@ -162,7 +162,7 @@ TEST_CASE("with one idle connection and no timer, a wake is one wait") {
 }
 
 TEST_CASE("after wakes, one or many, the loop sleeps again") {
-    bench on(GENERATE(from_range(test::demultiplexers())));
+    demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
     CHECK(on.sleeps());
     for (const int wakes : {1, 2, 1000}) {

@@ -63,7 +63,7 @@ TEST_CASE("a wake leaves errno alone, also when it finds its pipe full") {
 TEST_CASE("each demultiplexer is woken by either means, from threads and signal handlers, again and again") {
     const means chosen(GENERATE(false, true));
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    test::bench on(kind);
+    test::demultiplexer_fixture on(kind);
     INFO(on.name());
     const bool by_signals = test::signals_interrupt_every_call || kind != bight::demultiplexer_kind::io_uring;
     if (!by_signals) test::leave_out("ThreadSanitizer: io_uring is not woken from signal handlers");

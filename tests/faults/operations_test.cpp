@@ -9,7 +9,7 @@ TEST_CASE("an accept that a signal interrupts is made again at once") {
     const auto kind = GENERATE(bight::demultiplexer_kind::epoll, bight::demultiplexer_kind::poll,
                                bight::demultiplexer_kind::select);
     CAPTURE(kind);
-    test::bench on(kind);
+    test::demultiplexer_fixture on(kind);
     sockaddr_in where{};
     auto& listening = on.add(test::listen_on_loopback(where));
     test::plain_probe accept(listening, test::operation_kind::accept);

@@ -23,11 +23,24 @@ installed() {
     PKG_CONFIG_PATH=$(dirname "$(find "$stage/installed" -name bight.pc)")
     PKG_CONFIG_SYSROOT_DIR=$stage/installed
     export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
-    flags=$(pkg-config --cflags --libs bight) || return
+    LD_LIBRARY_PATH=$(dirname "$(find "$stage/installed" -name 'libbight.*' | head -n 1)")
+    export LD_LIBRARY_PATH
+    consumer bight && "$stage/bight" || return
+    # Without the simulation it says what is missing, with it the same program runs in a world of its own.
+    if BIGHT_REACTOR=sim:1 "$stage/bight" 2>"$stage/refused"; then
+        echo 'BIGHT_REACTOR=sim:1 was taken by a program that is not linked with bight-sim'
+        return 1
+    fi
+    grep -F 'link bight-sim' "$stage/refused" || { cat "$stage/refused" && return 1; }
+    consumer bight-sim && "$stage/bight-sim" && BIGHT_REACTOR=sim:1 "$stage/bight-sim"
+}
+
+# Compiled by what pkg-config says of the library $1, and called like it.
+consumer() {
+    flags=$(pkg-config --cflags --libs "$1") || return
     # shellcheck disable=SC2086 # a list of words
     "$compiler" -std=c++20 -O0 -fvisibility=hidden -fvisibility-inlines-hidden \
-        -o "$stage/consumer" "$here/consumer.cpp" $flags &&
-        LD_LIBRARY_PATH=$(dirname "$(find "$stage/installed" -name 'libbight.*' | head -n 1)") "$stage/consumer"
+        -o "$stage/$1" "$here/consumer.cpp" $flags
 }
 
 # Only what a release of the library alone would have: a build that looked for the tests or the samples would fail.
@@ -45,7 +58,13 @@ subproject() {
 exports() {
     library=$(find "$stage/installed" -name 'libbight.so*' -type f | head -n 1)
     [ -n "$library" ] || return 0
-    nm -D -C --defined-only "$library" >"$stage/exported"
+    nm -D -C --defined-only "$library" >"$stage/production"
+    if grep -F 'bight::sim::' "$stage/production"; then
+        echo 'the library has parts of the simulation'
+        return 1
+    fi
+    nm -D -C --defined-only "$(find "$stage/installed" -name 'libbight-sim.so*' -type f | head -n 1)" |
+        cat "$stage/production" - >"$stage/exported"
     for public in 'bight::reactor::reactor(' 'bight::connect(' 'bight::outbox::send(' 'bight::sim::world::run()' \
         'vtable for bight::transport' 'typeinfo for bight::aggregate_error'; do
         grep -qF "$public" "$stage/exported" || { echo "not exported: $public" && return 1; }

@@ -37,7 +37,7 @@ namespace {
 /// Awaits one operation of the demultiplexer of the reactor that runs here.
 class file_call final : public bight::detail::waiter {
   public:
-    explicit file_call(operation_kind what) : demux_(bight::reactor::current()->demultiplexer()) {
+    explicit file_call(operation_kind what) : demux_(bight::detail::demultiplexer_of(*bight::reactor::current())) {
         op.kind = what;
     }
 

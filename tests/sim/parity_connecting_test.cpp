@@ -17,10 +17,10 @@ using bight::stream;
 using bight::task;
 using test::error_of;
 using test::rest;
-using test::stage;
+using test::place_fixture;
 
 TEST_CASE("what was written before the accept is there, and so is the end after it") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     bool closed = false;
     on.run(
@@ -44,7 +44,7 @@ TEST_CASE("what was written before the accept is there, and so is the end after 
 }
 
 TEST_CASE("a server that closed its connections first can listen at the same place at once") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     int listening = 0;
     on.run(
@@ -70,7 +70,7 @@ TEST_CASE("a server that closed its connections first can listen at the same pla
 }
 
 TEST_CASE("pieces of no bytes are written as nothing, and a write of none waits for nobody") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     bool closed = false;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -94,7 +94,7 @@ TEST_CASE("pieces of no bytes are written as nothing, and a write of none waits 
 }
 
 TEST_CASE("who listens at every address is reached at each of the host's") {
-    stage on(GENERATE(from_range(test::places_of({test::family::tcp}))));
+    place_fixture on(GENERATE(from_range(test::places_of({test::family::tcp}))));
     std::optional<std::uint16_t> port;
     int wanted = 0;
     int came = 0;

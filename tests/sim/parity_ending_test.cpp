@@ -25,17 +25,17 @@ using test::error_of;
 using test::from_errno;
 using test::pattern;
 using test::rest;
-using test::stage;
+using test::place_fixture;
 
 namespace {
 
 const std::string with_reset = ", error " + std::to_string(ECONNRESET);
 
 // A Unix socket has no reset of its own.
-std::string cut_off(const stage& on) { return on.is_tcp() ? with_reset : ", end"; }
+std::string cut_off(const place_fixture& on) { return on.is_tcp() ? with_reset : ", end"; }
 
 // Something between what one buffer takes and what would take long.
-std::string much(const stage& on) { return pattern(3, on.at().simulated() ? 600'000 : 3'000'000); }
+std::string much(const place_fixture& on) { return pattern(3, on.at().simulated() ? 600'000 : 3'000'000); }
 
 outbox_options room_for(std::size_t bytes) {
     outbox_options options;
@@ -44,7 +44,7 @@ outbox_options room_for(std::size_t bytes) {
 }
 
 // A client that sends more and more while it reads.
-task<std::string> read_while_sending(stage& on, stream& peer) {
+task<std::string> read_while_sending(place_fixture& on, stream& peer) {
     bool done = false;
     auto send = [&]() -> task<> {
         while (!done) {
@@ -66,7 +66,7 @@ task<std::string> read_while_sending(stage& on, stream& peer) {
 }  // namespace
 
 TEST_CASE("what was written before close arrives although the peer goes on sending and nobody reads it") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const bool dropped = GENERATE(false, true);
     CAPTURE(dropped);
     const std::string text = much(on);
@@ -81,7 +81,7 @@ TEST_CASE("what was written before close arrives although the peer goes on sendi
 }
 
 TEST_CASE("an answer that comes before the question has ended arrives whole") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string question = much(on);
     const std::string answer = pattern(1, on.at().simulated() ? 3'000 : 100'000);  // fits
     std::string got;
@@ -100,7 +100,7 @@ TEST_CASE("an answer that comes before the question has ended arrives whole") {
 }
 
 TEST_CASE("what an outbox holds goes out after its stream is dropped, whoever has it") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const bool moved = GENERATE(false, true);
     CAPTURE(moved);
     const std::string text = much(on);
@@ -131,7 +131,7 @@ TEST_CASE("what an outbox holds goes out after its stream is dropped, whoever ha
 }
 
 TEST_CASE("a stream that is dropped with more than its peer ever reads is reset at its deadline") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string text = pattern(0, on.more_than_buffers());
     bool over = false;
     std::string got;
@@ -154,7 +154,7 @@ TEST_CASE("a stream that is dropped with more than its peer ever reads is reset 
 }
 
 TEST_CASE("a write that was cut short ends in a reset, however the stream is ended") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string how = GENERATE("dropped", "closed", "ended");
     CAPTURE(how);
     const std::string text = pattern(0, on.more_than_buffers());
@@ -178,7 +178,7 @@ TEST_CASE("a write that was cut short ends in a reset, however the stream is end
 }
 
 TEST_CASE("a cancelled task whose writes were whole ends its stream in good order") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string got;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -236,7 +236,7 @@ task<> fail_below(std::string scope, stream peer, bight::duration moment) {
 }  // namespace
 
 TEST_CASE("the peer of a task that fails can tell: a reset, wherever the stream is") {
-    stage on(GENERATE(from_range(test::tcp_places())));
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
     const std::string scope = GENERATE("co_await", "with_timeout", "when_all", "race, won by another",
                                        "with_group", "a local", "caught beside it");
     CAPTURE(scope);
@@ -256,7 +256,7 @@ TEST_CASE("the peer of a task that fails can tell: a reset, wherever the stream 
 }
 
 TEST_CASE("a task given to start that fails resets its stream, too") {
-    stage on(GENERATE(from_range(test::tcp_places())));
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
     std::string got;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -272,7 +272,7 @@ TEST_CASE("a task given to start that fails resets its stream, too") {
 }
 
 TEST_CASE("an error that a task has caught and left behind is no failure of its streams") {
-    stage on(GENERATE(from_range(test::tcp_places())));
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
     std::string got;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -292,7 +292,7 @@ TEST_CASE("an error that a task has caught and left behind is no failure of its 
 }
 
 TEST_CASE("serve: a stream that its protocol has handed on stays, also with a write pending") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const bool pending = GENERATE(false, true);
     CAPTURE(pending);
     const std::string text = pattern(0, pending ? on.more_than_buffers() : 10);
@@ -336,7 +336,7 @@ TEST_CASE("serve: a stream that its protocol has handed on stays, also with a wr
 }
 
 TEST_CASE("serve: the drain bounds what connections that have ended still have to say") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string text = pattern(0, on.more_than_buffers());
     std::string where;
     bool left = false;
@@ -376,7 +376,7 @@ TEST_CASE("serve: the drain bounds what connections that have ended still have t
 }
 
 TEST_CASE("any number of outboxes on one stream are written, in the order in which they came") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string large = pattern(0, on.more_than_buffers());
     std::string got;
     on.run_pair(
@@ -400,7 +400,7 @@ TEST_CASE("any number of outboxes on one stream are written, in the order in whi
 }
 
 TEST_CASE("a write that is cut short while close waits for it ends in a reset, and close says so") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const bool only_writing = GENERATE(false, true);
     const std::string text = pattern(0, on.more_than_buffers());
     std::string got;
@@ -432,7 +432,7 @@ TEST_CASE("a write that is cut short while close waits for it ends in a reset, a
 }
 
 TEST_CASE("serve: a stream that was handed on and is being closed elsewhere is not the server's") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string text = pattern(0, on.more_than_buffers());
     std::string where;
     std::string got;

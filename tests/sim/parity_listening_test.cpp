@@ -18,7 +18,7 @@ using test::error_of;
 using test::from_errno;
 using test::read_all;
 using test::rest;
-using test::stage;
+using test::place_fixture;
 
 namespace {
 
@@ -47,7 +47,7 @@ std::string same_as(const listener& l, const std::string& options = {}) {
 }  // namespace
 
 TEST_CASE("where nobody listens, a connection is refused; a Unix socket whose file is missing is not found") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     on.run(
         [&]() -> task<> {
@@ -65,7 +65,7 @@ TEST_CASE("where nobody listens, a connection is refused; a Unix socket whose fi
 }
 
 TEST_CASE("a full backlog: one more than asked for waits, and who comes then tries until its time-out") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     bool done = false;
     int accepted = 0;
@@ -97,7 +97,7 @@ TEST_CASE("a full backlog: one more than asked for waits, and who comes then tri
 }
 
 TEST_CASE("connections that wait when their listener closes are reset") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     bool connected = false;
     on.run(
@@ -121,7 +121,7 @@ TEST_CASE("connections that wait when their listener closes are reset") {
 }
 
 TEST_CASE("a second listener at the same place is refused, and the place is free again after close") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     on.run([&]() -> task<> {
         listener l = bight::listen(on.new_endpoint());
         const std::string same = same_as(l);
@@ -139,7 +139,7 @@ TEST_CASE("a second listener at the same place is refused, and the place is free
 }
 
 TEST_CASE("a place can be listened at again while connections of before are open") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     int closed = 0;
     on.run(
@@ -165,7 +165,7 @@ TEST_CASE("a place can be listened at again while connections of before are open
 }
 
 TEST_CASE("port 0 gives different ports, and listeners that all say so share one") {
-    stage on(GENERATE(from_range(test::tcp_places())));
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
     on.run([&]() -> task<> {
         const listener a = bight::listen(on.new_endpoint());
         const listener b = bight::listen(on.new_endpoint());
@@ -181,7 +181,7 @@ TEST_CASE("port 0 gives different ports, and listeners that all say so share one
 }
 
 TEST_CASE("an address of another host cannot be listened at, nor connected from") {
-    stage on(GENERATE(from_range(test::tcp_places())));
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
     const bool v6 = on.at().family == test::family::tcp6;
     const std::string elsewhere = v6 ? "2001\\:db8\\:\\:1" : "192.0.2.1";
     on.run([&]() -> task<> {
@@ -195,7 +195,7 @@ TEST_CASE("an address of another host cannot be listened at, nor connected from"
 }
 
 TEST_CASE("the addresses of connections within a host") {
-    stage on(GENERATE(from_range(test::places_of({test::family::tcp}))));
+    place_fixture on(GENERATE(from_range(test::places_of({test::family::tcp}))));
     on.run([&]() -> task<> {
         listener l = bight::listen("tcp:0");
         CHECK(l.local().host() == "0.0.0.0");
@@ -217,7 +217,7 @@ TEST_CASE("the addresses of connections within a host") {
 }
 
 TEST_CASE("localhost is tried over IPv4, then over IPv6") {
-    stage on(GENERATE(from_range(test::places_of({test::family::tcp6}))));
+    place_fixture on(GENERATE(from_range(test::places_of({test::family::tcp6}))));
     on.run([&]() -> task<> {
         listener l = bight::listen("tcp6:0:interface=\\:\\:1");
         const std::string port = std::to_string(l.local().port());
@@ -231,7 +231,7 @@ TEST_CASE("localhost is tried over IPv4, then over IPv6") {
 }
 
 TEST_CASE("an unknown name is an error of the resolver") {
-    stage on(GENERATE(from_range(test::places_of({test::family::tcp}))));
+    place_fixture on(GENERATE(from_range(test::places_of({test::family::tcp}))));
     on.run([&]() -> task<> {
         const auto error = co_await error_of(bight::connect("tcp:no-such-host.invalid:80"));
         CHECK(std::string(error.category().name()) == "getaddrinfo");
@@ -239,7 +239,7 @@ TEST_CASE("an unknown name is an error of the resolver") {
 }
 
 TEST_CASE("a connection that was reset before it is accepted is accepted, without a peer's address") {
-    stage on(GENERATE(from_range(test::tcp_places())));
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
     std::string where;
     bool aborted = false;
     on.run(
@@ -263,7 +263,7 @@ TEST_CASE("a connection that was reset before it is accepted is accepted, withou
 }
 
 TEST_CASE("connections are accepted in the order in which they came") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     std::vector<std::string> order;
     bool all = false;
@@ -290,7 +290,7 @@ TEST_CASE("connections are accepted in the order in which they came") {
 }
 
 TEST_CASE("one task accepts at a time; closing ends it; a cancelled accept loses no connection") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     std::string got;
     on.run(
@@ -329,7 +329,7 @@ TEST_CASE("one task accepts at a time; closing ends it; a cancelled accept loses
 }
 
 TEST_CASE("a connect that is given up leaves nothing, and the next one comes through") {
-    stage on(GENERATE(from_range(test::tcp_places())));
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
     std::string where;
     bool done = false;
     on.run(
@@ -357,7 +357,7 @@ TEST_CASE("a connect that is given up leaves nothing, and the next one comes thr
 
 TEST_CASE(
     "a Unix socket's file: replaced when nobody listens, kept when somebody does, gone with its listener") {
-    stage on(GENERATE(from_range(test::places_of({test::family::unix_path}))));
+    place_fixture on(GENERATE(from_range(test::places_of({test::family::unix_path}))));
     on.run([&]() -> task<> {
         const std::string where = on.new_endpoint() + ":mode=600";
         listener l = bight::listen(where);
@@ -376,7 +376,7 @@ TEST_CASE(
 }
 
 TEST_CASE("abstract names are taken, free again, and refused when nobody listens") {
-    stage on(GENERATE(from_range(test::places_of({test::family::unix_abstract}))));
+    place_fixture on(GENERATE(from_range(test::places_of({test::family::unix_abstract}))));
     on.run([&]() -> task<> {
         const std::string where = on.new_endpoint();
         listener l = bight::listen(where);

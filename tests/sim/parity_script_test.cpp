@@ -17,7 +17,7 @@ using bight::errc;
 using bight::stream;
 using bight::task;
 using test::pattern;
-using test::stage;
+using test::place_fixture;
 
 namespace {
 
@@ -118,7 +118,7 @@ struct play {
     std::string where;
 };
 
-task<std::string> read_what_comes(const stage& on, stream& from) {
+task<std::string> read_what_comes(const place_fixture& on, stream& from) {
     std::string seen;
     for (;;) {
         auto data = co_await bight::try_with_timeout(bight::as_result(from.read_some()), on.moment());
@@ -142,13 +142,13 @@ task<> read_once(stream& from, std::string& gave) {
     gave = !data ? said(data.error()) : data->empty() ? "end" : "bytes";
 }
 
-task<> fill(const stage& on, stream& to, std::string& gave) {
+task<> fill(const place_fixture& on, stream& to, std::string& gave) {
     const std::string much = pattern(0, on.more_than_buffers());
     const auto done = co_await test::error_of(to.write(much));
     gave = said(done);
 }
 
-task<std::string> take_step(const stage& on, stream& peer, std::string what) {
+task<std::string> take_step(const place_fixture& on, stream& peer, std::string what) {
     std::string gave;
     if (what == "read") {
         gave = co_await read_what_comes(on, peer);
@@ -166,7 +166,7 @@ task<std::string> take_step(const stage& on, stream& peer, std::string what) {
     co_return gave;
 }
 
-task<> play_part(const stage& on, play& p, char who, stream& peer) {
+task<> play_part(const place_fixture& on, play& p, char who, stream& peer) {
     auto all_of_it = [&](bight::group& begun) -> task<> {
         ++p.connected;
         while (p.connected != 2) co_await bight::sleep_for(on.moment() / 8);
@@ -192,7 +192,7 @@ task<> play_part(const stage& on, play& p, char who, stream& peer) {
     co_await bight::with_group(all_of_it);
 }
 
-task<> serve_part(stage& on, play& p) {
+task<> serve_part(place_fixture& on, play& p) {
     bight::listener l = bight::listen(on.new_endpoint());
     p.where = test::endpoint_to(l.local());
     stream peer = co_await l.accept();
@@ -200,13 +200,13 @@ task<> serve_part(stage& on, play& p) {
     co_await play_part(on, p, 'B', peer);
 }
 
-task<> connect_part(stage& on, play& p) {
+task<> connect_part(place_fixture& on, play& p) {
     co_await on.until([&] { return !p.where.empty(); });
     stream peer = co_await bight::connect(p.where);
     co_await play_part(on, p, 'A', peer);
 }
 
-task<> all_parts(stage& on, std::vector<play>& plays, task<> (*part)(stage&, play&)) {
+task<> all_parts(place_fixture& on, std::vector<play>& plays, task<> (*part)(place_fixture&, play&)) {
     auto begin = [&](bight::group& g) -> task<> {
         for (play& p : plays) g.spawn(part, std::ref(on), std::ref(p));
         co_return;
@@ -223,7 +223,7 @@ std::string joined(const std::vector<std::string>& words) {
 }  // namespace
 
 TEST_CASE("each step of a conversation gives what it gives on Linux") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::vector<play> plays;
     for (const script& s : scripts) {
         const std::vector<step> steps = steps_of(s.steps);

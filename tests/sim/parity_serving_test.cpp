@@ -20,7 +20,7 @@ using bight::task;
 using test::error_of;
 using test::from_errno;
 using test::rest;
-using test::stage;
+using test::place_fixture;
 
 namespace {
 
@@ -54,7 +54,7 @@ std::vector<listener> take_all_descriptors() {
 }  // namespace
 
 TEST_CASE("an error in one connection resets that one, is reported once, and the others go on") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     bool done = false;
     on.run(
@@ -98,7 +98,7 @@ TEST_CASE("an error in one connection resets that one, is reported once, and the
 }
 
 TEST_CASE("a cancelled server takes no more, lets connections end by themselves, and ends the rest") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     int greeted = 0;
     bool ended = false;
@@ -143,7 +143,7 @@ TEST_CASE("out of descriptors: clients are turned away, or wait, and later ones 
     bight::sim::world_options options;
     options.sockets_per_host = few_sockets;
     options.limit = std::chrono::hours(1);
-    stage on(GENERATE(from_range(test::places_of({test::family::tcp, test::family::unix_abstract}))),
+    place_fixture on(GENERATE(from_range(test::places_of({test::family::tcp, test::family::unix_abstract}))),
              options);
     std::string where;
     bool connected = false;
@@ -205,7 +205,7 @@ TEST_CASE("out of descriptors: clients are turned away, or wait, and later ones 
 }
 
 TEST_CASE("max_connections: further ones wait in the backlog until one ends") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string where;
     int now = 0;
     int most = 0;
@@ -245,7 +245,7 @@ TEST_CASE("max_connections: further ones wait in the backlog until one ends") {
 }
 
 TEST_CASE("timers fire by their deadlines, and those of one deadline in the order in which they were set") {
-    stage on(GENERATE(from_range(test::places_of({test::family::tcp}))));
+    place_fixture on(GENERATE(from_range(test::places_of({test::family::tcp}))));
     std::vector<int> order;
     on.run([&]() -> task<> {
         const auto now = bight::reactor::current()->now();

@@ -20,7 +20,7 @@ using test::from_errno;
 using test::pattern;
 using test::read_all;
 using test::rest;
-using test::stage;
+using test::place_fixture;
 
 namespace {
 
@@ -52,7 +52,7 @@ task<std::string> answer_of(stream& from, std::string question) {
 }  // namespace
 
 TEST_CASE("both ends talk, in both directions") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string at_server;
     std::string at_client;
     on.run_pair(
@@ -73,7 +73,7 @@ TEST_CASE("both ends talk, in both directions") {
 }
 
 TEST_CASE("each end ends its direction when it likes, and both go on reading") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string text = pattern(7, 300'000);
     std::vector<std::string> seen;
     on.run_pair(
@@ -99,7 +99,7 @@ TEST_CASE("each end ends its direction when it likes, and both go on reading") {
 }
 
 TEST_CASE("a stream that is closed with unread bytes ends with its end") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     bool written = false;
     bool closed = false;
     on.run_pair(
@@ -121,7 +121,7 @@ TEST_CASE("a stream that is closed with unread bytes ends with its end") {
 }
 
 TEST_CASE("a peer that has closed takes writes in until its deadline; then TCP takes one more, and they fail") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     bool closed = false;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -149,7 +149,7 @@ TEST_CASE("a peer that has closed takes writes in until its deadline; then TCP t
 }
 
 TEST_CASE("what arrived before a reset is read, then the error, and it stays; whoever writes is told, too") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     bool aborted = false;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -173,7 +173,7 @@ TEST_CASE("what arrived before a reset is read, then the error, and it stays; wh
 }
 
 TEST_CASE("a write after a reset learns of it, and so do a second one and who reads: it was no end") {
-    stage on(GENERATE(from_range(test::tcp_places())));
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
     bool aborted = false;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -196,7 +196,7 @@ TEST_CASE("a write after a reset learns of it, and so do a second one and who re
 }
 
 TEST_CASE("a write after the end of the peer and its reset is a broken pipe, and the end stays an end") {
-    stage on(GENERATE(from_range(test::tcp_places())));
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
     bool aborted = false;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -216,7 +216,7 @@ TEST_CASE("a write after the end of the peer and its reset is a broken pipe, and
 }
 
 TEST_CASE("a reset after both directions have ended changes nothing") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     int ended = 0;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -243,7 +243,7 @@ TEST_CASE("a reset after both directions have ended changes nothing") {
 
 TEST_CASE(
     "a writer that waits for room goes on when the peer reads, and it waits before too much is on its way") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string part = pattern(0, 1024);
     std::size_t written = 0;
     std::size_t read = 0;
@@ -274,7 +274,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a writer goes on when its peer closes, until the peer's deadline: then it gets an error") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string large = pattern(0, on.more_than_buffers());
     std::error_code error;
     on.run_pair(
@@ -293,7 +293,7 @@ TEST_CASE("a writer goes on when its peer closes, until the peer's deadline: the
 }
 
 TEST_CASE("a writer that waits for room when the peer aborts gets an error, and so does a reader beside it") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string large = pattern(0, on.more_than_buffers());
     std::error_code write_error;
     std::string read;
@@ -312,7 +312,7 @@ TEST_CASE("a writer that waits for room when the peer aborts gets an error, and 
 }
 
 TEST_CASE("reads of any form share what arrives: exactly, until, some into memory") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::vector<std::string> got;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -352,7 +352,7 @@ TEST_CASE("reads of any form share what arrives: exactly, until, some into memor
 }
 
 TEST_CASE("a gather write larger than all buffers arrives whole and in order") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::vector<std::string> parts;
     std::string whole;
     const std::size_t step = on.more_than_buffers() / 1700;  // 1 + 2 + … + 59 of them
@@ -375,7 +375,7 @@ TEST_CASE("a gather write larger than all buffers arrives whole and in order") {
 }
 
 TEST_CASE("one task reads and one writes at a time: others are told that it is busy") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string large = pattern(0, on.more_than_buffers());
     std::vector<std::string> order;
     std::size_t read = 0;
@@ -409,7 +409,7 @@ TEST_CASE("one task reads and one writes at a time: others are told that it is b
 }
 
 TEST_CASE("a read that is cancelled, or times out, loses no bytes") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string got;
     int timeouts = 0;
     on.run_pair(
@@ -438,7 +438,7 @@ TEST_CASE("a read that is cancelled, or times out, loses no bytes") {
 }
 
 TEST_CASE("what arrived before a read is cancelled is the read's: success beats cancellation") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     bool written = false;
     std::string got;
     on.run_pair(
@@ -459,7 +459,7 @@ TEST_CASE("what arrived before a read is cancelled is the read's: success beats 
 }
 
 TEST_CASE("a write that is cancelled has sent a beginning, and the peer can tell: a reset follows") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const std::string large = pattern(0, on.more_than_buffers());
     std::string got;
     on.run_pair(
@@ -483,7 +483,7 @@ TEST_CASE("a write that is cancelled has sent a beginning, and the peer can tell
 }
 
 TEST_CASE("close and shutdown_write wait for the writer, at most until their deadline") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     const bool only_writing = GENERATE(false, true);
     const std::string large = pattern(0, on.more_than_buffers());
     bool ended = false;
@@ -509,7 +509,7 @@ TEST_CASE("close and shutdown_write wait for the writer, at most until their dea
 }
 
 TEST_CASE("both ends know where they are, also after the connection has gone") {
-    stage on(GENERATE(from_range(test::places())));
+    place_fixture on(GENERATE(from_range(test::places())));
     std::string server[2];
     std::string client[2];
     std::string after;

@@ -2,7 +2,7 @@
 // The server's half and the client's half are two tasks: on one reactor, or on two simulated hosts.
 //
 //     TEST_CASE("what is promised") {
-//         test::stage on(GENERATE(from_range(test::places())));
+//         test::place_fixture on(GENERATE(from_range(test::places())));
 //         on.run_pair([&](bight::stream& peer) -> bight::task<> { … },    // the server's end
 //                     [&](bight::stream& peer) -> bight::task<> { … });   // the client's end
 //     }
@@ -79,9 +79,9 @@ inline const std::vector<place>& unix_places() {
 
 /// One place, for one body. It checks that nothing is left in the end: frames, descriptors, sockets, untaken
 /// errors.
-class stage {
+class place_fixture {
   public:
-    explicit stage(place at) : place_(at) {
+    explicit place_fixture(place at) : place_(at) {
         if (place_.simulated()) {
             bight::sim::world_options options;
             options.limit = std::chrono::hours(1);
@@ -91,16 +91,16 @@ class stage {
         }
     }
     /// The same with options of the world; on the machine they do nothing.
-    stage(place at, const bight::sim::world_options& options) : place_(at) {
+    place_fixture(place at, const bight::sim::world_options& options) : place_(at) {
         if (place_.simulated()) {
             begin_world(options);
         } else {
             machine_.emplace(place_.demultiplexer);
         }
     }
-    stage(const stage&) = delete;
-    stage& operator=(const stage&) = delete;
-    ~stage() { finish(); }
+    place_fixture(const place_fixture&) = delete;
+    place_fixture& operator=(const place_fixture&) = delete;
+    ~place_fixture() { finish(); }
 
     const place& at() const { return place_; }
     bool is_tcp() const { return test::is_tcp(place_.family); }
@@ -204,12 +204,12 @@ class stage {
         }
         bight::set_error_handler(
             [](const bight::error_report& report, void* self) {
-                static_cast<stage*>(self)->errors_.push_back(std::string(report.task) + ": " +
+                static_cast<place_fixture*>(self)->errors_.push_back(std::string(report.task) + ": " +
                                                              report.to_string());
             },
             this);
         bight::set_log_handler([](bight::log_level, std::string_view message,
-                                  void* self) { static_cast<stage*>(self)->log_.emplace_back(message); },
+                                  void* self) { static_cast<place_fixture*>(self)->log_.emplace_back(message); },
                                this);
         frames_before_ = bight::detail::live_frames();
         world_.emplace(place_.seed, options);

@@ -1,5 +1,7 @@
 // What a plain thread blocks in.
+#include <bight/thread/detail/blocking.hpp>
 #include <bight/thread/detail/parker.hpp>
+#include <bight/thread/detail/thread_lock.hpp>
 
 #include "support/catch.hpp"
 #include "support/reactors.hpp"

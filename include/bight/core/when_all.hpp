@@ -17,17 +17,17 @@
 namespace BIGHT_EXPORT bight {
 
 /// What a task<void> gives in a tuple of results.
-using nothing = std::monostate;
+using void_value = std::monostate;
 
 namespace detail {
 
 template <class T>
-using value_or_nothing = std::conditional_t<std::is_void_v<T>, nothing, T>;
+using value_or_void = std::conditional_t<std::is_void_v<T>, void_value, T>;
 
 /// Where a reference cannot be: in an optional, a variant, a vector.
 template <class T>
 struct kept_value {
-    using type = value_or_nothing<T>;
+    using type = value_or_void<T>;
 };
 template <class T>
 struct kept_value<T&> {
@@ -37,7 +37,7 @@ template <class T>
 using kept_value_t = typename kept_value<T>::type;
 
 template <class T>
-value_or_nothing<T> take_value(child_job<T>& child) {
+value_or_void<T> take_value(child_job<T>& child) {
     if constexpr (std::is_void_v<T>) {
         child.take();
         return {};
@@ -121,10 +121,10 @@ template <class... Ts>
 class [[nodiscard("co_await it"), gnu::warn_unused]] when_all_awaiter final : public tuple_scope<Ts...> {
   public:
     using tuple_scope<Ts...>::tuple_scope;
-    std::tuple<value_or_nothing<Ts>...> await_resume() {
+    std::tuple<value_or_void<Ts>...> await_resume() {
         this->throw_failures();
         return std::apply(
-            [](auto&... child) { return std::tuple<value_or_nothing<Ts>...>{take_value(child)...}; },
+            [](auto&... child) { return std::tuple<value_or_void<Ts>...>{take_value(child)...}; },
             this->children_);
     }
 };
@@ -207,7 +207,7 @@ std::vector<child_job<range_value<R>>> jobs_of(R& tasks) {
 
 }  // namespace detail
 
-/// Runs all of `awaited` (tasks, or any operations) at once, and gives a tuple of their values (`nothing` for
+/// Runs all of `awaited` (tasks, or any operations) at once, and gives a tuple of their values (`void_value` for
 /// a task<void>). They start in order, in the next turn. When one throws, the others are cancelled and waited
 /// for, and its error is thrown; if more than one failed, an aggregate_error with all of them.
 template <class... As>

@@ -6,6 +6,7 @@
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/thread/detail/concurrent_channel_core.hpp>
+#include <bight/thread/detail/blocking.hpp>
 #include <bight/thread/detail/parker.hpp>
 #include <bight/thread/detail/remote_call.hpp>
 
@@ -25,9 +26,9 @@ namespace detail {
 
 /// What the handles of one channel share. Whoever waits keeps it, too.
 template <class T>
-class cross_state final : public concurrent_channel_core<T> {
+class concurrent_channel_state final : public concurrent_channel_core<T> {
   public:
-    explicit cross_state(std::size_t capacity) : concurrent_channel_core<T>(capacity) {}
+    explicit concurrent_channel_state(std::size_t capacity) : concurrent_channel_core<T>(capacity) {}
 
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
     // Acquire and release: the last one sees what the others did before it frees.
@@ -49,20 +50,20 @@ class cross_state final : public concurrent_channel_core<T> {
 /// A task that waits. Its grant comes on any thread, and travels to its own as a remote_call: once it is
 /// under way, the task cannot be cancelled here any more, so the value arrives.
 template <class T>
-class cross_awaiter : public waiter, protected concurrent_waiter<T>, private remote_call {
+class channel_awaiter_base : public waiter, protected concurrent_waiter<T>, private remote_call {
   public:
     bool await_ready() const noexcept { return false; }
 
   protected:
-    explicit cross_awaiter(cross_state<T>& on) noexcept : on_(&on) {}
-    cross_awaiter(cross_state<T>& on, T&& v) noexcept : concurrent_waiter<T>(std::move(v)), on_(&on) {}
-    cross_awaiter(cross_awaiter&& other) noexcept
+    explicit channel_awaiter_base(concurrent_channel_state<T>& on) noexcept : on_(&on) {}
+    channel_awaiter_base(concurrent_channel_state<T>& on, T&& v) noexcept : concurrent_waiter<T>(std::move(v)), on_(&on) {}
+    channel_awaiter_base(channel_awaiter_base&& other) noexcept
         : waiter(std::move(other)), concurrent_waiter<T>(), remote_call(), on_(other.on_) {
         this->value = std::move(other.value);
     }
-    ~cross_awaiter() = default;
+    ~channel_awaiter_base() = default;
 
-    cross_state<T>& on() const noexcept { return *on_; }
+    concurrent_channel_state<T>& on() const noexcept { return *on_; }
     void wait_is_over() noexcept {
         if (home_) on_->release();
     }
@@ -78,14 +79,14 @@ class cross_awaiter : public waiter, protected concurrent_waiter<T>, private rem
         ready();
     }
 
-    cross_state<T>* on_;
+    concurrent_channel_state<T>* on_;
     reactor* home_ = nullptr;  // once it has to wait
 };
 
 template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final : public cross_awaiter<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final : public channel_awaiter_base<T> {
   public:
-    cross_send_awaiter(cross_state<T>& on, T&& v) noexcept : cross_awaiter<T>(on, std::move(v)) {}
+    cross_send_awaiter(concurrent_channel_state<T>& on, T&& v) noexcept : channel_awaiter_base<T>(on, std::move(v)) {}
     cross_send_awaiter(cross_send_awaiter&&) noexcept = default;
 
     template <class P>
@@ -107,9 +108,9 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final : 
 };
 
 template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] cross_receive_awaiter final : public cross_awaiter<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] cross_receive_awaiter final : public channel_awaiter_base<T> {
   public:
-    explicit cross_receive_awaiter(cross_state<T>& on) noexcept : cross_awaiter<T>(on) {}
+    explicit cross_receive_awaiter(concurrent_channel_state<T>& on) noexcept : channel_awaiter_base<T>(on) {}
     cross_receive_awaiter(cross_receive_awaiter&&) noexcept = default;
 
     template <class P>
@@ -130,10 +131,10 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] cross_receive_awaiter final
 
 /// A plain thread that waits, on its stack.
 template <class T>
-class cross_sleeper final : public concurrent_waiter<T> {
+class sleeping_thread final : public concurrent_waiter<T> {
   public:
-    cross_sleeper() : parker_(parker::of_this_thread()) {}
-    explicit cross_sleeper(T&& v) : concurrent_waiter<T>(std::move(v)), parker_(parker::of_this_thread()) {}
+    sleeping_thread() : parker_(parker::of_this_thread()) {}
+    explicit sleeping_thread(T&& v) : concurrent_waiter<T>(std::move(v)), parker_(parker::of_this_thread()) {}
     void sleep() noexcept { parker_.park(); }
 
   private:
@@ -164,7 +165,7 @@ class concurrent_channel {
     using value_type = T;
 
     /// A capacity of 0 counts as 1. Throws std::bad_alloc.
-    explicit concurrent_channel(std::size_t capacity) : state_(new detail::cross_state<T>(capacity)) {}
+    explicit concurrent_channel(std::size_t capacity) : state_(new detail::concurrent_channel_state<T>(capacity)) {}
     concurrent_channel(const concurrent_channel& other) noexcept : state_(other.state_) { state_->add_handle(); }
     concurrent_channel& operator=(concurrent_channel other) noexcept {
         std::swap(state_, other.state_);
@@ -185,13 +186,13 @@ class concurrent_channel {
     /// runs.
     void send_blocking(T value) {
         detail::refuse_on_reactor("concurrent_channel::send_blocking", "co_await send() in a task");
-        detail::cross_sleeper<T> here(std::move(value));
+        detail::sleeping_thread<T> here(std::move(value));
         if (!state_->send(here)) here.sleep();
         if (here.closed) detail::throw_cross_channel_closed();
     }
     std::optional<T> receive_blocking() {
         detail::refuse_on_reactor("concurrent_channel::receive_blocking", "co_await receive() in a task");
-        detail::cross_sleeper<T> here;
+        detail::sleeping_thread<T> here;
         if (!state_->receive(here)) here.sleep();
         return std::move(here.value);
     }
@@ -200,7 +201,7 @@ class concurrent_channel {
     /// value is moved only when it is true.
     // NOLINTNEXTLINE(cppcoreguidelines-rvalue-reference-param-not-moved): moved if there is room.
     bool try_send(T&& value) noexcept {
-        return state_->try_send(value) == detail::cross_state<T>::outcome::done;
+        return state_->try_send(value) == detail::concurrent_channel_state<T>::outcome::done;
     }
     bool try_send(const T& value)
         requires std::is_copy_constructible_v<T>
@@ -225,7 +226,7 @@ class concurrent_channel {
     std::size_t size() const noexcept { return state_->size(); }
 
   private:
-    detail::cross_state<T>* state_;
+    detail::concurrent_channel_state<T>* state_;
 };
 
 }  // namespace bight

@@ -107,7 +107,7 @@ class borrowing_promise final : public task_promise<T> {
             if constexpr (std::is_empty_v<A>) {
                 note<(Lending >> 1)>(rest...);
             } else {
-                this->borrow(loan::callable, __builtin_addressof(first));
+                this->borrow(borrowing::callable, __builtin_addressof(first));
             }
         } else {
             note_unknown_lambda(first, rest...);
@@ -118,7 +118,7 @@ class borrowing_promise final : public task_promise<T> {
         if constexpr (std::is_empty_v<Lambda>) {
             note<(Lending >> 1)>(parameters...);
         } else {
-            this->borrow(loan::callable, &somewhere);
+            this->borrow(borrowing::callable, &somewhere);
         }
     }
 
@@ -127,7 +127,7 @@ class borrowing_promise final : public task_promise<T> {
     template <std::uint64_t Mask, class A, class... Rest>
     void note(A& parameter, Rest&... rest) noexcept {
         if constexpr ((Mask & 1) != 0 && may_go<A>()) {
-            this->borrow(loan::reference, __builtin_addressof(parameter));
+            this->borrow(borrowing::reference, __builtin_addressof(parameter));
         }
         note<(Mask >> 1)>(rest...);
     }

@@ -74,7 +74,7 @@ template <class... Ps>
 inline constexpr bool over_aligned_parameters = !(fits_a_frame<Ps> && ...);
 
 /// What the coroutine of a task refers to from the call on, and what may be gone when the task runs.
-enum class loan : std::uintptr_t {
+enum class borrowing : std::uintptr_t {
     none,
     callable,   ///< the lambda (with captures) that it is the body of
     reference,  ///< a parameter that is a const or rvalue reference
@@ -159,10 +159,10 @@ class promise_base {
     /// the task, which has not started, refers to what may be gone by then. `scope` is what it was given to,
     /// at `where`. A task that was moved may come from a caller that waits for the scope.
     void refuse_borrowed(const char* scope, std::source_location where) const noexcept {
-        if (lender_ && borrowed_ != loan::passed_on) report_borrowed(scope, where);
+        if (lender_ && borrowed_ != borrowing::passed_on) report_borrowed(scope, where);
     }
     void pass_on_borrowed() noexcept {
-        if (lender_) borrowed_ = loan::passed_on;
+        if (lender_) borrowed_ = borrowing::passed_on;
     }
 
   protected:
@@ -177,7 +177,7 @@ class promise_base {
     void ran_off_its_end() noexcept;
 
     /// Of several, it keeps the one that lies nearest to the top of the stack.
-    void borrow(loan kind, const void* lender) noexcept {
+    void borrow(borrowing kind, const void* lender) noexcept {
         if (lender_) {
             const char top = 0;
             if (distance(&top, lender_) < distance(&top, lender)) return;
@@ -202,7 +202,7 @@ class promise_base {
 
     // Two words serve twice: before the start, and from join_chain or become_root on.
     union {
-        loan borrowed_ = loan::none;
+        borrowing borrowed_ = borrowing::none;
         promise_base* parent_;
     };
     job* job_ = nullptr;

@@ -3,7 +3,7 @@
 
 #include <bight/core/export.hpp>
 #include <bight/thread/detail/mpmc_queue.hpp>
-#include <bight/thread/detail/parker.hpp>
+#include <bight/thread/detail/thread_lock.hpp>
 
 #include <cstddef>
 #include <cstdint>

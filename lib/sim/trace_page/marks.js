@@ -1,11 +1,4 @@
-// The page of a trace: what stands on the lanes, and the flags above them.
-#pragma once
-
-#include <string_view>
-
-namespace bight::sim::detail {
-
-inline constexpr std::string_view page_marks = R"page(
+// What stands on the lanes, and the flags above them.
 // Faults stand above their host's rail, with their names where there is room.
 function drawFaults(faults) {
   const places = hosts.map(() => new rows(Math.max(1, Math.floor((laneHeight / 2 - 20) / 13)))), naming = faults.length < 90;
@@ -145,6 +138,3 @@ function drawFlags(flags) {
     hits.push({e, box: [x - 2, y, x + (row >= 0 ? w : 8), y + 15], first: true});
   }
 }
-)page";
-
-}  // namespace bight::sim::detail

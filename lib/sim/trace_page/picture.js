@@ -1,11 +1,4 @@
-// The page of a trace: the picture.
-#pragma once
-
-#include <string_view>
-
-namespace bight::sim::detail {
-
-inline constexpr std::string_view page_picture = R"page(
+// The picture.
 const sans = size => `${size}px ui-sans-serif, system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif`;
 const bold = size => "600 " + sans(size);
 let hits = [];  // what was drawn, and where
@@ -357,6 +350,3 @@ function eventAt(x, y) {
   }
   return best;
 }
-)page";
-
-}  // namespace bight::sim::detail

@@ -1,11 +1,4 @@
-// The page of a trace: the axis, the names of the hosts, and the small map of the whole run.
-#pragma once
-
-#include <string_view>
-
-namespace bight::sim::detail {
-
-inline constexpr std::string_view page_frame = R"page(
+// The axis, the names of the hosts, and the small map of the whole run.
 function niceStep(least) {
   const power = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
   return [1, 2, 5, 10].map(n => n * power).find(n => n >= least);
@@ -115,6 +108,3 @@ function drawMap() {
   pen.fillStyle = colours.faint;
   pen.fillText(span(Math.max(0, Math.min(timeAt(width), lastTime) - Math.max(0, timeAt(gutter)))) + " in view", 8, y + mapHeight / 2 + 4);
 }
-)page";
-
-}  // namespace bight::sim::detail

@@ -1,11 +1,4 @@
-// The page of a trace: which part of it is in view, and the colours.
-#pragma once
-
-#include <string_view>
-
-namespace bight::sim::detail {
-
-inline constexpr std::string_view page_view = R"page(
+// Which part of it is in view, and the colours.
 const canvas = $("picture");
 const pen = canvas.getContext("2d");
 const gutter = 124, rulerHeight = 30, mapHeight = 46;
@@ -152,6 +145,3 @@ function resize() {
   scrollLanes(0);
   redraw();
 }
-)page";
-
-}  // namespace bight::sim::detail

@@ -1,11 +1,4 @@
-// The page of a trace: the list beside the picture, and what the mouse, the keys and the buttons do.
-#pragma once
-
-#include <string_view>
-
-namespace bight::sim::detail {
-
-inline constexpr std::string_view page_list = R"page(
+// The list beside the picture, and what the mouse, the keys and the buttons do.
 // Everything that comes from the trace is put into the page as text nodes.
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -316,6 +309,3 @@ refilter();
 if (first) choose(first);
 new ResizeObserver(() => { resize(); refreshList(); }).observe($("stage"));
 canvas.focus({preventScroll: true});
-)page";
-
-}  // namespace bight::sim::detail

@@ -1,11 +1,4 @@
-// The page of a trace: what its script knows of the events, before anything is drawn.
-#pragma once
-
-#include <string_view>
-
-namespace bight::sim::detail {
-
-inline constexpr std::string_view page_model = R"page(
+// What its script knows of the events, before anything is drawn.
 const $ = id => document.getElementById(id);
 const data = JSON.parse($("trace").textContent);
 
@@ -237,6 +230,3 @@ function filter(question) {
   for (const e of events) isShown[e.i] = matches(e) ? 1 : 0;
   shown = events.filter(e => isShown[e.i]);
 }
-)page";
-
-}  // namespace bight::sim::detail

@@ -1,0 +1,70 @@
+#include "operation.hpp"
+
+#include "demultiplexer.hpp"
+#include "ring_state.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+namespace bight::detail {
+
+descriptor::~descriptor() { delete ring; }
+
+bool join_line(operation& op) noexcept {
+    operation*& first = place_of(op);
+    operation*& last = reads(op.kind) ? op.on->last_reading : op.on->last_writing;
+    op.behind = nullptr;
+    if (!first) {
+        first = &op;
+        return true;
+    }
+    (first->behind ? last : first)->behind = &op;
+    last = &op;
+    return false;
+}
+
+void leave_line(operation& op) noexcept {
+    operation*& first = place_of(op);
+    if (first == &op) {
+        first = op.behind;
+    } else {
+        operation*& last = reads(op.kind) ? op.on->last_reading : op.on->last_writing;
+        operation* before = first;
+        while (before->behind != &op) before = before->behind;
+        before->behind = op.behind;
+        if (last == &op) last = before;
+    }
+    op.behind = nullptr;
+}
+
+sendable next_to_send(const send_operation& op, std::size_t limit) noexcept {
+    sendable next;
+    if (op.piece_count == 0) return next;
+    next = {1, std::min(op.pieces->size, limit)};
+    const std::size_t most = std::min<std::size_t>(op.piece_count, IOV_MAX);
+    while (next.count < most && op.pieces[next.count].size <= limit - next.size) {
+        next.size += op.pieces[next.count].size;
+        ++next.count;
+    }
+    return next;
+}
+
+void operation::run() noexcept {
+    descriptor* d = on;
+    if (!d) {
+        in_flight = false;
+        completed();
+        return;
+    }
+    if (!settled && d->demux) {
+        if (!d->demux->settle(*this)) return;
+    } else if (!settled) {  // the descriptor was detached while this was queued
+        result = -ECANCELED;
+    }
+    in_flight = false;
+    completed();
+    d->drop();
+}
+
+}  // namespace bight::detail

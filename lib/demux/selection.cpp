@@ -1,0 +1,107 @@
+// Which demultiplexer a reactor gets.
+#include "demultiplexer.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace bight::detail {
+
+namespace {
+
+struct choice {
+    demultiplexer_kind kind;
+    const char* name;
+};
+
+// Best first.
+constexpr choice choices[] = {
+    {demultiplexer_kind::io_uring, "io_uring"},
+    {demultiplexer_kind::epoll, "epoll"},
+    {demultiplexer_kind::poll, "poll"},
+    {demultiplexer_kind::select, "select"},
+};
+
+#if !BIGHT_HAS_IO_URING
+}  // namespace
+
+std::unique_ptr<demultiplexer> make_uring(reactor&, const reactor_options&, std::string& why) {
+    why = "this bight was built without it (liburing 2.3 or later was not found)";
+    return nullptr;
+}
+
+namespace {
+#endif
+
+std::unique_ptr<demultiplexer> make(const choice& c, reactor& home, const reactor_options& options,
+                                    std::string& why) {
+    switch (c.kind) {
+        case demultiplexer_kind::io_uring: return make_uring(home, options, why);
+        case demultiplexer_kind::epoll: return make_epoll(home, why);
+        case demultiplexer_kind::poll: return make_poll(home, why);
+        case demultiplexer_kind::select: return make_select(home, why);
+        case demultiplexer_kind::automatic: break;
+    }
+    return nullptr;
+}
+
+std::string list_available(reactor& home, const reactor_options& options) {
+    std::string names;
+    for (const choice& c : choices) {
+        std::string why;
+        if (make(c, home, options, why)) names += (names.empty() ? "" : ", ") + std::string(c.name);
+    }
+    return names;
+}
+
+[[noreturn]] void refuse(const std::string& what, reactor& home, const reactor_options& options) {
+    throw std::system_error(errc::unavailable, what + "; available here: " + list_available(home, options));
+}
+
+// A reactor is made for each thread, but what is missing here is missing everywhere: it is said once.
+void log_fallback_once(const std::string& why, std::string_view used) {
+    static std::atomic<bool> logged{false};
+    if (!logged.exchange(true)) log(log_level::warning, why + "; using " + std::string(used));
+}
+
+}  // namespace
+
+std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_options& options, std::string& why) {
+    demultiplexer_kind wanted = options.demultiplexer;
+    std::string asked_by = "reactor_options";
+    const char* variable = std::getenv("BIGHT_REACTOR");
+    if (wanted == demultiplexer_kind::automatic && variable && *variable) {
+        asked_by = "the environment variable BIGHT_REACTOR";
+        for (const choice& c : choices) {
+            if (std::string_view(variable) == c.name) wanted = c.kind;
+        }
+        if (wanted == demultiplexer_kind::automatic) {
+            refuse("unknown demultiplexer \"" + std::string(variable) + "\" in " + asked_by +
+                       " (sim:SEED is a simulated one)",
+                   home, options);
+        }
+    }
+    for (const choice& c : choices) {
+        if (wanted != demultiplexer_kind::automatic && wanted != c.kind) continue;
+        std::string refusal;
+        auto made = make(c, home, options, refusal);
+        if (made) {
+            if (!why.empty()) log_fallback_once(why, c.name);
+            return made;
+        }
+        if (wanted == c.kind) {
+            refuse(std::string(c.name) + ", asked for by " + asked_by + ", cannot be had: " + refusal, home,
+                   options);
+        }
+        why += (why.empty() ? "" : "; ") + std::string(c.name) + " is not available: " + refusal;
+    }
+    throw std::system_error(errc::unavailable, why);
+}
+
+}  // namespace bight::detail

@@ -47,7 +47,7 @@ void deferred_base::on_abandoned(abandoned_callback* callback) noexcept {
 void deferred_base::abandoned(reactor& home) noexcept {
     if (!abandoned_ || std::exchange(abandoned_->queued_, true)) return;
     abandoned_->retain();
-    home.schedule(*abandoned_);
+    detail::reactor_access::schedule(home, *abandoned_);
 }
 
 void deferred_base::tell(abandoned_callback& producer) noexcept {

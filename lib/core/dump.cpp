@@ -33,7 +33,7 @@ std::string in_words(std::uint32_t seconds) {
 
 // The same for short times, to the tenth of a second.
 std::string ticks_in_words(std::uint32_t ticks) {
-    constexpr std::uint32_t each_second = reactor::ticks_per_second;
+    constexpr std::uint32_t each_second = detail::reactor_access::ticks_per_second;
     if (ticks >= 60 * each_second) return in_words(ticks / each_second);
     char text[16];
     std::snprintf(text, sizeof text, "%.1f s", static_cast<double>(ticks) / each_second);
@@ -121,7 +121,7 @@ class printer {
         }
         out_ += " (age " + in_words(j.age()) + ")\n";
         if (runs) {  // it has left its frames, or some of them, for others
-            print_line(j.home().resumed_at());
+            print_line(detail::reactor_access::resumed_at(j.home()));
         } else {
             print_frames(j);
         }

@@ -12,7 +12,7 @@ group& group_job::owner() const noexcept { return static_cast<group&>(*parent()-
 
 std::coroutine_handle<> group_job::finished() noexcept {
     --owner().size_;
-    home().schedule(*this);  // the frame is freed when it is no longer the one that calls
+    detail::reactor_access::schedule(home(), *this);  // the frame is freed when it is no longer the one that calls
     return std::noop_coroutine();
 }
 

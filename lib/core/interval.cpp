@@ -27,7 +27,7 @@ interval::interval(time_point start, duration period, missed_ticks policy) : int
 
 interval::~interval() {
     if (!waiting_) return;
-    waiting_->home().disarm(*waiting_);
+    detail::reactor_access::disarm(waiting_->home(), *waiting_);
     waiting_->on_ = nullptr;
     waiting_->ready();
 }
@@ -45,8 +45,8 @@ void interval::reset(time_point next) noexcept {
     next_ = not_before_epoch(next);
     scheduled_ = true;
     if (!waiting_) return;
-    waiting_->home().disarm(*waiting_);
-    waiting_->home().arm(*waiting_, next_);
+    detail::reactor_access::disarm(waiting_->home(), *waiting_);
+    detail::reactor_access::arm(waiting_->home(), *waiting_, next_);
 }
 
 // The tick that is due, and the schedule after it.
@@ -79,7 +79,7 @@ bool tick_awaiter::wait() noexcept {
         return finish_now();
     }
     on_->waiting_ = this;
-    home().arm(*this, on_->next_);
+    detail::reactor_access::arm(home(), *this, on_->next_);
     return true;
 }
 
@@ -91,7 +91,7 @@ void tick_awaiter::expired() noexcept {
 }
 
 void tick_awaiter::cancel() noexcept {
-    home().disarm(*this);
+    detail::reactor_access::disarm(home(), *this);
     on_->waiting_ = nullptr;
     confirm_cancel();
 }

@@ -18,16 +18,16 @@ void job::attach(reactor& home, job* parent, promise_base& root) noexcept {
     home_ = &home;
     parent_ = parent;
     innermost_ = &root;
-    since_ = home.tick();
-    started_ = (since_ / reactor::ticks_per_second) & 0xffffff;
-    home.count_task(1);
+    since_ = detail::reactor_access::tick(home);
+    started_ = (since_ / detail::reactor_access::ticks_per_second) & 0xffffff;
+    detail::reactor_access::count_task(home, 1);
     if (parent && parent->cancel_requested_) cancel_requested_ = true;
 }
 
 void job::start(reactor& home, job* parent, promise_base& root) noexcept {
     attach(home, parent, root);
     stage_ = stage::starting;
-    home.schedule(*this);
+    detail::reactor_access::schedule(home, *this);
 }
 
 std::coroutine_handle<> job::start_now(reactor& home, job* parent, promise_base& root) noexcept {
@@ -86,7 +86,7 @@ void job::run() noexcept {
 void job::schedule_unwind() noexcept {
     waiter_ = nullptr;
     stage_ = stage::unwinding;
-    home_->schedule(*this);
+    detail::reactor_access::schedule(*home_, *this);
 }
 
 // From the innermost frame outwards, one by one: a chain of any length goes in bounded stack, and the
@@ -107,11 +107,11 @@ void job::unwind() noexcept {
 void job::end(outcome how) noexcept {
     stage_ = stage::ended;
     outcome_ = how;
-    home_->count_task(-1);
+    detail::reactor_access::count_task(*home_, -1);
 }
 
 bool job::running() const noexcept {
-    return home_ && home_->running_job() == this && stage_ == stage::running;
+    return home_ && detail::reactor_access::running_job(*home_) == this && stage_ == stage::running;
 }
 
 void job::describe(std::string& out) const { out += "task"; }

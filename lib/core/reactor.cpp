@@ -37,7 +37,7 @@ class started_job final : public job, public pooled {
 
   private:
     std::coroutine_handle<> finished() noexcept override {
-        home().schedule(*this);  // the frame is freed when it is no longer the one that calls
+        detail::reactor_access::schedule(home(), *this);  // the frame is freed when it is no longer the one that calls
         return std::noop_coroutine();
     }
     void reap() noexcept override {
@@ -361,7 +361,7 @@ void reactor::look(duration limit) {
 
 void reactor::read_clock() noexcept {
     turn_time_ = now();
-    using ticks = std::chrono::duration<std::int64_t, std::ratio<1, ticks_per_second>>;
+    using ticks = std::chrono::duration<std::int64_t, std::ratio<1, reactor_access::ticks_per_second>>;
     tick_ = static_cast<std::uint32_t>(std::chrono::duration_cast<ticks>(turn_time_ - made_).count());
 }
 
@@ -472,7 +472,7 @@ void reactor::arm_grace(grace_timer& t, duration patience) noexcept {
         if (state_->obeyed_level == 1) patience = std::min<duration>(patience, stop_patience);
     }
     const bool hurried = state_->obeyed_level >= 2;
-    arm(t, hurried ? now() : saturating_add(now(), patience));
+    timers_.arm(t, hurried ? now() : saturating_add(now(), patience));
 }
 
 void reactor::disarm_grace(grace_timer& t) noexcept {
@@ -480,7 +480,7 @@ void reactor::disarm_grace(grace_timer& t) noexcept {
     t.listed_ = false;
     if (t.outlives_) --state_->leftovers;
     if (std::exchange(t.awaited_, false)) --state_->awaited_leftovers;
-    disarm(t);
+    timers_.disarm(t);
     if (t.previous_grace_) {
         t.previous_grace_->next_grace_ = t.next_grace_;
     } else {
@@ -495,10 +495,10 @@ void reactor::expire_graces() noexcept {
         if (t->outlives_) {
             static_cast<leftover*>(t)->limit(due);
         } else if (t->armed()) {
-            arm(*t, due);
+            timers_.arm(*t, due);
         }
     }
-    poll_soon();
+    reactor_access::poll_soon(*this);
 }
 
 void reactor::limit_leftovers(time_point latest) noexcept {

@@ -45,7 +45,7 @@ void stall_watch::watch() {
         if (item % 2 == 0 || now - since < limit_ || caught_.load(std::memory_order_relaxed) == item / 2) {
             continue;
         }
-        const auto where = reactor_.resumed_at();
+        const auto where = detail::reactor_access::resumed_at(reactor_);
         caught_since_.store(since.time_since_epoch().count(), std::memory_order_relaxed);
         caught_.store(item / 2, std::memory_order_relaxed);
         try {

@@ -70,7 +70,7 @@ class forked_child final : public demultiplexer {
             operation* const next = std::exchange(op->behind, nullptr);
             op->result = -ECANCELED;
             op->settled = true;
-            home_.schedule(*op);
+            detail::reactor_access::schedule(home_, *op);
             op = next;
         }
     }

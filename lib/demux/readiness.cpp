@@ -85,7 +85,7 @@ void readiness::end_line(operation*& first, bool queued) noexcept {
         if (!std::exchange(queued, false)) {
             op->result = -ECANCELED;
             op->settled = true;
-            home_.schedule(*op);
+            detail::reactor_access::schedule(home_, *op);
         }
         op = next;
     }
@@ -97,7 +97,7 @@ void readiness::woken(bool edge) noexcept {
     operation* op = calls_ ? calls_->take_done() : nullptr;
     while (op) {
         count_without_descriptor(-1);
-        home_.schedule(*std::exchange(op, std::exchange(op->behind, nullptr)));
+        detail::reactor_access::schedule(home_, *std::exchange(op, std::exchange(op->behind, nullptr)));
     }
 }
 
@@ -143,8 +143,8 @@ void readiness::wait_again(operation& op) noexcept {
 // It is queued like one whose descriptor became ready. Before it runs, the kernel is asked what else there
 // is.
 void readiness::go_on_later(operation& op) noexcept {
-    home_.schedule(op);
-    home_.poll_soon();
+    detail::reactor_access::schedule(home_, op);
+    detail::reactor_access::poll_soon(home_);
 }
 
 bool readiness::is_queued(operation& op) noexcept {
@@ -156,7 +156,7 @@ void readiness::make_way(operation& op) noexcept {
     leave_line(op);
     operation* const next = place_of(op);
     if (next && is_queued(*next)) {
-        home_.schedule(*next);
+        detail::reactor_access::schedule(home_, *next);
     } else if (tracks_interest()) {
         interest_changed(*op.on);
     }

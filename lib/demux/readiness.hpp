@@ -79,7 +79,7 @@ class readiness : public demultiplexer {
     void make_way(operation& op) noexcept;
     void unpark(operation& op) noexcept {
         if (tracks_interest()) interest_changed(*op.on);
-        home_.schedule(op);
+        detail::reactor_access::schedule(home_, op);
     }
 
     reactor& home_;

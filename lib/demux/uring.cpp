@@ -608,7 +608,7 @@ bool uring::begin(operation& op) noexcept {
 void uring::settle_now(operation& op, std::int64_t result) noexcept {
     op.result = result;
     op.settled = true;
-    home_.schedule(op);
+    detail::reactor_access::schedule(home_, op);
 }
 
 static std::string locked_memory() {

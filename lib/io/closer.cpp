@@ -37,7 +37,7 @@ closer::closer(transport& of, bool only_writing) noexcept
 
 bool closer::begin(duration patience, end_awaiter* waiting, std::error_code& error) noexcept {
     transport& t = to();
-    t.home().arm_grace(*this, patience);
+    detail::reactor_access::arm_grace(t.home(), *this, patience);
     deadline_ = deadline();
     awaited_ = waiting != nullptr;
     if (t.writer() || !(only_writing_ ? t.shutdown_write(*this) : t.close(*this))) {
@@ -86,7 +86,7 @@ void closer::said(std::error_code error) noexcept {
         finish();
         return;
     }
-    if (to().home().winding_up()) hurried_ = true;
+    if (detail::reactor_access::winding_up(to().home())) hurried_ = true;
     if (hurried_) look_again();
     drain();
 }
@@ -106,7 +106,7 @@ void closer::drain() noexcept {
     if (over_) {
         finish();
     } else {
-        t.home().schedule(*this);
+        detail::reactor_access::schedule(t.home(), *this);
     }
 }
 
@@ -124,8 +124,8 @@ void closer::let_go() noexcept {
 
 void closer::finish() noexcept {
     transport& t = to();
-    t.home().disarm_grace(*this);
-    if (told_) t.home().schedule(*told_);
+    detail::reactor_access::disarm_grace(t.home(), *this);
+    if (told_) detail::reactor_access::schedule(t.home(), *told_);
     t.closer_ = nullptr;
     delete this;
     t.release();
@@ -170,13 +170,13 @@ void closer::look_again() noexcept {
         let_go();
         return;
     }
-    to().home().arm(*this, std::min(deadline_, saturating_add(to().home().now(), pause_)));
+    detail::reactor_access::arm(to().home(), *this, std::min(deadline_, saturating_add(to().home().now(), pause_)));
     pause_ = std::min<duration>(2 * pause_, longest_pause);
 }
 
 void closer::limit(time_point latest) noexcept {
     deadline_ = std::min(deadline_, latest);
-    if (armed() && deadline() > deadline_) to().home().arm(*this, deadline_);
+    if (armed() && deadline() > deadline_) detail::reactor_access::arm(to().home(), *this, deadline_);
 }
 
 void closer::describe(std::string& out) const {

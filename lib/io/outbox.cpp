@@ -145,7 +145,7 @@ void outbox_state::pump() noexcept {
             break;
         }
         if (batches == most_batches) {
-            to().home().schedule(*this);
+            detail::reactor_access::schedule(to().home(), *this);
             return;
         }
         begin_batch();
@@ -164,7 +164,7 @@ void outbox_state::run() noexcept {
 }
 
 // From the end of another's writing: in a turn of its own, so that many of them do not pile up.
-void outbox_state::writer_free() noexcept { to().home().schedule(*this); }
+void outbox_state::writer_free() noexcept { detail::reactor_access::schedule(to().home(), *this); }
 
 void outbox_state::fail(std::error_code why) noexcept {
     failure_ = why;

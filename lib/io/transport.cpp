@@ -31,7 +31,7 @@ void transport_request::complete(std::error_code error) noexcept {
     if (suspended()) {
         ready();
     } else {
-        to().home().schedule(*this);
+        detail::reactor_access::schedule(to().home(), *this);
     }
 }
 
@@ -54,7 +54,7 @@ void transport_request::complete_cancelled() noexcept {
         confirm_cancel();
     } else {
         set_error(errc::aborted);
-        to().home().schedule(*this);
+        detail::reactor_access::schedule(to().home(), *this);
     }
 }
 

@@ -147,7 +147,7 @@ void listening_socket::exhausted(int error) noexcept {
                     ? "; those that wait are refused until descriptors are free"
                     : "; they wait until descriptors are free");
     // Connections that have said everything hold descriptors for their peers' sake only.
-    if ((error == EMFILE || error == ENFILE) && home().hurry_leftovers()) return;
+    if ((error == EMFILE || error == ENFILE) && detail::reactor_access::hurry_leftovers(home())) return;
     if (policy_ == exhaustion_policy::wait || !shed() || ++failures_ == most_failures_in_a_row) pause();
 }
 
@@ -166,7 +166,7 @@ void listening_socket::warn(int error, const char* what_follows) noexcept {
 
 void listening_socket::pause() noexcept {
     failures_ = 0;
-    home().arm(*this, saturating_add(home().now(), look_again));
+    detail::reactor_access::arm(home(), *this, saturating_add(home().now(), look_again));
 }
 
 // Gives the reserve up, so that there is one descriptor to accept with, and empties the backlog.
@@ -197,7 +197,7 @@ void listening_socket::completed() noexcept {
     }
     const bool answered = settle_result();
     if (!answered && cancel_asked_) {  // too late for the operation, but not for another try
-        if (armed()) home().disarm(*this);
+        if (armed()) detail::reactor_access::disarm(home(), *this);
         std::exchange(waiting_, nullptr)->confirm_cancel();
     } else if (answered || (!armed() && go_on())) {
         std::exchange(waiting_, nullptr)->ready_now().resume();
@@ -210,7 +210,7 @@ void listening_socket::expired() noexcept {
 
 void listening_socket::cancel_accept() noexcept {
     if (armed()) {
-        home().disarm(*this);
+        detail::reactor_access::disarm(home(), *this);
     } else if (!accept_.in_flight || !demux || !demux->cancel(accept_)) {
         cancel_asked_ = true;
         return;
@@ -225,7 +225,7 @@ void listening_socket::close() noexcept {
         return;
     }
     if (armed()) {
-        home().disarm(*this);
+        detail::reactor_access::disarm(home(), *this);
         accept_awaiter* w = std::exchange(waiting_, nullptr);
         w->error_ = errc::closed;
         w->ready();

@@ -99,7 +99,7 @@ void serving::connection_ended(connection_job& c) noexcept {
     delete &c;
     if (waiting_for_room_) std::exchange(waiting_for_room_, nullptr)->there_is_room();
     if (connections_ == 0 && !accepting_running_) {
-        home().disarm_grace(*this);
+        detail::reactor_access::disarm_grace(home(), *this);
         conclude_here(accepting_.result() == outcome::cancelled);
     }
 }
@@ -114,7 +114,7 @@ std::coroutine_handle<> serving::child_finished(job&) noexcept {
     owner().adopt_trace(accepting_);
     listener_.close();
     if (connections_ == 0) return conclude(accepting_.result() == outcome::cancelled);
-    home().arm_grace(*this, options_.drain);
+    detail::reactor_access::arm_grace(home(), *this, options_.drain);
     make_room();
     return std::noop_coroutine();
 }
@@ -169,7 +169,7 @@ void connection_job::describe(std::string& out) const {
 
 std::coroutine_handle<> connection_job::finished() noexcept {
     if (result() == outcome::error) report_job_error(*this, task_.promise().error());
-    home().schedule(*this);  // the frame is freed when it is no longer the one that calls
+    detail::reactor_access::schedule(home(), *this);  // the frame is freed when it is no longer the one that calls
     return std::noop_coroutine();
 }
 

@@ -34,7 +34,7 @@ class bounded_step final : public scope, private grace_timer {
         begin_shielded(h.promise());
         const auto first = child_.launch_now(*this, home(), owner());
         child_.forget_cancel();
-        home().arm_grace(*this, limit_);
+        detail::reactor_access::arm_grace(home(), *this, limit_);
         return first;
     }
     bool await_resume() const noexcept { return child_.result() != outcome::cancelled; }
@@ -47,7 +47,7 @@ class bounded_step final : public scope, private grace_timer {
 
   private:
     std::coroutine_handle<> child_finished(job&) noexcept override {
-        home().disarm_grace(*this);
+        detail::reactor_access::disarm_grace(home(), *this);
         if (child_.result() == outcome::error) report_named(child_, child_.error(), name_);
         return conclude(false);
     }

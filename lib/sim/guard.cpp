@@ -26,10 +26,10 @@ void used_the_machine(const char* function) noexcept {
     try {
         std::string text =
             "host " + host->name + " called " + function + ", which is the machine's and not the world's";
-        const bight::detail::job* const j = host->runs ? host->runs->running_job() : nullptr;
+        const bight::detail::job* const j = host->runs ? bight::detail::reactor_access::running_job(*host->runs) : nullptr;
         if (j) {
             text += ": in a task that last awaited in " +
-                    bight::detail::describe_location(host->runs->resumed_at());
+                    bight::detail::describe_location(bight::detail::reactor_access::resumed_at(*host->runs));
         }
         if (!host->world.failure) host->world.failure = std::make_exception_ptr(escaped(text));
     } catch (...) {

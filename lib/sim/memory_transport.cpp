@@ -254,9 +254,9 @@ void memory_transport::set_timer() noexcept {
     time_point next = reading_ ? in().next_arrival() : time_point::max();
     if (writing_) next = std::min(next, out().writes_fail_from());
     if (next != time_point::max()) {
-        home().arm(*this, next);
+        bight::detail::reactor_access::arm(home(), *this, next);
     } else if (armed()) {
-        home().disarm(*this);
+        bight::detail::reactor_access::disarm(home(), *this);
     }
 }
 

@@ -230,7 +230,7 @@ void simulated_demultiplexer::wait(duration) {
     std::vector<completion> told = std::exchange(done_, {});
     std::sort(told.begin(), told.end(),
               [](const completion& a, const completion& b) { return a.place < b.place; });
-    for (const completion& c : told) home_.schedule(*c.op);
+    for (const completion& c : told) bight::detail::reactor_access::schedule(home_, *c.op);
 }
 
 // The tasks of a host that has crashed end with the world: time stands still, and who has been cancelled gets

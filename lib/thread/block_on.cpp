@@ -64,7 +64,7 @@ void blocked_call::released(bool arrived) noexcept {
 
 // The frame is freed, or taken by the other thread, when it is no longer the one that calls.
 std::coroutine_handle<> blocked_call::finished() noexcept {
-    home().schedule(*this);
+    detail::reactor_access::schedule(home(), *this);
     return std::noop_coroutine();
 }
 

@@ -60,7 +60,7 @@ bool offload_waiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
     if (platform* const host = platform::current()) {
         simulated_ = true;
-        home().arm(*this, saturating_add(home().now(), host->time_on_a_thread()));
+        detail::reactor_access::arm(home(), *this, saturating_add(home().now(), host->time_on_a_thread()));
         return true;
     }
     limiter_state* const limiter = pool_state::of(options_.limiter);
@@ -78,14 +78,14 @@ bool offload_waiter::suspend(promise_base& p) noexcept {
 }
 
 void offload_waiter::job_ended() noexcept {
-    home().disarm_grace(*this);
+    detail::reactor_access::disarm_grace(home(), *this);
     outside_.reset();
     ready();
 }
 
 void offload_waiter::cancel() noexcept {
     if (simulated_) {
-        home().disarm(*this);
+        detail::reactor_access::disarm(home(), *this);
         confirm_cancel();
     } else if (job().withdraw()) {
         outside_.reset();
@@ -111,13 +111,13 @@ bool offload_waiter::reactor_stops() const noexcept {
 void offload_waiter::be_patient(bool stopping) noexcept {
     const duration patience = stopping ? job().shutdown_deadline() : duration::max();
     due_ = saturating_add(home().now(), patience);
-    home().arm_grace(*this, patience);
+    detail::reactor_access::arm_grace(home(), *this, patience);
 }
 
 void offload_waiter::stop_begins() noexcept {
     if (due_ != time_point::max()) return;  // it was the stop that cancelled this
     due_ = saturating_add(home().now(), job().shutdown_deadline());
-    home().arm(*this, due_);
+    detail::reactor_access::arm(home(), *this, due_);
 }
 
 void offload_waiter::expired() noexcept {
@@ -125,7 +125,7 @@ void offload_waiter::expired() noexcept {
         job().run_here();
         ready();
     } else {
-        home().disarm_grace(*this);
+        detail::reactor_access::disarm_grace(home(), *this);
         give_up();
     }
 }

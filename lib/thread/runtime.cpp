@@ -176,7 +176,7 @@ class shard_scope final : public scope, private grace_timer {
     void cancel() noexcept override {
         run_.stop();
         child_.request_cancel();
-        home().arm_grace(*this, duration::max());
+        detail::reactor_access::arm_grace(home(), *this, duration::max());
     }
     /// To be posted to its reactor once the tasks of all have ended.
     posted& all_ended_call() noexcept { return *all_ended_.release(); }
@@ -198,7 +198,7 @@ class shard_scope final : public scope, private grace_timer {
     };
 
     void go_on() noexcept {
-        home().disarm_grace(*this);
+        detail::reactor_access::disarm_grace(home(), *this);
         ready();
     }
     std::coroutine_handle<> child_finished(job&) noexcept override {

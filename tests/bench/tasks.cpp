@@ -91,15 +91,15 @@ bight::task<measured> arm_and_disarm() {
     const auto now = here.now();
     const auto pending = std::make_unique<silent_timer[]>(pending_timers);
     for (int i = 0; i < pending_timers; ++i)
-        here.arm(pending[static_cast<std::size_t>(i)], some_deadline(now, i));
+        bight::detail::reactor_access::arm(here, pending[static_cast<std::size_t>(i)], some_deadline(now, i));
     silent_timer one;
     const stopwatch watch;
     for (int i = 0; i < pending_timers; ++i) {
-        here.arm(one, some_deadline(now, i));
-        here.disarm(one);
+        bight::detail::reactor_access::arm(here, one, some_deadline(now, i));
+        bight::detail::reactor_access::disarm(here, one);
     }
     const measured each(watch, pending_timers);
-    for (int i = 0; i < pending_timers; ++i) here.disarm(pending[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < pending_timers; ++i) bight::detail::reactor_access::disarm(here, pending[static_cast<std::size_t>(i)]);
     co_return each;
 }
 

@@ -1,13 +1,17 @@
 // The reactor: runs the tasks of one thread, and waits for the kernel when none can run.
 #pragma once
 
+#include <bight/core/detail/grace_timer.hpp>
 #include <bight/core/detail/job.hpp>
 #include <bight/core/detail/kept_task.hpp>
+#include <bight/core/detail/posted.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/detail/work_item.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/export.hpp>
+#include <bight/core/reactor_options.hpp>
+#include <bight/core/reactor_statistics.hpp>
 #include <bight/core/task.hpp>
 
 #include <atomic>
@@ -22,149 +26,14 @@
 
 namespace BIGHT_EXPORT bight {
 
-class virtual_clock;
-namespace detail {
-class platform;
-class root_job_base;
-}
-
-/// The kernel interfaces that a reactor can stand on.
-enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, poll, select };
-
-/// Trivial members only, so that a temporary of it is safe in a full expression that awaits (GCC PR 99576).
-struct reactor_options {
-    /// `automatic`: what the environment variable BIGHT_REACTOR names (io_uring, epoll, poll, select), else
-    /// the best that works here, in that order. One that is named here or there is used or refused, never
-    /// replaced.
-    demultiplexer_kind demultiplexer = demultiplexer_kind::automatic;
-    /// How many submissions an io_uring reactor can batch in one turn before it must enter the kernel. With
-    /// it goes the memory that the kernel locks, of which RLIMIT_MEMLOCK gives each user so much: 64 bytes
-    /// each, and for completions 16 bytes for each of four times as many, 64 KiB at least.
-    unsigned submission_entries = 512;
-    /// Receive buffers of 4 KiB that an io_uring reactor offers to the kernel; a power of two. The list of
-    /// them is locked memory, too: 16 bytes each.
-    unsigned receive_buffers = 1024;
-    /// Time for tests (see virtual_clock); null: the real one.
-    virtual_clock* clock = nullptr;
-    /// When a task holds the reactor for longer than this, its name and line are logged as a warning: by a
-    /// thread of its own while it lasts, and with where it got to once it is over. Zero: nobody looks.
-    duration stall_limit = duration::zero();
-    /// For simulated hosts (bight/sim/world.hpp); null: this machine.
-    detail::platform* platform = nullptr;
-};
-
-/// What a run gives when its task ended by cancellation, having neither a value nor an error to give.
-class run_cancelled : public std::exception {
-  public:
-    const char* what() const noexcept override { return "the task given to run() was cancelled"; }
-};
-
-/// Figures of one reactor since it was made; reading them costs one look at the clock.
-struct reactor_statistics {
-    std::uint64_t turns = 0;             ///< ready batches run
-    std::uint64_t polls = 0;             ///< times the demultiplexer was asked, whether or not it slept
-    std::uint64_t resumptions = 0;       ///< items taken from the ready queue
-    std::uint64_t wakes = 0;             ///< wake-ups by another thread
-    std::uint64_t operations = 0;        ///< asked of sockets: receive, send, accept, connect
-    std::uint64_t tasks = 0;             ///< tasks started, by scopes and by run and start
-    std::uint64_t live_tasks = 0;        ///< those of them that have not ended
-    std::uint64_t live_timers = 0;       ///< timers armed now
-    std::uint64_t live_buffers = 0;      ///< receive buffers that chunks hold now
-    std::uint64_t live_descriptors = 0;  ///< sockets it looks after now
-    /// The longest time that tasks ran between two looks at the demultiplexer and the timers.
-    duration longest_turn = duration::zero();
-};
+class current_reactor;
 
 namespace detail {
-
 class event_port;
+class reactor_access;
+class root_job_base;
 struct reactor_state;
-
-[[noreturn]] void throw_no_reactor(std::source_location where);
-
-/// A callable sent to a reactor by any thread.
-class posted {
-  public:
-    posted() noexcept = default;
-    posted(const posted&) = delete;
-    posted& operator=(const posted&) = delete;
-    virtual ~posted() = default;
-    virtual void call() = 0;
-    posted* next = nullptr;
-};
-
-template <class F>
-class posted_call final : public posted {
-  public:
-    explicit posted_call(F f) : callable_(std::move(f)) {}
-    void call() override { callable_(); }
-
-  private:
-    F callable_;
-};
-
-/// Keeps a callable and its arguments until the task that they made has ended.
-template <class F, class... Args>
-task<> call_stored(F f, Args... args) {
-    co_await f(std::move(args)...);
 }
-
-/// The last bit of patience of a shutdown: a timer that reactor::stop_now expires at once.
-class grace_timer : public timer {
-  public:
-    grace_timer() noexcept = default;
-    grace_timer(grace_timer&&) noexcept : timer() {}
-
-  protected:
-    ~grace_timer() = default;
-    /// The reactor was asked to stop, and has cancelled its tasks. It may arm this anew.
-    virtual void stop_begins() noexcept {}
-
-  private:
-    friend class bight::reactor;
-    friend class leftover;
-    grace_timer* next_grace_ = nullptr;
-    grace_timer* previous_grace_ = nullptr;
-    bool listed_ = false;
-    bool outlives_ = false;  // it is a leftover
-    bool awaited_ = false;   // by a run that has ended but for it
-    bool hurried_ = false;
-};
-
-/// What goes on after its owner has gone, by itself and for a while: a connection that is being closed. The
-/// reactor owns it from arm_grace to disarm_grace: `run` waits for those that its task has left behind, and a
-/// stop bounds them.
-class leftover : public grace_timer {
-  public:
-    /// Nobody has anything to do but this one: it ends as soon as nothing is lost by that.
-    virtual void hurry() noexcept = 0;
-    /// It ends at `latest`, if not before.
-    virtual void limit(time_point latest) noexcept = 0;
-
-  protected:
-    leftover() noexcept { outlives_ = true; }
-    ~leftover() = default;
-};
-
-}  // namespace detail
-
-/// What reactor::current gives: a pointer to the reactor, or null. Using it as one that is there throws
-/// std::logic_error, which names the line, when no reactor runs on this thread.
-class current_reactor {
-  public:
-    current_reactor(reactor* here, std::source_location where) noexcept : here_(here), where_(where) {}
-    operator reactor*() const noexcept { return here_; }
-    reactor* operator->() const {
-        if (!here_) [[unlikely]]
-            detail::throw_no_reactor(where_);
-        return here_;
-    }
-    reactor& operator*() const { return *operator->(); }
-
-  private:
-    reactor* here_;
-    std::source_location where_;
-};
 
 /// Any number of reactors may exist, at most one runs on a thread at a time, and one may run again after it
 /// returned. Unless a member says otherwise, it is for the thread that runs the reactor.
@@ -276,7 +145,7 @@ class reactor {
     /// The reactor that is running on this thread, as a pointer that may be null.
     static current_reactor current(std::source_location where = std::source_location::current()) noexcept;
     /// Thread: any.
-    bool in_this_thread() const noexcept { return current() == this; }
+    bool in_this_thread() const noexcept;
 
     /// The time now, on the real clock or on reactor_options::clock. Deadlines are measured from it.
     time_point now() const noexcept;
@@ -289,46 +158,16 @@ class reactor {
     /// Has the tree logged soon (log_level::requested). Thread: any, and a signal handler too.
     void request_dump() noexcept;
 
-    // For the rest of the runtime.
-
-    void schedule(detail::work_item& item) noexcept { ready_.push(item); }
-    /// Has the next turn look at the kernel and the timers, although something is ready.
-    void poll_soon() noexcept { since_poll_ = poll_interval; }
-    /// Takes one completion from the running task's budget. False when it is used up: the task must yield.
-    bool spend_budget() noexcept {
-        if (budget_ > 0) {
-            --budget_;
-            return true;
-        }
-        poll_soon();
-        return false;
-    }
-    void arm(detail::timer& t, time_point deadline) noexcept { timers_.arm(t, deadline); }
-    void disarm(detail::timer& t) noexcept { timers_.disarm(t); }
-    void arm_grace(detail::grace_timer& t, duration patience) noexcept;
-    void disarm_grace(detail::grace_timer& t) noexcept;
-    /// Whether `run` waits for nothing but leftovers.
-    bool winding_up() const noexcept;
-    /// Hurries those that were not hurried before; false when there are none.
-    bool hurry_leftovers() noexcept;
-    /// The job that runs now; null between tasks.
-    detail::job* running_job() const noexcept { return running_job_; }
-    /// Where it went on from.
-    std::source_location resumed_at() const noexcept { return resumed_at_.load(std::memory_order_relaxed); }
-    /// turn_time in steps of 1/64 s since the reactor was made: a word short enough to be kept for each task,
-    /// which goes round in two years.
-    std::uint32_t tick() const noexcept { return tick_; }
-    static constexpr std::uint32_t ticks_per_second = 64;
-    void count_task(int change) noexcept {
-        live_tasks_ += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
-        tasks_ += change > 0 ? 1 : 0;
-    }
-
   private:
     friend struct detail::reactor_state;
     friend class detail::job;
+    friend class detail::reactor_access;
     friend class outside_work;
 
+    void arm_grace(detail::grace_timer& t, duration patience) noexcept;
+    void disarm_grace(detail::grace_timer& t) noexcept;
+    bool winding_up() const noexcept;
+    bool hurry_leftovers() noexcept;
     void enqueue(detail::posted* call);
     void drive(detail::root_job_base& root, detail::promise_base& frame);
     bool turn(duration limit);
@@ -365,6 +204,34 @@ class reactor {
     unsigned outside_ = 0;
 };
 
+namespace detail {
+[[noreturn]] void throw_no_reactor(std::source_location where);
+}
+
+/// What reactor::current gives: a pointer to the reactor, or null. Using it as one that is there throws
+/// std::logic_error, which names the line, when no reactor runs on this thread.
+class current_reactor {
+  public:
+    current_reactor(reactor* here, std::source_location where) noexcept : here_(here), where_(where) {}
+    operator reactor*() const noexcept { return here_; }
+    reactor* operator->() const {
+        if (!here_) [[unlikely]]
+            detail::throw_no_reactor(where_);
+        return here_;
+    }
+    reactor& operator*() const { return *operator->(); }
+
+  private:
+    reactor* here_;
+    std::source_location where_;
+};
+
+/// What a run gives when its task ended by cancellation, having neither a value nor an error to give.
+class run_cancelled : public std::exception {
+  public:
+    const char* what() const noexcept override { return "the task given to run() was cancelled"; }
+};
+
 /// While one lives, something outside the reactor (a thread, say) is about to post to it: a virtual clock
 /// stands still, and a reactor where nothing can run is not deadlocked. Thread: the reactor's.
 class outside_work {
@@ -383,12 +250,56 @@ class outside_work {
     reactor* reactor_;
 };
 
+// Implementation.
+
+inline bool reactor::in_this_thread() const noexcept { return current() == this; }
+
 namespace detail {
+
+/// The lower half of a reactor, for the rest of the runtime. Thread: the reactor's.
+class reactor_access {
+  public:
+    /// In the next turn.
+    static void schedule(reactor& r, work_item& item) noexcept { r.ready_.push(item); }
+    /// Has the next turn look at the kernel and the timers, although something is ready.
+    static void poll_soon(reactor& r) noexcept { r.since_poll_ = reactor::poll_interval; }
+    /// Takes one completion from the running task's budget. False when it is used up: the task must yield.
+    static bool spend_budget(reactor& r) noexcept {
+        if (r.budget_ > 0) {
+            --r.budget_;
+            return true;
+        }
+        poll_soon(r);
+        return false;
+    }
+    static void arm(reactor& r, timer& t, time_point deadline) noexcept { r.timers_.arm(t, deadline); }
+    static void disarm(reactor& r, timer& t) noexcept { r.timers_.disarm(t); }
+    static void arm_grace(reactor& r, grace_timer& t, duration patience) noexcept { r.arm_grace(t, patience); }
+    static void disarm_grace(reactor& r, grace_timer& t) noexcept { r.disarm_grace(t); }
+    /// Whether `run` waits for nothing but leftovers.
+    static bool winding_up(const reactor& r) noexcept { return r.winding_up(); }
+    /// Hurries those that were not hurried before; false when there are none.
+    static bool hurry_leftovers(reactor& r) noexcept { return r.hurry_leftovers(); }
+    /// The job that runs now; null between tasks.
+    static job* running_job(const reactor& r) noexcept { return r.running_job_; }
+    /// Where it went on from. Thread: any.
+    static std::source_location resumed_at(const reactor& r) noexcept {
+        return r.resumed_at_.load(std::memory_order_relaxed);
+    }
+    /// turn_time in steps of 1/64 s since the reactor was made: a word short enough to be kept for each task,
+    /// which goes round in two years.
+    static std::uint32_t tick(const reactor& r) noexcept { return r.tick_; }
+    static constexpr std::uint32_t ticks_per_second = 64;
+    static void count_task(reactor& r, int change) noexcept {
+        r.live_tasks_ += static_cast<std::uint64_t>(static_cast<std::int64_t>(change));
+        r.tasks_ += change > 0 ? 1 : 0;
+    }
+};
 
 // The parts of waiter and job that each await goes through.
 
 inline std::uint32_t job::age() const noexcept {
-    return (home_->tick_ / reactor::ticks_per_second - started_) & 0xffffff;
+    return (home_->tick_ / detail::reactor_access::ticks_per_second - started_) & 0xffffff;
 }
 
 inline void job::enter(std::source_location where) noexcept {
@@ -423,22 +334,22 @@ inline void waiter::requeue(promise_base& p) noexcept {
     if (j.cancel_requested_) {
         j.schedule_unwind();
     } else {
-        j.home().schedule(*this);
+        detail::reactor_access::schedule(j.home(), *this);
     }
 }
 
 inline bool waiter::finish_now() noexcept {
     job& j = *promise_->job_;
     j.waiter_ = nullptr;
-    if (j.home().spend_budget()) return false;
-    j.home().schedule(*this);
+    if (detail::reactor_access::spend_budget(j.home())) return false;
+    detail::reactor_access::schedule(j.home(), *this);
     return true;
 }
 
 inline void waiter::ready() noexcept {
     job& j = *promise_->job_;
     j.waiter_ = nullptr;
-    j.home().schedule(*this);
+    detail::reactor_access::schedule(j.home(), *this);
 }
 
 inline std::coroutine_handle<> waiter::ready_now() noexcept {

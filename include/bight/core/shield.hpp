@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/scope.hpp>
+#include <bight/core/detail/shield.hpp>
 #include <bight/core/export.hpp>
 
 #include <chrono>
@@ -9,44 +10,6 @@
 #include <utility>
 
 namespace BIGHT_EXPORT bight {
-
-namespace detail {
-
-template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] shield_awaiter final : public scope, private grace_timer {
-  public:
-    shield_awaiter(task<T>&& t, duration patience) noexcept : child_(std::move(t)), patience_(patience) {}
-
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-        begin_shielded(h.promise());
-        const auto first = child_.launch_now(*this, home(), owner());
-        child_.forget_cancel();
-        if (owner().cancel_requested()) cancel();
-        return first;
-    }
-    T await_resume() { return child_.take(); }
-
-    void cancel() noexcept override { home().arm_grace(*this, patience_); }
-    void describe(std::string& out) const override { out += "a shielded task"; }
-    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
-        visit(child_, context);
-    }
-
-  private:
-    std::coroutine_handle<> child_finished(job&) noexcept override {
-        home().disarm_grace(*this);
-        owner().adopt_trace(child_);
-        return conclude(child_.result() == outcome::cancelled);
-    }
-    void expired() noexcept override { child_.request_cancel(); }
-
-    child_job<T> child_;
-    duration patience_;
-};
-
-}  // namespace detail
 
 /// Runs `awaited` to its end even when this task is cancelled meanwhile, or was before; but once it is
 /// cancelled, for at most `deadline` longer: then `awaited` is cancelled too. Its result is delivered, and

@@ -1,6 +1,7 @@
 // sleep_for, sleep_until, yield.
 #pragma once
 
+#include <bight/core/detail/sleep.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
@@ -9,60 +10,6 @@
 #include <coroutine>
 
 namespace BIGHT_EXPORT bight {
-
-namespace detail {
-
-class [[nodiscard("co_await it"), gnu::warn_unused]] sleep_awaiter final : public waiter, private timer {
-  public:
-    explicit sleep_awaiter(duration d) noexcept : for_(d), relative_(true) {}
-    explicit sleep_awaiter(time_point t) noexcept : until_(t) {}
-    sleep_awaiter(sleep_awaiter&& other) noexcept
-        : waiter(std::move(other)),
-          timer(),
-          for_(other.for_),
-          until_(other.until_),
-          relative_(other.relative_) {}
-
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return true;
-        if (relative_ && for_ <= duration::zero()) {
-            ready();
-        } else {
-            home().arm(*this, relative_ ? saturating_add(home().now(), for_) : until_);
-        }
-        return true;
-    }
-    void await_resume() const noexcept {}
-
-    void cancel() noexcept override {
-        home().disarm(*this);
-        confirm_cancel();
-    }
-    void describe(std::string& out) const override { out += "a timer"; }
-
-  private:
-    void expired() noexcept override { ready(); }
-    duration for_{};
-    time_point until_{};
-    bool relative_ = false;
-};
-
-class [[nodiscard("co_await it"), gnu::warn_unused]] yield_awaiter final : public waiter {
-  public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        requeue(h.promise());
-        return true;
-    }
-    void await_resume() const noexcept {}
-    void cancel() noexcept override {}  // never suspended as a waiter: it is ready at once
-    void describe(std::string& out) const override { out += "its turn"; }
-};
-
-}  // namespace detail
 
 /// Waits for at least `d`; a `d` of zero or less waits for the next turn. Cancelling ends it at once.
 inline detail::sleep_awaiter sleep_for(duration d) noexcept { return detail::sleep_awaiter{d}; }

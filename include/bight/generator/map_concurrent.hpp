@@ -6,6 +6,7 @@
 #include <bight/core/export.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/task.hpp>
+#include <bight/generator/detail/map_concurrent.hpp>
 #include <bight/generator/generator.hpp>
 #include <bight/generator/generator_adaptors.hpp>
 #include <bight/generator/merge.hpp>
@@ -19,141 +20,6 @@
 #include <utility>
 
 namespace BIGHT_EXPORT bight {
-
-namespace detail {
-
-/// Bounds how many calls are under way. One task waits for room.
-class call_window {
-  public:
-    /// Throws std::invalid_argument when `limit` is zero.
-    explicit call_window(std::size_t limit);
-    /// Only before it is used.
-    call_window(call_window&& other) noexcept : limit_(other.limit_) {}
-
-    class [[nodiscard("co_await it"), gnu::warn_unused]] awaiter final : public waiter {
-      public:
-        explicit awaiter(call_window& w) noexcept : window_(w) {}
-        bool await_ready() const noexcept { return false; }
-        template <class P>
-        BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-            return begin(h.promise()) ? look() : true;
-        }
-        void await_resume() const noexcept {}
-        void cancel() noexcept override;
-        void describe(std::string& out) const override { out += "one of its concurrent calls to end"; }
-
-      private:
-        friend class call_window;
-        bool look() noexcept;
-        call_window& window_;
-    };
-
-    /// A call that is under way, as long as this lives.
-    class place {
-      public:
-        explicit place(call_window& w) noexcept : window_(w) {}
-        place(const place&) = delete;
-        place& operator=(const place&) = delete;
-        ~place() { window_.leave(); }
-
-      private:
-        call_window& window_;
-    };
-
-    awaiter room() noexcept { return awaiter{*this}; }
-    /// For the call that is about to be started, after room().
-    void enter() noexcept { ++used_; }
-
-  private:
-    void leave() noexcept;
-    std::size_t limit_;
-    std::size_t used_ = 0;
-    awaiter* waiting_ = nullptr;
-};
-
-template <class T, class U, class F>
-task<> call_and_offer(fan_in& to, call_window& under_way, F& call, T item) {
-    const call_window::place here(under_way);
-    offer out(to);
-    auto awaited = std::invoke(call, std::move(item));
-    U result = co_await std::move(awaited);
-    co_await out.of(std::addressof(result));
-}
-
-template <class T, class F>
-task<> call_for(call_window& under_way, F& call, T item) {
-    const call_window::place here(under_way);
-    auto awaited = std::invoke(call, std::move(item));
-    co_await std::move(awaited);
-}
-
-/// Reads the source, and starts a call for each item as soon as there is room.
-template <class T, class U, class F>
-class map_crew {
-  public:
-    map_crew(generator<T>&& source, std::size_t limit, F&& call)
-        : source_(std::move(source)), under_way_(limit), call_(std::move(call)) {}
-    task<> operator()(fan_in& to, group& crew) {
-        for (;;) {
-            co_await under_way_.room();
-            auto item = co_await source_.next();
-            if (!item) co_return;
-            under_way_.enter();
-            crew.spawn(call_and_offer<T, U>(to, under_way_, call_, *std::move(item)));
-        }
-    }
-
-  private:
-    generator<T> source_;
-    call_window under_way_;
-    F call_;
-};
-
-template <class T, class F>
-class each_crew {
-  public:
-    each_crew(generator<T>&& source, std::size_t limit, F&& call)
-        : source_(std::move(source)), under_way_(limit), call_(std::move(call)) {}
-    task<> operator()(group& crew) {
-        for (;;) {
-            co_await under_way_.room();
-            auto item = co_await source_.next();
-            if (!item) co_return;
-            under_way_.enter();
-            crew.spawn(call_for<T>(under_way_, call_, *std::move(item)));
-        }
-    }
-
-  private:
-    generator<T> source_;
-    call_window under_way_;
-    F call_;
-};
-
-template <class T, class F>
-task<> run_each(each_crew<T, F> calls) {
-    auto body = [&calls](group& g) -> task<> { return calls(g); };
-    co_await with_group(body);
-}
-
-template <class T, class F>
-void check_concurrent_call() {
-    static_assert(!std::is_reference_v<T>,
-                  "a source goes on while its items are worked on, so that references to them would dangle");
-    static_assert(bight_awaitable<called<F, T>>, "the callable gives something to await, a task for one");
-    refuse_temporaries<F, T>();
-}
-
-template <class T, class F>
-auto map_several(group& scope, generator<T> source, std::size_t limit, F f, bool in_order) {
-    check_concurrent_call<T, F>();
-    using result = settled_call<F, T>;
-    static_assert(std::is_object_v<result>,
-                  "the task gives an object; for_each_concurrent is for those that give nothing");
-    return funnelled<result>(scope, map_crew<T, result, F>(std::move(source), limit, std::move(f)), in_order);
-}
-
-}  // namespace detail
 
 /// The values of the tasks `f(item)`, up to `limit` of which run at once; in the order of the items. Nothing
 /// is started before the first next(); from then on they run beside the consumer, as tasks of `scope`. A

@@ -5,6 +5,7 @@
 #include <bight/core/group.hpp>
 #include <bight/core/task.hpp>
 #include <bight/generator/detail/fan_in.hpp>
+#include <bight/generator/detail/merge.hpp>
 #include <bight/generator/generator.hpp>
 
 #include <concepts>
@@ -14,40 +15,6 @@
 #include <vector>
 
 namespace BIGHT_EXPORT bight {
-
-namespace detail {
-
-/// Holds out the items of one source, one at a time.
-template <class T>
-task<> feed(fan_in& to, generator<T> source) {
-    offer out(to);
-    while (auto item = co_await source.next()) co_await out.of(std::addressof(*item));
-}
-
-/// Starts a task for each source.
-template <class T>
-class merge_crew {
-  public:
-    explicit merge_crew(std::vector<generator<T>>&& sources) noexcept : sources_(std::move(sources)) {}
-    task<> operator()(fan_in& to, group& crew) {
-        for (auto& source : sources_) crew.spawn(feed(to, std::move(source)));
-        co_return;
-    }
-
-  private:
-    std::vector<generator<T>> sources_;
-};
-
-/// What `crew` makes, as a generator; its tasks run in `scope`, and are cancelled when it is dropped.
-template <class T, class Crew>
-generator<T> funnelled(group& scope, Crew crew, bool in_order) {
-    fan_in& shared = *new fan_in(in_order);
-    const consumer_reference keep(shared);
-    scope.spawn(run_crew(crew_reference(shared), std::move(crew)));
-    while (auto item = co_await take_awaiter<T>(shared)) co_yield *std::move(item);
-}
-
-}  // namespace detail
 
 /// The items of all `sources`, in the order in which they come; those of one source keep their order. Ends
 /// when all sources have ended.

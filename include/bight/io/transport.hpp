@@ -8,6 +8,7 @@
 #include <bight/core/result.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
+#include <bight/io/detail/transport.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -20,57 +21,6 @@ namespace BIGHT_EXPORT bight {
 
 class transport;
 class address;
-
-namespace detail {
-
-class closer;
-class end_awaiter;
-
-/// A task, an outbox or a closer that waits for a transport: the transport answers exactly once.
-class transport_request : public waiter {
-  public:
-    transport_request(transport_request&&) noexcept = default;
-
-    /// The transport's answer: what was asked for has been done, or `error` says why not. Whoever waits goes
-    /// on in the next turn.
-    void complete(std::error_code error) noexcept;
-    /// The same, with the outcome of set_error, for a transport that is itself called from the ready queue:
-    /// whoever waits goes on inside this call, and the request is gone when it returns.
-    void complete_now() noexcept;
-    /// The answer to `transport::cancel_read` or `cancel_write` when not everything was done.
-    void complete_cancelled() noexcept;
-
-    bool failed() const noexcept { return category_ != nullptr; }
-    std::error_code error() const noexcept {
-        return failed() ? std::error_code(value_, *category_) : std::error_code();
-    }
-    void set_error(std::error_code error) noexcept {
-        value_ = error.value();
-        category_ = error ? &error.category() : nullptr;
-    }
-    void clear_error() noexcept { category_ = nullptr; }
-
-  protected:
-    /// Of a handle that has none, null: may_begin says so.
-    explicit transport_request(transport* to) noexcept : transport_(to) {}
-    ~transport_request() = default;
-    transport& to() const noexcept { return *transport_; }
-    const transport* transport_if_any() const noexcept { return transport_; }
-    /// False, and the error is set, when there is no transport, or it is another reactor's.
-    bool may_begin(const reactor& here) noexcept;
-    /// It is no longer the transport's.
-    virtual void settled() noexcept = 0;
-    /// Resumes whoever waits, in this call.
-    void go_on() noexcept;
-
-  private:
-    transport* transport_;
-    // A std::error_code that costs nothing while there is none.
-    const std::error_category* category_ = nullptr;
-    int value_ = 0;
-};
-
-}  // namespace detail
 
 /// One read. Either `into` has memory to fill (at least one byte: `count` says how many came, 0 at the end of
 /// the stream), or `into.data` is null and the transport hands out `data` in a buffer of its own (empty at

@@ -5,6 +5,7 @@
 #include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
 #include <bight/io/stream.hpp>
+#include <bight/net/detail/listener.hpp>
 #include <bight/net/endpoint.hpp>
 #include <bight/net/options.hpp>
 
@@ -16,42 +17,6 @@
 namespace BIGHT_EXPORT bight {
 
 class address;
-
-namespace detail {
-
-class acceptor;
-
-class [[nodiscard("co_await it"), gnu::warn_unused]] accept_awaiter final : public waiter {
-  public:
-    explicit accept_awaiter(acceptor* on) noexcept : on_(on) {}
-    accept_awaiter(accept_awaiter&& other) noexcept : waiter(std::move(other)), on_(other.on_) {}
-    ~accept_awaiter();
-
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
-    stream await_resume();
-    result<stream> take_result() noexcept;
-    /// The descriptor alone, which is the caller's from here on; -1, and the reason in `error`.
-    int take_descriptor(std::error_code& error) noexcept;
-    void cancel() noexcept override;
-    void describe(std::string& out) const override;
-
-  private:
-    friend class listening_socket;
-    friend class intake;
-    bool suspend(promise_base& p) noexcept;
-    stream take();
-
-    acceptor* on_;  // null when the listener is empty
-    bool kept_ = false;  // from the moment when it is awaited: the listener may be destroyed meanwhile
-    int fd_ = -1;
-    std::error_code error_;
-};
-
-}  // namespace detail
 
 /// A listening socket; closed when it is destroyed, and then the connections that were accepted go on.
 /// Move-only. Sockets are close-on-exec, and TCP ones have SO_REUSEADDR. Thread: its reactor's.

@@ -6,6 +6,7 @@
 #include <bight/core/detail/wait_list.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/sync/detail/barrier.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -14,84 +15,6 @@
 #include <utility>
 
 namespace BIGHT_EXPORT bight {
-
-namespace detail {
-
-class barrier_awaiter;
-
-/// All of a barrier but its completion.
-class barrier_base {
-  public:
-    barrier_base(const barrier_base&) = delete;
-    barrier_base& operator=(const barrier_base&) = delete;
-
-    /// `co_await b.arrive_and_wait()` returns when as many tasks have arrived as take part, for all of them;
-    /// true for the one that arrived last, which does not suspend. The others go on in the next turn, in the
-    /// order in which they arrived.
-    ///
-    /// A task that is cancelled while it waits has not arrived: the others wait for another arrival. If it is
-    /// not to come back, call arrive_and_drop for it (from a destructor, say). Throws std::logic_error when
-    /// nobody takes part any more.
-    barrier_awaiter arrive_and_wait() noexcept;
-
-    /// From now on, one task fewer takes part. When only it was missing, this phase ends. Throws what the
-    /// completion throws, after the phase has ended; std::logic_error when nobody takes part any more.
-    void arrive_and_drop();
-
-    /// How many tasks take part, and how many of them wait.
-    std::size_t participants() const noexcept { return expected_; }
-    std::size_t waiting() const noexcept { return waiting_; }
-
-  protected:
-    /// Throws std::invalid_argument for 0.
-    explicit barrier_base(std::size_t participants);
-    ~barrier_base();
-
-  private:
-    friend class barrier_awaiter;
-    virtual void complete() = 0;
-    std::exception_ptr end_phase() noexcept;
-
-    wait_list<barrier_awaiter> waiters_;
-    std::size_t expected_;
-    std::size_t waiting_ = 0;
-    thread_checker home_;
-};
-
-class [[nodiscard("co_await it"), gnu::warn_unused]] barrier_awaiter final : public listed_waiter {
-  public:
-    explicit barrier_awaiter(barrier_base& at) noexcept : at_(&at) {}
-    barrier_awaiter(barrier_awaiter&&) noexcept = default;
-
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
-    bool await_resume() const {
-        if (error_) std::rethrow_exception(error_);
-        return last_;
-    }
-
-    void cancel() noexcept override;
-    void describe(std::string& out) const override;
-
-  private:
-    friend class barrier_base;
-    bool suspend(promise_base& p) noexcept;
-    barrier_base* at_;
-    std::exception_ptr error_;
-    bool last_ = false;
-    bool listed_ = false;
-};
-
-inline barrier_awaiter barrier_base::arrive_and_wait() noexcept { return barrier_awaiter{*this}; }
-
-struct no_completion {
-    void operator()() const noexcept {}
-};
-
-}  // namespace detail
 
 /// A cyclic barrier: a fixed number of tasks arrive, wait until all have, and go on to the next phase, for
 /// which it is ready at once.

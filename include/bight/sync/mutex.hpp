@@ -6,6 +6,7 @@
 #include <bight/core/detail/wait_list.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/sync/detail/mutex.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -17,26 +18,6 @@ namespace BIGHT_EXPORT bight {
 
 class condition;
 class mutex;
-
-namespace detail {
-class condition_waiter;
-
-/// A task that waits for a mutex.
-class mutex_waiter : public listed_waiter {
-  public:
-    mutex_waiter() noexcept = default;
-    mutex_waiter(mutex_waiter&&) noexcept = default;
-
-  protected:
-    friend class bight::mutex;
-    ~mutex_waiter() = default;
-    /// The lock is this task's, and it has been taken out of the list.
-    virtual void granted() noexcept { ready(); }
-};
-
-class lock_awaiter;
-class lock_request;
-}  // namespace detail
 
 /// Holds a mutex locked, and unlocks it when it goes. Moving it moves the lock. The mutex must outlive it.
 /// Thread: the reactor's.
@@ -166,7 +147,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] lock_awaiter final : public
         mutex_.home_.check(j.home(), "a mutex");
         // The common case first: a free mutex is had without a trace of a wait.
         if (!j.cancel_requested() && mutex_.try_take()) [[likely]] {
-            if (j.home().spend_budget()) [[likely]]
+            if (detail::reactor_access::spend_budget(j.home())) [[likely]]
                 return false;
             begin(p);
             ready();

@@ -6,6 +6,7 @@
 #include <bight/core/detail/wait_list.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/sync/detail/semaphore.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -16,36 +17,6 @@
 namespace BIGHT_EXPORT bight {
 
 class semaphore;
-
-namespace detail {
-
-class semaphore_waiter : public listed_waiter {
-  public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
-    void cancel() noexcept override;
-    void describe(std::string& out) const override;
-
-  protected:
-    semaphore_waiter(semaphore& of, std::size_t n) noexcept : semaphore_(&of), wanted_(n) {}
-    semaphore_waiter(semaphore_waiter&&) noexcept = default;
-    ~semaphore_waiter() = default;
-
-    semaphore* semaphore_;
-    std::size_t wanted_;
-
-  private:
-    friend class bight::semaphore;
-    bool suspend(promise_base& p) noexcept;
-};
-
-class acquire_awaiter;
-class scoped_acquire_awaiter;
-
-}  // namespace detail
 
 /// Holds permits of a semaphore, and gives them back when it goes. Moving it moves them. The semaphore must
 /// outlive it. Thread: the reactor's.

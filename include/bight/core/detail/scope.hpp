@@ -39,7 +39,7 @@ class scope : public waiter {
     void conclude_here(bool child_cancelled) noexcept { conclude(child_cancelled).resume(); }
     /// For a scope that goes on when `child` has ended: what the child's frame holds open goes in the next
     /// turn, and not only with the scope. Then child_freed() is called, before which the scope must not end.
-    void free_later(job& child) noexcept { home().schedule(child); }
+    void free_later(job& child) noexcept { detail::reactor_access::schedule(home(), child); }
 };
 
 /// A child, whose result stays in the scope until the scope's task takes it.

@@ -1,0 +1,98 @@
+// Implementation of bight/net/serve.hpp: what its operations are made of.
+#pragma once
+
+
+#include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/export.hpp>
+#include <bight/core/task.hpp>
+#include <bight/io/stream.hpp>
+#include <bight/net/listener.hpp>
+#include <bight/net/options.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace BIGHT_EXPORT bight {
+
+namespace detail {
+
+/// The protocol given to serve, with its type erased.
+class protocol {
+  public:
+    protocol() noexcept = default;
+    protocol(const protocol&) = delete;
+    protocol& operator=(const protocol&) = delete;
+    virtual ~protocol() = default;
+    virtual task<> begin(stream peer) = 0;
+};
+
+template <class F, class... Bound>
+class bound_protocol final : public protocol {
+  public:
+    template <class G, class... Bs>
+    explicit bound_protocol(G&& f, Bs&&... bound)
+        : callable_(std::forward<G>(f)), bound_(std::forward<Bs>(bound)...) {}
+    task<> begin(stream peer) override {
+        return std::apply(
+            [&](const auto&... bound) { return std::invoke(callable_, bound..., std::move(peer)); },
+            std::as_const(bound_));
+    }
+
+  private:
+    F callable_;
+    std::tuple<Bound...> bound_;
+};
+
+/// Owns a protocol.
+class protocol_handle {
+  public:
+    explicit protocol_handle(protocol* p) noexcept : protocol_(p) {}
+    protocol_handle(protocol_handle&& other) noexcept : protocol_(std::exchange(other.protocol_, nullptr)) {}
+    ~protocol_handle() { delete protocol_; }
+    protocol& operator*() const noexcept { return *protocol_; }
+
+  private:
+    protocol* protocol_;
+};
+
+task<> serve_endpoint(std::string where, serve_options options, protocol_handle p);
+task<> serve_listener(listener l, serve_options options, protocol_handle p);
+
+/// Const: a parameter T& would refer to the copy that is stored, and not to what was given.
+template <class F, class... Bound>
+concept serves = std::is_invocable_r_v<task<>, std::decay_t<F>&, const std::decay_t<Bound>&..., stream>;
+
+template <class F, class... Bound>
+consteval void check_protocol() {
+    static_assert(serves<F, Bound...>,
+                  "serve(where, protocol, bound...) stores copies of the protocol and of what is bound, and "
+                  "the protocol, called with these and the stream, must give a task<>: for a parameter T& "
+                  "write std::ref(x), for an overloaded or a template function a lambda that calls it");
+    refuse_temporaries<std::decay_t<F>, std::decay_t<Bound>..., stream>();
+    static_assert(!takes_last_by_reference<std::decay_t<F>>(),
+                  "a protocol takes the stream by value: it is its own, and nobody else keeps it");
+}
+
+template <class F, class... Bound>
+protocol_handle make_protocol(F&& f, Bound&&... bound) {
+    check_protocol<F, Bound...>();
+    if constexpr (serves<F, Bound...>) {
+        return protocol_handle(new bound_protocol<std::decay_t<F>, std::decay_t<Bound>...>(
+            std::forward<F>(f), std::forward<Bound>(bound)...));
+    } else {
+        return protocol_handle(nullptr);  // so that the message above is the only one
+    }
+}
+
+/// Tells serve(where, protocol, …) from serve(where, options, protocol, …).
+template <class F>
+concept no_options = !std::is_convertible_v<F, const serve_options&>;
+
+}  // namespace detail
+
+}  // namespace bight

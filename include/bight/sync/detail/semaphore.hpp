@@ -1,0 +1,51 @@
+// Implementation of bight/sync/semaphore.hpp: what its operations are made of.
+#pragma once
+
+
+#include <bight/core/detail/compiler.hpp>
+#include <bight/core/detail/thread_checker.hpp>
+#include <bight/core/detail/wait_list.hpp>
+#include <bight/core/export.hpp>
+#include <bight/core/reactor.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace BIGHT_EXPORT bight {
+
+class semaphore;
+
+namespace detail {
+
+class semaphore_waiter : public listed_waiter {
+  public:
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
+        return suspend(h.promise());
+    }
+    void cancel() noexcept override;
+    void describe(std::string& out) const override;
+
+  protected:
+    semaphore_waiter(semaphore& of, std::size_t n) noexcept : semaphore_(&of), wanted_(n) {}
+    semaphore_waiter(semaphore_waiter&&) noexcept = default;
+    ~semaphore_waiter() = default;
+
+    semaphore* semaphore_;
+    std::size_t wanted_;
+
+  private:
+    friend class bight::semaphore;
+    bool suspend(promise_base& p) noexcept;
+};
+
+class acquire_awaiter;
+class scoped_acquire_awaiter;
+
+}  // namespace detail
+
+}  // namespace bight

@@ -34,7 +34,7 @@ bight::task<int> client(std::string name, std::string server) {
     bight::outbox out(peer);
 
     std::string reason = "Connection was closed cleanly.";
-    auto conversation = [&](bight::group& hellos) -> bight::task<> {
+    co_await bight::with_group([&](bight::group& hellos) -> bight::task<> {
         for (;;) {
             auto message = co_await bight::as_result(peer.read_some());
             if (!message) reason = message.error().message();
@@ -43,8 +43,7 @@ bight::task<int> client(std::string name, std::string server) {
             hellos.spawn(say_hello, std::ref(out), std::cref(name));
         }
         hellos.cancel();  // nobody is there to hear them
-    };
-    co_await bight::with_group(conversation);
+    });
     std::puts("Disconnected from the server!");
     std::printf("Lost connection. Reason: %s\n", reason.c_str());
     co_return 0;

@@ -144,6 +144,9 @@ class parser {
                     fail(i - 1, "a character after the \"\\\"", "the end",
                          " (a \"\\\" itself is written \"\\\\\")");
                 current.value += text_[i];
+            } else if (c == '[' && i == current.value_start && !arguments_.empty() &&
+                       arguments_.front().value.starts_with("tcp")) {
+                i = in_brackets(i, current);
             } else if (c == ':') {
                 finish(i + 1);
             } else if (c == '=' && !current.named && !arguments_.empty()) {
@@ -156,6 +159,21 @@ class parser {
             }
         }
         finish(text_.size());
+    }
+
+    // An IPv6 address as address::to_string and URLs write it (RFC 3986, 3.2.2): its colons separate nothing. Gives
+    // where its last byte is.
+    std::size_t in_brackets(std::size_t begin, segment& s) const {
+        const std::size_t end = text_.find(']', begin);
+        if (end == text_.npos) fail(text_.size(), "a \"]\" after the address", "the end");
+        if (end + 1 < text_.size() && text_[end + 1] != ':')
+            fail(end + 1, "a \":\" or the end after the \"]\"", quoted(text_.substr(end + 1)));
+        s.value = text_.substr(begin + 1, end - begin - 1);
+        s.value_start = begin + 1;
+        address ip;
+        if (!address::parse_ip(s.value, 0, ip) || ip.family() != address::family_type::ipv6)
+            fail(begin + 1, "an IPv6 address in brackets", quoted(s.value));
+        return end;
     }
 
     void choose_kind() {
@@ -347,6 +365,12 @@ std::string escaped(std::string_view value) {
     return text;
 }
 
+std::string host_text(const std::string& host) {
+    address ip;
+    const bool is_ipv6 = address::parse_ip(host, 0, ip) && ip.family() == address::family_type::ipv6;
+    return is_ipv6 ? '[' + host + ']' : escaped(host);
+}
+
 std::string octal(int number) {
     char digits[16];
     return {digits, std::to_chars(digits, std::end(digits), number, 8).ptr};
@@ -381,9 +405,9 @@ std::string endpoint::to_string() const {
     const bool tcp = kind == kind_type::tcp || kind == kind_type::tcp6;
     if (kind == kind_type::descriptor) return text + ':' + std::to_string(descriptor);
     if (tcp) {
-        if (!host.empty()) add({}, escaped(host));
+        if (!host.empty()) add({}, host_text(host));
         add({}, std::to_string(port));
-        if (!interface.empty()) add("interface", escaped(interface));
+        if (!interface.empty()) add("interface", host_text(interface));
     } else {
         add({}, escaped(path));
         if (mode >= 0) add("mode", octal(mode));

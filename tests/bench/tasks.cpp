@@ -66,11 +66,9 @@ bight::task<measured> spawn_and_join() {
     const stopwatch watch;
     int counter = 0;
     for (int i = 0; i < spawns; i += spawned_at_once) {
-        auto body = [&](bight::group& g) -> bight::task<> {
+        co_await bight::with_group([&](bight::group& g) {
             for (int j = 0; j < spawned_at_once; ++j) g.spawn(count(counter));
-            co_return;
-        };
-        co_await bight::with_group(body);
+        });
     }
     if (counter != spawns) std::abort();
     co_return measured(watch, spawns);
@@ -108,13 +106,12 @@ bight::task<> sleep_long() { co_await bight::sleep_for(std::chrono::hours(1)); }
 // From the request until the task has unwound and its group has forgotten it.
 bight::task<measured> cancel_and_unwind() {
     std::optional<stopwatch> watch;
-    auto body = [&](bight::group& g) -> bight::task<> {
+    co_await bight::with_group([&](bight::group& g) -> bight::task<> {
         for (int i = 0; i < cancelled; ++i) g.spawn(sleep_long());
         co_await bight::yield();  // they have begun, and sleep
         watch.emplace();
         g.cancel();
-    };
-    co_await bight::with_group(body);
+    });
     co_return measured(*watch, cancelled);
 }
 
@@ -175,15 +172,14 @@ bight::task<> park(bight::manual_reset_event& until) { co_await until.wait(); }
 bight::task<> bytes_of_parked_tasks() {
     bight::manual_reset_event until;
     const double before = bench::resident_bytes(static_cast<unsigned>(::getpid()));
-    auto body = [&](bight::group& g) -> bight::task<> {
+    co_await bight::with_group([&](bight::group& g) -> bight::task<> {
         for (int i = 0; i < parked; ++i) g.spawn(park(until));
         co_await bight::yield();
         const double after = bench::resident_bytes(static_cast<unsigned>(::getpid()));
         std::printf("%-8s %8.0f bytes for each of %d tasks that wait\n", "parked", (after - before) / parked,
                     parked);
         g.cancel();
-    };
-    co_await bight::with_group(body);
+    });
 }
 
 }  // namespace

@@ -55,15 +55,14 @@ TEST_CASE("calling a task, yielding and sleeping allocate nothing") {
 TEST_CASE("spawning, joining and cancelling tasks allocate nothing") {
     auto loop = []() -> task<> {
         int counter = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < many; ++i) {
                 g.spawn(count(counter));
                 g.spawn(sleep_long());
             }
             co_await bight::yield();
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     };
     CHECK(allocations_of(loop) == 0);
 }

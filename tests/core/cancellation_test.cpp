@@ -39,12 +39,11 @@ struct mark {
 
 // Runs `t` and cancels it after that many turns.
 task<> cancelled_after_turns(int turns, task<> t) {
-    auto body = [&](bight::group& g) -> task<> {
+    co_await bight::with_group([&](bight::group& g) -> task<> {
         g.spawn(std::move(t));
         for (int i = 0; i < turns; ++i) co_await bight::yield();
         g.cancel();
-    };
-    co_await bight::with_group(body);
+    });
 }
 
 // The last parameter is a temporary of the caller that lives until the await has ended.
@@ -103,15 +102,14 @@ TEST_CASE("a result that is queued when the cancellation comes is kept, and the 
             co_await bight::yield();
             log.push_back("never");
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(t);
             co_await bight::yield();
             co_await bight::yield();
             result.set_value("the result");
             g.cancel();
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{"the result", "unwound"});
 }
@@ -131,8 +129,7 @@ TEST_CASE("in a cancelled task every kind of await ends it, although its result 
             [&]() -> task<> { co_await bight::when_all(bight::yield(), bight::yield()); },
             [&]() -> task<> { co_await bight::when_any(bight::yield(), bight::yield()); },
             [&]() -> task<> {
-                auto body = [](bight::group&) -> task<> { co_return; };
-                co_await bight::with_group(body);
+                co_await bight::with_group([](bight::group&) -> task<> { co_return; });
             },
         };
         for (const auto& last : awaits) {
@@ -224,7 +221,7 @@ TEST_CASE("an error that a cancelled scope ends with is not hidden by the tasks 
         CAPTURE(group);
         std::string what;
         on.run([&]() -> task<> {
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 auto scope = [&]() -> task<> {
                     try {
                         if (group) {
@@ -239,8 +236,7 @@ TEST_CASE("an error that a cancelled scope ends with is not hidden by the tasks 
                 g.spawn(scope);
                 co_await bight::sleep_for(1ms);
                 g.cancel();
-            };
-            co_await bight::with_group(body);
+            });
         });
         CHECK(what == "of a task that could not be cut short");
     }
@@ -263,7 +259,7 @@ TEST_CASE("a conversation that is cancelled at any step leaves no frame and no d
                 while (auto line = co_await lines.next()) co_await out.push(*line + "\r\n");
                 co_await out.flush();
             };
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn(server);
                 bight::line_reader lines(both.client);
                 for (int i = 0; i < 3; ++i) {
@@ -272,8 +268,7 @@ TEST_CASE("a conversation that is cancelled at any step leaves no frame and no d
                     CHECK(answer == "hello");
                 }
                 co_await both.client.shutdown_write();
-            };
-            co_await bight::with_group(body);
+            });
             finished = true;
         };
         on.run([&]() -> task<> { co_await cancelled_after_turns(turns * 24, conversation()); });

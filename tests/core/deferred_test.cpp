@@ -39,15 +39,14 @@ TEST_CASE("a deferred gives its value to those who came before and after the fir
     std::vector<int> log;
     on.run([&]() -> task<> {
         deferred<int> d;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(wait_and_note(d, log, 1));
             co_await bight::yield();
             CHECK_FALSE(d.fired());
             d.set_value(5);
             CHECK(d.fired());
             g.spawn(wait_and_note(d, log, 2));
-        };
-        co_await bight::with_group(body);
+        });
         const int again = co_await d;
         CHECK(again == 5);
     });
@@ -59,15 +58,14 @@ TEST_CASE("those who wait for a deferred are resumed in the order they came, nev
     std::vector<int> log;
     on.run([&]() -> task<> {
         deferred<int> d;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 12; ++who) g.spawn(wait_and_note(d, log, who));
             co_await bight::yield();
             co_await bight::yield();
             d.set_value(0);
             CHECK(log.empty());
             log.push_back(-1);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{-1, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1200});
 }
@@ -77,7 +75,7 @@ TEST_CASE("one that waits because of a resumption runs after those who waited al
     std::vector<int> log;
     on.run([&]() -> task<> {
         deferred<int> d;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto first = [&]() -> task<> {
                 co_await d;
                 log.push_back(1);
@@ -88,8 +86,7 @@ TEST_CASE("one that waits because of a resumption runs after those who waited al
             co_await bight::yield();
             co_await bight::yield();
             d.set_value(0);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1, 200, 300});
 }
@@ -194,7 +191,7 @@ TEST_CASE("a cancelled task leaves the list of a deferred, and the others keep t
     std::vector<int> log;
     on.run([&]() -> task<> {
         deferred<int> d;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto impatient = [&]() -> task<> {
                 const bool done = co_await bight::try_with_timeout(wait_and_note(d, log, 2), 1ms);
                 CHECK_FALSE(done);
@@ -204,8 +201,7 @@ TEST_CASE("a cancelled task leaves the list of a deferred, and the others keep t
             g.spawn(wait_and_note(d, log, 3));
             co_await bight::sleep_for(5ms);
             d.set_value(0);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{100, 300});
 }
@@ -217,7 +213,7 @@ TEST_CASE("the producer is told when the last one who waits is cancelled, and ma
         deferred<int> d;
         d.on_abandoned([&] { ++told; });
         std::vector<int> log;
-        auto two = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto briefly = [&]() -> task<> {
                 const bool done = co_await bight::try_with_timeout(wait_and_note(d, log, 1), 1ms);
                 CHECK_FALSE(done);
@@ -230,8 +226,7 @@ TEST_CASE("the producer is told when the last one who waits is cancelled, and ma
             g.spawn(briefly);
             g.spawn(longer);
             co_return;
-        };
-        co_await bight::with_group(two);
+        });
         CHECK(told == 1);
         const bool again = co_await bight::try_with_timeout(wait_and_note(d, log, 3), 1ms);
         CHECK_FALSE(again);
@@ -253,26 +248,24 @@ TEST_CASE("a producer is not told when somebody waits again before its turn has 
         d.on_abandoned([&] { ++told; });
         bight::group* cancelled = nullptr;
         auto leaves = [&]() -> task<> {
-            auto waits = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 cancelled = &g;
                 co_await wait_and_note(d, log, 1);
-            };
-            co_await bight::with_group(waits);
+            });
         };
         auto fires = [&]() -> task<> {
             for (int i = 0; i < 10; ++i) co_await bight::yield();
             CHECK(told == 0);
             d.set_value(7);
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(leaves);
             g.spawn(fires);
             while (!cancelled) co_await bight::yield();
             co_await bight::yield();
             cancelled->cancel();  // the producer is to be told in the next turn
             co_await wait_and_note(d, log, 2);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(told == 0);
     CHECK(log == std::vector<int>{207});
@@ -396,7 +389,7 @@ TEST_CASE("a loop over a million fired deferreds runs in bounded stack, and lets
         d.set_value(1);
         long sum = 0;
         long others = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto beside = [&]() -> task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -406,8 +399,7 @@ TEST_CASE("a loop over a million fired deferreds runs in bounded stack, and lets
             g.spawn(beside);
             for (int i = 0; i < 1'000'000; ++i) sum += co_await d;
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(sum == 1'000'000);
         CHECK(others >= 1'000'000 / (bight::reactor::completion_budget + 1) - 1);
     });

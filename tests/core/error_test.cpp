@@ -36,11 +36,9 @@ task<> innermost() {
 }
 task<> in_all() { co_await bight::when_all(innermost(), bight::sleep_for(1h)); }
 task<> in_group() {
-    auto body = [](bight::group& g) -> task<> {
+    co_await bight::with_group([](bight::group& g) {
         g.spawn(in_all());
-        co_return;
-    };
-    co_await bight::with_group(body);
+    });
 }
 task<> in_timeout() { co_await bight::with_timeout(in_group(), 1h); }
 task<> outermost() { co_await in_timeout(); }

@@ -55,12 +55,11 @@ task<> failing_clean_up() {
 }
 
 task<> cancelled_after(bight::duration when, task<> t) {
-    auto body = [&](bight::group& g) -> task<> {
+    co_await bight::with_group([&](bight::group& g) -> task<> {
         g.spawn(std::move(t));
         co_await bight::sleep_for(when);
         g.cancel();
-    };
-    co_await bight::with_group(body);
+    });
 }
 
 }  // namespace
@@ -252,14 +251,13 @@ TEST_CASE("the clean-up may open scopes of its own, and what it captured lives u
         auto clean = [&log, text = std::move(text)]() -> task<> {
             const bool in_time = co_await bight::try_with_timeout(bight::sleep_for(1ms), 1h);
             CHECK(in_time);
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn([&]() -> task<> {
                     co_await bight::sleep_for(1ms);
                     log.push_back(*text);
                 });
                 co_return;
-            };
-            co_await bight::with_group(body);
+            });
         };
         co_await bight::finally(endless(log), std::move(clean));
     };

@@ -84,7 +84,7 @@ TEST_CASE("the parent's jobs stay the parent's: a child's pool has neither them 
         auto count = [&] { ++ran; };
         auto queued = [&]() -> task<> { co_await bight::offload(count, on_pool(pool)); };
         auto waits = [&]() -> task<> { co_await bight::offload(count, limited); };
-        auto forks = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(runs);
             while (pool.statistics().running == 0) co_await bight::yield();
             g.spawn(queued);
@@ -101,8 +101,7 @@ TEST_CASE("the parent's jobs stay the parent's: a child's pool has neither them 
             });
             CHECK(c.exit_status() == 0);
             end.open();
-        };
-        co_await bight::with_group(forks);
+        });
     };
     r.run(root());
     CHECK(ran == 2);

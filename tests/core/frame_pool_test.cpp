@@ -253,7 +253,7 @@ task<int> misaligned_elsewhere() {
     int bad = 0;
     std::vector<std::unique_ptr<aligned_thing<T>>> things;
     std::vector<bight::deferred<T>> results;
-    auto spawn_some = [&](bight::group& g) -> task<> {
+    co_await bight::with_group([&](bight::group& g) -> task<> {
         for (int i = 0; i < 50; ++i) {
             things.push_back(std::make_unique<aligned_thing<T>>());
             if (!is_aligned(*things.back())) ++bad;
@@ -262,8 +262,7 @@ task<int> misaligned_elsewhere() {
             if (!is_aligned(value)) ++bad;
             spawn_one<T>(g, bad);
         }
-    };
-    co_await bight::with_group(spawn_some);
+    });
     co_return bad;
 }
 

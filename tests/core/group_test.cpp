@@ -1,6 +1,7 @@
 #include <bight/core/error.hpp>
 #include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>
+#include <bight/core/result.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timeout.hpp>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -66,17 +68,35 @@ TEST_CASE("with_group returns when the body and all that was spawned have ended"
     int a = 0;
     int b = 0;
     on.run([&]() -> task<> {
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             g.spawn(count_to(a, 10));
             g.spawn(count_to, std::ref(b), 20);
             CHECK(g.size() == 2);
             co_return;  // the children go on
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(a == 10);
         CHECK(b == 20);
-        auto empty = [](group&) -> task<> { co_return; };
-        co_await bight::with_group(empty);
+        co_await bight::with_group([](group&) -> task<> { co_return; });
+    });
+}
+
+TEST_CASE("a body that only spawns is a plain function, and what it throws is an error like any other") {
+    int ended = 0;
+    test::reactor_fixture on(any_demultiplexer);
+    on.run([&]() -> task<> {
+        co_await bight::with_group([&](group& g) {
+            for (int i = 0; i < 3; ++i) {
+                g.spawn([&]() -> task<> {
+                    co_await bight::yield();
+                    ++ended;
+                });
+            }
+        });
+        CHECK(ended == 3);
+        const auto refused = co_await bight::as_result(bight::with_group([](group&) {
+            throw std::system_error(bight::errc::busy, "no");
+        }));
+        CHECK(refused.error() == bight::errc::busy);
     });
 }
 
@@ -84,7 +104,7 @@ TEST_CASE("spawned tasks begin in order, in the next turn") {
     test::reactor_fixture on(any_demultiplexer);
     log_of log;
     on.run([&]() -> task<> {
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             for (int i = 0; i < 4; ++i) {
                 auto child = [&log, i]() -> task<> {
                     log.push_back("child " + std::to_string(i));
@@ -94,8 +114,7 @@ TEST_CASE("spawned tasks begin in order, in the next turn") {
             }
             log.push_back("body");
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{"body", "child 0", "child 1", "child 2", "child 3"});
 }
@@ -220,7 +239,7 @@ TEST_CASE("a capturing lambda spawned from a temporary, and its arguments, live 
     std::string result;
     const auto counted = std::make_shared<int>(1);
     on.run([&]() -> task<> {
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             {
                 std::string captured = "captured text, longer than a small string";
                 g.spawn(
@@ -232,8 +251,7 @@ TEST_CASE("a capturing lambda spawned from a temporary, and its arguments, live 
             }
             CHECK(counted.use_count() == 2);
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(counted.use_count() == 1);
     });
     CHECK(result == "captured text, longer than a small string/an argument, longer than a small string/7");
@@ -245,7 +263,7 @@ TEST_CASE("the arguments of spawn are copies, or references where std::ref says 
         int referred = 0;
         std::string copied = "before";
         std::string seen;
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             auto child = [&seen](int& r, const std::string& c) -> task<> {
                 co_await bight::yield();
                 r = 5;
@@ -254,8 +272,7 @@ TEST_CASE("the arguments of spawn are copies, or references where std::ref says 
             g.spawn(child, std::ref(referred), copied);
             copied = "after";
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(referred == 5);
         CHECK(seen == "before");
     });
@@ -265,7 +282,7 @@ TEST_CASE("cancel() ends all tasks of a group, and with_group returns normally")
     test::reactor_fixture on(any_demultiplexer);
     log_of log;
     on.run([&]() -> task<> {
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             g.spawn(sleep_long, std::ref(log), "one");
             g.spawn(sleep_long, std::ref(log), "two");
             co_await bight::sleep_for(1ms);
@@ -275,8 +292,7 @@ TEST_CASE("cancel() ends all tasks of a group, and with_group returns normally")
             log.push_back("body goes on to its next await");
             co_await bight::yield();
             log.push_back("never");
-        };
-        co_await bight::with_group(body);
+        });
         log.push_back("returned");
         co_await bight::yield();
         log.push_back("and goes on");
@@ -292,7 +308,7 @@ TEST_CASE("a task spawned in a cancelled group is never begun") {
     log_of log;
     const auto held = std::make_shared<int>(1);
     on.run([&]() -> task<> {
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             g.cancel();
             auto child = [&log, held]() -> task<> {
                 log.push_back("begun");
@@ -300,8 +316,7 @@ TEST_CASE("a task spawned in a cancelled group is never begun") {
             };
             g.spawn(child);
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log.empty());
     CHECK(held.use_count() == 1);
@@ -311,7 +326,7 @@ TEST_CASE("a task that was spawned and not yet begun is never begun when the gro
     test::reactor_fixture on(any_demultiplexer);
     log_of log;
     on.run([&]() -> task<> {
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             auto child = [&log]() -> task<> {
                 log.push_back("begun");
                 co_return;
@@ -319,8 +334,7 @@ TEST_CASE("a task that was spawned and not yet begun is never begun when the gro
             g.spawn(child);
             g.cancel();
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log.empty());
 }
@@ -331,11 +345,10 @@ TEST_CASE("a cancellation from outside cancels the children, waits for them, and
     on.run([&]() -> task<> {
         auto inner = [&]() -> task<> {
             const witness here(log, "outer frame");
-            auto body = [&](group& g) -> task<> {
+            co_await bight::with_group([&](group& g) -> task<> {
                 g.spawn(sleep_long, std::ref(log), "child");
                 co_await sleep_long(log, "body");
-            };
-            co_await bight::with_group(body);
+            });
             log.push_back("never");
         };
         const bool done = co_await bight::try_with_timeout(inner(), 2ms);
@@ -349,7 +362,7 @@ TEST_CASE("children that end well although they were cancelled let with_group re
     log_of log;
     on.run([&]() -> task<> {
         auto inner = [&]() -> task<> {
-            auto body = [&](group& g) -> task<> {
+            co_await bight::with_group([&](group& g) -> task<> {
                 auto child = [&]() -> task<> {
                     log.push_back("child");
                     co_return;
@@ -357,19 +370,17 @@ TEST_CASE("children that end well although they were cancelled let with_group re
                 g.spawn(child);
                 log.push_back("body");
                 co_return;
-            };
-            co_await bight::with_group(body);
+            });
             log.push_back("returned");
             co_await bight::yield();
             log.push_back("never");
         };
-        auto outer = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             g.spawn(inner);
             co_await bight::yield();
             co_await bight::yield();
             g.cancel();
-        };
-        co_await bight::with_group(outer);
+        });
     });
     REQUIRE(log.size() >= 3);
     CHECK(log[2] == "returned");

@@ -220,7 +220,7 @@ TEST_CASE("reset begins anew a period from now, or at the time given, for a task
         co_await got.one();
         CHECK(std::get<1>(got.all.back()) == 14ms);
 
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> { co_await got.one(); });
             co_await bight::sleep_for(5ms);
             every.reset();
@@ -229,8 +229,7 @@ TEST_CASE("reset begins anew a period from now, or at the time given, for a task
             every.reset(on.time.now() - 1ms);
             co_await bight::sleep_for(1ns);
             CHECK(got.all.size() == 4);
-        };
-        co_await bight::with_group(body);
+        });
     });
 }
 
@@ -253,7 +252,7 @@ TEST_CASE("a second task that waits for a tick gets busy") {
         co_await every.tick();
         std::error_code code;
         bool ticked = false;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 co_await every.tick();
                 ticked = true;
@@ -264,8 +263,7 @@ TEST_CASE("a second task that waits for a tick gets busy") {
             } catch (const std::system_error& e) {
                 code = e.code();
             }
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(code == bight::errc::busy);
         CHECK(ticked);
         CHECK(on.elapsed() == 10ms);
@@ -278,7 +276,7 @@ TEST_CASE("a task that waits for a tick of an interval which is destroyed gets c
         std::optional<interval> every(std::in_place, 10ms);
         co_await every->tick();
         std::error_code code;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 try {
                     co_await every->tick();
@@ -289,8 +287,7 @@ TEST_CASE("a task that waits for a tick of an interval which is destroyed gets c
             co_await bight::sleep_for(1ms);
             every.reset();
             CHECK_FALSE(code);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(code == bight::errc::closed);
         CHECK(on.elapsed() == 1ms);
         CHECK(on.reactor().statistics().live_timers == 0);
@@ -326,7 +323,7 @@ TEST_CASE("ticks that are due lets others run: they count against the budget") {
     on.run([&]() -> task<> {
         interval behind(on.time.now() - 1s, 1us, missed_ticks::burst);
         int got = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 for (;;) {
                     co_await behind.tick();
@@ -335,8 +332,7 @@ TEST_CASE("ticks that are due lets others run: they count against the budget") {
             });
             for (int turn = 0; turn < 4; ++turn) co_await bight::yield();
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(got > 0);
         CHECK(got <= 5 * static_cast<int>(bight::reactor::completion_budget + 1));
     });

@@ -131,13 +131,12 @@ TEST_CASE("a tree of tasks that is wide is shown whole, and of one that is deep 
     const int depth = GENERATE(0, 100);
     std::string tree;
     on.run([&]() -> task<> {
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 300; ++i) g.spawn(nested, depth);
             co_await bight::sleep_for(1s);
             tree = on.reactor().dump_tasks();
             g.cancel();
-        };
-        co_await bight::with_group(all);
+        });
     });
     std::size_t shown = 0;
     for (std::size_t at = 0; (at = tree.find("waits for an event", at)) != std::string::npos; ++at) ++shown;

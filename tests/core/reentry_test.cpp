@@ -281,13 +281,12 @@ TEST_CASE("a value whose move cancels the task that it is handed to reaches it")
             co_await bight::yield();
             went_on = true;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&] { return one.run(receiver()); });
             co_await test::turns(3);
             loud::on_move = [&] { one.cancel(); };
             CHECK(ch.try_send(loud(5)));
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(got == 5);
     CHECK_FALSE(went_on);
@@ -303,7 +302,7 @@ TEST_CASE("a move that cancels the task that it is for, and throws, leaves the t
             (void)co_await ch.receive();
             received = true;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&] { return one.run(receiver()); });
             co_await test::turns(3);
             loud::on_move = [&] {
@@ -312,8 +311,7 @@ TEST_CASE("a move that cancels the task that it is for, and throws, leaves the t
             };
             CHECK_THROWS_AS(ch.try_send(loud(5)), std::runtime_error);
             CHECK_FALSE(ch.try_send(loud(6)));  // nobody waits any more
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK_FALSE(received);
 }
@@ -330,7 +328,7 @@ TEST_CASE("a move that cancels the sender whose value it moves finds it served")
             co_await ch.send(loud(2));
             sent = true;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&] { return one.run(sender()); });
             co_await test::turns(3);
             loud::on_move = [&] {
@@ -339,8 +337,7 @@ TEST_CASE("a move that cancels the sender whose value it moves finds it served")
             };
             CHECK(ch.try_receive()->value == (capacity > 0 ? 1 : 2));
             loud::forget();
-        };
-        co_await bight::with_group(body);
+        });
         if (capacity > 0) CHECK(ch.try_receive()->value == 2);
     });
     CHECK(sent);
@@ -357,12 +354,11 @@ TEST_CASE("a completion that cancels the task that arrived last finds that it ha
             (void)co_await b.arrive_and_wait();
             ++went_on;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(arrive);
             co_await test::turns(3);
             g.spawn([&] { return last.run(arrive()); });
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(b.waiting() == 0);
     });
     CHECK(went_on == 2);
@@ -396,12 +392,11 @@ TEST_CASE("a move that cancels a task of map_concurrent, at whatever moment, los
                     if (!asks_first) co_await test::turns(5);
                 }
             };
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 loud::on_move = count;
                 co_await one.run(consume(g));
                 ended = one.ended();
-            };
-            co_await bight::with_group(body);
+            });
             loud::forget();
         });
         CHECK((got == 3) >= ended);

@@ -319,12 +319,11 @@ TEST_CASE("retry can be cancelled in an attempt and in a pause, and makes no fur
         retry_policy eager = steady();
         eager.max_attempts = 0;
         eager.first_delay = 0s;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> { co_await bight::retry(eager, fails); });
             for (int turn = 0; turn < 5; ++turn) co_await bight::yield();
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(calls >= 4);
         CHECK(calls < 10);
         CHECK(on.elapsed() == 20ms);

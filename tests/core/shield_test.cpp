@@ -39,12 +39,11 @@ task<> shielded(log_of& log, bight::duration takes, bight::duration patience) {
 
 // Runs `t` in a group that is cancelled after `when`.
 task<> cancelled_after(bight::duration when, task<> t) {
-    auto body = [&](bight::group& g) -> task<> {
+    co_await bight::with_group([&](bight::group& g) -> task<> {
         g.spawn(std::move(t));
         co_await bight::sleep_for(when);
         g.cancel();
-    };
-    co_await bight::with_group(body);
+    });
 }
 
 }  // namespace
@@ -89,13 +88,12 @@ TEST_CASE("scopes within a shield are shielded too") {
     test::reactor_fixture on(any_demultiplexer);
     log_of log;
     auto inner = [&]() -> task<> {
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&log]() -> task<> { co_await commit(log, 5ms); });
             co_await bight::sleep_for(4ms);
             const int n = co_await bight::with_timeout(commit(log, 5ms), 1h);
             CHECK(n == 1);
-        };
-        co_await bight::with_group(body);
+        });
     };
     auto outer = [&]() -> task<> { co_await bight::shield(inner(), 1h); };
     on.run(cancelled_after(1ms, outer()));
@@ -124,7 +122,7 @@ TEST_CASE("stop_now, as the second signal does, brings a shield's deadline at on
     test::reactor_fixture on(any_demultiplexer);
     log_of log;
     auto root = [&]() -> task<> {
-        auto stops = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(shielded(log, 1h, 1h));
             co_await bight::sleep_for(1ms);
             on.reactor().stop();
@@ -132,8 +130,7 @@ TEST_CASE("stop_now, as the second signal does, brings a shield's deadline at on
             co_await bight::shield(bight::sleep_for(2ms), 1h);
             log.push_back("first stop waits");
             on.reactor().stop_now();
-        };
-        co_await bight::with_group(stops);
+        });
     };
     CHECK_THROWS_AS(on.run(root()), bight::run_cancelled);
     CHECK(log == log_of{"first stop waits", "cut off"});

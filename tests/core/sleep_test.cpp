@@ -46,11 +46,9 @@ TEST_CASE("sleepers with one deadline wake in the order in which they went to sl
     for (int i = 0; i < count; ++i) expected.push_back(i);
     on.run([&]() -> task<> {
         const auto deadline = bight::clock::now() + 5ms;
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) {
             for (int i = 0; i < count; ++i) g.spawn(log_at, deadline, i, std::ref(woken));
-            co_return;
-        };
-        co_await bight::with_group(all);
+        });
     });
     CHECK(woken == expected);
 }
@@ -60,11 +58,9 @@ TEST_CASE("sleepers wake in the order of their deadlines, whatever the order of 
     std::vector<int> woken;
     on.run([&]() -> task<> {
         const auto start = bight::clock::now();
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) {
             for (const int n : {3, 1, 4, 0, 2}) g.spawn(log_at, start + n * 1ms, n, std::ref(woken));
-            co_return;
-        };
-        co_await bight::with_group(all);
+        });
     });
     CHECK(woken == std::vector<int>{0, 1, 2, 3, 4});
 }
@@ -89,11 +85,9 @@ TEST_CASE("tasks sleep beside each other") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     std::vector<std::string> log;
     on.run([&]() -> task<> {
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) {
             for (const char* name : {"a", "b", "c"}) g.spawn(log_after, 20ms, name, std::ref(log));
-            co_return;
-        };
-        co_await bight::with_group(all);
+        });
     });
     CHECK(log ==
           std::vector<std::string>{"a sleeps", "b sleeps", "c sleeps", "a wakes", "b wakes", "c wakes"});
@@ -105,12 +99,10 @@ TEST_CASE("a sleep of no length, of a negative one, or until the past lets the o
         for (const bight::duration d :
              {bight::duration::zero(), bight::duration(-1), bight::duration(-1h), bight::duration::min()}) {
             std::vector<std::string> log;
-            auto all = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) {
                 g.spawn(log_after, d, "first", std::ref(log));
                 g.spawn(log_after, d, "second", std::ref(log));
-                co_return;
-            };
-            co_await bight::with_group(all);
+            });
             CHECK(log ==
                   std::vector<std::string>{"first sleeps", "second sleeps", "first wakes", "second wakes"});
         }
@@ -131,15 +123,14 @@ TEST_CASE("a sleep without end stays in the future, and can be cancelled") {
             co_await bight::sleep_until(bight::time_point::max());
             ended = true;
         };
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(for_ever);
             g.spawn(until_the_end);
             co_await bight::sleep_for(2ms);
             CHECK(g.size() == 2);
             CHECK(on.reactor().next_deadline() == bight::time_point::max());
             g.cancel();
-        };
-        co_await bight::with_group(all);
+        });
         CHECK_FALSE(ended);
         CHECK(on.reactor().statistics().live_timers == 0);
     });
@@ -149,14 +140,13 @@ TEST_CASE("a sleep that is cancelled ends at once: its timer is gone") {
     test::reactor_fixture on(any_demultiplexer);
     on.run([&]() -> task<> {
         std::vector<std::string> log;
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(log_after, 1h, "it", std::ref(log));
             co_await bight::yield();
             CHECK(on.reactor().statistics().live_timers == 1);
             g.cancel();
             CHECK(on.reactor().statistics().live_timers == 0);
-        };
-        co_await bight::with_group(all);
+        });
         CHECK(log == std::vector<std::string>{"it sleeps"});
     });
 }
@@ -165,12 +155,11 @@ TEST_CASE("a task that is cancelled already does not go to sleep") {
     test::reactor_fixture on(any_demultiplexer);
     on.run([&]() -> task<> {
         bool went_on = false;
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.cancel();
             co_await bight::sleep_for(1h);
             went_on = true;
-        };
-        co_await bight::with_group(all);
+        });
         CHECK_FALSE(went_on);
         CHECK(on.reactor().statistics().live_timers == 0);
     });
@@ -184,11 +173,9 @@ TEST_CASE("tasks that yield take turns, in the order in which they were started"
         for (int n = 0; n < 5; ++n) expected.push_back(n);
     }
     on.run([&]() -> task<> {
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) {
             for (int n = 0; n < 5; ++n) g.spawn(log_turns, n, 100, std::ref(log));
-            co_return;
-        };
-        co_await bight::with_group(all);
+        });
     });
     CHECK(log == expected);
 }

@@ -292,15 +292,14 @@ TEST_CASE("a forked child that destroys its parent's reactor disturbs nothing of
         auto answer = [&]() -> task<> {
             while (auto bytes = co_await pair.server.read_some()) co_await pair.server.write(bytes);
         };
-        auto ask = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(answer);
             while (!child_is_gone) co_await bight::sleep_for(1ms);
             co_await pair.client.write("still there?");
             const auto bytes = co_await pair.client.read_some();
             got = bytes.to_string();
             g.cancel();
-        };
-        co_await bight::with_group(ask);
+        });
     };
     r->start(converse);
     for (int i = 0; i < 20; ++i) r->run_once(1ms);

@@ -294,13 +294,12 @@ TEST_CASE("a chain of a million awaits that sleeps is cancelled in bounded stack
     on_small_stack(small_stack, [&] {
         bight::reactor r;
         auto stopped = [&]() -> task<> {
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn(descend_and_sleep(million, unwound));
                 co_await bight::yield();
                 co_await bight::yield();
                 g.cancel();
-            };
-            co_await bight::with_group(body);
+            });
         };
         r.run(stopped());
     });

@@ -77,7 +77,7 @@ TEST_CASE("a result that is there at the deadline wins") {
     on.run([&]() -> task<> {
         // Both timers are due in the same turn, and the deadline's was armed first.
         bight::deferred<int> d;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto limited = [&]() -> task<> {
                 auto wait = [&]() -> task<int> { co_return co_await d; };
                 const auto got = co_await bight::try_with_timeout(wait(), 10ms);
@@ -91,8 +91,7 @@ TEST_CASE("a result that is there at the deadline wins") {
             const auto until = on.reactor().now() + 12ms;
             while (on.reactor().now() < until) {
             }
-        };
-        co_await bight::with_group(body);
+        });
 
         // A deadline that has passed already lets the task go as far as it comes without waiting.
         auto at_once = []() -> task<int> { co_return 1; };
@@ -178,12 +177,11 @@ TEST_CASE("a cancellation from outside passes through a time-out, and is no time
             const auto never = co_await bight::try_with_timeout(number(1, 1h), 1h);
             went_on = went_on || !never;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(limited);
             co_await bight::sleep_for(1ms);
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(caught);
         CHECK_FALSE(went_on);
     });
@@ -200,13 +198,12 @@ TEST_CASE("a cancellation in the turn in which a limited wait succeeds is not lo
             co_await bight::sleep_for(1ms);
             went_on = true;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(limited);
             co_await bight::sleep_for(1ms);
             ready.set();
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(succeeded);
         CHECK_FALSE(went_on);
     });

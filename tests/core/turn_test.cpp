@@ -140,7 +140,7 @@ TEST_CASE("tasks that are always ready do not keep timers from firing") {
         auto spin = []() -> task<> {
             for (;;) co_await bight::yield();
         };
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < busy; ++i) g.spawn(spin);
             for (int i = 0; i < 50; ++i) {
                 const auto before = r.statistics().resumptions;
@@ -151,8 +151,7 @@ TEST_CASE("tasks that are always ready do not keep timers from firing") {
                 CHECK(waited <= bight::reactor::poll_interval + 3 * (busy + 1));
             }
             g.cancel();
-        };
-        co_await bight::with_group(all);
+        });
     });
 }
 
@@ -171,11 +170,9 @@ TEST_CASE("nothing switches between awaits: 1,000 tasks count to 1,000,000 toget
                 co_await bight::yield();
             }
         };
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) {
             for (int i = 0; i < 1000; ++i) g.spawn(std::ref(count));
-            co_return;
-        };
-        co_await bight::with_group(all);
+        });
     });
     CHECK(total == 1'000'000);
     CHECK_FALSE(interrupted);
@@ -208,7 +205,7 @@ TEST_CASE("dump_tasks shows the tree: who waits for what, in which line") {
             co_await bight::sleep_for(1h);
         };
         auto hurries = [&]() -> task<> { co_await bight::with_timeout(sleeps(), 2h); };
-        auto all = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(reads);
             g.spawn(hurries);
             while (!reading) co_await bight::yield();
@@ -217,8 +214,7 @@ TEST_CASE("dump_tasks shows the tree: who waits for what, in which line") {
             theirs.send("end");
             while (g.size() > 1) co_await bight::yield();
             g.cancel();
-        };
-        co_await bight::with_group(all);
+        });
     });
     CAPTURE(dump);
     const auto position = [&](const std::string& text) { return dump.find(text); };

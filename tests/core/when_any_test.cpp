@@ -162,15 +162,14 @@ TEST_CASE("a value that when_any has is delivered although the whole is cancelle
             co_await bight::yield();
             went_on = true;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(receive);
             co_await bight::sleep_for(2ms);  // between the message and the end of the loser's clean-up
             while (g.size() == 1 && delivered.empty() && !cleaned) {
                 co_await bight::yield();
                 g.cancel();
             }
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(cleaned);
         CHECK(delivered == "kept");
         CHECK_FALSE(went_on);
@@ -238,12 +237,11 @@ TEST_CASE("the winner of a race is delivered although the whole is cancelled whi
             const auto won = co_await bight::race(message("kept", 1ms), slow_to_go(cleaned));
             delivered = std::get<0>(won);
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(receive);
             co_await bight::sleep_for(2ms);
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(cleaned);
         CHECK(delivered == "kept");
     });
@@ -290,12 +288,11 @@ TEST_CASE("a race whose attempts have all failed when it is cancelled throws the
                 what = e.what();
             }
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(attempts);
             co_await bight::sleep_for(1ms);
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(what == "2 tasks failed: [early] [late]");
     });
 }

@@ -34,12 +34,11 @@ struct both_ends {
 };
 
 bight::task<> make_connection(bight::listener& listening, both_ends& into) {
-    auto body = [&](bight::group& g) -> bight::task<> {
+    co_await bight::with_group([&](bight::group& g) -> bight::task<> {
         auto accept = [&]() -> bight::task<> { into.ours = co_await listening.accept(); };
         g.spawn(accept);
         into.theirs = co_await bight::connect(local_endpoint(listening));
-    };
-    co_await bight::with_group(body);
+    });
 }
 
 }  // namespace
@@ -58,7 +57,7 @@ TEST_CASE("a firehose does not starve another connection") {
         co_await make_connection(listening, quiet);
         const int hose = hot.theirs.native_handle();
         const int other = quiet.theirs.native_handle();
-        auto all = [&](bight::group& g) -> bight::task<> {
+        co_await bight::with_group([&](bight::group& g) -> bight::task<> {
             auto drink = [&]() -> bight::task<> {
                 std::array<char, 64> part{};
                 const std::string block(16384, 'x');
@@ -80,8 +79,7 @@ TEST_CASE("a firehose does not starve another connection") {
             const auto byte = co_await quiet.ours.read_some();
             if (byte.size() == 1) served_at = reads;
             g.cancel();
-        };
-        co_await bight::with_group(all);
+        });
     });
     INFO("sent at " << sent_at << ", served at " << served_at);
     REQUIRE(sent_at >= 0);
@@ -102,7 +100,7 @@ TEST_CASE("tasks that are always ready still let I/O through") {
         both_ends quiet;
         co_await make_connection(listening, quiet);
         const int other = quiet.theirs.native_handle();
-        auto all = [&](bight::group& g) -> bight::task<> {
+        co_await bight::with_group([&](bight::group& g) -> bight::task<> {
             auto spin = [&]() -> bight::task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -115,8 +113,7 @@ TEST_CASE("tasks that are always ready still let I/O through") {
             const auto byte = co_await quiet.ours.read_some();
             if (byte.size() == 1) served_at = steps;
             g.cancel();
-        };
-        co_await bight::with_group(all);
+        });
     });
     INFO("sent at " << sent_at << ", served at " << served_at);
     REQUIRE(sent_at >= 0);
@@ -130,7 +127,7 @@ TEST_CASE("tasks that are always ready let timers through") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     long steps = 0;
     on.run([&]() -> bight::task<> {
-        auto all = [&](bight::group& g) -> bight::task<> {
+        co_await bight::with_group([&](bight::group& g) -> bight::task<> {
             auto spin = [&]() -> bight::task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -140,8 +137,7 @@ TEST_CASE("tasks that are always ready let timers through") {
             g.spawn(spin);
             co_await bight::sleep_for(bight::duration::zero());
             g.cancel();
-        };
-        co_await bight::with_group(all);
+        });
     });
     CHECK(steps <= long{bight::reactor::poll_interval} + 2);
 }

@@ -85,12 +85,11 @@ TEST_CASE("a storm of signals loses nothing") {
     });
     on.run([&]() -> bight::task<> {
         bight::listener listening = bight::listen("tcp:0:interface=127.0.0.1");
-        auto both = [&](bight::group& g) -> bight::task<> {
+        co_await bight::with_group([&](bight::group& g) -> bight::task<> {
             g.spawn(echo, std::ref(listening));
             std::string where = "tcp:host=127.0.0.1:port=" + std::to_string(listening.local().port());
             co_await ask(std::move(where), rounds, heard);
-        };
-        co_await bight::with_group(both);
+        });
     });
     done = true;
     storm.join();
@@ -227,12 +226,11 @@ TEST_CASE("two reactors on two threads do not know of each other") {
         bight::reactor r(asking_for(kind));
         auto root = [](std::string& text) -> bight::task<> {
             bight::listener listening = bight::listen("tcp:0:interface=127.0.0.1");
-            auto both = [&](bight::group& g) -> bight::task<> {
+            co_await bight::with_group([&](bight::group& g) -> bight::task<> {
                 g.spawn(echo, std::ref(listening));
                 std::string where = "tcp:host=127.0.0.1:port=" + std::to_string(listening.local().port());
                 co_await ask(std::move(where), 300, text);
-            };
-            co_await bight::with_group(both);
+            });
         };
         r.run(root(into));
     };

@@ -100,7 +100,7 @@ TEST_CASE("spawn starts a task as a whole or throws bad_alloc, and the others go
                 ++ended;
             };
             bool failed = false;
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn(child, long_text);
                 try {
                     const failing here(fault);
@@ -109,8 +109,7 @@ TEST_CASE("spawn starts a task as a whole or throws bad_alloc, and the others go
                     failed = true;
                 }
                 co_await bight::yield();
-            };
-            co_await bight::with_group(body);
+            });
             CHECK(failed == fault.happened);
             CHECK(begun >= 1);
             CHECK(begun == ended);
@@ -158,7 +157,7 @@ TEST_CASE("a scope whose first frame cannot be had leaves no trace of itself in 
                 bool& flag;
                 ~sets() { flag = true; }
             };
-            auto outer = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 auto child = [&]() -> task<> {
                     const sets at_end{unwound};
                     co_await opens();
@@ -167,8 +166,7 @@ TEST_CASE("a scope whose first frame cannot be had leaves no trace of itself in 
                 };
                 g.spawn(child);
                 co_return;
-            };
-            co_await bight::with_group(outer);
+            });
             CHECK(unwound);
             if (failed) throw std::bad_alloc();
         });
@@ -342,7 +340,7 @@ TEST_CASE("a server that finds no memory refuses that connection, or resets it, 
                 }
                 co_return "no answer";
             };
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 bight::listener l = bight::listen(anywhere);
                 const auto where = l.local();
                 bight::serve_options options;
@@ -363,8 +361,7 @@ TEST_CASE("a server that finds no memory refuses that connection, or resets it, 
                 const std::string later = co_await ask(where);
                 CHECK(later == "x");
                 g.cancel();
-            };
-            co_await bight::with_group(body);
+            });
             on.take_errors();
             on.take_log();
         });

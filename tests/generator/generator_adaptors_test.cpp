@@ -8,9 +8,12 @@
 #include "support/reactors.hpp"
 
 #include <concepts>
+#include <array>
 #include <limits>
+#include <list>
 #include <memory>
 #include <stdexcept>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -191,6 +194,20 @@ TEST_CASE("items_of gives the elements of a vector, also those that only move, a
         CHECK(flags == std::vector<bool>{true, true});
         const auto none = co_await bight::collect(bight::items_of(std::vector<int>{}));
         CHECK(none.empty());
+    });
+}
+
+TEST_CASE("items_of takes any range, and copies the items of one that it does not own") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        const auto of_a_list = co_await bight::collect(bight::items_of(std::list<std::string>{"a", "b"}));
+        CHECK(of_a_list == std::vector<std::string>{"a", "b"});
+        std::vector<std::string> kept{"long enough to be on the heap, and to be seen when it is moved away", "c"};
+        const auto copied = co_await bight::collect(bight::items_of(std::span<std::string>(kept)));
+        CHECK(copied == kept);
+        CHECK(kept[0].size() > 60);
+        const auto of_an_array = co_await bight::collect(bight::items_of(std::array<int, 2>{7, 8}));
+        CHECK(of_an_array == std::vector<int>{7, 8});
     });
 }
 

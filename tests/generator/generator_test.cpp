@@ -376,7 +376,7 @@ TEST_CASE("an item that is there when the cancellation comes is delivered") {
             co_yield value;
             co_yield value + 1;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto consumer = [&]() -> task<> {
                 auto all = relay();
                 while (auto n = co_await all.next()) got.push_back(*n);
@@ -385,8 +385,7 @@ TEST_CASE("an item that is there when the cancellation comes is delivered") {
             co_await bight::sleep_for(1ms);
             source.set_value(7);
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(got == std::vector<int>{7});
 }
@@ -459,7 +458,7 @@ TEST_CASE("a generator that never awaits lets others run, and can be cancelled a
         auto forever = []() -> generator<int> {
             for (int n = 0;; ++n) co_yield n;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto consumer = [&]() -> task<> {
                 auto all = forever();
                 while (auto n = co_await all.next()) ++items;
@@ -467,8 +466,7 @@ TEST_CASE("a generator that never awaits lets others run, and can be cancelled a
             g.spawn(consumer);
             for (; turns < 10; ++turns) co_await bight::yield();
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(turns == 10);
         CHECK(items >= 5 * static_cast<int>(bight::reactor::completion_budget));
         CHECK(items <= 11 * static_cast<int>(bight::reactor::completion_budget + 1));

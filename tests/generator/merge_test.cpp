@@ -232,7 +232,7 @@ TEST_CASE("dropping a merge between two items cancels its sources, and its group
             auto wait = []() -> task<> { co_await bight::sleep_for(1h); };
             co_await bight::finally(wait(), clean);
         };
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             {
                 auto all = bight::merge(g, careful(), ticking(in, 10, 9, 1h));
                 const auto first = co_await all.next();
@@ -245,8 +245,7 @@ TEST_CASE("dropping a merge between two items cancels its sources, and its group
             co_await bight::yield();
             CHECK(in.live == 1);
             CHECK_FALSE(g.cancelled());
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(cleaned);
         CHECK(in.live == 0);
         CHECK(on.elapsed() == 4ms);
@@ -261,12 +260,11 @@ TEST_CASE("a merge dropped in the turn in which its sources were to start never 
             auto all = bight::merge(g, instant(in, 1, 9));
             co_await all.next();
         };
-        auto inner = [&](group& h) -> task<> {
+        co_await bight::with_group([&](group& h) -> task<> {
             h.spawn(consumer);
             co_await bight::yield();
             h.cancel();
-        };
-        co_await bight::with_group(inner);
+        });
         co_await bight::sleep_for(1ms);
         CHECK(g.size() == 0);
     }));
@@ -278,7 +276,7 @@ TEST_CASE("cancelling the task that waits for an item of a merge cancels the sou
     test::virtual_fixture on;
     ledger in;
     on.run([&]() -> task<> {
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             auto consumer = [&]() -> task<int> {
                 auto all = bight::merge(g, ticking(in, 1, 9, 1h), ticking(in, 1, 9, 1h));
                 auto item = co_await all.next();
@@ -289,8 +287,7 @@ TEST_CASE("cancelling the task that waits for an item of a merge cancels the sou
             co_await bight::sleep_for(1ms);
             CHECK(in.live == 0);
             CHECK(g.size() == 0);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(on.elapsed() == 11ms);
 
         const bool in_time = co_await bight::try_with_timeout(in_group([&](group& g) -> task<> {
@@ -318,14 +315,13 @@ TEST_CASE("an item that a merge has handed over when the cancellation comes is d
             auto all = bight::merge(sources, relay());
             while (auto n = co_await all.next()) got.push_back(*n);
         };
-        auto inner = [&](group& h) -> task<> {
+        co_await bight::with_group([&](group& h) -> task<> {
             h.spawn(consumer, std::ref(g));
             co_await bight::sleep_for(1ms);
             source.set_value(7);
             co_await bight::yield();
             h.cancel();
-        };
-        co_await bight::with_group(inner);
+        });
     }));
     CHECK(got == std::vector<int>{7});
 }
@@ -335,7 +331,7 @@ TEST_CASE("when the group of a merge is cancelled under its consumer, next says 
     ledger in;
     std::error_code code;
     on.run([&]() -> task<> {
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) -> task<> {
             auto consumer = [&]() -> task<> {
                 auto all = bight::merge(g, ticking(in, 1, 9, 10ms));
                 try {
@@ -347,8 +343,7 @@ TEST_CASE("when the group of a merge is cancelled under its consumer, next says 
                 }
             };
             co_await bight::shield(consumer(), 1h);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(code == std::errc::operation_canceled);
     CHECK(in.live == 0);

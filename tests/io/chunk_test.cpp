@@ -161,7 +161,7 @@ TEST_CASE("many connections share few buffers") {
     on.run([&]() -> task<> {
         constexpr std::size_t count = 20;
         const std::string text = test::pattern(0, 100000);
-        auto converse = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (std::size_t i = 0; i < count; ++i) {
                 g.spawn([&]() -> task<> {
                     auto pair = co_await test::connected_pair(test::family::tcp);
@@ -176,8 +176,7 @@ TEST_CASE("many connections share few buffers") {
                 });
             }
             co_return;
-        };
-        co_await bight::with_group(converse);
+        });
     });
 }
 

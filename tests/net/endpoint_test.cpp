@@ -1,4 +1,5 @@
 #include <bight/core/error.hpp>
+#include <bight/io/address.hpp>
 #include <bight/net/endpoint.hpp>
 
 #include <chrono>
@@ -123,11 +124,31 @@ TEST_CASE("tcp6 takes IPv6 addresses and names", "[endpoint]") {
     CHECK(e.kind == kind::tcp6);
     CHECK(e.interface == "::1");
     CHECK(e.port == 8123);
-    CHECK(e.to_string() == "tcp6:8123:interface=\\:\\:1");
+    CHECK(e.to_string() == "tcp6:8123:interface=[::1]");
     CHECK(endpoint::parse("tcp6:localhost:80").host == "localhost");
     check_error("tcp6:127.0.0.1:80", 5, "an IPv6 address or a name, found \"127.0.0.1\" (tcp6 is IPv6 only)");
     check_error("tcp6:80:interface=0.0.0.0", 18,
                 "an IPv6 address or a name, found \"0.0.0.0\" (tcp6 is IPv6 only)");
+}
+
+TEST_CASE("an IPv6 address stands in brackets, as address::to_string prints it", "[endpoint]") {
+    const auto e = endpoint::parse("tcp:[::1]:8123:interface=[fe80::1]:timeout=2");
+    CHECK(e.host == "::1");
+    CHECK(e.port == 8123);
+    CHECK(e.interface == "fe80::1");
+    CHECK(e.timeout == 2s);
+    CHECK(e.to_string() == "tcp:[::1]:8123:interface=[fe80::1]:timeout=2");
+    CHECK(endpoint::parse("tcp:\\:\\:1:80") == endpoint::parse("tcp:[::1]:80"));
+
+    const auto printed = bight::address::from_ip("2001:db8::7", 443);
+    const auto again = endpoint::parse("tcp:" + printed.to_string());
+    CHECK(bight::address::from_ip(again.host, again.port) == printed);
+
+    CHECK(endpoint::parse("unix:[x]:mode=600").path == "[x]");
+    check_error("tcp:[::1", 8, "a \"]\" after the address, found the end");
+    check_error("tcp:[::1]8123", 9, "a \":\" or the end after the \"]\", found \"8123\"");
+    check_error("tcp:[127.0.0.1]:1", 5, "an IPv6 address in brackets, found \"127.0.0.1\"");
+    check_error("tcp:[]:1", 5, "an IPv6 address in brackets, found \"\"");
 }
 
 TEST_CASE("unix takes a path and a mode", "[endpoint]") {

@@ -76,7 +76,7 @@ TEST_CASE("a forked child that unwinds leaves its parent's connections and liste
             auto wait_for_clients = [&]() -> task<> {
                 while (true) bight::stream dropped = co_await l.accept();
             };
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn(wait_for_bytes);
                 g.spawn(wait_for_clients);
                 co_await bight::sleep_for(1ms);
@@ -94,8 +94,7 @@ TEST_CASE("a forked child that unwinds leaves its parent's connections and liste
                 if (end) ::_exit(3);
                 co_await bight::yield();
                 g.cancel();
-            };
-            co_await bight::with_group(body);
+            });
             if (const bool ok = co_await works(pair); !ok) ::_exit(4);
         };
         try {

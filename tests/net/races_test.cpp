@@ -60,15 +60,14 @@ TEST_CASE("race 1: cancelling needs no room in the submission queue") {
             pairs.push_back(std::move(pair));
         }
         for (int round = 0; round < 3; ++round) {
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 for (auto& pair : pairs) {
                     g.spawn([&pair]() -> task<> { co_await pair.server.read_some(); });
                 }
                 co_await bight::yield();
                 if (round > 0) co_await bight::sleep_for(std::chrono::milliseconds(1));
                 g.cancel();
-            };
-            co_await bight::with_group(body);
+            });
         }
         for (auto& pair : pairs) {
             co_await pair.client.write("x");
@@ -86,7 +85,7 @@ TEST_CASE("race 2: ending one connection leaves what has arrived for the others"
             pairs.push_back(std::move(pair));
         }
         std::vector<std::string> got(pairs.size());
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (std::size_t i = 0; i < pairs.size(); ++i) {
                 g.spawn([&, i]() -> task<> {
                     auto chunk = co_await bight::as_result(pairs[i].server.read_some());
@@ -96,8 +95,7 @@ TEST_CASE("race 2: ending one connection leaves what has arrived for the others"
             co_await bight::yield();
             for (auto& pair : pairs) co_await pair.client.write("x");
             for (std::size_t i = 0; i < pairs.size(); i += 2) pairs[i].server.abort();
-        };
-        co_await bight::with_group(body);
+        });
         for (std::size_t i = 1; i < pairs.size(); i += 2) CHECK(got[i] == "x");
     });
 }
@@ -204,7 +202,7 @@ TEST_CASE("race 5: a cancellation from another thread is a message, and what com
             }
         });
         for (int round = 0; round < rounds; ++round) {
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 current = &g;
                 g.spawn([&]() -> task<> {
                     const auto chunk = co_await pair.stream.read_some();
@@ -218,8 +216,7 @@ TEST_CASE("race 5: a cancellation from another thread is a message, and what com
                 allowed = round + 1;
                 allowed.notify_one();
                 co_await bight::sleep_for(std::chrono::hours(1));  // until it is cancelled
-            };
-            co_await bight::with_group(body);
+            });
         }
         other.join();
         pair.raw.close();

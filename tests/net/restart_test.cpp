@@ -47,7 +47,7 @@ TEST_CASE("a server that is started when one at its address was killed listens a
                 bight::reactor r(on(kind));
                 auto serve = [&]() -> task<> {
                     auto l = bight::listen(where);
-                    auto body = [&](bight::group& g) -> task<> {
+                    co_await bight::with_group([&](bight::group& g) -> task<> {
                         auto client = co_await bight::connect(test::endpoint_to(l.local()));
                         g.spawn(hold, co_await l.accept());
                         auto next = [&]() -> task<> { (void)co_await l.accept(); };
@@ -56,8 +56,7 @@ TEST_CASE("a server that is started when one at its address was killed listens a
                         (void)co_await client.read_some();
                         pipe.say("serves\n");
                         co_await bight::sleep_for(1h);
-                    };
-                    co_await bight::with_group(body);
+                    });
                 };
                 r.run(serve());
             } catch (const std::exception& e) {

@@ -101,6 +101,22 @@ TEST_CASE("what is bound is given to each connection, before the stream") {
     });
 }
 
+TEST_CASE("a listener is served without options") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    on.run([&]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        const std::string where = test::endpoint_to(l.local());
+        auto client = [&]() -> task<std::string> {
+            stream s = co_await bight::connect(where);
+            co_return co_await test::read_all(s);
+        };
+        auto greet = [](const std::string& greeting, stream peer) -> task<> { co_await peer.write(greeting); };
+        auto got = co_await bight::when_any(client(), serve(std::move(l), greet, std::string("hello")));
+        REQUIRE(got.index() == 0);
+        CHECK(got.get<0>() == "hello");
+    });
+}
+
 TEST_CASE("an exception of one connection resets that one only, and is reported with its name") {
     const auto kind = GENERATE(from_range(test::reactors()));
     CAPTURE(kind);
@@ -300,11 +316,9 @@ TEST_CASE("max_connections: further ones wait in the backlog until one ends") {
                 CHECK(chunk.view() == "x");
                 for (int turn = 0; turn < 5; ++turn) co_await bight::yield();
             };
-            auto all = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) {
                 for (int i = 0; i < 10; ++i) g.spawn(client);
-                co_return;
-            };
-            co_await bight::with_group(all);
+            });
         };
         co_await beside(options, count, body);
         CHECK(total == 10);

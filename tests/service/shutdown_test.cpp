@@ -206,7 +206,7 @@ TEST_CASE("a cancellation in the turn in which a phase begins keeps no hook from
         };
         const shutdown_hook a = phases.add(phase, "a", slow);
         const shutdown_hook b = phases.add(phase, "b", slow);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto run = [&]() -> task<> {
                 if (before_it_begins) g.cancel();
                 co_await phases.run(phase, 5s);
@@ -217,8 +217,7 @@ TEST_CASE("a cancellation in the turn in which a phase begins keeps no hook from
                 co_return;
             });
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(ran == 2);
         CHECK_FALSE(a.pending());
     });

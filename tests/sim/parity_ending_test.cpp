@@ -210,11 +210,9 @@ task<> fail_below(std::string scope, stream peer, bight::duration moment) {
     if (scope == "when_all") co_await bight::when_all(fails_after_half(std::move(peer)), a_while(moment));
     if (scope == "race, won by another") co_await bight::race(fails_after_half(std::move(peer)), a_while(moment));
     if (scope == "with_group") {
-        auto body = [&](group& g) -> task<> {
+        co_await bight::with_group([&](group& g) {
             g.spawn(fails_after_half, std::move(peer));
-            co_return;
-        };
-        co_await bight::with_group(body);
+        });
     }
     if (scope == "a local") {
         stream local = std::move(peer);

@@ -167,7 +167,7 @@ task<std::string> take_step(const place_fixture& on, stream& peer, std::string w
 }
 
 task<> play_part(const place_fixture& on, play& p, char who, stream& peer) {
-    auto all_of_it = [&](bight::group& begun) -> task<> {
+    co_await bight::with_group([&](bight::group& begun) -> task<> {
         ++p.connected;
         while (p.connected != 2) co_await bight::sleep_for(on.moment() / 8);
         for (std::size_t i = 0; i < p.steps.size(); ++i) {
@@ -188,8 +188,7 @@ task<> play_part(const place_fixture& on, play& p, char who, stream& peer) {
         ++p.ended;
         while (p.ended != 2) co_await bight::sleep_for(on.moment() / 8);
         peer.abort();
-    };
-    co_await bight::with_group(all_of_it);
+    });
 }
 
 task<> serve_part(place_fixture& on, play& p) {
@@ -207,11 +206,9 @@ task<> connect_part(place_fixture& on, play& p) {
 }
 
 task<> all_parts(place_fixture& on, std::vector<play>& plays, task<> (*part)(place_fixture&, play&)) {
-    auto begin = [&](bight::group& g) -> task<> {
+    co_await bight::with_group([&](bight::group& g) {
         for (play& p : plays) g.spawn(part, std::ref(on), std::ref(p));
-        co_return;
-    };
-    co_await bight::with_group(begin);
+    });
 }
 
 std::string joined(const std::vector<std::string>& words) {

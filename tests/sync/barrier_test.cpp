@@ -33,7 +33,7 @@ TEST_CASE("a barrier holds all until the last has arrived, and tells it so") {
     std::vector<int> log;
     on.run([&]() -> task<> {
         barrier b(4);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 3; ++who) g.spawn(arrive_and_note(b, log, who));
             co_await test::turns(3);
             CHECK(log.empty());
@@ -43,8 +43,7 @@ TEST_CASE("a barrier holds all until the last has arrived, and tells it so") {
             CHECK(last);
             CHECK(log.empty());
             CHECK(b.waiting() == 0);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1, 2, 3});
 }
@@ -61,7 +60,7 @@ TEST_CASE("a barrier keeps tasks in step through many phases, and calls its comp
             for (const int phase : in_phase) CHECK(phase == completed);
         };
         barrier b(tasks, check_and_count);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int& mine : in_phase) {
                 g.spawn([&]() -> task<> {
                     for (int i = 0; i < phases; ++i) {
@@ -72,8 +71,7 @@ TEST_CASE("a barrier keeps tasks in step through many phases, and calls its comp
                 });
             }
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(completed == phases);
     });
 }
@@ -85,7 +83,7 @@ TEST_CASE("a cancelled task has not arrived at a barrier: the others wait for an
     on.run([&]() -> task<> {
         barrier<> b(4);
         test::cancellable all[3];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) g.spawn(all[i].run(arrive_and_note(b, log, i + 1)));
             co_await test::turns(4);
             all[victim - 1].cancel();
@@ -94,8 +92,7 @@ TEST_CASE("a cancelled task has not arrived at a barrier: the others wait for an
             co_await test::turns(4);
             CHECK(log.empty());
             g.spawn(arrive_and_note(b, log, 5));
-        };
-        co_await bight::with_group(body);
+        });
     });
     std::vector<int> expected{-5, 1, 2, 3, 4};
     expected.erase(expected.begin() + victim);
@@ -108,14 +105,13 @@ TEST_CASE("a task that a barrier has let go goes on though it is cancelled in th
     on.run([&]() -> task<> {
         barrier b(2);
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(arrive_and_note(b, log, 1)));
             co_await test::turns(3);
             co_await b.arrive_and_wait();
             one.cancel();
             CHECK(log.empty());
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1});
 }
@@ -126,7 +122,7 @@ TEST_CASE("a task that drops out is waited for no more, and may end the phase") 
     on.run([&]() -> task<> {
         int completed = 0;
         barrier b(3, [&] { ++completed; });
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(arrive_and_note(b, log, 1));
             g.spawn(arrive_and_note(b, log, 2));
             co_await test::turns(2);
@@ -143,8 +139,7 @@ TEST_CASE("a task that drops out is waited for no more, and may end the phase") 
             b.arrive_and_drop();
             CHECK(completed == 3);
             CHECK_THROWS_AS(b.arrive_and_drop(), std::logic_error);
-        };
-        co_await bight::with_group(body);
+        });
     });
 }
 
@@ -153,7 +148,7 @@ TEST_CASE("what a completion throws comes out of the last arrival, and the other
     std::vector<int> log;
     on.run([&]() -> task<> {
         barrier b(2, [] { throw std::runtime_error("completion"); });
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(arrive_and_note(b, log, 1));
             co_await test::turns(2);
             std::string what;
@@ -166,8 +161,7 @@ TEST_CASE("what a completion throws comes out of the last arrival, and the other
             g.spawn(arrive_and_note(b, log, 2));
             co_await test::turns(3);
             CHECK_THROWS_AS(b.arrive_and_drop(), std::runtime_error);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1, 2});
 }
@@ -189,7 +183,7 @@ TEST_CASE("a barrier for one task never holds it, and lets others run; one for n
         CHECK_THROWS_AS(barrier<>(0), std::invalid_argument);
         barrier b(1);
         int others = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -198,8 +192,7 @@ TEST_CASE("a barrier for one task never holds it, and lets others run; one for n
             });
             for (int i = 0; i < 10'000; ++i) co_await b.arrive_and_wait();
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(others >= 10'000 / static_cast<int>(bight::reactor::completion_budget + 1) - 1);
     });
 }

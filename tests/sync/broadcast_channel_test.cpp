@@ -76,14 +76,14 @@ TEST_CASE("every receiver gets every value that is sent after it subscribed, in 
         CHECK(ch.receivers() == 0);
         CHECK(ch.send(0) == 0);  // nobody is there
         auto first = ch.subscribe();
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(note_all, std::ref(first), std::ref(early));
             CHECK(ch.send(1) == 1);
             co_await all_is_quiet();
             CHECK(early == log_of{1});
             auto second = ch.subscribe();
             CHECK(ch.receivers() == 2);
-            auto beside = [&](bight::group& inner) -> task<> {
+            co_await bight::with_group([&](bight::group& inner) -> task<> {
                 inner.spawn(note_all, std::ref(second), std::ref(late));
                 co_await all_is_quiet();
                 CHECK(ch.send(2) == 2);
@@ -91,10 +91,8 @@ TEST_CASE("every receiver gets every value that is sent after it subscribed, in 
                 CHECK(late.empty());  // in the next turn
                 co_await all_is_quiet();
                 ch.close();
-            };
-            co_await bight::with_group(beside);
-        };
-        co_await bight::with_group(body);
+            });
+        });
     });
     CHECK(early == log_of{1, 2, 3});
     CHECK(late == log_of{2, 3});
@@ -105,7 +103,7 @@ TEST_CASE("receivers that wait go on in the order in which they came") {
     log_of log;
     on.run([&]() -> task<> {
         broadcast_channel<int> ch(1);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto waits = [&](int who) -> task<> {
                 auto from = ch.subscribe();
                 const auto value = co_await from.receive();
@@ -114,8 +112,7 @@ TEST_CASE("receivers that wait go on in the order in which they came") {
             for (int who = 1; who <= 3; ++who) g.spawn(waits, who);
             co_await all_is_quiet();
             ch.send(5);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(ch.receivers() == 0);
     });
     CHECK(log == log_of{105, 205, 305});
@@ -154,13 +151,12 @@ TEST_CASE("a task that waits, and is overrun before it goes on, is told so too")
     on.run([&]() -> task<> {
         broadcast_channel<int> ch(2);
         auto from = ch.subscribe();
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(note_all, std::ref(from), std::ref(log));
             co_await all_is_quiet();
             for (int i = 1; i <= 5; ++i) ch.send(i);
             ch.close();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{-3, 4, 5});
 }
@@ -207,13 +203,12 @@ TEST_CASE("receivers may outlive the channel, whose destruction closes it") {
         auto ch = std::make_unique<broadcast_channel<int>>(4);
         auto behind = ch->subscribe();
         auto waiting = ch->subscribe();
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(note_all, std::ref(waiting), std::ref(log));
             co_await all_is_quiet();
             ch->send(1);
             ch.reset();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(take_all(behind) == log_of{1});
         CHECK(behind.closed());
     });
@@ -232,7 +227,7 @@ TEST_CASE("a cancelled receive has received nothing, and one that was served goe
         auto c = ch.subscribe();
         broadcast_receiver<int>* const each[] = {&a, &b, &c};
         test::cancellable one[3];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) {
                 auto waits = [&, i]() -> task<> {
                     const auto value = co_await each[i]->receive();
@@ -244,8 +239,7 @@ TEST_CASE("a cancelled receive has received nothing, and one that was served goe
             if (served_first) ch.send(7);
             one[which].cancel();
             if (!served_first) ch.send(7);
-        };
-        co_await bight::with_group(body);
+        });
         log_of expected;
         for (int i = 0; i < 3; ++i) {
             if (served_first || i != which) expected.push_back(100 * i + 7);
@@ -275,7 +269,7 @@ TEST_CASE("one task at a time waits in a receiver; the second gets busy, and tak
     on.run([&]() -> task<> {
         broadcast_channel<int> ch(4);
         auto from = ch.subscribe();
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(note_all, std::ref(from), std::ref(log));
             co_await all_is_quiet();
             std::error_code code;
@@ -290,8 +284,7 @@ TEST_CASE("one task at a time waits in a receiver; the second gets busy, and tak
             ch.send(1);
             CHECK_FALSE(from.try_receive());  // it is the waiting task's
             ch.close();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{1});
 }
@@ -374,7 +367,7 @@ TEST_CASE("a receiver that always finds values lets others run") {
         broadcast_channel<int> ch(values);
         auto from = ch.subscribe();
         for (int i = 0; i < values; ++i) ch.send(i);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto beside = [&]() -> task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -387,8 +380,7 @@ TEST_CASE("a receiver that always finds values lets others run") {
                 if (*value != i) FAIL("out of order");
             }
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(others >= values / (bight::reactor::completion_budget + 1) - 1);
 }

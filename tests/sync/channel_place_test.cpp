@@ -76,7 +76,7 @@ TEST_CASE("those who wait for a place stand in line with those who wait to send"
     on.run([&]() -> task<> {
         channel<int> ch(1);
         CHECK(ch.try_send(0));
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(send_and_note, std::ref(ch), 1, std::ref(log));
             g.spawn(reserve_and_note, std::ref(ch), 2, std::ref(log));
             g.spawn(send_and_note, std::ref(ch), 3, std::ref(log));
@@ -87,8 +87,7 @@ TEST_CASE("those who wait for a place stand in line with those who wait to send"
                 CHECK(ch.try_receive() == i);
                 co_await all_is_quiet();  // whoever got the place fills it
             }
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{1, 2, 3, 4});
 }
@@ -99,7 +98,7 @@ TEST_CASE("a place that goes unused is the next one's in line") {
     log_of log;
     on.run([&]() -> task<> {
         channel<int> ch(1);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             {
                 auto place = co_await ch.reserve();
                 g.spawn(send_and_note, std::ref(ch), 1, std::ref(log));
@@ -115,8 +114,7 @@ TEST_CASE("a place that goes unused is the next one's in line") {
             co_await all_is_quiet();
             CHECK(log == log_of{1});
             CHECK(ch.try_receive() == 1);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(ch.try_receive() == 2);
     });
     CHECK(log == log_of{1, 2});
@@ -136,7 +134,7 @@ TEST_CASE("a cancelled wait for a place keeps none, and one that was granted goe
             co_await bight::yield();  // where it is cancelled, with the place
             place.send(2);
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&] { return one.run(waits()); });
             co_await all_is_quiet();
             if (granted) CHECK(ch.try_receive() == 1);
@@ -146,8 +144,7 @@ TEST_CASE("a cancelled wait for a place keeps none, and one that was granted goe
             if (!granted) CHECK(ch.try_receive() == 1);
             CHECK(ch.try_send(3));
             CHECK_FALSE(ch.try_send(4));
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(reached == granted);
 }
@@ -165,7 +162,7 @@ TEST_CASE("with places, a sender that is cut short again and again loses no valu
                 if (*value % 7 == 0) co_await test::turns(9);
             }
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(consume);
             int next = 0;
             auto send_some = [&](bight::group& h) -> task<> {
@@ -180,8 +177,7 @@ TEST_CASE("with places, a sender that is cut short again and again loses no valu
             };
             while (next < values) co_await bight::with_group(send_some);
             ch.close();
-        };
-        co_await bight::with_group(body);
+        });
     });
     REQUIRE(log.size() == values);
     for (int i = 0; i < values; ++i) CHECK(log[static_cast<std::size_t>(i)] == i);
@@ -198,7 +194,7 @@ TEST_CASE("what is sent through a place reaches the receiver that has waited lon
             const auto value = co_await ch.receive();
             log.push_back(100 * who + value.value_or(-1));
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(receive, 1);
             g.spawn(receive, 2);
             g.spawn(receive, 3);
@@ -207,8 +203,7 @@ TEST_CASE("what is sent through a place reaches the receiver that has waited lon
             place->send(8);
             CHECK(ch.empty());
             CHECK(ch.try_send(9));
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(ch.try_send(1));
     });
     CHECK(log == log_of{107, 208, 309});
@@ -228,7 +223,7 @@ TEST_CASE("values arrive through places that were kept when the channel was clos
             co_await receive_all(ch, log);
             ended = true;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             if (waits_before) g.spawn(receive);
             co_await all_is_quiet();
             ch.close();
@@ -243,8 +238,7 @@ TEST_CASE("values arrive through places that were kept when the channel was clos
             unused.reset();
             co_await all_is_quiet();
             CHECK(ended);
-        };
-        co_await bight::with_group(body);
+        });
     });
 }
 
@@ -255,7 +249,7 @@ TEST_CASE("closing ends the wait for a place, as an error or as a result") {
     on.run([&]() -> task<> {
         channel<int> ch(1);
         CHECK(ch.try_send(1));
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 try {
                     const auto place = co_await ch.reserve();
@@ -269,8 +263,7 @@ TEST_CASE("closing ends the wait for a place, as an error or as a result") {
             });
             co_await all_is_quiet();
             ch.close();
-        };
-        co_await bight::with_group(body);
+        });
         const auto late = co_await bight::as_result(ch.reserve());
         CHECK(late.error() == bight::errc::closed);
         channel<int> open(1);
@@ -351,13 +344,12 @@ TEST_CASE("the tree of tasks says who waits for a place") {
     on.run([&]() -> task<> {
         channel<int> ch(1);
         CHECK(ch.try_send(1));
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> { const auto place = co_await ch.reserve(); });
             co_await all_is_quiet();
             CHECK_THAT(on.reactor().dump_tasks(), Catch::Contains("room in a channel"));
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
 }
 
@@ -391,7 +383,7 @@ TEST_CASE("a place that a constructor gives back while its value is handed on is
             const auto mine = co_await ch.reserve();
             reserved = true;
         };
-        const auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(receive);
             co_await all_is_quiet();
             g.spawn(reserve);
@@ -400,8 +392,7 @@ TEST_CASE("a place that a constructor gives back while its value is handed on is
             const bool sent = ch.try_send(7);
             CHECK(sent);
             co_await all_is_quiet();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(received == 7);
         CHECK(reserved);
     });

@@ -80,13 +80,12 @@ TEST_CASE("each value reaches one receiver, and those of one sender stay in orde
             for (int who = 0; who < 3; ++who) g.spawn(produce, who);
             co_return;
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(consume);
             g.spawn(consume);
             co_await bight::with_group(producers);
             ch.close();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(ch.empty());
     });
     CHECK(disorders == 0);
@@ -100,7 +99,7 @@ TEST_CASE("without a buffer a send waits until the value has been received") {
     on.run([&]() -> task<> {
         channel<int> ch;
         CHECK_FALSE(ch.try_send(9));
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(send_and_note, std::ref(ch), 1, std::ref(log));
             g.spawn(send_and_note, std::ref(ch), 2, std::ref(log));
             co_await all_is_quiet();
@@ -113,8 +112,7 @@ TEST_CASE("without a buffer a send waits until the value has been received") {
             CHECK(log == log_of{1});
             CHECK(ch.try_receive() == 2);
             CHECK(ch.try_receive() == std::nullopt);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{1, 2});
 }
@@ -124,7 +122,7 @@ TEST_CASE("a send waits while the buffer is full, and nobody overtakes it") {
     log_of log;
     on.run([&]() -> task<> {
         channel<int> ch(2);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 1; i <= 4; ++i) g.spawn(send_and_note, std::ref(ch), i, std::ref(log));
             co_await all_is_quiet();
             CHECK(log == log_of{1, 2});
@@ -138,8 +136,7 @@ TEST_CASE("a send waits while the buffer is full, and nobody overtakes it") {
                 CHECK(value == i);
             }
             CHECK(ch.try_send(5));
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(ch.size() == 1);
     });
     CHECK(log == log_of{1, 2, 3, 4});
@@ -151,15 +148,14 @@ TEST_CASE("receivers are served in the order in which they came, and never insid
     log_of log;
     on.run([&]() -> task<> {
         channel<int> ch(capacity);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 3; ++who) g.spawn(receive_and_note, std::ref(ch), who, std::ref(log));
             co_await all_is_quiet();
             for (int i = 1; i <= 3; ++i) CHECK(ch.try_send(i));
             CHECK(ch.empty());
             CHECK(log.empty());
             log.push_back(0);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{0, 101, 202, 303});
 }
@@ -169,13 +165,12 @@ TEST_CASE("a value that was handed to one receiver is not taken by another that 
     log_of log;
     on.run([&]() -> task<> {
         channel<int> ch(4);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(receive_and_note, std::ref(ch), 1, std::ref(log));
             co_await all_is_quiet();
             CHECK(ch.try_send(1));
             CHECK(ch.try_receive() == std::nullopt);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{101});
 }
@@ -188,7 +183,7 @@ TEST_CASE("a cancelled receive takes nothing, and the others keep their order") 
     on.run([&]() -> task<> {
         channel<int> ch;
         test::cancellable one[3];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) {
                 g.spawn([&, i] { return one[i].run(receive_and_note(ch, i, log)); });
             }
@@ -200,8 +195,7 @@ TEST_CASE("a cancelled receive takes nothing, and the others keep their order") 
                 CHECK(ch.try_send(value++));
             }
             CHECK_FALSE(ch.try_send(9));
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == expected);
 }
@@ -216,7 +210,7 @@ TEST_CASE("a cancelled send delivers nothing, and the others keep their order") 
         channel<int> ch(capacity);
         if (capacity > 0) CHECK(ch.try_send(0));
         test::cancellable one[4];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 1; i <= 3; ++i) {
                 g.spawn([&, i] { return one[i].run(send_and_note(ch, i, log)); });
             }
@@ -229,8 +223,7 @@ TEST_CASE("a cancelled send delivers nothing, and the others keep their order") 
                 CHECK(ch.try_receive() == i);
             }
             CHECK(ch.try_receive() == std::nullopt);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == expected);
 }
@@ -242,7 +235,7 @@ TEST_CASE("a value handed to a receiver reaches it, though it is cancelled in th
     on.run([&]() -> task<> {
         channel<int> ch;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto receiver = [&]() -> task<> {
                 co_await receive_and_note(ch, 1, log);
                 co_await bight::yield();
@@ -252,8 +245,7 @@ TEST_CASE("a value handed to a receiver reaches it, though it is cancelled in th
             co_await all_is_quiet();
             CHECK(ch.try_send(7));
             one.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{107});
     CHECK_FALSE(went_on);
@@ -265,13 +257,12 @@ TEST_CASE("a receiver that is cancelled first gets nothing that is sent in the s
     on.run([&]() -> task<> {
         channel<int> ch(1);
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&] { return one.run(receive_and_note(ch, 1, log)); });
             co_await all_is_quiet();
             one.cancel();
             CHECK(ch.try_send(7));
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(ch.try_receive() == 7);
     });
     CHECK(log.empty());
@@ -285,13 +276,12 @@ TEST_CASE("a send whose value was taken succeeds, though it is cancelled in the 
         channel<int> ch(capacity);
         if (capacity > 0) CHECK(ch.try_send(1));
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&] { return one.run(send_and_note(ch, 2, log)); });
             co_await all_is_quiet();
             CHECK(ch.try_receive().has_value());
             one.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         if (capacity > 0) CHECK(ch.try_receive() == 2);
     });
     CHECK(log == log_of{2});
@@ -303,16 +293,14 @@ TEST_CASE("a cancelled task sends nothing and receives nothing, even where it wo
     on.run([&]() -> task<> {
         channel<int> ch(2);
         CHECK(ch.try_send(1));
-        auto sending = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.cancel();
             co_await send_and_note(ch, 2, log);
-        };
-        co_await bight::with_group(sending);
-        auto receiving = [&](bight::group& g) -> task<> {
+        });
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.cancel();
             co_await receive_and_note(ch, 1, log);
-        };
-        co_await bight::with_group(receiving);
+        });
         CHECK(ch.size() == 1);
     });
     CHECK(log.empty());
@@ -331,7 +319,7 @@ TEST_CASE("a time-out around send and receive leaves the channel as it was") {
         CHECK(on.elapsed() == 10ms);
         CHECK(ch.try_receive() == std::nullopt);
 
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto late = [&]() -> task<> {
                 co_await bight::sleep_for(3ms);
                 co_await ch.send(3);
@@ -340,8 +328,7 @@ TEST_CASE("a time-out around send and receive leaves the channel as it was") {
             const auto value = co_await bight::with_timeout(ch.receive(), 5ms);
             CHECK(value == 3);
             CHECK(on.elapsed() == 13ms);
-        };
-        co_await bight::with_group(body);
+        });
     });
 }
 
@@ -354,7 +341,7 @@ TEST_CASE("after close, receivers get what is buffered and then the end; senders
         CHECK(ch.try_send(1));
         CHECK(ch.try_send(2));
         std::error_code waited;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto sender = [&]() -> task<> { waited = co_await error_of_send(ch, 3); };
             g.spawn(sender);
             co_await all_is_quiet();
@@ -362,8 +349,7 @@ TEST_CASE("after close, receivers get what is buffered and then the end; senders
             ch.close();
             ch.close();
             CHECK(ch.closed());
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(waited == bight::errc::closed);
         const auto later = co_await error_of_send(ch, 4);
         CHECK(later == bight::errc::closed);
@@ -381,18 +367,17 @@ TEST_CASE("close lets every task that waits go on, in order") {
     log_of log;
     on.run([&]() -> task<> {
         channel<int> ch;
-        auto receivers = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 3; ++who) g.spawn(receive_and_note, std::ref(ch), who, std::ref(log));
             co_await all_is_quiet();
             ch.close();
             CHECK(log.empty());
-        };
-        co_await bight::with_group(receivers);
+        });
         CHECK(log == log_of{99, 199, 299});
 
         channel<int> full;
         log.clear();
-        auto senders = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto sender = [&](int who) -> task<> {
                 const auto code = co_await error_of_send(full, who);
                 CHECK(code == bight::errc::closed);
@@ -402,8 +387,7 @@ TEST_CASE("close lets every task that waits go on, in order") {
             co_await all_is_quiet();
             full.close();
             CHECK(full.try_receive() == std::nullopt);
-        };
-        co_await bight::with_group(senders);
+        });
     });
     CHECK(log == log_of{1, 2, 3});
 }
@@ -430,7 +414,7 @@ TEST_CASE("tasks that were served do not need the channel any more") {
     log_of log;
     std::error_code code;
     on.run([&]() -> task<> {
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto handed = std::make_unique<channel<int>>();
             g.spawn(receive_and_note, std::ref(*handed), 1, std::ref(log));
             auto closed = std::make_unique<channel<int>>();
@@ -445,8 +429,7 @@ TEST_CASE("tasks that were served do not need the channel any more") {
             handed.reset();
             closed.reset();
             refused.reset();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{105, 199});
     CHECK(code == bight::errc::closed);
@@ -552,7 +535,7 @@ TEST_CASE("a move that throws on the way in fails the send, and nothing was sent
         CHECK(ch.try_receive()->value == 2);
 
         log_of log;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto receiver = [&]() -> task<> {
                 const auto value = co_await ch.receive();
                 log.push_back(value->value);
@@ -565,8 +548,7 @@ TEST_CASE("a move that throws on the way in fails the send, and nothing was sent
             co_await all_is_quiet();
             CHECK(log.empty());  // it waits on
             CHECK(ch.try_send(4));
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(log == log_of{4});
     });
     CHECK(fickle::living == 0);
@@ -580,7 +562,7 @@ TEST_CASE("a waiting send whose value cannot be moved fails, and the next one ta
     on.run([&]() -> task<> {
         channel<fickle> ch(capacity);
         if (capacity > 0) CHECK(ch.try_send(1));
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto sender = [&](int value) -> task<> {
                 try {
                     co_await ch.send(value);
@@ -598,8 +580,7 @@ TEST_CASE("a waiting send whose value cannot be moved fails, and the next one ta
             co_await all_is_quiet();
             CHECK(log == log_of{-2, 3});
             CHECK(ch.size() == capacity);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(fickle::living == 0);
 }
@@ -661,7 +642,7 @@ TEST_CASE("a task that finds values all the time lets others run") {
     constexpr int values = 100'000;
     on.run([&]() -> task<> {
         channel<int> ch(bight::unbounded);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto beside = [&]() -> task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -675,8 +656,7 @@ TEST_CASE("a task that finds values all the time lets others run") {
                 if (value != i) FAIL("out of order");
             }
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(others >= 2 * values / (bight::reactor::completion_budget + 1) - 1);
 }
@@ -686,7 +666,7 @@ TEST_CASE("the tree of tasks says who waits in a channel") {
     on.run([&]() -> task<> {
         channel<int> in;
         channel<int> out;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto receiver = [&]() -> task<> { co_await in.receive(); };
             auto sender = [&]() -> task<> { co_await out.send(1); };
             g.spawn(receiver);
@@ -696,7 +676,6 @@ TEST_CASE("the tree of tasks says who waits in a channel") {
             CHECK_THAT(tree,
                        Catch::Contains("a value from a channel") && Catch::Contains("room in a channel"));
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
 }

@@ -57,7 +57,7 @@ TEST_CASE("a wait for a condition unlocks the mutex, and has it again when it re
         mutex m;
         condition c;
         bool returned = false;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 mutex_guard held = co_await m.lock();
                 co_await c.wait(held);
@@ -73,8 +73,7 @@ TEST_CASE("a wait for a condition unlocks the mutex, and has it again when it re
             CHECK_FALSE(returned);
             mine.unlock();
             CHECK_FALSE(returned);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(returned);
         CHECK_FALSE(m.locked());
     });
@@ -86,7 +85,7 @@ TEST_CASE("notify_one lets go the task that has waited longest, and notify_all a
     on.run([&]() -> task<> {
         mutex m;
         condition c;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 5; ++who) g.spawn(wait_and_note(m, c, log, who));
             co_await test::turns(7);
             c.notify_one();
@@ -95,8 +94,7 @@ TEST_CASE("notify_one lets go the task that has waited longest, and notify_all a
             CHECK(log == std::vector<int>{1});
             c.notify_all();
             CHECK(log.size() == 1);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1, 2, 3, 4, 5});
 }
@@ -123,7 +121,7 @@ TEST_CASE("a wait with a predicate returns when it is true, asked with the lock 
         std::deque<int> items;
         std::vector<int> got;
         int asked = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 for (int i = 0; i < 3; ++i) {
                     mutex_guard held = co_await m.lock();
@@ -148,8 +146,7 @@ TEST_CASE("a wait with a predicate returns when it is true, asked with the lock 
             CHECK(got == std::vector<int>{7, 8});
             items = {9};
             c.notify_one();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(got == std::vector<int>{7, 8, 9});
     });
 }
@@ -177,7 +174,7 @@ TEST_CASE("after a time-out the lock is held again, though others had it at the 
     on.run([&]() -> task<> {
         mutex m;
         condition c;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             mutex_guard held = co_await m.lock();
             g.spawn([&]() -> task<> {
                 const mutex_guard other = co_await m.lock();
@@ -188,8 +185,7 @@ TEST_CASE("after a time-out the lock is held again, though others had it at the 
             CHECK(on.elapsed() == 8ms);
             CHECK(held.owns_lock());
             CHECK(m.locked());
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(m.locked());
     });
 }
@@ -202,7 +198,7 @@ TEST_CASE("a cancelled task has the mutex again before it unwinds") {
         mutex m;
         condition c;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(wait_and_note_the_end(m, c, log)));
             co_await test::turns(3);
             mutex_guard mine;
@@ -210,8 +206,7 @@ TEST_CASE("a cancelled task has the mutex again before it unwinds") {
             one.cancel();
             co_await test::turns(3);
             CHECK(log.empty() == locked_meanwhile);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(one.ended());
         CHECK_FALSE(m.locked());
     });
@@ -224,14 +219,13 @@ TEST_CASE("a task that is cancelled before it waits does not wait, and unwinds w
     on.run([&]() -> task<> {
         mutex m;
         condition c;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             mutex_guard held = co_await m.lock();
             const noted_at_the_end end(held, log);
             g.cancel();
             co_await c.wait(held);
             log.push_back(2);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(m.locked());
     });
     CHECK(log == std::vector<int>{1});
@@ -245,14 +239,13 @@ TEST_CASE("cancelling any task that waits for a condition leaves the order of th
         mutex m;
         condition c;
         test::cancellable all[3];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) g.spawn(all[i].run(wait_and_note(m, c, log, i + 1)));
             co_await test::turns(6);
             all[victim - 1].cancel();
             c.notify_one();
             c.notify_one();
-        };
-        co_await bight::with_group(body);
+        });
     });
     std::vector<int> expected{1, 2, 3};
     expected.erase(expected.begin() + victim - 1);
@@ -266,7 +259,7 @@ TEST_CASE("a notified task that is cancelled before it has the lock passes the n
         mutex m;
         condition c;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(wait_and_note(m, c, log, 1)));
             co_await test::turns(3);
             g.spawn(wait_and_note(m, c, log, 2));
@@ -275,8 +268,7 @@ TEST_CASE("a notified task that is cancelled before it has the lock passes the n
             c.notify_one();
             one.cancel();
             mine.unlock();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(one.ended());
         CHECK_FALSE(m.locked());
     });
@@ -290,7 +282,7 @@ TEST_CASE("a task that notify_all chose, and is cancelled, wakes nobody who came
         mutex m;
         condition c;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(wait_and_note(m, c, log, 1)));
             co_await test::turns(3);
             mutex_guard mine = co_await m.lock();
@@ -305,8 +297,7 @@ TEST_CASE("a task that notify_all chose, and is cancelled, wakes nobody who came
             mine.unlock();
             co_await bight::sleep_for(10ms);
             CHECK_FALSE(notified);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log.empty());
 }
@@ -318,13 +309,12 @@ TEST_CASE("a task that was notified and has the lock goes on though it is cancel
         mutex m;
         condition c;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(wait_and_note(m, c, log, 1)));
             co_await test::turns(3);
             c.notify_one();
             one.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1});
 }
@@ -336,7 +326,7 @@ TEST_CASE("a condition may be destroyed once notify_all has let all go, while th
         mutex m;
         auto c = std::make_unique<condition>();
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(wait_and_note(m, *c, log, 1)));
             g.spawn(wait_and_note(m, *c, log, 2));
             co_await test::turns(4);
@@ -344,8 +334,7 @@ TEST_CASE("a condition may be destroyed once notify_all has let all go, while th
             c->notify_all();
             c.reset();
             one.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{2});
 }

@@ -35,7 +35,7 @@ TEST_CASE(
     on.run([&]() -> task<> {
         manual_reset_event e;
         CHECK_FALSE(e.is_set());
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 3; ++who) g.spawn(wait_and_note(e, log, who));
             co_await test::turns(2);
             e.set();
@@ -43,8 +43,7 @@ TEST_CASE(
             CHECK(log.empty());
             co_await e.wait();  // is there: no turn passes
             log.push_back(0);
-        };
-        co_await bight::with_group(body);
+        });
         e.set();
         CHECK(e.is_set());
     });
@@ -56,7 +55,7 @@ TEST_CASE("resetting a manual event does not call back those it has let go") {
     std::vector<int> log;
     on.run([&]() -> task<> {
         manual_reset_event e;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(wait_and_note(e, log, 1));
             co_await test::turns(2);
             e.set();
@@ -65,8 +64,7 @@ TEST_CASE("resetting a manual event does not call back those it has let go") {
             co_await test::turns(4);
             CHECK(log == std::vector<int>{1});
             e.set();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1, 2});
 }
@@ -76,7 +74,7 @@ TEST_CASE("an automatic event lets go one task for each set, first in, first out
     std::vector<int> log;
     on.run([&]() -> task<> {
         auto_reset_event e;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 3; ++who) g.spawn(wait_and_note(e, log, who));
             co_await test::turns(2);
             e.set();
@@ -86,8 +84,7 @@ TEST_CASE("an automatic event lets go one task for each set, first in, first out
             CHECK(log == std::vector<int>{1});
             e.set();
             e.set();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(e.is_set());
     });
     CHECK(log == std::vector<int>{1, 2, 3});
@@ -126,15 +123,14 @@ TEST_CASE("cancelling any task that waits for an event leaves the order of the o
     on.run([&]() -> task<> {
         auto_reset_event e;
         test::cancellable all[3];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) g.spawn(all[i].run(wait_and_note(e, log, i + 1)));
             co_await test::turns(3);
             all[victim - 1].cancel();
             e.set();
             e.set();
             CHECK_FALSE(e.is_set());
-        };
-        co_await bight::with_group(body);
+        });
     });
     std::vector<int> expected{1, 2, 3};
     expected.erase(expected.begin() + victim - 1);
@@ -147,13 +143,12 @@ TEST_CASE("a task that an event has let go goes on though it is cancelled in the
     on.run([&]() -> task<> {
         auto_reset_event e;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(wait_and_note(e, log, 1)));
             co_await test::turns(3);
             e.set();
             one.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1});
 }
@@ -163,13 +158,12 @@ TEST_CASE("an event may be destroyed once it has let go those who waited") {
     std::vector<int> log;
     on.run([&]() -> task<> {
         auto e = std::make_unique<manual_reset_event>();
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(wait_and_note(*e, log, 1));
             co_await test::turns(2);
             e->set();
             e.reset();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1});
 }
@@ -180,7 +174,7 @@ TEMPLATE_TEST_CASE("a loop over an event that is set lets others run", "", manua
     on.run([&]() -> task<> {
         TestType e(true);
         int others = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -192,8 +186,7 @@ TEMPLATE_TEST_CASE("a loop over an event that is set lets others run", "", manua
                 e.set();
             }
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(others >= 10'000 / static_cast<int>(bight::reactor::completion_budget + 1) - 1);
     });
 }

@@ -37,7 +37,7 @@ TEST_CASE("a latch lets all go in order, in the turn after the last arrival, and
     std::vector<int> log;
     on.run([&]() -> task<> {
         latch l(3);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(wait_and_note(l, log, 1));
             g.spawn(arrive_and_note(l, log, 2));
             g.spawn(wait_and_note(l, log, 3));
@@ -52,8 +52,7 @@ TEST_CASE("a latch lets all go in order, in the turn after the last arrival, and
             CHECK(log.empty());
             co_await l.wait();
             log.push_back(0);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{0, 1, 2, 3});
 }
@@ -95,13 +94,12 @@ TEST_CASE("cancelling any task that waits for a latch leaves the order of the ot
     on.run([&]() -> task<> {
         latch l(1);
         test::cancellable all[3];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) g.spawn(all[i].run(wait_and_note(l, log, i + 1)));
             co_await test::turns(3);
             all[victim - 1].cancel();
             l.count_down();
-        };
-        co_await bight::with_group(body);
+        });
     });
     std::vector<int> expected{1, 2, 3};
     expected.erase(expected.begin() + victim - 1);
@@ -117,11 +115,10 @@ TEST_CASE(
         CHECK_FALSE(done);
         CHECK(on.elapsed() == 5ms);
         CHECK(l.pending() == 2);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.cancel();
             co_await l.arrive_and_wait();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(l.pending() == 2);
     });
 }
@@ -132,13 +129,12 @@ TEST_CASE("a task that a latch has let go goes on though it is cancelled in the 
     on.run([&]() -> task<> {
         latch l(1);
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(wait_and_note(l, log, 1)));
             co_await test::turns(3);
             l.count_down();
             one.cancel();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1});
 }
@@ -148,13 +144,12 @@ TEST_CASE("a latch may be destroyed once it has let go those who waited") {
     std::vector<int> log;
     on.run([&]() -> task<> {
         auto l = std::make_unique<latch>(1u);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(wait_and_note(*l, log, 1));
             co_await test::turns(2);
             l->count_down();
             l.reset();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1});
 }

@@ -40,7 +40,7 @@ TEST_CASE("a mutex lets one task in at a time, across awaits") {
         mutex m;
         int inside = 0;
         int entered = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 10; ++i) {
                 g.spawn([&]() -> task<> {
                     const mutex_guard held = co_await m.lock();
@@ -51,8 +51,7 @@ TEST_CASE("a mutex lets one task in at a time, across awaits") {
                 });
             }
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(entered == 10);
         CHECK(on.elapsed() == 10ms);
         CHECK_FALSE(m.locked());
@@ -64,7 +63,7 @@ TEST_CASE("a mutex is handed over first in, first out, in the turn after the unl
     std::vector<int> log;
     on.run([&]() -> task<> {
         mutex m;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             mutex_guard held = co_await m.lock();
             for (int who = 1; who <= 5; ++who) g.spawn(lock_and_note(m, log, who));
             co_await test::turns(2);
@@ -72,8 +71,7 @@ TEST_CASE("a mutex is handed over first in, first out, in the turn after the unl
             CHECK(log.empty());
             CHECK(m.locked());
             log.push_back(0);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{0, 1, 2, 3, 4, 5});
 }
@@ -83,7 +81,7 @@ TEST_CASE("nobody takes a mutex between its unlock and the one it is handed to")
     std::vector<int> log;
     on.run([&]() -> task<> {
         mutex m;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             mutex_guard held = co_await m.lock();
             g.spawn(lock_and_note(m, log, 1));
             g.spawn(lock_and_note(m, log, 2));
@@ -93,8 +91,7 @@ TEST_CASE("nobody takes a mutex between its unlock and the one it is handed to")
             CHECK_FALSE(barging);
             const mutex_guard again = co_await m.lock();
             log.push_back(0);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1, 2, 0});
 }
@@ -106,7 +103,7 @@ TEST_CASE("a cancelled task leaves the queue of a mutex, and the others keep the
     on.run([&]() -> task<> {
         mutex m;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             mutex_guard held = co_await m.lock();
             for (int who = 1; who <= 3; ++who) {
                 if (who == victim) {
@@ -120,8 +117,7 @@ TEST_CASE("a cancelled task leaves the queue of a mutex, and the others keep the
             co_await test::turns(3);
             CHECK(log.empty());
             held.unlock();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(m.locked());
     });
     std::vector<int> expected{1, 2, 3};
@@ -135,15 +131,14 @@ TEST_CASE("a task that was handed a mutex gets it though it is cancelled, and it
     on.run([&]() -> task<> {
         mutex m;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             mutex_guard held = co_await m.lock();
             g.spawn(one.run(lock_and_note(m, log, 1)));
             g.spawn(lock_and_note(m, log, 2));
             co_await test::turns(3);
             held.unlock();
             one.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(one.ended());
         CHECK_FALSE(m.locked());
     });
@@ -156,15 +151,14 @@ TEST_CASE("a task that is cancelled just before the unlock does not get the mute
     on.run([&]() -> task<> {
         mutex m;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             mutex_guard held = co_await m.lock();
             g.spawn(one.run(lock_and_note(m, log, 1)));
             g.spawn(lock_and_note(m, log, 2));
             co_await test::turns(3);
             one.cancel();
             held.unlock();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(m.locked());
     });
     CHECK(log == std::vector<int>{2});
@@ -175,12 +169,11 @@ TEST_CASE("a cancelled task does not lock a mutex, though it is free") {
     on.run([&]() -> task<> {
         mutex m;
         bool went_on = false;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.cancel();
             const mutex_guard held = co_await m.lock();
             went_on = true;
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(went_on);
         CHECK_FALSE(m.locked());
     });
@@ -259,7 +252,7 @@ TEST_CASE("a loop over a free mutex lets others run") {
     on.run([&]() -> task<> {
         mutex m;
         int others = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -270,8 +263,7 @@ TEST_CASE("a loop over a free mutex lets others run") {
                 const mutex_guard held = co_await m.lock();
             }
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(others >= 10'000 / static_cast<int>(bight::reactor::completion_budget + 1) - 1);
     });
 }

@@ -54,13 +54,12 @@ TEST_CASE("an initialiser runs once; those who come meanwhile wait for it, those
     on.run([&]() -> task<> {
         once o;
         CHECK_FALSE(o.done());
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 3; ++who) g.spawn(call_and_note(o, ran, returned, who));
             co_await test::turns(3);
             CHECK(returned.empty());
             CHECK_FALSE(o.done());
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(o.done());
         CHECK(on.elapsed() == 1ms);
         co_await call_and_note(o, ran, returned, 4);
@@ -77,7 +76,7 @@ TEST_CASE("when an initialiser throws, its caller gets the error, and the next i
     on.run([&]() -> task<> {
         once o;
         int failed = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (const int who : {-1, -2, 3, 4}) {
                 g.spawn([&, who]() -> task<> {
                     try {
@@ -88,8 +87,7 @@ TEST_CASE("when an initialiser throws, its caller gets the error, and the next i
                 });
             }
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(failed == 2);
         CHECK(o.done());
         CHECK(on.elapsed() == 3ms);
@@ -123,12 +121,11 @@ TEST_CASE(
     on.run([&]() -> task<> {
         once o;
         test::cancellable all[3];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) g.spawn(all[i].run(call_and_note(o, ran, returned, i + 1)));
             co_await test::turns(3);
             all[victim - 1].cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(o.done());
     });
     CHECK(ran == (victim == 1 ? std::vector<int>{1, 2} : std::vector<int>{1}));
@@ -145,7 +142,7 @@ TEST_CASE("a task whose turn has come passes it on when it is cancelled in the s
         once o;
         test::cancellable first;
         test::cancellable second;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(first.run(call_and_note(o, ran, returned, 1)));
             g.spawn(second.run(call_and_note(o, ran, returned, 2)));
             g.spawn(call_and_note(o, ran, returned, 3));
@@ -153,8 +150,7 @@ TEST_CASE("a task whose turn has come passes it on when it is cancelled in the s
             first.cancel();
             co_await bight::yield();  // the first has unwound, and the second been told
             second.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(o.done());
     });
     CHECK(ran.back() == 3);
@@ -183,7 +179,7 @@ TEST_CASE("a once_value is made once, and stays where it is") {
             co_return std::make_unique<int>(++made);
         };
         std::vector<std::unique_ptr<int>*> seen;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) {
                 g.spawn([&]() -> task<> {
                     std::unique_ptr<int>& got = co_await value.get(make);
@@ -192,8 +188,7 @@ TEST_CASE("a once_value is made once, and stays where it is") {
                 });
             }
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(made == 1);
         CHECK(seen == std::vector<std::unique_ptr<int>*>(3, value.get_if()));
         CHECK(on.elapsed() == 1ms);

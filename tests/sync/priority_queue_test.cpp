@@ -94,7 +94,7 @@ TEST_CASE("a push waits while the queue is full; what waits comes in first come,
     log_of log;
     on.run([&]() -> task<> {
         priority_queue<int> q(2);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (const int i : {1, 2, 3, 9}) g.spawn(push_and_note, std::ref(q), i, std::ref(log));
             co_await all_is_quiet();
             CHECK(log == log_of{1, 2});
@@ -108,8 +108,7 @@ TEST_CASE("a push waits while the queue is full; what waits comes in first come,
             CHECK(third == 9);
             const auto last = co_await q.pop();
             CHECK(last == 1);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{1, 2, 3, 9});
 }
@@ -119,13 +118,12 @@ TEST_CASE("tasks that pop are served in the order in which they came, and never 
     log_of log;
     on.run([&]() -> task<> {
         priority_queue<int> q;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 3; ++who) g.spawn(pop_and_note, std::ref(q), who, std::ref(log));
             co_await all_is_quiet();
             for (int i = 1; i <= 4; ++i) CHECK(q.try_push(i));
             CHECK(log.empty());
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(q.size() == 1);
     });
     CHECK(log == log_of{101, 202, 303});
@@ -139,7 +137,7 @@ TEST_CASE("a cancelled pop takes nothing, and a cancelled push leaves nothing") 
     on.run([&]() -> task<> {
         priority_queue<int> q(1);
         test::cancellable one[3];
-        auto pops = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) {
                 g.spawn([&, i] { return one[i].run(pop_and_note(q, i, popped)); });
             }
@@ -148,11 +146,10 @@ TEST_CASE("a cancelled pop takes nothing, and a cancelled push leaves nothing") 
             CHECK(q.try_push(1));
             CHECK(q.try_push(2));
             CHECK(q.empty());
-        };
-        co_await bight::with_group(pops);
+        });
         CHECK(q.try_push(0));
         test::cancellable other[3];
-        auto pushes = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) {
                 g.spawn([&, i] { return other[i].run(push_and_note(q, i + 1, pushed)); });
             }
@@ -160,8 +157,7 @@ TEST_CASE("a cancelled pop takes nothing, and a cancelled push leaves nothing") 
             other[which].cancel();
             for (int i = 0; i < 3; ++i) CHECK(q.try_pop().has_value());
             CHECK_FALSE(q.try_pop());
-        };
-        co_await bight::with_group(pushes);
+        });
     });
     log_of expected_pops;
     log_of expected_pushes;
@@ -181,7 +177,7 @@ TEST_CASE("what was handed over in the same turn as a cancellation arrives") {
         priority_queue<int> q(1);
         test::cancellable popping;
         test::cancellable pushing;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&] { return popping.run(pop_and_note(q, 1, log)); });
             co_await all_is_quiet();
             CHECK(q.try_push(7));
@@ -194,8 +190,7 @@ TEST_CASE("what was handed over in the same turn as a cancellation arrives") {
             CHECK(q.try_pop() == 1);
             pushing.cancel();
             CHECK(q.try_pop() == 2);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{107, 2});
 }
@@ -229,13 +224,12 @@ TEST_CASE("after close, what is left is popped by priority, then comes the end; 
                 codes.push_back(e.code());
             }
         };
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(push);
             co_await all_is_quiet();
             q.close();
             q.close();
-        };
-        co_await bight::with_group(body);
+        });
         co_await push();
         CHECK(codes == std::vector<std::error_code>(2, bight::errc::closed));
         CHECK_FALSE(q.try_push(5));
@@ -253,12 +247,11 @@ TEST_CASE("close lets every task that pops go on, in order") {
     log_of log;
     on.run([&]() -> task<> {
         priority_queue<int> q;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 3; ++who) g.spawn(pop_and_note, std::ref(q), who, std::ref(log));
             co_await all_is_quiet();
             q.close();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{99, 199, 299});
 }
@@ -276,7 +269,7 @@ TEST_CASE("values that only move, and moves that throw, are queued safely") {
         CHECK(q.try_push(3));
 
         log_of log;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto pushes = [&](int value) -> task<> {
                 try {
                     co_await q.push(value);
@@ -291,8 +284,7 @@ TEST_CASE("values that only move, and moves that throw, are queued safely") {
             fickle::moves_left = 1;
             const auto highest = co_await q.pop();
             CHECK(highest->value == 3);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(log == log_of{-4, 5});
 
         fickle::moves_left = 0;

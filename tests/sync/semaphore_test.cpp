@@ -43,7 +43,7 @@ TEST_CASE("a semaphore lets as many in as it has permits") {
         semaphore s(3);
         int inside = 0;
         int most = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 9; ++i) {
                 g.spawn([&]() -> task<> {
                     const semaphore_guard held = co_await s.scoped_acquire();
@@ -53,8 +53,7 @@ TEST_CASE("a semaphore lets as many in as it has permits") {
                 });
             }
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(most == 3);
         CHECK(on.elapsed() == 3ms);
         CHECK(s.available() == 3);
@@ -66,7 +65,7 @@ TEST_CASE("permits go to those who wait first in, first out, in the next turn an
     std::vector<int> log;
     on.run([&]() -> task<> {
         semaphore s(0);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 1; who <= 4; ++who) g.spawn(take_and_note(s, log, who));
             co_await test::turns(2);
             s.release(3);
@@ -75,8 +74,7 @@ TEST_CASE("permits go to those who wait first in, first out, in the next turn an
             co_await test::turns(2);
             CHECK(log == std::vector<int>{1, 2, 3});
             s.release();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1, 2, 3, 4});
 }
@@ -86,7 +84,7 @@ TEST_CASE("a small request does not overtake a large one that waits") {
     std::vector<int> log;
     on.run([&]() -> task<> {
         semaphore s(2);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(take_and_note(s, log, 5, 5));
             g.spawn(take_and_note(s, log, 1, 1));
             co_await test::turns(2);
@@ -100,8 +98,7 @@ TEST_CASE("a small request does not overtake a large one that waits") {
             co_await test::turns(2);
             CHECK(log == std::vector<int>{5});
             s.release(1);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(s.available() == 0);
     });
     CHECK(log == std::vector<int>{5, 1});
@@ -113,7 +110,7 @@ TEST_CASE("a cancelled large request lets the small ones behind it go") {
     on.run([&]() -> task<> {
         semaphore s(2);
         test::cancellable large;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(large.run(take_and_note(s, log, 5, 5)));
             co_await test::turns(3);
             g.spawn(take_and_note(s, log, 1));
@@ -125,8 +122,7 @@ TEST_CASE("a cancelled large request lets the small ones behind it go") {
             co_await test::turns(2);
             CHECK(log == std::vector<int>{1, 2});
             s.release();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == std::vector<int>{1, 2, 3});
 }
@@ -138,13 +134,12 @@ TEST_CASE("cancelling any task in the queue of a semaphore leaves the order of t
     on.run([&]() -> task<> {
         semaphore s(0);
         test::cancellable all[3];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) g.spawn(all[i].run(take_and_note(s, log, i + 1)));
             co_await test::turns(3);
             all[victim - 1].cancel();
             s.release(2);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(s.available() == 0);
     });
     std::vector<int> expected{1, 2, 3};
@@ -158,15 +153,14 @@ TEST_CASE("a task that was granted permits gets them though it is cancelled, and
     on.run([&]() -> task<> {
         semaphore s(0);
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(hold_and_note(s, log, 1, 2)));
             co_await test::turns(3);
             g.spawn(hold_and_note(s, log, 2, 2));
             co_await test::turns(2);
             s.release(2);
             one.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(one.ended());
         CHECK(s.available() == 2);
     });
@@ -252,7 +246,7 @@ TEST_CASE("a loop over a semaphore with permits lets others run") {
     on.run([&]() -> task<> {
         semaphore s(1);
         int others = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -264,8 +258,7 @@ TEST_CASE("a loop over a semaphore with permits lets others run") {
                 s.release();
             }
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(others >= 10'000 / static_cast<int>(bight::reactor::completion_budget + 1) - 1);
     });
 }

@@ -45,7 +45,7 @@ TEST_CASE("readers share a shared_mutex, and a writer has it alone") {
     names log;
     on.run([&]() -> task<> {
         shared_mutex m;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(read_for(m, log, "r1", 2ms));
             g.spawn(read_for(m, log, "r2", 1ms));
             g.spawn(write_for(m, log, "w", 1ms));
@@ -55,8 +55,7 @@ TEST_CASE("readers share a shared_mutex, and a writer has it alone") {
             co_await bight::sleep_for(2500us);
             CHECK(m.readers() == 0);
             CHECK(m.locked());
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(on.elapsed() == 3ms);
         CHECK_FALSE(m.locked());
     });
@@ -68,7 +67,7 @@ TEST_CASE("a writer that waits holds up the readers that come later, and lets th
     names log;
     on.run([&]() -> task<> {
         shared_mutex m;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(read_for(m, log, "r1", 1ms));
             g.spawn(write_for(m, log, "w1", 1ms));
             g.spawn(read_for(m, log, "r2", 1ms));
@@ -77,8 +76,7 @@ TEST_CASE("a writer that waits holds up the readers that come later, and lets th
             g.spawn(read_for(m, log, "r4", 1ms));
             co_await test::turns(2);
             CHECK_FALSE(m.try_lock_shared());
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(on.elapsed() == 6ms);
     });
     CHECK(log == names{"+r1", "-r1", "+w1", "-w1", "+r2", "+r3", "-r2", "-r3", "+w2", "-w2", "+r4", "-r4"});
@@ -89,7 +87,7 @@ TEST_CASE("what an unlock of a shared_mutex grants runs in the next turn, never 
     names log;
     on.run([&]() -> task<> {
         shared_mutex m;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             exclusive_guard held = co_await m.lock();
             g.spawn(read_for(m, log, "r1", 0ms));
             g.spawn(read_for(m, log, "r2", 0ms));
@@ -98,8 +96,7 @@ TEST_CASE("what an unlock of a shared_mutex grants runs in the next turn, never 
             CHECK(log.empty());
             CHECK(m.readers() == 2);
             CHECK_FALSE(m.try_lock());
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log.size() == 4);
 }
@@ -110,7 +107,7 @@ TEST_CASE("a cancelled writer lets the readers behind it in at once") {
     on.run([&]() -> task<> {
         shared_mutex m;
         test::cancellable writer;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(read_for(m, log, "r1", 10ms));
             g.spawn(writer.run(write_for(m, log, "w", 1ms)));
             co_await test::turns(3);
@@ -120,8 +117,7 @@ TEST_CASE("a cancelled writer lets the readers behind it in at once") {
             CHECK(m.readers() == 1);
             writer.cancel();
             CHECK(m.readers() == 3);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(on.elapsed() == 10ms);
     });
     CHECK(log == names{"+r1", "+r2", "+r3", "-r2", "-r3", "-r1"});
@@ -135,7 +131,7 @@ TEST_CASE("cancelling any task in the queue of a shared_mutex leaves the order o
     on.run([&]() -> task<> {
         shared_mutex m;
         test::cancellable all[4];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             exclusive_guard held = co_await m.lock();
             g.spawn(all[0].run(write_for(m, log, who[0], 0ms)));
             g.spawn(all[1].run(read_for(m, log, who[1], 0ms)));
@@ -146,8 +142,7 @@ TEST_CASE("cancelling any task in the queue of a shared_mutex leaves the order o
             co_await test::turns(2);
             CHECK(log.empty());
             held.unlock();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(m.locked());
         CHECK(m.readers() == 0);
     });
@@ -171,7 +166,7 @@ TEST_CASE("a task that was granted a shared_mutex gets it though it is cancelled
     on.run([&]() -> task<> {
         shared_mutex m;
         test::cancellable one;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             exclusive_guard held = co_await m.lock();
             g.spawn(one.run(shared ? read_for(m, log, "1", 1ms) : write_for(m, log, "1", 1ms)));
             co_await test::turns(3);
@@ -179,8 +174,7 @@ TEST_CASE("a task that was granted a shared_mutex gets it though it is cancelled
             co_await test::turns(3);
             held.unlock();
             one.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK_FALSE(one.ended());
         CHECK_FALSE(m.locked());
         CHECK(m.readers() == 0);
@@ -193,15 +187,14 @@ TEST_CASE("a reader that reads once more waits for itself when a writer came in 
     test::virtual_fixture on;
     const auto twice = [&]() -> task<> {
         shared_mutex m;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             const auto first = co_await m.lock_shared();
             auto write = [&]() -> task<> { const auto held = co_await m.lock(); };
             if (writer) g.spawn(write);
             co_await test::turns(2);
             const auto second = co_await m.lock_shared();
             CHECK(m.readers() == 2);
-        };
-        co_await bight::with_group(body);
+        });
     };
     if (writer) {
         CHECK_THROWS_AS(on.run(twice), bight::deadlock);

@@ -40,7 +40,7 @@ TEST_CASE("a receiver sees each version at most once, and the latest when it loo
         auto from = watched.subscribe();
         CHECK(from.borrow() == 1);
         CHECK_FALSE(from.has_changed());  // what is there at the start has been seen
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(note_all, std::ref(from), std::ref(log));
             co_await all_is_quiet();
             CHECK(log.empty());
@@ -57,8 +57,7 @@ TEST_CASE("a receiver sees each version at most once, and the latest when it loo
             watched.set(5);  // equal, and a new version all the same
             co_await all_is_quiet();
             watched.close();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{2, 5, 5});
 }
@@ -93,7 +92,7 @@ TEST_CASE("receivers that wait all see a new version, in the order in which they
     log_of log;
     on.run([&]() -> task<> {
         watch<int> watched;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto waits = [&](int who) -> task<> {
                 auto from = watched.subscribe();
                 const int* value = co_await from.changed();
@@ -102,8 +101,7 @@ TEST_CASE("receivers that wait all see a new version, in the order in which they
             for (int who = 1; who <= 3; ++who) g.spawn(waits, who);
             co_await all_is_quiet();
             watched.set(5);
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{105, 205, 305});
 }
@@ -164,14 +162,13 @@ TEST_CASE("close lets all that wait go on, and receivers may outlive the watch")
         auto watched = std::make_unique<watch<int>>(1);
         auto a = watched->subscribe();
         auto b = watched->subscribe();
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(note_all, std::ref(a), std::ref(log));
             g.spawn(note_all, std::ref(b), std::ref(log));
             co_await all_is_quiet();
             watched->set(2);
             watched.reset();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(a.borrow() == 2);
         CHECK(b.closed());
     });
@@ -190,7 +187,7 @@ TEST_CASE("a cancelled wait has seen nothing, and one that was served goes on") 
         auto c = watched.subscribe();
         watch_receiver<int>* const each[] = {&a, &b, &c};
         test::cancellable one[3];
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 3; ++i) {
                 auto waits = [&, i]() -> task<> {
                     const int* value = co_await each[i]->changed();
@@ -202,8 +199,7 @@ TEST_CASE("a cancelled wait has seen nothing, and one that was served goes on") 
             if (served_first) watched.set(7);
             one[which].cancel();
             if (!served_first) watched.set(7);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(each[which]->has_changed() == !served_first);
     });
     log_of expected;
@@ -219,7 +215,7 @@ TEST_CASE("one task at a time waits in a receiver of a watch, and sees what anot
     on.run([&]() -> task<> {
         watch<int> watched;
         auto from = watched.subscribe();
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(note_all, std::ref(from), std::ref(log));
             co_await all_is_quiet();
             std::error_code code;
@@ -234,8 +230,7 @@ TEST_CASE("one task at a time waits in a receiver of a watch, and sees what anot
             co_await all_is_quiet();
             CHECK(log == log_of{1});
             watched.close();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(log == log_of{1});
 }
@@ -249,7 +244,7 @@ TEST_CASE("wait_for gives the first version it sees that fits, or null at the en
         const auto even = [](const int& v) { return v % 2 == 0; };
         const int* now = co_await from.wait_for(odd);
         CHECK(*now == 1);
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             auto sets = [&]() -> task<> {
                 for (int i = 3; i <= 8; i += 5) {
                     co_await bight::sleep_for(1ms);
@@ -261,8 +256,7 @@ TEST_CASE("wait_for gives the first version it sees that fits, or null at the en
             CHECK(*later == 8);
             CHECK(on.elapsed() == 2ms);
             watched.close();
-        };
-        co_await bight::with_group(body);
+        });
         const int* none = co_await from.wait_for(odd);
         CHECK(none == nullptr);
     });

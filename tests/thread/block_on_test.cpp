@@ -305,7 +305,7 @@ TEST_CASE("a destructor that waits for a call of block_on while the run ends is 
     std::string call_said;
     std::thread other;
     on.run([&]() -> task<> {
-        auto busy = [&](bight::group& scope) -> task<> {
+        co_await bight::with_group([&](bight::group& scope) -> task<> {
             scope.spawn([&]() -> task<> { co_await bight::offload([&] { g.pass(); }, options); });
             co_await bight::yield();
             g.await();
@@ -319,8 +319,7 @@ TEST_CASE("a destructor that waits for a call of block_on while the run ends is 
             });
             while (pool.statistics().queued == 0) co_await bight::sleep_for(1ms);
             scope.cancel();
-        };
-        co_await bight::with_group(busy);
+        });
     });
     g.open();
     other.join();

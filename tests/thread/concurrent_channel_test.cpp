@@ -143,7 +143,7 @@ TEST_CASE("tasks that wait are served first in, first out, and cancelling one le
     concurrent_channel<int> c(2);
     std::vector<std::pair<int, int>> got;
     on.run([&]() -> task<> {
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 0; who < 3; ++who) {
                 g.spawn([&, who]() -> task<> {
                     auto one = [&]() -> task<> {
@@ -162,8 +162,7 @@ TEST_CASE("tasks that wait are served first in, first out, and cancelling one le
             for (int v = 0; v < 3; ++v) {
                 if (v != cancelled) CHECK(c.try_send(v));
             }
-        };
-        co_await bight::with_group(body);
+        });
     });
     std::vector<std::pair<int, int>> expected;
     for (int who = 0; who < 3; ++who) {
@@ -180,7 +179,7 @@ TEST_CASE("senders that wait are served first in, first out, and a cancelled one
     CHECK(c.try_send(-1));
     std::vector<int> got;
     on.run([&]() -> task<> {
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int who = 0; who < 3; ++who) {
                 g.spawn([&, who]() -> task<> {
                     if (who == cancelled) {
@@ -194,8 +193,7 @@ TEST_CASE("senders that wait are served first in, first out, and a cancelled one
             co_await bight::sleep_for(5ms);
             CHECK_FALSE(c.try_send(7));  // not past those who wait
             for (int n = 0; n < (cancelled < 0 ? 4 : 3); ++n) co_await receive_into(c, got);
-        };
-        co_await bight::with_group(body);
+        });
     });
     std::vector<int> expected{-1};
     for (int who = 0; who < 3; ++who) {
@@ -238,15 +236,14 @@ TEST_CASE("a task that is granted a value and cancelled in the same turn gets th
     concurrent_channel<int> c(1);
     std::vector<int> got;
     on.run([&]() -> task<> {
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(receive_into, std::ref(c), std::ref(got));
             co_await bight::yield();
             co_await bight::yield();
             CHECK(c.try_send(5));
             g.cancel();  // its wake-up is under way
             CHECK(got.empty());
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(got == std::vector<int>{5});
 }
@@ -360,7 +357,7 @@ TEST_CASE("a task that sends and receives without waiting lets others run") {
     on.run([&]() -> task<> {
         concurrent_channel<int> c(1);
         int others = 0;
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
                 for (;;) {
                     co_await bight::yield();
@@ -372,8 +369,7 @@ TEST_CASE("a task that sends and receives without waiting lets others run") {
                 co_await c.receive();
             }
             g.cancel();
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(others >= 2000 / static_cast<int>(bight::reactor::completion_budget + 1) - 1);
     });
 }
@@ -445,7 +441,7 @@ TEST_CASE("receivers that are cancelled while other threads send lose no value")
     auto receives = [&]() -> task<> {
         int round = 0;
         while (!ended) {
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn([&]() -> task<> {
                     const auto v = co_await c.receive();
                     if (v) {
@@ -456,8 +452,7 @@ TEST_CASE("receivers that are cancelled while other threads send lose no value")
                 });
                 for (int n = 0; n < ++round % 5; ++n) co_await bight::yield();
                 g.cancel();
-            };
-            co_await bight::with_group(body);
+            });
         }
     };
     r.run(receives());
@@ -476,15 +471,14 @@ TEST_CASE("senders that are cancelled while other threads receive send a value w
     bight::reactor r;
     auto sends = [&]() -> task<> {
         for (int i = 0; i < 3000; ++i) {
-            auto body = [&](bight::group& g) -> task<> {
+            co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn([&]() -> task<> {
                     co_await c.send(i);
                     sent.push_back(i);
                 });
                 for (int n = 0; n < i % 4; ++n) co_await bight::yield();
                 g.cancel();
-            };
-            co_await bight::with_group(body);
+            });
         }
         c.close();
     };

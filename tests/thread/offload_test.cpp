@@ -178,13 +178,12 @@ TEST_CASE("jobs begin in the order in which they were awaited") {
     thread_pool& pool = pool_of(1);
     std::vector<int> order;
     on.run([&]() -> task<> {
-        auto body = [&](bight::group& g) -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
             for (int i = 0; i < 20; ++i) {
                 g.spawn([&, i]() -> task<> { co_await offload([&] { order.push_back(i); }, on_pool(pool)); });
             }
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
     });
     std::vector<int> expected;
     for (int i = 0; i < 20; ++i) expected.push_back(i);
@@ -207,7 +206,7 @@ TEST_CASE("cancelling takes a job that has not begun out of the queue, wherever 
         auto one = [&](int i) -> task<> {
             bool done = true;
             if (i == cancelled) {
-                auto hasty = [&](bight::group& inner) -> task<> {
+                co_await bight::with_group([&](bight::group& inner) -> task<> {
                     inner.spawn([&]() -> task<> {
                         co_await queued(i);
                         done = true;
@@ -215,8 +214,7 @@ TEST_CASE("cancelling takes a job that has not begun out of the queue, wherever 
                     done = false;
                     for (int n = 0; n < 5; ++n) co_await bight::yield();
                     inner.cancel();
-                };
-                co_await bight::with_group(hasty);
+                });
                 CHECK_FALSE(done);
                 CHECK(pool.statistics().queued == 2);
                 CHECK(held.use_count() == 3);
@@ -225,13 +223,12 @@ TEST_CASE("cancelling takes a job that has not begun out of the queue, wherever 
                 co_await queued(i);
             }
         };
-        auto body = [&](bight::group& all) -> task<> {
+        co_await bight::with_group([&](bight::group& all) -> task<> {
             all.spawn(blocker);
             co_await bight::yield();
             g.await();
             for (int i = 0; i < 3; ++i) all.spawn(one, i);
-        };
-        co_await bight::with_group(body);
+        });
         CHECK(held.use_count() == 1);
     });
     std::vector<int> expected;
@@ -256,15 +253,14 @@ TEST_CASE("a cancelled task waits for its running job, gets the result, and ends
             co_await bight::yield();
             went_on = true;
         };
-        auto body = [&](bight::group& scope) -> task<> {
+        co_await bight::with_group([&](bight::group& scope) -> task<> {
             scope.spawn(works);
             co_await bight::yield();
             g.await();
             scope.cancel();
             CHECK_FALSE(got);
             g.open();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(got);
     CHECK_FALSE(went_on);
@@ -385,7 +381,7 @@ TEST_CASE("a job that ends before it is abandoned gives its result all the same"
     int got = 0;
     on.run([&]() -> task<> {
         gate done;
-        auto body = [&](bight::group& scope) -> task<> {
+        co_await bight::with_group([&](bight::group& scope) -> task<> {
             scope.spawn([&]() -> task<> {
                 thread_pool pool({.max_threads = 1});
                 auto job = bight::offload_abandonable([] { return 9; }, on_pool(pool));
@@ -398,8 +394,7 @@ TEST_CASE("a job that ends before it is abandoned gives its result all the same"
                 co_await bight::when_all(wait(), other());
             });
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(got == 9);
 }
@@ -438,7 +433,7 @@ TEST_CASE("a limiter lets only so many run at once, first in, first out") {
     std::vector<int> began(30, -1);
     std::atomic<int> count{0};
     on.run([&]() -> task<> {
-        auto body = [&](bight::group& scope) -> task<> {
+        co_await bight::with_group([&](bight::group& scope) -> task<> {
             for (int i = 0; i < 30; ++i) {
                 scope.spawn([&, i]() -> task<> {
                     co_await offload(
@@ -455,8 +450,7 @@ TEST_CASE("a limiter lets only so many run at once, first in, first out") {
                 });
             }
             co_return;
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK(most <= 2);
     // When one begins, all before it have been let in, and at most one of those runs and has yet to say so.
@@ -476,7 +470,7 @@ TEST_CASE("who waits for a limiter can be cancelled, and takes no place") {
     std::vector<int> ran;
     on.run([&]() -> task<> {
         gate g;
-        auto body = [&](bight::group& all) -> task<> {
+        co_await bight::with_group([&](bight::group& all) -> task<> {
             all.spawn([&]() -> task<> { co_await offload([&] { g.pass(); }, options); });
             co_await bight::yield();
             g.await();
@@ -497,8 +491,7 @@ TEST_CASE("who waits for a limiter can be cancelled, and takes no place") {
             co_await bight::sleep_for(0s);
             while (limiter.waiting() > 2) co_await bight::yield();
             g.open();
-        };
-        co_await bight::with_group(body);
+        });
     });
     std::vector<int> expected;
     for (int i = 0; i < 3; ++i) {
@@ -520,11 +513,11 @@ TEST_CASE("a place in a limiter is passed on when the one who has it is cancelle
     on.run([&]() -> task<> {
         gate g;
         auto blocker = [&]() -> task<> { co_await offload([&] { g.pass(); }, on_pool(pool)); };
-        auto body = [&](bight::group& all) -> task<> {
+        co_await bight::with_group([&](bight::group& all) -> task<> {
             all.spawn(blocker);  // has the only thread
             co_await bight::yield();
             g.await();
-            auto inner = [&](bight::group& scope) -> task<> {
+            co_await bight::with_group([&](bight::group& scope) -> task<> {
                 scope.spawn([&]() -> task<> { co_await offload([&] { first = true; }, options); });
                 co_await bight::yield();
                 co_await bight::yield();
@@ -533,13 +526,11 @@ TEST_CASE("a place in a limiter is passed on when the one who has it is cancelle
                 co_await bight::yield();
                 CHECK(limiter.waiting() == 1);
                 scope.cancel();
-            };
-            co_await bight::with_group(inner);
+            });
             CHECK(limiter.waiting() == 0);
             CHECK(limiter.in_use() == 1);
             g.open();
-        };
-        co_await bight::with_group(body);
+        });
     });
     CHECK_FALSE(first);
     CHECK(second);
@@ -703,7 +694,7 @@ TEST_CASE("many jobs from several reactors through one pool each give their own 
         reactors.emplace_back([&pool, &sum, t] {
             bight::reactor r;
             auto main = [&]() -> task<> {
-                auto body = [&](bight::group& g) -> task<> {
+                co_await bight::with_group([&](bight::group& g) -> task<> {
                     for (int i = 0; i < 200; ++i) {
                         g.spawn([&, i]() -> task<> {
                             const int value = 1000 * t + i;
@@ -712,8 +703,7 @@ TEST_CASE("many jobs from several reactors through one pool each give their own 
                         });
                     }
                     co_return;
-                };
-                co_await bight::with_group(body);
+                });
             };
             r.run(main());
         });
@@ -732,15 +722,14 @@ TEST_CASE("jobs that are cancelled while they begin, run or end are neither lost
     on.run([&]() -> task<> {
         for (int i = 0; i < rounds; ++i) {
             bool done = false;
-            auto body = [&](bight::group& scope) -> task<> {
+            co_await bight::with_group([&](bight::group& scope) -> task<> {
                 scope.spawn([&]() -> task<> {
                     co_await offload([&] { ++runs; }, on_pool(pool));
                     done = true;
                 });
                 for (int n = 0; n < i % 7; ++n) co_await bight::yield();
                 scope.cancel();
-            };
-            co_await bight::with_group(body);
+            });
             ++(done ? results : cancelled);
         }
     });

@@ -59,7 +59,7 @@ class retry_history {
     std::vector<std::exception_ptr> errors_;
 };
 
-/// Trivial members only (see reactor_options).
+/// How often something is tried again, and after which pauses.
 struct retry_policy {
     /// How many attempts at most; 0: any number.
     unsigned max_attempts = 5;
@@ -83,6 +83,7 @@ struct retry_policy {
     /// Is cleared, then kept up to date, if not null. It must outlive the call.
     retry_history* history = nullptr;
 };
+static_assert(std::is_trivially_destructible_v<retry_policy>);  // see reactor_options
 
 namespace detail {
 

@@ -13,7 +13,7 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Trivial members only (see reactor_options).
+/// How a program runs, and what ends it.
 struct run_options {
     reactor_options reactor = {};
     /// Whether SIGINT and SIGTERM end the task, blocked or not (see run).
@@ -22,6 +22,7 @@ struct run_options {
     /// handler (log_level::requested).
     bool dump_on_sigusr1 = true;
 };
+static_assert(std::is_trivially_destructible_v<run_options>);  // see reactor_options
 
 /// A signal ended the task given to run, which has no exit status to say so with.
 class interrupted : public std::exception {

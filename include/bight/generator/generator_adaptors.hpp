@@ -1,4 +1,4 @@
-// Operations on generators, one item at a time: map, filter, take, and from and to a vector.
+// Operations on generators, one item at a time: map, filter, take, and from and to ranges.
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
@@ -62,10 +62,18 @@ generator<T> take(generator<T> source, std::size_t count) {
     }
 }
 
-/// The items of a vector, moved out of it one by one.
-template <class T>
-generator<T> items_of(std::vector<T> items) {
-    for (auto&& item : items) co_yield std::move(item);
+/// The items of a range (a vector, a list, an array, …), moved out of it one by one. The range is kept until
+/// then: moved in, or copied. Give a std::span, or a view, of one that lives longer; of a span and of a range of
+/// const the items are copied.
+template <detail::item_range R>
+generator<detail::range_item<R>> items_of(R items) {
+    for (auto&& item : items) {
+        if constexpr (detail::owns_items<R>) {
+            co_yield std::move(item);
+        } else {
+            co_yield detail::range_item<R>(item);
+        }
+    }
 }
 
 /// Runs `source` to its end, and gives its items. An error of `source` is thrown, and the items are lost.

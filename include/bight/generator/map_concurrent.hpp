@@ -34,10 +34,21 @@ auto map_concurrent(group& scope, generator<T> source, std::size_t limit, F f) {
     return detail::map_several(scope, std::move(source), limit, std::move(f), true);
 }
 
+/// The same for the items of a range, which is kept (see items_of).
+template <detail::item_range R, class F>
+auto map_concurrent(group& scope, R source, std::size_t limit, F f) {
+    return detail::map_several(scope, items_of(std::move(source)), limit, std::move(f), true);
+}
+
 /// The same, but the values come in the order in which they are there.
 template <class T, class F>
 auto map_concurrent_unordered(group& scope, generator<T> source, std::size_t limit, F f) {
     return detail::map_several(scope, std::move(source), limit, std::move(f), false);
+}
+
+template <detail::item_range R, class F>
+auto map_concurrent_unordered(group& scope, R source, std::size_t limit, F f) {
+    return detail::map_several(scope, items_of(std::move(source)), limit, std::move(f), false);
 }
 
 /// Awaits `f(item)` for each item, up to `limit` at once; returns when all have ended. The first error
@@ -47,6 +58,12 @@ template <class T, class F>
 task<> for_each_concurrent(generator<T> source, std::size_t limit, F f) {
     detail::check_concurrent_call<T, F>();
     return detail::run_each(detail::each_crew<T, F>(std::move(source), limit, std::move(f)));
+}
+
+/// The same for the items of a range, which is kept (see items_of).
+template <detail::item_range R, class F>
+task<> for_each_concurrent(R source, std::size_t limit, F f) {
+    return for_each_concurrent(items_of(std::move(source)), limit, std::move(f));
 }
 
 }  // namespace bight

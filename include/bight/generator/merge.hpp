@@ -36,11 +36,10 @@ generator<T> merge(group& scope, std::vector<generator<T>> sources) {
 
 /// The same, for generators of one type.
 ///
-///     auto body = [&](bight::group& g) -> bight::task<> {
+///     co_await bight::with_group([&](bight::group& g) -> bight::task<> {
 ///         auto all = bight::merge(g, lines(keyboard), lines(network));
 ///         while (auto line = co_await all.next()) show(*line);
-///     };
-///     co_await bight::with_group(body);
+///     });
 template <class T, std::same_as<generator<T>>... More>
 generator<T> merge(group& scope, generator<T> first, More... more) {
     std::vector<generator<T>> sources;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace BIGHT_EXPORT bight {
@@ -22,12 +23,13 @@ enum class overflow_policy : std::uint8_t {
     disconnect,   ///< the stream is aborted with errc::backlog_exceeded: its reader gets that error
 };
 
-/// Trivial members only (see reactor_options).
+/// How much an outbox may hold, and what it does when that is not enough.
 struct outbox_options {
     /// Bytes that may be queued; one message is always accepted by an empty outbox.
     std::size_t capacity = 262144;
     overflow_policy when_full = overflow_policy::disconnect;
 };
+static_assert(std::is_trivially_destructible_v<outbox_options>);  // see reactor_options
 
 namespace detail {
 

@@ -18,6 +18,7 @@ namespace BIGHT_EXPORT bight {
 ///     tcp:8123:interface=127.0.0.1:backlog=50
 ///     tcp6:port=8123:interface=\:\:1               IPv6
 ///     tcp:localhost:1234                           connect
+///     tcp:[::1]:1234                               an IPv6 address, as address::to_string prints it
 ///     tcp:host=localhost:port=1234:timeout=5       with a time-out in seconds (fractions allowed)
 ///     tcp:8123:reuse_port=yes                      several listeners may share the port
 ///     unix:/path:mode=660                          a Unix-domain socket, and its file's mode (octal)

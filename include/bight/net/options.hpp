@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <type_traits>
 
 namespace BIGHT_EXPORT bight {
 
@@ -24,7 +25,7 @@ enum class sharding : std::uint8_t {
     hand_over,   ///< one reactor accepts, and hands the connections to all in turn
 };
 
-/// Trivial members only (see reactor_options), and so for the others.
+/// How to listen: for `listen`, and within serve_options.
 struct listen_options {
     /// How many connections the kernel queues; 0: the system's maximum (SOMAXCONN). An endpoint's backlog=
     /// goes before it.
@@ -34,6 +35,7 @@ struct listen_options {
     bight::sharding sharding = bight::sharding::automatic;
 };
 
+/// How `serve` treats its connections.
 struct serve_options {
     listen_options listen = {};
     /// On cancellation, how long connections may take to end by themselves before they are cancelled.
@@ -46,10 +48,15 @@ struct serve_options {
     std::uint32_t max_connections = 0;
 };
 
+/// How `connect` tries.
 struct connect_options {
     /// For the whole of it: name look-up, and every address that is tried. An endpoint's timeout= goes before
     /// it.
     duration timeout = std::chrono::seconds(30);
 };
+
+static_assert(std::is_trivially_destructible_v<listen_options> &&
+              std::is_trivially_destructible_v<serve_options> &&
+              std::is_trivially_destructible_v<connect_options>);  // see reactor_options
 
 }  // namespace bight

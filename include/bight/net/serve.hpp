@@ -42,6 +42,12 @@ task<> serve(std::string_view where, const serve_options& options, F&& protocol,
         detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
 }
 /// The same on a listener that is there already: `options.listen` is not looked at.
+template <detail::no_options F, class... Bound>
+task<> serve(listener on, F&& protocol, Bound&&... bound) {
+    return detail::serve_listener(
+        std::move(on), serve_options{},
+        detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
+}
 template <class F, class... Bound>
 task<> serve(listener on, const serve_options& options, F&& protocol, Bound&&... bound) {
     return detail::serve_listener(

@@ -40,7 +40,7 @@ enum class service_failure : std::uint8_t {
     restart,   ///< it is reported, and the service started again; the others go on meanwhile
 };
 
-/// Trivial members only (see reactor_options), and so for the next.
+/// How a service starts, ends, and fails.
 struct service_options {
     /// How long it may take to be ready, restarts included.
     duration start_deadline = std::chrono::seconds(30);
@@ -58,6 +58,9 @@ struct shutdown_deadlines {
     duration during = std::chrono::seconds(10);
     duration after = std::chrono::seconds(10);
 };
+
+static_assert(std::is_trivially_destructible_v<service_options> &&
+              std::is_trivially_destructible_v<shutdown_deadlines>);  // see reactor_options
 
 namespace detail {
 

@@ -19,7 +19,7 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Trivial members only (see reactor_options).
+/// Where, and how, an offloaded call runs.
 struct offload_options {
     /// Where it runs; null: thread_pool::shared(), or the limiter's pool.
     thread_pool* pool = nullptr;
@@ -28,6 +28,7 @@ struct offload_options {
     /// Whether a cancelled task leaves its running job behind instead of waiting for it (see offload).
     bool abandon_on_cancel = false;
 };
+static_assert(std::is_trivially_destructible_v<offload_options>);  // see reactor_options
 
 namespace detail {
 

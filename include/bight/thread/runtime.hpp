@@ -15,7 +15,7 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Trivial members only (see reactor_options).
+/// How many reactors a runtime has, and of what kind.
 struct runtime_options {
     /// For each of the reactors. Without a virtual clock: that is for one reactor.
     reactor_options reactor;
@@ -29,6 +29,7 @@ struct runtime_options {
     /// Whether, with handle_signals, SIGUSR1 writes the trees of tasks (see run_options).
     bool dump_on_sigusr1 = true;
 };
+static_assert(std::is_trivially_destructible_v<runtime_options>);  // see reactor_options
 
 namespace detail {
 

@@ -12,12 +12,13 @@
 #include <exception>
 #include <memory>
 #include <source_location>
+#include <type_traits>
 
 namespace BIGHT_EXPORT bight {
 
 class offload_limiter;
 
-/// Trivial members only (see reactor_options).
+/// How many threads a pool has, and for how long.
 struct thread_pool_options {
     /// How many threads there are at most; 0: the number of processors plus 4, at most 32.
     unsigned max_threads = 0;
@@ -27,6 +28,7 @@ struct thread_pool_options {
     /// that run.
     duration shutdown_deadline = std::chrono::seconds(10);
 };
+static_assert(std::is_trivially_destructible_v<thread_pool_options>);  // see reactor_options
 
 struct thread_pool_statistics {
     std::size_t threads = 0;      ///< that exist now

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -32,6 +33,20 @@ template <class F, class T>
 using called = std::invoke_result_t<F&, T&&>;
 template <class F, class T>
 using settled_call = typename settled<called<F, T>>::type;
+
+/// What a range-based for takes, but for generators.
+template <class R>
+concept item_range = std::is_object_v<R> && requires(R& r) {
+    std::begin(r) != std::end(r);
+    *std::begin(r);
+};
+template <class R>
+using range_item = typename std::iterator_traits<decltype(std::begin(std::declval<R&>()))>::value_type;
+/// A container, whose items go with it; a view, whose items may be others' too, is const as a whole and not in
+/// its items.
+template <class R>
+inline constexpr bool owns_items =
+    std::is_const_v<std::remove_reference_t<decltype(*std::begin(std::declval<const R&>()))>>;
 
 /// References stay what they are, anything else becomes an object.
 template <class R>

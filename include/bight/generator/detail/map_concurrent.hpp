@@ -133,8 +133,7 @@ class each_crew {
 
 template <class T, class F>
 task<> run_each(each_crew<T, F> calls) {
-    auto body = [&calls](group& g) -> task<> { return calls(g); };
-    co_await with_group(body);
+    co_await with_group([&calls](group& g) -> task<> { return calls(g); });
 }
 
 template <class T, class F>

@@ -39,7 +39,10 @@ class descriptor {
     operation* last_reading = nullptr;  ///< the last one, if there are others
     operation* last_writing = nullptr;
 
-    // For the demultiplexers that wait for readiness.
+    // For the demultiplexers that wait for readiness. Edges are waited for (epoll) or levels asked about (poll,
+    // select); either way an event sets may_read or may_write, a try that says EAGAIN clears it, and while it is
+    // clear nothing is tried. `drain` keeps a short read from clearing it: where the kernel has reported an end,
+    // an error or urgent data, no further event may come.
     bool may_read = true;  ///< a try may succeed: nothing has said EAGAIN since the last event
     bool may_write = true;
     bool drain = false;  ///< the kernel reported an end, an error or urgent data: read until EAGAIN
@@ -98,6 +101,19 @@ enum class operation_kind : std::uint8_t {
 /// is gone. From start to that moment it belongs to the demultiplexer.
 ///
 /// Operations of one direction on one descriptor are carried out in the order in which they were started.
+///
+/// Where it stands, by its flags (- is false, * is either), and who moves it on:
+///
+/// | in_flight | underway | settled | state | moved on by |
+/// | --- | --- | --- | --- | --- |
+/// | - | * | * | its owner's: not started, or over; what the flags say is of last time | start |
+/// | yes | - | - | it waits: for readiness, behind others of its direction, or (io_uring) for what a multishot brings | an event, which queues it for a try (settle); cancel, which takes it out |
+/// | yes | yes | - | the kernel has it; of a connect that waits for readiness: the call was made | its completion, or an event |
+/// | yes | * | yes | over, and in the ready queue: `result` is final, and cancel changes nothing | run, which calls completed |
+///
+/// `cancel_asked` goes with the second and third of these: whoever tries it once more, or hears of its
+/// completion, ends it with -ECANCELED unless it has a result by then. Only where it can be taken out at once,
+/// nobody has to be asked, and cancel ends it itself.
 class operation : public work_item {
   public:
     operation_kind kind = operation_kind::receive;

@@ -1,4 +1,4 @@
-// Chance for programs that want to be simulated.
+// Random numbers, reproducible under simulation.
 #pragma once
 
 #include <bight/core/export.hpp>

@@ -1,4 +1,4 @@
-// The date, for programs that want to be simulated.
+// The date and time of day, simulated where the program is.
 #pragma once
 
 #include <bight/core/export.hpp>

@@ -28,7 +28,7 @@ struct explore_options {
     duration limit_for_each = std::chrono::seconds(30);
     /// Real time. No more seeds are begun after it, and what ran until then is the result; zero: no limit.
     duration limit_for_all = duration::zero();
-    /// One seed in so many runs twice, and must do the same both times; 0: none does.
+    /// Every N-th seed, for this N, runs twice, and must do the same both times; 0: none does.
     std::uint64_t run_twice_each = 16;
     /// How much is spent on making a failure smaller.
     unsigned most_shrinking_runs = 500;

@@ -26,7 +26,7 @@ namespace sim {
 /// What counts is what clients may believe: a thing is a client's from the moment at which it learns so until
 /// it says that it gives it back, or until it can know that it has lost it. `granted` while somebody else has
 /// it ends the world's run with invariant_broken. The race is found where several clients ask for the same
-/// thing in the same moment, again and again (docs/simulation-checkers.md). Thread: the world's.
+/// thing in the same moment, again and again (docs/sim/checkers.md). Thread: the world's.
 template <class Name>
 class one_holder {
   public:

@@ -1,4 +1,4 @@
-// The one source of chance in a simulation.
+// Random numbers decided by a seed.
 #pragma once
 
 #include <bight/core/detail/split_mix.hpp>

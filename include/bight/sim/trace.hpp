@@ -20,7 +20,7 @@ struct trace_event {
     static constexpr duration never{-1};
 
     duration at{};            ///< since the world began
-    std::string_view what{};  ///< "connect", "arrive", "fault", "note", …: see docs/simulation-trace.md
+    std::string_view what{};  ///< "connect", "arrive", "fault", "note", …: see docs/sim/trace.md
     std::string_view from{};  ///< the host that did it
     std::string_view to{};    ///< the host that it was done to
     std::uint64_t link = 0;   ///< the connection, counted from 1

@@ -104,7 +104,15 @@ class job : public work_item {
     void schedule_unwind() noexcept;
     static void cancel_waiters(job* first) noexcept;
 
-    enum class stage : std::uint8_t { idle, starting, running, unwinding, ended };
+    /// Where its chain stands, and what `run`, called from the ready queue, does then. It goes
+    /// forwards only.
+    enum class stage : std::uint8_t {
+        idle,       ///< not started: never in the queue
+        starting,   ///< in the queue: `run` resumes the root, or unwinds what was cancelled before it began
+        running,    ///< running, or suspended in a waiter, which is what is queued: never in the queue itself
+        unwinding,  ///< the waiter has confirmed a cancellation: `run` destroys the frames, and ends it
+        ended,      ///< `finished` was called; `run`, if it queued itself, reaps
+    };
 
     reactor* home_ = nullptr;
     job* parent_ = nullptr;

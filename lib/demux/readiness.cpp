@@ -2,7 +2,7 @@
 
 #include "block_pool.hpp"
 #include "descriptor_calls.hpp"
-#include "receive_chunk.hpp"
+#include "direct_calls.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 #include "socket_transport.hpp"
 
 #include "../core/reactor_state.hpp"
-#include "../demux/receive_chunk.hpp"
+#include "../demux/direct_calls.hpp"
 
 #include <bight/core/reactor.hpp>
 
@@ -219,7 +219,7 @@ bool socket_transport::write(write_request& request) noexcept {
     ++demux->operations;
     ssize_t sent = 0;
     if (demux->tries_first() && may_write && request.count == 1 && request.pieces->size <= transfer_budget) {
-        sent = ::send(fd, request.pieces->data, request.pieces->size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = send_piece(*this, *request.pieces);
         if (sent == static_cast<ssize_t>(request.pieces->size)) [[likely]]
             return true;
     }

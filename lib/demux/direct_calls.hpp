@@ -1,4 +1,6 @@
-// The receive of those that wait for readiness.
+// The calls that are made on the spot where readiness is waited for: by those demultiplexers, and by a transport that
+// makes them itself, because a round through an operation costs more than the call's own instructions
+// (demultiplexer::tries_first).
 #pragma once
 
 #include "block_pool.hpp"
@@ -42,6 +44,11 @@ inline int receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
         pool.give_back(*block);
     }
     return got;
+}
+
+/// send(2) of one piece: bytes, or -1 and errno.
+inline ssize_t send_piece(const descriptor& d, const const_buffer& piece) noexcept {
+    return ::send(d.fd, piece.data, piece.size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 }  // namespace bight::detail

@@ -65,7 +65,7 @@ struct reactor_state final : private fork_aware {
 
     busy_meter busy;
 
-    /// A simulated host keeps none: they are freed, and spoilt.
+    /// A simulated host keeps none: they are freed, and overwritten.
     frame_cache* reused_frames() noexcept { return lives_in ? nullptr : &frames; }
 
     void remove_root(job& root) noexcept { std::erase(roots, &root); }

@@ -31,7 +31,7 @@ template <class T>
 generator<T> merge(group& scope, std::vector<generator<T>> sources) {
     static_assert(!std::is_reference_v<T>,
                   "a source goes on when its item was taken, so that a reference to it would dangle");
-    return detail::funnelled<T>(scope, detail::merge_crew<T>(std::move(sources)), false);
+    return detail::gathered<T>(scope, detail::merge_crew<T>(std::move(sources)), false);
 }
 
 /// The same, for generators of one type.

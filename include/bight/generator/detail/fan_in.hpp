@@ -131,25 +131,25 @@ class fan_in : public pooled {
 
 /// The consumer's reference to a fan_in, or the crew's.
 template <void (fan_in::*Gone)() noexcept>
-class funnel_reference {
+class fan_in_reference {
   public:
-    explicit funnel_reference(fan_in& f) noexcept : funnel_(&f) { f.retain(); }
-    funnel_reference(funnel_reference&& other) noexcept : funnel_(std::exchange(other.funnel_, nullptr)) {}
-    funnel_reference& operator=(const funnel_reference&) = delete;
-    ~funnel_reference() {
-        if (fan_in* const f = std::exchange(funnel_, nullptr)) {
+    explicit fan_in_reference(fan_in& f) noexcept : fan_in_(&f) { f.retain(); }
+    fan_in_reference(fan_in_reference&& other) noexcept : fan_in_(std::exchange(other.fan_in_, nullptr)) {}
+    fan_in_reference& operator=(const fan_in_reference&) = delete;
+    ~fan_in_reference() {
+        if (fan_in* const f = std::exchange(fan_in_, nullptr)) {
             (f->*Gone)();
             f->release();
         }
     }
-    fan_in& operator*() const noexcept { return *funnel_; }
-    fan_in* operator->() const noexcept { return funnel_; }
+    fan_in& operator*() const noexcept { return *fan_in_; }
+    fan_in* operator->() const noexcept { return fan_in_; }
 
   private:
-    fan_in* funnel_;
+    fan_in* fan_in_;
 };
-using consumer_reference = funnel_reference<&fan_in::consumer_gone>;
-using crew_reference = funnel_reference<&fan_in::crew_gone>;
+using consumer_reference = fan_in_reference<&fan_in::consumer_gone>;
+using crew_reference = fan_in_reference<&fan_in::crew_gone>;
 
 /// Gives the next item, or nothing at the end.
 template <class V>

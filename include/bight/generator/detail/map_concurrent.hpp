@@ -150,7 +150,7 @@ auto map_several(group& scope, generator<T> source, std::size_t limit, F f, bool
     using result = settled_call<F, T>;
     static_assert(std::is_object_v<result>,
                   "the task gives an object; for_each_concurrent is for those that give nothing");
-    return funnelled<result>(scope, map_crew<T, result, F>(std::move(source), limit, std::move(f)), in_order);
+    return gathered<result>(scope, map_crew<T, result, F>(std::move(source), limit, std::move(f)), in_order);
 }
 
 }  // namespace detail

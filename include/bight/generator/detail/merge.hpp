@@ -41,7 +41,7 @@ class merge_crew {
 
 /// What `crew` makes, as a generator; its tasks run in `scope`, and are cancelled when it is dropped.
 template <class T, class Crew>
-generator<T> funnelled(group& scope, Crew crew, bool in_order) {
+generator<T> gathered(group& scope, Crew crew, bool in_order) {
     fan_in& shared = *new fan_in(in_order);
     const consumer_reference keep(shared);
     scope.spawn(run_crew(crew_reference(shared), std::move(crew)));

@@ -1,5 +1,6 @@
 #include <bight/core/home_check.hpp>
 
+#include "environment.hpp"
 #include "thread_state.hpp"
 
 #include <cstdio>
@@ -8,7 +9,9 @@
 namespace bight::detail {
 
 void home_check::settle(const reactor* here, const char* what) const noexcept {
-    const void* const thread = &this_thread();
+    const environment* const simulated = environment::current();
+    const void* thread = simulated ? simulated->identity() : nullptr;
+    if (!thread) thread = &this_thread();
     if (thread_ && thread_ != thread) {
         std::fprintf(
             stderr,

@@ -145,7 +145,9 @@ class running {
 reactor::reactor(const reactor_options& options) {
     auto state = std::make_unique<reactor_state>(*this, options);
     state->surroundings = options.environment;
-    if (!options.environment && options.demultiplexer == demultiplexer_kind::automatic) {
+    if (simulated_thread* const thread = simulated_thread::current(); thread && !options.environment) {
+        state->surroundings = &thread->add_reactor();
+    } else if (!options.environment && options.demultiplexer == demultiplexer_kind::automatic) {
         state->own_environment = sim::detail::world_named_by_environment_variable();
         state->surroundings = state->own_environment.get();
     }
@@ -169,6 +171,7 @@ reactor::~reactor() {
     if (!state_->roots.empty() || !ready_.empty() || !demultiplexer_->idle() ||
         demultiplexer_->has_pending() || state_->leftovers > 0) {
         try {
+            if (simulated_thread* const thread = simulated_thread::current()) end_simulated(*thread);
             const running here(*this, *state_);
             if (!state_->has_live_root()) await_leftovers();
             stop_now();
@@ -198,9 +201,12 @@ void detail::throw_no_reactor(std::source_location where) {
 }
 
 environment* environment::current() noexcept {
-    const reactor* const here = reactor::current();
-    return here ? reactor_state::surroundings_of(*here) : nullptr;
+    if (const reactor* const here = reactor::current()) return reactor_state::surroundings_of(*here);
+    simulated_thread* const thread = simulated_thread::current();
+    return thread ? &thread->surroundings() : nullptr;
 }
+
+simulated_thread* simulated_thread::current() noexcept { return this_thread().simulated; }
 
 time_point reactor::now() const noexcept {
     return state_->virtual_time ? state_->virtual_time->now() : clock::now();
@@ -277,6 +283,10 @@ bool reactor::turn(duration limit) {
 }
 
 void reactor::drive(root_job_base& root, promise_base& frame) {
+    if (simulated_thread* const thread = simulated_thread::current()) {
+        drive_simulated(*thread, root, frame);
+        return;
+    }
     const running here(*this, *state_);
     start_root(root, frame);
     std::string deadlocked;
@@ -328,6 +338,11 @@ void reactor::start_root(job& root, promise_base& frame) {
 }
 
 bool reactor::run_once(duration limit) {
+    if (simulated_thread::current() && !environment::current()->has_crashed()) [[unlikely]] {
+        throw std::logic_error(
+            "reactor::run_once is not simulated on a host's main function: the world gives its reactors their "
+            "turns, within reactor::run");
+    }
     const running here(*this, *state_);
     const bool any = turn(limit);
     if (state_->roots.empty() && state_->obeyed_level > 0) end_stop();

@@ -1,6 +1,7 @@
 // The socket calls of the machine.
 #include "socket_calls.hpp"
 
+#include "../core/environment.hpp"
 #include "../demux/demultiplexer.hpp"
 #include "../demux/descriptor_calls.hpp"
 
@@ -209,8 +210,9 @@ socket_calls& kernel_sockets() noexcept {
 }
 
 socket_calls& sockets_here() noexcept {
-    reactor* const here = reactor::current();
-    return here ? here->demultiplexer().sockets() : kernel_sockets();
+    if (reactor* const here = reactor::current()) return here->demultiplexer().sockets();
+    environment* const simulated = environment::current();
+    return simulated ? simulated->sockets() : kernel_sockets();
 }
 
 }  // namespace bight::detail

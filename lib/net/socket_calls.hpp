@@ -98,7 +98,8 @@ class socket_calls {
 /// Those of the kernel.
 socket_calls& kernel_sockets() noexcept;
 
-/// Those of the reactor that runs on this thread; the kernel's where none does.
+/// Those of the reactor that runs on this thread, or of the simulated host whose thread it is; else the
+/// kernel's.
 socket_calls& sockets_here() noexcept;
 
 }  // namespace bight::detail

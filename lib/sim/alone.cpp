@@ -20,6 +20,7 @@ class alone final : public bight::detail::environment {
     explicit alone(std::uint64_t seed)
         : world_(seed, {}, virtual_clock::mode::automatic), host_(world_, "localhost", "10.0.0.1", 0) {
         world_.states.push_back(&host_);
+        thread_ = &host_.begin_life(0);
         host_.up = true;
     }
     // The world looks at its hosts as it goes, and this one goes first.
@@ -29,22 +30,24 @@ class alone final : public bight::detail::environment {
     }
 
     std::unique_ptr<bight::detail::demultiplexer> make_demultiplexer(bight::reactor& home) override {
-        return host_.make_demultiplexer(home);
+        return thread_->make_demultiplexer(home);
     }
     virtual_clock& time() noexcept override { return world_.clock; }
-    bool delays_timers() noexcept override { return host_.delays_timers(); }
-    time_point timers_from() const noexcept override { return host_.timers_from(); }
-    std::uint64_t random() noexcept override { return host_.random(); }
+    bool delays_timers() noexcept override { return thread_->delays_timers(); }
+    time_point timers_from() const noexcept override { return thread_->timers_from(); }
+    std::uint64_t random() noexcept override { return thread_->random(); }
     std::chrono::system_clock::time_point wall_time() noexcept override { return host_.wall_time(); }
     task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override {
-        return host_.look_up(std::move(host), port, only_ipv6);
+        return thread_->look_up(std::move(host), port, only_ipv6);
     }
-    duration time_on_a_thread() noexcept override { return host_.time_on_a_thread(); }
+    duration time_on_a_thread() noexcept override { return thread_->time_on_a_thread(); }
     std::error_code refuse(const char* what) override { return host_.refuse(what); }
+    bight::detail::socket_calls& sockets() noexcept override { return thread_->sockets(); }
 
   private:
     world_state world_;
     host_state host_;
+    host_thread* thread_ = nullptr;
 };
 
 }  // namespace

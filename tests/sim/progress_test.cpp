@@ -50,7 +50,7 @@ class world_at_one_moment {
     }
     template <class F>
     static void give(sim::detail::host_state& to, F program) {
-        to.at_boot.push_back(std::make_unique<sim::detail::program_of<F>>(std::move(program)));
+        to.at_boot.push_back(std::make_unique<sim::detail::task_program_of<F>>(std::move(program)));
     }
 
     sim::detail::world_state inside_;

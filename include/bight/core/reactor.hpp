@@ -26,6 +26,7 @@ class virtual_clock;
 namespace detail {
 class environment;
 class root_job_base;
+class simulated_thread;
 }
 
 /// The kernel interfaces that a reactor can stand on.
@@ -332,6 +333,9 @@ class reactor {
 
     void enqueue(detail::posted* call);
     void drive(detail::root_job_base& root, detail::promise_base& frame);
+    void drive_simulated(detail::simulated_thread& thread, detail::root_job_base& root,
+                         detail::promise_base& frame);
+    void end_simulated(detail::simulated_thread& thread);
     bool turn(duration limit);
     void look(duration limit);
     void read_clock() noexcept;

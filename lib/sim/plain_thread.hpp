@@ -1,0 +1,63 @@
+// A thread of a simulated host that runs a plain function: main().
+#pragma once
+
+#include "../core/environment.hpp"
+
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace bight::sim::detail {
+
+struct host_thread;
+
+/// A thread of the machine, which runs only while the thread of its world waits for it: so it is as if both
+/// were one. Its function returns before it is destroyed.
+class plain_thread final : public bight::detail::simulated_thread {
+  public:
+    /// `main` begins with the first turn.
+    plain_thread(host_thread& as, std::function<void()> main);
+    ~plain_thread();
+
+    // For the thread of the world.
+
+    /// Whether it has not begun, or what it waits for holds.
+    bool can_run();
+    std::uint64_t place_in_order() noexcept;
+    /// Gives it its turn: until it waits, or has ended.
+    void run();
+    bool ended() const noexcept { return ended_; }
+    /// Its host has crashed, and the world ends: brings its function to its end, if it has begun.
+    void finish() noexcept;
+    /// For a tree of tasks.
+    std::string dump() const;
+
+    // For its own.
+
+    bight::detail::environment& surroundings() noexcept override;
+    unsigned processors() const noexcept override;
+    bight::detail::environment& add_reactor() override;
+    void give_turns(bight::detail::environment& of, bool on) noexcept override;
+    bool wait(condition& until) override;
+
+  private:
+    void be_thread() noexcept;
+    /// Returns when it is this one's turn again, if there is one.
+    void hand_over(bool to_world, std::unique_lock<std::mutex>& hold);
+
+    host_thread& on_;
+    const std::function<void()> main_;
+    std::thread thread_;
+    condition* until_ = nullptr;
+    bool ended_ = false;
+    bool finishing_ = false;
+
+    std::mutex lock_;
+    std::condition_variable changed_;
+    bool worlds_turn_ = true;
+};
+
+}  // namespace bight::sim::detail

@@ -99,6 +99,7 @@ void host_state::boot() {
     main.has_turns = true;
     awake.push_back(&main);
     up = true;
+    world.send_again_to(*this);
     for (const auto& p : at_boot) start(*p, true);
     for (program* p : std::exchange(waiting, {})) start(*p, false);
     world.events.at(world.clock.now(), [this] { answer_again(); });
@@ -129,7 +130,7 @@ void host_state::pause(duration d) {
 
 void host_state::answer_again() {
     if (!up || stands_still(world.clock.now())) return;
-    for (const auto& packet : std::exchange(held, {})) packet();
+    for (const waiting_packet& packet : std::exchange(held, {})) packet.arrival();
     contact_changed(world);
     send_again(*this);
 }
@@ -157,6 +158,7 @@ void host_state::crash() {
     // A file stays where it was, and nobody listens there; an abstract name goes with its socket.
     std::erase_if(files, [](const auto& file) { return file.first.starts_with('@'); });
     disk.lose_power();
+    std::erase_if(held, [](const waiting_packet& packet) { return !packet.from; });
     running = 0;
     paused_until = {};
     contact_changed(world);

@@ -22,6 +22,12 @@ namespace bight::sim::detail {
 
 struct world_state;
 
+/// A packet that has passed the link.
+struct waiting_packet {
+    host_state* from;  ///< which sends it again, if it is lost; null: nobody does
+    std::function<void()> arrival;
+};
+
 /// A machine: its network, its disk, and what runs on it.
 struct host_state {
     host_state(world_state& in, std::string called, std::string at, std::size_t number);
@@ -95,7 +101,7 @@ struct host_state {
     std::vector<program*> waiting;  ///< of `once`: given while it was down
     std::size_t running = 0;        ///< of `once`, with those that wait
     /// Packets for this host while it is down, or stands still.
-    std::vector<std::function<void()>> held;
+    std::vector<waiting_packet> held;
 };
 
 }  // namespace bight::sim::detail

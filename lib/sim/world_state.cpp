@@ -112,9 +112,10 @@ namespace {
 
 // A packet that has passed the link. What waits at the host does not go back there: what came after it may
 // wait there by then.
-void reach(world_state& w, host_state& to, duration sent, const std::function<void()>& arrival) {
+void reach(world_state& w, host_state& from, host_state& to, duration sent,
+           const std::function<void()>& arrival) {
     if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
-        to.held.emplace_back([&w, &to, sent, arrival] { reach(w, to, sent, arrival); });
+        to.held.push_back({&from, [&w, &from, &to, sent, arrival] { reach(w, from, to, sent, arrival); }});
     } else {
         w.arriving_since = sent;
         arrival();
@@ -130,7 +131,7 @@ void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes,
             [&w, &from, &to, bytes, sent, arrival] { arrive(w, from, to, bytes, sent, arrival); });
     } else {
         w.pass(l, bytes);
-        reach(w, to, sent, arrival);
+        reach(w, from, to, sent, arrival);
     }
 }
 
@@ -208,12 +209,24 @@ void world_state::send_datagram(host_state& from, host_state& to, std::size_t by
                 return;
             }
             if (to.stands_still(clock.now())) {  // its network has room for some
-                to.held.emplace_back(arrival);
+                to.held.push_back({nullptr, arrival});
                 return;
             }
             arriving_since = since;
             arrival();
         });
+    }
+}
+
+void world_state::send_again_to(host_state& booted) {
+    std::map<link_state*, std::ptrdiff_t> put_back;  // so many each
+    for (waiting_packet& packet : std::exchange(booted.held, {})) {
+        link_state& l = link(*packet.from, booted);
+        if (l.cut || clock.now() < l.open_from) {
+            l.held.insert(l.held.begin() + put_back[&l]++, std::move(packet.arrival));
+        } else {
+            booted.held.push_back(std::move(packet));
+        }
     }
 }
 

@@ -110,6 +110,9 @@ struct world_state {
     /// never.
     void send_datagram(host_state& from, host_state& to, std::size_t bytes,
                        const std::function<void()>& arrival);
+    /// What reached this host in its former life, or while it was down, was lost there: it waits at the link
+    /// again, where that is cut, in front of what came later.
+    void send_again_to(host_state& booted);
     /// When something that sets out now would be there.
     time_point arrival_of(host_state& from, host_state& to, const departure& what);
 

@@ -15,7 +15,7 @@
 namespace BIGHT_EXPORT bight {
 class reactor;
 class virtual_clock;
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight
 
 namespace bight::detail {
 
@@ -56,8 +56,8 @@ class environment {
 
     /// Tells the threads of a simulated host apart, which are one of this machine; null: it is just that one.
     virtual const void* identity() const noexcept { return nullptr; }
-    /// Whether the reactor that lives here counts as one that runs on a thread of its own, also while it has no
-    /// turn.
+    /// Whether the reactor that lives here counts as one that runs on a thread of its own, also while it has
+    /// no turn.
     virtual bool has_own_thread() const noexcept { return false; }
 
     /// That of the reactor that runs on this thread, or of the thread, if it is a simulated host's; null for

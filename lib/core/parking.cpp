@@ -49,8 +49,11 @@ void parker::unpark() noexcept {
 void refuse_on_reactor(const char* what, const char* instead) {
     if (environment* const simulated = environment::current(); simulated && !reactor::current()) {
         throw std::system_error(simulated->refuse(what),
-                                std::string(what) + " is not simulated on a host's main function, which would wait for a thread that the world does "
-                                    "not know: " + instead);
+                                std::string(what) +
+                                    " is not simulated on a host's main function, which would wait for a "
+                                    "thread that the world does "
+                                    "not know: " +
+                                    instead);
     }
     if (!reactor::current()) return;
     throw std::system_error(

@@ -340,7 +340,8 @@ void reactor::start_root(job& root, promise_base& frame) {
 bool reactor::run_once(duration limit) {
     if (simulated_thread::current() && !environment::current()->has_crashed()) [[unlikely]] {
         throw std::logic_error(
-            "reactor::run_once is not simulated on a host's main function: the world gives its reactors their "
+            "reactor::run_once is not simulated on a host's main function: the world gives its reactors "
+            "their "
             "turns, within reactor::run");
     }
     const running here(*this, *state_);

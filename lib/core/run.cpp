@@ -99,8 +99,8 @@ void block_again(unsigned unblocked) noexcept {
     ::pthread_sigmask(SIG_BLOCK, &again, nullptr);
 }
 
-// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own, a
-// signal does what it does to any program.
+// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own,
+// a signal does what it does to any program.
 bool left_to_the_system(int signal) noexcept {
     if (all.owner.load() == ::getpid()) return false;
     ::signal(signal, SIG_DFL);

@@ -16,8 +16,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <condition_variable>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -299,7 +299,8 @@ void runtime_state::start_threads(std::size_t count) {
         sim::detail::environment_variable_names_a_world()) {
         throw std::system_error(errc::unavailable,
                                 "BIGHT_REACTOR is \"" + std::string(std::getenv("BIGHT_REACTOR")) +
-                                    "\": a program that runs in a world of its own has one reactor, and this runtime is to have " +
+                                    "\": a program that runs in a world of its own has one reactor, and this "
+                                    "runtime is to have " +
                                     std::to_string(count) + "; host::on_boot (bight/sim/world.hpp) takes it");
     }
     workers.reserve(count);

@@ -19,8 +19,8 @@ class reactor;
 namespace detail {
 class frame_cache;
 class job;
-}
-}  // namespace bight
+}  // namespace detail
+}  // namespace BIGHT_EXPORT bight
 
 namespace bight::detail {
 

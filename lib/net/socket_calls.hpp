@@ -58,8 +58,8 @@ class socket_calls {
     virtual address local(int fd) noexcept = 0;
     virtual address peer(int fd) noexcept = 0;
     virtual int shutdown_write(int fd) noexcept = 0;
-    /// After a receive that gave 0: 1 when the peer's end of the stream is why, -errno when the connection has
-    /// failed and nobody else has been told, 0 when it is not known: another call may have been told.
+    /// After a receive that gave 0: 1 when the peer's end of the stream is why, -errno when the connection
+    /// has failed and nobody else has been told, 0 when it is not known: another call may have been told.
     virtual int input_ended(int fd) noexcept = 0;
     /// Sends the peer a reset (TCP), whatever other descriptors the socket has.
     virtual void reset(int fd) noexcept = 0;

@@ -29,4 +29,4 @@ namespace sim::detail {
 void used_the_machine(const char* function) noexcept;
 
 }  // namespace sim::detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -39,8 +39,8 @@ void run_main(host_state& on, main_program& what, bool boots, std::uint64_t life
     try {
         const int status = what.call();
         if (status != 0) {
-            throw std::runtime_error("host " + on.name +
-                                     ": its main function gave the exit status " + std::to_string(status));
+            throw std::runtime_error("host " + on.name + ": its main function gave the exit status " +
+                                     std::to_string(status));
         }
     } catch (...) {
         error = std::current_exception();
@@ -111,12 +111,10 @@ void host_state::start(program& p, bool boots_it) {
         return;
     }
     auto& main = static_cast<main_program&>(p);
-    threads.push_back(std::make_unique<host_thread>(
-        *this, first->chance.child("main " + std::to_string(++mains)), 0));
-    plain_threads.push_back(
-        std::make_unique<plain_thread>(*threads.back(), [this, &main, boots_it, life = boots] {
-            run_main(*this, main, boots_it, life);
-        }));
+    threads.push_back(
+        std::make_unique<host_thread>(*this, first->chance.child("main " + std::to_string(++mains)), 0));
+    plain_threads.push_back(std::make_unique<plain_thread>(
+        *threads.back(), [this, &main, boots_it, life = boots] { run_main(*this, main, boots_it, life); }));
 }
 
 void host_state::pause(duration d) {

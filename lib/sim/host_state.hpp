@@ -72,7 +72,7 @@ struct host_state {
     std::vector<std::unique_ptr<host_thread>> threads;  ///< all that it ever had
     host_thread* first = nullptr;                       ///< of this life
     std::unique_ptr<bight::reactor> own;                ///< of `first`, for tasks, while it is up
-    std::vector<host_thread*> awake;  ///< those whose reactors have turns
+    std::vector<host_thread*> awake;                    ///< those whose reactors have turns
     std::vector<std::unique_ptr<plain_thread>> plain_threads;
     /// Those that it had before it crashed. They get no turn any more: what ran there does nothing, not even
     /// its destructors, until the world ends.

@@ -96,7 +96,7 @@ struct host_thread final : bight::detail::environment {
     std::map<std::string, keyed_chance, std::less<>> chances_of_things_;
     std::optional<std::uint64_t> place_;  ///< among those that can run
     std::optional<time_point> wakes_at_;  ///< for the calls that were posted
-    bool woken_ = false;  ///< by a stop
+    bool woken_ = false;                  ///< by a stop
 };
 
 }  // namespace bight::sim::detail

@@ -29,28 +29,36 @@ void plain_thread::run() {
     on_.host.world.acting = &on_;
     std::unique_lock hold(lock_);
     if (!thread_.joinable()) thread_ = std::thread([this] { be_thread(); });
-    hand_over(false, hold);
+    give_turn(hold);
     on_.host.world.acting = nullptr;
 }
 
 std::string plain_thread::dump() const {
     if (ended_) return {};
-    return "host " + on_.host.name + ", a main function: " +
-           (until_ ? "it waits for its reactors\n" : "not begun\n");
+    return "host " + on_.host.name +
+           ", a main function: " + (until_ ? "it waits for its reactors\n" : "not begun\n");
 }
 
 void plain_thread::finish() noexcept {
     if (!thread_.joinable() || ended_) return;
     finishing_ = true;
     std::unique_lock hold(lock_);
-    hand_over(false, hold);
+    give_turn(hold);
 }
 
-void plain_thread::hand_over(bool to_world, std::unique_lock<std::mutex>& hold) {
-    worlds_turn_ = to_world;
+// Frames that one has made may be freed by the other: both count as one thread.
+void plain_thread::give_turn(std::unique_lock<std::mutex>& hold) {
+    worlds_turn_ = false;
     changed_.notify_all();
-    if (to_world && ended_) return;
-    changed_.wait(hold, [this, to_world] { return worlds_turn_ != to_world; });
+    changed_.wait(hold, [this] { return worlds_turn_; });
+    bight::detail::this_thread().frames_from_heap += std::exchange(frames_from_heap_, 0);
+}
+
+void plain_thread::give_back(std::unique_lock<std::mutex>& hold) {
+    frames_from_heap_ = std::exchange(bight::detail::this_thread().frames_from_heap, 0);
+    worlds_turn_ = true;
+    changed_.notify_all();
+    if (!ended_) changed_.wait(hold, [this] { return !worlds_turn_; });
 }
 
 void plain_thread::be_thread() noexcept {
@@ -65,7 +73,7 @@ void plain_thread::be_thread() noexcept {
     hold.lock();
     bight::detail::this_thread().simulated = nullptr;
     ended_ = true;
-    hand_over(true, hold);
+    give_back(hold);
 }
 
 bight::detail::environment& plain_thread::surroundings() noexcept { return on_; }
@@ -89,7 +97,7 @@ bool plain_thread::wait(condition& until) {
     if (finishing_) return false;
     until_ = &until;
     std::unique_lock hold(lock_);
-    hand_over(true, hold);
+    give_back(hold);
     return !finishing_;
 }
 

@@ -45,8 +45,10 @@ class plain_thread final : public bight::detail::simulated_thread {
 
   private:
     void be_thread() noexcept;
-    /// Returns when it is this one's turn again, if there is one.
-    void hand_over(bool to_world, std::unique_lock<std::mutex>& hold);
+    /// The world lets the thread go on, and waits for it.
+    void give_turn(std::unique_lock<std::mutex>& hold);
+    /// The thread waits for its next turn, unless it has ended.
+    void give_back(std::unique_lock<std::mutex>& hold);
 
     host_thread& on_;
     const std::function<void()> main_;
@@ -58,6 +60,7 @@ class plain_thread final : public bight::detail::simulated_thread {
     std::mutex lock_;
     std::condition_variable changed_;
     bool worlds_turn_ = true;
+    long frames_from_heap_ = 0;  ///< of its last turn: see thread_state
 };
 
 }  // namespace bight::sim::detail

@@ -78,7 +78,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bight::detail::block_pool* blocks_;
     std::vector<bight::detail::operation*> late_;  // they have their results, and wait to be told
     std::vector<bight::detail::operation*> on_disk_;
-    std::vector<completion> done_;                 // the next wait tells them
+    std::vector<completion> done_;  // the next wait tells them
 };
 
 }  // namespace bight::sim::detail

@@ -162,8 +162,8 @@ std::string world::dump_tasks() const { return state_->dump_tasks(); }
 bool sometimes(const char* name, double probability) {
     const not_failing machinery;
     auto* const here = dynamic_cast<host_thread*>(bight::detail::environment::current());
-    return here && here->host.world.happens(fault::user, probability, here->host, here->chance_of(name), 0, 0,
-                                            name);
+    return here &&
+           here->host.world.happens(fault::user, probability, here->host, here->chance_of(name), 0, 0, name);
 }
 
 }  // namespace bight::sim

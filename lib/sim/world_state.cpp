@@ -71,7 +71,10 @@ bool world_state::happens(fault f, double scale, host_state& at, keyed_chance& b
 }
 
 bool world_state::happens(fault f, host_thread& at) {
-    return happens(f, 1, at.host, at.chance, at.cause, 0, name_of(f));
+    const host_thread* const before = std::exchange(acting, &at);
+    const bool does = happens(f, 1, at.host, at.chance, at.cause, 0, name_of(f));
+    acting = before;
+    return does;
 }
 
 bool world_state::happens(fault f, socket& at, std::uint64_t place) {
@@ -88,11 +91,26 @@ trace::host_number number_of(const host_state* h) noexcept {
     return h ? static_cast<trace::host_number>(h->index) : trace::no_host;
 }
 
+// Of `from`, when it has its turn.
+std::uint16_t reactor_of(const host_state* from, const host_thread* acting) noexcept {
+    return acting && &acting->host == from ? static_cast<std::uint16_t>(acting->number) : std::uint16_t{0};
+}
+
 }  // namespace
 
 void world_state::record(std::string_view what, const host_state* from, const host_state* to,
                          std::uint64_t on_link, std::uint64_t bytes, std::string_view text) {
-    happened.add({clock.elapsed(), what, {}, {}, on_link, bytes, text}, number_of(from), number_of(to));
+    happened.add({clock.elapsed(),
+                  what,
+                  {},
+                  {},
+                  on_link,
+                  bytes,
+                  text,
+                  trace_event::never,
+                  trace_event::never,
+                  reactor_of(from, acting)},
+                 number_of(from), number_of(to));
 }
 
 void world_state::record_arrival(std::string_view what, const host_state* from, const host_state* to,

@@ -29,8 +29,8 @@ struct link_state {
     keyed_chance chance;  ///< of datagrams
     link_options options;
     bool cut = false;
-    time_point open_from{};   ///< nothing arrives before this moment, and then everything that waited
-    time_point busy_until{};  ///< with a limit of bytes per second
+    time_point open_from{};         ///< nothing arrives before this moment, and then everything that waited
+    time_point busy_until{};        ///< with a limit of bytes per second
     time_point narrow_until{};      ///< until then there is one more:
     std::uint64_t narrow_rate = 0;  ///< bytes per second
     std::vector<std::function<void()>> held;

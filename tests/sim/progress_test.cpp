@@ -76,11 +76,9 @@ task<> ping(const char* where) {
 TEST_CASE("any number of answers without latency is progress, over a network and on one host") {
     CHECK_NOTHROW(world_at_one_moment().run([] { return bight::serve("tcp:7000", echo); },
                                             [] { return ping("tcp:server:7000"); }));
-    CHECK_NOTHROW(world_at_one_moment().run([]() -> task<> { co_return; },
-                                            []() -> task<> {
-                                                co_await bight::race(bight::serve("unix:@echo", echo),
-                                                                     ping("unix:@echo"));
-                                            }));
+    CHECK_NOTHROW(world_at_one_moment().run(
+        []() -> task<> { co_return; },
+        []() -> task<> { co_await bight::race(bight::serve("unix:@echo", echo), ping("unix:@echo")); }));
 }
 
 TEST_CASE("turns in which nothing is received are none") {

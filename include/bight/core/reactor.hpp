@@ -27,7 +27,7 @@ namespace detail {
 class environment;
 class root_job_base;
 class simulated_thread;
-}
+}  // namespace detail
 
 /// The kernel interfaces that a reactor can stand on.
 enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, poll, select };
@@ -219,11 +219,10 @@ class reactor {
     int run_to_status(task<T> root);
 
     /// Starts a task that nobody awaits; its error, if any, goes to the error handler (set_error_handler). It
-    /// runs within `run` and `run_once`, and the reactor's destructor cancels it. While a stop is under way it
-    /// never begins. Throws std::bad_alloc, and std::system_error (errc::wrong_thread) when the reactor runs
-    /// on another thread: post a call that starts it.
-    /// It starts later than in the full expression that made it, so it must borrow no more than a task given
-    /// to group::spawn.
+    /// runs within `run` and `run_once`, and the reactor's destructor cancels it. While a stop is under way
+    /// it never begins. Throws std::bad_alloc, and std::system_error (errc::wrong_thread) when the reactor
+    /// runs on another thread: post a call that starts it. It starts later than in the full expression that
+    /// made it, so it must borrow no more than a task given to group::spawn.
     void start(task<> root, std::source_location where = std::source_location::current());
     /// The same with a task that `f(args…)` gives. The callable and the arguments are stored until it has
     /// ended, so a lambda that captures is safe here.
@@ -253,9 +252,9 @@ class reactor {
 
     /// Asks everything that runs here to end: cancels the tasks given to run and start. What is given to
     /// start, or to block_on, before all of them have ended (before run returns, or within run_once the last
-    /// task has ended) never begins. A stop that comes before run ends that run; one that comes in the turn in
-    /// which the task of run ends is for the others that are there, and not for the next run. Thread: any, and
-    /// a signal handler too.
+    /// task has ended) never begins. A stop that comes before run ends that run; one that comes in the turn
+    /// in which the task of run ends is for the others that are there, and not for the next run. Thread: any,
+    /// and a signal handler too.
     void stop() noexcept;
     /// The same without patience: shields, drains and closing connections reach their deadlines at once.
     /// Thread: any, and a signal handler too.
@@ -510,4 +509,4 @@ int reactor::run_to_status(task<T> root) {
     }
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -308,7 +308,7 @@ class world {
 bool sometimes(const char* name, double probability = 1);
 
 }  // namespace sim
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight
 
 /// The same as an expression that a build can take out: define it before as (false).
 #ifndef BIGHT_SOMETIMES

@@ -4,9 +4,9 @@
 
 #include <bight/bight.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -27,8 +27,8 @@ class seat;
 struct room {
     sharded_chat_bug bug = sharded_chat_bug::none;
     bight::runtime* cores = nullptr;
-    std::set<std::string> names;          // for the first reactor
-    std::vector<std::set<seat*>> seats;   // each for its own
+    std::set<std::string> names;            // for the first reactor
+    std::vector<std::vector<seat*>> seats;  // each for its own
 };
 
 /// Calls `ask` on the first reactor: gives what it gives.
@@ -51,14 +51,17 @@ inline bight::task<bool> ask_first(room& in, std::function<bool()> ask) {
 
 /// True when the name was free, and is taken now.
 inline bight::task<bool> take_name(room& in, std::string name) {
-    if (in.bug == sharded_chat_bug::none) {
-        const bool taken = co_await ask_first(in, [&in, name] { return in.names.insert(name).second; });
-        co_return taken;
+    // With names of their own: a temporary that captures would be destroyed twice (GCC PR 99576).
+    std::function<bool()> is_free = [&in, name] { return !in.names.contains(name); };
+    std::function<bool()> enter = [&in, name] { return in.names.insert(name).second; };
+    if (in.bug == sharded_chat_bug::name_entered_late) {
+        const bool was_free = co_await ask_first(in, is_free);
+        if (!was_free) co_return false;
+        co_await ask_first(in, enter);
+        co_return true;
     }
-    const bool is_free = co_await ask_first(in, [&in, name] { return !in.names.contains(name); });
-    if (!is_free) co_return false;
-    co_await ask_first(in, [&in, name] { return in.names.insert(name).second; });
-    co_return true;
+    const bool taken = co_await ask_first(in, enter);
+    co_return taken;
 }
 
 /// Gives it back, however its owner goes.
@@ -78,19 +81,19 @@ class held_name {
 class seat {
   public:
     seat(room& in, bight::stream& peer) : seats_(in.seats[in.cores->index_here()]), outbox_(peer) {
-        seats_.insert(this);
+        seats_.push_back(this);
     }
     seat(const seat&) = delete;
-    ~seat() { seats_.erase(this); }
+    ~seat() { std::erase(seats_, this); }
     void send(const std::string& line) { outbox_.send(line); }
 
   private:
-    std::set<seat*>& seats_;
+    std::vector<seat*>& seats_;
     bight::outbox outbox_;
 };
 
-/// The calls from one reactor to another keep their order, and so do the lines of one speaker. He has his seat
-/// still when he is told apart from the others: his own reactor comes first.
+/// The calls from one reactor to another keep their order, and so do the lines of one speaker. He has his
+/// seat still when he is told apart from the others: his own reactor comes first.
 inline void tell_others(room& in, const seat& speaker, const std::string& line) {
     const std::size_t here = in.cores->index_here();
     for (seat* const other : in.seats[here]) {
@@ -113,7 +116,7 @@ inline bight::task<> be_guest(room& in, bight::stream peer) {
         if (!line) co_return;
         name = *line;
         // Shielded: who goes meanwhile would leave a name behind that nobody gives back.
-        taken = co_await bight::shield(take_name(in, name));
+        taken = co_await bight::shield(take_name(in, name), std::chrono::seconds(1));
         if (!taken) co_await peer.write("Name taken, please choose another.\r\n");
     }
     const held_name mine(in, name);

@@ -53,10 +53,9 @@ class server {
         ++listening_;
         bight::serve_options options;
         options.drain = 0s;
-        co_await bight::when_any(
-            bight::serve(std::move(l), options,
-                         [this, index](stream peer) -> task<> { co_await talk(index, peer); }),
-            closes_[index].asked.wait());
+        auto talks = [this, index](stream peer) -> task<> { co_await talk(index, peer); };
+        auto serving = bight::serve(std::move(l), options, std::move(talks));
+        co_await bight::when_any(std::move(serving), closes_[index].asked.wait());
         closes_[index].done = true;
         co_await bight::sleep_for(1h);
     }

@@ -1,6 +1,8 @@
 #include "platform.hpp"
 
 #include "reactor_state.hpp"
+#include "simulated_thread.hpp"
+#include "thread_state.hpp"
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
@@ -24,9 +26,12 @@ std::string_view variable() noexcept {
 }  // namespace
 
 platform* platform::current() noexcept {
-    const reactor* const here = reactor::current();
-    return here ? reactor_state::platform_of(*here) : nullptr;
+    if (const reactor* const here = reactor::current()) return reactor_state::platform_of(*here);
+    simulated_thread* const thread = simulated_thread::current();
+    return thread ? &thread->surroundings() : nullptr;
 }
+
+simulated_thread* simulated_thread::current() noexcept { return this_thread().simulated; }
 
 void offer_platform(const named_platform& p) noexcept { offered = &p; }
 

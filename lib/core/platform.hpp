@@ -47,7 +47,14 @@ class platform {
     /// It has crashed: its tasks are at their end, and what they still have to say is for nobody.
     virtual bool has_crashed() const noexcept { return false; }
 
-    /// That of the reactor that runs on this thread; null for the machine.
+    /// Tells the threads of a simulated host apart, which are one of this machine; null: it is just that one.
+    virtual const void* identity() const noexcept { return nullptr; }
+    /// Whether the reactor that lives here counts as one that runs on a thread of its own, also while it has
+    /// no turn.
+    virtual bool has_own_thread() const noexcept { return false; }
+
+    /// That of the reactor that runs on this thread, or of the thread, if it is a simulated host's; null for
+    /// the machine.
     static platform* current() noexcept;
 };
 

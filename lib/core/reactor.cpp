@@ -3,6 +3,7 @@
 #include "inbox.hpp"
 #include "process.hpp"
 #include "reactor_state.hpp"
+#include "simulated_thread.hpp"
 #include "thread_state.hpp"
 
 
@@ -143,7 +144,9 @@ class running {
 reactor::reactor(const reactor_options& options) {
     auto state = std::make_unique<reactor_state>(*this, options);
     state->lives_in = options.platform;
-    if (!options.platform && options.demultiplexer == demultiplexer_kind::automatic) {
+    if (simulated_thread* const thread = simulated_thread::current(); thread && !options.platform) {
+        state->lives_in = &thread->add_reactor();
+    } else if (!options.platform && options.demultiplexer == demultiplexer_kind::automatic) {
         state->own_platform = platform_of_environment();
         state->lives_in = state->own_platform.get();
     }
@@ -167,6 +170,7 @@ reactor::~reactor() {
     if (!state_->roots.empty() || !ready_.empty() || !port_->idle() ||
         port_->has_pending() || state_->leftovers > 0) {
         try {
+            if (simulated_thread* const thread = simulated_thread::current()) end_simulated(*thread);
             const running here(*this, *state_);
             if (!state_->has_live_root()) await_leftovers();
             stop_now();
@@ -271,6 +275,10 @@ bool reactor::turn(duration limit) {
 }
 
 void reactor::drive(root_job_base& root, promise_base& frame) {
+    if (simulated_thread* const thread = simulated_thread::current()) {
+        drive_simulated(*thread, root, frame);
+        return;
+    }
     const running here(*this, *state_);
     start_root(root, frame);
     std::string deadlocked;
@@ -322,6 +330,11 @@ void reactor::start_root(job& root, promise_base& frame) {
 }
 
 bool reactor::run_once(duration limit) {
+    if (simulated_thread::current() && !platform::current()->has_crashed()) [[unlikely]] {
+        throw std::logic_error(
+            "reactor::run_once is not simulated on a host's main function: the world gives its reactors "
+            "their turns, within reactor::run");
+    }
     const running here(*this, *state_);
     const bool any = turn(limit);
     if (state_->roots.empty() && state_->obeyed_level > 0) end_stop();

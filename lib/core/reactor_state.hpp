@@ -83,8 +83,6 @@ struct reactor_state final : private fork_aware {
     static event_port& port_of(reactor& r) noexcept { return *r.port_; }
     /// From the next turn on; not for a reactor that has a limit for stalls.
     static void observe(reactor& r, item_observer* o) noexcept { r.state_->observer = o; }
-    /// While it does not run.
-    static frame_cache& frames_of(reactor& r) noexcept { return r.state_->frames; }
     static blocked_threads& threads_blocked_on(reactor& r) noexcept { return r.state_->blocked; }
     /// Throws std::bad_alloc, having done nothing.
     static void start_root(reactor& r, job& root, promise_base& frame) { r.start_root(root, frame); }
@@ -95,6 +93,9 @@ struct reactor_state final : private fork_aware {
         return r.state_->awaited_leftovers > 0;
     }
     static void end_winding_up(reactor& r) noexcept { r.state_->winding_up = false; }
+    /// Calls that others have posted wait to be taken. While it does not sleep.
+    static bool has_posted(const reactor& r) noexcept { return !r.state_->posted.empty(); }
+    static void end_stop(reactor& r) noexcept { r.end_stop(); }
     /// What follows is a call that belongs to no task.
     static void leave_task(reactor& r) noexcept { r.running_job_ = nullptr; }
     /// Whether `r` ran in a process of which this one is a copy.
@@ -109,7 +110,10 @@ struct reactor_state final : private fork_aware {
         return r.state_->last_thread.load(std::memory_order_relaxed) == this_thread().number() && !runs(r);
     }
     /// Whether `r` runs, on whatever thread. Thread: any.
-    static bool runs(const reactor& r) noexcept { return r.state_->running.load(std::memory_order_relaxed); }
+    static bool runs(const reactor& r) noexcept {
+        if (r.state_->running.load(std::memory_order_relaxed)) return true;
+        return r.state_->lives_in && r.state_->lives_in->has_own_thread();
+    }
 
   private:
     void before_fork() noexcept override { blocked.before_fork(); }

@@ -1,5 +1,7 @@
 #include <bight/core/run.hpp>
 
+#include "simulated_thread.hpp"
+
 #include <unistd.h>
 
 #include <array>
@@ -97,8 +99,8 @@ void block_again(unsigned unblocked) noexcept {
     ::pthread_sigmask(SIG_BLOCK, &again, nullptr);
 }
 
-// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own, a
-// signal does what it does to any program.
+// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own,
+// a signal does what it does to any program.
 bool left_to_the_system(int signal) noexcept {
     if (all.owner.load() == ::getpid()) return false;
     ::signal(signal, SIG_DFL);
@@ -141,7 +143,7 @@ extern "C" void bight_on_dump_signal(int signal) {
 }  // namespace
 
 signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), dumps_(dumps) {
-    if (!stops && !dumps) return;
+    if ((!stops && !dumps) || simulated_thread::current()) return;  // no signal comes to a simulated host
     const std::lock_guard hold(all.lock);
     if (all.owner.exchange(::getpid()) != ::getpid()) all.first = all.count = 0;  // a parent's
     for (std::size_t i = 0; i < all.listening.size() && slot_ < 0; ++i) {

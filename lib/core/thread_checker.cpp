@@ -1,5 +1,6 @@
 #include <bight/core/detail/thread_checker.hpp>
 
+#include "platform.hpp"
 #include "thread_state.hpp"
 
 #include <cstdio>
@@ -8,7 +9,9 @@
 namespace bight::detail {
 
 void thread_checker::settle(const reactor* here, const char* what) const noexcept {
-    const void* const thread = &this_thread();
+    const platform* const simulated = platform::current();
+    const void* thread = simulated ? simulated->identity() : nullptr;
+    if (!thread) thread = &this_thread();
     if (thread_ && thread_ != thread) {
         std::fprintf(
             stderr,

@@ -19,10 +19,12 @@ class reactor;
 namespace detail {
 class frame_cache;
 class job;
-}
+}  // namespace detail
 }  // namespace bight
 
 namespace bight::detail {
+
+class simulated_thread;
 
 struct thread_state {
     reactor* current = nullptr;  // the reactor that runs here
@@ -43,6 +45,9 @@ struct thread_state {
     /// Frames taken from the heap, less those given back, here; those that lay in the cache when it was put
     /// in use count as taken.
     long frames_from_heap = 0;
+
+    /// What this is to a simulated world; null for a thread of the machine.
+    simulated_thread* simulated = nullptr;
 
     /// Freed frames are overwritten: who goes on using one is found out.
     bool poisons_frames = false;

@@ -18,7 +18,6 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 class block_pool;
-class name_service;
 class socket_calls;
 
 /// Completion is the contract: an operation that was started ends exactly once, with a result, whether the
@@ -76,8 +75,6 @@ class demultiplexer : public event_port {
 
     /// The socket calls that belong to its descriptors.
     virtual socket_calls& sockets() noexcept;
-    /// Who knows the names of hosts where it is; null for the machine, whose resolver is asked.
-    virtual name_service* names() noexcept { return nullptr; }
 
     /// Detaches and closes everything that is still attached.
     void stop_all() noexcept override;

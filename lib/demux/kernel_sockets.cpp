@@ -3,6 +3,9 @@
 
 #include "demultiplexer.hpp"
 #include "descriptor_calls.hpp"
+#include "network_platform.hpp"
+
+#include "../core/platform.hpp"
 
 #include <bight/core/reactor.hpp>
 
@@ -209,8 +212,13 @@ socket_calls& kernel_sockets() noexcept {
 }
 
 socket_calls& sockets_here() noexcept {
-    reactor* const here = reactor::current();
-    return here ? demultiplexer_of(*here).sockets() : kernel_sockets();
+    if (reactor* const here = reactor::current()) return demultiplexer_of(*here).sockets();
+    network_platform* const simulated = network_platform::current();
+    return simulated ? simulated->sockets() : kernel_sockets();
+}
+
+network_platform* network_platform::current() noexcept {
+    return dynamic_cast<network_platform*>(platform::current());
 }
 
 }  // namespace bight::detail

@@ -60,8 +60,8 @@ class socket_calls {
     virtual address local(int fd) noexcept = 0;
     virtual address peer(int fd) noexcept = 0;
     virtual int shutdown_write(int fd) noexcept = 0;
-    /// After a receive that gave 0: 1 when the peer's end of the stream is why, -errno when the connection has
-    /// failed and nobody else has been told, 0 when it is not known: another call may have been told.
+    /// After a receive that gave 0: 1 when the peer's end of the stream is why, -errno when the connection
+    /// has failed and nobody else has been told, 0 when it is not known: another call may have been told.
     virtual int input_ended(int fd) noexcept = 0;
     /// Sends the peer a reset (TCP), whatever other descriptors the socket has.
     virtual void reset(int fd) noexcept = 0;
@@ -100,7 +100,8 @@ class socket_calls {
 /// Those of the kernel.
 socket_calls& kernel_sockets() noexcept;
 
-/// Those of the reactor that runs on this thread; the kernel's where none does.
+/// Those of the reactor that runs on this thread, or of the simulated host whose thread it is; else the
+/// kernel's.
 socket_calls& sockets_here() noexcept;
 
 }  // namespace detail

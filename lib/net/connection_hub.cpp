@@ -5,21 +5,19 @@
 #include <bight/core/error.hpp>
 #include <bight/core/shield.hpp>
 
-#include <unistd.h>
-
 #include <new>
 #include <utility>
 
 namespace bight::detail {
 
 owned_descriptor::~owned_descriptor() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) calls_.close(fd_);
 }
 
 // intake
 
 intake::intake(reactor& home, std::shared_ptr<connection_hub> hub, std::size_t index) noexcept
-    : acceptor(home), hub_(std::move(hub)), index_(index) {}
+    : acceptor(home), calls_(sockets_here()), hub_(std::move(hub)), index_(index) {}
 
 bool intake::start(accept_awaiter& waiting) noexcept {
     if (!open_ || waiting_) {
@@ -46,7 +44,7 @@ void intake::cancel_accept() noexcept { std::exchange(waiting_, nullptr)->confir
 void intake::close() noexcept {
     if (!std::exchange(open_, false)) return;
     for (; count_ > 0; --count_) {
-        ::close(queue_[first_]);
+        calls_.close(queue_[first_]);
         first_ = (first_ + 1) % capacity;
     }
     if (accept_awaiter* w = std::exchange(waiting_, nullptr)) {
@@ -193,7 +191,7 @@ task<> connection_hub::accept_all(running_source source) {
             if (got.error != errc::closed) hub.accept_failed(got.error);
             break;
         }
-        hub.deliver(*source, owned_descriptor(got.fd));
+        hub.deliver(*source, owned_descriptor(got.fd, sockets_here()));
     }
 }
 

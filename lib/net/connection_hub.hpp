@@ -3,6 +3,7 @@
 
 #include "acceptor.hpp"
 #include "bound_socket.hpp"
+#include "../demux/socket_calls.hpp"
 
 #include <array>
 #include <cstddef>
@@ -19,14 +20,16 @@ class connection_hub;
 /// Owns a descriptor on its way.
 class owned_descriptor {
   public:
-    explicit owned_descriptor(int fd) noexcept : fd_(fd) {}
-    owned_descriptor(owned_descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    owned_descriptor(int fd, socket_calls& calls) noexcept : fd_(fd), calls_(calls) {}
+    owned_descriptor(owned_descriptor&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)), calls_(other.calls_) {}
     owned_descriptor& operator=(owned_descriptor&&) = delete;
     ~owned_descriptor();
     int release() noexcept { return std::exchange(fd_, -1); }
 
   private:
     int fd_;
+    socket_calls& calls_;
 };
 
 /// The listener of one reactor, which gets its connections from the hub.
@@ -53,6 +56,7 @@ class intake final : public acceptor {
   private:
     ~intake() override { close(); }
 
+    socket_calls& calls_;
     std::shared_ptr<connection_hub> hub_;
     std::size_t index_;
     accept_awaiter* waiting_ = nullptr;

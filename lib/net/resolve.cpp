@@ -1,7 +1,6 @@
 #include "resolve.hpp"
 
-#include "../demux/demultiplexer.hpp"
-#include "../demux/name_service.hpp"
+#include "../demux/network_platform.hpp"
 
 #include <bight/thread/offload.hpp>
 
@@ -75,8 +74,8 @@ task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool on
         if (host == "localhost" && !only_ipv6) addresses.push_back(address::from_ip("::1", port));
         co_return addresses;
     }
-    if (name_service* const known = demultiplexer_of(*reactor::current()).names()) {
-        addresses = co_await known->look_up(std::move(host), port, only_ipv6);
+    if (network_platform* const simulated = network_platform::current()) {
+        addresses = co_await simulated->look_up(std::move(host), port, only_ipv6);
         co_return addresses;
     }
     auto look_up = [host, port, only_ipv6] { return ask(host, port, only_ipv6); };

@@ -280,18 +280,18 @@ void give_up(socket& s, int error) {
 }
 
 void tell_reader(socket& s) {
-    if (s.watched && s.home->demux) s.home->demux->changed(*s.watched, true);
+    if (s.watched) s.watcher->changed(*s.watched, true);
 }
 
 void tell_writer(socket& s) {
-    if (s.watched && s.home->demux) s.home->demux->changed(*s.watched, false);
+    if (s.watched) s.watcher->changed(*s.watched, false);
 }
 
-int begin_connect(world_state& w, const socket_ptr& s, const address& to) {
+int begin_connect(world_state& w, const socket_ptr& s, const address& to, host_thread& by) {
     host_state& from = *s->home;
     if (!from.up) return -ENETDOWN;
     // The address that means "any" is this host's own, to connect to.
-    s->chance = from.chance_of("connect " + to.to_string()).child();
+    s->chance = by.chance_of("connect " + to.to_string()).child();
     s->remote = to.host() == "0.0.0.0" ? address::from_ip("127.0.0.1", to.port())
                 : to.host() == "::"    ? address::from_ip("::1", to.port())
                                        : to;

@@ -16,8 +16,9 @@ namespace bight::sim::detail {
 // And what a Unix socket does: the same without a network, so that each end knows at once what the other has
 // done.
 
-/// Starts to connect. 0: it is under way, and `attempt_answered` follows; else -errno.
-int begin_connect(world_state& w, const std::shared_ptr<socket>& s, const address& to);
+/// Starts to connect, by the chance of a thread. 0: it is under way, and `attempt_answered` follows; else
+/// -errno.
+int begin_connect(world_state& w, const std::shared_ptr<socket>& s, const address& to, host_thread& by);
 /// How many bytes it takes from the program now.
 std::size_t room(const socket& s) noexcept;
 /// Takes bytes from the program, no more than there is room for; it is connected.

@@ -1,7 +1,6 @@
 // What is on the disk of a simulated host.
 #pragma once
 
-#include "../core/platform.hpp"
 #include "../demux/file_operation.hpp"
 
 #include <cstddef>
@@ -13,6 +12,8 @@
 #include <vector>
 
 namespace bight::sim::detail {
+
+struct host_state;
 
 /// It is there as long as it has a name, or is open.
 struct file_node {
@@ -27,7 +28,7 @@ class disk_state {
     using node_ptr = std::shared_ptr<file_node>;
 
     /// `of` says what the time is.
-    explicit disk_state(bight::detail::platform& of) noexcept : home_(of) {}
+    explicit disk_state(const host_state& of) noexcept : home_(of) {}
 
     /// Carries out an operation of a program: its result. A new handle is `handle`.
     std::int64_t perform(bight::detail::file_operation& op, int handle);
@@ -64,7 +65,7 @@ class disk_state {
     std::int64_t tell(bight::detail::file_operation& op, const file_node* file) const;
     bool is_below_a_file(const std::string& path) const;
 
-    bight::detail::platform& home_;
+    const host_state& home_;
     std::map<std::string, node_ptr> names_;
     std::map<std::string, node_ptr> synced_names_;  // those that a crash leaves
     std::map<int, handle_state> open_;

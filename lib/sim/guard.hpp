@@ -1,19 +1,23 @@
-// Which simulated host has its turn on this thread.
+// Which thread of a simulated host has its turn on this one.
 #pragma once
 
 #include <bight/core/export.hpp>
 
 namespace bight::sim::detail {
 
-struct host_state;
+struct host_thread;
+struct world_state;
 
-/// While it lives, what this thread does is `host`'s doing.
+/// While it lives, what this thread does is the doing of `that`.
 class turn_of {
   public:
-    explicit turn_of(host_state& host) noexcept;
+    explicit turn_of(host_thread& that) noexcept;
     turn_of(const turn_of&) = delete;
     turn_of& operator=(const turn_of&) = delete;
     ~turn_of();
+
+  private:
+    world_state& world_;
 };
 
 }  // namespace bight::sim::detail

@@ -1,16 +1,10 @@
 #include "connection.hpp"
 #include "contact.hpp"
-#include "moved_memory.hpp"
 #include "simulated_demultiplexer.hpp"
 #include "world_state.hpp"
 
-#include "../core/reactor_state.hpp"
-#include "../net/resolve.hpp"
-
-#include <bight/core/sleep.hpp>
 #include <bight/sim/allocation_fault.hpp>
 
-#include <netdb.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -30,12 +24,29 @@ namespace {
 // Out of the range that the kernel gives out, so that one which strays into a system call is refused there.
 constexpr int first_descriptor = 1 << 24;
 
-task<> run_program(host_state& on, program& what, bool boots) {
+task<> run_task(host_state& on, task_program& what, bool boots) {
     try {
         co_await what.start();
     } catch (...) {
         if (!on.world.failure) on.world.failure = std::current_exception();
     }
+    if (!boots) --on.running;
+}
+
+// One that its world brings to its end, long after a crash, is no failure.
+void run_main(host_state& on, main_program& what, bool boots, std::uint64_t life) noexcept {
+    std::exception_ptr error;
+    try {
+        const int status = what.call();
+        if (status != 0) {
+            throw std::runtime_error("host " + on.name + ": its main function gave the exit status " +
+                                     std::to_string(status));
+        }
+    } catch (...) {
+        error = std::current_exception();
+    }
+    if (!on.up || on.boots != life) return;
+    if (error && !on.world.failure) on.world.failure = std::move(error);
     if (!boots) --on.running;
 }
 
@@ -46,81 +57,15 @@ host_state::host_state(world_state& in, std::string called, std::string at, std:
       name(std::move(called)),
       ip(std::move(at)),
       index(number),
-      chance(in.chance.child(name)),
       next_descriptor(first_descriptor + static_cast<int>(number) * (1 << 16)) {
     world.happened.add_host(name, ip);
 }
 
 host_state::~host_state() = default;
 
-std::unique_ptr<bight::detail::event_port> host_state::make_event_port(bight::reactor& home) {
-    return std::make_unique<simulated_demultiplexer>(*this, home);
-}
-
-virtual_clock& host_state::time() noexcept { return world.clock; }
-
-bool host_state::delays_timers() noexcept {
-    const not_failing machinery;
-    if (timers_late_until > world.clock.now()) return true;
-    const bool were_late = std::exchange(timers_late_until, {}) != time_point{};
-    if (were_late || !world.happens(fault::late_timers, *this)) return false;
-    const std::chrono::microseconds late(world.amount(fault::late_timers).between(1, 20'000));
-    timers_late_until = saturating_add(world.clock.now(), late);
-    return true;
-}
-
-std::uint64_t host_state::random() noexcept { return chance.draw(purpose::program).next(); }
-
-std::chrono::system_clock::time_point host_state::wall_time() noexcept {
+std::chrono::system_clock::time_point host_state::wall_time() const noexcept {
     return world.options.date + std::chrono::duration_cast<std::chrono::system_clock::duration>(
                                     world.clock.elapsed() + wall_offset);
-}
-
-task<std::vector<address>> host_state::look_up(std::string host, std::uint16_t port, bool only_ipv6) {
-    co_await sleep_for(time_of_look_up(host));
-    co_return found(host, port, only_ipv6);
-}
-
-duration host_state::time_of_look_up(const std::string& name_asked_for) {
-    const not_failing machinery;
-    using std::chrono::microseconds;
-    keyed_chance& of_name = chance_of(name_asked_for);
-    const microseconds usual(of_name.draw(purpose::look_up).between(100, 5000));
-    if (!world.happens(fault::slow_name, *this, of_name)) return usual;
-    return microseconds(world.amount(fault::slow_name).between(5000, 20'000'000));
-}
-
-std::vector<address> host_state::found(const std::string& name_asked_for, std::uint16_t port,
-                                       bool only_ipv6) {
-    const not_failing machinery;
-    std::vector<std::string> ips;
-    if (const auto set = world.names.find(name_asked_for); set != world.names.end()) {
-        ips = set->second;
-    } else {
-        for (const host_state* h : world.states) {
-            if (h->name == name_asked_for) ips = {h->ip};
-        }
-    }
-    world.record("look up", this, nullptr, 0, 0, name_asked_for);
-    keyed_chance& of_name = chance_of(name_asked_for);
-    const bool fails = world.happens(fault::unknown_name, *this, of_name);
-    if (ips.empty() || fails || only_ipv6) {
-        throw std::system_error(EAI_NONAME, bight::detail::resolver_category(),
-                                "look-up of " + name_asked_for);
-    }
-    if (world.happens(fault::stale_name, *this, of_name)) ips = {"192.0.2.1"};  // of RFC 5737: no host has it
-    std::vector<address> addresses;
-    addresses.reserve(ips.size());
-    for (const std::string& ip_found : ips) addresses.push_back(address::from_ip(ip_found, port));
-    return addresses;
-}
-
-duration host_state::time_on_a_thread() noexcept {
-    const not_failing machinery;
-    using std::chrono::microseconds;
-    const microseconds usual(chance.draw(purpose::thread, cause).between(10, 1000));
-    if (!world.happens(fault::slow_thread, *this)) return usual;
-    return microseconds(world.amount(fault::slow_thread).between(1, 30'000'000));
 }
 
 std::error_code host_state::refuse(const char* what) {
@@ -129,45 +74,47 @@ std::error_code host_state::refuse(const char* what) {
     return {ENOTSUP, std::system_category()};
 }
 
-bool host_state::has_work() const noexcept { return runs->has_ready() || (demux && demux->has_news()); }
-
-bool host_state::can_run() const noexcept {
-    if (!up || !runs || world.clock.now() < next_turn()) return false;
-    return has_work() || runs->next_deadline() <= world.clock.now();
+// What is there for its own reactor has the chance of a host that has no other.
+host_thread& host_state::begin_life(std::uint64_t which) {
+    const keyed_chance has =
+        which == 0 ? world.chance.child(name) : world.chance.child(name + ", boot " + std::to_string(which));
+    threads.push_back(std::make_unique<host_thread>(*this, has, 0));
+    first = threads.back().get();
+    reactors = mains = 0;
+    return *first;
 }
 
-keyed_chance& host_state::chance_of(std::string_view thing) {
-    const auto known = chances_of_things.find(thing);
-    if (known != chances_of_things.end()) return known->second;
-    return chances_of_things.emplace(thing, chance.child(thing)).first->second;
-}
-
-std::uint64_t host_state::place_in_order() noexcept {
-    if (!place) place = chance.draw(purpose::turn, cause).next();
-    return *place;
-}
-
-void host_state::begin_turn() noexcept {
-    place.reset();
-    if (std::exchange(turn_is_put_off, false)) return;
-    cause = demux && demux->has_news() ? demux->first_news() : cause + 1;
+host_thread& host_state::add_reactor() {
+    const std::size_t number = ++reactors;
+    threads.push_back(std::make_unique<host_thread>(
+        *this, first->chance.child("reactor " + std::to_string(number)), number));
+    return *threads.back();
 }
 
 void host_state::boot() {
+    host_thread& main = begin_life(++boots);
     reactor_options options;
-    options.platform = this;
-    runs = std::make_unique<bight::reactor>(options);
+    options.platform = &main;
+    own = std::make_unique<bight::reactor>(options);
+    main.has_turns = true;
+    awake.push_back(&main);
     up = true;
-    ++boots;
-    chance = world.chance.child(name + ", boot " + std::to_string(boots));
-    chances_of_things.clear();
-    cause = 0;
-    place.reset();
-    turn_is_put_off = waits_anew = false;
-    moved_memory::fill(bight::detail::reactor_state::frames_of(*runs));
-    for (const auto& p : at_boot) runs->start(run_program(*this, *p, true));
-    for (program* p : std::exchange(waiting, {})) runs->start(run_program(*this, *p, false));
+    world.send_again_to(*this);
+    for (const auto& p : at_boot) start(*p, true);
+    for (program* p : std::exchange(waiting, {})) start(*p, false);
     world.events.at(world.clock.now(), [this] { answer_again(); });
+}
+
+void host_state::start(program& p, bool boots_it) {
+    if (auto* const given = dynamic_cast<task_program*>(&p)) {
+        own->start(run_task(*this, *given, boots_it));
+        return;
+    }
+    auto& main = static_cast<main_program&>(p);
+    threads.push_back(
+        std::make_unique<host_thread>(*this, first->chance.child("main " + std::to_string(++mains)), 0));
+    plain_threads.push_back(std::make_unique<plain_thread>(
+        *threads.back(), [this, &main, boots_it, life = boots] { run_main(*this, main, boots_it, life); }));
 }
 
 void host_state::pause(duration d) {
@@ -181,14 +128,14 @@ void host_state::pause(duration d) {
 
 void host_state::answer_again() {
     if (!up || stands_still(world.clock.now())) return;
-    for (const auto& packet : std::exchange(held, {})) packet();
+    for (const waiting_packet& packet : std::exchange(held, {})) packet.arrival();
     contact_changed(world);
     send_again(*this);
 }
 
 void host_state::crash() {
     if (!up) return;
-    if (runs && bight::detail::reactor_state::runs(*runs)) {
+    if (world.acting && &world.acting->host == this) {
         throw std::logic_error(
             "host \"" + name +
             "\" was to crash or restart in one of its own tasks, which would go on: let the "
@@ -196,8 +143,8 @@ void host_state::crash() {
     }
     world.record("crash", this);
     up = false;
-    demux = nullptr;
-    if (runs) former_lives.push_back(std::move(runs));
+    for (host_thread* t : std::exchange(awake, {})) t->demux = nullptr;
+    former_lives.push_back({std::move(own), std::exchange(plain_threads, {})});
     // Those that the program has closed, and that still had something to send, too.
     for (const auto& connection : world.connections) {
         const auto one = connection.lock();
@@ -209,8 +156,9 @@ void host_state::crash() {
     // A file stays where it was, and nobody listens there; an abstract name goes with its socket.
     std::erase_if(files, [](const auto& file) { return file.first.starts_with('@'); });
     disk.lose_power();
+    std::erase_if(held, [](const waiting_packet& packet) { return !packet.from; });
     running = 0;
-    paused_until = busy_until = timers_late_until = {};
+    paused_until = {};
     contact_changed(world);
 }
 
@@ -219,6 +167,13 @@ void host_state::lose_power_for(duration d) {
     world.events.at(saturating_add(world.clock.now(), d), [this, boots_before = boots] {
         if (!up && boots == boots_before) handle->restart();
     });
+}
+
+void host_state::end_former_lives() noexcept {
+    for (life& l : std::exchange(former_lives, {})) {
+        l.own.reset();
+        for (const auto& t : l.plain_threads) t->finish();
+    }
 }
 
 std::shared_ptr<socket> host_state::find(int fd) const noexcept {
@@ -250,7 +205,13 @@ std::size_t host::sockets() const noexcept {
                       [](const auto& s) { return s.second->family != AF_UNSPEC; }));
 }
 sim::disk host::disk() noexcept { return sim::disk(state_->disk); }
-bight::reactor& host::reactor() noexcept { return *state_->runs; }
+bight::reactor& host::reactor() noexcept { return *state_->own; }
+std::vector<bight::reactor*> host::reactors() const {
+    std::vector<bight::reactor*> all;
+    all.reserve(state_->awake.size());
+    for (const host_thread* t : state_->awake) all.push_back(t->runs);
+    return all;
+}
 
 void host::add(std::unique_ptr<program> p, bool boots) {
     program& added = *p;
@@ -260,7 +221,7 @@ void host::add(std::unique_ptr<program> p, bool boots) {
         if (!boots) state_->waiting.push_back(&added);
         return;
     }
-    state_->runs->start(run_program(*state_, added, boots));
+    state_->start(added, boots);
 }
 
 void host::crash() { state_->crash(); }

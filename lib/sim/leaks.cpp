@@ -7,8 +7,15 @@ namespace bight::sim {
 
 usage usage::of(host& h) {
     if (!h.is_up()) return {};
-    const reactor_statistics s = h.reactor().statistics();
-    return {h.sockets(), s.live_tasks, s.live_timers, s.live_buffers, s.live_descriptors};
+    usage all{h.sockets(), 0, 0, 0, 0};
+    for (const bight::reactor* r : h.reactors()) {
+        const reactor_statistics s = r->statistics();
+        all.tasks += s.live_tasks;
+        all.timers += s.live_timers;
+        all.buffers += s.live_buffers;
+        all.descriptors += s.live_descriptors;
+    }
+    return all;
 }
 
 namespace {

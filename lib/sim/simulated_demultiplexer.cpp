@@ -41,18 +41,20 @@ std::uint64_t place_in_stream(const operation& op, const socket& s) noexcept {
 
 }  // namespace
 
-simulated_demultiplexer::simulated_demultiplexer(host_state& host, bight::reactor& home)
-    : host_(host),
+simulated_demultiplexer::simulated_demultiplexer(host_thread& on, bight::reactor& home)
+    : thread_(on),
+      host_(on.host),
       home_(home),
-      sockets_(host),
       blocks_(new bight::detail::block_pool(bight::detail::block_pool::poisons())) {
-    host_.demux = this;
+    thread_.demux = this;
+    thread_.runs = &home;
 }
 
 simulated_demultiplexer::~simulated_demultiplexer() {
     orphan_all();
     blocks_->let_go();
-    if (host_.demux == this) host_.demux = nullptr;
+    thread_.demux = nullptr;
+    thread_.runs = nullptr;
 }
 
 void simulated_demultiplexer::attach(descriptor& d) {
@@ -62,6 +64,7 @@ void simulated_demultiplexer::attach(descriptor& d) {
         throw std::system_error(host_.refuse("a real descriptor"), "fd " + std::to_string(d.fd));
     }
     s->watched = &d;
+    s->watcher = this;
     list(d);
 }
 
@@ -77,7 +80,7 @@ void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
             finish(op);
         }
     }
-    if (close_it) sockets_.close(d.fd);
+    if (close_it) thread_.sockets().close(d.fd);
     d.fd = -1;
     unlist(d);
 }
@@ -91,7 +94,7 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
     const bool done = !place_of(op) && try_now(op);
     const bool late = done && suffers(op, fault::slow_completion);
     if (done && !late) {
-        host_.cause = number_of(op);
+        thread_.cause = number_of(op);
         return true;
     }
     d.keep();
@@ -113,13 +116,13 @@ bool simulated_demultiplexer::start_on_disk(bight::detail::file_operation& op) {
     count_without_descriptor(1);
     world_state& w = host_.world;
     const bool syncs = op.kind == operation_kind::sync_file;
-    random_source drawn = host_.chance.draw(purpose::disk);
+    random_source drawn = thread_.chance.draw(purpose::disk);
     const std::chrono::microseconds takes(drawn.between(syncs ? 500 : 10, syncs ? 10'000 : 200));
     on_disk_.push_back(&op);
-    w.events.at(saturating_add(w.clock.now(), takes), [&host = host_, this, &op] {
-        if (host.demux != this) return;
+    w.events.at(saturating_add(w.clock.now(), takes), [&thread = thread_, this, &op] {
+        if (thread.demux != this) return;
         std::erase(on_disk_, &op);
-        op.result = host.disk.perform(op, host.new_descriptor());
+        op.result = host_.disk.perform(op, host_.new_descriptor());
         finish_without_descriptor(op);
     });
     return false;
@@ -152,10 +155,10 @@ bool simulated_demultiplexer::cancel(operation& op) noexcept {
         const duration until =
             std::chrono::microseconds(host_.world.amount(fault::late_cancel).between(1, 1000));
         host_.world.events.at(saturating_add(host_.world.clock.now(), until),
-                              [&host = host_, this, fd = op.on->fd, reading = reads(op.kind)] {
+                              [&thread = thread_, this, fd = op.on->fd, reading = reads(op.kind)] {
                                   // By then it may have succeeded, and have gone; another one that was
                                   // cancelled may go as well.
-                                  const auto s = host.demux == this ? host.find(fd) : nullptr;
+                                  const auto s = thread.demux == this ? host_.find(fd) : nullptr;
                                   if (!s || !s->watched) return;
                                   operation* const first =
                                       reading ? s->watched->reading : s->watched->writing;
@@ -211,8 +214,8 @@ void simulated_demultiplexer::try_for_nothing_soon(operation& op, int times) {
     // By then it may be another operation that waits there: for that one it is as good.
     const duration pause = std::chrono::microseconds(20);
     host_.world.events.at(saturating_add(host_.world.clock.now(), pause),
-                          [&host = host_, this, fd = op.on->fd, reading = reads(op.kind), times] {
-                              const auto s = host.demux == this ? host.find(fd) : nullptr;
+                          [&thread = thread_, this, fd = op.on->fd, reading = reads(op.kind), times] {
+                              const auto s = thread.demux == this ? host_.find(fd) : nullptr;
                               if (!s || !s->watched) return;
                               operation* const tried = reading ? s->watched->reading : s->watched->writing;
                               if (!tried || tried->stage != stage_waits) return;
@@ -306,7 +309,7 @@ void simulated_demultiplexer::tell(operation& op) { done_.push_back({&op, number
 
 std::uint64_t simulated_demultiplexer::number_of(operation& op) {
     const auto s = op.on ? host_.find(op.on->fd) : nullptr;
-    if (!s) return host_.chance.draw(purpose::completion).next();
+    if (!s) return thread_.chance.draw(purpose::completion).next();
     return s->chance.draw(purpose::completion, place_in_stream(op, *s)).next();
 }
 
@@ -315,8 +318,8 @@ void simulated_demultiplexer::finish_late(operation& op) {
     late_.push_back(&op);
     const duration until =
         std::chrono::microseconds(host_.world.amount(fault::slow_completion).between(1, 50'000));
-    host_.world.events.at(saturating_add(host_.world.clock.now(), until), [&host = host_, this, &op] {
-        if (host.demux != this) return;
+    host_.world.events.at(saturating_add(host_.world.clock.now(), until), [&thread = thread_, this, &op] {
+        if (thread.demux != this) return;
         const auto at = std::find(late_.begin(), late_.end(), &op);
         if (at == late_.end()) return;
         late_.erase(at);
@@ -421,14 +424,14 @@ bool simulated_demultiplexer::try_send(bight::detail::send_operation& op, const 
 }
 
 bool simulated_demultiplexer::try_accept(operation& op, socket& s) {
-    if (s.backlog.empty() && !sockets_.exhausted()) return false;
+    if (s.backlog.empty() && !thread_.sockets().exhausted()) return false;
     if (host_.world.happens(fault::accept_error, host_,
                             s.backlog.empty() ? s.chance : s.backlog.front()->chance)) {
         static constexpr std::array errors{EMFILE, ENFILE, ECONNABORTED, EPERM, ENOBUFS, ENOMEM};
         op.result = -errors[host_.world.amount(fault::accept_error).below(errors.size())];
         return true;
     }
-    op.result = sockets_.accept(s);
+    op.result = thread_.sockets().accept(s);
     return true;
 }
 
@@ -436,7 +439,8 @@ bool simulated_demultiplexer::try_connect(bight::detail::connect_operation& op,
                                           const std::shared_ptr<socket>& s) {
     if (!op.underway) {
         op.underway = true;
-        const int begun = begin_connect(host_.world, s, address::from_native(op.address, op.address_size));
+        const int begun =
+            begin_connect(host_.world, s, address::from_native(op.address, op.address_size), thread_);
         op.result = begun < 0 ? begun : 0;
         return begun <= 0;
     }

@@ -1,7 +1,7 @@
-// The demultiplexer of a simulated host.
+// The demultiplexer of a reactor on a simulated host.
 #pragma once
 
-#include "simulated_sockets.hpp"
+#include "host_thread.hpp"
 #include "world_state.hpp"
 
 #include "../demux/block_pool.hpp"
@@ -16,7 +16,7 @@ namespace bight::sim::detail {
 /// socket is given to the operation that waits, at the moment it arrives.
 class simulated_demultiplexer final : public bight::detail::demultiplexer {
   public:
-    simulated_demultiplexer(host_state& host, bight::reactor& home);
+    simulated_demultiplexer(host_thread& on, bight::reactor& home);
     ~simulated_demultiplexer() override;
 
     std::string_view name() const noexcept override { return "simulation"; }
@@ -26,14 +26,13 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool cancel(bight::detail::operation& op) noexcept override;
     bool settle(bight::detail::operation& op) noexcept override;
     void wait(duration limit) override;
-    void wake() noexcept override {}  // everything happens on one thread
+    void wake() noexcept override { thread_.wake(); }
     bool idle() const noexcept override { return late_.empty() && on_disk_.empty() && done_.empty(); }
     void stop_all() noexcept override;
     std::int64_t read_failure(const bight::detail::descriptor& d) const noexcept override;
     time_point next_event() const noexcept override { return host_.world.next_event(); }
-    bight::detail::name_service* names() noexcept override { return &host_; }
     bool simulated() const noexcept override { return true; }
-    bight::detail::socket_calls& sockets() noexcept override { return sockets_; }
+    bight::detail::socket_calls& sockets() noexcept override { return thread_.sockets(); }
     std::size_t lent_buffers() const noexcept override { return blocks_->lent(); }
     const void* lender() const noexcept override { return blocks_; }
 
@@ -73,13 +72,13 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool suffers(bight::detail::operation& op, fault f);
     void try_for_nothing_soon(bight::detail::operation& op, int times);
 
+    host_thread& thread_;
     host_state& host_;
     bight::reactor& home_;
-    simulated_sockets sockets_;
     bight::detail::block_pool* blocks_;
     std::vector<bight::detail::operation*> late_;  // they have their results, and wait to be told
     std::vector<bight::detail::operation*> on_disk_;
-    std::vector<completion> done_;                 // the next wait tells them
+    std::vector<completion> done_;  // the next wait tells them
 };
 
 }  // namespace bight::sim::detail

@@ -27,10 +27,12 @@ bool any_address(const address& a) {
 
 }  // namespace
 
+simulated_sockets::simulated_sockets(host_thread& of) noexcept : thread_(of), host_(of.host) {}
+
 int simulated_sockets::open(int family) noexcept {
     const not_failing machinery;
     if (!host_.up) return -ENETDOWN;
-    return host_.add(std::make_shared<socket>(host_, family, host_.chance.child()));
+    return host_.add(std::make_shared<socket>(host_, family, thread_.chance.child()));
 }
 
 void simulated_sockets::close(int fd) noexcept {
@@ -100,7 +102,7 @@ int simulated_sockets::listen(int fd, int backlog) noexcept {
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
     s->is = socket::stage::listening;
-    s->chance = host_.chance_of("listen " + s->local.to_string()).child();
+    s->chance = thread_.chance_of("listen " + s->local.to_string()).child();
     s->backlog_limit = backlog > 0 ? static_cast<std::size_t>(backlog) : 0;
     host_.world.record("listen", &host_, nullptr, 0, 0, s->local.to_string());
     return 0;
@@ -193,7 +195,7 @@ simulated_sockets::occupant simulated_sockets::remove_stale(const address& at) n
     if (!host_.files.contains(at.path())) return occupant::none;
     const int probe = open(AF_UNIX);
     if (probe < 0) return occupant::alive;
-    const int connected = begin_connect(host_.world, host_.find(probe), at);
+    const int connected = begin_connect(host_.world, host_.find(probe), at, thread_);
     close(probe);
     if (connected != -ECONNREFUSED) return occupant::alive;
     host_.files.erase(at.path());

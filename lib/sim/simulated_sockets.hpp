@@ -1,4 +1,4 @@
-// The socket calls of a simulated host.
+// The socket calls of a thread of a simulated host.
 #pragma once
 
 #include "../demux/socket_calls.hpp"
@@ -6,12 +6,13 @@
 namespace bight::sim::detail {
 
 struct host_state;
+struct host_thread;
 struct socket;
 
 /// They end at once, as the kernel's do.
 class simulated_sockets final : public bight::detail::socket_calls {
   public:
-    explicit simulated_sockets(host_state& host) noexcept : host_(host) {}
+    explicit simulated_sockets(host_thread& of) noexcept;
 
     int open(int family) noexcept override;
     void close(int fd) noexcept override;
@@ -47,6 +48,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
 
   private:
     bool taken(const socket& by, const address& to) const noexcept;
+    host_thread& thread_;
     host_state& host_;
 };
 

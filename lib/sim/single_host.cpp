@@ -14,11 +14,12 @@ namespace bight::sim::detail {
 
 namespace {
 
-class single_host final : public bight::detail::platform {
+class single_host final : public bight::detail::platform, public bight::detail::network_platform {
   public:
     explicit single_host(std::uint64_t seed)
         : world_(seed, {}, virtual_clock::mode::automatic), host_(world_, "localhost", "10.0.0.1", 0) {
         world_.states.push_back(&host_);
+        thread_ = &host_.begin_life(0);
         host_.up = true;
     }
     // The world looks at its hosts as it goes, and this one goes first.
@@ -28,19 +29,24 @@ class single_host final : public bight::detail::platform {
     }
 
     std::unique_ptr<bight::detail::event_port> make_event_port(bight::reactor& home) override {
-        return host_.make_event_port(home);
+        return thread_->make_event_port(home);
     }
     virtual_clock& time() noexcept override { return world_.clock; }
-    bool delays_timers() noexcept override { return host_.delays_timers(); }
-    time_point timers_from() const noexcept override { return host_.timers_from(); }
-    std::uint64_t random() noexcept override { return host_.random(); }
+    bool delays_timers() noexcept override { return thread_->delays_timers(); }
+    time_point timers_from() const noexcept override { return thread_->timers_from(); }
+    std::uint64_t random() noexcept override { return thread_->random(); }
     std::chrono::system_clock::time_point wall_time() noexcept override { return host_.wall_time(); }
-    duration time_on_a_thread() noexcept override { return host_.time_on_a_thread(); }
+    duration time_on_a_thread() noexcept override { return thread_->time_on_a_thread(); }
     std::error_code refuse(const char* what) override { return host_.refuse(what); }
+    task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override {
+        return thread_->look_up(std::move(host), port, only_ipv6);
+    }
+    bight::detail::socket_calls& sockets() noexcept override { return thread_->sockets(); }
 
   private:
     world_state world_;
     host_state host_;
+    host_thread* thread_ = nullptr;
 };
 
 constexpr std::string_view prefix = "sim:";

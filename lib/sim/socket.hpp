@@ -16,6 +16,7 @@
 
 namespace bight::sim::detail {
 
+class simulated_demultiplexer;
 struct host_state;
 
 /// Of a stream. The network holds it as long as something is on its way to it, the host's table as long as
@@ -43,7 +44,8 @@ struct socket {
     bool abort_on_close = false;
     bool keep_alive = false;
     int error = 0;  ///< what the next operation fails with: ECONNRESET, ETIMEDOUT
-    bight::detail::descriptor* watched = nullptr;  ///< whose operations wait for it
+    bight::detail::descriptor* watched = nullptr;  ///< whose operations wait for it, at:
+    simulated_demultiplexer* watcher = nullptr;
 
     // One that listens.
     std::deque<std::shared_ptr<socket>> backlog;

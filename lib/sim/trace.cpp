@@ -45,6 +45,7 @@ void append_line(std::string& out, const trace_event& e) {
     append_seconds(out, "at", e.at);
     append_member(out, "what", e.what);
     append_member(out, "from", e.from);
+    append_member(out, "reactor", std::uint64_t{e.reactor});
     append_member(out, "to", e.to);
     append_member(out, "link", e.link);
     append_member(out, "bytes", e.bytes);
@@ -102,7 +103,7 @@ std::uint64_t trace::digest_of(std::size_t count) const noexcept {
         hash.word(static_cast<std::uint64_t>(e.until));
         hash.word(e.link);
         hash.word(e.bytes);
-        hash.word(std::uint64_t{e.from} << 16 | e.to);
+        hash.word(std::uint64_t{e.reactor} << 32 | std::uint64_t{e.from} << 16 | e.to);
         hash.text(e.what);
         hash.word(e.text_size);
     }
@@ -122,7 +123,7 @@ void trace::forget_half() {
     events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(count - 1));
     for (stored_event& e : events_) e.text_begin -= std::min(texts, e.text_begin);
     constexpr std::int64_t never = -1;
-    events_.front() = {until, never, never, 0, forgotten_, "forgotten", 0, 0, no_host, no_host};
+    events_.front() = {until, never, never, 0, forgotten_, "forgotten", 0, 0, no_host, no_host, 0};
 }
 
 trace::host_number trace::add_host(std::string_view name, std::string_view ip) {
@@ -148,7 +149,7 @@ void trace::add(const trace_event& e, host_number from, host_number to) {
     if (most_ > 0 && events_.size() >= std::max<std::size_t>(most_, 3)) forget_half();
     const std::string_view text = e.text.substr(0, std::numeric_limits<std::uint32_t>::max());
     events_.push_back({nanoseconds_of(e.at), nanoseconds_of(e.sent), nanoseconds_of(e.until), e.link, e.bytes,
-                       e.what, texts_.size(), static_cast<std::uint32_t>(text.size()), from, to});
+                       e.what, texts_.size(), static_cast<std::uint32_t>(text.size()), from, to, e.reactor});
     texts_ += text;
 }
 
@@ -172,7 +173,8 @@ trace_event trace::event(std::size_t index) const noexcept {
             e.bytes,
             std::string_view(texts_).substr(e.text_begin, e.text_size),
             nanoseconds(e.sent),
-            nanoseconds(e.until)};
+            nanoseconds(e.until),
+            e.reactor};
 }
 
 }  // namespace bight::sim

@@ -34,9 +34,10 @@ void append_number(std::string& out, std::int64_t number) {
 
 }  // namespace
 
-// {"hosts":[[name,ip],…],"names":[what,…],"events":[[at,what,from,to,link,bytes,sent,until,text],…]}: names
-// and hosts are counted from 0, -1 is none; times are in nanoseconds, which are whole numbers for a browser,
-// too, as long as they are less than 2^53: 104 days.
+// {"hosts":[[name,ip],…],"names":[what,…],"events":[[at,what,from,to,link,bytes,sent,until,text],…]}, and
+// the reactor, if there is one, at the end of an event: names and hosts are counted from 0, -1 is none; times
+// are in nanoseconds, which are whole numbers for a browser, too, as long as they are less than 2^53: 104
+// days.
 std::string trace::to_html(std::string_view title) const {
     std::string events;
     std::vector<std::string_view> names;
@@ -58,6 +59,7 @@ std::string trace::to_html(std::string_view title) const {
         append_number(events, e.sent);
         append_number(events, e.until);
         append_quoted(events, std::string_view(texts_).substr(e.text_begin, e.text_size));
+        if (e.reactor > 0) events += ',' + std::to_string(e.reactor);
         events += ']';
     }
 

@@ -108,7 +108,8 @@ void world::heal() {
         reset(w, s, ECONNRESET);
     }
     for (host_state* h : w.states) {
-        h->paused_until = h->busy_until = h->timers_late_until = {};
+        h->paused_until = {};
+        for (host_thread* t : h->awake) t->busy_until = t->timers_late_until = {};
         if (h->up) {
             h->answer_again();
         } else {
@@ -160,8 +161,9 @@ std::string world::dump_tasks() const { return state_->dump_tasks(); }
 
 bool sometimes(const char* name, double probability) {
     const not_failing machinery;
-    auto* const here = dynamic_cast<host_state*>(bight::detail::platform::current());
-    return here && here->world.happens(fault::user, probability, *here, here->chance_of(name), 0, 0, name);
+    auto* const here = dynamic_cast<host_thread*>(bight::detail::platform::current());
+    return here &&
+           here->host.world.happens(fault::user, probability, here->host, here->chance_of(name), 0, 0, name);
 }
 
 }  // namespace bight::sim

@@ -70,8 +70,11 @@ bool world_state::happens(fault f, double scale, host_state& at, keyed_chance& b
     return true;
 }
 
-bool world_state::happens(fault f, host_state& at) {
-    return happens(f, 1, at, at.chance, at.cause, 0, name_of(f));
+bool world_state::happens(fault f, host_thread& at) {
+    const host_thread* const before = std::exchange(acting, &at);
+    const bool does = happens(f, 1, at.host, at.chance, at.cause, 0, name_of(f));
+    acting = before;
+    return does;
 }
 
 bool world_state::happens(fault f, socket& at, std::uint64_t place) {
@@ -88,11 +91,26 @@ trace::host_number number_of(const host_state* h) noexcept {
     return h ? static_cast<trace::host_number>(h->index) : trace::no_host;
 }
 
+// Of `from`, when it has its turn.
+std::uint16_t reactor_of(const host_state* from, const host_thread* acting) noexcept {
+    return acting && &acting->host == from ? static_cast<std::uint16_t>(acting->number) : std::uint16_t{0};
+}
+
 }  // namespace
 
 void world_state::record(std::string_view what, const host_state* from, const host_state* to,
                          std::uint64_t on_link, std::uint64_t bytes, std::string_view text) {
-    happened.add({clock.elapsed(), what, {}, {}, on_link, bytes, text}, number_of(from), number_of(to));
+    happened.add({clock.elapsed(),
+                  what,
+                  {},
+                  {},
+                  on_link,
+                  bytes,
+                  text,
+                  trace_event::never,
+                  trace_event::never,
+                  reactor_of(from, acting)},
+                 number_of(from), number_of(to));
 }
 
 void world_state::record_arrival(std::string_view what, const host_state* from, const host_state* to,
@@ -112,9 +130,10 @@ namespace {
 
 // A packet that has passed the link. What waits at the host does not go back there: what came after it may
 // wait there by then.
-void reach(world_state& w, host_state& to, duration sent, const std::function<void()>& arrival) {
+void reach(world_state& w, host_state& from, host_state& to, duration sent,
+           const std::function<void()>& arrival) {
     if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
-        to.held.emplace_back([&w, &to, sent, arrival] { reach(w, to, sent, arrival); });
+        to.held.push_back({&from, [&w, &from, &to, sent, arrival] { reach(w, from, to, sent, arrival); }});
     } else {
         w.arriving_since = sent;
         arrival();
@@ -130,7 +149,7 @@ void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes,
             [&w, &from, &to, bytes, sent, arrival] { arrive(w, from, to, bytes, sent, arrival); });
     } else {
         w.pass(l, bytes);
-        reach(w, to, sent, arrival);
+        reach(w, from, to, sent, arrival);
     }
 }
 
@@ -208,12 +227,24 @@ void world_state::send_datagram(host_state& from, host_state& to, std::size_t by
                 return;
             }
             if (to.stands_still(clock.now())) {  // its network has room for some
-                to.held.emplace_back(arrival);
+                to.held.push_back({nullptr, arrival});
                 return;
             }
             arriving_since = since;
             arrival();
         });
+    }
+}
+
+void world_state::send_again_to(host_state& booted) {
+    std::map<link_state*, std::ptrdiff_t> put_back;  // so many each
+    for (waiting_packet& packet : std::exchange(booted.held, {})) {
+        link_state& l = link(*packet.from, booted);
+        if (l.cut || clock.now() < l.open_from) {
+            l.held.insert(l.held.begin() + put_back[&l]++, std::move(packet.arrival));
+        } else {
+            booted.held.push_back(std::move(packet));
+        }
     }
 }
 
@@ -250,61 +281,100 @@ void world_state::mend(link_state& l) {
 
 time_point world_state::next_event() const noexcept { return events.next(); }
 
+// It is nobody's doing now.
 void world_state::deliver_due() {
+    const host_thread* const in_turn = std::exchange(acting, nullptr);
     while (events.next() <= clock.now()) events.take()();
+    acting = in_turn;
 }
 
+namespace {
+
+void give_turn(host_thread& to) {
+    const turn_of turn(to);
+    to.runs->run_once(duration::zero());
+}
+
+}  // namespace
+
 bool world_state::turn() {
-    std::vector<host_state*> able;
-    for (host_state* h : states) {
-        if (h->can_run()) able.push_back(h);
-    }
-    if (able.empty()) return false;
-    host_state& chosen = **std::min_element(able.begin(), able.end(), [](host_state* a, host_state* b) {
-        return a->place_in_order() < b->place_in_order();
-    });
-    chosen.begin_turn();
-    if (!chosen.at_boot.empty() && happens(fault::crash, chosen)) {
-        chosen.lose_power_for(std::chrono::microseconds(amount(fault::crash).between(1, 10'000'000)));
+    std::uint64_t lowest = 0;
+    host_thread* reactor = nullptr;
+    plain_thread* plain = nullptr;
+    const auto comes_first = [&](auto& candidate) {
+        const std::uint64_t place = candidate.place_in_order();
+        if ((reactor || plain) && place >= lowest) return false;
+        lowest = place;
         return true;
+    };
+    for (host_state* h : states) {
+        if (!h->up) continue;
+        for (host_thread* t : h->awake) {
+            t->notice_calls();
+            if (t->can_run() && comes_first(*t)) {
+                reactor = t;
+                plain = nullptr;
+            }
+        }
+        for (const auto& t : h->plain_threads) {
+            if (t->can_run() && comes_first(*t)) {
+                plain = t.get();
+                reactor = nullptr;
+            }
+        }
+    }
+    if (plain) {
+        plain->run();
+    } else if (reactor) {
+        turn_of_reactor(*reactor);
+    }
+    return plain || reactor;
+}
+
+void world_state::turn_of_reactor(host_thread& chosen) {
+    chosen.begin_turn();
+    host_state& on = chosen.host;
+    if (!on.at_boot.empty() && happens(fault::crash, chosen)) {
+        on.lose_power_for(std::chrono::microseconds(amount(fault::crash).between(1, 10'000'000)));
+        return;
     }
     if (happens(fault::pause, chosen)) {
         chosen.turn_is_put_off = true;
-        chosen.pause(std::chrono::microseconds(amount(fault::pause).between(1, 2'000'000)));
-        return true;
+        on.pause(std::chrono::microseconds(amount(fault::pause).between(1, 2'000'000)));
+        return;
     }
     if (happens(fault::wall_jump, chosen)) {
-        chosen.wall_offset += std::chrono::seconds(amount(fault::wall_jump).between(0, 7200)) - 1h;
+        on.wall_offset += std::chrono::seconds(amount(fault::wall_jump).between(0, 7200)) - 1h;
     }
     if (happens(fault::slow_turn, chosen)) {
         const std::chrono::microseconds takes(amount(fault::slow_turn).between(1, 1000));
         chosen.busy_until = saturating_add(clock.now(), takes);
     }
-    const turn_of turn(chosen);
-    chosen.runs->run_once(duration::zero());
+    give_turn(chosen);
     chosen.waits_anew = true;
-    return true;
 }
 
-void world_state::interrupt_wait(host_state& waits) {
+void world_state::interrupt_wait(host_thread& waits) {
     if (!happens(fault::interrupted_wait, waits)) return;
     const std::chrono::microseconds after(amount(fault::interrupted_wait).between(1, 1000));
-    events.at(saturating_add(clock.now(), after), [this, &waits, boots = waits.boots] {
-        if (!waits.up || waits.boots != boots || waits.has_work() || clock.now() < waits.next_turn()) return;
-        const turn_of turn(waits);
-        waits.runs->run_once(duration::zero());
+    events.at(saturating_add(clock.now(), after), [this, &waits, boots = waits.host.boots] {
+        if (!waits.host.up || waits.host.boots != boots || !waits.reactor()) return;
+        if (waits.has_work() || clock.now() < waits.next_turn()) return;
+        give_turn(waits);
     });
 }
 
 bool world_state::advance(time_point limit) {
     for (host_state* h : states) {
-        if (std::exchange(h->waits_anew, false) && h->up) interrupt_wait(*h);
+        if (!h->up) continue;
+        for (host_thread* t : h->awake) {
+            if (std::exchange(t->waits_anew, false)) interrupt_wait(*t);
+        }
     }
     time_point next = events.next();
-    for (const host_state* h : states) {
-        if (!h->up || !h->runs) continue;
-        const time_point wants = h->has_work() ? clock.now() : h->runs->next_deadline();
-        next = std::min(next, std::max(wants, h->next_turn()));
+    for (host_state* h : states) {
+        if (!h->up) continue;
+        for (const host_thread* t : h->awake) next = std::min(next, std::max(t->next_work(), t->next_turn()));
     }
     if (next == time_point::max()) return false;
     clock.advance_to(std::min(next, limit));
@@ -321,12 +391,13 @@ bool world_state::finished() noexcept {
     using bight::detail::reactor_state;
     if (has_clients()) return false;
     bool waits = false;
-    for (host_state* h : states) {
-        if (h->up && h->runs && reactor_state::winds_up(*h->runs)) waits = true;
+    for (const host_state* h : states) {
+        if (!h->up) continue;
+        for (const host_thread* t : h->awake) waits = reactor_state::winds_up(*t->runs) || waits;
     }
     if (waits) return false;
-    for (host_state* h : states) {
-        if (h->runs) reactor_state::end_winding_up(*h->runs);
+    for (const host_state* h : states) {
+        for (const host_thread* t : h->awake) reactor_state::end_winding_up(*t->runs);
     }
     return true;
 }
@@ -369,7 +440,11 @@ std::string world_state::dump_tasks() const {
             text +=
                 "  " + std::to_string(h->waiting.size()) + " given to run() when it was down, not begun\n";
         }
-        if (h->runs) text += h->runs->dump_tasks();
+        for (const host_thread* t : h->awake) {
+            if (t->number > 0) text += "host " + t->description() + ":\n";
+            text += t->runs->dump_tasks();
+        }
+        for (const auto& t : h->plain_threads) text += t->dump();
     }
     return text;
 }

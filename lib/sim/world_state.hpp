@@ -1,15 +1,11 @@
 // The inside of a world.
 #pragma once
 
-#include "disk_state.hpp"
 #include "event_queue.hpp"
+#include "host_state.hpp"
 #include "keyed_chance.hpp"
 #include "socket.hpp"
 
-#include "../core/platform.hpp"
-#include "../demux/name_service.hpp"
-
-#include <bight/core/reactor.hpp>
 #include <bight/core/virtual_clock.hpp>
 #include <bight/sim/world.hpp>
 
@@ -27,108 +23,14 @@
 
 namespace bight::sim::detail {
 
-class simulated_demultiplexer;
-struct world_state;
-
-/// A host, as the platform that its reactor lives on.
-struct host_state final : bight::detail::platform, bight::detail::name_service {
-    host_state(world_state& in, std::string called, std::string at, std::size_t number);
-    ~host_state() override;
-
-    std::unique_ptr<bight::detail::event_port> make_event_port(bight::reactor& home) override;
-    virtual_clock& time() noexcept override;
-    bool delays_timers() noexcept override;
-    time_point timers_from() const noexcept override { return timers_late_until; }
-    std::uint64_t random() noexcept override;
-    std::chrono::system_clock::time_point wall_time() noexcept override;
-    task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override;
-    duration time_on_a_thread() noexcept override;
-    std::error_code refuse(const char* what) override;
-    bool has_crashed() const noexcept override { return !up; }
-    duration time_of_look_up(const std::string& name_asked_for);
-    /// Throws std::system_error.
-    std::vector<address> found(const std::string& name_asked_for, std::uint16_t port, bool only_ipv6);
-
-    /// The chance of what this host knows by name: hosts that it looks up, addresses that it connects to, …
-    keyed_chance& chance_of(std::string_view thing);
-    /// Chooses its place among the hosts that can run, until it has had its turn.
-    std::uint64_t place_in_order() noexcept;
-    void begin_turn() noexcept;
-
-    void boot();
-    /// Throws std::logic_error within one of its own tasks, and has done nothing then.
-    void crash();
-    /// A crash, and a start some time later.
-    void lose_power_for(duration d);
-    /// The world ends: so do the tasks of its former lives.
-    void end_former_lives() noexcept { former_lives.clear(); }
-    /// Whether something waits for a turn of its reactor.
-    bool has_work() const noexcept;
-    /// Whether a turn of its reactor would do something now.
-    bool can_run() const noexcept;
-    /// It stands still, and what was on its way to it waits; a pause within one that is longer does nothing.
-    void pause(duration d);
-    bool stands_still(time_point now) const noexcept { return now < paused_until; }
-    /// Before that it has no turn: it stands still, or is busy.
-    time_point next_turn() const noexcept { return std::max(paused_until, busy_until); }
-    /// It is up, or no longer paused: what waits for it arrives, in order.
-    void answer_again();
-    /// The socket of a descriptor, or null.
-    std::shared_ptr<socket> find(int fd) const noexcept;
-    int new_descriptor() noexcept { return next_descriptor++; }
-    /// -EMFILE when there are too many.
-    int add(std::shared_ptr<socket> s);
-
-    world_state& world;
-    const std::string name;
-    const std::string ip;
-    const std::size_t index;
-    host* handle = nullptr;
-    std::unique_ptr<bight::reactor> runs;      ///< while it is up
-    simulated_demultiplexer* demux = nullptr;  ///< that of `runs`
-    /// Those that it had before it crashed. They get no turn any more: what ran there does nothing, not even
-    /// its destructors, until the world ends.
-    std::vector<std::unique_ptr<bight::reactor>> former_lives;
-    bool up = false;
-    std::uint64_t boots = 0;
-    keyed_chance chance;  ///< another one each time it boots
-    std::map<std::string, keyed_chance, std::less<>> chances_of_things;
-    /// For chance, where it is: what completed last, or first of that for which it has a turn, and how many
-    /// turns came after.
-    std::uint64_t cause = 0;
-    bool turn_is_put_off = false;  ///< the next one is for the same cause
-    std::optional<std::uint64_t> place;  ///< among the hosts that can run
-    bool waits_anew = false;             ///< since its last turn
-    time_point paused_until{};
-    time_point busy_until{};
-    time_point timers_late_until{};
-    duration wall_offset{};
-    std::map<int, std::shared_ptr<socket>> open;         ///< by descriptor
-    std::map<std::string, std::weak_ptr<socket>> files;  ///< of Unix sockets
-    disk_state disk{*this};
-    int next_descriptor;
-    std::uint16_t next_port = 32768;
-    std::uint16_t next_ephemeral_port() noexcept {
-        const std::uint16_t port = next_port++;
-        if (next_port == 0) next_port = 32768;
-        return port;
-    }
-    std::vector<std::unique_ptr<program>> at_boot;
-    std::vector<std::unique_ptr<program>> once;
-    std::vector<program*> waiting;  ///< of `once`: given while it was down
-    std::size_t running = 0;        ///< of `once`, with those that wait
-    /// Packets for this host while it is down, or stands still.
-    std::vector<std::function<void()>> held;
-};
-
 /// One direction of a link.
 struct link_state {
     explicit link_state(keyed_chance has) noexcept : chance(has) {}
     keyed_chance chance;  ///< of datagrams
     link_options options;
     bool cut = false;
-    time_point open_from{};   ///< nothing arrives before this moment, and then everything that waited
-    time_point busy_until{};  ///< with a limit of bytes per second
+    time_point open_from{};         ///< nothing arrives before this moment, and then everything that waited
+    time_point busy_until{};        ///< with a limit of bytes per second
     time_point narrow_until{};      ///< until then there is one more:
     std::uint64_t narrow_rate = 0;  ///< bytes per second
     std::vector<std::function<void()>> held;
@@ -168,6 +70,7 @@ struct world_state {
     std::array<std::uint64_t, fault_kinds> fault_counts{};
     std::vector<happened_fault> faults;
     std::uint64_t last_link = 0;
+    const host_thread* acting = nullptr;  ///< whose turn it is
     std::exception_ptr failure;
     /// So many without time passing, and without a program that receives anything, are no progress.
     std::uint64_t most_turns_at_once = 1'000'000;
@@ -177,8 +80,9 @@ struct world_state {
     host_state* find_host(const std::string& ip) const noexcept;
     link_state& link(const host_state& from, const host_state& to);
 
-    /// Whether this fault happens now; it is in the trace then. To a host:
-    bool happens(fault f, host_state& at);
+    /// Whether this fault happens now; it is in the trace then. To a host, by the chance of a thread of it
+    /// that has its turn:
+    bool happens(fault f, host_thread& at);
     /// To a socket, at this place in what it reads or writes.
     bool happens(fault f, socket& at, std::uint64_t place);
     /// How much: for one of this kind that has just happened, whatever else happens in between.
@@ -206,13 +110,16 @@ struct world_state {
     /// never.
     void send_datagram(host_state& from, host_state& to, std::size_t bytes,
                        const std::function<void()>& arrival);
+    /// What reached this host in its former life, or while it was down, was lost there: it waits at the link
+    /// again, where that is cut, in front of what came later.
+    void send_again_to(host_state& booted);
     /// When something that sets out now would be there.
     time_point arrival_of(host_state& from, host_state& to, const departure& what);
 
     /// True when something ran.
     bool turn();
-    /// This host begins to wait. It may look in vain for something to do, up to 1 ms from now.
-    void interrupt_wait(host_state& waits);
+    /// This reactor begins to wait. It may look in vain for something to do, up to 1 ms from now.
+    void interrupt_wait(host_thread& waits);
     /// Lets time pass until the next thing happens, at most until `limit`. False when nothing ever will.
     bool advance(time_point limit);
     /// What waits at `l` arrives then, unless it is cut.
@@ -230,6 +137,9 @@ struct world_state {
     /// `whole_time` time passes then, and also when there were none.
     bool run_until(time_point limit, bool whole_time);
     std::string dump_tasks() const;
+
+  private:
+    void turn_of_reactor(host_thread& chosen);
 };
 
 }  // namespace bight::sim::detail

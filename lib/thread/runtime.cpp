@@ -1,9 +1,10 @@
 #include <bight/thread/runtime.hpp>
 
+#include "../core/driven_run.hpp"
 #include "../core/platform.hpp"
 #include "../core/process.hpp"
 #include "../core/reactor_state.hpp"
-
+#include "../core/simulated_thread.hpp"
 
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/error.hpp>
@@ -14,8 +15,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <condition_variable>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -63,6 +64,8 @@ struct shard_run {
     void cut_short() noexcept { cancelled = true; }
     /// The task of one reactor has ended.
     void one_ended() noexcept;
+    /// Or has not begun, for the error that is being handled.
+    void could_not_begin() noexcept;
 
     runtime_state& state;
     shard_roots& roots;
@@ -88,10 +91,22 @@ struct runtime_state {
     };
 
     explicit runtime_state(const runtime_options& o) : options(o) {}
-    ~runtime_state() { join(); }
+    ~runtime_state() {
+        if (simulated) {
+            end_simulated();
+        } else {
+            join();
+        }
+    }
 
-    void start_threads();
+    void start();
+    void start_threads(std::size_t count);
     void join() noexcept;
+    // On a simulated host there are no threads: the world gives the reactors their turns.
+    void make_simulated(std::size_t count);
+    void run_simulated(shard_run& run);
+    void end_simulated() noexcept;
+    void give_turns(bool on) noexcept;
     void be_worker(std::size_t index) noexcept;
     void run_shard(shard_run& run, std::size_t index) noexcept;
     void run(shard_run& run);
@@ -104,6 +119,7 @@ struct runtime_state {
 
     const runtime_options options;
     const unsigned made_in = this_process();
+    simulated_thread* const simulated = simulated_thread::current();
     std::vector<int> processors;
     std::vector<std::unique_ptr<worker>> workers;
 
@@ -253,23 +269,38 @@ void shard_run::one_ended() noexcept {
     }
 }
 
+void shard_run::could_not_begin() noexcept {
+    if (reports) report_error({std::current_exception(), "bight::runtime::run", {}});
+    failed(std::current_exception());
+    one_ended();
+}
+
 task<> shard_main(shard_run& run, std::size_t index, bool stopped) {
     co_await shard_scope(run, index, stopped);
 }
 
 }  // namespace
 
-void runtime_state::start_threads() {
-    processors = usable_processors();
+void runtime_state::start() {
     std::size_t count = options.reactors;
+    if (simulated) {
+        make_simulated(count > 0 ? count : simulated->processors());
+        return;
+    }
+    processors = usable_processors();
     if (count == 0) count = processors.size();
     if (count == 0) count = std::max(1U, std::thread::hardware_concurrency());
+    start_threads(count);
+}
+
+void runtime_state::start_threads(std::size_t count) {
     if (count > 1 && options.reactor.demultiplexer == demultiplexer_kind::automatic &&
         environment_names_a_platform()) {
         throw std::system_error(errc::unavailable,
                                 "BIGHT_REACTOR is \"" + std::string(std::getenv("BIGHT_REACTOR")) +
-                                    "\": a simulated host has one reactor, and this runtime is to have " +
-                                    std::to_string(count));
+                                    "\": a program that runs in a world of its own has one reactor, and this "
+                                    "runtime is to have " +
+                                    std::to_string(count) + "; host::on_boot (bight/sim/world.hpp) takes it");
     }
     workers.reserve(count);
     for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<worker>());
@@ -359,12 +390,114 @@ void runtime_state::run_shard(shard_run& run, std::size_t index) noexcept {
             // runs as long as the others do, and they hear of the stop.
             stopped = true;
         } catch (...) {  // not even begun: no memory
-            if (run.reports) report_error({std::current_exception(), "bight::runtime::run", {}});
-            run.failed(std::current_exception());
-            run.one_ended();
+            run.could_not_begin();
             return;
         }
     }
+}
+
+namespace {
+
+/// What run_shard does, on a reactor that a world gives its turns.
+class simulated_shard {
+  public:
+    simulated_shard(shard_run& of, std::size_t index) : of_(of), index_(index) { begin(false); }
+
+    /// See driven_run::over.
+    bool over() noexcept {
+        for (;;) {
+            if (!run_) return true;
+            if (!run_->over()) return false;
+            if (root_->result() != outcome::cancelled) return true;
+            begin(true);  // a stop came before the first turn: see run_shard
+        }
+    }
+
+  private:
+    void begin(bool stopped) noexcept {
+        run_.reset();
+        root_.reset();
+        try {
+            root_.emplace(shard_main(of_, index_, stopped));
+            run_.emplace(*of_.state.workers[index_]->own, *root_, root_->frame());
+        } catch (...) {  // not even begun: no memory
+            run_.reset();
+            of_.could_not_begin();
+        }
+    }
+
+    shard_run& of_;
+    const std::size_t index_;
+    std::optional<root_job<void>> root_;
+    std::optional<driven_run> run_;
+};
+
+/// Until all of them are over.
+class simulated_shards final : public simulated_thread::condition {
+  public:
+    explicit simulated_shards(shard_run& run) {
+        for (std::size_t i = 0; i < run.scopes.size(); ++i) {
+            all_.push_back(std::make_unique<simulated_shard>(run, i));
+        }
+    }
+    bool holds() override {
+        bool all_over = true;
+        for (const auto& one : all_) all_over = one->over() && all_over;
+        return all_over;
+    }
+
+  private:
+    std::vector<std::unique_ptr<simulated_shard>> all_;
+};
+
+}  // namespace
+
+void runtime_state::make_simulated(std::size_t count) {
+    reactor_options each = options.reactor;
+    for (std::size_t i = 0; i < count; ++i) {
+        each.platform = &simulated->add_reactor();
+        workers.push_back(std::make_unique<worker>());
+        workers.back()->own.emplace(each);
+    }
+}
+
+void runtime_state::give_turns(bool on) noexcept {
+    for (const auto& w : workers) simulated->give_turns(*reactor_state::platform_of(*w->own), on);
+}
+
+void runtime_state::run_simulated(shard_run& run) {
+    simulated_shards shards(run);
+    give_turns(true);
+    const bool ended = simulated->wait(shards);
+    give_turns(false);
+    if (ended) return;
+    stop_now();
+    while (!shards.holds()) {
+        for (const auto& w : workers) w->own->run_once();
+    }
+}
+
+// As a worker does at its end.
+void runtime_state::end_simulated() noexcept {
+    struct no_tasks final : simulated_thread::condition {
+        explicit no_tasks(runtime_state& s) noexcept : state(s) {}
+        bool holds() override {
+            return std::all_of(state.workers.begin(), state.workers.end(),
+                               [](const auto& w) { return w->own->statistics().live_tasks == 0; });
+        }
+        runtime_state& state;
+    };
+    no_tasks over(*this);
+    if (!over.holds()) {
+        stop_now();
+        give_turns(true);
+        const bool ended = simulated->wait(over);
+        give_turns(false);
+        while (!ended && !over.holds()) {
+            for (const auto& w : workers) w->own->run_once();
+        }
+    }
+    for (auto& w : workers) w->own.reset();
 }
 
 void runtime_state::run(shard_run& run) {
@@ -394,6 +527,11 @@ void runtime_state::run(shard_run& run) {
         current = nullptr;
         throw;
     }
+    if (simulated) {
+        run_simulated(run);
+        current = nullptr;
+        return;
+    }
     {
         std::unique_lock hold(lock);
         busy = workers.size();
@@ -416,7 +554,7 @@ runtime::runtime(const runtime_options& options) {
         throw std::invalid_argument("a virtual clock is for one reactor, and a runtime has several");
     }
     auto made = std::make_unique<runtime_state>(options);
-    made->start_threads();
+    made->start();
     state_ = made.release();
 }
 

@@ -316,16 +316,20 @@ void send_weather(scene& s, sim::host& server, const std::vector<sim::host*>& cl
 }  // namespace
 
 void chat(sim::world& w, const server_program& start) {
-    auto s = std::make_shared<scene>(w);
+    chat_at(w, [&start](sim::host& server) { server.on_boot([start] { return start(); }); });
+}
+
+void chat_at(sim::world& w, const std::function<void(sim::host&)>& boots) {
+    scene& s = w.own<scene>(w);
     sim::host& server = w.add("server");
-    server.on_boot([start, s] { return start(); });
+    boots(server);
     std::vector<sim::host*> clients;
     for (const char* name : names) {
         clients.push_back(&w.add(name));
-        clients.back()->run([&s = *s, name = clients.back()->name()] { return stormy_client(s, name); });
+        clients.back()->run([&s, name = clients.back()->name()] { return stormy_client(s, name); });
     }
-    send_weather(*s, server, clients);
-    s->stormy = false;
+    send_weather(s, server, clients);
+    s.stormy = false;
     w.heal();
     w.run();
     w.note("good weather");
@@ -339,14 +343,14 @@ void chat(sim::world& w, const server_program& start) {
     const int guests = people + (with_glutton ? 1 : 0);
     for (int i = 0; i < people; ++i) {
         sim::host& on = *clients[static_cast<std::size_t>(i)];
-        on.run([&s = *s, lines, size, guests, name = on.name()] {
+        on.run([&s, lines, size, guests, name = on.name()] {
             return converse(s, name, lines, size, people, guests);
         });
     }
-    if (with_glutton) clients.back()->run([&s = *s] { return glutton(s, people); });
+    if (with_glutton) clients.back()->run([&s] { return glutton(s, people); });
     w.run();
-    s->latencies.check();
-    let_two_compete(*s, *clients[0], *clients[1]);
+    s.latencies.check();
+    let_two_compete(s, *clients[0], *clients[1]);
 }
 
 }  // namespace storms

@@ -125,6 +125,22 @@ TEST_CASE("datagrams do not wait: at a cut, or at a host that is down, they are 
     CHECK(n.arrived == std::vector{3});
 }
 
+TEST_CASE("datagrams that wait at a host which stands still arrive later, unless it crashes") {
+    const bool crashes = GENERATE(false, true);
+    network n;
+    n.to.boot();
+    n.to.pause(1s);
+    n.send(1);
+    n.pass(10ms);
+    if (crashes) {
+        n.to.crash();
+        n.to.boot();
+    }
+    n.pass(2s);
+    CHECK(n.arrived == (crashes ? std::vector<int>{} : std::vector{1}));
+    n.to.crash();
+}
+
 TEST_CASE("datagrams share their link's bandwidth") {
     network n;
     auto& link = n.world.link(n.from, n.to);

@@ -1,6 +1,7 @@
 // Processes of sim::explore that end, or do not, in ways that no test means: nothing is missed, and nobody
 // waits for ever.
 #include "support/catch.hpp"
+#include "support/exploring.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/explore.hpp>
@@ -21,15 +22,6 @@ using Catch::Contains;
 namespace sim = bight::sim;
 
 namespace {
-
-sim::explore_options quiet(std::uint64_t seeds) {
-    sim::explore_options options;
-    options.seeds = seeds;
-    options.jobs = 2;
-    options.quiet = true;
-    options.limit_for_each = 20s;
-    return options;
-}
 
 // What all processes see.
 class shared_count {
@@ -58,7 +50,7 @@ void turn_for_ever() {
 }  // namespace
 
 TEST_CASE("a process that closes its descriptors and turns for ever is ended, and its seed hangs") {
-    auto options = quiet(20);
+    auto options = test::quiet(20);
     options.limit_for_each = 1s;
     const auto result = sim::explore(
         [](sim::world& w) {
@@ -76,7 +68,7 @@ TEST_CASE("a process that closes its descriptors and turns for ever is ended, an
 TEST_CASE("a process that is killed is replaced, and its seed runs again") {
     const std::array<shared_count, 4> killed;
     const shared_count runs;
-    auto options = quiet(40);
+    auto options = test::quiet(40);
     options.run_twice_each = 0;
     const auto result = sim::explore(
         [&](sim::world& w) {
@@ -96,7 +88,7 @@ TEST_CASE("a seed whose process is killed each time is a failure that says how")
         [](sim::world& w) {
             if (w.seed() == 5) ::raise(SIGKILL);
         },
-        quiet(10));
+        test::quiet(10));
     REQUIRE_FALSE(result.ok());
     INFO(result.failure->report);
     CHECK(result.failure->seed == 5);
@@ -104,8 +96,9 @@ TEST_CASE("a seed whose process is killed each time is a failure that says how")
     CHECK_THAT(result.failure->what, Contains("SIGKILL") && Contains("memory"));
 }
 
-TEST_CASE("memory that runs out after other runs is said to be that, in a second run of a seed as in another") {
-    auto options = quiet(20);
+TEST_CASE(
+    "memory that runs out after other runs is said to be that, in a second run of a seed as in another") {
+    auto options = test::quiet(20);
     options.jobs = 1;
     int runs = 0;
     const auto explore = [&](int enough_for) {
@@ -124,8 +117,8 @@ TEST_CASE("memory that runs out after other runs is said to be that, in a second
         REQUIRE_FALSE(result->ok());
         INFO(result->failure->report);
         CHECK(result->failure->kind == sim::failure_kind::out_of_memory);
-        CHECK_THAT(result->failure->report,
-                   Contains("(out of memory): std::bad_alloc") && Contains("memory ran out after other runs"));
+        CHECK_THAT(result->failure->report, Contains("(out of memory): std::bad_alloc") &&
+                                                Contains("memory ran out after other runs"));
     }
     CHECK(twice.failure->seed == 1);
     CHECK(later.failure->seed == 4);
@@ -136,7 +129,7 @@ TEST_CASE("memory that runs out in each run of a seed is an error of the test") 
         [](sim::world& w) {
             if (w.seed() == 5) throw std::bad_alloc();
         },
-        quiet(10));
+        test::quiet(10));
     REQUIRE_FALSE(result.ok());
     INFO(result.failure->report);
     CHECK(result.failure->kind == sim::failure_kind::error);
@@ -157,7 +150,7 @@ TEST_CASE("a process that ends while a child of its own keeps the pipe is a cras
             }
             ::_exit(7);
         },
-        quiet(10));
+        test::quiet(10));
     ::close(ends[1]);
     ::close(ends[0]);
     REQUIRE_FALSE(result.ok());

@@ -1,5 +1,6 @@
 // Failures planted on purpose: they are found, named and made small.
 #include "support/catch.hpp"
+#include "support/exploring.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/explore.hpp>
@@ -58,16 +59,6 @@ void echo_world(sim::world& w, Check check) {
     check(w, answer);
 }
 
-sim::explore_options quiet(std::uint64_t seeds) {
-    sim::explore_options options;
-    options.seeds = seeds;
-    options.jobs = 2;
-    options.quiet = true;
-    options.limit_for_each = 20s;
-    options.limit_for_shrinking = 20s;
-    return options;
-}
-
 // Much noise: what bytes may endure.
 sim::fault_plan noise() {
     sim::fault_plan faults;
@@ -115,7 +106,7 @@ class variable {
 }  // namespace
 
 TEST_CASE("a test that holds is run for every seed, and the virtual time is added up") {
-    auto options = quiet(40);
+    auto options = test::quiet(40);
     options.world.faults = noise();
     options.run_twice_each = 4;
     const auto run = [&] {
@@ -142,7 +133,7 @@ TEST_CASE("a test that holds is run for every seed, and the virtual time is adde
 
 TEST_CASE(
     "a failure of some seeds is found at the first of them, and shrunk to the one fault that it needs") {
-    auto options = quiet(500);
+    auto options = test::quiet(500);
     options.world.faults = noise().set(sim::fault::slow_name, 0.02);
     const auto result = sim::explore(impatient, options);
     REQUIRE_FALSE(result.ok());
@@ -213,7 +204,7 @@ TEST_CASE(
 }
 
 TEST_CASE("two faults that are needed together are both left") {
-    auto options = quiet(500);
+    auto options = test::quiet(500);
     options.world.faults = noise().set(sim::fault::slow_name, 0.1).set(sim::fault::lost_connect, 0.1);
     const auto result = sim::explore(
         [](sim::world& w) {
@@ -232,7 +223,7 @@ TEST_CASE("two faults that are needed together are both left") {
 }
 
 TEST_CASE("one of many faults of the same kind is found") {
-    auto options = quiet(200);
+    auto options = test::quiet(200);
     options.world.faults.set(sim::fault::short_read, 0.4);
     const auto result = sim::explore(
         [](sim::world& w) {
@@ -261,7 +252,7 @@ TEST_CASE("one of many faults of the same kind is found") {
 }
 
 TEST_CASE("a failure that needs no fault is shrunk to none, with the tree of tasks") {
-    auto options = quiet(10);
+    auto options = test::quiet(10);
     options.world.faults = noise();
     const auto result = sim::explore(
         [](sim::world& w) {
@@ -287,7 +278,7 @@ TEST_CASE("a failure that needs no fault is shrunk to none, with the tree of tas
 }
 
 TEST_CASE("a test that does not do the same twice is reported as such") {
-    auto options = quiet(50);
+    auto options = test::quiet(50);
     SECTION("for it draws a number from elsewhere") {
         const auto result = sim::explore(
             [](sim::world& w) {
@@ -366,7 +357,7 @@ TEST_CASE("an exit is a failure, too") {
         [](sim::world& w) {
             if (w.seed() == 3) ::_exit(0);
         },
-        quiet(10));
+        test::quiet(10));
     REQUIRE_FALSE(result.ok());
     CHECK(result.failure->seed == 3);
     CHECK(result.failure->kind == sim::failure_kind::crash);
@@ -383,7 +374,7 @@ TEST_CASE("an exit is a failure, too") {
 #ifndef WITHOUT_SIGNALS
 
 TEST_CASE("a crash is a failure of the seed that ran, and is shrunk as any other") {
-    auto options = quiet(300);
+    auto options = test::quiet(300);
     options.world.faults = noise().set(sim::fault::slow_name, 0.02);
     const auto result = sim::explore(
         [](sim::world& w) {
@@ -413,7 +404,7 @@ void turn_for_ever() {
 }  // namespace
 
 TEST_CASE("a test that never ends is a failure of its seed") {
-    auto options = quiet(20);
+    auto options = test::quiet(20);
     options.limit_for_each = 1s;
     const auto result = sim::explore(
         [](sim::world& w) {
@@ -441,7 +432,7 @@ TEST_CASE("a task that nobody frees is a failure") {
             if (w.seed() != 2) return;
             new task<>(serve_echo());
         },
-        quiet(10));
+        test::quiet(10));
     REQUIRE_FALSE(result.ok());
     CHECK(result.failure->kind == sim::failure_kind::leak);
     CHECK(result.failure->seed == 2);
@@ -450,7 +441,7 @@ TEST_CASE("a task that nobody frees is a failure") {
 TEST_CASE("the trace of a failure is written where it was asked for") {
     std::string directory = std::filesystem::temp_directory_path() / "bight-explore-XXXXXX";
     REQUIRE(::mkdtemp(directory.data()));
-    auto options = quiet(5);
+    auto options = test::quiet(5);
     options.directory = directory;
     options.name = "echo & co";
     const auto result = sim::explore(
@@ -476,7 +467,7 @@ TEST_CASE("the trace of a failure is written where it was asked for") {
 }
 
 TEST_CASE("no seeds, and limits") {
-    auto options = quiet(0);
+    auto options = test::quiet(0);
     CHECK(sim::explore([](sim::world&) {}, options).seeds == 0);
     options.seeds = ~std::uint64_t{0} >> 1;
     options.limit_for_all = 200ms;
@@ -491,9 +482,9 @@ TEST_CASE("a seed that is none is refused") {
         const variable replay("BIGHT_SIM_SEED", wrong);
         INFO(wrong);
         if (std::string(wrong) == "1:") {
-            CHECK(sim::explore([](sim::world&) {}, quiet(1)).ok());
+            CHECK(sim::explore([](sim::world&) {}, test::quiet(1)).ok());
         } else {
-            CHECK_THROWS_AS(static_cast<void>(sim::explore([](sim::world&) {}, quiet(1))),
+            CHECK_THROWS_AS(static_cast<void>(sim::explore([](sim::world&) {}, test::quiet(1))),
                             std::invalid_argument);
         }
     }

@@ -74,10 +74,11 @@ TEST_CASE("how badly one fault hits does not depend on what else goes wrong") {
         world_state w(7, options);
         host_state host(w, "host", "10.0.0.1", 0);
         host.up = true;
+        sim::detail::host_thread& thread = host.begin_life(0);
         std::vector<std::uint64_t> drawn;
         for (int i = 0; i < 5; ++i) {
-            REQUIRE(w.happens(hits, host));
-            if (between != hits) w.happens(between, host);
+            REQUIRE(w.happens(hits, thread));
+            if (between != hits) w.happens(between, thread);
             drawn.push_back(w.amount(hits).next());
         }
         return drawn;

@@ -278,6 +278,37 @@ TEST_CASE("what waits at a host that stands still is past the link: it stays bef
     CHECK(got == "12");
 }
 
+TEST_CASE("what had reached a host in its former life does not reach its new one past a cut") {
+    const bool down = GENERATE(false, true);  // when it reached it
+    CAPTURE(down);
+    sim::world_options options;
+    options.link = test::always(1ms);
+    int accepted = 0;
+    pair_of_hosts pair(
+        options,
+        [&](bight::stream& peer) -> task<> {
+            ++accepted;
+            co_await peer.read_some();
+        },
+        [](bight::stream&) -> task<> { co_return; });
+    sim::world& w = pair.world;
+    sim::host& server = w.at("server");
+    if (down) {
+        server.crash();
+    } else {
+        server.pause(1h);
+    }
+    w.run_for(100ms);  // the attempt to connect has come there
+    server.crash();
+    w.cut(w.at("client"), server);
+    server.restart();
+    w.run_for(5s);
+    CHECK(accepted == 0);
+    w.mend(w.at("client"), server);
+    w.run();
+    CHECK(accepted == 1);
+}
+
 TEST_CASE("cut: packets wait, none is lost, none overtakes another") {
     std::string text;
     for (int i = 0; i < 300; ++i) text += std::to_string(i) + " ";

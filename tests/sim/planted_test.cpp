@@ -3,6 +3,7 @@
 
 #include "planted/chat.hpp"
 #include "planted/queue.hpp"
+#include "planted/sharded_chat.hpp"
 #include "planted/store.hpp"
 
 #include "support/catch.hpp"
@@ -14,6 +15,7 @@
 namespace sim = bight::sim;
 using planted::chat_bug;
 using planted::queue_bug;
+using planted::sharded_chat_bug;
 using planted::store_bug;
 
 namespace {
@@ -42,6 +44,16 @@ template <chat_bug Bug>
 void chat(sim::world& w) {
     storms::chat(w, planted::chat_server<Bug>);
 }
+template <sharded_chat_bug Bug>
+void sharded_chat(sim::world& w) {
+    const bool handed_over = w.seed() % 2 == 0;
+    storms::chat_at(w, [handed_over](sim::host& server) {
+        server.on_boot([handed_over] {
+            return planted::sharded_chat_server<Bug>(handed_over ? bight::sharding::hand_over
+                                                                 : bight::sharding::reuse_port);
+        });
+    });
+}
 template <store_bug Bug>
 void store(sim::world& w) {
     storms::store(w, Bug);
@@ -53,8 +65,9 @@ void queue(sim::world& w) {
 
 }  // namespace
 
-TEST_CASE("storms pass a chat, a store and a queue that are right") {
+TEST_CASE("storms pass a chat, one on several reactors, a store and a queue that are right") {
     CHECK(explore(chat<chat_bug::none>, 30, false).ok());
+    CHECK(explore(sharded_chat<sharded_chat_bug::none>, 30, false).ok());
     CHECK(explore(store<store_bug::none>, 60, false).ok());
     CHECK(explore(queue<queue_bug::none>, 60, false).ok());
 }
@@ -83,6 +96,9 @@ TEST_CASE("storms find a count that leaks, and a limit of twelve") {
 TEST_CASE("storms find a retry that is done twice") { check_found(store<store_bug::retry_done_twice>); }
 TEST_CASE("storms find that one of several who wait is woken") {
     check_found(store<store_bug::one_of_several_woken>);
+}
+TEST_CASE("storms find a race between two reactors of a host") {
+    check_found(sharded_chat<sharded_chat_bug::name_entered_late>);
 }
 TEST_CASE("storms find that any one is notified, and not who waits for it") {
     check_found(store<store_bug::any_one_woken>);

@@ -50,7 +50,7 @@ class world_at_one_moment {
     }
     template <class F>
     static void give(sim::detail::host_state& to, F program) {
-        to.at_boot.push_back(std::make_unique<sim::detail::program_of<F>>(std::move(program)));
+        to.at_boot.push_back(std::make_unique<sim::detail::task_program_of<F>>(std::move(program)));
     }
 
     sim::detail::world_state inside_;
@@ -76,11 +76,9 @@ task<> ping(const char* where) {
 TEST_CASE("any number of answers without latency is progress, over a network and on one host") {
     CHECK_NOTHROW(world_at_one_moment().run([] { return bight::serve("tcp:7000", echo); },
                                             [] { return ping("tcp:server:7000"); }));
-    CHECK_NOTHROW(world_at_one_moment().run([]() -> task<> { co_return; },
-                                            []() -> task<> {
-                                                co_await bight::race(bight::serve("unix:@echo", echo),
-                                                                     ping("unix:@echo"));
-                                            }));
+    CHECK_NOTHROW(world_at_one_moment().run(
+        []() -> task<> { co_return; },
+        []() -> task<> { co_await bight::race(bight::serve("unix:@echo", echo), ping("unix:@echo")); }));
 }
 
 TEST_CASE("turns in which nothing is received are none") {

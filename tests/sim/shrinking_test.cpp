@@ -1,5 +1,6 @@
 // What is left of a failure, and what the report says of it.
 #include "support/catch.hpp"
+#include "support/exploring.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/explore.hpp>
@@ -18,15 +19,6 @@ using Catch::Contains;
 namespace sim = bight::sim;
 
 namespace {
-
-sim::explore_options quiet(std::uint64_t seeds) {
-    sim::explore_options options;
-    options.seeds = seeds;
-    options.jobs = 2;
-    options.quiet = true;
-    options.limit_for_each = 20s;
-    return options;
-}
 
 struct registry {
     std::set<std::string> names;
@@ -100,7 +92,7 @@ TEST_CASE("a race that needs no fault is shrunk to none, in another seed if need
     // One that does not fail just so without its faults.
     std::uint64_t seed = 1;
     while (!fails(seed, delays(), two_of_a_name) || fails(seed, {}, two_of_a_name)) REQUIRE(++seed < 500);
-    auto options = quiet(300);
+    auto options = test::quiet(300);
     options.first_seed = seed;
     options.world.faults = delays();
     const auto result = sim::explore(two_of_a_name, options);
@@ -119,7 +111,7 @@ TEST_CASE("a race that needs no fault is shrunk to none, in another seed if need
 }
 
 TEST_CASE("of many kinds of faults the one that is enough is left, and of it no more than are") {
-    auto options = quiet(50);
+    auto options = test::quiet(50);
     options.world.faults = delays();
     const auto result = sim::explore(
         [](sim::world& w) {
@@ -136,7 +128,7 @@ TEST_CASE("of many kinds of faults the one that is enough is left, and of it no 
 }
 
 TEST_CASE("a fault that the trace has forgotten is left all the same, and named") {
-    auto options = quiet(100);
+    auto options = test::quiet(100);
     options.world.faults.set(sim::fault::slow_name, 0.2).set(sim::fault::short_read, 0.3);
     options.world.trace_events = 20;
     const auto result = sim::explore(impatient_clients, options);

@@ -5,6 +5,7 @@
 #include "storms.hpp"
 
 #include "planted/chat.hpp"
+#include "planted/sharded_chat.hpp"
 
 #include <bight/sim/explore.hpp>
 
@@ -46,6 +47,17 @@ int main(int count, char** arguments) {
     explore("chat", [](auto& w) { storms::chat(w, chat_server); }, options);
     explore("broadcast", [](auto& w) { storms::broadcast(w, broadcast_server); }, options);
     explore("chat with queues", [=](auto& w) { storms::chat(w, planted_right); }, options);
+    explore(
+        "chat on several reactors",
+        [](auto& w) {
+            storms::chat_at(w, [](bight::sim::host& server) {
+                server.on_boot([] {
+                    return planted::sharded_chat_server<planted::sharded_chat_bug::none>(
+                        bight::sharding::hand_over);
+                });
+            });
+        },
+        options);
     explore("store", [](auto& w) { storms::store(w, planted::store_bug::none); }, options);
     explore("queue", [](auto& w) { storms::queue(w, planted::queue_bug::none); }, options);
     std::printf("%llu passed, %d failed\n", passed, failed);

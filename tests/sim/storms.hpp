@@ -28,6 +28,8 @@ bight::sim::world_options options();
 ///  - of two who ask for the same name in the same moment one gets it;
 ///  - who leaves without a word leaves nothing behind.
 void chat(bight::sim::world& w, const server_program& start);
+/// The same with a server that `boots` gives to its host.
+void chat_at(bight::sim::world& w, const std::function<void(bight::sim::host&)>& boots);
 
 /// The same for raw bytes that are forwarded to all others, but for the names.
 void broadcast(bight::sim::world& w, const server_program& start);

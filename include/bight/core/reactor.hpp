@@ -32,6 +32,7 @@ namespace detail {
 class event_port;
 class reactor_access;
 class root_job_base;
+class simulated_thread;
 struct reactor_state;
 }
 
@@ -170,6 +171,9 @@ class reactor {
     bool hurry_leftovers() noexcept;
     void enqueue(detail::posted* call);
     void drive(detail::root_job_base& root, detail::promise_base& frame);
+    void drive_simulated(detail::simulated_thread& thread, detail::root_job_base& root,
+                         detail::promise_base& frame);
+    void end_simulated(detail::simulated_thread& thread);
     bool turn(duration limit);
     void look(duration limit);
     void read_clock() noexcept;

@@ -28,6 +28,9 @@ struct trace_event {
     std::string_view text{};  ///< the fault's name, the note, the beginning of what was sent
     duration sent = never;    ///< when the packet that came here set out, since the world began
     duration until = never;   ///< when what begins here is over, unless something else ends it before
+    /// Which of the host's reactors did it, from 1: of those that main functions have made. 0: the one of its
+    /// tasks, or none.
+    std::uint16_t reactor = 0;
 };
 
 /// Everything that happened, in order. The same seed and the same program give the same trace, byte by byte.
@@ -129,6 +132,7 @@ class trace {
         std::uint32_t text_size;
         host_number from;
         host_number to;
+        std::uint16_t reactor;
     };
 
     trace_event event(std::size_t index) const noexcept;

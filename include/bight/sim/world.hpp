@@ -31,21 +31,41 @@ namespace detail {
 struct world_state;
 struct host_state;
 
-// A callable that makes a task, kept for as long as tasks of it run.
+// What a host was given to run, kept for as long as it may run: a callable that makes a task, or one that is
+// called on a plain thread of the host.
 class program {
   public:
     virtual ~program() = default;
+};
+class task_program : public program {
+  public:
     virtual task<> start() = 0;
 };
-template <class F>
-class program_of final : public program {
+class main_program : public program {
   public:
-    explicit program_of(F f) : call_(std::move(f)) {}
+    virtual int call() = 0;
+};
+template <class F>
+class task_program_of final : public task_program {
+  public:
+    explicit task_program_of(F f) : call_(std::move(f)) {}
     task<> start() override { return call_(); }
 
   private:
     F call_;
 };
+template <class F>
+class main_program_of final : public main_program {
+  public:
+    explicit main_program_of(F f) : call_(std::move(f)) {}
+    int call() override { return call_(); }
+
+  private:
+    F call_;
+};
+
+template <class F>
+concept main_function = std::is_same_v<std::invoke_result_t<F&>, int>;
 
 // What a world keeps for its test.
 class belonging {
@@ -72,6 +92,8 @@ struct world_options {
     duration limit = std::chrono::hours(24);
     /// How many sockets a host may have open (EMFILE beyond); 0: as many as it likes.
     std::size_t sockets_per_host = 0;
+    /// How many reactors a runtime has there that is not told how many (runtime_options::reactors).
+    unsigned processors = 4;
     /// About how many events its trace keeps, the last ones (trace::keep_last); 0: all.
     std::size_t trace_events = 1'000'000;
 };
@@ -90,7 +112,8 @@ class escaped : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// A machine in the world: a name, an address, and a reactor of its own, on which ordinary bight code runs.
+/// A machine in the world: a name, an address, and a reactor of its own, on which ordinary bight code runs;
+/// more of them for main functions, which make their own.
 class host {
   public:
     host(const host&) = delete;
@@ -106,14 +129,39 @@ class host {
     template <class F>
         requires std::is_invocable_r_v<task<>, F&>
     void on_boot(F make) {
-        add(std::make_unique<detail::program_of<F>>(std::move(make)), true);
+        add(std::make_unique<detail::task_program_of<F>>(std::move(make)), true);
     }
     /// A client, or a test: started once, now or, where the host is down, when it starts; world::run ends
     /// when all of these have, and throws the first error that leaves one.
     template <class F>
         requires std::is_invocable_r_v<task<>, F&>
     void run(F make) {
-        add(std::make_unique<detail::program_of<F>>(std::move(make)), false);
+        add(std::make_unique<detail::task_program_of<F>>(std::move(make)), false);
+    }
+
+    /// The same with a main function: a callable that gives an exit status, and that may block as main() may,
+    /// in runtime::run, serve_on or bight::run. It is called on a plain thread of the host:
+    ///
+    ///     server.on_boot([] {
+    ///         bight::runtime cores;  // world_options::processors reactors
+    ///         return bight::serve_on(cores, "tcp:7000", echo);
+    ///     });
+    ///
+    /// The reactors that it makes are the host's, and have their turns on the world's thread like all others;
+    /// the seed decides in which order those of one host run, and how long a call that one posts to another
+    /// takes to be noticed. Between the turns, and while nothing that the function waits for has come, it
+    /// stands still. An exit status that is not 0 is an error, thrown by world::run. A crash leaves the
+    /// function where it waits; when the world ends, runtime::run gives 1 there, or throws run_cancelled, and
+    /// the function goes on from there to its end.
+    template <class F>
+        requires detail::main_function<F>
+    void on_boot(F main) {
+        add(std::make_unique<detail::main_program_of<F>>(std::move(main)), true);
+    }
+    template <class F>
+        requires detail::main_function<F>
+    void run(F main) {
+        add(std::make_unique<detail::main_program_of<F>>(std::move(main)), false);
     }
 
     /// The power fails: whatever it had in memory is gone, and its peers hear nothing. Its tasks stop where
@@ -137,8 +185,11 @@ class host {
     std::size_t sockets() const noexcept;
     /// What it keeps when its power fails.
     sim::disk disk() noexcept;
-    /// Its reactor; only while it is up.
+    /// That of its tasks; only while it is up.
     bight::reactor& reactor() noexcept;
+    /// All that have turns now: that one first, then those of main functions, in the order in which they were
+    /// made. Empty while it is down.
+    std::vector<bight::reactor*> reactors() const;
 
   private:
     friend class world;

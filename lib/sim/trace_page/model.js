@@ -48,8 +48,8 @@ function signOf(e) {
 }
 
 const names = data.names.map(readable);
-const events = data.events.map(([at, what, from, to, link, bytes, sent, until, text], i) => {
-  const e = {i, at, what: names[what], from, to, link, bytes, sent, until, text: readable(text)};
+const events = data.events.map(([at, what, from, to, link, bytes, sent, until, text, reactor], i) => {
+  const e = {i, at, what: names[what], from, to, link, bytes, sent, until, text: readable(text), reactor};
   e.kind = kindOf[e.what] || "other";
   e.grave = e.what === "fault" ? graveFaults.has(e.text) : graveEvents.has(e.what);
   e.mild = e.what === "fault" && !e.grave;
@@ -193,6 +193,7 @@ function fields(e) {
   const of = [["at", exact(e.at)]];
   if (called(e) !== e.what) of.unshift(["what", e.what]);
   if (e.from >= 0) of.push(["from", hostName(e.from)]);
+  if (e.reactor) of.push(["reactor", String(e.reactor)]);
   if (e.to >= 0) of.push(["to", hostName(e.to)]);
   if (e.link) of.push(["link", String(e.link)]);
   if (e.bytes) of.push(["bytes", count(e.bytes)]);

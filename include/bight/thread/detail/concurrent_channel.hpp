@@ -6,8 +6,8 @@
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/thread/detail/concurrent_channel_core.hpp>
 #include <bight/thread/detail/blocking.hpp>
+#include <bight/thread/detail/concurrent_channel_core.hpp>
 #include <bight/thread/detail/parker.hpp>
 #include <bight/thread/detail/remote_call.hpp>
 

@@ -1,0 +1,107 @@
+// The inside of a host.
+#pragma once
+
+#include "disk_state.hpp"
+#include "host_thread.hpp"
+#include "plain_thread.hpp"
+#include "socket.hpp"
+
+#include <bight/core/reactor.hpp>
+#include <bight/sim/world.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bight::sim::detail {
+
+struct world_state;
+
+/// A packet that has passed the link.
+struct waiting_packet {
+    host_state* from;  ///< which sends it again, if it is lost; null: nobody does
+    std::function<void()> arrival;
+};
+
+/// A machine: its network, its disk, and what runs on it.
+struct host_state {
+    host_state(world_state& in, std::string called, std::string at, std::size_t number);
+    host_state(const host_state&) = delete;
+    host_state& operator=(const host_state&) = delete;
+    ~host_state();
+
+    /// A thread for its own reactor. Life 0 is that of a host that never boots.
+    host_thread& begin_life(std::uint64_t which);
+    void boot();
+    /// Throws std::logic_error within one of its own tasks, and has done nothing then.
+    void crash();
+    /// A crash, and a start some time later.
+    void lose_power_for(duration d);
+    /// The world ends: so do the tasks of its former lives.
+    void end_former_lives() noexcept;
+
+    /// One more, for a reactor.
+    host_thread& add_reactor();
+    void start(program& p, bool boots);
+    std::chrono::system_clock::time_point wall_time() const noexcept;
+    std::error_code refuse(const char* what);
+    /// It stands still, and what was on its way to it waits; a pause within one that is longer does nothing.
+    void pause(duration d);
+    bool stands_still(time_point now) const noexcept { return now < paused_until; }
+    /// It is up, or no longer paused: what waits for it arrives, in order.
+    void answer_again();
+    /// The socket of a descriptor, or null.
+    std::shared_ptr<socket> find(int fd) const noexcept;
+    int new_descriptor() noexcept { return next_descriptor++; }
+    /// -EMFILE when there are too many.
+    int add(std::shared_ptr<socket> s);
+
+    world_state& world;
+    const std::string name;
+    const std::string ip;
+    const std::size_t index;
+    host* handle = nullptr;
+    bool up = false;
+    std::uint64_t boots = 0;
+
+    std::vector<std::unique_ptr<host_thread>> threads;  ///< all that it ever had
+    host_thread* first = nullptr;                       ///< of this life
+    std::unique_ptr<bight::reactor> own;                ///< of `first`, for tasks, while it is up
+    std::vector<host_thread*> awake;                    ///< those whose reactors have turns
+    std::vector<std::unique_ptr<plain_thread>> plain_threads;
+    /// Those that it had before it crashed. They get no turn any more: what ran there does nothing, not even
+    /// its destructors, until the world ends.
+    struct life {
+        std::unique_ptr<bight::reactor> own;
+        std::vector<std::unique_ptr<plain_thread>> plain_threads;
+    };
+    std::vector<life> former_lives;
+    std::size_t reactors = 0;  ///< made in this life, beside `own`
+    std::size_t mains = 0;     ///< begun in this life
+
+    time_point paused_until{};
+    duration wall_offset{};
+    std::map<int, std::shared_ptr<socket>> open;         ///< by descriptor
+    std::map<std::string, std::weak_ptr<socket>> files;  ///< of Unix sockets
+    disk_state disk{*this};
+    int next_descriptor;
+    std::uint16_t next_port = 32768;
+    std::uint16_t next_ephemeral_port() noexcept {
+        const std::uint16_t port = next_port++;
+        if (next_port == 0) next_port = 32768;
+        return port;
+    }
+    std::vector<std::unique_ptr<program>> at_boot;
+    std::vector<std::unique_ptr<program>> once;
+    std::vector<program*> waiting;  ///< of `once`: given while it was down
+    std::size_t running = 0;        ///< of `once`, with those that wait
+    /// Packets for this host while it is down, or stands still.
+    std::vector<waiting_packet> held;
+};
+
+}  // namespace bight::sim::detail

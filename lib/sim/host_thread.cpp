@@ -1,0 +1,146 @@
+#include "host_thread.hpp"
+
+#include "simulated_demultiplexer.hpp"
+#include "world_state.hpp"
+
+#include "../core/reactor_state.hpp"
+#include "../net/resolve.hpp"
+
+#include <bight/core/sleep.hpp>
+#include <bight/sim/allocation_fault.hpp>
+
+#include <netdb.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace bight::sim::detail {
+
+std::unique_ptr<bight::detail::event_port> host_thread::make_event_port(bight::reactor& home) {
+    return std::make_unique<simulated_demultiplexer>(*this, home);
+}
+
+virtual_clock& host_thread::time() noexcept { return host.world.clock; }
+
+bool host_thread::delays_timers() noexcept {
+    const not_failing machinery;
+    world_state& world = host.world;
+    if (timers_late_until > world.clock.now()) return true;
+    const bool were_late = std::exchange(timers_late_until, {}) != time_point{};
+    if (were_late || !world.happens(fault::late_timers, *this)) return false;
+    const std::chrono::microseconds late(world.amount(fault::late_timers).between(1, 20'000));
+    timers_late_until = saturating_add(world.clock.now(), late);
+    return true;
+}
+
+std::uint64_t host_thread::random() noexcept { return chance.draw(purpose::program).next(); }
+
+std::chrono::system_clock::time_point host_thread::wall_time() noexcept { return host.wall_time(); }
+
+task<std::vector<address>> host_thread::look_up(std::string name, std::uint16_t port, bool only_ipv6) {
+    co_await sleep_for(time_of_look_up(name));
+    co_return found(name, port, only_ipv6);
+}
+
+duration host_thread::time_of_look_up(const std::string& name) {
+    const not_failing machinery;
+    using std::chrono::microseconds;
+    world_state& world = host.world;
+    keyed_chance& of_name = chance_of(name);
+    const microseconds usual(of_name.draw(purpose::look_up).between(100, 5000));
+    if (!world.happens(fault::slow_name, host, of_name)) return usual;
+    return microseconds(world.amount(fault::slow_name).between(5000, 20'000'000));
+}
+
+// Throws std::system_error.
+std::vector<address> host_thread::found(const std::string& name, std::uint16_t port, bool only_ipv6) {
+    const not_failing machinery;
+    world_state& world = host.world;
+    std::vector<std::string> ips;
+    if (const auto set = world.names.find(name); set != world.names.end()) {
+        ips = set->second;
+    } else {
+        for (const host_state* h : world.states) {
+            if (h->name == name) ips = {h->ip};
+        }
+    }
+    world.record("look up", &host, nullptr, 0, 0, name);
+    keyed_chance& of_name = chance_of(name);
+    const bool fails = world.happens(fault::unknown_name, host, of_name);
+    if (ips.empty() || fails || only_ipv6) {
+        throw std::system_error(EAI_NONAME, bight::detail::resolver_category(), "look-up of " + name);
+    }
+    if (world.happens(fault::stale_name, host, of_name)) ips = {"192.0.2.1"};  // of RFC 5737: no host has it
+    std::vector<address> addresses;
+    addresses.reserve(ips.size());
+    for (const std::string& ip : ips) addresses.push_back(address::from_ip(ip, port));
+    return addresses;
+}
+
+duration host_thread::time_on_a_thread() noexcept {
+    const not_failing machinery;
+    using std::chrono::microseconds;
+    world_state& world = host.world;
+    const microseconds usual(chance.draw(purpose::thread, cause).between(10, 1000));
+    if (!world.happens(fault::slow_thread, *this)) return usual;
+    return microseconds(world.amount(fault::slow_thread).between(1, 30'000'000));
+}
+
+std::error_code host_thread::refuse(const char* what) { return host.refuse(what); }
+
+bool host_thread::has_crashed() const noexcept { return !host.up; }
+
+keyed_chance& host_thread::chance_of(std::string_view thing) {
+    const auto known = chances_of_things_.find(thing);
+    if (known != chances_of_things_.end()) return known->second;
+    return chances_of_things_.emplace(thing, chance.child(thing)).first->second;
+}
+
+std::uint64_t host_thread::place_in_order() noexcept {
+    if (!place_) place_ = chance.draw(purpose::turn, cause).next();
+    return *place_;
+}
+
+// A thread that sleeps is put on a processor within some microseconds, or when there is one to spare. One
+// that has a turn before that finds the calls then.
+void host_thread::notice_calls() noexcept {
+    if (wakes_at_ || !bight::detail::reactor_state::has_posted(*runs)) return;
+    random_source drawn = chance.draw(purpose::wake, cause);
+    std::uint64_t most = 1;
+    for (std::uint64_t figures = drawn.below(4); figures > 0; --figures) most *= 10;
+    const std::chrono::microseconds takes(drawn.below(most));
+    wakes_at_ = saturating_add(host.world.clock.now(), takes);
+}
+
+bool host_thread::has_work() const noexcept {
+    return woken_ || runs->has_ready() || (demux && demux->has_news()) ||
+           (wakes_at_ && *wakes_at_ <= host.world.clock.now());
+}
+
+bool host_thread::can_run() const noexcept {
+    const time_point now = host.world.clock.now();
+    return now >= next_turn() && (has_work() || runs->next_deadline() <= now);
+}
+
+time_point host_thread::next_work() const noexcept {
+    if (has_work()) return host.world.clock.now();
+    const time_point deadline = runs->next_deadline();
+    return wakes_at_ ? std::min(deadline, *wakes_at_) : deadline;
+}
+
+time_point host_thread::next_turn() const noexcept { return std::max(host.paused_until, busy_until); }
+
+void host_thread::begin_turn() noexcept {
+    place_.reset();
+    if (std::exchange(turn_is_put_off, false)) return;
+    wakes_at_.reset();
+    woken_ = false;
+    cause = demux && demux->has_news() ? demux->first_news() : cause + 1;
+}
+
+std::string host_thread::description() const {
+    return number == 0 ? host.name : host.name + ", reactor " + std::to_string(number);
+}
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,103 @@
+// A thread of a simulated host.
+#pragma once
+
+#include "keyed_chance.hpp"
+#include "simulated_sockets.hpp"
+
+#include "../core/platform.hpp"
+#include "../demux/network_platform.hpp"
+
+#include <bight/core/detail/timer.hpp>
+#include <bight/core/reactor.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bight::sim::detail {
+
+class simulated_demultiplexer;
+struct host_state;
+struct world_state;
+
+/// A thread of a host, as the platform of the reactor that runs there, or of a plain function. All of them
+/// run on the thread of their world, or while it waits, one at a time; the seed decides which. Each has its
+/// own chance, so that what befalls one does not depend on what the others have drawn. It lives until its
+/// world ends: what refers to it may come late, and finds that it has no reactor any more.
+struct host_thread final : bight::detail::platform, bight::detail::network_platform {
+    /// `numbered`: 0 for the one of what on_boot and run are given as tasks.
+    host_thread(host_state& on, keyed_chance has, std::size_t numbered) noexcept
+        : host(on), chance(has), number(numbered), calls_(*this) {}
+
+    std::unique_ptr<bight::detail::event_port> make_event_port(bight::reactor& home) override;
+    virtual_clock& time() noexcept override;
+    bool delays_timers() noexcept override;
+    time_point timers_from() const noexcept override { return timers_late_until; }
+    std::uint64_t random() noexcept override;
+    std::chrono::system_clock::time_point wall_time() noexcept override;
+    task<std::vector<address>> look_up(std::string name, std::uint16_t port, bool only_ipv6) override;
+    duration time_on_a_thread() noexcept override;
+    std::error_code refuse(const char* what) override;
+    bool has_crashed() const noexcept override;
+    simulated_sockets& sockets() noexcept override { return calls_; }
+    const void* identity() const noexcept override { return number > 0 ? this : nullptr; }
+    bool has_own_thread() const noexcept override { return number > 0 && has_turns; }
+
+    /// Chance by name: of hosts that are looked up here, addresses that are connected to, …
+    keyed_chance& chance_of(std::string_view thing);
+    /// Chooses its place among those that can run, until it has had its turn.
+    std::uint64_t place_in_order() noexcept;
+
+    // For one that runs a reactor.
+
+    /// Calls that others have posted are noticed a while later, as a thread wakes up.
+    void notice_calls() noexcept;
+    /// A stop has come, which its next turn obeys.
+    void wake() noexcept { woken_ = true; }
+    /// Whether something waits for its turn.
+    bool has_work() const noexcept;
+    /// Whether a turn would do something now.
+    bool can_run() const noexcept;
+    /// When it will have something to do; max() for never, as far as it knows.
+    time_point next_work() const noexcept;
+    /// It has none before that: its host stands still, or it is busy.
+    time_point next_turn() const noexcept;
+    void begin_turn() noexcept;
+    /// Its reactor, if it has turns.
+    bight::reactor* reactor() const noexcept { return has_turns ? runs : nullptr; }
+    /// "server, reactor 2"
+    std::string description() const;
+
+    host_state& host;
+    keyed_chance chance;
+    const std::size_t number;
+    bight::reactor* runs = nullptr;            ///< while there is one
+    simulated_demultiplexer* demux = nullptr;  ///< that of `runs`
+    bool has_turns = false;
+    /// For chance, where it is: what completed last, or first of that for which it has a turn, and how many
+    /// turns came after.
+    std::uint64_t cause = 0;
+    bool turn_is_put_off = false;  ///< the next one is for the same cause
+    bool waits_anew = false;       ///< since its last turn
+    time_point busy_until{};
+    time_point timers_late_until{};
+
+  private:
+    duration time_of_look_up(const std::string& name);
+    std::vector<address> found(const std::string& name, std::uint16_t port, bool only_ipv6);
+
+    simulated_sockets calls_;
+    std::map<std::string, keyed_chance, std::less<>> chances_of_things_;
+    std::optional<std::uint64_t> place_;  ///< among those that can run
+    std::optional<time_point> wakes_at_;  ///< for the calls that were posted
+    bool woken_ = false;                  ///< by a stop
+};
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,66 @@
+// A thread of a simulated host that runs a plain function: main().
+#pragma once
+
+#include "../core/simulated_thread.hpp"
+
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace bight::sim::detail {
+
+struct host_thread;
+
+/// A thread of the machine, which runs only while the thread of its world waits for it: so it is as if both
+/// were one. Its function returns before it is destroyed.
+class plain_thread final : public bight::detail::simulated_thread {
+  public:
+    /// `main` begins with the first turn.
+    plain_thread(host_thread& as, std::function<void()> main);
+    ~plain_thread();
+
+    // For the thread of the world.
+
+    /// Whether it has not begun, or what it waits for holds.
+    bool can_run();
+    std::uint64_t place_in_order() noexcept;
+    /// Gives it its turn: until it waits, or has ended.
+    void run();
+    bool ended() const noexcept { return ended_; }
+    /// Its host has crashed, and the world ends: brings its function to its end, if it has begun.
+    void finish() noexcept;
+    /// For a tree of tasks.
+    std::string dump() const;
+
+    // For its own.
+
+    bight::detail::platform& surroundings() noexcept override;
+    unsigned processors() const noexcept override;
+    bight::detail::platform& add_reactor() override;
+    void give_turns(bight::detail::platform& of, bool on) noexcept override;
+    bool wait(condition& until) override;
+
+  private:
+    void be_thread() noexcept;
+    /// The world lets the thread go on, and waits for it.
+    void give_turn(std::unique_lock<std::mutex>& hold);
+    /// The thread waits for its next turn, unless it has ended.
+    void give_back(std::unique_lock<std::mutex>& hold);
+
+    host_thread& on_;
+    const std::function<void()> main_;
+    std::thread thread_;
+    condition* until_ = nullptr;
+    bool ended_ = false;
+    bool finishing_ = false;
+
+    std::mutex lock_;
+    std::condition_variable changed_;
+    bool worlds_turn_ = true;
+    long frames_from_heap_ = 0;  ///< of its last turn: see thread_state
+};
+
+}  // namespace bight::sim::detail

@@ -25,6 +25,7 @@ class handled_signal {
         ::sigaction(number_, nullptr, &before_);
         installed_ = !(before_.sa_flags & SA_SIGINFO) && before_.sa_handler == SIG_DFL;
         if (!installed_) return;
+        ours_ = handler;
         struct sigaction ours{};
         ours.sa_handler = handler;
         ours.sa_flags = SA_RESTART;
@@ -32,15 +33,23 @@ class handled_signal {
         ::sigaction(number_, &ours, nullptr);
     }
     void leave() noexcept {
-        if (--users_ == 0 && installed_) ::sigaction(number_, &before_, nullptr);
+        if (--users_ == 0 && installed_ && is_still_ours()) ::sigaction(number_, &before_, nullptr);
     }
     int number() const noexcept { return number_; }
     bool installed() const noexcept { return installed_; }
 
   private:
+    // Not once the program has set a handler of its own.
+    bool is_still_ours() const noexcept {
+        struct sigaction now{};
+        ::sigaction(number_, nullptr, &now);
+        return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == ours_;
+    }
+
     int number_;
     int users_ = 0;
     bool installed_ = false;
+    void (*ours_)(int) = nullptr;
     struct sigaction before_{};
 };
 
@@ -99,8 +108,20 @@ void block_again(unsigned unblocked) noexcept {
     ::pthread_sigmask(SIG_BLOCK, &again, nullptr);
 }
 
-// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own,
-// a signal does what it does to any program.
+// For a handler: whom it interrupts may be about to look at errno.
+class errno_kept {
+  public:
+    errno_kept() noexcept = default;
+    errno_kept(const errno_kept&) = delete;
+    errno_kept& operator=(const errno_kept&) = delete;
+    ~errno_kept() { errno = saved_; }
+
+  private:
+    int saved_ = errno;
+};
+
+// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own, a
+// signal does what it does to any program.
 bool left_to_the_system(int signal) noexcept {
     if (all.owner.load() == ::getpid()) return false;
     ::signal(signal, SIG_DFL);
@@ -109,7 +130,7 @@ bool left_to_the_system(int signal) noexcept {
 }
 
 extern "C" void bight_on_stop_signal(int signal) {
-    const int saved = errno;
+    const errno_kept unchanged;
     if (left_to_the_system(signal)) return;
     const int number = all.count.fetch_add(1) + 1;
     int none = 0;
@@ -126,18 +147,16 @@ extern "C" void bight_on_stop_signal(int signal) {
         }
     }
     all.in_handler.fetch_sub(1);
-    errno = saved;
 }
 
 extern "C" void bight_on_dump_signal(int signal) {
-    const int saved = errno;
+    const errno_kept unchanged;
     if (left_to_the_system(signal)) return;
     all.in_handler.fetch_add(1);
     for (auto& place : all.listening) {
         if (reactor* r = place.dumps.load()) r->request_dump();
     }
     all.in_handler.fetch_sub(1);
-    errno = saved;
 }
 
 }  // namespace

@@ -14,6 +14,11 @@ std::coroutine_handle<> scope::conclude(bool child_cancelled) noexcept {
         confirm_cancel();
         return std::noop_coroutine();
     }
+    // Children that end at once never suspend: a loop of such scopes must let others run.
+    if (!home().spend_budget()) {
+        ready();
+        return std::noop_coroutine();
+    }
     return ready_now();
 }
 

@@ -14,7 +14,7 @@ offer::offer(fan_in& to) noexcept : to_(to) {
 }
 
 offer::~offer() {
-    if (listed_) to_.leave_line(*this);
+    if (listed_) to_.give_up(*this);
 }
 
 bool offer::hold_out() noexcept {
@@ -31,7 +31,7 @@ bool offer::hold_out() noexcept {
 // Moving an item is anybody's code, which may cancel whoever has it moved: it is served already.
 void offer::cancel() noexcept {
     if (!listed_) return;
-    to_.leave_line(*this);
+    to_.give_up(*this);
     confirm_cancel();
 }
 
@@ -70,7 +70,9 @@ fan_in::~fan_in() {
     if (error_) report_error({error_, "a task that made items for a generator which was dropped", {}});
 }
 
-offer* fan_in::first_held_out() const noexcept { return first_ && first_->held_out_ ? first_ : nullptr; }
+offer* fan_in::first_held_out() const noexcept {
+    return first_ && first_->held_out_ && !gap_ ? first_ : nullptr;
+}
 
 void fan_in::stand_in_line(offer& o) noexcept {
     o.previous_ = last_;
@@ -84,6 +86,13 @@ void fan_in::leave_line(offer& o) noexcept {
     (o.previous_ ? o.previous_->next_ : first_) = o.next_;
     (o.next_ ? o.next_->previous_ : last_) = o.previous_;
     o.listed_ = o.held_out_ = false;
+}
+
+// Its task has failed, or is cancelled, and so will be the others. Until they are, what stands behind it must
+// not be taken in its place.
+void fan_in::give_up(offer& o) noexcept {
+    gap_ = in_order_;
+    leave_line(o);
 }
 
 void fan_in::hand_over(offer& o, taker& t) noexcept {

@@ -60,6 +60,11 @@ class connect_awaiter final : public waiter {
     const address to_;
 };
 
+// The peer accepted, and was done with it before this reactor looked. A reset in answer to the SYN would be
+// an ECONNREFUSED; what the peer said before is there to be read (tcp_reset of Linux). The same comes out
+// where the reactor was quicker, and the reads meet the reset.
+bool was_made(int error) noexcept { return error == ECONNRESET || error == EPIPE; }
+
 bool meets_itself(socket_calls& calls, int fd, const address& to) noexcept {
     if (to.family() == address::family_type::unix_domain) return false;
     const address own = calls.local(fd);
@@ -94,13 +99,15 @@ task<stream> connect_to(connect_attempt& a, const address& from) {
         if (a.error != EAGAIN || !may_wait) break;
         co_await sleep_for(pause);
     }
+    int told = 0;
+    if (was_made(a.error)) told = std::exchange(a.error, 0);
     if (a.error != 0) co_return stream();
     if (meets_itself(calls, fd, a.to)) {
         s.abort();  // an end in good order would keep the port from its server for a minute (TIME-WAIT)
         a.error = ECONNREFUSED;
         co_return stream();
     }
-    t.connected();
+    t.connected(told);
     co_return s;
 }
 

@@ -110,6 +110,23 @@ class hub_source::room_awaiter final : public waiter {
     hub_source& source_;
 };
 
+void hub_source::look_soon(connection_hub& hub) noexcept {
+    if (asked_by_) return;  // what is wanted is looked at when the call arrives
+    asked_by_ = hub.shared_from_this();
+    self_ = shared_from_this();
+    send(*home);
+}
+
+// Not in `arrived`: it may be asked again while the hub is looked at, and then the call is free.
+void hub_source::released(bool arrived) noexcept {
+    std::shared_ptr<hub_source> self;
+    std::shared_ptr<connection_hub> hub = asked_by_;
+    const std::lock_guard hold(hub->lock_);
+    self = std::move(self_);
+    asked_by_.reset();
+    if (arrived) hub->look_at(*this);
+}
+
 void hub_source::go_on() noexcept {
     if (room_awaiter* w = std::exchange(wants_room, nullptr)) w->there_is_room();
 }
@@ -281,9 +298,8 @@ void connection_hub::taken(std::size_t index) noexcept {
 }
 
 void connection_hub::room_was_made() noexcept {
-    if (!source_ || !source_->stalled) return;
-    // If this cannot be posted, the next one that is taken tries again.
-    source_->stalled = !try_post(*source_->home, [source = source_] { source->go_on(); });
+    if (!source_ || !std::exchange(source_->stalled, false)) return;
+    source_->look_soon(*this);
 }
 
 void connection_hub::closed(std::size_t index) noexcept {
@@ -297,10 +313,15 @@ void connection_hub::closed(std::size_t index) noexcept {
         return;
     }
     // Until then it listens, for whoever opens meanwhile: two could not be bound at once.
-    try_post(*source_->home, [hub = shared_from_this(), source = source_] {
-        const std::lock_guard hold_there(hub->lock_);
-        if (hub->open_ == 0 && hub->source_ == source) hub->close_source();
-    });
+    source_->look_soon(*this);
+}
+
+void connection_hub::look_at(hub_source& source) noexcept {
+    if (open_ == 0 && source_.get() == &source) {
+        close_source();
+    } else if (!source.stalled) {
+        source.go_on();
+    }
 }
 
 void connection_hub::close_source() noexcept { std::exchange(source_, nullptr)->close(); }

@@ -5,6 +5,8 @@
 #include "bound_socket.hpp"
 #include "../demux/socket_calls.hpp"
 
+#include <bight/thread/detail/remote_call.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -70,7 +72,7 @@ class intake final : public acceptor {
 /// One listening socket that is accepted from for a hub: a task of its own on the reactor whose intake opened
 /// first. A stop of that reactor does not end it, because the servers drain and may still accept; stop_now
 /// does.
-class hub_source {
+class hub_source : private remote_call, public std::enable_shared_from_this<hub_source> {
   public:
     class room_awaiter;
 
@@ -78,6 +80,10 @@ class hub_source {
     hub_source(const hub_source&) = delete;
     hub_source& operator=(const hub_source&) = delete;
     ~hub_source() { from.release(); }
+
+    /// Has its reactor look at what the hub wants of it now. Thread: any, with the hub's lock held; `home` is
+    /// not null. Needs no memory.
+    void look_soon(connection_hub& hub) noexcept;
 
     // For the reactor's thread.
     void close() noexcept;
@@ -89,6 +95,13 @@ class hub_source {
     // Under the hub's lock.
     reactor* home = nullptr;  ///< null before its task was given to the reactor, and once it has ended
     bool stalled = false;
+
+  private:
+    void arrived() noexcept override {}
+    void released(bool arrived) noexcept override;
+
+    std::shared_ptr<connection_hub> asked_by_;  // under the hub's lock: not null while the call is under way
+    std::shared_ptr<hub_source> self_;          // as well
 };
 
 /// What the intakes share. A connection goes to the next intake, round and round, that has fewer than
@@ -131,8 +144,9 @@ class connection_hub : public std::enable_shared_from_this<connection_hub> {
     void accept_failed(std::error_code error) noexcept;
     void taken(std::size_t index) noexcept;
     void closed(std::size_t index) noexcept;
-    // With the lock held; the second on the source's reactor.
+    // With the lock held; the last two on the source's reactor.
     void room_was_made() noexcept;
+    void look_at(hub_source& source) noexcept;
     void close_source() noexcept;
 
     const endpoint endpoint_;

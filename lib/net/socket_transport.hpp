@@ -41,10 +41,14 @@ class socket_transport final : public transport, private descriptor, public pool
     std::error_code set_keep_alive(bool on) noexcept override;
     void describe(std::string& out) const override;
 
-    /// For a socket that is not connected yet: demultiplexer::start and cancel, and its success.
+    /// For a socket that is not connected yet: demultiplexer::start and cancel, and its success. `error` is
+    /// an errno that the kernel has told already: what the connection, once made, has failed with; else 0.
     bool start_connect(connect_operation& op, const address& to) noexcept;
     bool cancel_connect(connect_operation& op) noexcept;
-    void connected() noexcept { end_ = 1; }
+    void connected(int error) noexcept {
+        end_ = 1;
+        write_error_ = error;
+    }
 
   private:
     class receiving final : public receive_operation {
@@ -102,7 +106,7 @@ class socket_transport final : public transport, private descriptor, public pool
     sending send_;
     std::error_code aborted_;  // why what was pending ends, once it was aborted or closed
     int end_ = 1;              // 1: data may still come; 0: the stream ended; else the -errno it failed with
-    int write_error_ = 0;      // the errno with which the connection failed, if a write was told first
+    int write_error_ = 0;      // the errno with which the connection failed, if no read was told first
     bool tcp_ = false;
     bool input_ended_ = false;  // the peer's end is known to have come
     bool end_said_ = false;   // nothing is written any more, and the peer knows

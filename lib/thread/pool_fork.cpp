@@ -10,7 +10,8 @@ void pool_state::lose_all(job_list& jobs) noexcept {
     while (pool_job* const j = jobs.pop_front()) j->stage_ = pool_job::stage::lost;
 }
 
-// The parent's threads waited for these, and never leave them here.
+// The parent's threads waited for these, and never leave them here. The one that forks becomes the child's
+// only thread, and ends with its job (see pool_state::ended).
 void pool_state::in_child() noexcept {
     std::construct_at(&lock);
     std::construct_at(&work_came);
@@ -22,6 +23,7 @@ void pool_state::in_child() noexcept {
         l->in_use = 0;
     }
     counted.threads = counted.idle = counted.abandoned = 0;
+    pool_thread::here() = {};
 }
 
 }  // namespace bight::detail

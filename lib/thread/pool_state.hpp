@@ -30,6 +30,16 @@ class job_list {
     std::size_t size_ = 0;
 };
 
+struct pool_state;
+
+/// What this thread does for a pool, if it is a pool's.
+struct pool_thread {
+    const pool_state* of = nullptr;
+    const pool_job* runs = nullptr;
+
+    static pool_thread& here() noexcept;
+};
+
 /// One lock for everything: a job is in exactly one of the lists, and its stage says in which.
 ///
 /// The threads are detached and share ownership, so that a job that never ends keeps nobody from going.
@@ -64,7 +74,7 @@ struct pool_state final : std::enable_shared_from_this<pool_state>, private fork
     void want_thread();
     void work();
     pool_job* next_job(std::unique_lock<std::mutex>& hold);
-    void ended(pool_job& j) noexcept;
+    bool ended(pool_job& j) noexcept;
     static void hand_on(limiter_state& limiter, job_list& to) noexcept;
     static void fail(pool_job& j) noexcept;
 

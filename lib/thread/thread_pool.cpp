@@ -36,6 +36,13 @@ pool_job* job_list::pop_front() noexcept {
     return j;
 }
 
+// pool_thread
+
+pool_thread& pool_thread::here() noexcept {
+    static constinit thread_local pool_thread of_this_thread;
+    return of_this_thread;
+}
+
 // pool_job
 
 pool_job::~pool_job() = default;
@@ -106,11 +113,15 @@ void pool_state::want_thread() {
 }
 
 void pool_state::work() {
+    pool_thread& here = pool_thread::here();
+    here.of = this;
     std::unique_lock hold(lock);
     while (pool_job* const j = next_job(hold)) {
         hold.unlock();
+        here.runs = j;
         j->run();
-        ended(*j);
+        if (!ended(*j)) return;
+        here.runs = nullptr;
         hold.lock();
     }
     --counted.threads;
@@ -143,10 +154,12 @@ void pool_state::hand_on(limiter_state& limiter, job_list& to) noexcept {
 }
 
 // The thread that calls this will look for its next job: one that its limiter lets in now needs no other.
-void pool_state::ended(pool_job& j) noexcept {
+// False when the job has forked: this is the child, where neither it nor its thread is the pool's.
+bool pool_state::ended(pool_job& j) noexcept {
     bool wanted = false;
     {
         const std::lock_guard hold(lock);
+        if (j.stage_ == pool_job::stage::lost) return false;
         running.remove(j);
         j.stage_ = pool_job::stage::ended;
         ++counted.completed;
@@ -163,6 +176,7 @@ void pool_state::ended(pool_job& j) noexcept {
         j.clear();
         j.release();
     }
+    return true;
 }
 
 bool pool_state::withdraw(pool_job& j) noexcept {
@@ -239,17 +253,21 @@ void pool_state::shut_down() noexcept {
     hold.lock();
     work_came.notify_all();
     const time_point until = saturating_add(clock::now(), options.shutdown_deadline);
-    thread_ended.wait_until(hold, until, [this] { return counted.threads == 0; });
-    if (running.empty()) return;
+    // A job may let go of its own pool. Its thread ends after it, and is not waited for here.
+    const pool_thread& here = pool_thread::here();
+    const std::size_t own = here.of == this ? 1 : 0;
+    thread_ended.wait_until(hold, until, [&] { return counted.threads == own; });
     try {
-        std::string text = "a thread pool was destroyed while " + std::to_string(running.size()) +
-                           " of its jobs still ran; they go on by themselves. Offloaded";
-        const char* joint = " in ";
+        std::size_t left = 0;
+        std::string lines;
         for (const pool_job* j = running.first(); j; j = job_list::next(*j)) {
-            text += joint + describe_location(j->where());
-            joint = ", in ";
+            if (j == here.runs) continue;
+            lines += (left++ == 0 ? " in " : ", in ") + describe_location(j->where());
         }
         hold.unlock();
+        if (left == 0) return;
+        const std::string text = "a thread pool was destroyed while " + std::to_string(left) +
+                                 " of its jobs still ran; they go on by themselves. Offloaded" + lines;
         log(log_level::warning, text);
     } catch (...) {
         log(log_level::warning, "a thread pool was destroyed while some of its jobs still ran");

@@ -13,7 +13,11 @@
 #include "support/gate.hpp"
 #include "support/reactors.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdlib>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -105,6 +109,43 @@ TEST_CASE("the parent's jobs stay the parent's: a child's pool has neither them 
     };
     r.run(root());
     CHECK(ran == 2);
+}
+
+TEST_CASE("a job that forks and returns in the child ends the child, and leaves the pool there as it is") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    static bight::thread_pool* used = nullptr;
+    child parent([&](const witness_pipe&) {
+        bight::thread_pool_options brief;
+        brief.idle_time = 1ms;
+        bight::thread_pool pool(brief);
+        used = &pool;
+        bight::offload_limiter limiter(1, pool);
+        auto limited = bight::offload_options();
+        limited.limiter = &limiter;
+        bight::reactor r(on(kind));
+        const auto forks = [&] {
+            const pid_t made = ::fork();
+            if (made != 0) return made;
+            // The process ends with its last thread: after the job, and after those of the child's pool.
+            (void)std::atexit([] {
+                const auto s = used->statistics();
+                ::_exit(s.threads == 0 && s.running == 0 && s.completed == 1 ? 5 : 6);
+            });
+            bight::reactor own(on(kind));
+            if (own.run(job(on_pool(*used))) != 7) ::_exit(7);
+            return made;
+        };
+        auto root = [&]() -> task<int> {
+            const pid_t made = co_await bight::offload(forks, limited);
+            int status = 0;
+            ::waitpid(made, &status, 0);
+            co_return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        };
+        const int status = r.run(root());
+        return pool.statistics().completed == 1 && limiter.in_use() == 0 ? status : 2;
+    });
+    CHECK(parent.exit_status() == 5);
 }
 
 TEST_CASE(

@@ -71,6 +71,7 @@ bool is_default(int signal) {
 }
 
 extern "C" void handler_of_the_program(int) {}
+extern "C" void detailed_handler_of_the_program(int, siginfo_t*, void*) {}
 
 }  // namespace
 
@@ -216,6 +217,29 @@ TEST_CASE("run leaves signals that are ignored, or that the program handles, as 
         struct sigaction now{};
         ::sigaction(SIGINT, nullptr, &now);
         return now.sa_handler == &handler_of_the_program ? 0 : 12;
+    });
+    CHECK(c.exit_status() == 0);
+}
+
+TEST_CASE("a handler that the program sets while it runs is not overwritten at the end of the run") {
+    child c([](const witness_pipe&) {
+        auto installs = []() -> task<int> {
+            ::signal(SIGTERM, &handler_of_the_program);
+            ::signal(SIGINT, SIG_IGN);
+            struct sigaction detailed{};
+            detailed.sa_sigaction = &detailed_handler_of_the_program;
+            detailed.sa_flags = SA_SIGINFO;
+            ::sigaction(SIGUSR1, &detailed, nullptr);
+            co_return 0;
+        };
+        if (bight::run(installs()) != 0) return 10;
+        struct sigaction now{};
+        ::sigaction(SIGTERM, nullptr, &now);
+        if (now.sa_handler != &handler_of_the_program) return 11;
+        ::sigaction(SIGINT, nullptr, &now);
+        if (now.sa_handler != SIG_IGN) return 12;
+        ::sigaction(SIGUSR1, nullptr, &now);
+        return now.sa_sigaction == &detailed_handler_of_the_program ? 0 : 13;
     });
     CHECK(c.exit_status() == 0);
 }

@@ -1,8 +1,11 @@
 // What a reactor does in a turn, in which order, and how much; and how it shows its tasks.
+#include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/core/shield.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
+#include <bight/core/task_local.hpp>
 #include <bight/core/timeout.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/connect.hpp>
@@ -152,6 +155,47 @@ TEST_CASE("tasks that are always ready do not keep timers from firing") {
             }
             g.cancel();
         });
+    });
+}
+
+TEST_CASE("a loop of scopes whose tasks end at once lets others run, and timers fire") {
+    enum class scope { group, timeout, shield, binding, cleaned_up };
+    const auto which =
+        GENERATE(scope::group, scope::timeout, scope::shield, scope::binding, scope::cleaned_up);
+    CAPTURE(static_cast<int>(which));
+    test::virtual_fixture on;
+    static const bight::task_local<int> bound{0};
+    on.run([&]() -> task<> {
+        int others = 0;
+        bool fired = false;
+        auto at_once = []() -> task<> { co_return; };
+        auto opens = [&]() -> task<> {
+            auto empty = [](bight::group&) -> task<> { co_return; };
+            switch (which) {
+                case scope::group: co_await bight::with_group(empty); break;
+                case scope::timeout: co_await bight::with_timeout(at_once(), 1h); break;
+                case scope::shield: co_await bight::shield(at_once(), 1h); break;
+                case scope::binding: co_await bound.bind(1, at_once()); break;
+                case scope::cleaned_up: co_await bight::finally(at_once(), at_once); break;
+            }
+        };
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn([&]() -> task<> {
+                for (;;) {
+                    co_await bight::yield();
+                    ++others;
+                }
+            });
+            g.spawn([&]() -> task<> {
+                co_await bight::sleep_until(bight::reactor::current()->now());
+                fired = true;
+            });
+            for (int i = 0; i < 10'000; ++i) co_await opens();
+            g.cancel();
+        };
+        co_await bight::with_group(body);
+        CHECK(others >= 10'000 / static_cast<int>(bight::reactor::completion_budget + 1) - 1);
+        CHECK(fired);
     });
 }
 

@@ -599,6 +599,54 @@ TEST_CASE("a runtime is made as a whole, with its threads, or not at all") {
     CHECK(tally.endured == 0);
 }
 
+TEST_CASE(
+    "the last of the listeners that share a socket closes it without memory, on whatever reactor it is") {
+    bight::runtime_options options;
+    options.reactors = 2;
+    options.reactor.demultiplexer = GENERATE(from_range(test::demultiplexers()));
+    options.handle_signals = false;
+    CAPTURE(options.reactor.demultiplexer);
+    bight::runtime both(options);
+    bight::listen_options handed_over;
+    handed_over.sharding = bight::sharding::hand_over;
+    bight::sharded_listener where(both, anywhere, handed_over);
+    enum step { accepts_here, shared, last_is_elsewhere, over };
+    std::atomic<int> next{accepts_here};
+    std::atomic<bool> refused{false};
+    auto until = [&](step s) -> task<> {
+        while (next != s) co_await bight::sleep_for(1ms);
+    };
+    auto root = [&](std::size_t i) -> task<> {
+        if (i == 0) {
+            bight::listener first = where.listen();
+            next = shared;
+            co_await until(last_is_elsewhere);
+            first.close();
+            next = over;
+        } else {
+            co_await until(shared);
+            bight::listener last = where.listen();
+            next = last_is_elsewhere;
+            co_await until(over);
+            {
+                allocation_fault all{0, true, false};
+                const failing here(all);
+                last.close();
+            }
+            for (int tries = 0; tries < 5000 && !refused; ++tries) {
+                co_await bight::sleep_for(1ms);
+                try {
+                    (void)test::raw_connect(where.local());
+                } catch (const std::system_error&) {
+                    refused = true;
+                }
+            }
+        }
+    };
+    CHECK(both.run(root) == 0);
+    CHECK(refused);
+}
+
 TEST_CASE("a runtime that finds no memory for a run throws bad_alloc, and the next run is complete") {
     bight::runtime_options options;
     options.reactors = 2;

@@ -6,6 +6,7 @@
 #include <bight/generator/generator.hpp>
 #include <bight/generator/generator_adaptors.hpp>
 #include <bight/generator/map_concurrent.hpp>
+#include <bight/sync/event.hpp>
 
 #include "support/reactors.hpp"
 
@@ -244,6 +245,41 @@ TEST_CASE("an error of a call or of the source cancels the other calls and comes
         CHECK(in.now == 0);
         CHECK_FALSE(g.cancelled());
     }));
+}
+
+TEST_CASE("no value is given in the place of one whose call has failed") {
+    test::virtual_fixture on;
+    std::string what;
+    on.run(in_group([&](group& g) -> task<> {
+        bight::manual_reset_event go;
+        auto call = [&go](int n) -> task<int> {
+            if (n == 2) {
+                co_await go.wait();
+                throw std::runtime_error("two");
+            }
+            co_return n;
+        };
+        auto all = bight::map_concurrent(g, count_to(3), 3, call);
+        auto got = co_await all.next();
+        CHECK(got == 1);
+        co_await bight::sleep_for(1ms);  // 3 has its value, 2 waits
+        bool both = false;
+        auto fails_first = [&]() -> task<> {
+            co_await go.wait();
+            both = true;
+        };
+        g.spawn(fails_first);
+        co_await bight::yield();
+        go.set();
+        while (!both) co_await bight::yield();  // in the turn in which 2 fails, and after it
+        try {
+            got = co_await all.next();
+            FAIL("gave " << got.value_or(0));
+        } catch (const std::runtime_error& e) {
+            what = e.what();
+        }
+    }));
+    CHECK(what == "two");
 }
 
 TEST_CASE("a callable that throws instead of giving a task is an error like any other") {

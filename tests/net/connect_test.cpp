@@ -70,6 +70,51 @@ TEST_CASE("each family connects to its listener") {
     });
 }
 
+TEST_CASE(
+    "a connection that ended before its reactor looked is a stream with what was written, and its end") {
+    enum class ending { reset, end_and_reset };
+    const auto how = GENERATE(ending::reset, ending::end_and_reset);
+    const bool writes_first = GENERATE(false, true);
+    CAPTURE(static_cast<int>(how), writes_first);
+    on_each_demultiplexer_real([&]() -> task<> {
+        const test::raw_socket listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        const auto any = bight::address::from_ip("127.0.0.1", 0);
+        REQUIRE(::bind(listening.get(), static_cast<const sockaddr*>(any.native()),
+                       static_cast<socklen_t>(any.native_size())) == 0);
+        REQUIRE(::listen(listening.get(), 1) == 0);
+        sockaddr_in bound{};
+        socklen_t size = sizeof bound;
+        REQUIRE(::getsockname(listening.get(), reinterpret_cast<sockaddr*>(&bound), &size) == 0);
+        bool over = false;
+        // In the turn that began to connect, where connecting is a call: before the kernel is asked again.
+        auto serves = [&]() -> task<> {
+            int fd = -1;
+            while ((fd = ::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC)) < 0)
+                co_await bight::yield();
+            test::raw_socket peer(fd);
+            peer.send("busy");
+            if (how == ending::end_and_reset) ::shutdown(fd, SHUT_WR);
+            peer.reset();
+            over = true;
+        };
+        auto connects = [&]() -> task<> {
+            bight::stream s = co_await connect("tcp:127.0.0.1:" + std::to_string(ntohs(bound.sin_port)));
+            CHECK(s.peer().port() == ntohs(bound.sin_port));
+            while (!over) co_await bight::yield();  // the reactor may have been quicker
+            const auto failed = from_errno(how == ending::reset ? ECONNRESET : EPIPE);
+            if (writes_first) {
+                const auto first = co_await error_of(s.write("hello"));
+                CHECK(first == failed);
+            }
+            const std::string all = co_await test::rest(s);
+            CHECK(all == (how == ending::reset ? "busy, error " + std::to_string(ECONNRESET) : "busy, end"));
+            const auto later = co_await error_of(s.write("hello"));
+            CHECK(later == failed);
+        };
+        co_await bight::when_all(connects(), serves());
+    });
+}
+
 TEST_CASE("a refused connection gives ECONNREFUSED and says where to") {
     on_each_demultiplexer([]() -> task<> {
         const std::string port = std::to_string(free_port());

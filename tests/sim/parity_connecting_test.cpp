@@ -43,6 +43,30 @@ TEST_CASE("what was written before the accept is there, and so is the end after 
         });
 }
 
+TEST_CASE("what a server says before it resets a young connection is read, and then the reset") {
+    place_fixture on(GENERATE(from_range(test::tcp_places())));
+    constexpr int connections = 10;
+    std::string where;
+    on.run(
+        [&]() -> task<> {
+            listener l = bight::listen(on.new_endpoint());
+            where = test::endpoint_to(l.local());
+            for (int i = 0; i < connections; ++i) {
+                stream peer = co_await l.accept();
+                co_await peer.write("busy");
+                peer.abort();
+            }
+        },
+        [&]() -> task<> {
+            co_await on.until([&] { return !where.empty(); });
+            for (int i = 0; i < connections; ++i) {
+                stream peer = co_await bight::connect(where);
+                const std::string all = co_await rest(peer);
+                CHECK(all == "busy, error " + std::to_string(ECONNRESET));
+            }
+        });
+}
+
 TEST_CASE("a server that closed its connections first can listen at the same place at once") {
     place_fixture on(GENERATE(from_range(test::places())));
     std::string where;

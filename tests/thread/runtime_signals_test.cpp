@@ -91,3 +91,18 @@ TEST_CASE("for values, a signal throws interrupted") {
     c.send(SIGTERM);
     CHECK(c.exit_status() == SIGTERM);
 }
+
+TEST_CASE("a handler that a task sets is not overwritten at the end of a runtime's run") {
+    child c([](const witness_pipe&) {
+        bight::runtime all(on(bight::demultiplexer_kind::automatic));
+        auto root = [](std::size_t i) -> task<> {
+            if (i == 1) ::signal(SIGTERM, SIG_IGN);
+            co_return;
+        };
+        if (all.run(root) != 0) return 10;
+        struct sigaction now{};
+        ::sigaction(SIGTERM, nullptr, &now);
+        return now.sa_handler == SIG_IGN ? 0 : 11;
+    });
+    CHECK(c.exit_status() == 0);
+}

@@ -1,4 +1,5 @@
 // The pool beneath offload: its threads, its limits, its end.
+#include <bight/core/group.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/when_all.hpp>
@@ -257,4 +258,84 @@ TEST_CASE("a pool's destructor gives up at its deadline and reports what it leav
     });
     CHECK(got == 2);  // who waited for them got their results
     CHECK(held.use_count() == 1);
+}
+
+TEST_CASE("a pool whose last reference goes on one of its own threads waits for the others, not for itself") {
+    enum class where { in_the_job, with_its_callable, with_a_result_that_nobody_wants };
+    const auto last =
+        GENERATE(where::in_the_job, where::with_its_callable, where::with_a_result_that_nobody_wants);
+    CAPTURE(static_cast<int>(last));
+    test::virtual_fixture on;
+    std::atomic<bool> other_began{false};
+    std::atomic<bool> other_ended{false};
+    std::atomic<bool> gone{false};
+    gate abandoned;
+    on.run([&]() -> task<> {
+        // Says when the destructor has returned.
+        std::shared_ptr<thread_pool> pool(new thread_pool({.max_threads = 2, .shutdown_deadline = 1h}),
+                                          [&](thread_pool* p) {
+                                              delete p;
+                                              CHECK(other_ended);
+                                              gone = true;
+                                          });
+        thread_pool& it = *pool;
+        auto other = [&]() -> task<> {
+            co_await offload(
+                [&] {
+                    other_began = true;
+                    if (last == where::with_a_result_that_nobody_wants) abandoned.pass();
+                    std::this_thread::sleep_for(5ms);
+                    other_ended = true;
+                },
+                on_pool(it));
+        };
+        auto lets_go = [&]() -> task<> {
+            auto job = [&, held = std::move(pool)]() mutable {
+                while (!other_began) std::this_thread::yield();
+                if (last == where::in_the_job) held.reset();
+                if (last == where::with_a_result_that_nobody_wants) abandoned.pass();
+                return last == where::with_a_result_that_nobody_wants ? std::move(held) : nullptr;
+            };
+            if (last != where::with_a_result_that_nobody_wants) {
+                (void)co_await offload(std::move(job), on_pool(it));
+                co_return;
+            }
+            auto cancelled = [&](bight::group& g) -> task<> {
+                g.spawn([&, job = std::move(job)]() mutable -> task<> {
+                    (void)co_await bight::offload_abandonable(std::move(job), on_pool(it));
+                });
+                co_await bight::yield();
+                abandoned.await(2);
+                g.cancel();
+            };
+            co_await bight::with_group(cancelled);
+            abandoned.open();
+        };
+        co_await bight::when_all(other(), lets_go());
+    });
+    while (!gone) std::this_thread::yield();
+    CHECK(on.take_log().empty());
+}
+
+TEST_CASE("a job that destroys its own pool is not among those which the pool leaves behind") {
+    test::virtual_fixture on;
+    gate g;
+    on.run([&]() -> task<> {
+        auto pool = std::make_unique<thread_pool>(
+            bight::thread_pool_options{.max_threads = 2, .shutdown_deadline = 1ms});
+        thread_pool& it = *pool;
+        auto other = [&]() -> task<> { co_await offload([&] { g.pass(); }, on_pool(it)); };
+        auto destroys = [&]() -> task<> {
+            auto job = [&, held = std::move(pool)]() mutable {
+                g.await();
+                held.reset();
+            };
+            co_await offload(std::move(job), on_pool(it));
+            const auto log = on.take_log();
+            CHECK(log.size() == 1);
+            CHECK(log.at(0).find("1 of its jobs") != std::string::npos);
+            g.open();
+        };
+        co_await bight::when_all(other(), destroys());
+    });
 }

@@ -53,7 +53,8 @@ struct reactor_state;
 class reactor {
   public:
     /// How many results one task may take without giving up control: operations that complete at once (the
-    /// data was there) make it yield after this many, so that a hot socket starves nobody.
+    /// data was there) make it yield after this many, so that a hot socket starves nobody. A scope that ends
+    /// counts as one. To await a plain task that never suspends is a call, and counts as none.
     static constexpr unsigned completion_budget = 32;
     /// While tasks are ready all the time, the demultiplexer and the timers are looked at before the next
     /// turn once this many resumptions have been, or when a task used up its completion budget. A turn

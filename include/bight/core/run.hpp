@@ -40,8 +40,9 @@ namespace detail {
 /// While it lives, SIGINT and SIGTERM stop `r`: the first in good order, the second without patience
 /// (reactor::stop_now), the third ends the process at once with status 128 + n. SIGUSR1 has the tree of tasks
 /// logged. Handlers are installed only where the default one was, and what was there is put back when the
-/// last of these goes. The signals that it handles are unblocked for the thread that makes it, and blocked
-/// again if they were. Thread: any number, on any threads; each is destroyed where it was made.
+/// last of these goes, unless the program has set another meanwhile. The signals that it handles are
+/// unblocked for the thread that makes it, and blocked again if they were. Thread: any number, on any
+/// threads; each is destroyed where it was made.
 class signal_stop {
   public:
     signal_stop(reactor& r, bool stops, bool dumps = true);
@@ -81,7 +82,8 @@ int run_for_status(task<T> root, const run_options& options) {
 /// draining; a third exits at once. SIGUSR1 writes the tree of tasks. Signals that are ignored (nohup), or
 /// that the program handles, are left alone; the others are unblocked on this thread, since a parent may have
 /// started the program with them blocked. (A program that waits for them itself, by sigwait(3) or
-/// signalfd(2), turns handle_signals off.) Handlers and mask are put back before it returns.
+/// signalfd(2), turns handle_signals off.) Handlers and mask are put back before it returns; a handler that
+/// the program sets meanwhile stays.
 template <class T>
 auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<std::is_void_v<T>, int, T> {
     if constexpr (std::is_void_v<T> || std::same_as<T, int>) {

@@ -130,11 +130,13 @@ class pool_job : private remote_call {
 /// (errc::closed). It blocks until the running jobs have ended, but at most until `shutdown_deadline`, and
 /// then reports what it leaves behind as a warning (set_log_handler): how many jobs, and the source line
 /// where each was offloaded. Those go on by themselves: they own their callables and whatever these captured
-/// by value, and a task that waits for one still gets its result.
+/// by value, and a task that waits for one still gets its result. When the last reference to a pool goes on
+/// one of its own threads, within a job or with what a job owned, that job is not waited for.
 ///
 /// A forked child has none of the threads: the pool starts others there for the child's jobs. Those that the
 /// parent had given to the pool are the parent's, and run there only; a task that waits for one in the child
-/// does so until it is cancelled.
+/// does so until it is cancelled. A job that forks, and returns in the child as well, ends its thread there;
+/// and the child with it, with status 0, when that is its last.
 ///
 /// Thread: any, for all members.
 class thread_pool {

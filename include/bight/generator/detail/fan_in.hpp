@@ -22,6 +22,7 @@ class fan_in;
 ///
 /// Out of order: `co_await` puts it at the end of the line. In order: it is in the line from the moment it is
 /// made, which producers do in the order in which they were started, and what stands behind it waits for it.
+/// When it goes without having given its item, nothing behind it is given any more.
 class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter {
   public:
     explicit offer(fan_in& to) noexcept;
@@ -116,6 +117,7 @@ class fan_in : public pooled {
     void stand_in_line(offer& o) noexcept;
     void hand_over(offer& o, taker& t) noexcept;
     void leave_line(offer& o) noexcept;
+    void give_up(offer& o) noexcept;
 
     offer* first_ = nullptr;
     offer* last_ = nullptr;
@@ -127,6 +129,7 @@ class fan_in : public pooled {
     bool ended_ = false;
     bool cut_short_ = false;
     bool dropped_ = false;
+    bool gap_ = false;  // in order, and one has left without giving
 };
 
 /// The consumer's reference to a fan_in, or the crew's.

@@ -15,7 +15,7 @@ std::coroutine_handle<> scope::conclude(bool child_cancelled) noexcept {
         return std::noop_coroutine();
     }
     // Children that end at once never suspend: a loop of such scopes must let others run.
-    if (!home().spend_budget()) {
+    if (!reactor_access::spend_budget(home())) {
         ready();
         return std::noop_coroutine();
     }

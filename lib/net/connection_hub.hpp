@@ -72,7 +72,7 @@ class intake final : public acceptor {
 /// One listening socket that is accepted from for a hub: a task of its own on the reactor whose intake opened
 /// first. A stop of that reactor does not end it, because the servers drain and may still accept; stop_now
 /// does.
-class hub_source : private remote_call, public std::enable_shared_from_this<hub_source> {
+class hub_source final : private remote_call, public std::enable_shared_from_this<hub_source> {
   public:
     class room_awaiter;
 

@@ -22,7 +22,8 @@ class job;
 }  // namespace detail
 }  // namespace bight
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 class simulated_thread;
 
@@ -74,4 +75,5 @@ BIGHT_TLS extern constinit thread_local const void* lender_here;
 /// though the coroutine may go on elsewhere.
 [[gnu::noinline]] thread_state& this_thread() noexcept;
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,10 +1,8 @@
 #include <bight/thread/runtime.hpp>
 
-#include "../core/driven_run.hpp"
-#include "../core/platform.hpp"
-#include "../core/process.hpp"
+#include "runtime_state.hpp"
 #include "../core/reactor_state.hpp"
-#include "../core/simulated_thread.hpp"
+
 
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/error.hpp>
@@ -51,91 +49,6 @@ void keep_to_processor(int number) {
     }
 }
 
-class shard_scope;
-
-/// One call of runtime::run; it lives until no thread of it runs.
-struct shard_run {
-    shard_run(runtime_state& all, shard_roots& of, bool reports_errors, std::size_t count)
-        : state(all), roots(of), reports(reports_errors), remaining(count), scopes(count) {}
-
-    /// Stops all. Not once all have ended: a reactor that has returned would keep the stop for its next run.
-    void stop(bool now = false) noexcept;
-    void failed(const std::exception_ptr& error) noexcept;
-    void cut_short() noexcept { cancelled = true; }
-    /// The task of one reactor has ended.
-    void one_ended() noexcept;
-    /// Or has not begun, for the error that is being handled.
-    void could_not_begin() noexcept;
-
-    runtime_state& state;
-    shard_roots& roots;
-    const bool reports;
-    std::atomic<std::size_t> remaining;
-    // Each is written and used by its own thread; the last to end, which has seen all of them end, looks
-    // which there are.
-    std::vector<shard_scope*> scopes;
-    std::atomic<bool> any_failed{false};
-    std::atomic<bool> cancelled{false};
-    int signal = 0;
-    std::mutex lock;
-    std::vector<std::exception_ptr> errors;
-    bool over = false;
-};
-
-}  // namespace
-
-struct runtime_state {
-    struct worker {
-        std::optional<bight::reactor> own;  // made and destroyed on the thread
-        std::thread thread;
-    };
-
-    explicit runtime_state(const runtime_options& o) : options(o) {}
-    ~runtime_state() {
-        if (simulated) {
-            end_simulated();
-        } else {
-            join();
-        }
-    }
-
-    void start();
-    void start_threads(std::size_t count);
-    void join() noexcept;
-    // On a simulated host there are no threads: the world gives the reactors their turns.
-    void make_simulated(std::size_t count);
-    void run_simulated(shard_run& run);
-    void end_simulated() noexcept;
-    void give_turns(bool on) noexcept;
-    void be_worker(std::size_t index) noexcept;
-    void run_shard(shard_run& run, std::size_t index) noexcept;
-    void run(shard_run& run);
-    void stop() noexcept {
-        for (auto& w : workers) w->own->stop();
-    }
-    void stop_now() noexcept {
-        for (auto& w : workers) w->own->stop_now();
-    }
-
-    const runtime_options options;
-    const unsigned made_in = this_process();
-    simulated_thread* const simulated = simulated_thread::current();
-    std::vector<int> processors;
-    std::vector<std::unique_ptr<worker>> workers;
-
-    std::mutex lock;
-    std::condition_variable changed;
-    std::size_t busy = 0;     // threads that start, or run
-    std::size_t started = 0;  // reactors that could be made
-    std::size_t done = 0;     // those of them that have nothing left to run
-    std::uint64_t runs = 0;
-    shard_run* current = nullptr;
-    std::exception_ptr start_error;
-    bool ending = false;
-};
-
-namespace {
-
 /// The job of the task that runs on one reactor.
 class shard_job final : public job {
   public:
@@ -154,6 +67,8 @@ class shard_job final : public job {
     scope& owner_;
     std::size_t index_;
 };
+
+}  // namespace
 
 /// Runs the task of one reactor, and keeps the reactor running until those of the others have ended too. A
 /// stop of this reactor becomes a stop of all; a grace timer tells it of stop_now.
@@ -279,8 +194,6 @@ task<> shard_main(shard_run& run, std::size_t index, bool stopped) {
     co_await shard_scope(run, index, stopped);
 }
 
-}  // namespace
-
 void runtime_state::start() {
     std::size_t count = options.reactors;
     if (simulated) {
@@ -394,110 +307,6 @@ void runtime_state::run_shard(shard_run& run, std::size_t index) noexcept {
             return;
         }
     }
-}
-
-namespace {
-
-/// What run_shard does, on a reactor that a world gives its turns.
-class simulated_shard {
-  public:
-    simulated_shard(shard_run& of, std::size_t index) : of_(of), index_(index) { begin(false); }
-
-    /// See driven_run::over.
-    bool over() noexcept {
-        for (;;) {
-            if (!run_) return true;
-            if (!run_->over()) return false;
-            if (root_->result() != outcome::cancelled) return true;
-            begin(true);  // a stop came before the first turn: see run_shard
-        }
-    }
-
-  private:
-    void begin(bool stopped) noexcept {
-        run_.reset();
-        root_.reset();
-        try {
-            root_.emplace(shard_main(of_, index_, stopped));
-            run_.emplace(*of_.state.workers[index_]->own, *root_, root_->frame());
-        } catch (...) {  // not even begun: no memory
-            run_.reset();
-            of_.could_not_begin();
-        }
-    }
-
-    shard_run& of_;
-    const std::size_t index_;
-    std::optional<root_job<void>> root_;
-    std::optional<driven_run> run_;
-};
-
-/// Until all of them are over.
-class simulated_shards final : public simulated_thread::condition {
-  public:
-    explicit simulated_shards(shard_run& run) {
-        for (std::size_t i = 0; i < run.scopes.size(); ++i) {
-            all_.push_back(std::make_unique<simulated_shard>(run, i));
-        }
-    }
-    bool holds() override {
-        bool all_over = true;
-        for (const auto& one : all_) all_over = one->over() && all_over;
-        return all_over;
-    }
-
-  private:
-    std::vector<std::unique_ptr<simulated_shard>> all_;
-};
-
-}  // namespace
-
-void runtime_state::make_simulated(std::size_t count) {
-    reactor_options each = options.reactor;
-    for (std::size_t i = 0; i < count; ++i) {
-        each.platform = &simulated->add_reactor();
-        workers.push_back(std::make_unique<worker>());
-        workers.back()->own.emplace(each);
-    }
-}
-
-void runtime_state::give_turns(bool on) noexcept {
-    for (const auto& w : workers) simulated->give_turns(*reactor_state::platform_of(*w->own), on);
-}
-
-void runtime_state::run_simulated(shard_run& run) {
-    simulated_shards shards(run);
-    give_turns(true);
-    const bool ended = simulated->wait(shards);
-    give_turns(false);
-    if (ended) return;
-    stop_now();
-    while (!shards.holds()) {
-        for (const auto& w : workers) w->own->run_once();
-    }
-}
-
-// As a worker does at its end.
-void runtime_state::end_simulated() noexcept {
-    struct no_tasks final : simulated_thread::condition {
-        explicit no_tasks(runtime_state& s) noexcept : state(s) {}
-        bool holds() override {
-            return std::all_of(state.workers.begin(), state.workers.end(),
-                               [](const auto& w) { return w->own->statistics().live_tasks == 0; });
-        }
-        runtime_state& state;
-    };
-    no_tasks over(*this);
-    if (!over.holds()) {
-        stop_now();
-        give_turns(true);
-        const bool ended = simulated->wait(over);
-        give_turns(false);
-        while (!ended && !over.holds()) {
-            for (const auto& w : workers) w->own->run_once();
-        }
-    }
-    for (auto& w : workers) w->own.reset();
 }
 
 void runtime_state::run(shard_run& run) {

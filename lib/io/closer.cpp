@@ -39,7 +39,6 @@ bool closer::begin(duration patience, end_awaiter* waiting, std::error_code& err
     transport& t = to();
     detail::reactor_access::arm_grace(t.home(), *this, patience);
     deadline_ = deadline();
-    awaited_ = waiting != nullptr;
     if (!only_writing_ && t.reader_) t.cancel_read();
     if (t.writer() || !say_end()) {
         waiting_ = waiting;

@@ -30,10 +30,10 @@ class closer final : public end_request, private leftover, public pooled {
     void writers_gone() noexcept;
     void reader_gone() noexcept;
 
-    /// Queues `item`, once, when the connection is over. Only for one that nobody awaits: false otherwise, as the
-    /// connection is another's then.
+    /// Queues `item`, once, when the connection is over. Only while nobody awaits the end: false otherwise,
+    /// as the connection is that task's then.
     bool tell(work_item& item) noexcept {
-        if (awaited_) return false;
+        if (waiting_) return false;
         told_ = &item;
         return true;
     }
@@ -79,7 +79,6 @@ class closer final : public end_request, private leftover, public pooled {
     end_awaiter* waiting_ = nullptr;
     work_item* told_ = nullptr;
     bool only_writing_;
-    bool awaited_ = false;  // or was
     bool said_ = false;  // all that there was to say: what is left is to linger
     bool timed_out_ = false;
     bool hurried_ = false;

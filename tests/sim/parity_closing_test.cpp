@@ -1,4 +1,4 @@
-// Who closes goes on reading: the same on every demultiplexer and in a simulated world. A
+// Who closes goes on reading, and writes no more: the same on every demultiplexer and in a simulated world. A
 // peer that is still writing would else never come to read what is said to it.
 #include "support/catch.hpp"
 #include "support/places.hpp"
@@ -237,4 +237,93 @@ TEST_CASE("what comes while shutdown_write waits is there for the next read") {
         });
     CHECK((asked == question + ", end"));
     CHECK((got == text + ", end"));
+}
+
+TEST_CASE("a push that begins after the end has begun fails with closed, and the peer gets nothing of it") {
+    place_fixture on(GENERATE(from_range(test::places())));
+    const bool half = GENERATE(false, true);
+    CAPTURE(half);
+    const std::string text = too_much(on);
+    bool tried = false;
+    bool ended = false;
+    std::string got;
+    on.run_pair(
+        [&](stream& peer) -> task<> {
+            outbox out(peer, room_for(2 * text.size(), overflow_policy::wait));
+            outbox other(peer);
+            CHECK(out.send(text));
+            auto end = [&]() -> task<> {
+                if (half) {
+                    co_await peer.shutdown_write(long_enough);
+                } else {
+                    co_await peer.close(long_enough);
+                }
+                ended = true;
+            };
+            auto late = [&]() -> task<> {
+                co_await on.settle();
+                CHECK_FALSE(ended);
+                for (outbox* const to : {&out, &other}) {
+                    const auto pushed = co_await error_of(to->push("too late"));
+                    CHECK(pushed == errc::closed);
+                    CHECK_FALSE(to->send("too late"));
+                }
+                const auto written = co_await error_of(peer.write("too late"));
+                CHECK(written == errc::closed);
+                tried = true;
+                co_await out.flush();  // which is no write
+                const auto after = co_await error_of(out.push("too late"));
+                CHECK(after == errc::closed);
+            };
+            co_await bight::when_all(end(), late());
+        },
+        [&](stream& peer) -> task<> {
+            co_await on.until([&] { return tried; });
+            got = co_await rest(peer);
+            co_await peer.close();
+        });
+    CHECK((got == text + ", end"));
+}
+
+TEST_CASE("tasks that push and push keep no end from coming: what waited when it began is sent, no more") {
+    place_fixture on(GENERATE(from_range(test::places())));
+    const bool half = GENERATE(false, true);
+    CAPTURE(half);
+    const std::string text = too_much(on);
+    bool ending = false;
+    std::string got;
+    int pushed = 0;
+    on.run_pair(
+        [&](stream& peer) -> task<> {
+            outbox out(peer, room_for(text.size(), overflow_policy::wait));
+            CHECK(out.send(text));
+            auto push = [&]() -> task<> {
+                std::error_code error;
+                while (!error) {
+                    error = co_await error_of(out.push("waited"));
+                    if (!error) ++pushed;
+                }
+                CHECK(error == errc::closed);
+            };
+            auto end = [&]() -> task<> {
+                co_await on.settle();
+                CHECK(pushed == 0);
+                ending = true;
+                if (half) {
+                    co_await peer.shutdown_write(long_enough);
+                } else {
+                    co_await peer.close(long_enough);
+                }
+            };
+            co_await bight::when_all(push(), push(), end());
+        },
+        [&](stream& peer) -> task<> {
+            co_await on.until([&] { return ending; });
+            got = co_await rest(peer);
+            co_await peer.close();
+        });
+    CHECK(pushed == 2);
+    REQUIRE(got.size() >= text.size());
+    CHECK(got.substr(text.size()) == "waitedwaited, end");
+    CHECK(got.starts_with(text));
 }

@@ -39,9 +39,13 @@ bool closer::begin(duration patience, end_awaiter* waiting, std::error_code& err
     transport& t = to();
     detail::reactor_access::arm_grace(t.home(), *this, patience);
     deadline_ = deadline();
-    awaited_ = waiting != nullptr;
-    if (t.writer() || !(only_writing_ ? t.shutdown_write(*this) : t.close(*this))) {
+    if (!only_writing_ && t.reader_) t.cancel_read();
+    if (t.writer() || !say_end()) {
         waiting_ = waiting;
+        if (!only_writing_) {
+            draining_ = true;
+            if (!t.reader_) queue_sink();  // in the reactor's loop, which may not run now
+        }
         return false;
     }
     error = this->error() ? this->error() : t.lost_;
@@ -57,69 +61,79 @@ void closer::writers_gone() noexcept {
     } else if (t.cut_ != transport::cut::no) {
         t.abort(errc::aborted);
         said(errc::aborted);
-    } else if (only_writing_ ? t.shutdown_write(*this) : t.close(*this)) {
+    } else if (say_end()) {
         said(error());
     }
 }
 
-// What it waits for in the ready queue: the transport's answer, or its turn to go on reading.
-void closer::run() noexcept {
-    if (said_) {
-        drain();
-    } else {
-        said(error());
-    }
-}
+bool closer::say_end() noexcept { return only_writing_ ? to().shutdown_write(*this) : to().close(*this); }
+
+// The transport's answer, in the ready queue.
+void closer::run() noexcept { said(error()); }
 
 void closer::said(std::error_code error) noexcept {
+    transport& t = to();
     said_ = true;
     if (timed_out_) error = errc::timed_out;
-    if (!error) error = to().lost_;
+    if (!error) error = t.lost_;
     if (end_awaiter* const w = std::exchange(waiting_, nullptr)) w->ended(error);
-    if (!to().lingers()) {
-        finish();
+    if (detail::reactor_access::winding_up(t.home())) hurried_ = true;
+    // Where nobody may come to read it ends as well as it can.
+    if (!t.lingers() || reactor::current() != &t.home() || (hurried_ && t.delivered())) {
+        let_go();
         return;
     }
-    if (reactor::current() != &to().home()) {  // nobody may come to read: it ends as well as it can
-        over_ = true;
-        to().let_go();
-        finish();
-        return;
-    }
-    if (detail::reactor_access::winding_up(to().home())) hurried_ = true;
-    if (hurried_) look_again();
-    drain();
+    if (hurried_) look_later();
+    draining_ = true;  // an end that was read before is read once more
+    if (sink_.now == sink::state::idle) drain();
 }
 
 void closer::drain() noexcept {
     transport& t = to();
-    for (int parts = 0; parts < parts_at_once && !over_; ++parts) {
-        if (t.reader_) break;  // the user's last read is being cancelled
+    for (int parts = 0; draining_ && !t.reader_; ++parts) {
+        if (parts == parts_at_once) {
+            queue_sink();
+            return;
+        }
         sink_.clear_error();
         t.reader_ = &sink_;
-        reading_ = !t.read(sink_);
-        if (reading_) return;
+        if (!t.read(sink_)) {
+            sink_.now = sink::state::reading;
+            return;
+        }
         t.reader_ = nullptr;
-        if (sink_.failed() || !sink_.data) let_go();
-        sink_.data.reset();
+        take_input();
     }
-    if (over_) {
-        finish();
-    } else {
-        detail::reactor_access::schedule(t.home(), *this);
-    }
+    if (said_ && !draining_) let_go();
 }
 
-void closer::input_came() noexcept {
-    reading_ = false;
-    if (!over_ && (sink_.failed() || !sink_.data)) let_go();
-    sink_.data.reset();
+void closer::queue_sink() noexcept {
+    sink_.now = sink::state::queued;
+    detail::reactor_access::schedule(to().home(), sink_);
+}
+
+void closer::reader_gone() noexcept {
+    if (draining_ && sink_.now == sink::state::idle) queue_sink();
+}
+
+void closer::go_on_reading() noexcept {
+    if (std::exchange(sink_.now, sink::state::idle) == sink::state::reading) take_input();
     drain();
 }
 
+// The end of what comes, or an error, does not end the writes: if they cannot be done they fail by
+// themselves.
+void closer::take_input() noexcept {
+    if (sink_.failed() || !sink_.data) draining_ = false;
+    sink_.data.reset();
+}
+
+// All is said, and it lingers no more. It may be gone after this; if not, a read that is pending ends, and
+// comes back here.
 void closer::let_go() noexcept {
-    over_ = true;
-    to().let_go();
+    draining_ = false;
+    if (!std::exchange(over_, true) && to().lingers()) to().let_go();
+    if (sink_.now == sink::state::idle) finish();
 }
 
 void closer::finish() noexcept {
@@ -146,7 +160,7 @@ void closer::expired() noexcept {
         if (!waiting_) report_loss();
         to().abort(errc::timed_out);
     } else if (!over_) {
-        let_go();  // which ends the read, which ends this
+        let_go();
     }
 }
 
@@ -155,7 +169,8 @@ void closer::report_loss() const noexcept {
     try {
         std::string text = "gave up closing ";
         to().describe(text);
-        log(log_level::warning, text + ": in the time that it had, its peer did not take what was still to be sent");
+        log(log_level::warning,
+            text + ": in the time that it had, its peer did not take what was still to be sent");
     } catch (const std::bad_alloc&) {  // there is no memory to say it with
     }
 }
@@ -168,8 +183,12 @@ void closer::look_again() noexcept {
     if (over_) return;
     if (said_ && to().delivered()) {
         let_go();
-        return;
+    } else {
+        look_later();
     }
+}
+
+void closer::look_later() noexcept {
     detail::reactor_access::arm(to().home(), *this, std::min(deadline_, saturating_add(to().home().now(), pause_)));
     pause_ = std::min<duration>(2 * pause_, longest_pause);
 }

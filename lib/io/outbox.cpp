@@ -29,6 +29,10 @@ class outbox_state final : public write_request {
     bool idle() const noexcept { return queue_.empty(); }
     bool waited_for() const noexcept { return first_ != nullptr; }
     std::error_code failure() const noexcept { return failure_; }
+    /// Why nothing can be queued any more, if that is so.
+    std::error_code refusal() const noexcept {
+        return failure_ || to().accepts_writes() ? failure_ : to().why_closed();
+    }
     void describe_to(std::string& out) const { to().describe(out); }
 
     std::size_t bytes() const noexcept { return bytes_; }
@@ -88,7 +92,7 @@ bool outbox_state::queue(payload&& message) {
 }
 
 bool outbox_state::send(payload&& message) {
-    if (failure_ || !to().accepts_writes()) {
+    if (refusal()) {
         ++dropped_;
         return false;
     }
@@ -219,7 +223,7 @@ void outbox_state::admit_waiters() noexcept {
 bool outbox_waiter::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
     outbox_state& s = *on_;
-    error_ = s.failure();
+    error_ = wants_empty_ ? s.failure() : s.refusal();
     if (error_ || (wants_empty_ && s.idle())) return finish_now();
     if (!wants_empty_ && !s.waited_for() && s.fits(message_.size())) {
         try {

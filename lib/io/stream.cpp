@@ -52,7 +52,7 @@ bool read_awaiter::suspend(promise_base& p) noexcept {
 // Whoever was asked would answer 0, which means the end.
 bool read_into_awaiter::read_nothing(promise_base& p) noexcept {
     if (!begin(p)) return true;
-    if (may_begin(p.owner().home()) && !to().is_open()) set_error(to().why_closed());
+    if (may_begin(p.owner().home()) && !to().accepts_reads()) set_error(to().why_closed());
     return finish_now();
 }
 

@@ -64,6 +64,13 @@ void read_request::complete_now() noexcept {
     to().end_read();
     go_on();
 }
+void read_request::complete_cancelled() noexcept {
+    if (to().accepts_reads() || (suspended() && owner().cancel_requested())) {
+        transport_request::complete_cancelled();
+    } else {
+        complete(to().why_closed());
+    }
+}
 void read_request::cancel() noexcept { to().cancel_read(); }
 void read_request::settled() noexcept { to().end_read(); }
 void read_request::describe(std::string& out) const {
@@ -83,10 +90,10 @@ void write_request::describe(std::string& out) const {
 }
 
 bool transport::read_without_transport(read_request& request) noexcept {
-    if (reader_ && is_open()) {
+    if (reader_ && accepts_reads_) {
         request.set_error(errc::busy);
     } else if (!unread_) {
-        request.set_error(why_closed_);
+        request.set_error(why_closed());
     } else if (!request.into.data) {
         request.data = std::move(unread_);
     } else {
@@ -96,6 +103,10 @@ bool transport::read_without_transport(read_request& request) noexcept {
         if (!unread_) unread_.reset();
     }
     return true;
+}
+
+void transport::reader_gone() noexcept {
+    if (closer_) closer_->reader_gone();
 }
 
 bool transport::write_if_allowed(write_request& request) noexcept {
@@ -118,8 +129,7 @@ void transport::forgive() noexcept {
 }
 
 std::error_code transport::refusal() const noexcept {
-    if (!open_) return why_closed_;
-    if (!accepts_writes_) return errc::closed;
+    if (!accepts_writes_) return why_closed();
     if (writer_) return errc::busy;
     return {};
 }
@@ -177,6 +187,7 @@ bool transport::start_end(bool only_writing, duration patience, detail::end_awai
         return true;
     }
     accepts_writes_ = plain_writes_ = false;
+    if (!only_writing) accepts_reads_ = false;
     closer_ = made;
     return closer_->begin(patience, waiting, error);
 }

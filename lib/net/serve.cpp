@@ -173,8 +173,8 @@ std::coroutine_handle<> connection_job::finished() noexcept {
     return std::noop_coroutine();
 }
 
-// Once the coroutine has ended, and once more when its connection is over, too. A stream that it handed on is
-// another's.
+// Once the coroutine has ended, and once more when its connection is over, too, whether the coroutine has
+// closed it or dropped it. A stream that was handed on is another's, who has it or waits for its end.
 void connection_job::reap() noexcept {
     task_.reset();
     if (detail::closer* const c = transport_.closer(); c && !closing_ && c->tell(*this)) {

@@ -334,9 +334,6 @@ bool socket_transport::close(end_request&) noexcept {
         return true;
     }
     lingering_ = true;
-    if (std::exchange(end_in_doubt_, false) || (receive_.in_flight && demux->cancel(receive_))) {
-        reader()->complete(errc::closed);
-    }
     return true;
 }
 

@@ -193,3 +193,33 @@ TEST_CASE("a closed connection whose peer has sent megabytes throws them away a 
     });
     if (!possible) test::skip("without CAP_NET_ADMIN no socket has room for so much");
 }
+
+TEST_CASE("who closes reads on although all buffers are lent, and its peer may write before it reads") {
+    bight::reactor_options options;
+    options.receive_buffers = 4;
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())), options);
+    on.run([&]() -> task<> {
+        auto other = co_await connected_pair(test::family::tcp);
+        std::vector<bight::chunk> kept;
+        for (unsigned i = 0; i < options.receive_buffers; ++i) {
+            co_await other.client.write("x");
+            kept.push_back(co_await other.server.read_some());
+        }
+        auto pair = co_await connected_pair(test::family::tcp);
+        const std::string answer = pattern(1, 16U << 20);
+        auto close = [&]() -> task<> {
+            bight::outbox out(pair.server);
+            CHECK(out.send(answer));  // an empty outbox takes one message always
+            co_await pair.server.close();
+        };
+        auto ask = [&]() -> task<std::string> {
+            co_await pair.client.write(pattern(0, 16U << 20));
+            std::string all = co_await test::read_all(pair.client);
+            co_await pair.client.close();
+            co_return all;
+        };
+        const auto [nothing, all] = co_await bight::when_all(close(), ask());
+        (void)nothing;
+        CHECK((all == answer));
+    });
+}

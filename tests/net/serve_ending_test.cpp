@@ -93,7 +93,8 @@ TEST_CASE("the drain of a server bounds the closes that are under way, and those
 TEST_CASE("a connection that has said all makes room when others wait, or when its server drains") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     const bool full = GENERATE(false, true);
-    CAPTURE(kind, full);
+    const bool closes = GENERATE(false, true);
+    CAPTURE(kind, full, closes);
     test::virtual_fixture on(kind);
     on.run([&]() -> task<> {
         serve_options options;
@@ -106,6 +107,7 @@ TEST_CASE("a connection that has said all makes room when others wait, or when i
         auto protocol = [&](stream peer) -> task<> {
             ++begun;
             co_await peer.write("bye");
+            if (closes) co_await peer.close(1h);
         };
         const auto stays = test::raw_connect(where);  // has its answer, and does not end its side
         auto body = [&]() -> task<> {
@@ -147,5 +149,74 @@ TEST_CASE("a connection that has said all before its server is full makes room o
         };
         co_await bight::when_any(body(), bight::serve(std::move(l), options, protocol));
         CHECK(on.elapsed() < 1min);
+    });
+}
+
+TEST_CASE("a connection that its protocol has closed counts until it is gone, like one that was dropped") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const bool closes = GENERATE(false, true);
+    CAPTURE(kind, closes);
+    test::virtual_fixture on(kind);
+    on.run([&]() -> task<> {
+        serve_options options;
+        options.close_deadline = 1h;
+        options.drain = 0s;
+        options.max_connections = 2;
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        const auto where = l.local();
+        const auto descriptors = [] { return bight::reactor::current()->statistics().live_descriptors; };
+        const auto before = descriptors();  // the listener's
+        int begun = 0;
+        auto protocol = [&](stream peer) -> task<> {
+            CHECK(descriptors() <= before + 2);
+            ++begun;
+            co_await peer.write("bye");
+            if (closes) co_await peer.close(1h);
+        };
+        std::vector<test::raw_socket> stay;  // and never end their sides
+        auto clients = [&]() -> task<> {
+            for (int i = 0; i < 20; ++i) {
+                stay.push_back(test::raw_connect(where));
+                while (begun <= i) co_await bight::sleep_for(1ms);
+            }
+        };
+        co_await bight::when_any(clients(), bight::serve(std::move(l), options, protocol));
+        CHECK(descriptors() == 0);
+    });
+}
+
+TEST_CASE("a connection that another task closes is that task's, and keeps no place in its server") {
+    test::virtual_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> {
+        serve_options options;
+        options.max_connections = 1;
+        options.drain = 0s;
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        const auto where = l.local();
+        int begun = 0;
+        int gave_up = 0;
+        auto says_and_closes = [&](stream mine) -> task<> {
+            bight::outbox out(mine);
+            out.send(too_much());
+            const auto closed = co_await test::error_of(mine.close(1h));
+            CHECK(closed == bight::errc::timed_out);
+            ++gave_up;
+        };
+        auto closers = [&](bight::group& g) -> task<> {
+            auto protocol = [&](stream peer) -> task<> {
+                g.spawn(says_and_closes, std::move(peer));
+                ++begun;
+                co_await bight::yield();
+            };
+            const auto never_reads = test::raw_connect(where);
+            const auto neither = test::raw_connect(where);
+            auto clients = [&]() -> task<> {
+                while (begun < 2) co_await bight::sleep_for(1ms);
+            };
+            co_await bight::when_any(clients(), bight::serve(std::move(l), options, protocol));
+            CHECK(on.elapsed() < 1h);
+            while (gave_up < 2) co_await bight::sleep_for(1min);
+        };
+        co_await bight::with_group(closers);
     });
 }

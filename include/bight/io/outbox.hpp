@@ -89,10 +89,12 @@ class outbox {
     ~outbox();
 
     /// Queues `message`, and starts writing. True when it was queued. When it does not fit, what the policy
-    /// says happens. Throws std::bad_alloc.
+    /// says happens. Once the stream's end has begun (close, shutdown_write) it is dropped. Throws
+    /// std::bad_alloc.
     bool send(payload message);
     /// Waits until `message` fits, and queues it; first come, first served, and send() gives way. Throws
-    /// std::system_error when the stream fails first. Cancelling queues nothing.
+    /// std::system_error when the stream fails first, and errc::closed when the stream's end (close,
+    /// shutdown_write) has begun before the call: what waits then still goes out. Cancelling queues nothing.
     detail::outbox_waiter push(payload message) noexcept;
     /// Waits until the transport has taken everything.
     detail::outbox_waiter flush() noexcept;

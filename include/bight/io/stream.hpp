@@ -105,17 +105,20 @@ class stream {
     /// Ends the outgoing direction, after the pending writes: the peer reads the end of the stream, and can
     /// still send. After `deadline`, or when it is cancelled, the stream is aborted; only the deadline throws
     /// (errc::timed_out). Throws errc::aborted, having reset the connection, when a write was cut short.
+    /// Writes that begin after it fail with errc::closed.
     detail::end_awaiter shutdown_write(duration deadline = default_close_deadline) noexcept {
         return detail::end_awaiter{transport_, deadline, true};
     }
     /// Waits for the pending writes (an outbox's, say), then closes both directions in good order. Done when
-    /// all that this side has to say is on its way, the end included. The reactor keeps the connection until
-    /// the peer has ended it too, or until `deadline`, and throws away what still comes: input that nobody
-    /// reads would make the kernel reset the connection and drop what is on its way to the peer (RFC 1122,
-    /// 4.2.2.13). When not all is on its way by `deadline`, or the task is cancelled before, the stream is
-    /// aborted; only the deadline throws (errc::timed_out). Throws errc::aborted, having reset the connection,
-    /// when a write was cut short, and what an outbox failed with when that lost what it held. A peer that is
-    /// gone and has lost nothing is no error. Writes that begin after close() fail with errc::closed, and so does a pending read.
+    /// all that this side has to say is on its way, the end included. From the call on what comes is thrown
+    /// away: a pending read fails with errc::closed, and a peer that writes before it reads keeps nothing
+    /// from going out. The reactor keeps the connection until the peer has ended it too, or until `deadline`:
+    /// input that nobody reads would make the kernel reset the connection and drop what is on its way to the
+    /// peer (RFC 1122, 4.2.2.13). When not all is on its way by `deadline`, or the task is cancelled before,
+    /// the stream is aborted; only the deadline throws (errc::timed_out). Throws errc::aborted, having reset
+    /// the connection, when a write was cut short, and what an outbox failed with when that lost what it
+    /// held. A peer that is gone and has lost nothing is no error. Reads and writes that begin after close()
+    /// fail with errc::closed.
     detail::end_awaiter close(duration deadline = default_close_deadline) noexcept {
         return detail::end_awaiter{transport_, deadline, false};
     }

@@ -33,6 +33,9 @@ class read_request : public detail::transport_request {
 
     /// As transport_request's, without the detour: most of what a server waits for ends here.
     void complete_now() noexcept;
+    /// As transport_request's; who did not ask for it reads from a stream that is being closed, and gets
+    /// `closed`.
+    void complete_cancelled() noexcept;
     void cancel() noexcept final;
     void describe(std::string& out) const final;
 
@@ -85,9 +88,10 @@ class end_request : public detail::transport_request {
 /// `read`, `write`, `shutdown_write` and `close` give true when they finished at once (the request then holds
 /// the outcome), and false when they will call `request.complete` later, from the reactor's loop and never
 /// from inside the call. Between the two the request, and the memory it names, belongs to the transport.
-/// `cancel_read` and `cancel_write` ask for an early end of the one that is pending: the answer is `complete`,
-/// if it was done all the same, or `complete_cancelled`; either may come from inside the call. An end is
-/// cancelled, and its deadline kept, by `abort`.
+/// `cancel_read` and `cancel_write` ask for an early end of the one that is pending: the answer is
+/// `complete`, if it was done all the same, or `complete_cancelled`; either may come from inside the call. A
+/// read that is pending may be cancelled twice: by its task, and because its stream is being closed. An end
+/// is cancelled, and its deadline kept, by `abort`.
 class transport {
   public:
     transport(const transport&) = delete;
@@ -102,7 +106,9 @@ class transport {
     /// error.
     virtual bool shutdown_write(end_request& request) noexcept = 0;
     /// Ends the connection in good order; called once, when no write is pending. From the call on is_open is
-    /// false; pending reads complete with `closed`. Answers when all that this side has to say is on its way.
+    /// false. A read that is pending has been cancelled before, or is one of those that throw away what comes
+    /// while a stream closes: it goes on if the transport lingers, and else completes with `closed`. Answers
+    /// when all that this side has to say is on its way.
     virtual bool close(end_request& request) noexcept = 0;
     /// Ends it at once, telling the peer so where the medium can (TCP: a reset). What is pending completes
     /// with `reason` in the next turn. Idempotent, and once is_open is false it changes nothing, unless an
@@ -110,7 +116,8 @@ class transport {
     virtual void abort(std::error_code reason) noexcept = 0;
 
     // A transport that cannot go at once, because that could destroy what is on its way to its peer, lingers
-    // after `close` has answered: it is read until the peer's end comes, then let go.
+    // after `close` has answered: it is read until the peer's end comes, then let go. An end that was read
+    // before is read once more.
 
     virtual bool lingers() const noexcept { return false; }
     /// Whether the peer is known to have all that was sent.
@@ -128,8 +135,14 @@ class transport {
 
     /// Until close or abort: the implementation says so with set_closed.
     bool is_open() const noexcept { return open_; }
-    /// What reads and writes get once it is not open: `closed`, or the reason of the abort.
-    std::error_code why_closed() const noexcept { return why_closed_; }
+    /// What reads and writes get that it does not accept: `closed`, or the reason of the abort.
+    std::error_code why_closed() const noexcept {
+        return open_ ? make_error_code(errc::closed) : why_closed_;
+    }
+    /// Until close or abort of the stream: before the transport itself is closed, the pending writes are
+    /// waited for.
+    bool accepts_reads() const noexcept { return accepts_reads_; }
+    /// That, and until shutdown_write.
     bool accepts_writes() const noexcept { return accepts_writes_; }
     virtual address peer() const;
     virtual address local() const;
@@ -159,7 +172,7 @@ class transport {
 
     /// Makes `request` the pending read, and starts it. True when it finished at once, errors included.
     bool start_read(read_request& request) noexcept {
-        if (reader_ || unread_ || !is_open()) [[unlikely]]
+        if (reader_ || unread_ || !accepts_reads_) [[unlikely]]
             return read_without_transport(request);
         reader_ = &request;
         if (!read(request)) return false;
@@ -180,7 +193,11 @@ class transport {
     std::error_code claim_writer(write_request& request) noexcept;
     /// The pending write is done: the next one's turn, or the closer's.
     void end_write() noexcept;
-    void end_read() noexcept { reader_ = nullptr; }
+    void end_read() noexcept {
+        reader_ = nullptr;
+        if (!accepts_reads_) [[unlikely]]
+            reader_gone();
+    }
     /// A write was given up before all of it was sent. Unless nothing of it was (not `begun`) and another one
     /// follows, the peer could not tell what it got from a whole: the connection ends with a reset then,
     /// however it is ended.
@@ -204,7 +221,7 @@ class transport {
     /// The first time counts.
     void set_closed(std::error_code why) noexcept {
         if (open_) why_closed_ = why;
-        open_ = accepts_writes_ = plain_writes_ = false;
+        open_ = accepts_reads_ = accepts_writes_ = plain_writes_ = false;
     }
     virtual ~transport() = default;
     /// The last reference is gone.
@@ -215,6 +232,7 @@ class transport {
     enum class cut : std::uint8_t { no, before_its_first_byte, amid };
 
     bool read_without_transport(read_request& request) noexcept;
+    void reader_gone() noexcept;
     bool write_if_allowed(write_request& request) noexcept;
     std::error_code refusal() const noexcept;
     void forgive() noexcept;
@@ -230,6 +248,7 @@ class transport {
     std::error_code why_closed_;
     std::error_code lost_;
     std::uint32_t references_ = 0;
+    bool accepts_reads_ = true;
     bool accepts_writes_ = true;
     bool plain_writes_ = true;  // that, and nothing was cut
     bool open_ = true;

@@ -55,7 +55,7 @@ host& world::add(std::string name, std::string ip) {
     return added;
 }
 
-void world::keep(std::unique_ptr<belonging> b) { state_->belongings.push_back(std::move(b)); }
+void world::keep(std::unique_ptr<belonging> b) { state_->owned.all.push_back(std::move(b)); }
 
 host& world::at(std::string_view name) {
     for (const auto& h : state_->hosts) {

@@ -141,6 +141,18 @@ struct departure {
     std::uint64_t link;
     std::size_t bytes;
     time_point earliest;  ///< it does not arrive before
+    bool repeated = false;  ///< its sender sends it again: at a host that is down it is lost
+};
+
+// What a world keeps for its test; what was made last goes first, as in a scope.
+struct belongings {
+    belongings() = default;
+    belongings(const belongings&) = delete;
+    belongings& operator=(const belongings&) = delete;
+    ~belongings() {
+        while (!all.empty()) all.pop_back();
+    }
+    std::vector<std::unique_ptr<belonging>> all;
 };
 
 struct world_state {
@@ -148,7 +160,7 @@ struct world_state {
                 virtual_clock::mode mode = virtual_clock::mode::manual);
     ~world_state();
 
-    std::vector<std::unique_ptr<belonging>> belongings;  // first: it goes last
+    belongings owned;  // first: it goes last
     const std::uint64_t seed;
     world_options options;
     virtual_clock clock;

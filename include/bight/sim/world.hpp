@@ -177,7 +177,7 @@ class world {
     /// A host that is up. Others reach it by its name, and by `ip` (an IPv4 address that no other has; empty:
     /// the next of 10.0.0.0/16). Throws std::invalid_argument. Valid until the world goes.
     host& add(std::string name, std::string ip = {});
-    /// Makes a T that lives until the tasks of all hosts have ended: for what programs refer to and what a
+    /// Makes a T that lives until the tasks of all hosts have ended (what was made last goes first): for what programs refer to and what a
     /// test looks at, where the world lives longer than the function (a test given to sim::explore).
     template <class T, class... Args>
     T& own(Args&&... args) {

@@ -9,11 +9,13 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <typeinfo>
@@ -47,6 +49,51 @@ std::string current_type() {
     const std::unique_ptr<char, void (*)(void*)> readable(
         abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
     return readable ? readable.get() : type->name();
+}
+
+std::string without_numbers(std::string_view text) {
+    std::string out;
+    bool in_number = false;
+    for (const char c : text) {
+        const bool digit = std::isdigit(static_cast<unsigned char>(c)) != 0;
+        if (!digit) out += c;
+        if (digit && !in_number) out += '#';
+        in_number = digit;
+    }
+    return out;
+}
+
+// Of a tree of tasks each task, with its host and the lines at which it waits, once; how long it has waited, and
+// how many there are of it, differs from run to run.
+std::string places_in(std::string_view tree) {
+    std::set<std::string> places;
+    std::string host;
+    std::string place;
+    const auto end_place = [&] {
+        if (!place.empty()) places.insert(host + std::exchange(place, {}));
+    };
+    while (!tree.empty()) {
+        std::string_view line = first_line(tree);
+        tree.remove_prefix(std::min(line.size() + 1, tree.size()));
+        if (line.starts_with("host ")) {
+            end_place();
+            host = without_numbers(line) + "\n";
+            continue;
+        }
+        line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+        if (line.starts_with("in ")) {
+            place += std::string(line) + "\n";
+            continue;
+        }
+        end_place();
+        line = line.substr(0, line.rfind(" (age "));
+        if (line.find(": waits for ") != line.npos) line = line.substr(0, line.rfind(", "));
+        place = without_numbers(line) + "\n";
+    }
+    end_place();
+    std::string out;
+    for (const std::string& one : places) out += one;
+    return out;
 }
 
 void append(std::string& out, std::uint64_t number) {
@@ -114,16 +161,9 @@ bool attempt::ran_out_of_memory() const {
 
 std::string attempt::signature() const {
     if (!failed) return {};
-    std::string out = std::to_string(static_cast<int>(kind)) + type + ":";
+    const std::string out = std::to_string(static_cast<int>(kind)) + type + ":";
     if (kind == failure_kind::leak) return out;
-    bool in_number = false;
-    for (const char c : first_line(message)) {
-        const bool digit = std::isdigit(static_cast<unsigned char>(c)) != 0;
-        if (!digit) out += c;
-        if (digit && !in_number) out += '#';
-        in_number = digit;
-    }
-    return out;
+    return out + without_numbers(first_line(message)) + "\n" + waits;
 }
 
 std::string to_bytes(const attempt& a) {
@@ -143,6 +183,8 @@ std::string to_bytes(const attempt& a) {
     append(out, static_cast<std::uint64_t>(a.elapsed));
     append(out, a.tasks);
     append(out, a.trace);
+    append(out, a.waits);
+    append(out, a.page_error);
     append(out, std::uint64_t{a.fault_lines.size()});
     for (const std::uint64_t n : a.fault_lines) append(out, n);
     return out;
@@ -164,6 +206,8 @@ attempt from_bytes(std::string_view bytes) {
     a.elapsed = static_cast<std::int64_t>(in.number());
     a.tasks = in.text();
     a.trace = in.text();
+    a.waits = in.text();
+    a.page_error = in.text();
     a.fault_lines.resize(static_cast<std::size_t>(in.number()));
     for (std::uint64_t& n : a.fault_lines) n = in.number();
     return a;
@@ -206,8 +250,9 @@ attempt run_once_here(world_test& test, std::uint64_t seed, const world_options&
             a.type = current_type();
             a.message = e.what();
             // The tree of tasks is shown by itself.
-            const bool has_tree = dynamic_cast<const deadlock*>(&e) || dynamic_cast<const stuck*>(&e);
-            if (has_tree) a.message = std::string(first_line(a.message));
+            const bool is_deadlock = dynamic_cast<const deadlock*>(&e) != nullptr;
+            if (is_deadlock) a.waits = places_in(a.message);
+            if (is_deadlock || dynamic_cast<const stuck*>(&e)) a.message = std::string(first_line(a.message));
         } catch (...) {
             a.failed = true;
             a.type = current_type();

@@ -58,11 +58,11 @@ link_state& world_state::link(const host_state& from, const host_state& to) {
 bool world_state::happens(fault f, double scale, host_state& at, keyed_chance& by, std::uint64_t place,
                           std::uint64_t on_link, std::string_view text) {
     const double probability = options.faults.probability(f) * scale;
-    if (!at.up || probability <= 0) return false;
+    if (!at.up || probability <= 0 || limits.leaves_out(f)) return false;
     random_source drawn = by.draw(purpose_of(f), place);
     if (!drawn.chance(probability)) return false;
     const std::uint64_t id = drawn.next();
-    if (options.faults.suppressed(id)) return false;
+    if (options.faults.suppressed(id) || limits.suppressed(id)) return false;
     amount(f) = drawn;
     ++fault_counts[static_cast<std::size_t>(f)];
     faults.push_back({id, f});

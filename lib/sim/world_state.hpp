@@ -163,6 +163,8 @@ struct world_state {
     belongings owned;  // first: it goes last
     const std::uint64_t seed;
     world_options options;
+    /// What this leaves out stays out, whatever plan options.faults becomes.
+    const fault_plan limits = options.faults;
     virtual_clock clock;
     random_source for_tests;
     const keyed_chance chance;           ///< that those of the hosts and links come from

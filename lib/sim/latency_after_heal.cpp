@@ -2,6 +2,7 @@
 #include <bight/sim/latency_after_heal.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -35,6 +36,11 @@ void latency_after_heal::end(std::uint64_t number) {
 }
 
 void latency_after_heal::check() {
+    if (!world_.healed_at()) {
+        throw std::logic_error(
+            "latency_after_heal::check() of a world in which things go wrong: it measures from world::heal() on, "
+            "which was not called, or was followed by set_faults() with a plan that does harm");
+    }
     for (const auto& [number, b] : waits_) measure(b, "has not ended");
 }
 

@@ -89,6 +89,8 @@ class fault_plan {
     /// The same with the probability of each fault that does harm at 0 (see is_variation): what world::heal
     /// leaves of it.
     fault_plan without_harm() const;
+    /// Whether any fault that does harm can happen.
+    bool does_harm() const noexcept;
 
     // What a plan leaves out stays out of the world that is made with it, whatever plan comes after it there
     // (world::set_faults): a test that sets the faults itself can be run with fewer of them.

@@ -200,7 +200,7 @@ void attempt_connection(world_state& w, const socket_ptr& s, host_state& to) {
     const duration until_the_next = std::chrono::seconds(1) * (1 << s->attempts);
     ++s->attempts;
     if (!s->peer && !w.happens(fault::lost_connect, *s, 0)) {
-        w.send(*s->home, to, {s->chance, before_the_stream, 0, 0, {}},
+        w.send(*s->home, to, {s->chance, before_the_stream, 0, 0, {}, true},
                [&w, s, &to] { attempt_arrives(w, s, to); });
     }
     w.events.at(saturating_add(w.clock.now(), until_the_next),

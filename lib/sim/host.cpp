@@ -167,7 +167,14 @@ void host_state::boot() {
     moved_memory::fill(bight::detail::reactor_state::frames_of(*runs));
     for (const auto& p : at_boot) runs->start(run_program(*this, *p, true));
     for (program* p : std::exchange(waiting, {})) runs->start(run_program(*this, *p, false));
+    hear_again();
     world.events.at(world.clock.now(), [this] { answer_again(); });
+}
+
+void host_state::hear_again() {
+    const auto repeated = std::exchange(missed, {});
+    if (repeated.empty() || chance.draw(purpose::missed).below(2) == 0) return;
+    for (const auto& packet : repeated) packet();
 }
 
 void host_state::pause(duration d) {

@@ -112,9 +112,15 @@ namespace {
 
 // A packet that has passed the link. What waits at the host does not go back there: what came after it may
 // wait there by then.
-void reach(world_state& w, host_state& to, duration sent, const std::function<void()>& arrival) {
-    if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
-        to.held.emplace_back([&w, &to, sent, arrival] { reach(w, to, sent, arrival); });
+void reach(world_state& w, host_state& to, bool repeated, duration sent,
+           const std::function<void()>& arrival) {
+    if (!to.up && repeated) {
+        to.missed.emplace_back([&w, sent, arrival] {
+            w.arriving_since = sent;
+            arrival();
+        });
+    } else if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
+        to.held.emplace_back([&w, &to, repeated, sent, arrival] { reach(w, to, repeated, sent, arrival); });
     } else {
         w.arriving_since = sent;
         arrival();
@@ -122,15 +128,16 @@ void reach(world_state& w, host_state& to, duration sent, const std::function<vo
 }
 
 // A packet at the end of the link.
-void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes, duration sent,
+void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes, bool repeated, duration sent,
             const std::function<void()>& arrival) {
     link_state& l = w.link(from, to);
     if (l.cut || w.clock.now() < l.open_from || !l.held.empty()) {  // none overtakes what waits
-        l.held.emplace_back(
-            [&w, &from, &to, bytes, sent, arrival] { arrive(w, from, to, bytes, sent, arrival); });
+        l.held.emplace_back([&w, &from, &to, bytes, repeated, sent, arrival] {
+            arrive(w, from, to, bytes, repeated, sent, arrival);
+        });
     } else {
         w.pass(l, bytes);
-        reach(w, to, sent, arrival);
+        reach(w, to, repeated, sent, arrival);
     }
 }
 
@@ -180,8 +187,10 @@ time_point world_state::send(host_state& from, host_state& to, const departure& 
                              std::function<void()> arrival) {
     if (!from.up) return what.earliest;
     const time_point arrives = std::max(arrival_of(from, to, what), what.earliest);
-    events.at(arrives, [this, &from, &to, bytes = what.bytes, since = clock.elapsed(),
-                        arrival = std::move(arrival)] { arrive(*this, from, to, bytes, since, arrival); });
+    events.at(arrives, [this, &from, &to, bytes = what.bytes, repeated = what.repeated, since = clock.elapsed(),
+                        arrival = std::move(arrival)] {
+        arrive(*this, from, to, bytes, repeated, since, arrival);
+    });
     return arrives;
 }
 

@@ -119,6 +119,10 @@ struct host_state final : bight::detail::platform, bight::detail::name_service {
     std::size_t running = 0;        ///< of `once`, with those that wait
     /// Packets for this host while it is down, or stands still.
     std::vector<std::function<void()>> held;
+    /// Those that were lost while it was down (departure::repeated).
+    std::vector<std::function<void()>> missed;
+    /// It starts. Of what it missed the next repetition may come now, before anything runs there, or later.
+    void hear_again();
 };
 
 /// One direction of a link.
@@ -212,8 +216,8 @@ struct world_state {
     void record_span(std::string_view what, const host_state* from, const host_state* to, time_point until);
 
     /// Something that takes a packet's time from one host to another. When it would arrive, it waits while
-    /// the network is cut there, or the other host is down; a host that is down sends nothing. Gives when it
-    /// is to arrive.
+    /// the network is cut there, or the other host is down (`arrival` may run twice for what is repeated); a
+    /// host that is down sends nothing. Gives when it is to arrive.
     time_point send(host_state& from, host_state& to, const departure& what, std::function<void()> arrival);
 
     /// The same for what is lost where the other waits, and overtakes its like. `arrival` may run twice, or

@@ -39,8 +39,8 @@ class disk_state {
     };
     snapshot begin_sync(const bight::detail::file_operation& op) const;
 
-    /// Carries out an operation of a program: its result. A new handle is `handle`. Of a sync only what was there
-    /// as it began is covered if that is given.
+    /// Carries out an operation of a program: its result. A new handle is `handle`. Of a sync only what was
+    /// there as it began is covered if that is given.
     std::int64_t perform(bight::detail::file_operation& op, int handle, const snapshot* covered = nullptr);
     /// What was not synced is gone, and nothing is open.
     void lose_power();

@@ -197,10 +197,11 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
         describe(f, again, {}, options);
         if (found.ran_out_of_memory() && !again.failed) {
             f.kind = failure_kind::out_of_memory;
-            f.what = found.what() +
-                     ": memory ran out after other runs in the same process, and by itself the seed has enough. "
-                     "The test keeps memory from one run to the next, or there is not enough of it for so many "
-                     "processes at once (explore_options::jobs)";
+            f.what =
+                found.what() +
+                ": memory ran out after other runs in the same process, and by itself the seed has enough. "
+                "The test keeps memory from one run to the next, or there is not enough of it for so many "
+                "processes at once (explore_options::jobs)";
             return f;
         }
         f.kind = failure_kind::not_repeatable;
@@ -239,8 +240,7 @@ exploration replay(world_test& test, const explore_options& options, std::string
         throw std::invalid_argument(std::string(variable) + " is \"" + std::string(text) +
                                     "\", which does not begin with a seed, a number below 2^64");
     }
-    const plan_part part =
-        plan_part::parse(text.substr(std::min(end_of_seed + 1, text.size())));
+    const plan_part part = plan_part::parse(text.substr(std::min(end_of_seed + 1, text.size())));
     exploration result;
     result.seeds = 1;
     world_options world = options.world;
@@ -307,7 +307,8 @@ std::string tenths(double value) {
 }  // namespace
 
 std::string exploration::summary() const {
-    const std::string times = ", " + tenths(std::chrono::duration<double, std::ratio<3600>>(simulated).count()) +
+    const std::string times = ", " +
+                              tenths(std::chrono::duration<double, std::ratio<3600>>(simulated).count()) +
                               " simulated hours in " + tenths(std::chrono::duration<double>(real).count()) +
                               " s (" + tenths(hours_per_second()) + " for each second)";
     return detail::counted(seeds, "seed") + (failure ? ", the last failed" : ", none failed") + times;

@@ -63,8 +63,8 @@ std::string without_numbers(std::string_view text) {
     return out;
 }
 
-// Of a tree of tasks each task, with its host and the lines at which it waits, once; how long it has waited, and
-// how many there are of it, differs from run to run.
+// Of a tree of tasks each task, with its host and the lines at which it waits, once; how long it has waited,
+// and how many there are of it, differs from run to run.
 std::string places_in(std::string_view tree) {
     std::set<std::string> places;
     std::string host;

@@ -29,7 +29,7 @@ struct attempt {
     std::string waits;
     // When details were asked for.
     std::string tasks;
-    std::string trace;  ///< JSON lines
+    std::string trace;       ///< JSON lines
     std::string page_error;  ///< why there is no page of it, where one was asked for
     /// Those of the last of `happened`: the trace may have forgotten others.
     std::vector<std::uint64_t> fault_lines;

@@ -133,7 +133,8 @@ class shrinker {
     // To see that it hangs takes as long as it may take.
     duration limit_for_each() const {
         constexpr duration most = std::chrono::seconds(5);
-        return kind_ == failure_kind::hang ? std::min(options_.limit_for_each, most) : options_.limit_for_each;
+        return kind_ == failure_kind::hang ? std::min(options_.limit_for_each, most)
+                                           : options_.limit_for_each;
     }
 
     // Whether it still fails; the smaller part is kept then.

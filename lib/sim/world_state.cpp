@@ -187,10 +187,9 @@ time_point world_state::send(host_state& from, host_state& to, const departure& 
                              std::function<void()> arrival) {
     if (!from.up) return what.earliest;
     const time_point arrives = std::max(arrival_of(from, to, what), what.earliest);
-    events.at(arrives, [this, &from, &to, bytes = what.bytes, repeated = what.repeated, since = clock.elapsed(),
-                        arrival = std::move(arrival)] {
-        arrive(*this, from, to, bytes, repeated, since, arrival);
-    });
+    events.at(arrives,
+              [this, &from, &to, bytes = what.bytes, repeated = what.repeated, since = clock.elapsed(),
+               arrival = std::move(arrival)] { arrive(*this, from, to, bytes, repeated, since, arrival); });
     return arrives;
 }
 

@@ -96,7 +96,7 @@ struct host_state final : bight::detail::platform, bight::detail::name_service {
     /// For chance, where it is: what completed last, or first of that for which it has a turn, and how many
     /// turns came after.
     std::uint64_t cause = 0;
-    bool turn_is_put_off = false;  ///< the next one is for the same cause
+    bool turn_is_put_off = false;        ///< the next one is for the same cause
     std::optional<std::uint64_t> place;  ///< among the hosts that can run
     bool waits_anew = false;             ///< since its last turn
     time_point paused_until{};
@@ -131,8 +131,8 @@ struct link_state {
     keyed_chance chance;  ///< of datagrams
     link_options options;
     bool cut = false;
-    time_point open_from{};   ///< nothing arrives before this moment, and then everything that waited
-    time_point busy_until{};  ///< with a limit of bytes per second
+    time_point open_from{};         ///< nothing arrives before this moment, and then everything that waited
+    time_point busy_until{};        ///< with a limit of bytes per second
     time_point narrow_until{};      ///< until then there is one more:
     std::uint64_t narrow_rate = 0;  ///< bytes per second
     std::vector<std::function<void()>> held;
@@ -144,7 +144,7 @@ struct departure {
     std::uint64_t place;  ///< in its stream
     std::uint64_t link;
     std::size_t bytes;
-    time_point earliest;  ///< it does not arrive before
+    time_point earliest;    ///< it does not arrive before
     bool repeated = false;  ///< its sender sends it again: at a host that is down it is lost
 };
 

@@ -245,7 +245,8 @@ TEST_CASE("leaks: sockets, tasks, timers and receive buffers that a server does 
     }
 }
 
-TEST_CASE("latency after heal: a check of a world that was not healed, or is no more, is a mistake of the test") {
+TEST_CASE(
+    "latency after heal: a check of a world that was not healed, or is no more, is a mistake of the test") {
     sim::world_options options;
     options.faults = sim::fault_plan::storm();
     sim::world w(1, options);

@@ -23,9 +23,7 @@ namespace {
 
 class scratch {
   public:
-    scratch() {
-        REQUIRE(::mkdtemp(path_.data()));
-    }
+    scratch() { REQUIRE(::mkdtemp(path_.data())); }
     scratch(const scratch&) = delete;
     scratch& operator=(const scratch&) = delete;
     ~scratch() { fs::remove_all(path_); }
@@ -80,7 +78,9 @@ TEST_CASE("a failure whose trace cannot be written is reported all the same, wit
         CHECK_THAT(result.failure->report, !Contains("the whole trace is in"));
     };
     SECTION("a file is in the way") { check(third_seed_fails(file), "Not a directory"); }
-    SECTION("a file is in the way of one above it") { check(third_seed_fails(file + "/traces"), "Not a directory"); }
+    SECTION("a file is in the way of one above it") {
+        check(third_seed_fails(file + "/traces"), "Not a directory");
+    }
     SECTION("there are directories where the files should be") {
         fs::create_directories(here.path() + "/sum-seed-3.jsonl");
         fs::create_directories(here.path() + "/sum-seed-3.html");
@@ -91,12 +91,14 @@ TEST_CASE("a failure whose trace cannot be written is reported all the same, wit
         const auto result = third_seed_fails(here.path());
         REQUIRE_FALSE(result.ok());
         INFO(result.failure->report);
-        CHECK_THAT(result.failure->report, Contains("the whole trace is in " + here.path() + "/sum-seed-3.jsonl\n") &&
-                                               Contains("sum-seed-3.html could not be written: Is a directory"));
+        CHECK_THAT(result.failure->report,
+                   Contains("the whole trace is in " + here.path() + "/sum-seed-3.jsonl\n") &&
+                       Contains("sum-seed-3.html could not be written: Is a directory"));
     }
 }
 
-TEST_CASE("a seed that runs again by itself is reported where nothing can be written, and names what it wrote") {
+TEST_CASE(
+    "a seed that runs again by itself is reported where nothing can be written, and names what it wrote") {
     const scratch here;
     const auto again = [](const std::string& directory) {
         REQUIRE(::setenv("BIGHT_SIM_SEED", "3", 1) == 0);
@@ -112,7 +114,8 @@ TEST_CASE("a seed that runs again by itself is reported where nothing can be wri
 
     const auto there = again(here.path() + "/new");
     REQUIRE_FALSE(there.ok());
-    CHECK_THAT(there.failure->report, Contains("the whole trace is in " + here.path() + "/new/sum-seed-3.jsonl"));
+    CHECK_THAT(there.failure->report,
+               Contains("the whole trace is in " + here.path() + "/new/sum-seed-3.jsonl"));
     CHECK(fs::exists(here.path() + "/new/sum-seed-3.html") ==
           (there.failure->report.find(".html") != std::string::npos));
 }

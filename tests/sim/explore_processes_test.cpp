@@ -107,7 +107,8 @@ TEST_CASE("a seed whose process is killed each time is a failure that says how")
     CHECK_THAT(result.failure->what, Contains("SIGKILL") && Contains("memory"));
 }
 
-TEST_CASE("memory that runs out after other runs is said to be that, in a second run of a seed as in another") {
+TEST_CASE(
+    "memory that runs out after other runs is said to be that, in a second run of a seed as in another") {
     auto options = quiet(20);
     options.jobs = 1;
     int runs = 0;
@@ -127,8 +128,8 @@ TEST_CASE("memory that runs out after other runs is said to be that, in a second
         REQUIRE_FALSE(result->ok());
         INFO(result->failure->report);
         CHECK(result->failure->kind == sim::failure_kind::out_of_memory);
-        CHECK_THAT(result->failure->report,
-                   Contains("(out of memory): std::bad_alloc") && Contains("memory ran out after other runs"));
+        CHECK_THAT(result->failure->report, Contains("(out of memory): std::bad_alloc") &&
+                                                Contains("memory ran out after other runs"));
     }
     CHECK(twice.failure->seed == 1);
     CHECK(later.failure->seed == 4);

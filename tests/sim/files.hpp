@@ -20,7 +20,8 @@ using bight::detail::operation_kind;
 /// Awaits one operation of the demultiplexer of the reactor that runs here.
 class file_call final : public bight::detail::waiter {
   public:
-    explicit file_call(operation_kind what) : demux_(bight::detail::demultiplexer_of(*bight::reactor::current())) {
+    explicit file_call(operation_kind what)
+        : demux_(bight::detail::demultiplexer_of(*bight::reactor::current())) {
         op.kind = what;
     }
 

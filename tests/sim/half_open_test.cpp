@@ -1,4 +1,5 @@
-// Connections one end of which is gone, and the other does not know: who is told, by what, and what heal does.
+// Connections one end of which is gone, and the other does not know: who is told, by what, and what heal
+// does.
 #include "faulty.hpp"
 
 #include "support/catch.hpp"
@@ -47,8 +48,7 @@ const std::string much(10U << 20, 'x');
 // when the server is gone and the link is whole.
 class given_up {
   public:
-    explicit given_up(test::conversation begin_again)
-        : then_(std::move(begin_again)) {
+    explicit given_up(test::conversation begin_again) : then_(std::move(begin_again)) {
         server_.on_boot([this] {
             return bight::serve("tcp:7000", [this](stream peer) -> task<> {
                 auto asked = co_await peer.read_some();
@@ -187,8 +187,9 @@ TEST_CASE("heal resets half-open connections, or leaves them to TCP") {
     ending writer;
     std::optional<half_open_world> of_reader;
     std::optional<half_open_world> of_watchful;
-    of_reader.emplace([&](stream& peer) -> task<> { co_await read_to_the_end(of_reader->between->world, peer, reader); },
-                      [&](stream& peer) -> task<> { co_await read_to_the_end(of_reader->between->world, peer, writer); });
+    of_reader.emplace(
+        [&](stream& peer) -> task<> { co_await read_to_the_end(of_reader->between->world, peer, reader); },
+        [&](stream& peer) -> task<> { co_await read_to_the_end(of_reader->between->world, peer, writer); });
     of_watchful.emplace(
         [&](stream& peer) -> task<> {
             peer.set_keep_alive(true);

@@ -260,7 +260,8 @@ task<> listen_and_close() {
 
 }  // namespace
 
-TEST_CASE("a connection that is asked for while its host is down is refused as it starts, or made after that") {
+TEST_CASE(
+    "a connection that is asked for while its host is down is refused as it starts, or made after that") {
     SECTION("where a task starts it") {
         outcomes seen;
         int all = 0;

@@ -244,7 +244,8 @@ task<> wait_for_what_never_comes() {
 // Waits for ever, after a fault at one place and without any at another.
 void waits_for_ever(sim::world& w) {
     w.add("client").run([&w]() -> task<> {
-        if (w.count(sim::fault::user) == 0 && !bight::sim::sometimes("it is unlucky", 0.5)) co_await wait_for_what_never_comes();
+        if (w.count(sim::fault::user) == 0 && !bight::sim::sometimes("it is unlucky", 0.5))
+            co_await wait_for_what_never_comes();
         co_await wait_for_a_lock_that_is_held();
     });
     w.run();
@@ -252,7 +253,8 @@ void waits_for_ever(sim::world& w) {
 
 }  // namespace
 
-TEST_CASE("one deadlock is not taken for another: that the same tasks wait at the same places is part of it") {
+TEST_CASE(
+    "one deadlock is not taken for another: that the same tasks wait at the same places is part of it") {
     std::uint64_t seed = 1;
     const auto is_unlucky = [](std::uint64_t which) {
         sim::world_options options;

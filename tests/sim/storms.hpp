@@ -20,8 +20,9 @@ using server_program = std::function<bight::task<>()>;
 /// What goes wrong in a storm: everything.
 bight::sim::world_options options();
 
-/// What becomes of half-open connections when the weather gets good, as the seed decides: for clients and servers
-/// whose own bounds hold with a peer that is silent. (A chat keeps the name of one until TCP gives up.)
+/// What becomes of half-open connections when the weather gets good, as the seed decides: for clients and
+/// servers whose own bounds hold with a peer that is silent. (A chat keeps the name of one until TCP gives
+/// up.)
 bight::sim::half_open_peers half_open(bight::sim::world& w);
 
 /// A chat room in a storm, then in good weather. Throws broken when one of these does not hold:

@@ -19,7 +19,8 @@ namespace planted {
 
 enum class journal_bug {
     none,
-    confirmed_by_a_sync_of_before,  ///< what is written while a sync is under way is taken to be covered by it
+    confirmed_by_a_sync_of_before,  ///< what is written while a sync is under way is taken to be covered by
+                                    ///< it
 };
 
 namespace journal {

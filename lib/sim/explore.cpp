@@ -1,6 +1,7 @@
 #include <bight/sim/explore.hpp>
 
 #include "explore_search.hpp"
+#include "trace_files.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -37,41 +38,6 @@ std::vector<std::string> lines_of(const std::string& text) {
     }
     return lines;
 }
-
-std::string file_name(const explore_options& options, std::uint64_t seed, const char* ending) {
-    std::string name;
-    for (const char c : options.name) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-    return options.directory + "/" + name + "-seed-" + std::to_string(seed) + ending;
-}
-
-// What a failure leaves in files, for the report.
-class trace_files {
-  public:
-    trace_files(const explore_options& options, std::uint64_t seed) : options_(options), seed_(seed) {}
-
-    void write_lines(const std::string& lines) {
-        if (options_.directory.empty() || lines.empty()) return;
-        const std::string file = file_name(options_, seed_, ".jsonl");
-        add(file, write_file(file, lines));
-    }
-    /// Of the page that a child was to write there.
-    void add(const std::string& file, const std::string& error) {
-        if (error.empty()) {
-            written_ += (written_.empty() ? "" : " and ") + file;
-        } else {
-            failed_ += "bight: " + file + " could not be written: " + error + "\n";
-        }
-    }
-    std::string text() const {
-        return (written_.empty() ? "" : "bight: the whole trace is in " + written_ + "\n") + failed_;
-    }
-
-  private:
-    const explore_options& options_;
-    const std::uint64_t seed_;
-    std::string written_;
-    std::string failed_;
-};
 
 // What a smaller run needs: the lines around each fault, without repeating any.
 std::string lines_around_faults(const seed_failure& f) {
@@ -217,7 +183,7 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
     world_options world = options.world;
     world.faults = smallest.part.of(options.world.faults);
     how.silent = true;
-    if (!options.directory.empty()) how.html = file_name(options, seed, ".html");
+    if (!options.directory.empty()) how.html = trace_files::name(options, seed, ".html");
     how.title = options.name + ", seed " + std::to_string(smallest.seed);
     const attempt last = run_in_child(test, smallest.seed, world, how);
     describe(f, last, smallest.part, options);

@@ -10,12 +10,10 @@
 #include <cxxabi.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <typeinfo>
@@ -49,51 +47,6 @@ std::string current_type() {
     const std::unique_ptr<char, void (*)(void*)> readable(
         abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
     return readable ? readable.get() : type->name();
-}
-
-std::string without_numbers(std::string_view text) {
-    std::string out;
-    bool in_number = false;
-    for (const char c : text) {
-        const bool digit = std::isdigit(static_cast<unsigned char>(c)) != 0;
-        if (!digit) out += c;
-        if (digit && !in_number) out += '#';
-        in_number = digit;
-    }
-    return out;
-}
-
-// Of a tree of tasks each task, with its host and the lines at which it waits, once; how long it has waited,
-// and how many there are of it, differs from run to run.
-std::string places_in(std::string_view tree) {
-    std::set<std::string> places;
-    std::string host;
-    std::string place;
-    const auto end_place = [&] {
-        if (!place.empty()) places.insert(host + std::exchange(place, {}));
-    };
-    while (!tree.empty()) {
-        std::string_view line = first_line(tree);
-        tree.remove_prefix(std::min(line.size() + 1, tree.size()));
-        if (line.starts_with("host ")) {
-            end_place();
-            host = without_numbers(line) + "\n";
-            continue;
-        }
-        line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-        if (line.starts_with("in ")) {
-            place += std::string(line) + "\n";
-            continue;
-        }
-        end_place();
-        line = line.substr(0, line.rfind(" (age "));
-        if (line.find(": waits for ") != line.npos) line = line.substr(0, line.rfind(", "));
-        place = without_numbers(line) + "\n";
-    }
-    end_place();
-    std::string out;
-    for (const std::string& one : places) out += one;
-    return out;
 }
 
 void append(std::string& out, std::uint64_t number) {
@@ -157,13 +110,6 @@ std::string attempt::what() const {
 
 bool attempt::ran_out_of_memory() const {
     return failed && (type == "std::bad_alloc" || message.starts_with("SIGKILL"));
-}
-
-std::string attempt::signature() const {
-    if (!failed) return {};
-    const std::string out = std::to_string(static_cast<int>(kind)) + type + ":";
-    if (kind == failure_kind::leak) return out;
-    return out + without_numbers(first_line(message)) + "\n" + waits;
 }
 
 std::string to_bytes(const attempt& a) {

@@ -42,6 +42,10 @@ struct attempt {
     std::string signature() const;
 };
 
+/// Of a tree of tasks each task, with its host and the lines at which it waits, once: how long it has waited,
+/// and how many there are of it, differs from run to run.
+std::string places_in(std::string_view tree);
+
 /// What is known of a world now.
 void look_at(const world& w, attempt& a);
 /// The same, with details.
@@ -56,11 +60,8 @@ class watched_world {
     watched_world& operator=(const watched_world&) = delete;
     ~watched_world();
     /// The attempt has everything already.
-    void is_told() const;
+    void is_told() const noexcept;
 };
-
-/// Puts the text there, with the directories above it. Empty, or why it could not.
-std::string write_file(const std::string& name, const std::string& text);
 
 /// As bytes for a pipe, and back.
 std::string to_bytes(const attempt& a);

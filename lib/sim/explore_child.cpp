@@ -1,5 +1,6 @@
 // Runs of a test in processes of their own.
 #include "explore_attempt.hpp"
+#include "trace_files.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,8 +16,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -179,9 +178,13 @@ watched_world::watched_world(world& w, attempt& a, bool with_details) noexcept {
     here.with_details = with_details;
 }
 watched_world::~watched_world() { here.in = nullptr; }
-void watched_world::is_told() const {
+void watched_world::is_told() const noexcept {
     here.told = here.with_details;
-    here.result->page_error = write_page();
+    try {
+        here.result->page_error = write_page();
+    } catch (...) {  // the trace is there as text
+        here.result->page_error = "no memory";
+    }
 }
 
 usual_child_signal::usual_child_signal() {
@@ -191,18 +194,6 @@ usual_child_signal::usual_child_signal() {
         throw std::system_error(errno, std::system_category(), "sigaction");
 }
 usual_child_signal::~usual_child_signal() { ::sigaction(SIGCHLD, &before_, nullptr); }
-
-std::string write_file(const std::string& name, const std::string& text) {
-    std::error_code error;
-    std::filesystem::create_directories(std::filesystem::path(name).parent_path(), error);
-    if (error) return error.message();
-    errno = 0;
-    std::ofstream file(name, std::ios::trunc);
-    file << text;
-    file.close();
-    if (file) return {};
-    return std::error_code(errno != 0 ? errno : EIO, std::system_category()).message();
-}
 
 bool write_all(int fd, std::string_view bytes) noexcept {
     while (!bytes.empty()) {

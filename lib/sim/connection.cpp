@@ -200,7 +200,7 @@ void attempt_connection(world_state& w, const socket_ptr& s, host_state& to) {
     const duration until_the_next = std::chrono::seconds(1) * (1 << s->attempts);
     ++s->attempts;
     if (!s->peer && !w.happens(fault::lost_connect, *s, 0)) {
-        w.send(*s->home, to, {s->chance, before_the_stream, 0, 0, {}},
+        w.send(*s->home, to, {s->chance, before_the_stream, 0, 0, {}, true},
                [&w, s, &to] { attempt_arrives(w, s, to); });
     }
     w.events.at(saturating_add(w.clock.now(), until_the_next),
@@ -247,7 +247,7 @@ void segment_arrives(world_state& w, const socket_ptr& sender, const socket_ptr&
 
 void end_arrives(world_state& w, const socket_ptr& sender, const socket_ptr& to) {
     if (sender->gave_up) return;
-    if (to->vanished && sender->is == socket::stage::connected) refuse_segment(w, sender, to);
+    if (to->is_gone() && sender->is == socket::stage::connected) refuse_segment(w, sender, to);
     if (to->is != socket::stage::connected || to->end_came) return;
     w.record_arrival("end", sender->home, to->home, to->link);
     to->end_came = true;
@@ -389,13 +389,15 @@ void taken(world_state& w, const socket& s) {
 void pump(world_state& w, const socket_ptr& s) {
     if (s->is != socket::stage::connected || !s->peer || s->home->stands_still(w.clock.now())) return;
     const socket_ptr to = s->peer;
+    // Who is gone has no window: the first probe of it finds out.
+    const bool has_window = to->is == socket::stage::connected && !to->reads_ended;
     std::size_t sent = 0;  // of what is outgoing, which is shortened once
     while (sent < s->outgoing.size()) {
         const std::size_t taken = s->in_flight + to->incoming.size();
         const std::size_t window = held_at_most(*s, to->window);
-        if (taken >= window && !to->reads_ended) break;
+        if (taken >= window && has_window) break;
         std::size_t size = std::min(s->outgoing.size() - sent, largest_segment);
-        if (!to->reads_ended) size = std::min(size, window - taken);
+        if (has_window) size = std::min(size, window - taken);
         const std::uint64_t place = s->sent;
         if (size > 1 && w.happens(fault::small_segment, *s, place)) {
             size = static_cast<std::size_t>(w.amount(fault::small_segment).between(1, size - 1));

@@ -60,7 +60,7 @@ ending end_of_patience(const socket& s, time_point now) noexcept {
     }
     if (!s.keep_alive) return {};
     if (!heard) return {saturating_add(next_probe(s, s.unheard_since), patience_of_probes), ETIMEDOUT};
-    if (s.peer->vanished) return {next_probe(s, now), ECONNRESET};  // the host answers that it knows nothing
+    if (s.peer->is_gone()) return {next_probe(s, now), ECONNRESET};  // the host answers that it knows nothing
     return {};
 }
 
@@ -75,6 +75,7 @@ void lose_patience(world_state& w, const socket_ptr& s) {
         w.record("reset", s->peer->home, s->home, s->link, 0, "keep-alive");
     }
     give_up(*s, end.error);
+    begin_patience(w, s->peer);
 }
 
 // Not now: this may be within a packet that sets out.

@@ -21,6 +21,11 @@ namespace {
 // What lies in a directory begins with this.
 std::string inside(const std::string& directory) { return directory == "/" ? directory : directory + "/"; }
 
+bool lies_in(const std::string& directory, const std::string& path) {
+    const std::string start = inside(directory);
+    return path.starts_with(start) && path.find('/', start.size()) == std::string::npos;
+}
+
 bool may_read(int flags) noexcept { return (flags & O_ACCMODE) != O_WRONLY; }
 bool may_write(int flags) noexcept { return (flags & O_ACCMODE) != O_RDONLY; }
 
@@ -66,6 +71,7 @@ bool disk_state::is_below_a_file(const std::string& path) const {
 }
 
 void disk_state::touch(file_node& file) const {
+    ++file.changes;
     file.status.modified = file.status.changed = now();
     file.status.size = file.bytes.size();
 }
@@ -79,6 +85,7 @@ int disk_state::find_or_make(const std::string& path, unsigned mode, node_ptr& i
         file->status.mode = S_IFREG | (mode & 07777U);
         file->status.links = 1;
         file->status.inode = ++last_inode_;
+        ++name_changes_;
         file->status.accessed = now();
         touch(*file);
     }
@@ -91,30 +98,53 @@ int disk_state::remove(const std::string& path) {
     if (at == names_.end()) return is_below_a_file(path) ? -ENOTDIR : is_directory(path) ? -EISDIR : -ENOENT;
     at->second->status.links = 0;
     at->second->status.changed = now();
+    ++name_changes_;
     names_.erase(at);
     return 0;
 }
 
 // A file that is new is found by its name after that, as on Linux's file systems.
-void disk_state::sync(const node_ptr& file) {
-    file->synced = file->bytes;
+void disk_state::sync(const node_ptr& file, const snapshot* covered) {
+    const std::uint64_t changes = covered ? covered->changes : file->changes;
+    if (changes >= file->changes_synced) {  // unless another sync has covered more meanwhile
+        file->synced = covered ? covered->bytes : file->bytes;
+        file->changes_synced = changes;
+    }
     for (const auto& [path, named] : names_) {
         if (named == file) synced_names_[path] = file;
     }
 }
 
-void disk_state::sync_directory(const std::string& path) {
-    const std::string start = inside(path);
-    const auto lies_there = [&start](const auto& entry) {
-        return entry.first.starts_with(start) && entry.first.find('/', start.size()) == std::string::npos;
-    };
-    std::erase_if(synced_names_, lies_there);
-    std::copy_if(names_.begin(), names_.end(), std::inserter(synced_names_, synced_names_.end()), lies_there);
+void disk_state::sync_directory(const std::string& path, const snapshot* covered) {
+    const std::uint64_t changes = covered ? covered->changes : name_changes_;
+    std::uint64_t& synced = name_changes_synced_[path];
+    if (changes < std::max(synced, all_name_changes_synced_)) return;  // another has covered more meanwhile
+    synced = changes;
+    // A name that a sync of its file has made to last meanwhile lasts.
+    std::erase_if(synced_names_, [&](const auto& entry) {
+        return lies_in(path, entry.first) && find(entry.first) != entry.second;
+    });
+    synced_names_.merge(covered ? std::map(covered->names) : names_in(path));
 }
 
 void disk_state::sync_all() {
-    for (const auto& [path, file] : names_) file->synced = file->bytes;
+    for (const auto& [path, file] : names_) sync(file);
     synced_names_ = names_;
+    all_name_changes_synced_ = name_changes_;
+}
+
+disk_state::snapshot disk_state::begin_sync(const file_operation& op) const {
+    const auto at = open_.find(op.file);
+    if (at == open_.end()) return {};
+    if (const node_ptr& file = at->second.file) return {file->bytes, {}, file->changes};
+    return {{}, names_in(at->second.directory), name_changes_};
+}
+
+std::map<std::string, disk_state::node_ptr> disk_state::names_in(const std::string& directory) const {
+    std::map<std::string, node_ptr> there;
+    std::copy_if(names_.begin(), names_.end(), std::inserter(there, there.end()),
+                 [&directory](const auto& entry) { return lies_in(directory, entry.first); });
+    return there;
 }
 
 void disk_state::lose_power() {
@@ -195,7 +225,7 @@ std::int64_t disk_state::tell(file_operation& op, const file_node* file) const {
     return 0;
 }
 
-std::int64_t disk_state::perform(file_operation& op, int handle) {
+std::int64_t disk_state::perform(file_operation& op, int handle, const snapshot* covered) {
     switch (op.kind) {
         case operation_kind::open_file: return open(op, handle);
         case operation_kind::remove_path: return remove_path(op);
@@ -217,9 +247,9 @@ std::int64_t disk_state::perform(file_operation& op, int handle) {
         case operation_kind::stat_file: return tell(op, opened.file.get());
         case operation_kind::sync_file:
             if (opened.file) {
-                sync(opened.file);
+                sync(opened.file, covered);
             } else {
-                sync_directory(opened.directory);
+                sync_directory(opened.directory, covered);
             }
             return 0;
         default: return -EINVAL;

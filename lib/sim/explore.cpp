@@ -1,13 +1,14 @@
 #include <bight/sim/explore.hpp>
 
 #include "explore_search.hpp"
+#include "trace_files.hpp"
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -36,20 +37,6 @@ std::vector<std::string> lines_of(const std::string& text) {
         at = end + 1;
     }
     return lines;
-}
-
-std::string file_name(const explore_options& options, std::uint64_t seed, const char* ending) {
-    std::string name;
-    for (const char c : options.name) name += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-    return options.directory + "/" + name + "-seed-" + std::to_string(seed) + ending;
-}
-
-void write_trace(const explore_options& options, std::uint64_t seed, const std::string& lines) {
-    if (options.directory.empty()) return;
-    const std::string name = file_name(options, seed, ".jsonl");
-    std::ofstream file(name);
-    file << lines;
-    if (!file.flush()) throw std::system_error(errno, std::system_category(), name);
 }
 
 // What a smaller run needs: the lines around each fault, without repeating any.
@@ -111,7 +98,7 @@ std::string faults_left(const seed_failure& f) {
     return text;
 }
 
-std::string report_of(const seed_failure& f, const explore_options& options) {
+std::string report_of(const seed_failure& f, const explore_options& options, const trace_files& files) {
     std::string text = "bight: " + options.name + ": seed " + std::to_string(f.seed) + " fails (" +
                        std::string(name_of(f.kind)) + "): " + f.what + "\n";
     if (f.kind != failure_kind::not_repeatable && f.kind != failure_kind::out_of_memory) {
@@ -120,10 +107,7 @@ std::string report_of(const seed_failure& f, const explore_options& options) {
     if (!f.trace.empty())
         text += "bight: its trace, around the faults and at the end:\n" + lines_around_faults(f);
     if (!f.tasks.empty()) text += "bight: its tasks at that moment:\n" + f.tasks;
-    if (!options.directory.empty() && !f.trace.empty()) {
-        text += "bight: the whole trace is in " + file_name(options, f.seed, ".jsonl") + " and " +
-                file_name(options, f.seed, ".html") + "\n";
-    }
+    text += files.text();
     text += "bight: to run this again, here and now: " + std::string(variable) + "=" + f.replay + "\n";
     if (f.replay != std::to_string(f.seed)) {
         text +=
@@ -153,12 +137,12 @@ void describe(seed_failure& f, const attempt& a, const plan_part& part, const ex
         const std::size_t begin = at == std::string::npos ? of_line.size() : at + 8;
         known->name = of_line.substr(begin, of_line.find('"', begin) - begin);
     }
-    const std::string limits = part.to_text(options.world.faults);
+    const std::string limits = part.to_text();
     f.replay = std::to_string(f.smallest_seed) + (limits.empty() ? "" : ":" + limits);
 }
 
 seed_failure analyse(world_test& test, const explore_options& options, std::uint64_t seed,
-                     const attempt& found) {
+                     const attempt& found, trace_files& files) {
     seed_failure f;
     f.seed = f.smallest_seed = seed;
     f.faults_before = found.happened.size();
@@ -179,10 +163,11 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
         describe(f, again, {}, options);
         if (found.ran_out_of_memory() && !again.failed) {
             f.kind = failure_kind::out_of_memory;
-            f.what = found.what() +
-                     ": memory ran out after other runs in the same process, and by itself the seed has enough. "
-                     "The test keeps memory from one run to the next, or there is not enough of it for so many "
-                     "processes at once (explore_options::jobs)";
+            f.what =
+                found.what() +
+                ": memory ran out after other runs in the same process, and by itself the seed has enough. "
+                "The test keeps memory from one run to the next, or there is not enough of it for so many "
+                "processes at once (explore_options::jobs)";
             return f;
         }
         f.kind = failure_kind::not_repeatable;
@@ -198,7 +183,7 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
     world_options world = options.world;
     world.faults = smallest.part.of(options.world.faults);
     how.silent = true;
-    if (!options.directory.empty()) how.html = file_name(options, seed, ".html");
+    if (!options.directory.empty()) how.html = trace_files::name(options, seed, ".html");
     how.title = options.name + ", seed " + std::to_string(smallest.seed);
     const attempt last = run_in_child(test, smallest.seed, world, how);
     describe(f, last, smallest.part, options);
@@ -207,7 +192,8 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
         f.what = "it failed several times with the same faults (" + again.what() + "), and then it " +
                  (last.failed ? "failed otherwise (" + last.what() + ")" : std::string("did not"));
     }
-    write_trace(options, seed, last.trace);
+    files.write_lines(last.trace);
+    if (!how.html.empty() && !last.trace.empty()) files.add(how.html, last.page_error);
     return f;
 }
 
@@ -220,8 +206,7 @@ exploration replay(world_test& test, const explore_options& options, std::string
         throw std::invalid_argument(std::string(variable) + " is \"" + std::string(text) +
                                     "\", which does not begin with a seed, a number below 2^64");
     }
-    const plan_part part =
-        plan_part::parse(text.substr(std::min(end_of_seed + 1, text.size())), options.world.faults);
+    const plan_part part = plan_part::parse(text.substr(std::min(end_of_seed + 1, text.size())));
     exploration result;
     result.seeds = 1;
     world_options world = options.world;
@@ -231,16 +216,17 @@ exploration replay(world_test& test, const explore_options& options, std::string
     const attempt a = run_here(test, seed, world, true);
     result.real = std::chrono::steady_clock::now() - begin;
     result.simulated = std::chrono::nanoseconds(a.elapsed);
-    write_trace(options, seed, a.trace);
+    trace_files files(options, seed);
+    files.write_lines(a.trace);
     if (!a.failed) {
-        print(options, "bight: " + options.name + ": " + result.summary() + "\n");
+        print(options, "bight: " + options.name + ": " + result.summary() + "\n" + files.text());
         return result;
     }
     seed_failure f;
     f.seed = f.smallest_seed = seed;
     f.faults_before = a.happened.size();
     describe(f, a, part, options);
-    f.report = report_of(f, options);
+    f.report = report_of(f, options, files);
     print(options, f.report);
     result.failure = std::move(f);
     return result;
@@ -250,6 +236,7 @@ exploration replay(world_test& test, const explore_options& options, std::string
 
 exploration explore_with(world_test& test, const explore_options& options) {
     if (const char* const text = std::getenv(variable)) return replay(test, options, text);
+    const usual_child_signal children;
     exploration result;
     const auto begin = std::chrono::steady_clock::now();
     const search_result found = search(test, options);
@@ -257,8 +244,10 @@ exploration explore_with(world_test& test, const explore_options& options) {
     result.seeds = found.seeds;
     result.simulated = std::chrono::nanoseconds(found.simulated);
     if (found.failure) {
-        seed_failure f = analyse(test, options, options.first_seed + found.seeds - 1, *found.failure);
-        f.report = report_of(f, options);
+        const std::uint64_t seed = options.first_seed + found.seeds - 1;
+        trace_files files(options, seed);
+        seed_failure f = analyse(test, options, seed, *found.failure, files);
+        f.report = report_of(f, options, files);
         print(options, f.report);
         result.failure = std::move(f);
     }
@@ -273,11 +262,21 @@ double exploration::hours_per_second() const noexcept {
     return std::chrono::duration<double, std::ratio<3600>>(simulated).count() / seconds;
 }
 
+namespace {
+
+// "1.5", whatever LC_NUMERIC says.
+std::string tenths(double value) {
+    const long long all = std::llround(value * 10);
+    return std::to_string(all / 10) + "." + std::to_string(all % 10);
+}
+
+}  // namespace
+
 std::string exploration::summary() const {
-    char times[96];
-    std::snprintf(times, sizeof times, ", %.1f simulated hours in %.1f s (%.1f for each second)",
-                  std::chrono::duration<double, std::ratio<3600>>(simulated).count(),
-                  std::chrono::duration<double>(real).count(), hours_per_second());
+    const std::string times = ", " +
+                              tenths(std::chrono::duration<double, std::ratio<3600>>(simulated).count()) +
+                              " simulated hours in " + tenths(std::chrono::duration<double>(real).count()) +
+                              " s (" + tenths(hours_per_second()) + " for each second)";
     return detail::counted(seeds, "seed") + (failure ? ", the last failed" : ", none failed") + times;
 }
 

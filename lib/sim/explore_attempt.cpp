@@ -9,7 +9,7 @@
 
 #include <cxxabi.h>
 
-#include <cctype>
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -112,20 +112,6 @@ bool attempt::ran_out_of_memory() const {
     return failed && (type == "std::bad_alloc" || message.starts_with("SIGKILL"));
 }
 
-std::string attempt::signature() const {
-    if (!failed) return {};
-    std::string out = std::to_string(static_cast<int>(kind)) + type + ":";
-    if (kind == failure_kind::leak) return out;
-    bool in_number = false;
-    for (const char c : first_line(message)) {
-        const bool digit = std::isdigit(static_cast<unsigned char>(c)) != 0;
-        if (!digit) out += c;
-        if (digit && !in_number) out += '#';
-        in_number = digit;
-    }
-    return out;
-}
-
 std::string to_bytes(const attempt& a) {
     std::string out;
     append(out, std::uint64_t{a.failed});
@@ -143,6 +129,8 @@ std::string to_bytes(const attempt& a) {
     append(out, static_cast<std::uint64_t>(a.elapsed));
     append(out, a.tasks);
     append(out, a.trace);
+    append(out, a.waits);
+    append(out, a.page_error);
     append(out, std::uint64_t{a.fault_lines.size()});
     for (const std::uint64_t n : a.fault_lines) append(out, n);
     return out;
@@ -164,6 +152,8 @@ attempt from_bytes(std::string_view bytes) {
     a.elapsed = static_cast<std::int64_t>(in.number());
     a.tasks = in.text();
     a.trace = in.text();
+    a.waits = in.text();
+    a.page_error = in.text();
     a.fault_lines.resize(static_cast<std::size_t>(in.number()));
     for (std::uint64_t& n : a.fault_lines) n = in.number();
     return a;
@@ -206,8 +196,9 @@ attempt run_once_here(world_test& test, std::uint64_t seed, const world_options&
             a.type = current_type();
             a.message = e.what();
             // The tree of tasks is shown by itself.
-            const bool has_tree = dynamic_cast<const deadlock*>(&e) || dynamic_cast<const stuck*>(&e);
-            if (has_tree) a.message = std::string(first_line(a.message));
+            const bool is_deadlock = dynamic_cast<const deadlock*>(&e) != nullptr;
+            if (is_deadlock) a.waits = places_in(a.message);
+            if (is_deadlock || dynamic_cast<const stuck*>(&e)) a.message = std::string(first_line(a.message));
         } catch (...) {
             a.failed = true;
             a.type = current_type();

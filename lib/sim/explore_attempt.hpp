@@ -3,6 +3,7 @@
 
 #include <bight/sim/explore.hpp>
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <array>
@@ -24,9 +25,12 @@ struct attempt {
     std::vector<happened_fault> happened;
     std::array<std::uint64_t, fault_kinds> counts{};
     std::int64_t elapsed = 0;  ///< ns of virtual time
+    /// Of a deadlock: which tasks wait where, each place once, without what differs from run to run.
+    std::string waits;
     // When details were asked for.
     std::string tasks;
-    std::string trace;  ///< JSON lines
+    std::string trace;       ///< JSON lines
+    std::string page_error;  ///< why there is no page of it, where one was asked for
     /// Those of the last of `happened`: the trace may have forgotten others.
     std::vector<std::uint64_t> fault_lines;
 
@@ -37,6 +41,10 @@ struct attempt {
     /// The same for failures that are taken to be the same one.
     std::string signature() const;
 };
+
+/// Of a tree of tasks each task, with its host and the lines at which it waits, once: how long it has waited,
+/// and how many there are of it, differs from run to run.
+std::string places_in(std::string_view tree);
 
 /// What is known of a world now.
 void look_at(const world& w, attempt& a);
@@ -70,18 +78,35 @@ struct child_options {
     duration limit{};
     bool with_details = false;
     bool silent = true;
-    std::string html;  ///< where to write a page of the trace; empty: nowhere
+    std::string html;  ///< where to write a page of the trace; empty: nowhere (attempt::page_error)
     std::string title;
 };
 /// The same as run_here in a process of its own, whose crash or hanging is a result, too.
 attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& options,
                      const child_options& how);
 
+/// While it lives, the kernel keeps the results of children that end until this process takes them: what the
+/// program does about SIGCHLD (it ignores it, or takes every child's result) rests meanwhile.
+class usual_child_signal {
+  public:
+    /// Throws std::system_error.
+    usual_child_signal();
+    usual_child_signal(const usual_child_signal&) = delete;
+    usual_child_signal& operator=(const usual_child_signal&) = delete;
+    ~usual_child_signal();
+
+  private:
+    struct sigaction before_{};
+};
+
+/// What waitpid would have given for a child whose result somebody else in this process has taken.
+inline constexpr int unknown_status = -1;
+
 /// For a process that was just forked.
 void become_child(bool silent);
 /// What waitpid gave for one that did not end by itself.
 attempt attempt_that_ended(int status);
-/// What waitpid gives for a child that ends before this moment.
+/// What waitpid gives for a child that ends before this moment, or unknown_status.
 std::optional<int> wait_for_end(pid_t child, std::chrono::steady_clock::time_point until);
 int kill_and_wait(pid_t child) noexcept;
 /// False when nobody reads any more.

@@ -1,5 +1,6 @@
 // Runs of a test in processes of their own.
 #include "explore_attempt.hpp"
+#include "trace_files.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,7 +16,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -50,10 +50,10 @@ constexpr auto patience_with_hanging = std::chrono::seconds(5);
 // Whether it has ended without closing its pipe.
 constexpr auto time_between_looks = std::chrono::milliseconds(100);
 
-void write_page() {
-    if (here.html.empty() || !here.in) return;
-    std::ofstream file(here.html);
-    file << here.in->trace().to_html(here.title);
+// Empty, or why it could not.
+std::string write_page() {
+    if (here.html.empty() || !here.in) return {};
+    return write_file(here.html, here.in->trace().to_html(here.title));
 }
 
 // Tells as much as can be told: each attempt that ends in another signal is followed by one that does less.
@@ -73,7 +73,7 @@ void tell_end(failure_kind kind, const std::string& message) {
         a.tasks = "(it was after the test, while the tasks of its world ended)\n" + a.tasks;
     } else if (here.in && here.with_details && tried == 0) {
         look_closely_at(*here.in, a);
-        write_page();
+        a.page_error = write_page();
     } else if (here.in && tried == 1) {
         look_at(*here.in, a);
         a.trace = here.in->trace().to_json_lines();
@@ -181,10 +181,19 @@ watched_world::~watched_world() { here.in = nullptr; }
 void watched_world::is_told() const noexcept {
     here.told = here.with_details;
     try {
-        write_page();
+        here.result->page_error = write_page();
     } catch (...) {  // the trace is there as text
+        here.result->page_error = "no memory";
     }
 }
+
+usual_child_signal::usual_child_signal() {
+    struct sigaction usual{};
+    usual.sa_handler = SIG_DFL;
+    if (::sigaction(SIGCHLD, &usual, &before_) != 0)
+        throw std::system_error(errno, std::system_category(), "sigaction");
+}
+usual_child_signal::~usual_child_signal() { ::sigaction(SIGCHLD, &before_, nullptr); }
 
 bool write_all(int fd, std::string_view bytes) noexcept {
     while (!bytes.empty()) {
@@ -217,7 +226,9 @@ attempt attempt_that_ended(int status) {
     attempt a;
     a.failed = true;
     a.kind = failure_kind::crash;
-    if (WIFSIGNALED(status)) {
+    if (status == unknown_status) {
+        a.message = "its process is gone, and something else in this program took its result (waitpid)";
+    } else if (WIFSIGNALED(status)) {
         a.message = signal_text(WTERMSIG(status));
     } else {
         a.message = "its process ended with status " + std::to_string(WEXITSTATUS(status));
@@ -231,6 +242,7 @@ std::optional<int> wait_for_end(pid_t child, clock::time_point until) {
         int status = 0;
         const pid_t ended = ::waitpid(child, &status, WNOHANG);
         if (ended == child) return status;
+        if (ended < 0 && errno == ECHILD) return unknown_status;
         if (ended < 0 && errno != EINTR) throw std::system_error(errno, std::system_category(), "waitpid");
         if (clock::now() >= until) return std::nullopt;
         ::poll(nullptr, 0, pause);
@@ -239,7 +251,7 @@ std::optional<int> wait_for_end(pid_t child, clock::time_point until) {
 
 int kill_and_wait(pid_t child) noexcept {
     ::kill(child, SIGKILL);
-    int status = 0;
+    int status = unknown_status;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     return status;

@@ -238,7 +238,7 @@ class crew {
         last_status_ = *status;
         if (!w.running) return;
         // By the kernel that is out of memory, most likely, or by somebody: the seed has a second try.
-        const bool killed = WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL;
+        const bool killed = *status != unknown_status && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL;
         if (killed && killed_.insert(*w.running).second) return;
         fail(*w.running, attempt_that_ended(*status));
     }

@@ -24,14 +24,17 @@ search_result search(world_test& test, const explore_options& options);
 
 /// What is left of a plan: some of its kinds, and of the faults that happen then, some.
 struct plan_part {
-    std::set<fault> off;
+    std::optional<std::set<fault>> kinds;            ///< nullopt: all
     std::optional<std::vector<std::uint64_t>> only;  ///< the ids; nullopt: all
 
+    /// What it leaves out stays out when the test sets faults itself.
     fault_plan of(const fault_plan& whole) const;
+    /// Whether all of these may happen in it.
+    bool has(const std::vector<happened_fault>& happened) const;
     /// "kinds=reset,pause:faults=5d1c7a90b2e4f613", or empty for all of it.
-    std::string to_text(const fault_plan& whole) const;
+    std::string to_text() const;
     /// Throws std::invalid_argument.
-    static plan_part parse(std::string_view text, const fault_plan& whole);
+    static plan_part parse(std::string_view text);
 };
 
 /// A fault's id, as people see it.

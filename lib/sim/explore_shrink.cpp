@@ -18,12 +18,22 @@ std::string id_text(std::uint64_t id) {
 
 fault_plan plan_part::of(const fault_plan& whole) const {
     fault_plan plan = whole;
-    for (const fault f : off) plan.set(f, 0);
+    for (std::size_t i = 0; kinds && i < fault_kinds; ++i) {
+        const auto f = static_cast<fault>(i);
+        if (!kinds->contains(f)) plan.leave_out(f);
+    }
     if (!only) return plan;
     return plan.allow_only({only->begin(), only->end()});
 }
 
-std::string plan_part::to_text(const fault_plan& whole) const {
+bool plan_part::has(const std::vector<happened_fault>& happened) const {
+    return std::all_of(happened.begin(), happened.end(), [this](const happened_fault& f) {
+        return (!kinds || kinds->contains(f.kind)) &&
+               (!only || std::find(only->begin(), only->end(), f.id) != only->end());
+    });
+}
+
+std::string plan_part::to_text() const {
     std::string text;
     const auto add_list = [&](const char* name, const auto& each) {
         text += text.empty() ? "" : ":";
@@ -34,12 +44,9 @@ std::string plan_part::to_text(const fault_plan& whole) const {
             text += item;
         });
     };
-    if (!off.empty() && !(only && only->empty())) {
+    if (kinds && !(only && only->empty())) {
         add_list("kinds=", [&](const auto& add) {
-            for (std::size_t i = 0; i < fault_kinds; ++i) {
-                const auto f = static_cast<fault>(i);
-                if (whole.probability(f) > 0 && !off.contains(f)) add(name_of(f));
-            }
+            for (const fault f : *kinds) add(name_of(f));
         });
     }
     if (only) {
@@ -50,7 +57,7 @@ std::string plan_part::to_text(const fault_plan& whole) const {
     return text;
 }
 
-plan_part plan_part::parse(std::string_view text, const fault_plan& whole) {
+plan_part plan_part::parse(std::string_view text) {
     plan_part part;
     const auto next = [](std::string_view& from, char separator) {
         const std::size_t at = from.find(separator);
@@ -62,16 +69,14 @@ plan_part plan_part::parse(std::string_view text, const fault_plan& whole) {
         std::string_view list = next(text, ':');
         const std::string_view name = next(list, '=');
         if (name == "kinds") {
-            for (std::size_t i = 0; i < fault_kinds; ++i) {
-                if (whole.probability(static_cast<fault>(i)) > 0) part.off.insert(static_cast<fault>(i));
-            }
+            part.kinds.emplace();
             while (!list.empty()) {
                 const std::string_view item = next(list, ',');
                 std::size_t i = 0;
                 while (i < fault_kinds && name_of(static_cast<fault>(i)) != item) ++i;
                 if (i == fault_kinds)
                     throw std::invalid_argument("no kind of fault is called \"" + std::string(item) + "\"");
-                part.off.erase(static_cast<fault>(i));
+                part.kinds->insert(static_cast<fault>(i));
             }
         } else if (name == "faults") {
             part.only.emplace();
@@ -105,6 +110,7 @@ class shrinker {
           options_(options),
           signature_(failure.signature()),
           kind_(failure.kind),
+          kinds_(kinds_of(failure)),
           happened_(ids_of(failure)),
           end_(saturating_add(clock::now(), options.limit_for_shrinking)) {}
 
@@ -127,7 +133,8 @@ class shrinker {
     // To see that it hangs takes as long as it may take.
     duration limit_for_each() const {
         constexpr duration most = std::chrono::seconds(5);
-        return kind_ == failure_kind::hang ? std::min(options_.limit_for_each, most) : options_.limit_for_each;
+        return kind_ == failure_kind::hang ? std::min(options_.limit_for_each, most)
+                                           : options_.limit_for_each;
     }
 
     // Whether it still fails; the smaller part is kept then.
@@ -141,7 +148,7 @@ class shrinker {
         // Only so does one that does not come to its end tell how many faults there were.
         how.with_details = kind_ == failure_kind::hang || kind_ == failure_kind::crash;
         const attempt a = run_in_child(test_, seed_, world, how);
-        if (a.signature() != signature_) return false;
+        if (a.signature() != signature_ || !part.has(a.happened)) return false;
         happened_ = ids_of(a);
         result_.part = std::move(part);
         if (result_.part.only) result_.part.only = happened_;
@@ -156,6 +163,12 @@ class shrinker {
         std::vector<std::uint64_t> ids;
         for (const happened_fault& f : a.happened) ids.push_back(f.id);
         return ids;
+    }
+
+    static std::set<fault> kinds_of(const attempt& a) {
+        std::set<fault> kinds;
+        for (const happened_fault& f : a.happened) kinds.insert(f.kind);
+        return kinds;
     }
 
     // A race that needs no fault shows itself in another order of things: in another seed without faults.
@@ -176,7 +189,7 @@ class shrinker {
             result_.runs += static_cast<unsigned>(found.seeds);
             if (!found.failure) return false;
             tried += found.seeds;
-            if (found.failure->signature() != signature_) continue;
+            if (found.failure->signature() != signature_ || !none.has(found.failure->happened)) continue;
             result_.seed = others.first_seed + found.seeds - 1;
             result_.part = std::move(none);
             return true;
@@ -188,11 +201,9 @@ class shrinker {
     bool try_single_kinds() {
         std::optional<plan_part> best;
         std::vector<std::uint64_t> fewest;
-        for (const fault f : kinds()) {
+        for (const fault f : kinds_) {
             plan_part part;
-            for (const fault other : kinds()) {
-                if (other != f) part.off.insert(other);
-            }
+            part.kinds = {f};
             if (!try_part(std::move(part)) || (best && happened_.size() >= fewest.size())) continue;
             best = result_.part;
             fewest = happened_;
@@ -203,19 +214,11 @@ class shrinker {
         return true;
     }
 
-    std::vector<fault> kinds() const {
-        std::vector<fault> on;
-        for (std::size_t i = 0; i < fault_kinds; ++i) {
-            if (options_.world.faults.probability(static_cast<fault>(i)) > 0)
-                on.push_back(static_cast<fault>(i));
-        }
-        return on;
-    }
-
     void switch_kinds_off() {
-        for (const fault f : kinds()) {
+        for (const fault f : kinds_) {
             plan_part part = result_.part;
-            part.off.insert(f);
+            if (!part.kinds) part.kinds = kinds_;
+            part.kinds->erase(f);
             try_part(std::move(part));
         }
     }
@@ -263,6 +266,7 @@ class shrinker {
     const explore_options& options_;
     const std::string signature_;
     const failure_kind kind_;
+    const std::set<fault> kinds_;          ///< of which there were any in it
     std::vector<std::uint64_t> happened_;  ///< in the smallest run that fails so
     const clock::time_point end_;
     shrink_result result_;

@@ -64,6 +64,14 @@ fault_plan fault_plan::without_harm() const {
     return rest;
 }
 
+bool fault_plan::does_harm() const noexcept {
+    for (std::size_t i = 0; i < fault_kinds; ++i) {
+        const auto f = static_cast<fault>(i);
+        if (!is_variation(f) && probability(f) > 0) return true;
+    }
+    return false;
+}
+
 fault_plan fault_plan::storm() {
     fault_plan plan;
     plan.set(fault::short_read, 0.3)

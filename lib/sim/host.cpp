@@ -102,7 +102,14 @@ void host_state::boot() {
     world.send_again_to(*this);
     for (const auto& p : at_boot) start(*p, true);
     for (program* p : std::exchange(waiting, {})) start(*p, false);
+    hear_again();
     world.events.at(world.clock.now(), [this] { answer_again(); });
+}
+
+void host_state::hear_again() {
+    const auto repeated = std::exchange(missed, {});
+    if (repeated.empty() || first->chance.draw(purpose::missed).below(2) == 0) return;
+    for (const auto& packet : repeated) packet();
 }
 
 void host_state::start(program& p, bool boots_it) {

@@ -102,6 +102,10 @@ struct host_state {
     std::size_t running = 0;        ///< of `once`, with those that wait
     /// Packets for this host while it is down, or stands still.
     std::vector<waiting_packet> held;
+    /// Those that were lost while it was down (departure::repeated).
+    std::vector<std::function<void()>> missed;
+    /// It starts. Of what it missed the next repetition may come now, before anything runs there, or later.
+    void hear_again();
 };
 
 }  // namespace bight::sim::detail

@@ -2,7 +2,7 @@
 #include <bight/sim/world.hpp>
 
 #include <chrono>
-#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 
@@ -13,9 +13,11 @@ void report_broken_invariant(world& w, const std::string& text) {
 }
 
 std::string seconds_text(duration d) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%.6f s", std::chrono::duration<double>(d).count());
-    return text;
+    // Not by printf, whose point may be a comma (LC_NUMERIC).
+    const auto total = std::chrono::round<std::chrono::microseconds>(d).count();
+    const std::string fraction = std::to_string(std::abs(total % 1'000'000));
+    return std::string(total < 0 ? "-" : "") + std::to_string(std::abs(total / 1'000'000)) + "." +
+           std::string(6 - fraction.size(), '0') + fraction + " s";
 }
 
 std::string at_time(duration since_begin) { return "at " + seconds_text(since_begin); }

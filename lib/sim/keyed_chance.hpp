@@ -26,8 +26,9 @@ enum class purpose : std::uint8_t {
     error,       ///< who is told first: the reader or the writer
     program,     ///< bight::random
     wake,        ///< when a thread notices what another one has posted
+    missed,      ///< whether what was sent to a host that was down comes again as it starts
 };
-inline constexpr std::size_t purposes = static_cast<std::size_t>(purpose::wake) + 1;
+inline constexpr std::size_t purposes = static_cast<std::size_t>(purpose::missed) + 1;
 inline constexpr purpose purpose_of(fault f) noexcept { return static_cast<purpose>(f); }
 
 /// The chance that one thing in a world (a host, a direction of a connection, a name) has. A counter-based

@@ -1,6 +1,7 @@
 #include <bight/sim/invariant.hpp>
 #include <bight/sim/leaks.hpp>
 
+#include <stdexcept>
 #include <string>
 
 namespace bight::sim {
@@ -33,8 +34,21 @@ std::string detail::excess(const usage& now, const usage& before) {
            more("descriptors", now.descriptors, before.descriptors);
 }
 
+namespace {
+
+usage of_host_that_is_up(host& h) {
+    if (!h.is_up()) {
+        throw std::logic_error("leak_check: host \"" + h.name() +
+                               "\" is down, and what was in use there is gone: let it start (world::heal, "
+                               "host::restart) and run for a moment before you look");
+    }
+    return usage::of(h);
+}
+
+}  // namespace
+
 leak_check::leak_check(world& w) : world_(w) {
-    for (host* h : w.all_hosts()) before_.emplace(h->name(), usage::of(*h));
+    for (host* h : w.all_hosts()) before_.emplace(h->name(), of_host_that_is_up(*h));
 }
 
 void leak_check::check() const {
@@ -42,7 +56,7 @@ void leak_check::check() const {
     for (host* h : world_.all_hosts()) {
         const auto before = before_.find(h->name());
         const std::string on_host =
-            detail::excess(usage::of(*h), before == before_.end() ? usage() : before->second);
+            detail::excess(of_host_that_is_up(*h), before == before_.end() ? usage() : before->second);
         if (!on_host.empty()) text += (text.empty() ? "" : "; ") + h->name() + " has" + on_host.substr(1);
     }
     if (!text.empty()) throw invariant_broken("something is left behind: " + text + detail::now_in(world_));

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -119,10 +120,15 @@ bool simulated_demultiplexer::start_on_disk(bight::detail::file_operation& op) {
     random_source drawn = thread_.chance.draw(purpose::disk);
     const std::chrono::microseconds takes(drawn.between(syncs ? 500 : 10, syncs ? 10'000 : 200));
     on_disk_.push_back(&op);
-    w.events.at(saturating_add(w.clock.now(), takes), [&thread = thread_, this, &op] {
+    // fsync(2) promises what was written before it was called: how much more it covers the seed decides.
+    std::shared_ptr<const disk_state::snapshot> covered;
+    if (syncs && drawn.chance(0.5)) {
+        covered = std::make_shared<disk_state::snapshot>(host_.disk.begin_sync(op));
+    }
+    w.events.at(saturating_add(w.clock.now(), takes), [&thread = thread_, this, &op, covered] {
         if (thread.demux != this) return;
         std::erase(on_disk_, &op);
-        op.result = host_.disk.perform(op, host_.new_descriptor());
+        op.result = host_.disk.perform(op, host_.new_descriptor(), covered.get());
         finish_without_descriptor(op);
     });
     return false;

@@ -69,9 +69,11 @@ struct socket {
     bool end_sent = false;
     bool end_acknowledged = false;
     bool end_came = false;
-    bool reads_ended = false;   ///< closed: what arrives is answered with a reset
-    bool vanished = false;      ///< its host died under it
-    bool gave_up = false;       ///< what is on its way from here is not sent again, and never arrives
+    bool reads_ended = false;  ///< closed: what arrives is answered with a reset
+    bool vanished = false;     ///< its host died under it
+    bool gave_up = false;      ///< what is on its way from here is not sent again, and never arrives
+    /// Its peer does not know that it is gone, and is told so with a reset when it sends something.
+    bool is_gone() const noexcept { return vanished || gave_up; }
     time_point last_arrival{};  ///< of what it sent: bytes do not overtake each other
     unsigned attempts = 0;      ///< to connect
 

@@ -55,7 +55,7 @@ host& world::add(std::string name, std::string ip) {
     return added;
 }
 
-void world::keep(std::unique_ptr<belonging> b) { state_->belongings.push_back(std::move(b)); }
+void world::keep(std::unique_ptr<belonging> b) { state_->owned.all.push_back(std::move(b)); }
 
 host& world::at(std::string_view name) {
     for (const auto& h : state_->hosts) {
@@ -87,26 +87,37 @@ std::uint64_t world::seed() const noexcept { return state_->seed; }
 duration world::elapsed() const noexcept { return state_->clock.elapsed(); }
 random_source& world::random() noexcept { return state_->for_tests; }
 
-void world::set_faults(const fault_plan& plan) { state_->options.faults = plan; }
+void world::set_faults(const fault_plan& plan) {
+    state_->options.faults = plan;
+    if (plan.does_harm()) state_->healed_at.reset();
+}
 
-void world::heal() {
+namespace {
+
+// Each end that does not know that the other is gone, or that nothing arrives there.
+void reset_half_open(world_state& w) {
+    const auto is_lost = [](const socket& s) { return s.silent || s.is_gone(); };
+    for (std::size_t i = 0; i < w.connections.size(); ++i) {
+        const auto one = w.connections[i].lock();
+        const auto other = one ? one->peer : nullptr;
+        if (!one || !(is_lost(*one) || (other && is_lost(*other)))) continue;
+        for (const auto& end : {other, one}) {
+            if (!end) continue;
+            end->silent = false;
+            if (end->is != socket::stage::closed) reset(w, end, ECONNRESET);
+        }
+    }
+}
+
+}  // namespace
+
+void world::heal(half_open_peers half_open) {
     world_state& w = *state_;
     w.record("heal", nullptr);
     w.healed_at = w.clock.elapsed();
     w.options.faults = w.options.faults.without_harm();
     for (auto& [ends, l] : w.links) w.mend(l);
-    for (const auto& connection : w.connections) {
-        const auto s = connection.lock();
-        if (!s) continue;
-        const auto other = s->peer;
-        if (!s->silent && !(other && other->silent)) continue;
-        s->silent = false;
-        if (other) {
-            other->silent = false;
-            reset(w, other, ECONNRESET);
-        }
-        reset(w, s, ECONNRESET);
-    }
+    if (half_open == half_open_peers::reset) reset_half_open(w);
     for (host_state* h : w.states) {
         h->paused_until = {};
         for (host_thread* t : h->awake) t->busy_until = t->timers_late_until = {};

@@ -58,11 +58,11 @@ link_state& world_state::link(const host_state& from, const host_state& to) {
 bool world_state::happens(fault f, double scale, host_state& at, keyed_chance& by, std::uint64_t place,
                           std::uint64_t on_link, std::string_view text) {
     const double probability = options.faults.probability(f) * scale;
-    if (!at.up || probability <= 0) return false;
+    if (!at.up || probability <= 0 || limits.leaves_out(f)) return false;
     random_source drawn = by.draw(purpose_of(f), place);
     if (!drawn.chance(probability)) return false;
     const std::uint64_t id = drawn.next();
-    if (options.faults.suppressed(id)) return false;
+    if (options.faults.suppressed(id) || limits.suppressed(id)) return false;
     amount(f) = drawn;
     ++fault_counts[static_cast<std::size_t>(f)];
     faults.push_back({id, f});
@@ -130,10 +130,16 @@ namespace {
 
 // A packet that has passed the link. What waits at the host does not go back there: what came after it may
 // wait there by then.
-void reach(world_state& w, host_state& from, host_state& to, duration sent,
+void reach(world_state& w, host_state& from, host_state& to, bool repeated, duration sent,
            const std::function<void()>& arrival) {
-    if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
-        to.held.push_back({&from, [&w, &from, &to, sent, arrival] { reach(w, from, to, sent, arrival); }});
+    if (!to.up && repeated) {
+        to.missed.emplace_back([&w, sent, arrival] {
+            w.arriving_since = sent;
+            arrival();
+        });
+    } else if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
+        to.held.push_back(
+            {&from, [&w, &from, &to, repeated, sent, arrival] { reach(w, from, to, repeated, sent, arrival); }});
     } else {
         w.arriving_since = sent;
         arrival();
@@ -141,15 +147,16 @@ void reach(world_state& w, host_state& from, host_state& to, duration sent,
 }
 
 // A packet at the end of the link.
-void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes, duration sent,
+void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes, bool repeated, duration sent,
             const std::function<void()>& arrival) {
     link_state& l = w.link(from, to);
     if (l.cut || w.clock.now() < l.open_from || !l.held.empty()) {  // none overtakes what waits
-        l.held.emplace_back(
-            [&w, &from, &to, bytes, sent, arrival] { arrive(w, from, to, bytes, sent, arrival); });
+        l.held.emplace_back([&w, &from, &to, bytes, repeated, sent, arrival] {
+            arrive(w, from, to, bytes, repeated, sent, arrival);
+        });
     } else {
         w.pass(l, bytes);
-        reach(w, from, to, sent, arrival);
+        reach(w, from, to, repeated, sent, arrival);
     }
 }
 
@@ -199,8 +206,9 @@ time_point world_state::send(host_state& from, host_state& to, const departure& 
                              std::function<void()> arrival) {
     if (!from.up) return what.earliest;
     const time_point arrives = std::max(arrival_of(from, to, what), what.earliest);
-    events.at(arrives, [this, &from, &to, bytes = what.bytes, since = clock.elapsed(),
-                        arrival = std::move(arrival)] { arrive(*this, from, to, bytes, since, arrival); });
+    events.at(arrives,
+              [this, &from, &to, bytes = what.bytes, repeated = what.repeated, since = clock.elapsed(),
+               arrival = std::move(arrival)] { arrive(*this, from, to, bytes, repeated, since, arrival); });
     return arrives;
 }
 

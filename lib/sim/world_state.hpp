@@ -42,7 +42,19 @@ struct departure {
     std::uint64_t place;  ///< in its stream
     std::uint64_t link;
     std::size_t bytes;
-    time_point earliest;  ///< it does not arrive before
+    time_point earliest;    ///< it does not arrive before
+    bool repeated = false;  ///< its sender sends it again: at a host that is down it is lost
+};
+
+// What a world keeps for its test; what was made last goes first, as in a scope.
+struct belongings {
+    belongings() = default;
+    belongings(const belongings&) = delete;
+    belongings& operator=(const belongings&) = delete;
+    ~belongings() {
+        while (!all.empty()) all.pop_back();
+    }
+    std::vector<std::unique_ptr<belonging>> all;
 };
 
 struct world_state {
@@ -50,9 +62,11 @@ struct world_state {
                 virtual_clock::mode mode = virtual_clock::mode::manual);
     ~world_state();
 
-    std::vector<std::unique_ptr<belonging>> belongings;  // first: it goes last
+    belongings owned;  // first: it goes last
     const std::uint64_t seed;
     world_options options;
+    /// What this leaves out stays out, whatever plan options.faults becomes.
+    const fault_plan limits = options.faults;
     virtual_clock clock;
     random_source for_tests;
     const keyed_chance chance;           ///< that those of the hosts and links come from
@@ -102,8 +116,8 @@ struct world_state {
     void record_span(std::string_view what, const host_state* from, const host_state* to, time_point until);
 
     /// Something that takes a packet's time from one host to another. When it would arrive, it waits while
-    /// the network is cut there, or the other host is down; a host that is down sends nothing. Gives when it
-    /// is to arrive.
+    /// the network is cut there, or the other host is down (`arrival` may run twice for what is repeated); a
+    /// host that is down sends nothing. Gives when it is to arrive.
     time_point send(host_state& from, host_state& to, const departure& what, std::function<void()> arrival);
 
     /// The same for what is lost where the other waits, and overtakes its like. `arrival` may run twice, or

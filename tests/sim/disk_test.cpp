@@ -1,15 +1,13 @@
 // The disk of a simulated host: its operations do what those of this machine do, and a crash leaves what was
 // synced.
 #include "faulty.hpp"
+#include "files.hpp"
 
-#include "demux/demultiplexer.hpp"
-#include "demux/file_operation.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
-#include <bight/core/detail/waiter.hpp>
 #include <bight/sim/world.hpp>
 
 #include <fcntl.h>
@@ -18,7 +16,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <coroutine>
 #include <cstdint>
 #include <source_location>
 #include <string>
@@ -29,71 +26,15 @@
 
 using namespace std::chrono_literals;
 using bight::task;
-using bight::detail::operation_kind;
+using test::file_call;
+using test::on_handle;
+using test::open_file;
+using test::operation_kind;
+using test::write_at;
 namespace sim = bight::sim;
 
 namespace {
 
-/// Awaits one operation of the demultiplexer of the reactor that runs here.
-class file_call final : public bight::detail::waiter {
-  public:
-    explicit file_call(operation_kind what) : demux_(bight::detail::demultiplexer_of(*bight::reactor::current())) {
-        op.kind = what;
-    }
-
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    bool await_suspend(std::coroutine_handle<P> caller) {
-        op.call = this;
-        if (!begin(caller.promise())) return true;
-        return demux_.start(op) ? finish_now() : true;
-    }
-    std::int64_t await_resume() const noexcept { return op.result; }
-    void cancel() noexcept override {
-        if (demux_.cancel(op)) confirm_cancel();
-    }
-
-    struct operation final : bight::detail::file_operation {
-        file_call* call = nullptr;
-
-      private:
-        void completed() noexcept override { call->done(); }
-    };
-    operation op;
-
-  private:
-    void done() noexcept {
-        if (op.result == -ECANCELED && op.cancel_asked) {
-            confirm_cancel();
-        } else {
-            ready();
-        }
-    }
-    bight::detail::demultiplexer& demux_;
-};
-
-task<std::int64_t> open_file(std::string path, int flags) {
-    file_call call(operation_kind::open_file);
-    call.op.path = path.c_str();
-    call.op.flags = flags;
-    call.op.mode = 0600;
-    const std::int64_t result = co_await std::move(call);
-    co_return result;
-}
-task<std::int64_t> on_handle(operation_kind what, std::int64_t file) {
-    file_call call(what);
-    call.op.file = static_cast<int>(file);
-    const std::int64_t result = co_await std::move(call);
-    co_return result;
-}
-task<std::int64_t> write_at(std::int64_t file, std::string text, std::uint64_t at = 0) {
-    file_call call(operation_kind::write_at);
-    call.op.file = static_cast<int>(file);
-    call.op.bytes = bight::const_buffer(text);
-    call.op.offset = at;
-    const std::int64_t result = co_await std::move(call);
-    co_return result;
-}
 // What is there, or "error N".
 task<std::string> read_at(std::int64_t file, std::size_t size, std::uint64_t at = 0) {
     std::string text(size, '?');
@@ -303,4 +244,82 @@ TEST_CASE("a host that starts anew reads what it had synced, and none of its ope
     });
     w.run();
     CHECK(read_again == "safe");
+}
+
+namespace {
+
+// Writes "one" and syncs it; writes "two" while that is under way.
+task<> write_during_a_sync(bool& during, bool& synced) {
+    const std::int64_t file = co_await open_file("journal", O_RDWR | O_CREAT);
+    co_await gives(write_at(file, "one"), 3);
+    co_await bight::with_group([&](bight::group& g) -> task<> {
+        bool syncs = true;
+        g.spawn([&]() -> task<> {
+            const auto result = co_await on_handle(operation_kind::sync_file, file);
+            CHECK(result == 0);
+            syncs = false;
+            synced = true;
+        });
+        co_await bight::sleep_for(100us);
+        const auto written = co_await write_at(file, "two", 3);
+        CHECK(written == 3);
+        during = syncs;
+    });
+}
+
+}  // namespace
+
+TEST_CASE("a sync covers what was there as it began, and what is written until it ends in some worlds only") {
+    int covered = 0;
+    int left_out = 0;
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        CAPTURE(seed);
+        bool during = false;
+        bool synced = false;
+        sim::world w(seed);
+        sim::host& host = w.add("host");
+        host.on_boot([&] { return write_during_a_sync(during, synced); });
+        while (!synced) w.run_for(100us);
+        host.crash();
+        if (!during) continue;
+        const auto left = host.disk().read("journal");
+        REQUIRE((left == "one" || left == "onetwo"));
+        ++(left == "one" ? left_out : covered);
+    }
+    CHECK(covered > 10);
+    CHECK(left_out > 10);
+}
+
+TEST_CASE("what a later sync has made to last does not go with an earlier one that ends after it") {
+    int overtaken = 0;
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        CAPTURE(seed);
+        std::vector<int> ended;
+        sim::world w(seed);
+        sim::host& host = w.add("host");
+        host.run([&]() -> task<> {
+            const std::int64_t file = co_await open_file("var/journal", O_RDWR | O_CREAT);
+            const std::int64_t directory = co_await open_file("var", O_RDONLY | O_DIRECTORY);
+            co_await gives(write_at(file, "one"), 3);
+            co_await bight::with_group([&](bight::group& g) -> task<> {
+                const auto sync = [&ended](std::int64_t what, int number) -> task<> {
+                    const auto result = co_await on_handle(operation_kind::sync_file, what);
+                    CHECK(result == 0);
+                    ended.push_back(number);
+                };
+                g.spawn(sync, file, 1);
+                g.spawn(sync, directory, 2);
+                co_await gives(write_at(file, "two", 3), 3);
+                const std::int64_t another = co_await open_file("var/another", O_RDWR | O_CREAT);
+                g.spawn(sync, file, 3);
+                g.spawn(sync, another, 4);
+            });
+        });
+        w.run();
+        host.crash();
+        CHECK(host.disk().read("var/journal") == "onetwo");
+        CHECK(host.disk().read("var/another") == "");
+        if (ended.back() < 3) ++overtaken;
+    }
+    CHECK(overtaken > 20);
 }

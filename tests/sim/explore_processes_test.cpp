@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,7 +16,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <new>
+#include <stdexcept>
 #include <string>
+#include <thread>
 
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -158,4 +161,93 @@ TEST_CASE("a process that ends while a child of its own keeps the pipe is a cras
     CHECK(result.failure->seed == 3);
     CHECK(result.failure->kind == sim::failure_kind::crash);
     CHECK_THAT(result.failure->what, Contains("status 7"));
+}
+
+namespace {
+
+// While it lives, children that end are handled so.
+class child_signal {
+  public:
+    explicit child_signal(void (*handler)(int), int flags = 0) {
+        struct sigaction action{};
+        action.sa_handler = handler;
+        action.sa_flags = flags;
+        REQUIRE(::sigaction(SIGCHLD, &action, &before_) == 0);
+    }
+    child_signal(const child_signal&) = delete;
+    child_signal& operator=(const child_signal&) = delete;
+    ~child_signal() { ::sigaction(SIGCHLD, &before_, nullptr); }
+
+    static struct sigaction now() {
+        struct sigaction action{};
+        REQUIRE(::sigaction(SIGCHLD, nullptr, &action) == 0);
+        return action;
+    }
+
+  private:
+    struct sigaction before_{};
+};
+
+void takes_every_child(int) {
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+}
+
+}  // namespace
+
+TEST_CASE("explore sees how its processes end, whatever the program does about SIGCHLD") {
+    const auto check = [] {
+        const auto good = sim::explore([](sim::world& w) { w.run_for(1s); }, test::quiet(40));
+        CHECK(good.ok());
+        CHECK(good.seeds == 40);
+        const auto bad = sim::explore(
+            [](sim::world& w) {
+                if (w.seed() == 5) ::abort();
+            },
+            test::quiet(40));
+        REQUIRE_FALSE(bad.ok());
+        INFO(bad.failure->report);
+        CHECK(bad.failure->seed == 5);
+        CHECK(bad.failure->kind == sim::failure_kind::crash);
+        CHECK_THAT(bad.failure->what, Contains("SIGABRT"));
+    };
+    SECTION("ignores it") {
+        const child_signal ignored(SIG_IGN);
+        check();
+        CHECK(child_signal::now().sa_handler == SIG_IGN);
+    }
+    SECTION("wants no zombies") {
+        const child_signal ignored(SIG_DFL, SA_NOCLDWAIT);
+        check();
+        CHECK((child_signal::now().sa_flags & SA_NOCLDWAIT) != 0);
+    }
+    SECTION("takes every child that ends") {
+        const child_signal handled(takes_every_child, SA_RESTART);
+        check();
+        CHECK(child_signal::now().sa_handler == takes_every_child);
+    }
+}
+
+TEST_CASE("a thread that takes every child that ends takes the result of none") {
+    std::atomic<bool> stop = false;
+    std::thread reaper([&stop] {
+        while (!stop) {
+            takes_every_child(0);
+            std::this_thread::yield();
+        }
+    });
+    const auto good = sim::explore([](sim::world& w) { w.run_for(1s); }, test::quiet(40));
+    const auto bad = sim::explore(
+        [](sim::world& w) {
+            if (w.seed() == 5) throw std::runtime_error("the fifth");
+        },
+        test::quiet(40));
+    stop = true;
+    reaper.join();
+    CHECK(good.ok());
+    CHECK(good.seeds == 40);
+    REQUIRE_FALSE(bad.ok());
+    INFO(bad.failure->report);
+    CHECK(bad.failure->seed == 5);
+    CHECK_THAT(bad.failure->what, Contains("the fifth"));
 }

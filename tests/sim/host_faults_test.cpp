@@ -219,3 +219,90 @@ TEST_CASE("set_name: a name can move, have several addresses, and go") {
     CHECK(reached[3].find("not known") != std::string::npos);
     REQUIRE_THROWS_AS(w.set_name("service", {"10.0.0.9", "nowhere"}), std::invalid_argument);
 }
+
+namespace {
+
+struct outcomes {
+    int connected = 0;
+    int refused = 0;
+    std::vector<bight::duration> took;  ///< those that connected
+};
+
+// Begins while the server is down.
+task<> connect_and_count(const sim::world& w, outcomes& seen) {
+    const bight::duration begun = w.elapsed();
+    auto peer = co_await bight::as_result(bight::connect("tcp:server:7000"));
+    if (peer) {
+        ++seen.connected;
+        seen.took.push_back(w.elapsed() - begun);
+    } else if (peer.error() == std::errc::connection_refused) {
+        ++seen.refused;
+    }
+}
+
+// What was sent to a host that is down is lost, and the next attempt comes 1, 2, 4, … s later: at a host that
+// does not listen yet, or at one that does.
+void check_both(const outcomes& seen, int all) {
+    CHECK(seen.connected + seen.refused == all);
+    CHECK(seen.connected > all / 10);
+    CHECK(seen.refused > all / 10);
+    for (const bight::duration took : seen.took) {
+        bight::duration attempt{};
+        for (bight::duration pause = 1s; attempt + pause <= took; pause *= 2) attempt += pause;
+        CHECK(attempt >= 1s);
+        CHECK(took - attempt < 500ms);
+    }
+}
+
+task<> listen_and_close() {
+    co_await bight::serve("tcp:7000", [](bight::stream) -> task<> { co_return; });
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a connection that is asked for while its host is down is refused as it starts, or made after that") {
+    SECTION("where a task starts it") {
+        outcomes seen;
+        int all = 0;
+        for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+            sim::world w(seed);
+            sim::host& server = w.add("server");
+            server.on_boot(listen_and_close);
+            w.run_for(1s);
+            server.crash();
+            w.add("operator").run([&]() -> task<> {
+                co_await bight::sleep_for(std::chrono::milliseconds(500 + bight::random_below(5000)));
+                server.restart();
+            });
+            w.add("client").run([&] { return connect_and_count(w, seen); });
+            w.run();
+            ++all;
+        }
+        check_both(seen, all);
+    }
+    SECTION("where it starts by itself after a crash") {
+        outcomes seen;
+        int all = 0;
+        for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+            sim::world w(seed);
+            sim::host& server = w.add("server");
+            server.on_boot(listen_and_close);
+            sim::host& client = w.add("client");
+            w.run_for(1s);
+            w.set_faults(sim::fault_plan().set(sim::fault::crash, 1));
+            client.run([]() -> task<> {  // the server runs for it
+                auto peer = co_await bight::as_result(bight::connect("tcp:server:7000"));
+                co_await bight::sleep_for(50ms);
+            });
+            w.run_for(50ms);
+            w.set_faults({});
+            if (server.is_up()) continue;
+            client.run([&] { return connect_and_count(w, seen); });
+            w.run();
+            ++all;
+        }
+        REQUIRE(all > 50);
+        check_both(seen, all);
+    }
+}

@@ -224,7 +224,7 @@ TEST_CASE("a wake-up that a cancelled task took with it is found") {
     INFO(text);
     CHECK(contains(text, "deadlock"));
     CHECK(contains(text, "cancelled at point " + std::to_string(found->point()) + " of "));
-    CHECK(contains(text, "everywhere_test.cpp"));
+    CHECK(contains(text, "injection_test.cpp"));
     CHECK(contains(text, "BIGHT_SIM_POINT="));
 }
 

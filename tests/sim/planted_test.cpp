@@ -2,6 +2,7 @@
 #include "storms.hpp"
 
 #include "planted/chat.hpp"
+#include "planted/journal.hpp"
 #include "planted/queue.hpp"
 #include "planted/sharded_chat.hpp"
 #include "planted/store.hpp"
@@ -14,6 +15,7 @@
 
 namespace sim = bight::sim;
 using planted::chat_bug;
+using planted::journal_bug;
 using planted::queue_bug;
 using planted::sharded_chat_bug;
 using planted::store_bug;
@@ -62,14 +64,19 @@ template <queue_bug Bug>
 void queue(sim::world& w) {
     storms::queue(w, Bug);
 }
+template <journal_bug Bug>
+void journal(sim::world& w) {
+    storms::journal(w, Bug);
+}
 
 }  // namespace
 
-TEST_CASE("storms pass a chat, one on several reactors, a store and a queue that are right") {
+TEST_CASE("storms pass a chat, one on several reactors, a store, a queue and a journal that are right") {
     CHECK(explore(chat<chat_bug::none>, 30, false).ok());
     CHECK(explore(sharded_chat<sharded_chat_bug::none>, 30, false).ok());
     CHECK(explore(store<store_bug::none>, 60, false).ok());
     CHECK(explore(queue<queue_bug::none>, 60, false).ok());
+    CHECK(explore(journal<journal_bug::none>, 60, false).ok());
 }
 
 TEST_CASE("storms find a wake-up that is lost while something is written") {
@@ -108,4 +115,7 @@ TEST_CASE("storms find an acknowledgement that looks at no lease") {
 }
 TEST_CASE("storms find a restart that gives nothing out again") {
     check_found(queue<queue_bug::leases_kept_at_restart>);
+}
+TEST_CASE("storms find that a sync is taken to cover what is written after it began") {
+    check_found(journal<journal_bug::confirmed_by_a_sync_of_before>);
 }

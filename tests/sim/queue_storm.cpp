@@ -94,7 +94,7 @@ void queue(sim::world& w, planted::queue_bug bug) {
     w.run_for(std::chrono::milliseconds(w.random().between(1000, 10'000)));
     if (w.random().below(2) > 0) server.restart();
     w.run_for(5s);
-    w.heal();
+    w.heal(half_open(w));
     if (w.run_for(10min)) return;
     throw broken("ten minutes of good weather, and " + std::to_string(s.jobs.count()) + " of " +
                  std::to_string(all_jobs) + " jobs are done");

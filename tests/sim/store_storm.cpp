@@ -103,7 +103,7 @@ void store(sim::world& w, planted::store_bug bug) {
     w.run_for(2s);
     if (w.random().below(2) > 0) server.restart();
     w.run_for(3s);
-    w.heal();
+    w.heal(half_open(w));
     w.run();
     w.note("good weather");
 

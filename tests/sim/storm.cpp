@@ -60,6 +60,7 @@ int main(int count, char** arguments) {
         options);
     explore("store", [](auto& w) { storms::store(w, planted::store_bug::none); }, options);
     explore("queue", [](auto& w) { storms::queue(w, planted::queue_bug::none); }, options);
+    explore("journal", [](auto& w) { storms::journal(w, planted::journal_bug::none); }, options);
     std::printf("%llu passed, %d failed\n", passed, failed);
     return failed > 0;
 }

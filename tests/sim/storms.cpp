@@ -8,4 +8,9 @@ bight::sim::world_options options() {
     return chosen;
 }
 
+bight::sim::half_open_peers half_open(bight::sim::world& w) {
+    using bight::sim::half_open_peers;
+    return w.random().below(2) > 0 ? half_open_peers::stay : half_open_peers::reset;
+}
+
 }  // namespace storms

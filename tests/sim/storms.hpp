@@ -2,6 +2,7 @@
 // what must hold all the same.
 #pragma once
 
+#include "planted/journal.hpp"
 #include "planted/queue.hpp"
 #include "planted/store.hpp"
 
@@ -18,6 +19,11 @@ using server_program = std::function<bight::task<>()>;
 
 /// What goes wrong in a storm: everything.
 bight::sim::world_options options();
+
+/// What becomes of half-open connections when the weather gets good, as the seed decides: for clients and
+/// servers whose own bounds hold with a peer that is silent. (A chat keeps the name of one until TCP gives
+/// up.)
+bight::sim::half_open_peers half_open(bight::sim::world& w);
 
 /// A chat room in a storm, then in good weather. Throws broken when one of these does not hold:
 ///  - of what a client says, another that is present hears each line once, in order, none left out;
@@ -40,6 +46,9 @@ void store(bight::sim::world& w, planted::store_bug bug);
 
 /// Jobs (planted/queue.hpp): the work on a job is accepted once, and in good weather each job is done.
 void queue(bight::sim::world& w, planted::queue_bug bug);
+
+/// Lines (planted/journal.hpp): what was confirmed survives each loss of power.
+void journal(bight::sim::world& w, planted::journal_bug bug);
 
 /// What does not hold, and for whom.
 class broken : public std::runtime_error {

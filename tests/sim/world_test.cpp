@@ -222,3 +222,22 @@ TEST_CASE("a listener that outlives its world can be dropped") {
     CHECK_FALSE(kept.local());
     kept = bight::listener();
 }
+
+TEST_CASE("what a world owns goes in the reverse of the order in which it was made") {
+    struct first {
+        bool lives = true;
+        ~first() { lives = false; }
+    };
+    struct second {
+        second(first& f, int& s) : on(f), seen(s) {}
+        ~second() { seen = on.lives ? 1 : 2; }
+        first& on;
+        int& seen;
+    };
+    int seen = 0;
+    {
+        sim::world w(1);
+        w.own<second>(w.own<first>(), seen);
+    }
+    CHECK(seen == 1);
+}

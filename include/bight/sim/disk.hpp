@@ -22,7 +22,8 @@ class disk_state;
 ///
 /// A crash leaves what was synced: of a file its bytes at the last sync of it, and its name; a file that was
 /// never synced is gone, and one that was removed is there again unless its directory was synced after that
-/// (fsync(2)). A test may look while the host is down.
+/// (fsync(2)). A sync of a program takes time: it covers what was there as it began, and what came after that
+/// in some worlds only. A test may look while the host is down.
 ///
 /// Every directory exists. Paths are from the root, whether or not they begin with "/". What cannot be done
 /// throws std::system_error that names the path: ENOENT, EISDIR, ENOTDIR. Refers to the host; copies are of

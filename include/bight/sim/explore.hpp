@@ -35,7 +35,8 @@ struct explore_options {
     duration limit_for_shrinking = std::chrono::seconds(60);
     /// In messages and names of files.
     std::string name = "test";
-    /// Where the trace of a failure is written to: NAME-seed-SEED.jsonl and .html. Empty: nowhere.
+    /// Where the trace of a failure is written to: NAME-seed-SEED.jsonl and .html. It is made if it is not
+    /// there; the report says where nothing can be written, and why. Empty: nowhere.
     std::string directory;
     /// Nothing is printed.
     bool quiet = false;
@@ -140,18 +141,20 @@ exploration explore_with(world_test& test, const explore_options& options);
 /// The world lives longer than the call: what the programs refer to is not a variable of the test but
 /// captured by value, or made by world::own.
 ///
-/// Seeds run in processes of their own, which are forked from this one (so it should have no other thread),
-/// and in which standard output and error go nowhere. An assertion of a test framework counts when it throws.
-/// A crash, an abort, and a test that never ends are failures of the seed that ran; so are frames of tasks
-/// that are left when its world is gone, and, with bight/sim/failing_new.hpp in the program, blocks of
-/// memory: what a test is to keep belongs to its world (world::own).
+/// Seeds run in processes of their own, which are forked from this one (so it should have no other thread;
+/// what it does about SIGCHLD rests until they have ended), and in which standard output and error go
+/// nowhere. An assertion of a test framework counts when it throws. A crash, an abort, and a test that never
+/// ends are failures of the seed that ran; so are frames of tasks that are left when its world is gone, and,
+/// with bight/sim/failing_new.hpp in the program, blocks of memory: what a test is to keep belongs to its
+/// world (world::own).
 ///
 /// It ends with the first failure: the smallest seed that fails, whatever the number of processes. That runs
 /// again by itself, now with its output, for the tree of tasks and the trace; then without any fault, then
 /// other seeds without any, then with one kind of fault at a time, then without some of the faults that
 /// happened, again and again, as long as it fails so (with the same signal, or an exception of the same type
-/// whose first line differs in numbers at most). That is printed to standard error. The same options give
-/// the same text.
+/// whose first line differs in numbers at most; a deadlock, with the same tasks at the same lines). What is
+/// left out stays out when the test sets faults itself (world::set_faults). That is printed to standard
+/// error. The same options give the same text.
 ///
 /// With BIGHT_SIM_SEED=… in the environment it runs one seed only, in this process, for a debugger: the value
 /// is a seed, or what was printed for the smallest failure. Throws std::invalid_argument for anything else,

@@ -4,6 +4,7 @@
 #include <bight/core/export.hpp>
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -82,11 +83,24 @@ class fault_plan {
         probability_[static_cast<std::size_t>(f)] = probability;
         return *this;
     }
-    double probability(fault f) const noexcept { return probability_[static_cast<std::size_t>(f)]; }
+    double probability(fault f) const noexcept {
+        return leaves_out(f) ? 0 : probability_[static_cast<std::size_t>(f)];
+    }
     /// The same with the probability of each fault that does harm at 0 (see is_variation): what world::heal
     /// leaves of it.
     fault_plan without_harm() const;
+    /// Whether any fault that does harm can happen.
+    bool does_harm() const noexcept;
 
+    // What a plan leaves out stays out of the world that is made with it, whatever plan comes after it there
+    // (world::set_faults): a test that sets the faults itself can be run with fewer of them.
+
+    /// No fault of this kind happens, whatever probability is set for it, before or after.
+    fault_plan& leave_out(fault f) noexcept {
+        left_out_.set(static_cast<std::size_t>(f));
+        return *this;
+    }
+    bool leaves_out(fault f) const noexcept { return left_out_[static_cast<std::size_t>(f)]; }
     /// The fault of this id (world::happened_faults) does not happen. All other faults, latencies and choices
     /// stay as they are, but for what follows from this one.
     fault_plan& suppress(std::uint64_t id) {
@@ -104,6 +118,7 @@ class fault_plan {
 
   private:
     std::array<double, fault_kinds> probability_{};
+    std::bitset<fault_kinds> left_out_;
     std::set<std::uint64_t> suppressed_;
     std::optional<std::set<std::uint64_t>> allowed_;  ///< none: all are
 };

@@ -25,7 +25,8 @@ namespace sim {
 ///     w.run_for(10s);
 ///     answers.check();                 // what still waits
 ///
-/// What began before world::heal is measured from then on, and what ended before it is not. What takes longer
+/// What began before world::heal is measured from then on, and what ended before it is not; nor is what ends
+/// after world::set_faults has brought harm back. What takes longer
 /// ends the world's run with invariant_broken: when it ends, or at `check`. Choose the bound by what the
 /// program promises, and leave room for variation: an operation may be 50 ms late, and a timer 20 ms. Thread:
 /// the world's.
@@ -52,7 +53,7 @@ class latency_after_heal {
     /// Nobody waits for what has not ended: what was under way on a host that crashed, say.
     void forget_all() noexcept { waits_.clear(); }
 
-    /// Looks at what has not ended.
+    /// Looks at what has not ended. Throws std::logic_error in a world that is not healed (world::healed_at).
     void check();
     /// The longest time that anything took after heal and has ended.
     duration longest() const noexcept { return longest_; }

@@ -43,8 +43,10 @@ std::string excess(const usage& now, const usage& before);
 /// themselves (sim::explore). Thread: the world's, outside of its tasks.
 class leak_check {
   public:
+    /// Throws std::logic_error where a host is down: of that nothing can be said.
     explicit leak_check(world& w);
-    /// Throws invariant_broken, with each host that has more than before, and of what.
+    /// Throws invariant_broken, with each host that has more than before, and of what; std::logic_error where
+    /// a host is down.
     void check() const;
 
   private:

@@ -27,6 +27,17 @@ namespace sim {
 
 class world;
 
+/// What world::heal does about connections that are half open: they are silent, or one end has crashed or
+/// given up, and the other does not know.
+enum class half_open_peers : std::uint8_t {
+    /// Both ends are told at once. For tests of programs whose own bounds are shorter than TCP's, or that
+    /// have none.
+    reset,
+    /// Nothing ends them but TCP: who sends waits 15 min for a peer that is silent, who only reads 2 h 11 min
+    /// with keep-alive, and for ever without. A machine in good health has such peers, too.
+    stay,
+};
+
 namespace detail {
 struct world_state;
 struct host_state;
@@ -228,8 +239,9 @@ class world {
     /// A host that is up. Others reach it by its name, and by `ip` (an IPv4 address that no other has; empty:
     /// the next of 10.0.0.0/16). Throws std::invalid_argument. Valid until the world goes.
     host& add(std::string name, std::string ip = {});
-    /// Makes a T that lives until the tasks of all hosts have ended: for what programs refer to and what a
-    /// test looks at, where the world lives longer than the function (a test given to sim::explore).
+    /// Makes a T that lives until the tasks of all hosts have ended (what was made last goes first): for what
+    /// programs refer to and what a test looks at, where the world lives longer than the function (a test
+    /// given to sim::explore).
     template <class T, class... Args>
     T& own(Args&&... args) {
         auto made = std::make_unique<detail::belonging_of<T>>(std::forward<Args>(args)...);
@@ -260,15 +272,18 @@ class world {
     duration elapsed() const noexcept;
     /// For the test's own choices.
     random_source& random() noexcept;
-    /// Changes what is injected from now on, also after heal().
+    /// Changes what is injected from now on, also after heal(). What the plan that the world was made with
+    /// leaves out (fault_plan::leave_out, suppress, allow_only) stays out.
     void set_faults(const fault_plan& plan);
     /// Ends everything that does harm: no more faults but those that are variation (fault_plan::without_harm
-    /// of the plan), all links whole, connections that are silent, or whose other end crashed, reset, paused
-    /// hosts go on, crashed ones restart. What is right must come right after this, in every order of things
-    /// that a machine in good health knows. What is on its way (a packet, a look-up, a job on a thread)
-    /// takes the time that it was going to take. For a run without variation, too: `set_faults({})` after it.
-    void heal();
-    /// When that was called last, as elapsed() had it; empty when it never was.
+    /// of the plan), all links whole, paused hosts go on, crashed ones restart; connections that are half
+    /// open are reset, or stay. What is right must come right after this, in every order of things that a
+    /// machine in good health knows. What is on its way (a packet, a look-up, a job on a thread, a connection
+    /// attempt that is repeated) takes the time that it was going to take. For a run without variation, too:
+    /// `set_faults({})` after it.
+    void heal(half_open_peers half_open = half_open_peers::reset);
+    /// When that was called last, as elapsed() had it; empty when it never was, or set_faults has brought
+    /// harm back since.
     std::optional<duration> healed_at() const noexcept;
 
     // The network. Both directions, unless it says one way.

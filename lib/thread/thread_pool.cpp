@@ -14,28 +14,6 @@ namespace bight {
 
 namespace detail {
 
-// job_list
-
-void job_list::push_back(pool_job& j) noexcept {
-    j.next_ = nullptr;
-    j.previous_ = last_;
-    (last_ ? last_->next_ : first_) = &j;
-    last_ = &j;
-    ++size_;
-}
-
-void job_list::remove(pool_job& j) noexcept {
-    (j.previous_ ? j.previous_->next_ : first_) = j.next_;
-    (j.next_ ? j.next_->previous_ : last_) = j.previous_;
-    --size_;
-}
-
-pool_job* job_list::pop_front() noexcept {
-    pool_job* const j = first_;
-    if (j) remove(*j);
-    return j;
-}
-
 // pool_job
 
 pool_job::~pool_job() = default;
@@ -229,8 +207,8 @@ void pool_state::shut_down() noexcept {
             never.push_back(*j);
         }
     };
-    for (const pool_job* j = queued.first(); j; j = job_list::next(*j)) {
-        if (j->limiter_) --j->limiter_->in_use;
+    for (const pool_job& j : queued) {
+        if (j.limiter_) --j.limiter_->in_use;
     }
     take_all(queued);
     for (limiter_state* l : limiters) take_all(l->waiting);
@@ -245,8 +223,8 @@ void pool_state::shut_down() noexcept {
         std::string text = "a thread pool was destroyed while " + std::to_string(running.size()) +
                            " of its jobs still ran; they go on by themselves. Offloaded";
         const char* joint = " in ";
-        for (const pool_job* j = running.first(); j; j = job_list::next(*j)) {
-            text += joint + describe_location(j->where());
+        for (const pool_job& j : running) {
+            text += joint + describe_location(j.where());
             joint = ", in ";
         }
         hold.unlock();

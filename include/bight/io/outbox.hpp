@@ -1,6 +1,7 @@
 // outbox: what is still to be sent on a stream, bounded.
 #pragma once
 
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/io/payload.hpp>
@@ -36,7 +37,7 @@ namespace detail {
 class outbox_state;
 
 /// A task that waits for room in an outbox, or for it to be empty.
-class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter : public waiter, public list_hook<outbox_waiter> {
   public:
     bool await_ready() const noexcept { return false; }
     template <class P>
@@ -63,8 +64,6 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter : public wait
     payload message_;
     std::error_code error_;
     bool wants_empty_;
-    outbox_waiter* next_ = nullptr;
-    outbox_waiter* previous_ = nullptr;
 };
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/group.hpp>
@@ -22,7 +23,7 @@ class fan_in;
 ///
 /// Out of order: `co_await` puts it at the end of the line. In order: it is in the line from the moment it is
 /// made, which producers do in the order in which they were started, and what stands behind it waits for it.
-class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter, public list_hook<offer> {
   public:
     explicit offer(fan_in& to) noexcept;
     offer(const offer&) = delete;
@@ -51,8 +52,6 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter
     bool hold_out() noexcept;
     fan_in& to_;
     void* item_ = nullptr;
-    offer* next_ = nullptr;
-    offer* previous_ = nullptr;
     bool listed_ = false;
     bool held_out_ = false;
 };
@@ -117,8 +116,7 @@ class fan_in : public pooled {
     void hand_over(offer& o, taker& t) noexcept;
     void leave_line(offer& o) noexcept;
 
-    offer* first_ = nullptr;
-    offer* last_ = nullptr;
+    intrusive_list<offer> line_;
     taker* taker_ = nullptr;
     group* crew_ = nullptr;
     std::exception_ptr error_;

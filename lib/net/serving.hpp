@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/scope.hpp>
+#include <bight/core/detail/spawned_jobs.hpp>
 #include <bight/net/serve.hpp>
 
 #include <cstdint>
@@ -10,8 +11,8 @@ namespace bight::detail {
 
 class serving;
 
-/// The job of one connection. It frees itself when its coroutine has ended and its connection is closed.
-class connection_job final : public job, public pooled {
+/// The job of one connection. It is deleted when its coroutine has ended and its connection is closed.
+class connection_job final : public spawned_job<connection_job> {
   public:
     connection_job(serving& server, transport& t, std::uint64_t number) noexcept;
     void describe(std::string& out) const override;
@@ -28,11 +29,8 @@ class connection_job final : public job, public pooled {
 
     serving& server_;
     transport& transport_;  // kept, to know when it is closed
-    task_handle<void> task_;
     bool closing_ = false;
     std::uint64_t number_;  // counted from 1 for each server
-    connection_job* next_ = nullptr;
-    connection_job* previous_ = nullptr;
 };
 
 /// Awaits the end of a server. Its cancellation, or the failure of accepting, ends it in three steps: no more
@@ -75,9 +73,8 @@ class serving final : public scope, private grace_timer {
     protocol& protocol_;
     child_job<void> accepting_;
     room_awaiter* waiting_for_room_ = nullptr;
-    connection_job* first_ = nullptr;
+    spawned_jobs<connection_job> connections_;
     std::uint64_t accepted_ = 0;
-    std::uint32_t connections_ = 0;
     bool accepting_running_ = false;
     bool cancelling_ = false;  // the drain deadline is over
 };

@@ -69,7 +69,7 @@ class group : public detail::scope {
     void cancel() noexcept override;
     bool cancelled() const noexcept { return cancelled_; }
     /// How many spawned tasks have not ended.
-    std::size_t size() const noexcept { return size_; }
+    std::size_t size() const noexcept { return jobs_.size(); }
 
     void describe(std::string& out) const override;
     void visit_jobs(void (*visit)(const detail::job&, void*), void* context) const override;
@@ -101,9 +101,7 @@ class group : public detail::scope {
     bool was_cut_short() const noexcept;
 
     detail::child_job<void> body_;
-    detail::group_job* first_ = nullptr;
-    std::size_t size_ = 0;
-    std::size_t held_ = 0;  // jobs that have not freed themselves
+    detail::spawned_jobs<detail::group_job> jobs_;
     detail::error_list errors_;
     bool body_running_ = false;
     bool cancelled_ = false;

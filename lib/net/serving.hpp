@@ -36,19 +36,11 @@ class connection_job final : public spawned_job<connection_job> {
 /// Awaits the end of a server. Its cancellation, or the failure of accepting, ends it in three steps: no more
 /// connections; those that are there may end by themselves until the drain deadline; then they are cancelled.
 /// It goes on when none is left.
-class serving final : public scope, private grace_timer {
+class serving final : public scope, public awaiter_base<serving>, private grace_timer {
   public:
     serving(listener& l, const serve_options& options, protocol& p) noexcept
         : listener_(l), options_(options), protocol_(p) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
-        accepting_.give(accept_all());  // may throw, and nothing may from begin on
-        if (!begin(h.promise())) return std::noop_coroutine();
-        accepting_running_ = true;
-        return accepting_.launch_now(*this, home(), owner());
-    }
     void await_resume() { accepting_.take(); }
 
     void cancel() noexcept override;
@@ -57,6 +49,13 @@ class serving final : public scope, private grace_timer {
 
   private:
     friend class connection_job;
+    friend awaiter_base<serving>;
+    std::coroutine_handle<> suspend(promise_base& p) {
+        accepting_.give(accept_all());  // may throw, and nothing may from begin on
+        if (!begin(p)) return std::noop_coroutine();
+        accepting_running_ = true;
+        return accepting_.launch_now(*this, home(), owner());
+    }
     class room_awaiter;
 
     task<> accept_all();

@@ -1,6 +1,7 @@
 // group: a scope in which tasks are started, and which outlives them all.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/borrowed_arguments.hpp>
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/detail/group.hpp>
@@ -111,20 +112,21 @@ class group : public detail::scope {
 namespace detail {
 
 template <class F>
-class [[nodiscard("co_await it"), gnu::warn_unused]] group_awaiter final : public group {
+class [[nodiscard("co_await it"), gnu::warn_unused]] group_awaiter final
+    : public group,
+      public awaiter_base<group_awaiter<F>> {
   public:
     explicit group_awaiter(F&& body) : body_callable_(std::move(body)) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
-        task<> body = await_body(*this);  // may throw, and nothing may from begin on
-        if (!begin(h.promise())) return std::noop_coroutine();
-        return body_started(std::move(body));
-    }
     void await_resume() const { throw_failures(); }
 
   private:
+    friend awaiter_base<group_awaiter>;
+    std::coroutine_handle<> suspend(promise_base& p) {
+        task<> body = await_body(*this);  // may throw, and nothing may from begin on
+        if (!begin(p)) return std::noop_coroutine();
+        return body_started(std::move(body));
+    }
     // A coroutine of its own, so that what calling the body throws is an error like any other.
     static task<> await_body(group_awaiter& self) {
         group& g = self;

@@ -1,6 +1,7 @@
 // What merge and map_concurrent stand on: the items of several tasks, taken by one.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/waiter.hpp>
@@ -23,7 +24,9 @@ class fan_in;
 ///
 /// Out of order: `co_await` puts it at the end of the line. In order: it is in the line from the moment it is
 /// made, which producers do in the order in which they were started, and what stands behind it waits for it.
-class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter, public list_hook<offer> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter,
+                                                                   public awaiter_base<offer>,
+                                                                   public list_hook<offer> {
   public:
     explicit offer(fan_in& to) noexcept;
     offer(const offer&) = delete;
@@ -37,11 +40,6 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter
         return std::move(*this);
     }
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return begin(h.promise()) ? hold_out() : true;
-    }
     void await_resume() const noexcept {}
     void cancel() noexcept override;
     void describe(std::string& out) const override { out += "its item to be taken"; }
@@ -49,6 +47,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter
   private:
     friend class fan_in;
     friend class taker;
+    friend awaiter_base<offer>;
+    bool suspend(promise_base& p) noexcept { return begin(p) ? hold_out() : true; }
     bool hold_out() noexcept;
     fan_in& to_;
     void* item_ = nullptr;
@@ -57,13 +57,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter
 };
 
 /// The consumer's wait for the next item.
-class taker : public waiter {
+class taker : public waiter, public awaiter_base<taker> {
   public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return begin(h.promise()) ? look() : true;
-    }
     void cancel() noexcept override;
     void describe(std::string& out) const override { out += "an item of one of several tasks"; }
 
@@ -78,6 +73,8 @@ class taker : public waiter {
   private:
     friend class fan_in;
     friend class offer;
+    friend awaiter_base<taker>;
+    bool suspend(promise_base& p) noexcept { return begin(p) ? look() : true; }
     bool look() noexcept;
     fan_in& from_;
     std::exception_ptr error_;

@@ -1,6 +1,7 @@
 // Values on their way from tasks that send to tasks that receive: what channel and priority_queue share.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/promise.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -39,7 +40,6 @@ class channel_base;
 template <class T, class Store>
 class [[nodiscard("co_await it"), gnu::warn_unused]] room_waiter : public listed_waiter {
   public:
-    bool await_ready() const noexcept { return false; }
     // Out of line it is being served: what serving it calls may cancel it, and success beats that.
     void cancel() noexcept override {
         if (!listed_) return;
@@ -58,7 +58,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] room_waiter : public listed
 
     /// `try_now()` gives true when it has what it came for, or an error; false when it has to wait.
     template <class F>
-    bool suspend(promise_base& p, F try_now) noexcept {
+    bool wait_for_room(promise_base& p, F try_now) noexcept {
         if (!begin(p)) return true;
         to_->home_.check(home(), Store::name);
         closed_ = to_->closed_;
@@ -79,7 +79,9 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] room_waiter : public listed
 
 /// A task that sends. Its value stays here until it is handed on.
 template <class T, class Store>
-class [[nodiscard("co_await it"), gnu::warn_unused]] send_awaiter final : public room_waiter<T, Store> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] send_awaiter final
+    : public room_waiter<T, Store>,
+      public awaiter_base<send_awaiter<T, Store>> {
   public:
     template <class U>
     send_awaiter(channel_base<T, Store>& to, U&& value)
@@ -88,10 +90,6 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] send_awaiter final : public
         : room_waiter<T, Store>(std::move(other)), value_(std::move(other.value_)) {}
     ~send_awaiter() = default;
 
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return this->suspend(h.promise(), [this]() noexcept { return try_now(); });
-    }
     // These two do not touch what it was sent to, which may have been destroyed since.
     void await_resume() {
         if (this->error_) std::rethrow_exception(std::move(this->error_));
@@ -103,6 +101,10 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] send_awaiter final : public
     }
 
   private:
+    friend awaiter_base<send_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        return this->wait_for_room(p, [this]() noexcept { return try_now(); });
+    }
     bool try_now() noexcept {
         this->offered_ = __builtin_addressof(value_);
         try {
@@ -118,17 +120,14 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] send_awaiter final : public
 
 /// A task that receives. What it is given is put here.
 template <class T, class Store>
-class [[nodiscard("co_await it"), gnu::warn_unused]] receive_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] receive_awaiter final
+    : public listed_waiter,
+      public awaiter_base<receive_awaiter<T, Store>> {
   public:
     explicit receive_awaiter(channel_base<T, Store>& from) noexcept : from_(&from) {}
     receive_awaiter(receive_awaiter&& other) noexcept : listed_waiter(std::move(other)), from_(other.from_) {}
     ~receive_awaiter() = default;
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     // These two do not touch what it received from, which may have been destroyed since.
     std::optional<T> await_resume() {
         if (error_) std::rethrow_exception(std::move(error_));
@@ -152,6 +151,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] receive_awaiter final : pub
 
   private:
     friend class channel_base<T, Store>;
+    friend awaiter_base<receive_awaiter>;
 
     bool suspend(promise_base& p) noexcept {
         if (!begin(p)) return true;

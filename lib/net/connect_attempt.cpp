@@ -3,6 +3,7 @@
 #include "socket_transport.hpp"
 #include "../demux/socket_calls.hpp"
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/sleep.hpp>
 

@@ -2,6 +2,7 @@
 
 #include "listening_socket.hpp"
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/shield.hpp>
 

@@ -1,6 +1,7 @@
 // The scope of a server: its accepting task and its connections.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/spawned_jobs.hpp>
 #include <bight/net/serve.hpp>

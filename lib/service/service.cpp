@@ -2,6 +2,7 @@
 
 #include "shutdown_step.hpp"
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/timeout.hpp>

@@ -3,6 +3,7 @@
 
 #include "../core/error_trace.hpp"
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/error.hpp>
 

@@ -4,6 +4,7 @@
 #include "../core/process.hpp"
 #include "../core/reactor_state.hpp"
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/error.hpp>
 

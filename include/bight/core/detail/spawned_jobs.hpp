@@ -67,8 +67,8 @@ class spawned_jobs {
     /// Before it is deleted.
     void remove(Job& j) noexcept { list_.remove(j); }
 
-    void visit(void (*visit)(const job&, void*), void* context) const {
-        for (const Job& j : list_) visit(j, context);
+    void visit(void (*each)(const job&, void*), void* context) const {
+        for (const Job& j : list_) each(j, context);
     }
 
   private:

@@ -9,9 +9,7 @@ namespace bight::detail {
 bool blocked_threads::add(blocked_thread& thread) noexcept {
     const std::lock_guard hold(lock_);
     if (ended_) return false;
-    thread.next_ = first_;
-    if (first_) first_->previous_ = &thread;
-    first_ = &thread;
+    list_.push_front(thread);
     ++sending_;
     return true;
 }
@@ -33,11 +31,9 @@ bool blocked_threads::end() noexcept {
     {
         const std::lock_guard hold(lock_);
         ended_ = true;
-        first = first_;
+        first = list_.front();
     }
-    for (blocked_thread* c = first; c; c = c->next_) {
-        c->cancel_begun();
-    }
+    for (blocked_thread* c = first; c; c = list_.next(*c)) c->cancel_begun();
     return first != nullptr;
 }
 
@@ -48,13 +44,12 @@ bool blocked_threads::ended() const noexcept {
 
 bool blocked_threads::empty() const noexcept {
     const std::lock_guard hold(lock_);
-    return first_ == nullptr;
+    return list_.empty();
 }
 
 void blocked_threads::remove(blocked_thread& thread) noexcept {
     const std::lock_guard hold(lock_);
-    (thread.previous_ ? thread.previous_->next_ : first_) = thread.next_;
-    if (thread.next_) thread.next_->previous_ = thread.previous_;
+    list_.remove(thread);
 }
 
 void blocked_threads::await_senders() const noexcept {
@@ -67,11 +62,7 @@ void blocked_threads::await_senders() const noexcept {
 // The inbox has given back what it held. What is left had begun on a reactor that could not bring it to its
 // end.
 blocked_threads::~blocked_threads() {
-    while (blocked_thread* const thread = first_) {
-        first_ = thread->next_;
-        if (first_) first_->previous_ = nullptr;
-        thread->abandon();
-    }
+    while (blocked_thread* const thread = list_.pop_front()) thread->abandon();
 }
 
 }  // namespace bight::detail

@@ -42,7 +42,7 @@ class blocked_threads {
 
   private:
     mutable std::mutex lock_;
-    blocked_thread* first_ = nullptr;
+    intrusive_list<blocked_thread> list_;
     int sending_ = 0;
     bool ended_ = false;
 };

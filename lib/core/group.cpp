@@ -11,9 +11,8 @@ namespace detail {
 group& group_job::owner() const noexcept { return static_cast<group&>(*parent()->waiting()); }
 
 std::coroutine_handle<> group_job::finished() noexcept {
-    --owner().size_;
-    detail::reactor_access::schedule(home(), *this);  // the frame is freed when it is no longer the one that calls
-    return std::noop_coroutine();
+    owner().jobs_.one_over();
+    return reap_later();
 }
 
 void group_job::reap() noexcept { owner().ended(*this); }
@@ -28,15 +27,9 @@ void group::check_not_elsewhere() const noexcept {
 }
 
 void group::start(detail::group_job& job, task<>&& t, std::source_location where) noexcept {
-    job.task_ = std::move(t).release();
-    if (!job.task_) detail::misused_task(where);
-    job.next_ = first_;
-    if (first_) first_->previous_ = &job;
-    first_ = &job;
-    ++size_;
-    ++held_;
-    job.task_.promise().become_root(job, job.task_.handle());
-    job.start(home(), &owner(), job.task_.promise());
+    if (!job.give(std::move(t))) detail::misused_task(where);
+    detail::promise_base& root = jobs_.add(job);
+    job.start(home(), &owner(), root);
     if (cancelled_) job.request_cancel();
 }
 
@@ -49,7 +42,7 @@ std::coroutine_handle<> group::body_started(task<>&& body) noexcept {
 void group::cancel() noexcept {
     if (std::exchange(cancelled_, true)) return;
     if (body_running_) body_.request_cancel();
-    for (auto* job = first_; job; job = job->next_) job->request_cancel();
+    for (detail::group_job& job : jobs_) job.request_cancel();
 }
 
 void group::failed(detail::job& job, const std::exception_ptr& error) noexcept {
@@ -62,32 +55,26 @@ void group::failed(detail::job& job, const std::exception_ptr& error) noexcept {
 void group::ended(detail::group_job& job) noexcept {
     if (job.result() == detail::outcome::error) failed(job, job.task_.promise().error());
     if (job.result() == detail::outcome::cancelled) cut_short_ = true;
-    if (job.previous_) {
-        job.previous_->next_ = job.next_;
-    } else {
-        first_ = job.next_;
-    }
-    if (job.next_) job.next_->previous_ = job.previous_;
-    --held_;
+    jobs_.remove(job);
     delete &job;
-    if (held_ == 0 && !body_running_) conclude_here(was_cut_short());
+    if (jobs_.empty() && !body_running_) conclude_here(was_cut_short());
 }
 
 std::coroutine_handle<> group::child_finished(detail::job& body) noexcept {
     body_running_ = false;
     if (body.result() == detail::outcome::error) failed(body, body_.error());
     if (body.result() == detail::outcome::cancelled) cut_short_ = true;
-    if (held_ > 0) return std::noop_coroutine();
+    if (!jobs_.empty()) return std::noop_coroutine();
     return conclude(was_cut_short());
 }
 
 bool group::was_cut_short() const noexcept { return cut_short_ && errors_.empty(); }
 
-void group::describe(std::string& out) const { out += "a group of " + std::to_string(size_) + " tasks"; }
+void group::describe(std::string& out) const { out += "a group of " + std::to_string(jobs_.size()) + " tasks"; }
 
 void group::visit_jobs(void (*visit)(const detail::job&, void*), void* context) const {
     if (body_running_) visit(body_, context);
-    for (const auto* job = first_; job; job = job->next_) visit(*job, context);
+    jobs_.visit(visit, context);
 }
 
 }  // namespace bight

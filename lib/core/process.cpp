@@ -9,7 +9,7 @@ namespace bight::detail {
 
 struct fork_watches {
     std::mutex lock;  // held across a fork
-    fork_watch* first = nullptr;
+    intrusive_list<fork_watch> list;
     unsigned generation = 1;  // changes where there is one thread only
 
     fork_watches() noexcept {
@@ -24,29 +24,26 @@ struct fork_watches {
 
     void add(fork_watch& w) noexcept {
         const std::lock_guard hold(lock);
-        w.next_ = first;
-        if (first) first->previous_ = &w;
-        first = &w;
+        list.push_front(w);
     }
     void remove(fork_watch& w) noexcept {
         const std::lock_guard hold(lock);
         w.listed_ = false;
-        (w.previous_ ? w.previous_->next_ : first) = w.next_;
-        if (w.next_) w.next_->previous_ = w.previous_;
+        list.remove(w);
     }
 
     void before_fork() noexcept {
         lock.lock();
-        for (const fork_watch* w = first; w; w = w->next_) w->of_.before_fork();
+        for (const fork_watch& w : list) w.of_.before_fork();
     }
     void in_parent() noexcept {
-        for (const fork_watch* w = first; w; w = w->next_) w->of_.in_parent();
+        for (const fork_watch& w : list) w.of_.in_parent();
         lock.unlock();
     }
     void in_child() noexcept {
         ++generation;
         std::construct_at(&lock);
-        for (const fork_watch* w = first; w; w = w->next_) w->of_.in_child();
+        for (const fork_watch& w : list) w.of_.in_child();
     }
 };
 

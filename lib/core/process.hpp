@@ -1,6 +1,8 @@
 // Which process this is, and what is to be put in order when it forks.
 #pragma once
 
+#include <bight/core/detail/intrusive_list.hpp>
+
 namespace bight::detail {
 
 /// A number that is another one in a process that was forked from here (by fork(2), and not by clone(2)).
@@ -25,7 +27,7 @@ class fork_aware {
 
 /// Has `of` told of forks. The last member of what it tells, so that it is told while it is whole. No lock
 /// that before_fork takes may be held while one is made or destroyed. Thread: any.
-class fork_watch {
+class fork_watch : public list_hook<fork_watch> {
   public:
     explicit fork_watch(fork_aware& of) noexcept;
     fork_watch(const fork_watch&) = delete;
@@ -37,8 +39,6 @@ class fork_watch {
   private:
     friend struct fork_watches;
     fork_aware& of_;
-    fork_watch* next_ = nullptr;
-    fork_watch* previous_ = nullptr;
     bool listed_ = true;
 };
 

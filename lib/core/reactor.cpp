@@ -460,7 +460,7 @@ void reactor::obey_stop(int level) noexcept {
     if (level >= 2) {
         expire_graces();
     } else {
-        for (grace_timer* t = state_->first_grace; t; t = t->next_grace_) t->stop_begins();
+        for (grace_timer& t : state_->graces) t.stop_begins();
         limit_leftovers(saturating_add(now(), stop_patience));
     }
 }
@@ -474,11 +474,7 @@ void reactor::end_stop() noexcept {
 }
 
 void reactor::arm_grace(grace_timer& t, duration patience) noexcept {
-    grace_timer*& first = state_->first_grace;
-    t.next_grace_ = first;
-    t.previous_grace_ = nullptr;
-    if (first) first->previous_grace_ = &t;
-    first = &t;
+    state_->graces.push_front(t);
     t.listed_ = true;
     if (t.outlives_) {
         ++state_->leftovers;
@@ -494,29 +490,24 @@ void reactor::disarm_grace(grace_timer& t) noexcept {
     if (t.outlives_) --state_->leftovers;
     if (std::exchange(t.awaited_, false)) --state_->awaited_leftovers;
     timers_.disarm(t);
-    if (t.previous_grace_) {
-        t.previous_grace_->next_grace_ = t.next_grace_;
-    } else {
-        state_->first_grace = t.next_grace_;
-    }
-    if (t.next_grace_) t.next_grace_->previous_grace_ = t.previous_grace_;
+    state_->graces.remove(t);
 }
 
 void reactor::expire_graces() noexcept {
     const time_point due = now();
-    for (grace_timer* t = state_->first_grace; t; t = t->next_grace_) {
-        if (t->outlives_) {
-            static_cast<leftover*>(t)->limit(due);
-        } else if (t->armed()) {
-            timers_.arm(*t, due);
+    for (grace_timer& t : state_->graces) {
+        if (t.outlives_) {
+            static_cast<leftover&>(t).limit(due);
+        } else if (t.armed()) {
+            timers_.arm(t, due);
         }
     }
     reactor_access::poll_soon(*this);
 }
 
 void reactor::limit_leftovers(time_point latest) noexcept {
-    for (grace_timer* t = state_->first_grace; t; t = t->next_grace_) {
-        if (t->outlives_) static_cast<leftover*>(t)->limit(latest);
+    for (grace_timer& t : state_->graces) {
+        if (t.outlives_) static_cast<leftover&>(t).limit(latest);
     }
 }
 
@@ -524,9 +515,9 @@ bool reactor::winding_up() const noexcept { return state_->winding_up; }
 
 bool reactor::hurry_leftovers() noexcept {
     bool any = false;
-    grace_timer* next = state_->first_grace;
+    grace_timer* next = state_->graces.front();
     while (grace_timer* const t = next) {
-        next = t->next_grace_;
+        next = state_->graces.next(*t);
         if (!t->outlives_ || std::exchange(t->hurried_, true)) continue;
         static_cast<leftover*>(t)->hurry();
         any = true;
@@ -536,17 +527,15 @@ bool reactor::hurry_leftovers() noexcept {
 
 // Those that are there now: others that come meanwhile, from tasks that nobody awaits, are for later.
 void reactor::begin_winding_up() noexcept {
-    grace_timer* next = state_->first_grace;
-    while (grace_timer* const t = next) {
-        next = t->next_grace_;
-        if (!t->outlives_) continue;
-        t->awaited_ = true;
+    for (grace_timer& t : state_->graces) {
+        if (!t.outlives_) continue;
+        t.awaited_ = true;
         ++state_->awaited_leftovers;
     }
     state_->winding_up = true;
-    next = state_->first_grace;
+    grace_timer* next = state_->graces.front();
     while (grace_timer* const t = next) {
-        next = t->next_grace_;
+        next = state_->graces.next(*t);
         if (t->awaited_) static_cast<leftover*>(t)->hurry();
     }
 }

@@ -48,7 +48,7 @@ struct reactor_state final : private fork_aware {
     std::string fallback_reason;
     reactor_statistics counted;
     std::vector<job*> roots;  // what run and start were given
-    grace_timer* first_grace = nullptr;
+    intrusive_list<grace_timer> graces;
     std::size_t leftovers = 0;          // in that list
     std::size_t awaited_leftovers = 0;  // those for which a run waits
 

@@ -16,31 +16,20 @@ std::size_t demultiplexer::lent_buffers() const noexcept { return blocks_ ? bloc
 
 void demultiplexer::list(descriptor& d) noexcept {
     d.demux = this;
-    d.previous = nullptr;
-    d.next = first_;
-    if (first_) first_->previous = &d;
-    first_ = &d;
-    ++count_;
+    descriptors_.push_front(d);
 }
 
 void demultiplexer::unlist(descriptor& d) noexcept {
-    if (d.previous) {
-        d.previous->next = d.next;
-    } else {
-        first_ = d.next;
-    }
-    if (d.next) d.next->previous = d.previous;
-    d.next = d.previous = nullptr;
+    descriptors_.remove(d);
     d.demux = nullptr;
-    --count_;
 }
 
 void demultiplexer::stop_all() noexcept {
-    while (first_) detach(*first_, true);
+    while (descriptor* const d = descriptors_.front()) detach(*d, true);
 }
 
 void demultiplexer::hand_on(demultiplexer& heir) noexcept {
-    while (descriptor* d = first_) {
+    while (descriptor* const d = descriptors_.front()) {
         unlist(*d);
         heir.list(*d);
     }
@@ -49,7 +38,7 @@ void demultiplexer::hand_on(demultiplexer& heir) noexcept {
 }
 
 void demultiplexer::orphan_all() noexcept {
-    while (descriptor* d = first_) {
+    while (descriptor* const d = descriptors_.front()) {
         if (d->was_blocking) set_blocking(d->fd);
         sockets().close(d->fd);
         d->fd = -1;

@@ -85,13 +85,13 @@ class demultiplexer : public event_port {
     figures count_all() const noexcept override { return {operations, lent_buffers(), count()}; }
 
     /// Every descriptor attached.
-    descriptor* first() const noexcept { return first_; }
-    std::size_t count() const noexcept { return count_; }
+    const counted_list<descriptor>& descriptors() const noexcept { return descriptors_; }
+    std::size_t count() const noexcept { return descriptors_.size(); }
     /// Whether an operation is pending; looks at each descriptor.
     bool has_pending() const noexcept override {
         if (without_descriptor_ > 0) return true;
-        for (const descriptor* d = first_; d; d = d->next) {
-            if (d->reading || d->writing) return true;
+        for (const descriptor& d : descriptors_) {
+            if (d.reading || d.writing) return true;
         }
         return false;
     }
@@ -120,8 +120,7 @@ class demultiplexer : public event_port {
     void orphan_all() noexcept;
 
   private:
-    descriptor* first_ = nullptr;
-    std::size_t count_ = 0;
+    counted_list<descriptor> descriptors_;
     std::size_t without_descriptor_ = 0;  // pending operations
     block_pool* blocks_ = nullptr;
     bool tracks_interest_ = false;

@@ -5,6 +5,7 @@
 #include "demultiplexer_space.hpp"
 #include "native_handle.hpp"
 
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/work_item.hpp>
 #include <bight/core/export.hpp>
 #include <bight/io/buffer.hpp>
@@ -22,9 +23,10 @@ class demultiplexer;
 class operation;
 struct ring_state;
 
-/// An open descriptor that a demultiplexer knows. Its owner (a transport, a listener) derives from it, and is
-/// kept alive through `keep` and `drop` while an operation, or the kernel, holds it.
-class descriptor {
+/// An open descriptor that a demultiplexer knows, and has in its list from attach to detach. Its owner (a
+/// transport, a listener) derives from it, and is kept alive through `keep` and `drop` while an operation, or
+/// the kernel, holds it.
+class descriptor : public list_hook<descriptor> {
   public:
     descriptor(const descriptor&) = delete;
     descriptor& operator=(const descriptor&) = delete;
@@ -55,10 +57,6 @@ class descriptor {
 
     // For io_uring: what arrives while nobody reads.
     ring_state* ring = nullptr;
-
-    // Every attached descriptor is in its demultiplexer's list.
-    descriptor* next = nullptr;
-    descriptor* previous = nullptr;
 
   protected:
     descriptor() noexcept = default;

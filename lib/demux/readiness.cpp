@@ -66,8 +66,8 @@ void readiness::detach(descriptor& d, bool close_it) noexcept {
 
 // What is queued ends when it runs. Its heir has no queue of its own to look into.
 void readiness::hand_on(demultiplexer& heir) noexcept {
-    for (descriptor* d = first(); d; d = d->next) {
-        for (operation* op : {d->reading, d->writing}) {
+    for (const descriptor& d : descriptors()) {
+        for (operation* op : {d.reading, d.writing}) {
             if (!op || !is_queued(*op)) continue;
             leave_line(*op);
             op->result = -EBADF;

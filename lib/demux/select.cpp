@@ -100,10 +100,10 @@ class select_demultiplexer final : public readiness {
     // one gets its EBADF, the others go on.
     bool evict_closed() noexcept {
         bool any = false;
-        for (descriptor* d = first(); d; d = d->next) {
-            if (::fcntl(d->fd, F_GETFD) < 0 && errno == EBADF && (waits_to_read(*d) || waits_to_write(*d))) {
+        for (descriptor& d : descriptors()) {
+            if (::fcntl(d.fd, F_GETFD) < 0 && errno == EBADF && (waits_to_read(d) || waits_to_write(d))) {
                 any = true;
-                became_ready(*d, true, true, false);
+                became_ready(d, true, true, false);
             }
         }
         return any;

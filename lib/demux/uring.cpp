@@ -96,7 +96,7 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
 }
 
 uring::~uring() {
-    for (descriptor* d = first(); d; d = d->next) drop_arrived(*d);
+    for (descriptor& d : descriptors()) drop_arrived(d);
     orphan_all();
     if (made_) io_uring_queue_exit(&ring_);  // not in a forked child, which has no queues
     // What the kernel may still write into is leaked: only a reactor that is destroyed on a foreign thread,

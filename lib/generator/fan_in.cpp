@@ -71,20 +71,17 @@ fan_in::~fan_in() {
 }
 
 offer* fan_in::first_held_out() const noexcept {
-    return first_ && first_->held_out_ && !gap_ ? first_ : nullptr;
+    offer* const first = line_.front();
+    return first && first->held_out_ && !gap_ ? first : nullptr;
 }
 
 void fan_in::stand_in_line(offer& o) noexcept {
-    o.previous_ = last_;
-    o.next_ = nullptr;
-    (last_ ? last_->next_ : first_) = &o;
-    last_ = &o;
+    line_.push_back(o);
     o.listed_ = true;
 }
 
 void fan_in::leave_line(offer& o) noexcept {
-    (o.previous_ ? o.previous_->next_ : first_) = o.next_;
-    (o.next_ ? o.next_->previous_ : last_) = o.previous_;
+    line_.remove(o);
     o.listed_ = o.held_out_ = false;
 }
 

@@ -23,11 +23,11 @@ class outbox_state final : public write_request {
     bool queue(payload&& message);
     void let_go() noexcept;
 
-    void add(outbox_waiter& w) noexcept;
-    void remove(outbox_waiter& w) noexcept;
+    void add(outbox_waiter& w) noexcept { waiters_.push_back(w); }
+    void remove(outbox_waiter& w) noexcept { waiters_.remove(w); }
     bool fits(std::size_t size) const noexcept { return bytes_ == 0 || bytes_ + size <= options_.capacity; }
     bool idle() const noexcept { return queue_.empty(); }
-    bool waited_for() const noexcept { return first_ != nullptr; }
+    bool waited_for() const noexcept { return !waiters_.empty(); }
     std::error_code failure() const noexcept { return failure_; }
     /// Why nothing can be queued any more, if that is so.
     std::error_code refusal() const noexcept {
@@ -63,8 +63,7 @@ class outbox_state final : public write_request {
     std::size_t bytes_ = 0;
     std::uint64_t dropped_ = 0;
     std::error_code failure_;
-    outbox_waiter* first_ = nullptr;
-    outbox_waiter* last_ = nullptr;
+    intrusive_list<outbox_waiter> waiters_;
     bool writing_ = false;  // it is the stream's writer, or waits for its turn
     bool let_go_ = false;
 };
@@ -184,21 +183,9 @@ void outbox_state::let_go() noexcept {
     if (!writing_) delete this;
 }
 
-void outbox_state::add(outbox_waiter& w) noexcept {
-    w.next_ = nullptr;
-    w.previous_ = last_;
-    (last_ ? last_->next_ : first_) = &w;
-    last_ = &w;
-}
-
-void outbox_state::remove(outbox_waiter& w) noexcept {
-    (w.previous_ ? w.previous_->next_ : first_) = w.next_;
-    (w.next_ ? w.next_->previous_ : last_) = w.previous_;
-}
-
 // In the order in which they came; one that cannot go on keeps those behind it waiting.
 void outbox_state::admit_waiters() noexcept {
-    while (outbox_waiter* w = first_) {
+    while (outbox_waiter* w = waiters_.front()) {
         if (failure_) {
             w->error_ = failure_;
         } else if (w->wants_empty_) {
@@ -213,7 +200,7 @@ void outbox_state::admit_waiters() noexcept {
                 w->error_ = std::make_error_code(std::errc::not_enough_memory);
             }
         }
-        remove(*w);
+        waiters_.remove(*w);
         w->ready();
     }
 }

@@ -3,6 +3,7 @@
 #include "socket_transport.hpp"
 #include "../demux/socket_calls.hpp"
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/sleep.hpp>
 
@@ -19,17 +20,11 @@ namespace {
 using namespace std::chrono_literals;
 
 // Awaits the connection of a socket that is on its reactor already; gives 0 or -errno.
-class connect_awaiter final : public waiter {
+class connect_awaiter final : public waiter, public awaiter_base<connect_awaiter> {
   public:
     connect_awaiter(socket_transport& t, const address& to) noexcept
         : operation_(*this), transport_(t), to_(to) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return true;
-        return transport_.start_connect(operation_, to_) ? finish_now() : true;
-    }
     int await_resume() const noexcept { return static_cast<int>(operation_.result); }
 
     void cancel() noexcept override {
@@ -38,6 +33,11 @@ class connect_awaiter final : public waiter {
     void describe(std::string& out) const override { out += "a connection to " + to_.to_string(); }
 
   private:
+    friend awaiter_base<connect_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        if (!begin(p)) return true;
+        return transport_.start_connect(operation_, to_) ? finish_now() : true;
+    }
     class connecting final : public connect_operation {
       public:
         explicit connecting(connect_awaiter& w) noexcept : waiter_(w) { kind = operation_kind::connect; }

@@ -2,6 +2,7 @@
 
 #include "listening_socket.hpp"
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/shield.hpp>
 
@@ -84,19 +85,9 @@ void intake::failed(std::error_code error) noexcept {
 // The task that accepts
 
 /// Waits until an intake wants a connection, or the socket is to be closed.
-class hub_source::room_awaiter final : public waiter {
+class hub_source::room_awaiter final : public waiter, public awaiter_base<room_awaiter> {
   public:
     room_awaiter(connection_hub& hub, hub_source& source) noexcept : hub_(hub), source_(source) {}
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return true;
-        const std::lock_guard hold(hub_.lock_);
-        if (hub_.source_.get() != &source_ || hub_.has_room()) return finish_now();
-        source_.stalled = true;
-        source_.wants_room = this;
-        return true;
-    }
     void await_resume() const noexcept {}
     void cancel() noexcept override {
         source_.wants_room = nullptr;
@@ -106,6 +97,15 @@ class hub_source::room_awaiter final : public waiter {
     void there_is_room() noexcept { ready(); }
 
   private:
+    friend awaiter_base<room_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        if (!begin(p)) return true;
+        const std::lock_guard hold(hub_.lock_);
+        if (hub_.source_.get() != &source_ || hub_.has_room()) return finish_now();
+        source_.stalled = true;
+        source_.wants_room = this;
+        return true;
+    }
     connection_hub& hub_;
     hub_source& source_;
 };

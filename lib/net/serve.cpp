@@ -17,7 +17,7 @@ class serving::room_awaiter final : public waiter {
     explicit room_awaiter(serving& s) noexcept : server_(s) {}
     bool await_ready() const noexcept {
         return server_.options_.max_connections == 0 ||
-               server_.connections_ < server_.options_.max_connections;
+               server_.connections_.size() < server_.options_.max_connections;
     }
     template <class P>
     BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
@@ -75,30 +75,23 @@ void serving::begin_connection(stream peer) noexcept {
         return;
     }
     try {
-        task<> begun = protocol_.begin(std::move(peer));
-        c->task_ = std::move(begun).release();
-        if (!c->task_) misused_task();
+        if (!c->give(protocol_.begin(std::move(peer)))) misused_task();
     } catch (...) {  // the coroutine could not even be made
         t.abort(errc::aborted);
         report_job_error(*c, std::current_exception());
         delete c;
         return;
     }
-    c->next_ = first_;
-    if (first_) first_->previous_ = c;
-    first_ = c;
-    ++connections_;
-    c->task_.promise().become_root(*c, c->task_.handle());
-    c->start(home(), &owner(), c->task_.promise());
+    promise_base& root = connections_.add(*c);
+    c->start(home(), &owner(), root);
 }
 
 void serving::connection_ended(connection_job& c) noexcept {
-    (c.previous_ ? c.previous_->next_ : first_) = c.next_;
-    if (c.next_) c.next_->previous_ = c.previous_;
-    --connections_;
+    connections_.one_over();
+    connections_.remove(c);
     delete &c;
     if (waiting_for_room_) std::exchange(waiting_for_room_, nullptr)->there_is_room();
-    if (connections_ == 0 && !accepting_running_) {
+    if (connections_.empty() && !accepting_running_) {
         detail::reactor_access::disarm_grace(home(), *this);
         conclude_here(accepting_.result() == outcome::cancelled);
     }
@@ -113,7 +106,7 @@ std::coroutine_handle<> serving::child_finished(job&) noexcept {
     accepting_running_ = false;
     owner().adopt_trace(accepting_);
     listener_.close();
-    if (connections_ == 0) return conclude(accepting_.result() == outcome::cancelled);
+    if (connections_.empty()) return conclude(accepting_.result() == outcome::cancelled);
     detail::reactor_access::arm_grace(home(), *this, options_.drain);
     make_room();
     return std::noop_coroutine();
@@ -129,27 +122,27 @@ void serving::connection_closes(connection_job& c) noexcept {
 
 // Those that have said everything need not keep others out.
 void serving::make_room() noexcept {
-    for (connection_job* c = first_; c; c = c->next_) c->hurry();
+    for (connection_job& c : connections_) c.hurry();
 }
 
 void serving::expired() noexcept {
     cancelling_ = true;
-    for (connection_job* c = first_; c; c = c->next_) {
-        c->request_cancel();
-        c->end_now();
+    for (connection_job& c : connections_) {
+        c.request_cancel();
+        c.end_now();
     }
 }
 
 void serving::describe(std::string& out) const {
     out += "a server";
     if (listener_) out += " at " + listener_.local().to_string();
-    out += " with " + std::to_string(connections_) + " connections";
+    out += " with " + std::to_string(connections_.size()) + " connections";
     if (!accepting_running_) out += cancelling_ ? " (stopping)" : " (draining)";
 }
 
 void serving::visit_jobs(void (*visit)(const job&, void*), void* context) const {
     if (accepting_running_) visit(accepting_, context);
-    for (const connection_job* c = first_; c; c = c->next_) visit(*c, context);
+    connections_.visit(visit, context);
 }
 
 // connection_job
@@ -169,8 +162,7 @@ void connection_job::describe(std::string& out) const {
 
 std::coroutine_handle<> connection_job::finished() noexcept {
     if (result() == outcome::error) report_job_error(*this, task_.promise().error());
-    detail::reactor_access::schedule(home(), *this);  // the frame is freed when it is no longer the one that calls
-    return std::noop_coroutine();
+    return reap_later();
 }
 
 // Once the coroutine has ended, and once more when its connection is over, too, whether the coroutine has

@@ -1,7 +1,9 @@
 // The scope of a server: its accepting task and its connections.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
+#include <bight/core/detail/spawned_jobs.hpp>
 #include <bight/net/serve.hpp>
 
 #include <cstdint>
@@ -10,8 +12,8 @@ namespace bight::detail {
 
 class serving;
 
-/// The job of one connection. It frees itself when its coroutine has ended and its connection is closed.
-class connection_job final : public job, public pooled {
+/// The job of one connection. It is deleted when its coroutine has ended and its connection is closed.
+class connection_job final : public spawned_job<connection_job> {
   public:
     connection_job(serving& server, transport& t, std::uint64_t number) noexcept;
     void describe(std::string& out) const override;
@@ -28,29 +30,18 @@ class connection_job final : public job, public pooled {
 
     serving& server_;
     transport& transport_;  // kept, to know when it is closed
-    task_handle<void> task_;
     bool closing_ = false;
     std::uint64_t number_;  // counted from 1 for each server
-    connection_job* next_ = nullptr;
-    connection_job* previous_ = nullptr;
 };
 
 /// Awaits the end of a server. Its cancellation, or the failure of accepting, ends it in three steps: no more
 /// connections; those that are there may end by themselves until the drain deadline; then they are cancelled.
 /// It goes on when none is left.
-class serving final : public scope, private grace_timer {
+class serving final : public scope, public awaiter_base<serving>, private grace_timer {
   public:
     serving(listener& l, const serve_options& options, protocol& p) noexcept
         : listener_(l), options_(options), protocol_(p) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
-        accepting_.give(accept_all());  // may throw, and nothing may from begin on
-        if (!begin(h.promise())) return std::noop_coroutine();
-        accepting_running_ = true;
-        return accepting_.launch_now(*this, home(), owner());
-    }
     void await_resume() { accepting_.take(); }
 
     void cancel() noexcept override;
@@ -59,6 +50,13 @@ class serving final : public scope, private grace_timer {
 
   private:
     friend class connection_job;
+    friend awaiter_base<serving>;
+    std::coroutine_handle<> suspend(promise_base& p) {
+        accepting_.give(accept_all());  // may throw, and nothing may from begin on
+        if (!begin(p)) return std::noop_coroutine();
+        accepting_running_ = true;
+        return accepting_.launch_now(*this, home(), owner());
+    }
     class room_awaiter;
 
     task<> accept_all();
@@ -75,9 +73,8 @@ class serving final : public scope, private grace_timer {
     protocol& protocol_;
     child_job<void> accepting_;
     room_awaiter* waiting_for_room_ = nullptr;
-    connection_job* first_ = nullptr;
+    spawned_jobs<connection_job> connections_;
     std::uint64_t accepted_ = 0;
-    std::uint32_t connections_ = 0;
     bool accepting_running_ = false;
     bool cancelling_ = false;  // the drain deadline is over
 };

@@ -2,6 +2,7 @@
 
 #include "shutdown_step.hpp"
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/timeout.hpp>
@@ -17,17 +18,9 @@ namespace bight {
 namespace detail {
 
 /// Runs the task of a service once. It can be cancelled on its own, and what it throws stays here.
-class service_scope final : public scope {
+class service_scope final : public scope, public awaiter_base<service_scope> {
   public:
     explicit service_scope(service& s) noexcept : service_(s) {}
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
-        child_.give(begin_body(service_));  // may throw, and nothing may from begin on
-        begin_shielded(h.promise());
-        service_.scope_ = this;
-        return child_.launch_now(*this, home(), owner());
-    }
     /// True when it is to be started again.
     bool await_resume() const noexcept { return again_; }
 
@@ -38,6 +31,13 @@ class service_scope final : public scope {
     }
 
   private:
+    friend awaiter_base<service_scope>;
+    std::coroutine_handle<> suspend(promise_base& p) {
+        child_.give(begin_body(service_));  // may throw, and nothing may from begin on
+        begin_shielded(p);
+        service_.scope_ = this;
+        return child_.launch_now(*this, home(), owner());
+    }
     // A coroutine of its own, so that what calling the callable throws is an error like any other.
     static task<> begin_body(service& s) {
         task<> begun = s.body_->begin(s);
@@ -56,15 +56,9 @@ class service_scope final : public scope {
 };
 
 /// The controller waits here for something to change.
-class change_awaiter final : public waiter {
+class change_awaiter final : public waiter, public awaiter_base<change_awaiter> {
   public:
     explicit change_awaiter(service_tree& tree) noexcept : tree_(tree) {}
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (begin(h.promise())) tree_.waiting_ = this;
-        return true;
-    }
     void await_resume() const noexcept {}
     void cancel() noexcept override {
         tree_.waiting_ = nullptr;
@@ -74,6 +68,11 @@ class change_awaiter final : public waiter {
     void wake() noexcept { ready(); }
 
   private:
+    friend awaiter_base<change_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        if (begin(p)) tree_.waiting_ = this;
+        return true;
+    }
     service_tree& tree_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "../core/error_trace.hpp"
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/error.hpp>
 
@@ -23,20 +24,11 @@ inline void report_named(const job& j, const std::exception_ptr& error, std::str
 
 /// Runs a task, even when this one is cancelled, for at most `limit`; reactor::stop_now ends it at once.
 /// Gives whether it ended by itself; its error is reported under `name`, which outlives it.
-class bounded_step final : public scope, private grace_timer {
+class bounded_step final : public scope, public awaiter_base<bounded_step>, private grace_timer {
   public:
     bounded_step(task<>&& t, duration limit, std::string_view name) noexcept
         : child_(std::move(t)), limit_(limit), name_(name) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-        begin_shielded(h.promise());
-        const auto first = child_.launch_now(*this, home(), owner());
-        child_.forget_cancel();
-        detail::reactor_access::arm_grace(home(), *this, limit_);
-        return first;
-    }
     bool await_resume() const noexcept { return child_.result() != outcome::cancelled; }
 
     void cancel() noexcept override {}
@@ -46,6 +38,14 @@ class bounded_step final : public scope, private grace_timer {
     }
 
   private:
+    friend awaiter_base<bounded_step>;
+    std::coroutine_handle<> suspend(promise_base& p) noexcept {
+        begin_shielded(p);
+        const auto first = child_.launch_now(*this, home(), owner());
+        child_.forget_cancel();
+        detail::reactor_access::arm_grace(home(), *this, limit_);
+        return first;
+    }
     std::coroutine_handle<> child_finished(job&) noexcept override {
         detail::reactor_access::disarm_grace(home(), *this);
         if (child_.result() == outcome::error) report_named(child_, child_.error(), name_);
@@ -60,18 +60,10 @@ class bounded_step final : public scope, private grace_timer {
 
 /// Runs a task to its end, whatever is asked of this one meanwhile: for a row of steps of which each is
 /// bounded.
-class uncancelled_step final : public scope {
+class uncancelled_step final : public scope, public awaiter_base<uncancelled_step> {
   public:
     explicit uncancelled_step(task<>&& t) noexcept : child_(std::move(t)) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-        begin_shielded(h.promise());
-        const auto first = child_.launch_now(*this, home(), owner());
-        child_.forget_cancel();
-        return first;
-    }
     void await_resume() { child_.take(); }
 
     void cancel() noexcept override {}
@@ -81,6 +73,13 @@ class uncancelled_step final : public scope {
     }
 
   private:
+    friend awaiter_base<uncancelled_step>;
+    std::coroutine_handle<> suspend(promise_base& p) noexcept {
+        begin_shielded(p);
+        const auto first = child_.launch_now(*this, home(), owner());
+        child_.forget_cancel();
+        return first;
+    }
     std::coroutine_handle<> child_finished(job&) noexcept override {
         owner().adopt_trace(child_);
         return conclude(false);

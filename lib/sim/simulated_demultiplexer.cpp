@@ -254,8 +254,8 @@ void simulated_demultiplexer::end_what_takes_time() {
         }
         c.op->result = -ECANCELED;
     }
-    for (descriptor* d = first(); d; d = d->next) {
-        for (operation** place : {&d->reading, &d->writing}) {
+    for (descriptor& d : descriptors()) {
+        for (operation** place : {&d.reading, &d.writing}) {
             if (!*place || !(*place)->cancel_asked || (*place)->stage != stage_waits) continue;
             end_cancelled(**place);
         }

@@ -18,13 +18,14 @@ void condition::destroyed_notifying() noexcept {
 
 namespace detail {
 
-void condition_waiter::suspend(promise_base& p) noexcept {
-    if (!begin(p)) return;
+bool condition_waiter::suspend(promise_base& p) noexcept {
+    if (!begin(p)) return true;
     condition_->home_.check(home(), "a condition");
     if (!guard_->owns_lock()) abort_misused("a condition was waited for with a guard that holds no lock");
     mutex_ = guard_->release();
     condition_->waiters_.push_back(*this);
     mutex_->give_up();
+    return true;
 }
 
 bool condition_waiter::try_lock() noexcept {

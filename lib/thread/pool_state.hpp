@@ -13,22 +13,7 @@
 
 namespace bight::detail {
 
-/// Jobs in order, intrusive.
-class job_list {
-  public:
-    bool empty() const noexcept { return first_ == nullptr; }
-    std::size_t size() const noexcept { return size_; }
-    pool_job* first() const noexcept { return first_; }
-    static pool_job* next(const pool_job& j) noexcept { return j.next_; }
-    void push_back(pool_job& j) noexcept;
-    void remove(pool_job& j) noexcept;
-    pool_job* pop_front() noexcept;
-
-  private:
-    pool_job* first_ = nullptr;
-    pool_job* last_ = nullptr;
-    std::size_t size_ = 0;
-};
+using job_list = counted_list<pool_job>;
 
 struct pool_state;
 

@@ -3,7 +3,7 @@
 #include "runtime_state.hpp"
 #include "../core/reactor_state.hpp"
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/error.hpp>
 
@@ -72,7 +72,7 @@ class shard_job final : public job {
 
 /// Runs the task of one reactor, and keeps the reactor running until those of the others have ended too. A
 /// stop of this reactor becomes a stop of all; a grace timer tells it of stop_now.
-class shard_scope final : public scope, private grace_timer {
+class shard_scope final : public scope, public awaiter_base<shard_scope>, private grace_timer {
   public:
     /// Throws std::bad_alloc: what ends it is there from the beginning.
     shard_scope(shard_run& run, std::size_t index, bool stopped)
@@ -82,26 +82,6 @@ class shard_scope final : public scope, private grace_timer {
           index_(index),
           stopped_(stopped) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-        begin_shielded(h.promise());
-        run_.scopes[index_] = this;
-        if (stopped_) {
-            run_.stop();
-            run_.cut_short();
-            run_.one_ended();
-            return std::noop_coroutine();
-        }
-        try {
-            return child_.launch(run_.roots.begin(index_), home(), owner());
-        } catch (...) {
-            run_.failed(std::current_exception());
-            if (run_.reports) report_job_error(child_, std::current_exception());
-            run_.one_ended();
-            return std::noop_coroutine();
-        }
-    }
     void await_resume() const noexcept {}
 
     void cancel() noexcept override {
@@ -119,6 +99,25 @@ class shard_scope final : public scope, private grace_timer {
     }
 
   private:
+    friend awaiter_base<shard_scope>;
+    std::coroutine_handle<> suspend(promise_base& p) noexcept {
+        begin_shielded(p);
+        run_.scopes[index_] = this;
+        if (stopped_) {
+            run_.stop();
+            run_.cut_short();
+            run_.one_ended();
+            return std::noop_coroutine();
+        }
+        try {
+            return child_.launch(run_.roots.begin(index_), home(), owner());
+        } catch (...) {
+            run_.failed(std::current_exception());
+            if (run_.reports) report_job_error(child_, std::current_exception());
+            run_.one_ended();
+            return std::noop_coroutine();
+        }
+    }
     class end_call final : public posted {
       public:
         explicit end_call(shard_scope& s) noexcept : scope_(s) {}

@@ -14,28 +14,6 @@ namespace bight {
 
 namespace detail {
 
-// job_list
-
-void job_list::push_back(pool_job& j) noexcept {
-    j.next_ = nullptr;
-    j.previous_ = last_;
-    (last_ ? last_->next_ : first_) = &j;
-    last_ = &j;
-    ++size_;
-}
-
-void job_list::remove(pool_job& j) noexcept {
-    (j.previous_ ? j.previous_->next_ : first_) = j.next_;
-    (j.next_ ? j.next_->previous_ : last_) = j.previous_;
-    --size_;
-}
-
-pool_job* job_list::pop_front() noexcept {
-    pool_job* const j = first_;
-    if (j) remove(*j);
-    return j;
-}
-
 // pool_thread
 
 pool_thread& pool_thread::here() noexcept {
@@ -243,8 +221,8 @@ void pool_state::shut_down() noexcept {
             never.push_back(*j);
         }
     };
-    for (const pool_job* j = queued.first(); j; j = job_list::next(*j)) {
-        if (j->limiter_) --j->limiter_->in_use;
+    for (const pool_job& j : queued) {
+        if (j.limiter_) --j.limiter_->in_use;
     }
     take_all(queued);
     for (limiter_state* l : limiters) take_all(l->waiting);
@@ -260,9 +238,9 @@ void pool_state::shut_down() noexcept {
     try {
         std::size_t left = 0;
         std::string lines;
-        for (const pool_job* j = running.first(); j; j = job_list::next(*j)) {
-            if (j == here.runs) continue;
-            lines += (left++ == 0 ? " in " : ", in ") + describe_location(j->where());
+        for (const pool_job& j : running) {
+            if (&j == here.runs) continue;
+            lines += (left++ == 0 ? " in " : ", in ") + describe_location(j.where());
         }
         hold.unlock();
         if (left == 0) return;

@@ -1,6 +1,7 @@
 // group: a scope in which tasks are started, and which outlives them all.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/borrowed_arguments.hpp>
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/detail/group.hpp>
@@ -69,7 +70,7 @@ class group : public detail::scope {
     void cancel() noexcept override;
     bool cancelled() const noexcept { return cancelled_; }
     /// How many spawned tasks have not ended.
-    std::size_t size() const noexcept { return size_; }
+    std::size_t size() const noexcept { return jobs_.size(); }
 
     void describe(std::string& out) const override;
     void visit_jobs(void (*visit)(const detail::job&, void*), void* context) const override;
@@ -101,9 +102,7 @@ class group : public detail::scope {
     bool was_cut_short() const noexcept;
 
     detail::child_job<void> body_;
-    detail::group_job* first_ = nullptr;
-    std::size_t size_ = 0;
-    std::size_t held_ = 0;  // jobs that have not freed themselves
+    detail::spawned_jobs<detail::group_job> jobs_;
     detail::error_list errors_;
     bool body_running_ = false;
     bool cancelled_ = false;
@@ -113,20 +112,21 @@ class group : public detail::scope {
 namespace detail {
 
 template <class F>
-class [[nodiscard("co_await it"), gnu::warn_unused]] group_awaiter final : public group {
+class [[nodiscard("co_await it"), gnu::warn_unused]] group_awaiter final
+    : public group,
+      public awaiter_base<group_awaiter<F>> {
   public:
     explicit group_awaiter(F&& body) : body_callable_(std::move(body)) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
-        task<> body = await_body(*this);  // may throw, and nothing may from begin on
-        if (!begin(h.promise())) return std::noop_coroutine();
-        return body_started(std::move(body));
-    }
     void await_resume() const { throw_failures(); }
 
   private:
+    friend awaiter_base<group_awaiter>;
+    std::coroutine_handle<> suspend(promise_base& p) {
+        task<> body = await_body(*this);  // may throw, and nothing may from begin on
+        if (!begin(p)) return std::noop_coroutine();
+        return body_started(std::move(body));
+    }
     // A coroutine of its own, so that what calling the body throws is an error like any other.
     static task<> await_body(group_awaiter& self) {
         group& g = self;

@@ -1,6 +1,7 @@
 // when_all: several tasks at once, all of them.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 
@@ -49,9 +50,6 @@ value_or_void<T> take_value(child_job<T>& child) {
 /// Counts its children, cancels the rest when one fails, and collects the errors in the order in which they
 /// came.
 class gathering_scope : public scope {
-  public:
-    bool await_ready() const noexcept { return false; }
-
   protected:
     gathering_scope() noexcept = default;
     gathering_scope(gathering_scope&&) noexcept = default;
@@ -78,18 +76,11 @@ class gathering_scope : public scope {
 };
 
 template <class... Ts>
-class tuple_scope : public gathering_scope {
+class tuple_scope : public gathering_scope, public awaiter_base<tuple_scope<Ts...>> {
   public:
     tuple_scope(tuple_scope&&) noexcept = default;
     explicit tuple_scope(task<Ts>&&... tasks) noexcept : children_(std::move(tasks)...) {}
 
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return true;
-        running_ = sizeof...(Ts);
-        std::apply([this](auto&... child) { (child.launch(*this, home(), owner()), ...); }, children_);
-        return true;
-    }
     void describe(std::string& out) const override { out += std::to_string(sizeof...(Ts)) + " tasks"; }
     void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
         std::apply([&](const auto&... child) { (visit(child, context), ...); }, children_);
@@ -115,6 +106,15 @@ class tuple_scope : public gathering_scope {
         return index;
     }
     std::tuple<child_job<Ts>...> children_;
+
+  private:
+    friend awaiter_base<tuple_scope>;
+    bool suspend(promise_base& p) noexcept {
+        if (!begin(p)) return true;
+        running_ = sizeof...(Ts);
+        std::apply([this](auto&... child) { (child.launch(*this, home(), owner()), ...); }, children_);
+        return true;
+    }
 };
 
 template <class... Ts>
@@ -131,19 +131,11 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] when_all_awaiter final : pu
 
 /// The same for any number of tasks of one type.
 template <class T>
-class list_scope : public gathering_scope {
+class list_scope : public gathering_scope, public awaiter_base<list_scope<T>> {
   public:
     list_scope(list_scope&&) noexcept = default;
     explicit list_scope(std::vector<child_job<T>>&& children) noexcept : children_(std::move(children)) {}
 
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return true;
-        if (children_.empty()) return finish_now();
-        running_ = children_.size();
-        for (auto& child : children_) child.launch(*this, home(), owner());
-        return true;
-    }
     void describe(std::string& out) const override { out += std::to_string(children_.size()) + " tasks"; }
     void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
         for (const auto& child : children_) visit(child, context);
@@ -161,6 +153,16 @@ class list_scope : public gathering_scope {
         return static_cast<std::size_t>(&static_cast<const child_job<T>&>(wanted) - children_.data());
     }
     std::vector<child_job<T>> children_;
+
+  private:
+    friend awaiter_base<list_scope>;
+    bool suspend(promise_base& p) noexcept {
+        if (!begin(p)) return true;
+        if (children_.empty()) return finish_now();
+        running_ = children_.size();
+        for (auto& child : children_) child.launch(*this, home(), owner());
+        return true;
+    }
 };
 
 template <class T>

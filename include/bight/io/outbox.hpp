@@ -1,6 +1,8 @@
 // outbox: what is still to be sent on a stream, bounded.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/io/payload.hpp>
@@ -36,13 +38,10 @@ namespace detail {
 class outbox_state;
 
 /// A task that waits for room in an outbox, or for it to be empty.
-class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter : public waiter,
+                                                                     public awaiter_base<outbox_waiter>,
+                                                                     public list_hook<outbox_waiter> {
   public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     void await_resume() const {
         if (error_) throw_failed();
     }
@@ -57,14 +56,13 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter : public wait
 
   private:
     friend class outbox_state;
+    friend awaiter_base<outbox_waiter>;
     bool suspend(promise_base& p) noexcept;
     [[noreturn]] void throw_failed() const;
     outbox_state* on_;
     payload message_;
     std::error_code error_;
     bool wants_empty_;
-    outbox_waiter* next_ = nullptr;
-    outbox_waiter* previous_ = nullptr;
 };
 
 }  // namespace detail

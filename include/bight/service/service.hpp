@@ -1,6 +1,7 @@
 // service_tree: the parts of a program, started in order and stopped in reverse.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/wait_list.hpp>
 #include <bight/core/export.hpp>
@@ -77,20 +78,18 @@ class service_body {
     virtual task<> begin(service& self) = 0;
 };
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] stopping_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] stopping_awaiter final
+    : public listed_waiter,
+      public awaiter_base<stopping_awaiter> {
   public:
     explicit stopping_awaiter(service& s) noexcept : service_(&s) {}
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     void await_resume() const noexcept {}
     void cancel() noexcept override;
     void describe(std::string& out) const override;
 
   private:
     friend class bight::service_tree;
+    friend awaiter_base<stopping_awaiter>;
     bool suspend(promise_base& p) noexcept;
     service* service_;
 };
@@ -167,16 +166,10 @@ class stored_service_body final : public service_body {
 };
 
 /// Runs a tree. Its cancellation is the tree's stop.
-class [[nodiscard("co_await it"), gnu::warn_unused]] tree_awaiter final : public scope {
+class [[nodiscard("co_await it"), gnu::warn_unused]] tree_awaiter final : public scope,
+                                                                          public awaiter_base<tree_awaiter> {
   public:
     explicit tree_awaiter(service_tree& tree) noexcept : tree_(tree) {}
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) {
-        prepare();  // may throw, and nothing may from begin on
-        if (!begin(h.promise())) return std::noop_coroutine();
-        return start();
-    }
     void await_resume() { child_.take(); }
     void cancel() noexcept override;
     void describe(std::string& out) const override;
@@ -185,6 +178,12 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] tree_awaiter final : public
     }
 
   private:
+    friend awaiter_base<tree_awaiter>;
+    std::coroutine_handle<> suspend(promise_base& p) {
+        prepare();  // may throw, and nothing may from begin on
+        if (!begin(p)) return std::noop_coroutine();
+        return start();
+    }
     void prepare();
     std::coroutine_handle<> start() noexcept;
     std::coroutine_handle<> child_finished(job&) noexcept override;

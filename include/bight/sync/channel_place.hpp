@@ -1,6 +1,7 @@
 // channel_place<T>: a place in a channel that is kept for a value.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
 #include <bight/sync/detail/block_ring.hpp>
@@ -75,16 +76,14 @@ class [[nodiscard("the place goes back when this is destroyed: give it a name")]
 namespace detail {
 
 template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] place_awaiter final : public room_waiter<T, block_ring<T>> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] place_awaiter final
+    : public room_waiter<T, block_ring<T>>,
+      public awaiter_base<place_awaiter<T>> {
   public:
     explicit place_awaiter(channel_base<T, block_ring<T>>& in) noexcept : room_waiter<T, block_ring<T>>(in) {}
     place_awaiter(place_awaiter&&) noexcept = default;
     ~place_awaiter() = default;
 
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return this->suspend(h.promise(), [this]() noexcept { return this->to_->try_keep(); });
-    }
     channel_place<T> await_resume() {
         if (this->closed_) throw_closed(block_ring<T>::name);
         return channel_place<T>(*this->to_);
@@ -92,6 +91,12 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] place_awaiter final : publi
     result<channel_place<T>> take_result() noexcept {
         if (this->closed_) return make_error_code(errc::closed);
         return channel_place<T>(*this->to_);
+    }
+
+  private:
+    friend awaiter_base<place_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        return this->wait_for_room(p, [this]() noexcept { return this->to_->try_keep(); });
     }
 };
 

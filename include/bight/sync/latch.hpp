@@ -1,6 +1,7 @@
 // latch: waits until a count has come down to zero, once.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -58,16 +59,13 @@ class latch {
 
 namespace detail {
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] latch_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] latch_awaiter final
+    : public listed_waiter,
+      public awaiter_base<latch_awaiter> {
   public:
     latch_awaiter(latch& at, bool arrives) noexcept : at_(&at), arrives_(arrives) {}
     latch_awaiter(latch_awaiter&&) noexcept = default;
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     void await_resume() const {
         if (too_many_) latch::throw_too_many();
     }
@@ -77,6 +75,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] latch_awaiter final : publi
 
   private:
     friend class bight::latch;
+    friend awaiter_base<latch_awaiter>;
     bool suspend(promise_base& p) noexcept;
     latch* at_;
     bool arrives_;

@@ -1,6 +1,7 @@
 // mutex: one task at a time, across awaits.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -135,14 +136,22 @@ inline mutex_guard::~mutex_guard() {
 
 namespace detail {
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] lock_awaiter final : public mutex_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] lock_awaiter final : public mutex_waiter,
+                                                                          public awaiter_base<lock_awaiter> {
   public:
     explicit lock_awaiter(mutex& of) noexcept : mutex_(of) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        promise_base& p = h.promise();
+    mutex_guard await_resume() const noexcept { return mutex_guard(mutex_); }
+
+    void cancel() noexcept override {
+        mutex_.leave(*this);
+        confirm_cancel();
+    }
+    void describe(std::string& out) const override { out += "a mutex"; }
+
+  private:
+    friend awaiter_base<lock_awaiter>;
+    bool suspend(promise_base& p) noexcept {
         job& j = p.owner();
         mutex_.home_.check(j.home(), "a mutex");
         // The common case first: a free mutex is had without a trace of a wait.
@@ -156,15 +165,6 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] lock_awaiter final : public
         if (begin(p)) mutex_.enqueue(*this);
         return true;
     }
-    mutex_guard await_resume() const noexcept { return mutex_guard(mutex_); }
-
-    void cancel() noexcept override {
-        mutex_.leave(*this);
-        confirm_cancel();
-    }
-    void describe(std::string& out) const override { out += "a mutex"; }
-
-  private:
     mutex& mutex_;
 };
 

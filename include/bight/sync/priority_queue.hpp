@@ -2,7 +2,7 @@
 #pragma once
 
 #include <bight/core/export.hpp>
-#include <bight/sync/detail/channel_base.hpp>
+#include <bight/sync/basic_channel.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -145,68 +145,44 @@ std::size_t checked_capacity(std::size_t capacity);
 
 }  // namespace detail
 
-/// Any number of tasks push, any number pop; each value goes to one of them. The highest is popped first,
-/// as in std::priority_queue: the one that `less` puts behind the others. Equal ones are popped in the order
-/// in which they were pushed. When `capacity` values are in it, a push waits; tasks that wait, on either
-/// side, are served in the order in which they came, so what a waiting task pushes has its priority from the
-/// moment when it has found room.
+/// Values from task to task, the highest first, as in std::priority_queue: the one that `less` puts behind
+/// the others. Equal ones are popped in the order in which they were pushed. It is a basic_channel whose send
+/// and receive are called push and pop: when `capacity` values are in it a push waits, and what a waiting
+/// task pushes has its priority from the moment when it has found room. The rest is as for every
+/// basic_channel.
 ///
 ///     struct order { int priority; std::string what; bool operator<(const order&) const; };
 ///     while (auto next = co_await orders.pop()) carry_out(*next);   // until closed and empty
 ///
-/// Cancellation, moves that throw, destruction, memory and threads are as for channel. `less` is a strict
-/// weak order; it must not throw, nor use the queue.
+/// `less` is a strict weak order; it must not throw, nor use the queue.
 template <class T, class Less = less_priority>
-class priority_queue {
-    using heap = detail::priority_heap<T, Less>;
-    using passing = detail::channel_base<T, heap>;
+class priority_queue : public basic_channel<T, detail::priority_heap<T, Less>> {
+    using base = basic_channel<T, detail::priority_heap<T, Less>>;
 
   public:
-    using value_type = T;
-    using push_awaiter = detail::send_awaiter<T, heap>;
-    using pop_awaiter = detail::receive_awaiter<T, heap>;
+    using push_awaiter = typename base::send_awaiter;
+    using pop_awaiter = typename base::receive_awaiter;
 
     /// Throws std::invalid_argument when `capacity` is 0: values that never meet cannot be compared.
     explicit priority_queue(std::size_t capacity = unbounded, Less less = Less())
-        : passing_(detail::checked_capacity(capacity), std::move(less)) {}
+        : base(detail::checked_capacity(capacity), std::move(less)) {}
 
-    /// `co_await q.push(value)` waits until there is room. Throws std::system_error with errc::closed when
-    /// the queue is closed, before or meanwhile, and std::bad_alloc. `as_result(q.push(value))` gives a
-    /// result<void> instead of errc::closed.
+    /// `co_await q.push(value)`: as basic_channel::send.
     template <class U = T>
         requires std::constructible_from<T, U&&>
     push_awaiter push(U&& value) {
-        return push_awaiter(passing_, std::forward<U>(value));
+        return base::send(std::forward<U>(value));
     }
-
-    /// Pushes without waiting. False, leaving `value` as it was, when it is full or closed. Throws
-    /// std::bad_alloc.
+    /// As basic_channel::try_send.
     template <class U = T>
         requires std::constructible_from<T, U&&>
     bool try_push(U&& value) {
-        return passing_.try_send(std::forward<U>(value));
+        return base::try_send(std::forward<U>(value));
     }
-
-    /// `co_await q.pop()` waits for a value, and gives the highest as a std::optional<T>; empty when the
-    /// queue is closed and everything in it has been popped. `as_result(q.pop())` gives a result<T>, with
-    /// errc::closed for that.
-    pop_awaiter pop() noexcept { return pop_awaiter(passing_); }
-
+    /// `co_await q.pop()`: as basic_channel::receive; it gives the highest.
+    pop_awaiter pop() noexcept { return base::receive(); }
     /// The highest value, or empty when there is none now.
-    std::optional<T> try_pop() { return passing_.try_receive(); }
-
-    /// No more is pushed: tasks that wait to push, and all later pushes, get errc::closed; those that pop get
-    /// what is left, then the end. Closing twice does nothing.
-    void close() noexcept { passing_.close(); }
-    bool closed() const noexcept { return passing_.closed(); }
-
-    /// Values in it: those of tasks that wait to push are not among them.
-    std::size_t size() const noexcept { return passing_.size(); }
-    bool empty() const noexcept { return passing_.size() == 0; }
-    std::size_t capacity() const noexcept { return passing_.capacity(); }
-
-  private:
-    passing passing_;
+    std::optional<T> try_pop() { return base::try_receive(); }
 };
 
 }  // namespace bight

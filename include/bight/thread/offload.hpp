@@ -1,6 +1,7 @@
 // offload: a blocking call on another thread, awaited.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/job_result.hpp>
 #include <bight/core/detail/waiter.hpp>
@@ -76,13 +77,11 @@ class offloaded_call final : public pool_job {
 };
 
 /// Waits for a job; knows nothing of its type.
-class offload_waiter : public waiter, private grace_timer, private pool_job::listener {
+class offload_waiter : public waiter,
+                       public awaiter_base<offload_waiter>,
+                       private grace_timer,
+                       private pool_job::listener {
   public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     void cancel() noexcept override;
     void describe(std::string& out) const override;
 
@@ -103,6 +102,7 @@ class offload_waiter : public waiter, private grace_timer, private pool_job::lis
     }
 
   private:
+    friend awaiter_base<offload_waiter>;
     bool suspend(promise_base& p) noexcept;
     void job_ended() noexcept override;
     void expired() noexcept override;

@@ -1,6 +1,7 @@
 // thread_pool: the threads that blocking calls run on. What uses them is offload (offload.hpp).
 #pragma once
 
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
 #include <bight/thread/detail/remote_call.hpp>
@@ -48,7 +49,7 @@ struct limiter_state;
 
 /// A callable on its way to a thread and its result on the way back. It is shared by the task that waits and
 /// by the pool: whoever lets go last frees it.
-class pool_job : private remote_call {
+class pool_job : private remote_call, public list_hook<pool_job> {
   public:
     enum class stage : std::uint8_t {
         idle,     // not submitted, or withdrawn
@@ -103,7 +104,6 @@ class pool_job : private remote_call {
 
   private:
     friend struct pool_state;
-    friend class job_list;
     void arrived() noexcept override { told_->job_ended(); }
     void released(bool) noexcept override { release(); }
 
@@ -115,8 +115,6 @@ class pool_job : private remote_call {
     // Under the lock of the pool.
     std::shared_ptr<pool_state> pool_;
     std::shared_ptr<limiter_state> limiter_;
-    pool_job* next_ = nullptr;
-    pool_job* previous_ = nullptr;
     stage stage_ = stage::idle;
     bool abandoned_ = false;
 };

@@ -1,13 +1,14 @@
 // A plain thread that is blocked until a reactor has answered it.
 #pragma once
 
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/export.hpp>
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
 /// An entry in its reactor's list of them (lib/core/blocked_threads.hpp), on the stack of the thread.
-class blocked_thread {
+class blocked_thread : public list_hook<blocked_thread> {
   protected:
     blocked_thread() noexcept = default;
     ~blocked_thread() = default;
@@ -18,9 +19,6 @@ class blocked_thread {
     virtual void cancel_begun() noexcept = 0;
     /// The reactor is gone, and will never answer. The last touch: this may be gone when it returns.
     virtual void abandon() noexcept = 0;
-
-    blocked_thread* next_ = nullptr;
-    blocked_thread* previous_ = nullptr;
 };
 
 }  // namespace detail

@@ -1,7 +1,7 @@
 // Implementation of bight/core/deferred.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -97,13 +97,8 @@ class deferred_base : public pooled {
     bool observed_ = false;
 };
 
-class deferred_waiter : public listed_waiter {
+class deferred_waiter : public listed_waiter, public awaiter_base<deferred_waiter> {
   public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     void cancel() noexcept override;
     void describe(std::string& out) const override { out += "a deferred"; }
 
@@ -119,6 +114,7 @@ class deferred_waiter : public listed_waiter {
 
   private:
     friend class deferred_base;
+    friend awaiter_base<deferred_waiter>;
     bool suspend(promise_base& p) noexcept;
     [[noreturn]] static void throw_awaited_elsewhere();
     deferred_base* on_;

@@ -1,7 +1,7 @@
 // Implementation of bight/core/finally.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 
@@ -15,18 +15,13 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 template <class T, class F>
-class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final : public scope, private grace_timer {
+class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
+    : public scope,
+      public awaiter_base<finally_awaiter<T, F>>,
+      private grace_timer {
   public:
     finally_awaiter(task<T>&& body, F&& cleanup, duration patience)
         : body_(std::move(body)), cleanup_(std::move(cleanup)), patience_(patience) {}
-
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-        begin_shielded(h.promise());
-        if (owner().cancel_requested()) return clean_up();  // the body would end at its first await
-        return body_.launch_now(*this, home(), owner());
-    }
 
     T await_resume() {
         if (cleanup_error_ && body_.result() == outcome::value) std::rethrow_exception(cleanup_error_);
@@ -48,6 +43,12 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final : pub
     }
 
   private:
+    friend awaiter_base<finally_awaiter>;
+    std::coroutine_handle<> suspend(promise_base& p) noexcept {
+        begin_shielded(p);
+        if (owner().cancel_requested()) return clean_up();  // the body would end at its first await
+        return body_.launch_now(*this, home(), owner());
+    }
     std::coroutine_handle<> clean_up() noexcept {
         cleaning_up_ = true;
         try {

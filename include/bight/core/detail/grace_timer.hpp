@@ -1,6 +1,7 @@
 // What a stop bounds: the last patience of tasks, and what goes on after its owner.
 #pragma once
 
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
 
@@ -11,7 +12,7 @@ class reactor;
 namespace detail {
 
 /// The last bit of patience of a shutdown: a timer that reactor::stop_now expires at once.
-class grace_timer : public timer {
+class grace_timer : public timer, public list_hook<grace_timer> {
   public:
     grace_timer() noexcept = default;
     grace_timer(grace_timer&&) noexcept : timer() {}
@@ -24,8 +25,6 @@ class grace_timer : public timer {
   private:
     friend class bight::reactor;
     friend class leftover;
-    grace_timer* next_grace_ = nullptr;
-    grace_timer* previous_grace_ = nullptr;
     bool listed_ = false;
     bool outlives_ = false;  // it is a leftover
     bool awaited_ = false;   // by a run that has ended but for it

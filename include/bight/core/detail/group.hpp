@@ -1,22 +1,17 @@
 // Implementation of bight/core/group.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/detail/borrowed_arguments.hpp>
-#include <bight/core/detail/frame_pool.hpp>
-#include <bight/core/detail/scope.hpp>
+#include <bight/core/detail/spawned_jobs.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 
 #include <coroutine>
-#include <cstddef>
-#include <exception>
 #include <functional>
-#include <source_location>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace BIGHT_EXPORT bight {
 
@@ -24,8 +19,8 @@ class group;
 
 namespace detail {
 
-/// A task started in a group. It frees itself when it has ended.
-class group_job : public job, public pooled {
+/// A task started in a group.
+class group_job : public spawned_job<group_job> {
   public:
     virtual ~group_job() = default;
     void describe(std::string& out) const override { out += "a task of a group"; }
@@ -40,9 +35,6 @@ class group_job : public job, public pooled {
 
     /// What the parent waits for.
     group& owner() const noexcept;
-    group_job* next_ = nullptr;
-    group_job* previous_ = nullptr;
-    task_handle<void> task_;
 };
 
 /// Keeps what was given to spawn until the task that it made has ended.

@@ -1,7 +1,7 @@
 // Implementation of bight/core/shield.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 
@@ -14,19 +14,13 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] shield_awaiter final : public scope, private grace_timer {
+class [[nodiscard("co_await it"), gnu::warn_unused]] shield_awaiter final
+    : public scope,
+      public awaiter_base<shield_awaiter<T>>,
+      private grace_timer {
   public:
     shield_awaiter(task<T>&& t, duration patience) noexcept : child_(std::move(t)), patience_(patience) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-        begin_shielded(h.promise());
-        const auto first = child_.launch_now(*this, home(), owner());
-        child_.forget_cancel();
-        if (owner().cancel_requested()) cancel();
-        return first;
-    }
     T await_resume() { return child_.take(); }
 
     void cancel() noexcept override { detail::reactor_access::arm_grace(home(), *this, patience_); }
@@ -36,6 +30,14 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] shield_awaiter final : publ
     }
 
   private:
+    friend awaiter_base<shield_awaiter>;
+    std::coroutine_handle<> suspend(promise_base& p) noexcept {
+        begin_shielded(p);
+        const auto first = child_.launch_now(*this, home(), owner());
+        child_.forget_cancel();
+        if (owner().cancel_requested()) cancel();
+        return first;
+    }
     std::coroutine_handle<> child_finished(job&) noexcept override {
         detail::reactor_access::disarm_grace(home(), *this);
         owner().adopt_trace(child_);

@@ -1,7 +1,7 @@
 // Implementation of bight/core/sleep.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
@@ -13,7 +13,9 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] sleep_awaiter final : public waiter, private timer {
+class [[nodiscard("co_await it"), gnu::warn_unused]] sleep_awaiter final : public waiter,
+                                                                           public awaiter_base<sleep_awaiter>,
+                                                                           private timer {
   public:
     explicit sleep_awaiter(duration d) noexcept : for_(d), relative_(true) {}
     explicit sleep_awaiter(time_point t) noexcept : until_(t) {}
@@ -24,17 +26,6 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] sleep_awaiter final : publi
           until_(other.until_),
           relative_(other.relative_) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return true;
-        if (relative_ && for_ <= duration::zero()) {
-            ready();
-        } else {
-            detail::reactor_access::arm(home(), *this, relative_ ? saturating_add(home().now(), for_) : until_);
-        }
-        return true;
-    }
     void await_resume() const noexcept {}
 
     void cancel() noexcept override {
@@ -44,23 +35,37 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] sleep_awaiter final : publi
     void describe(std::string& out) const override { out += "a timer"; }
 
   private:
+    friend awaiter_base<sleep_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        if (!begin(p)) return true;
+        if (relative_ && for_ <= duration::zero()) {
+            ready();
+        } else {
+            detail::reactor_access::arm(home(), *this,
+                                        relative_ ? saturating_add(home().now(), for_) : until_);
+        }
+        return true;
+    }
     void expired() noexcept override { ready(); }
     duration for_{};
     time_point until_{};
     bool relative_ = false;
 };
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] yield_awaiter final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] yield_awaiter final
+    : public waiter,
+      public awaiter_base<yield_awaiter> {
   public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        requeue(h.promise());
-        return true;
-    }
     void await_resume() const noexcept {}
     void cancel() noexcept override {}  // never suspended as a waiter: it is ready at once
     void describe(std::string& out) const override { out += "its turn"; }
+
+  private:
+    friend awaiter_base<yield_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        requeue(p);
+        return true;
+    }
 };
 
 }  // namespace detail

@@ -1,7 +1,7 @@
 // Implementation of bight/core/task_local.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
@@ -33,16 +33,12 @@ class binding_job final : public child_job_base<T> {
 };
 
 template <class T, class V>
-class [[nodiscard("co_await it"), gnu::warn_unused]] binding_awaiter final : public scope {
+class [[nodiscard("co_await it"), gnu::warn_unused]] binding_awaiter final
+    : public scope,
+      public awaiter_base<binding_awaiter<T, V>> {
   public:
     binding_awaiter(task<T>&& t, const void* key, V&& value) : child_(std::move(t), key, std::move(value)) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return std::noop_coroutine();
-        return child_.launch_now(*this, home(), owner());
-    }
     T await_resume() { return child_.take(); }
 
     void cancel() noexcept override { child_.request_cancel(); }
@@ -52,6 +48,11 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] binding_awaiter final : pub
     }
 
   private:
+    friend awaiter_base<binding_awaiter>;
+    std::coroutine_handle<> suspend(promise_base& p) noexcept {
+        if (!begin(p)) return std::noop_coroutine();
+        return child_.launch_now(*this, home(), owner());
+    }
     std::coroutine_handle<> child_finished(job&) noexcept override {
         owner().adopt_trace(child_);
         return conclude(child_.result() == outcome::cancelled);

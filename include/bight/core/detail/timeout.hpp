@@ -1,7 +1,7 @@
 // Implementation of bight/core/timeout.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
@@ -18,18 +18,10 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 template <class T>
-class timeout_scope : public scope, private timer {
+class timeout_scope : public scope, public awaiter_base<timeout_scope<T>>, private timer {
   public:
     timeout_scope(timeout_scope&&) noexcept = default;
     timeout_scope(task<T>&& t, duration limit) noexcept : child_(std::move(t)), limit_(limit) {}
-
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return std::noop_coroutine();
-        detail::reactor_access::arm(home(), *this, saturating_add(home().now(), limit_));
-        return child_.launch_now(*this, home(), owner());
-    }
 
     void cancel() noexcept override { child_.request_cancel(); }
     void describe(std::string& out) const override { out += "a task with a time-out"; }
@@ -44,6 +36,12 @@ class timeout_scope : public scope, private timer {
     T take() { return child_.take(); }
 
   private:
+    friend awaiter_base<timeout_scope>;
+    std::coroutine_handle<> suspend(promise_base& p) noexcept {
+        if (!begin(p)) return std::noop_coroutine();
+        detail::reactor_access::arm(home(), *this, saturating_add(home().now(), limit_));
+        return child_.launch_now(*this, home(), owner());
+    }
     std::coroutine_handle<> child_finished(job&) noexcept override {
         detail::reactor_access::disarm(home(), *this);
         owner().adopt_trace(child_);

@@ -1,6 +1,7 @@
 // The tasks that wait for one thing, in the order in which they came.
 #pragma once
 
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 
@@ -25,7 +26,7 @@ class listed_waiter : public waiter {
 
   private:
     template <class W>
-    friend class wait_list;
+    friend struct waiter_links;
     // Set when it enters a list: what need not wait never touches it. The way forward is work_item's link,
     // since what waits is in no queue.
     listed_waiter* previous_;
@@ -34,74 +35,32 @@ class listed_waiter : public waiter {
 /// Ends the process: a primitive was used in a way that no program may. `what` is the whole message.
 [[noreturn]] void abort_misused(const char* what) noexcept;
 
-/// First in, first out, intrusive; taking one out of the middle is O(1). `W` derives from listed_waiter.
+/// The links of a listed_waiter.
+template <class W>
+struct waiter_links {
+    static W* next(const work_item& w) noexcept { return static_cast<W*>(w.next_); }
+    static W* previous(const listed_waiter& w) noexcept { return static_cast<W*>(w.previous_); }
+    static void set_next(work_item& w, W* to) noexcept { w.next_ = to; }
+    static void set_previous(listed_waiter& w, W* to) noexcept { w.previous_ = to; }
+};
+
+/// First in, first out: the front has waited longest. `W` derives from listed_waiter.
 ///
 /// Whoever takes a waiter out decides how it ends: `ready()` for a grant, `confirm_cancel()` from the
 /// waiter's own `cancel()`. Between the grant and the moment when its task goes on, the task cannot be
 /// cancelled, so a grant always reaches `await_resume`, and no grant is lost.
 template <class W>
-class wait_list {
+class wait_list : public intrusive_list<W, waiter_links<W>> {
   public:
     wait_list() noexcept = default;
     wait_list(const wait_list&) = delete;
     wait_list& operator=(const wait_list&) = delete;
 
-    bool empty() const noexcept { return first_ == nullptr; }
-    /// The one that has waited longest, or null.
-    W* front() const noexcept { return static_cast<W*>(first_); }
-    W* next(const W& w) const noexcept { return static_cast<W*>(after(w)); }
-
-    void push_back(W& w) noexcept {
-        listed_waiter& l = w;
-        set_after(l, nullptr);
-        l.previous_ = last_;
-        set_next(last_, &l);
-        last_ = &l;
-    }
-
-    /// Before `at`; at the end when it is null.
-    void insert(W* at, W& w) noexcept {
-        if (!at) return push_back(w);
-        listed_waiter& l = w;
-        listed_waiter& behind = *at;
-        set_after(l, &behind);
-        l.previous_ = behind.previous_;
-        set_next(behind.previous_, &l);
-        behind.previous_ = &l;
-    }
-
-    void remove(W& w) noexcept {
-        listed_waiter& l = w;
-        listed_waiter* const behind = after(l);
-        set_next(l.previous_, behind);
-        (behind ? behind->previous_ : last_) = l.previous_;
-    }
-
-    /// Takes out the one that has waited longest; null when there is none.
-    W* pop_front() noexcept {
-        W* const w = front();
-        if (w) remove(*w);
-        return w;
-    }
-
     /// For the destructor of what the tasks wait for (`what`: "a mutex"), where a waiter is a lifetime bug of
     /// the program: it could never be resumed.
     void check_empty(const char* what) const noexcept {
-        if (first_) first_->abort_destroyed(what);
+        if (const listed_waiter* const first = this->front()) first->abort_destroyed(what);
     }
-
-  private:
-    static listed_waiter* after(const work_item& w) noexcept { return static_cast<listed_waiter*>(w.next_); }
-    static void set_after(work_item& w, listed_waiter* behind) noexcept { w.next_ = behind; }
-    void set_next(listed_waiter* before, listed_waiter* l) noexcept {
-        if (before) {
-            set_after(*before, l);
-        } else {
-            first_ = l;
-        }
-    }
-    listed_waiter* first_ = nullptr;
-    listed_waiter* last_ = nullptr;
 };
 
 }  // namespace detail

@@ -14,10 +14,10 @@ namespace detail {
 /// One await that may suspend. It lives in the awaiting coroutine's frame, so its address is stable from the
 /// moment it is awaited until it is resumed; before that it may be moved.
 ///
-/// An awaiter derives from it and writes `await_suspend` so:
+/// An awaiter derives from it and from awaiter_base, and writes `suspend` so:
 ///
-///     bool await_suspend(std::coroutine_handle<P> h) {
-///         if (!begin(h.promise())) return true;    // the job is cancelled: its frames are about to go
+///     bool suspend(promise_base& p) noexcept {
+///         if (!begin(p)) return true;    // the job is cancelled: its frames are about to go
 ///         if (result is there at once) return finish_now();
 ///         …arrange for ready() or confirm_cancel() to be called…
 ///         return true;
@@ -55,7 +55,7 @@ class waiter : public work_item {
     void requeue(promise_base& p) noexcept;
 
     /// The result was there without waiting. True when the task must let others run first (its budget is used
-    /// up, and it has been queued): what await_suspend returns.
+    /// up, and it has been queued): what `suspend` gives.
     bool finish_now() noexcept;
 
     /// The result is there: the task is resumed in the next turn, and can no longer be cancelled here.

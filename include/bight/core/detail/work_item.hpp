@@ -7,7 +7,7 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 template <class W>
-class wait_list;
+struct waiter_links;
 
 /// What the ready queue holds. It is embedded in whatever waits (an awaiter, a job, an operation), so
 /// queueing allocates nothing; an item is in at most one queue at a time and must stay where it is while
@@ -27,7 +27,7 @@ class work_item {
   private:
     friend class work_queue;
     template <class W>
-    friend class wait_list;
+    friend struct waiter_links;
     work_item* next_;  // in the one list that it is in: a queue, or what it waits in; set when it enters it
 };
 

@@ -1,7 +1,9 @@
 // What merge and map_concurrent stand on: the items of several tasks, taken by one.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/group.hpp>
@@ -23,7 +25,9 @@ class fan_in;
 /// Out of order: `co_await` puts it at the end of the line. In order: it is in the line from the moment it is
 /// made, which producers do in the order in which they were started, and what stands behind it waits for it.
 /// When it goes without having given its item, nothing behind it is given any more.
-class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter,
+                                                                   public awaiter_base<offer>,
+                                                                   public list_hook<offer> {
   public:
     explicit offer(fan_in& to) noexcept;
     offer(const offer&) = delete;
@@ -37,11 +41,6 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter
         return std::move(*this);
     }
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return begin(h.promise()) ? hold_out() : true;
-    }
     void await_resume() const noexcept {}
     void cancel() noexcept override;
     void describe(std::string& out) const override { out += "its item to be taken"; }
@@ -49,23 +48,18 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter
   private:
     friend class fan_in;
     friend class taker;
+    friend awaiter_base<offer>;
+    bool suspend(promise_base& p) noexcept { return begin(p) ? hold_out() : true; }
     bool hold_out() noexcept;
     fan_in& to_;
     void* item_ = nullptr;
-    offer* next_ = nullptr;
-    offer* previous_ = nullptr;
     bool listed_ = false;
     bool held_out_ = false;
 };
 
 /// The consumer's wait for the next item.
-class taker : public waiter {
+class taker : public waiter, public awaiter_base<taker> {
   public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return begin(h.promise()) ? look() : true;
-    }
     void cancel() noexcept override;
     void describe(std::string& out) const override { out += "an item of one of several tasks"; }
 
@@ -80,6 +74,8 @@ class taker : public waiter {
   private:
     friend class fan_in;
     friend class offer;
+    friend awaiter_base<taker>;
+    bool suspend(promise_base& p) noexcept { return begin(p) ? look() : true; }
     bool look() noexcept;
     fan_in& from_;
     std::exception_ptr error_;
@@ -119,8 +115,7 @@ class fan_in : public pooled {
     void leave_line(offer& o) noexcept;
     void give_up(offer& o) noexcept;
 
-    offer* first_ = nullptr;
-    offer* last_ = nullptr;
+    intrusive_list<offer> line_;
     taker* taker_ = nullptr;
     group* crew_ = nullptr;
     std::exception_ptr error_;

@@ -1,7 +1,7 @@
 // Implementation of bight/generator/map_concurrent.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/borrowed_arguments.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
@@ -31,20 +31,18 @@ class call_window {
     /// Only before it is used.
     call_window(call_window&& other) noexcept : limit_(other.limit_) {}
 
-    class [[nodiscard("co_await it"), gnu::warn_unused]] awaiter final : public waiter {
+    class [[nodiscard("co_await it"), gnu::warn_unused]] awaiter final : public waiter,
+                                                                         public awaiter_base<awaiter> {
       public:
         explicit awaiter(call_window& w) noexcept : window_(w) {}
-        bool await_ready() const noexcept { return false; }
-        template <class P>
-        BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-            return begin(h.promise()) ? look() : true;
-        }
         void await_resume() const noexcept {}
         void cancel() noexcept override;
         void describe(std::string& out) const override { out += "one of its concurrent calls to end"; }
 
       private:
         friend class call_window;
+        friend awaiter_base<awaiter>;
+        bool suspend(promise_base& p) noexcept { return begin(p) ? look() : true; }
         bool look() noexcept;
         call_window& window_;
     };

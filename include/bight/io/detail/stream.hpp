@@ -1,7 +1,7 @@
 // Implementation of bight/io/stream.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
@@ -43,12 +43,6 @@ class read_awaiter : public read_request {
     read_awaiter(transport* from, mutable_buffer memory) noexcept : read_request(from, memory) {}
     read_awaiter(read_awaiter&&) noexcept = default;
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
-
   protected:
     ~read_awaiter() = default;
     bool suspend(promise_base& p) noexcept;
@@ -57,7 +51,9 @@ class read_awaiter : public read_request {
     }
 };
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] read_chunk_awaiter final : public read_awaiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] read_chunk_awaiter final
+    : public read_awaiter,
+      public awaiter_base<read_chunk_awaiter> {
   public:
     explicit read_chunk_awaiter(transport* from) noexcept : read_awaiter(from, mutable_buffer{}) {}
     chunk await_resume() {
@@ -68,15 +64,16 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] read_chunk_awaiter final : 
         if (failed()) return error();
         return std::move(data);
     }
+
+  private:
+    friend awaiter_base<read_chunk_awaiter>;
 };
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] read_into_awaiter final : public read_awaiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] read_into_awaiter final
+    : public read_awaiter,
+      public awaiter_base<read_into_awaiter> {
   public:
     read_into_awaiter(transport* from, mutable_buffer memory) noexcept : read_awaiter(from, memory) {}
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return into.size > 0 ? suspend(h.promise()) : read_nothing(h.promise());
-    }
     std::size_t await_resume() {
         throw_error();
         return count;
@@ -87,13 +84,16 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] read_into_awaiter final : p
     }
 
   private:
+    friend awaiter_base<read_into_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        return into.size > 0 ? read_awaiter::suspend(p) : read_nothing(p);
+    }
     bool read_nothing(promise_base& p) noexcept;
 };
 
 /// Awaits one write. The pieces themselves are in write_awaiter.
 class [[nodiscard("co_await it"), gnu::warn_unused]] write_awaiter_base : public write_request {
   public:
-    bool await_ready() const noexcept { return false; }
     void await_resume() {
         if (failed()) throw_stream_error(error(), "write to", transport_if_any());
     }
@@ -107,44 +107,42 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] write_awaiter_base : public
 };
 
 template <std::size_t N>
-class [[nodiscard("co_await it"), gnu::warn_unused]] write_awaiter final : public write_awaiter_base {
+class [[nodiscard("co_await it"), gnu::warn_unused]] write_awaiter final
+    : public write_awaiter_base,
+      public awaiter_base<write_awaiter<N>> {
   public:
     template <class... Pieces>
     explicit write_awaiter(transport* to, const Pieces&... bytes) noexcept
         : write_awaiter_base(to), pieces_{const_buffer(bytes)...} {}
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise(), pieces_, N);
-    }
 
   private:
+    friend awaiter_base<write_awaiter>;
+    bool suspend(promise_base& p) noexcept { return write_awaiter_base::suspend(p, pieces_, N); }
     const_buffer pieces_[N];
 };
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] write_list_awaiter final : public write_awaiter_base {
+class [[nodiscard("co_await it"), gnu::warn_unused]] write_list_awaiter final
+    : public write_awaiter_base,
+      public awaiter_base<write_list_awaiter> {
   public:
     write_list_awaiter(transport* on, std::span<const_buffer> list) noexcept
         : write_awaiter_base(on), list_(list) {}
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise(), list_.data(), list_.size());
-    }
 
   private:
+    friend awaiter_base<write_list_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        return write_awaiter_base::suspend(p, list_.data(), list_.size());
+    }
     std::span<const_buffer> list_;
 };
 
 /// Awaits the end of a stream, or of its outgoing direction.
-class [[nodiscard("co_await it"), gnu::warn_unused]] end_awaiter final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] end_awaiter final : public waiter,
+                                                                         public awaiter_base<end_awaiter> {
   public:
     end_awaiter(transport* t, duration patience, bool only_writing) noexcept
         : transport_(t), patience_(patience), only_writing_(only_writing) {}
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     void await_resume() const {
         if (error_) throw_stream_error(error_, only_writing_ ? "end writing to" : "close", transport_);
     }
@@ -155,6 +153,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] end_awaiter final : public 
 
   private:
     friend class closer;
+    friend awaiter_base<end_awaiter>;
     bool suspend(promise_base& p) noexcept;
     void ended(std::error_code error) noexcept {
         error_ = error;

@@ -1,7 +1,7 @@
 // Implementation of bight/net/listener.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
@@ -22,17 +22,14 @@ namespace detail {
 
 class acceptor;
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] accept_awaiter final : public waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] accept_awaiter final
+    : public waiter,
+      public awaiter_base<accept_awaiter> {
   public:
     explicit accept_awaiter(acceptor* on) noexcept : on_(on) {}
     accept_awaiter(accept_awaiter&& other) noexcept : waiter(std::move(other)), on_(other.on_) {}
     ~accept_awaiter();
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     stream await_resume();
     result<stream> take_result() noexcept;
     /// The descriptor alone, which is the caller's from here on; -1, and the reason in `error`.
@@ -43,6 +40,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] accept_awaiter final : publ
   private:
     friend class listening_socket;
     friend class intake;
+    friend awaiter_base<accept_awaiter>;
     bool suspend(promise_base& p) noexcept;
     stream take();
 

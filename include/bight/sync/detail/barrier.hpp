@@ -1,7 +1,7 @@
 // Implementation of bight/sync/barrier.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -59,16 +59,13 @@ class barrier_base {
     thread_checker home_;
 };
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] barrier_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] barrier_awaiter final
+    : public listed_waiter,
+      public awaiter_base<barrier_awaiter> {
   public:
     explicit barrier_awaiter(barrier_base& at) noexcept : at_(&at) {}
     barrier_awaiter(barrier_awaiter&&) noexcept = default;
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     bool await_resume() const {
         if (error_) std::rethrow_exception(error_);
         return last_;
@@ -79,6 +76,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] barrier_awaiter final : pub
 
   private:
     friend class barrier_base;
+    friend awaiter_base<barrier_awaiter>;
     bool suspend(promise_base& p) noexcept;
     barrier_base* at_;
     std::exception_ptr error_;

@@ -1,7 +1,7 @@
 // Implementation of bight/sync/condition.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/sync/mutex.hpp>
@@ -17,17 +17,13 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 /// Stands first in the condition's queue, then in the mutex's.
-class [[nodiscard("co_await it"), gnu::warn_unused]] condition_waiter final : public mutex_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] condition_waiter final
+    : public mutex_waiter,
+      public awaiter_base<condition_waiter> {
   public:
     condition_waiter(condition& on, mutex_guard& guard) noexcept : condition_(&on), guard_(&guard) {}
     condition_waiter(condition_waiter&&) noexcept = default;
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        suspend(h.promise());
-        return true;
-    }
     void await_resume() const noexcept {}
 
     void cancel() noexcept override;
@@ -35,7 +31,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] condition_waiter final : pu
 
   private:
     friend class bight::condition;
-    void suspend(promise_base& p) noexcept;
+    friend awaiter_base<condition_waiter>;
+    bool suspend(promise_base& p) noexcept;
     void notified(bool alone) noexcept;
     bool try_lock() noexcept;
     void queue_for_lock() noexcept;

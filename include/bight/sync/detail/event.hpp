@@ -1,7 +1,7 @@
 // Implementation of bight/sync/event.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -57,20 +57,13 @@ class event_base {
     friend class event_awaiter;
 };
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] event_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] event_awaiter final
+    : public listed_waiter,
+      public awaiter_base<event_awaiter> {
   public:
     explicit event_awaiter(event_base& on) noexcept : on_(&on) {}
     event_awaiter(event_awaiter&&) noexcept = default;
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!begin(h.promise())) return true;
-        on_->home_.check(home(), "an event");
-        if (on_->take()) return finish_now();
-        on_->waiters_.push_back(*this);
-        return true;
-    }
     void await_resume() const noexcept {}
 
     void cancel() noexcept override {
@@ -82,6 +75,14 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] event_awaiter final : publi
   private:
     friend class bight::manual_reset_event;
     friend class bight::auto_reset_event;
+    friend awaiter_base<event_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        if (!begin(p)) return true;
+        on_->home_.check(home(), "an event");
+        if (on_->take()) return finish_now();
+        on_->waiters_.push_back(*this);
+        return true;
+    }
     event_base* on_;
 };
 

@@ -1,7 +1,7 @@
 // Implementation of bight/sync/once.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -41,16 +41,12 @@ class once_turn {
     once_base* mine_;
 };
 
-class [[nodiscard("co_await it"), gnu::warn_unused]] once_awaiter final : public listed_waiter {
+class [[nodiscard("co_await it"), gnu::warn_unused]] once_awaiter final : public listed_waiter,
+                                                                          public awaiter_base<once_awaiter> {
   public:
     explicit once_awaiter(once_base& of) noexcept : once_(&of) {}
     once_awaiter(once_awaiter&&) noexcept = default;
 
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     once_turn await_resume() const noexcept { return once_turn(mine_ ? once_ : nullptr); }
 
     void cancel() noexcept override;
@@ -59,6 +55,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] once_awaiter final : public
   private:
     friend class once_base;
     friend class once_turn;
+    friend awaiter_base<once_awaiter>;
     bool suspend(promise_base& p) noexcept;
     once_base* once_;
     bool mine_ = false;

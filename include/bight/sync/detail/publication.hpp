@@ -1,6 +1,7 @@
 // A source and those who follow it: what broadcast_channel and watch share.
 #pragma once
 
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/detail/promise.hpp>
 #include <bight/core/detail/thread_checker.hpp>
@@ -140,13 +141,8 @@ class subscriber {
 };
 
 /// A task that waits until its subscriber is behind, or the source is closed.
-class subscription_waiter : public listed_waiter {
+class subscription_waiter : public listed_waiter, public awaiter_base<subscription_waiter> {
   public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     void cancel() noexcept override;
     void describe(std::string& out) const override;
 
@@ -162,6 +158,7 @@ class subscription_waiter : public listed_waiter {
   private:
     friend class publication;
     friend class subscriber;
+    friend awaiter_base<subscription_waiter>;
     bool suspend(promise_base& p) noexcept;
 
     subscriber* by_;

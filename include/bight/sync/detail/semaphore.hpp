@@ -1,7 +1,7 @@
 // Implementation of bight/sync/semaphore.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -20,13 +20,8 @@ class semaphore;
 
 namespace detail {
 
-class semaphore_waiter : public listed_waiter {
+class semaphore_waiter : public listed_waiter, public awaiter_base<semaphore_waiter> {
   public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     void cancel() noexcept override;
     void describe(std::string& out) const override;
 
@@ -40,6 +35,7 @@ class semaphore_waiter : public listed_waiter {
 
   private:
     friend class bight::semaphore;
+    friend awaiter_base<semaphore_waiter>;
     bool suspend(promise_base& p) noexcept;
 };
 

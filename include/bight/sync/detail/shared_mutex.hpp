@@ -1,7 +1,7 @@
 // Implementation of bight/sync/shared_mutex.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -20,13 +20,8 @@ class shared_mutex;
 
 namespace detail {
 
-class shared_mutex_waiter : public listed_waiter {
+class shared_mutex_waiter : public listed_waiter, public awaiter_base<shared_mutex_waiter> {
   public:
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        return suspend(h.promise());
-    }
     void cancel() noexcept override;
     void describe(std::string& out) const override;
 
@@ -38,6 +33,7 @@ class shared_mutex_waiter : public listed_waiter {
 
   private:
     friend class bight::shared_mutex;
+    friend awaiter_base<shared_mutex_waiter>;
     bool suspend(promise_base& p) noexcept;
     shared_mutex* mutex_;
     bool shared_;

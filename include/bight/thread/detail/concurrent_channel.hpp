@@ -1,7 +1,7 @@
 // Implementation of bight/thread/concurrent_channel.hpp: what its operations are made of.
 #pragma once
 
-
+#include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
@@ -52,9 +52,6 @@ class concurrent_channel_state final : public concurrent_channel_core<T> {
 /// under way, the task cannot be cancelled here any more, so the value arrives.
 template <class T>
 class channel_awaiter_base : public waiter, protected concurrent_waiter<T>, private remote_call {
-  public:
-    bool await_ready() const noexcept { return false; }
-
   protected:
     explicit channel_awaiter_base(concurrent_channel_state<T>& on) noexcept : on_(&on) {}
     channel_awaiter_base(concurrent_channel_state<T>& on, T&& v) noexcept : concurrent_waiter<T>(std::move(v)), on_(&on) {}
@@ -85,18 +82,13 @@ class channel_awaiter_base : public waiter, protected concurrent_waiter<T>, priv
 };
 
 template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final : public channel_awaiter_base<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final
+    : public channel_awaiter_base<T>,
+      public awaiter_base<cross_send_awaiter<T>> {
   public:
     cross_send_awaiter(concurrent_channel_state<T>& on, T&& v) noexcept : channel_awaiter_base<T>(on, std::move(v)) {}
     cross_send_awaiter(cross_send_awaiter&&) noexcept = default;
 
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!this->begin(h.promise())) return true;
-        if (!this->on().send(*this)) return true;
-        this->wait_is_over();
-        return this->finish_now();
-    }
     void await_resume() const {
         if (this->closed) throw_cross_channel_closed();
     }
@@ -106,21 +98,25 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final : 
         this->confirm_cancel();
     }
     void describe(std::string& out) const override { out += "room in a concurrent_channel"; }
+
+  private:
+    friend awaiter_base<cross_send_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        if (!this->begin(p)) return true;
+        if (!this->on().send(*this)) return true;
+        this->wait_is_over();
+        return this->finish_now();
+    }
 };
 
 template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] cross_receive_awaiter final : public channel_awaiter_base<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] cross_receive_awaiter final
+    : public channel_awaiter_base<T>,
+      public awaiter_base<cross_receive_awaiter<T>> {
   public:
     explicit cross_receive_awaiter(concurrent_channel_state<T>& on) noexcept : channel_awaiter_base<T>(on) {}
     cross_receive_awaiter(cross_receive_awaiter&&) noexcept = default;
 
-    template <class P>
-    BIGHT_AWAIT_SUSPEND bool await_suspend(std::coroutine_handle<P> h) noexcept {
-        if (!this->begin(h.promise())) return true;
-        if (!this->on().receive(*this)) return true;
-        this->wait_is_over();
-        return this->finish_now();
-    }
     std::optional<T> await_resume() noexcept { return std::move(this->value); }
     void cancel() noexcept override {
         if (!this->on().withdraw_receiver(*this)) return;
@@ -128,6 +124,15 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] cross_receive_awaiter final
         this->confirm_cancel();
     }
     void describe(std::string& out) const override { out += "a value from a concurrent_channel"; }
+
+  private:
+    friend awaiter_base<cross_receive_awaiter>;
+    bool suspend(promise_base& p) noexcept {
+        if (!this->begin(p)) return true;
+        if (!this->on().receive(*this)) return true;
+        this->wait_is_over();
+        return this->finish_now();
+    }
 };
 
 /// A plain thread that waits, on its stack.

@@ -1,6 +1,7 @@
 // What a concurrent_channel does when somebody has to wait.
 #pragma once
 
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/export.hpp>
 #include <bight/thread/detail/mpmc_queue.hpp>
 #include <bight/thread/detail/thread_lock.hpp>
@@ -20,7 +21,7 @@ struct real_threads : real_atomics {
 
 /// Somebody who waits to send `value`, or to receive it. Lives in the task's frame or on the thread's stack.
 template <class T>
-class concurrent_waiter {
+class concurrent_waiter : public list_hook<concurrent_waiter<T>> {
   public:
     std::optional<T> value;
     bool closed = false;  // it ended because the channel was closed
@@ -40,8 +41,6 @@ class concurrent_waiter {
   private:
     template <class U, class Threads>
     friend class concurrent_channel_core;
-    concurrent_waiter* next_ = nullptr;
-    concurrent_waiter* previous_ = nullptr;
     std::uint64_t position_ = 0;  // in the queue: what it was granted
     bool listed_ = false;
 };
@@ -142,32 +141,18 @@ class concurrent_channel_core {
   private:
     using queue = mpmc_queue<T, Threads>;
 
-    struct node_list {
-        node* first = nullptr;
-        node* last = nullptr;
-
-        void push_back(node& w) noexcept {
-            w.next_ = nullptr;
-            w.previous_ = last;
-            (last ? last->next_ : first) = &w;
-            last = &w;
-            w.listed_ = true;
-        }
-        void remove(node& w) noexcept {
-            (w.previous_ ? w.previous_->next_ : first) = w.next_;
-            (w.next_ ? w.next_->previous_ : last) = w.previous_;
-            w.listed_ = false;
-        }
-    };
+    using node_list = intrusive_list<node>;
 
     // True when it waits; false when it was served at once.
     bool wait(node_list& where, node& w) noexcept {
         w.about_to_wait();
         lock_.lock();
         where.push_back(w);
+        w.listed_ = true;
         note_waiters();
         Threads::fence();
-        node* const granted = match();
+        node_list granted;
+        match(granted);
         const bool waits = w.listed_;
         lock_.unlock();
         carry_out(granted, &w);
@@ -179,6 +164,7 @@ class concurrent_channel_core {
         const bool listed = w.listed_;
         if (listed) {
             from.remove(w);
+            w.listed_ = false;
             note_waiters();
         }
         lock_.unlock();
@@ -187,56 +173,51 @@ class concurrent_channel_core {
 
     void serve() noexcept {
         lock_.lock();
-        node* const granted = match();
+        node_list granted;
+        match(granted);
         lock_.unlock();
         carry_out(granted, nullptr);
     }
 
-    // Under the lock: gives whatever there is to those who wait, in positions of the queue. Gives the list of
-    // them.
-    node* match() noexcept {
-        node* granted = nullptr;
-        node** end = &granted;
+    // Under the lock: gives whatever there is to those who wait, in positions of the queue. Moves them to
+    // `granted`.
+    void match(node_list& granted) noexcept {
         const auto grant = [&](node_list& from, node& w) {
             from.remove(w);
-            w.next_ = nullptr;
-            *end = &w;
-            end = &w.next_;
+            w.listed_ = false;
+            granted.push_back(w);
         };
-        while (node* const w = receivers_.first) {
+        while (node* const w = receivers_.front()) {
             if (!queue_.take_full(w->position_)) break;
             grant(receivers_, *w);
         }
-        while (node* const w = senders_.first) {
+        while (node* const w = senders_.front()) {
             const auto taken = queue_.take_free(w->position_);
             if (taken == queue::outcome::full) break;
             w->closed = taken == queue::outcome::closed;
             grant(senders_, *w);
         }
         if (closed() && queue_.drained()) {
-            while (node* const w = receivers_.first) {
+            while (node* const w = receivers_.front()) {
                 w->closed = true;
                 grant(receivers_, *w);
             }
         }
         note_waiters();
-        return granted;
     }
 
     // Without the lock: moves the values, and gives what that makes visible, or free, to those who still wait.
     // `caller`, which may be among the first, sees for itself.
-    void carry_out(node* granted, const node* caller) noexcept {
-        while (granted) {
-            while (granted) {
-                node& w = *granted;
-                granted = w.next_;
-                if (!w.closed) move_value(w);
-                if (&w != caller) w.granted();
+    void carry_out(node_list& granted, const node* caller) noexcept {
+        while (!granted.empty()) {
+            while (node* const w = granted.pop_front()) {
+                if (!w->closed) move_value(*w);
+                if (w != caller) w->granted();
             }
             Threads::fence();
             if ((attention_.load(std::memory_order_relaxed) & (receivers_wait | senders_wait)) == 0) return;
             lock_.lock();
-            granted = match();
+            match(granted);
             lock_.unlock();
             caller = nullptr;
         }
@@ -253,8 +234,8 @@ class concurrent_channel_core {
     // Under the lock, like every write of it.
     void note_waiters() noexcept {
         const unsigned now = attention_.load(std::memory_order_relaxed);
-        const unsigned then = (now & closed_bit) | (senders_.first ? senders_wait : 0u) |
-                              (receivers_.first ? receivers_wait : 0u);
+        const unsigned then = (now & closed_bit) | (senders_.empty() ? 0u : senders_wait) |
+                              (receivers_.empty() ? 0u : receivers_wait);
         if (then != now) attention_.store(then, std::memory_order_release);  // the closed bit stays published
     }
 

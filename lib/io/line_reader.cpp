@@ -4,7 +4,26 @@
 
 namespace bight {
 
+// In the frame of next().
+class line_reader::reading {
+  public:
+    explicit reading(line_reader& r) noexcept : reader_(r) { ++reader_.readings_; }
+    reading(const reading&) = delete;
+    reading& operator=(const reading&) = delete;
+    ~reading() { --reader_.readings_; }
+
+  private:
+    line_reader& reader_;
+};
+
+line_reader::~line_reader() {
+    if (readings_ > 0) {
+        detail::abort_misused("a line_reader was destroyed while a task waits for its next line: it must outlive that");
+    }
+}
+
 task<std::optional<std::string>> line_reader::next() {
+    const reading here(*this);
     std::string line;
     append();
     while (!take_line(line)) {

@@ -1,11 +1,13 @@
 // Lines out of a stream, however they are cut into pieces.
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/death.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -179,4 +181,20 @@ TEST_CASE("after a part of a delimiter was given back, a line is found from its 
             CHECK(**line == (read_raw ? "a" : "long before its end"));
         }
     });
+}
+
+TEST_CASE("a reader that is destroyed while a task waits for its next line ends the program, and says so") {
+    const std::string said = test::dying_words([] {
+        bight::reactor r;
+        r.run([]() -> task<> {
+            auto pair = co_await connected_pair(test::family::tcp);
+            auto reader = std::make_unique<line_reader>(pair.server);
+            co_await bight::with_group([&](bight::group& g) -> task<> {
+                g.spawn([&]() -> task<> { co_await reader->next(); });
+                co_await bight::yield();
+                reader.reset();
+            });
+        }());
+    });
+    CHECK_THAT(said, Catch::Contains("a line_reader was destroyed while a task waits for its next line"));
 }

@@ -40,13 +40,21 @@ class group : public detail::scope {
             "spawn would have to make a temporary for a parameter that is a reference, and the task "
             "outlives it: give an argument of the parameter's own type (std::string(\"text\") for a "
             "const std::string&), or take the parameter by value");
-        check_thread();
-        using call = detail::group_call<std::decay_t<F>, std::decay_t<Args>...>;
-        auto* made = new call(std::forward<F>(f), std::forward<Args>(args)...);
-        guard owned{made};
-        task<> t = made->make();
-        owned.job = nullptr;
-        start(*made, std::move(t), std::source_location());
+        constexpr bool can_be_kept =
+            std::is_constructible_v<std::decay_t<F>, F> && (std::is_constructible_v<std::decay_t<Args>, Args> && ...);
+        static_assert(can_be_kept,
+                      "spawn keeps copies of the callable and of its arguments, and one of these cannot be copied: "
+                      "give what moves only (a stream, a std::unique_ptr) as std::move(x), and what is shared as "
+                      "std::ref(x)");
+        if constexpr (can_be_kept) {
+            check_thread();
+            using call = detail::group_call<std::decay_t<F>, std::decay_t<Args>...>;
+            auto* made = new call(std::forward<F>(f), std::forward<Args>(args)...);
+            guard owned{made};
+            task<> t = made->make();
+            owned.job = nullptr;
+            start(*made, std::move(t), std::source_location());
+        }
     }
     template <class F, class... Args>
         requires(!detail::spawnable<F, Args...> && !(sizeof...(Args) < 2 && std::is_convertible_v<F, task<>>))

@@ -23,6 +23,8 @@ class line_reader {
         : stream_(from), delimiter_(delimiter), limit_(limit) {}
     line_reader(const line_reader&) = delete;
     line_reader& operator=(const line_reader&) = delete;
+    /// Ends the process with a message when a task is in next(), which the reader must outlive.
+    ~line_reader();
 
     /// The next line without its delimiter, which may be an empty string; nothing at the end of the stream.
     /// An unfinished last line is no line: it stays in buffered(). Throws errc::too_long for a line longer
@@ -37,6 +39,7 @@ class line_reader {
     void give_back();
 
   private:
+    class reading;
     /// True, and `line` set, when a whole line is buffered.
     bool take_line(std::string& line);
     void append();
@@ -48,6 +51,7 @@ class line_reader {
     chunk more_;                // what was read last, when there was no memory to append it
     std::size_t begin_ = 0;     // of what has not been given out
     std::size_t searched_ = 0;  // from begin_ on: no delimiter begins before this
+    unsigned readings_ = 0;     // tasks in next()
 };
 
 }  // namespace bight

@@ -69,7 +69,12 @@ concept serves = std::is_invocable_r_v<task<>, std::decay_t<F>&, const std::deca
 
 template <class F, class... Bound>
 consteval void check_protocol() {
-    static_assert(serves<F, Bound...>,
+    constexpr bool by_reference =
+        std::is_invocable_v<std::decay_t<F>&, const std::decay_t<Bound>&..., stream&> && !serves<F, Bound...>;
+    static_assert(!by_reference,
+                  "a protocol takes the stream by value, as in task<> echo(bight::stream peer): it is its own, and "
+                  "nobody else keeps it");
+    static_assert(serves<F, Bound...> || by_reference,
                   "serve(where, protocol, bound...) stores copies of the protocol and of what is bound, and "
                   "the protocol, called with these and the stream, must give a task<>: for a parameter T& "
                   "write std::ref(x), for an overloaded or a template function a lambda that calls it");

@@ -1,5 +1,7 @@
 #include <bight/io/line_reader.hpp>
 
+#include <bight/core/detail/wait_list.hpp>
+
 #include <utility>
 
 namespace bight {

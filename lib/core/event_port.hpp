@@ -62,7 +62,8 @@ class event_port {
     /// In a forked child: closes what this has of the kernel's, which is the parent's, and touches nothing
     /// else. From then on it is good for being destroyed, or for heir_in_child.
     virtual void forked() noexcept {}
-    /// After that: a port that has taken over all that was pending here, which stays so until it is cancelled.
+    /// After that: a port that has taken over all that was pending here, which stays so until it is
+    /// cancelled.
     virtual std::unique_ptr<event_port> heir_in_child(reactor& home) = 0;
 
     struct figures {
@@ -76,7 +77,8 @@ class event_port {
 /// The port that `options` ask for; else BIGHT_REACTOR; else the best that works here, and `why` says which
 /// better ones were refused. Throws what the constructor of reactor throws. Defined by the room of
 /// demultiplexers: the one call of `core` to what stands on it, made when a reactor begins.
-std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_options& options, std::string& why);
+std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_options& options,
+                                              std::string& why);
 
 }  // namespace detail
 }  // namespace bight

@@ -70,7 +70,9 @@ std::coroutine_handle<> group::child_finished(detail::job& body) noexcept {
 
 bool group::was_cut_short() const noexcept { return cut_short_ && errors_.empty(); }
 
-void group::describe(std::string& out) const { out += "a group of " + std::to_string(jobs_.size()) + " tasks"; }
+void group::describe(std::string& out) const {
+    out += "a group of " + std::to_string(jobs_.size()) + " tasks";
+}
 
 void group::visit_jobs(void (*visit)(const detail::job&, void*), void* context) const {
     if (body_running_) visit(body_, context);

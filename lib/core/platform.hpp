@@ -58,10 +58,10 @@ class platform {
     static platform* current() noexcept;
 };
 
-/// A kind of platform that the environment variable BIGHT_REACTOR can name, in programs that are linked with a
-/// library that has it: the simulation (bight-sim) has "sim:SEED".
+/// A kind of platform that the environment variable BIGHT_REACTOR can name, in programs that are linked with
+/// a library that has it: the simulation (bight-sim) has "sim:SEED".
 struct named_platform {
-    std::string_view prefix;                                      ///< "sim:"
+    std::string_view prefix;                                       ///< "sim:"
     std::unique_ptr<platform> (*make)(std::string_view variable);  ///< throws std::system_error
 };
 
@@ -70,8 +70,8 @@ void offer_platform(const named_platform& p) noexcept;
 
 /// Whether BIGHT_REACTOR names a simulated platform, whether or not this program has it.
 bool environment_names_a_platform() noexcept;
-/// The one that BIGHT_REACTOR names; null when it names none. Throws std::system_error (errc::unavailable) for
-/// one that this program has not, and for what it does not understand.
+/// The one that BIGHT_REACTOR names; null when it names none. Throws std::system_error (errc::unavailable)
+/// for one that this program has not, and for what it does not understand.
 std::unique_ptr<platform> platform_of_environment();
 
 }  // namespace detail

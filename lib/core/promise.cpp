@@ -70,7 +70,7 @@ void promise_base::report_borrowed(const char* scope, std::source_location where
     print_line(where);
     std::fprintf(stderr, "%s was given a task that %s, which may be gone when the task runs\n", scope,
                  borrowed_ == borrowing::callable ? "is the body of a lambda with captures"
-                                         : "has a parameter by const or rvalue reference");
+                                                  : "has a parameter by const or rvalue reference");
     explain_borrowed();
 }
 

@@ -6,7 +6,6 @@
 #include "simulated_thread.hpp"
 #include "thread_state.hpp"
 
-
 #include <bight/core/error.hpp>
 
 #include <algorithm>
@@ -38,7 +37,8 @@ class started_job final : public job, public pooled {
 
   private:
     std::coroutine_handle<> finished() noexcept override {
-        detail::reactor_access::schedule(home(), *this);  // the frame is freed when it is no longer the one that calls
+        detail::reactor_access::schedule(
+            home(), *this);  // the frame is freed when it is no longer the one that calls
         return std::noop_coroutine();
     }
     void reap() noexcept override {
@@ -167,8 +167,8 @@ reactor::~reactor() {
         state_->strand();
         return;
     }
-    if (!state_->roots.empty() || !ready_.empty() || !port_->idle() ||
-        port_->has_pending() || state_->leftovers > 0) {
+    if (!state_->roots.empty() || !ready_.empty() || !port_->idle() || port_->has_pending() ||
+        state_->leftovers > 0) {
         try {
             if (simulated_thread* const thread = simulated_thread::current()) end_simulated(*thread);
             const running here(*this, *state_);
@@ -417,8 +417,7 @@ time_point reactor::next_deadline() const noexcept {
 }
 
 void reactor::fire_timers() {
-    if (state_->lives_in && timers_.next_deadline() <= turn_time_ &&
-        state_->lives_in->delays_timers())
+    if (state_->lives_in && timers_.next_deadline() <= turn_time_ && state_->lives_in->delays_timers())
         return;
     const std::uint64_t mark = timers_.mark();
     while (timer* due = timers_.pop_due(turn_time_, mark)) due->expired();
@@ -563,8 +562,7 @@ void reactor::request_dump() noexcept {
 void reactor::show_tasks() noexcept {
     state_->dump_requested = false;
     try {
-        log(log_level::requested,
-            "tasks on " + std::string(port_->name()) + ":\n" + state_->dump(tick_));
+        log(log_level::requested, "tasks on " + std::string(port_->name()) + ":\n" + state_->dump(tick_));
     } catch (const std::bad_alloc&) {
         log(log_level::requested, "there is no memory for the tree of tasks");
     }

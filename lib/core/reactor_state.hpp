@@ -54,9 +54,9 @@ struct reactor_state final : private fork_aware {
 
     std::atomic<bool> running{false};
     std::atomic<unsigned> ran_in{0};  // see this_process; 0: it never ran
-    bool inherited = false;  // made, and not yet run, in a process that this one was forked from
+    bool inherited = false;           // made, and not yet run, in a process that this one was forked from
     std::atomic<std::uint64_t> last_thread{0};  // it ran there (thread_state::number); 0: it never did
-    std::atomic<int> stop_level{0};  // 1: stop, 2: stop_now; set by any thread
+    std::atomic<int> stop_level{0};             // 1: stop, 2: stop_now; set by any thread
     std::atomic<bool> dump_requested{false};
     int obeyed_level = 0;  // what a root is started under
     bool leaving = false;  // the reactor is being destroyed, and its tasks have ended

@@ -120,8 +120,8 @@ class errno_kept {
     int saved_ = errno;
 };
 
-// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own, a
-// signal does what it does to any program.
+// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own,
+// a signal does what it does to any program.
 bool left_to_the_system(int signal) noexcept {
     if (all.owner.load() == ::getpid()) return false;
     ::signal(signal, SIG_DFL);

@@ -15,8 +15,8 @@ int is_blocking(int fd) noexcept;
 int set_non_blocking(int fd) noexcept;
 /// Back again.
 void set_blocking(int fd) noexcept;
-/// Makes a shared socket non-blocking once more, when another one who shares it has put its mode back; that is
-/// for this one to do then. Between this and a call on it that can happen again.
+/// Makes a shared socket non-blocking once more, when another one who shares it has put its mode back; that
+/// is for this one to do then. Between this and a call on it that can happen again.
 void keep_non_blocking(descriptor& d) noexcept;
 
 }  // namespace bight::detail

@@ -1,6 +1,6 @@
-// The calls that are made on the spot where readiness is waited for: by those demultiplexers, and by a transport that
-// makes them itself, because a round through an operation costs more than the call's own instructions
-// (demultiplexer::tries_first).
+// The calls that are made on the spot where readiness is waited for: by those demultiplexers, and by a
+// transport that makes them itself, because a round through an operation costs more than the call's own
+// instructions (demultiplexer::tries_first).
 #pragma once
 
 #include "block_pool.hpp"

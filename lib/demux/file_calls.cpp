@@ -57,7 +57,7 @@ int sync(const file_operation& op) noexcept {
 
 std::int64_t perform(file_operation& op) noexcept {
     const auto at = static_cast<off_t>(op.offset);
-    struct stat s {};
+    struct stat s{};
     switch (op.kind) {
         case operation_kind::open_file:
             return repeat(

@@ -33,9 +33,9 @@ class file_operation : public operation {
   public:
     native_handle file = invalid_handle;
     const char* path = nullptr;  ///< relative to the working directory of the process
-    int flags = 0;      ///< open: O_…, to which O_CLOEXEC is added; stat_path: AT_SYMLINK_NOFOLLOW or 0;
-                        ///< remove_path: AT_REMOVEDIR for a directory; sync_file: 1 for the data only
-    unsigned mode = 0;  ///< open: the permissions of a new file
+    int flags = 0;          ///< open: O_…, to which O_CLOEXEC is added; stat_path: AT_SYMLINK_NOFOLLOW or 0;
+                            ///< remove_path: AT_REMOVEDIR for a directory; sync_file: 1 for the data only
+    unsigned mode = 0;      ///< open: the permissions of a new file
     mutable_buffer memory;  ///< read_at
     const_buffer bytes;     ///< write_at
     std::uint64_t offset = 0;

@@ -10,8 +10,8 @@
 #include <bight/core/reactor.hpp>
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
@@ -193,9 +193,11 @@ class kernel_socket_calls final : public socket_calls {
         return {std::move(path), std::uint64_t{found.st_dev}, std::uint64_t{found.st_ino}};
     }
     void remove(const socket_file& file) noexcept override {
-        const int directory = lock_directory_of(file.path);  // no successor comes between the look and the removal
+        const int directory =
+            lock_directory_of(file.path);  // no successor comes between the look and the removal
         struct stat found{};
-        if (::lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device && found.st_ino == file.inode) {
+        if (::lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device &&
+            found.st_ino == file.inode) {
             ::unlink(file.path.c_str());
         }
         if (directory >= 0) ::close(directory);

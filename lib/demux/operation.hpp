@@ -41,10 +41,10 @@ class descriptor : public list_hook<descriptor> {
     operation* last_reading = nullptr;  ///< the last one, if there are others
     operation* last_writing = nullptr;
 
-    // For the demultiplexers that wait for readiness. Edges are waited for (epoll) or levels asked about (poll,
-    // select); either way an event sets may_read or may_write, a try that says EAGAIN clears it, and while it is
-    // clear nothing is tried. `drain` keeps a short read from clearing it: where the kernel has reported an end,
-    // an error or urgent data, no further event may come.
+    // For the demultiplexers that wait for readiness. Edges are waited for (epoll) or levels asked about
+    // (poll, select); either way an event sets may_read or may_write, a try that says EAGAIN clears it, and
+    // while it is clear nothing is tried. `drain` keeps a short read from clearing it: where the kernel has
+    // reported an end, an error or urgent data, no further event may come.
     bool may_read = true;  ///< a try may succeed: nothing has said EAGAIN since the last event
     bool may_write = true;
     bool drain = false;  ///< the kernel reported an end, an error or urgent data: read until EAGAIN
@@ -52,8 +52,8 @@ class descriptor : public list_hook<descriptor> {
     bool is_non_blocking = false;     ///< io_uring: known to be so, for the calls that are tried
     bool was_blocking = false;        ///< made non-blocking here: others share it, so it is put back
     bool is_shared = false;           ///< it listens, and others who share it may put its mode back meanwhile
-    bool never_waits = false;         ///< every call says so itself: its mode, which others may share, is left alone
-    int slot = -1;                    ///< poll, select: where it stands in their tables
+    bool never_waits = false;  ///< every call says so itself: its mode, which others may share, is left alone
+    int slot = -1;             ///< poll, select: where it stands in their tables
 
     // For io_uring: what arrives while nobody reads.
     ring_state* ring = nullptr;
@@ -105,13 +105,15 @@ enum class operation_kind : std::uint8_t {
 /// | in_flight | underway | settled | state | moved on by |
 /// | --- | --- | --- | --- | --- |
 /// | - | * | * | its owner's: not started, or over; what the flags say is of last time | start |
-/// | yes | - | - | it waits: for readiness, behind others of its direction, or (io_uring) for what a multishot brings | an event, which queues it for a try (settle); cancel, which takes it out |
-/// | yes | yes | - | the kernel has it; of a connect that waits for readiness: the call was made | its completion, or an event |
-/// | yes | * | yes | over, and in the ready queue: `result` is final, and cancel changes nothing | run, which calls completed |
+/// | yes | - | - | it waits: for readiness, behind others of its direction, or (io_uring) for what a
+/// multishot brings | an event, which queues it for a try (settle); cancel, which takes it out | | yes | yes
+/// | - | the kernel has it; of a connect that waits for readiness: the call was made | its completion, or an
+/// event | | yes | * | yes | over, and in the ready queue: `result` is final, and cancel changes nothing |
+/// run, which calls completed |
 ///
 /// `cancel_asked` goes with the second and third of these: whoever tries it once more, or hears of its
-/// completion, ends it with -ECANCELED unless it has a result by then. Only where it can be taken out at once,
-/// nobody has to be asked, and cancel ends it itself.
+/// completion, ends it with -ECANCELED unless it has a result by then. Only where it can be taken out at
+/// once, nobody has to be asked, and cancel ends it itself.
 class operation : public work_item {
   public:
     operation_kind kind = operation_kind::receive;

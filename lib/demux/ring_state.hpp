@@ -15,12 +15,14 @@ namespace bight::detail {
 /// | armed | stopping | state | moved on by |
 /// | --- | --- | --- | --- |
 /// | - | - | the kernel has none; the next operation that waits arms one | arm_receive, arm_accept |
-/// | yes | - | it is with the kernel, and so is the descriptor (kept) | a completion without IORING_CQE_F_MORE; stop_multishot |
-/// | yes | yes | its cancellation is with the kernel, too; what comes before that is complete still counts | the same completion; or the cancellation's own, when that came too late: back to the second line |
+/// | yes | - | it is with the kernel, and so is the descriptor (kept) | a completion without
+/// IORING_CQE_F_MORE; stop_multishot | | yes | yes | its cancellation is with the kernel, too; what comes
+/// before that is complete still counts | the same completion; or the cancellation's own, when that came too
+/// late: back to the second line |
 ///
-/// What has come is handed out in this order: buffers (or accepted descriptors), then `end` while has_end says
-/// that it is there. `starved` lasts from a multishot that ended for want of buffers to the next receive, which
-/// brings memory of its own; has_end is for the operation that waited, or for the next one.
+/// What has come is handed out in this order: buffers (or accepted descriptors), then `end` while has_end
+/// says that it is there. `starved` lasts from a multishot that ended for want of buffers to the next
+/// receive, which brings memory of its own; has_end is for the operation that waited, or for the next one.
 struct ring_state {
     static constexpr std::uint16_t none = 0xffff;
 

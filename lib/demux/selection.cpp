@@ -72,7 +72,8 @@ void log_fallback_once(const std::string& why, std::string_view used) {
 
 }  // namespace
 
-std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_options& options, std::string& why) {
+std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_options& options,
+                                              std::string& why) {
     demultiplexer_kind wanted = options.demultiplexer;
     std::string asked_by = "reactor_options";
     const char* variable = std::getenv("BIGHT_REACTOR");

@@ -271,9 +271,10 @@ io_uring_sqe& uring::entry() noexcept {
         if (may_enter()) {
             submit();
         } else {
-            std::fputs("bight: more streams of an io_uring reactor are dropped on another thread than it can "
-                       "note: drop them on its own thread, while it runs\n",
-                       stderr);
+            std::fputs(
+                "bight: more streams of an io_uring reactor are dropped on another thread than it can "
+                "note: drop them on its own thread, while it runs\n",
+                stderr);
             std::abort();
         }
     }

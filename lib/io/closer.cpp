@@ -189,7 +189,8 @@ void closer::look_again() noexcept {
 }
 
 void closer::look_later() noexcept {
-    detail::reactor_access::arm(to().home(), *this, std::min(deadline_, saturating_add(to().home().now(), pause_)));
+    detail::reactor_access::arm(to().home(), *this,
+                                std::min(deadline_, saturating_add(to().home().now(), pause_)));
     pause_ = std::min<duration>(2 * pause_, longest_pause);
 }
 

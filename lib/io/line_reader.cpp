@@ -20,7 +20,8 @@ class line_reader::reading {
 
 line_reader::~line_reader() {
     if (readings_ > 0) {
-        detail::abort_misused("a line_reader was destroyed while a task waits for its next line: it must outlive that");
+        detail::abort_misused(
+            "a line_reader was destroyed while a task waits for its next line: it must outlive that");
     }
 }
 

@@ -161,8 +161,8 @@ class parser {
         finish(text_.size());
     }
 
-    // An IPv6 address as address::to_string and URLs write it (RFC 3986, 3.2.2): its colons separate nothing. Gives
-    // where its last byte is.
+    // An IPv6 address as address::to_string and URLs write it (RFC 3986, 3.2.2): its colons separate nothing.
+    // Gives where its last byte is.
     std::size_t in_brackets(std::size_t begin, segment& s) const {
         const std::size_t end = text_.find(']', begin);
         if (end == text_.npos) fail(text_.size(), "a \"]\" after the address", "the end");

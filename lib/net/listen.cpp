@@ -143,14 +143,16 @@ int listening_unix(socket_calls& calls, const endpoint& e, const std::string& wh
 int adopted(socket_calls& calls, const endpoint& e, const std::string& where, bool& was_blocking) {
     const int listening = calls.listens(e.descriptor);
     if (listening < 0) listening_failed(-listening, "cannot listen at " + where);
-    if (!listening) listening_failed(EINVAL, "cannot listen at " + where + ": it is a socket that does not listen");
+    if (!listening)
+        listening_failed(EINVAL, "cannot listen at " + where + ": it is a socket that does not listen");
     if (calls.is_stream(e.descriptor) != 1) {
-        listening_failed(EPROTOTYPE, "cannot listen at " + where + ": it is a socket of packets, and no stream");
+        listening_failed(EPROTOTYPE,
+                         "cannot listen at " + where + ": it is a socket of packets, and no stream");
     }
     const int copy = calls.duplicate(e.descriptor);
     if (copy < 0) listening_failed(-copy, "cannot duplicate " + where);
-    // accept(2) alone of all calls cannot be told not to wait; and it would when another process, with which the
-    // socket is shared, is faster.
+    // accept(2) alone of all calls cannot be told not to wait; and it would when another process, with which
+    // the socket is shared, is faster.
     const int blocking = calls.is_blocking(copy);
     const int error = blocking > 0 ? calls.set(copy, socket_calls::option::non_blocking, true) : blocking;
     if (error < 0) {

@@ -69,7 +69,8 @@ void socket_transport::unused() noexcept {
         delete this;
         return;
     }
-    if (reactor_state::in_forked_child(home())) return;  // the rings and the interest sets are the parent's, too
+    if (reactor_state::in_forked_child(home()))
+        return;  // the rings and the interest sets are the parent's, too
     retain();
     set_closed(errc::closed);
     demux->detach(*this, true);
@@ -208,7 +209,8 @@ void socket_transport::retry_receive() noexcept {
 void socket_transport::cancel_read() noexcept {
     if (std::exchange(end_in_doubt_, false)) {
         reader()->complete_cancelled();  // the next read finds out
-    } else if (receive_.in_flight && demux && demux->cancel(receive_)) reader()->complete_cancelled();
+    } else if (receive_.in_flight && demux && demux->cancel(receive_))
+        reader()->complete_cancelled();
 }
 
 bool socket_transport::write(write_request& request) noexcept {
@@ -226,7 +228,8 @@ bool socket_transport::write(write_request& request) noexcept {
     return write_rest(request, sent);
 }
 
-// After a first try that sent so much, or failed (errno), or was not made (0). Apart, so that the try is short.
+// After a first try that sent so much, or failed (errno), or was not made (0). Apart, so that the try is
+// short.
 bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept {
     request.begun = sent > 0;
     if (sent > 0) {
@@ -337,8 +340,8 @@ bool socket_transport::close(end_request&) noexcept {
     return true;
 }
 
-// One byte may be the end itself, which the peer's kernel acknowledges late.
-// What is written to a Unix socket is its peer's at once.
+// One byte may be the end itself, which the peer's kernel acknowledges late. What is written to a Unix socket
+// is its peer's at once.
 bool socket_transport::delivered() const noexcept { return !demux || !tcp_ || calls().unsent(fd) <= 1; }
 
 // What the peer may have sent since it was last read is thrown away, so that the end is not turned into a

@@ -108,9 +108,9 @@ class socket_transport final : public transport, private descriptor, public pool
     int end_ = 1;              // 1: data may still come; 0: the stream ended; else the -errno it failed with
     int write_error_ = 0;      // the errno with which the connection failed, if no read was told first
     bool tcp_ = false;
-    bool input_ended_ = false;  // the peer's end is known to have come
-    bool end_said_ = false;   // nothing is written any more, and the peer knows
-    bool lingering_ = false;  // closed, but the descriptor is not
+    bool input_ended_ = false;   // the peer's end is known to have come
+    bool end_said_ = false;      // nothing is written any more, and the peer knows
+    bool lingering_ = false;     // closed, but the descriptor is not
     bool end_in_doubt_ = false;  // a read waits for the send that is underway to say what the end means
     sockaddr_in6
         tcp_peer_{};  // of either family; asked in time, because a socket that was reset has forgotten it

@@ -33,7 +33,8 @@ void used_the_machine(const char* function) noexcept {
     try {
         std::string text = "host " + that->description() + " called " + function +
                            ", which is the machine's and not the world's";
-        const bight::detail::job* const j = that->runs ? bight::detail::reactor_access::running_job(*that->runs) : nullptr;
+        const bight::detail::job* const j =
+            that->runs ? bight::detail::reactor_access::running_job(*that->runs) : nullptr;
         if (j) {
             text += ": in a task that last awaited in " +
                     bight::detail::describe_location(bight::detail::reactor_access::resumed_at(*that->runs));

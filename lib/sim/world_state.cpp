@@ -138,8 +138,9 @@ void reach(world_state& w, host_state& from, host_state& to, bool repeated, dura
             arrival();
         });
     } else if (!to.up || to.stands_still(w.clock.now()) || !to.held.empty()) {
-        to.held.push_back(
-            {&from, [&w, &from, &to, repeated, sent, arrival] { reach(w, from, to, repeated, sent, arrival); }});
+        to.held.push_back({&from, [&w, &from, &to, repeated, sent, arrival] {
+                               reach(w, from, to, repeated, sent, arrival);
+                           }});
     } else {
         w.arriving_since = sent;
         arrival();

@@ -97,7 +97,8 @@ bight::task<measured> arm_and_disarm() {
         bight::detail::reactor_access::disarm(here, one);
     }
     const measured each(watch, pending_timers);
-    for (int i = 0; i < pending_timers; ++i) bight::detail::reactor_access::disarm(here, pending[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < pending_timers; ++i)
+        bight::detail::reactor_access::disarm(here, pending[static_cast<std::size_t>(i)]);
     co_return each;
 }
 

@@ -1,5 +1,4 @@
-// So is one of a generator.
-// expect: a coroutine's parameter may need an alignment of 16 bytes at most
+// So is one of a generator. expect: a coroutine's parameter may need an alignment of 16 bytes at most
 #include <bight/generator/generator.hpp>
 
 struct alignas(64) line {

@@ -1,5 +1,4 @@
-// So does serve_on, for each reactor.
-// expect: for a parameter T& write std::ref(x)
+// So does serve_on, for each reactor. expect: for a parameter T& write std::ref(x)
 #include <bight/net/sharded_listener.hpp>
 
 struct room {

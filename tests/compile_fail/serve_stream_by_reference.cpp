@@ -1,5 +1,4 @@
-// Nobody keeps the stream but the protocol.
-// expect: a protocol takes the stream by value
+// Nobody keeps the stream but the protocol. expect: a protocol takes the stream by value
 #include <bight/net/serve.hpp>
 
 #ifdef MISTAKE

@@ -1,5 +1,4 @@
-// std::ref and std::cref refuse a temporary.
-// expect: deleted function
+// std::ref and std::cref refuse a temporary. expect: deleted function
 #include <bight/core/group.hpp>
 
 #include <string>

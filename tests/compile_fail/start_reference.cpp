@@ -1,5 +1,4 @@
-// start stores its arguments, as spawn does.
-// expect: for a parameter T& write std::ref(x)
+// start stores its arguments, as spawn does. expect: for a parameter T& write std::ref(x)
 #include <bight/core/reactor.hpp>
 
 #include <functional>

@@ -128,9 +128,7 @@ TEST_CASE("in a cancelled task every kind of await ends it, although its result 
             [&]() -> task<> { co_await bight::with_timeout(bight::yield(), 1h); },
             [&]() -> task<> { co_await bight::when_all(bight::yield(), bight::yield()); },
             [&]() -> task<> { co_await bight::when_any(bight::yield(), bight::yield()); },
-            [&]() -> task<> {
-                co_await bight::with_group([](bight::group&) -> task<> { co_return; });
-            },
+            [&]() -> task<> { co_await bight::with_group([](bight::group&) -> task<> { co_return; }); },
         };
         for (const auto& last : awaits) {
             auto t = [&]() -> task<> {

@@ -36,9 +36,7 @@ task<> innermost() {
 }
 task<> in_all() { co_await bight::when_all(innermost(), bight::sleep_for(1h)); }
 task<> in_group() {
-    co_await bight::with_group([](bight::group& g) {
-        g.spawn(in_all());
-    });
+    co_await bight::with_group([](bight::group& g) { g.spawn(in_all()); });
 }
 task<> in_timeout() { co_await bight::with_timeout(in_group(), 1h); }
 task<> outermost() { co_await in_timeout(); }
@@ -134,7 +132,8 @@ TEST_CASE("the trace of an error is its own, not that of one that was caught bef
     REQUIRE(reports.size() == 1);
     INFO(reports[0]);
     CHECK(reports[0].find("not caught") != std::string::npos);
-    CHECK(std::count(reports[0].begin(), reports[0].end(), '\n') >= 3);  // the error, and where it came through
+    CHECK(std::count(reports[0].begin(), reports[0].end(), '\n') >=
+          3);  // the error, and where it came through
 }
 
 TEST_CASE("a trace of many coroutines has an end") {

@@ -187,7 +187,8 @@ TEST_CASE("a cancellation from outside passes through a time-out, and is no time
     });
 }
 
-TEST_CASE("a cancellation in the turn in which a limited wait succeeds is not lost: the next wait ends with it") {
+TEST_CASE(
+    "a cancellation in the turn in which a limited wait succeeds is not lost: the next wait ends with it") {
     test::reactor_fixture on(any_demultiplexer);
     on.run([&]() -> task<> {
         bool succeeded = false;

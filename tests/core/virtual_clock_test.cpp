@@ -177,7 +177,8 @@ TEST_CASE("time stands still while work outside the reactor is under way") {
 
 TEST_CASE("time stands still for as long as the clock has patience with the kernel") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    bight::virtual_clock time(bight::virtual_clock::mode::automatic, 20s);  // of which an answer takes nothing
+    bight::virtual_clock time(bight::virtual_clock::mode::automatic,
+                              20s);  // of which an answer takes nothing
     bight::reactor_options options;
     options.clock = &time;
     const bool interrupted = GENERATE(false, true);

@@ -273,7 +273,8 @@ TEST_CASE("the times of a file are told apart, and a link from what it points to
 }
 
 TEST_CASE("no signal of the process is handled on a thread that makes calls on files") {
-    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    const auto kind =
+        GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
     file_probe op(operation_kind::stat_path);
@@ -322,7 +323,8 @@ TEST_CASE("while one call on a file blocks, others are made") {
 }
 
 TEST_CASE("calls that wait for a thread keep their line when its last one is cancelled") {
-    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    const auto kind =
+        GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
     const directory here;

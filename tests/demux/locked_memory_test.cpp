@@ -26,7 +26,8 @@ bool become_somebody_with(rlim_t bytes) {
 }
 
 void need_io_uring_and_root() {
-    if (test::demultiplexers().front() != bight::demultiplexer_kind::io_uring) test::skip("there is no io_uring");
+    if (test::demultiplexers().front() != bight::demultiplexer_kind::io_uring)
+        test::skip("there is no io_uring");
     if (::geteuid() != 0) test::skip("only root can become another user");
 }
 

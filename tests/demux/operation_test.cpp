@@ -11,8 +11,8 @@
 
 using bight::const_buffer;
 using bight::mutable_buffer;
-using test::demultiplexer_fixture;
 using test::connect_probe;
+using test::demultiplexer_fixture;
 using test::family;
 using test::operation_kind;
 using test::plain_probe;

@@ -53,7 +53,7 @@ class counted_sigpipe {
   public:
     counted_sigpipe() {
         signals_seen = 0;
-        struct sigaction action {};
+        struct sigaction action{};
         action.sa_handler = [](int) { ++signals_seen; };
         ::sigaction(SIGPIPE, &action, &before_);
     }
@@ -65,7 +65,7 @@ class counted_sigpipe {
     }
 
   private:
-    struct sigaction before_ {};
+    struct sigaction before_{};
 };
 
 void give(send_probe& op, const_buffer& piece) {

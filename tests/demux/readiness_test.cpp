@@ -1,4 +1,5 @@
-// What the demultiplexers that wait for readiness keep of each descriptor: what it is watched for, and no longer.
+// What the demultiplexers that wait for readiness keep of each descriptor: what it is watched for, and no
+// longer.
 #include "probes.hpp"
 
 #include <fcntl.h>
@@ -12,8 +13,8 @@
 #include <vector>
 
 using bight::demultiplexer_kind;
-using test::demultiplexer_fixture;
 using test::connect_probe;
+using test::demultiplexer_fixture;
 using test::family;
 using test::operation_kind;
 using test::plain_probe;
@@ -121,7 +122,8 @@ TEST_CASE("many that become ready at once are told in one look, and each once") 
 }
 
 TEST_CASE("a connect that an event from before it wakes goes on waiting") {
-    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    const auto kind =
+        GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
     // With its backlog full, a listener does not answer: one connection more than it asked for fits.
@@ -146,7 +148,8 @@ TEST_CASE("a connect that an event from before it wakes goes on waiting") {
 }
 
 TEST_CASE("after a connect the first write is made at once") {
-    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    const auto kind =
+        GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
     sockaddr_in where{};
@@ -171,7 +174,8 @@ TEST_CASE("after a connect the first write is made at once") {
 }
 
 TEST_CASE("a read that is shorter than it could be has emptied a TCP socket, and no call is made to see it") {
-    const auto kind = GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    const auto kind =
+        GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
     for (const auto which : {family::tcp, family::unix_pair}) {

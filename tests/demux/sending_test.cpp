@@ -17,8 +17,8 @@
 using bight::const_buffer;
 using bight::detail::call_budget;
 using bight::detail::transfer_budget;
-using test::demultiplexer_fixture;
 using test::connect_probe;
+using test::demultiplexer_fixture;
 using test::family;
 using test::operation_kind;
 using test::plain_probe;

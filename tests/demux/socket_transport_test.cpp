@@ -27,7 +27,8 @@ TEST_CASE("a transport that no stream ever held goes once, with its descriptor")
     });
 }
 
-TEST_CASE("a transport that is kept after its last stream has gone is closed, and goes with its last holder") {
+TEST_CASE(
+    "a transport that is kept after its last stream has gone is closed, and goes with its last holder") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     on.run([&]() -> task<> {
         auto pair = co_await test::connected_to_raw(test::family::tcp);

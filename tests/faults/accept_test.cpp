@@ -150,7 +150,9 @@ TEST_CASE("out of descriptors, connections that have said all give theirs up at 
     on.run([&]() -> task<> {
         bight::listener l = bight::listen(anywhere, with(bight::exhaustion_policy::wait).listen);
         const auto stays = test::raw_connect(l.local());
-        { const stream dropped = co_await l.accept(); }
+        {
+            const stream dropped = co_await l.accept();
+        }
         while (!ended(stays)) co_await bight::yield();  // from here on it waits for its peer's end
         const auto next = test::raw_connect(l.local());
         test::fail_accept(on.reactor(), l.native_handle(), error);

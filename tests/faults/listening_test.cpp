@@ -105,7 +105,8 @@ TEST_CASE("attempts that fail are counted from the last pause on") {
     test::virtual_fixture on(kind);
     on.run([&]() -> task<> {
         bight::listener l = bight::listen(anywhere);
-        for (int i = 0; i < 64 + 64 + 63; ++i) test::fail_accept(on.reactor(), l.native_handle(), ECONNABORTED);
+        for (int i = 0; i < 64 + 64 + 63; ++i)
+            test::fail_accept(on.reactor(), l.native_handle(), ECONNABORTED);
         const auto client = test::raw_connect(l.local());
         co_await l.accept();
     });

@@ -43,9 +43,10 @@ class refusal {
 }  // namespace
 
 // These take the places of the C library's.
-extern "C" int precise_wait(int fd, epoll_event* events, int size, const timespec* limit, const sigset_t* mask) __asm__(
-    "epoll_pwait2");
-extern "C" int precise_wait(int fd, epoll_event* events, int size, const timespec* limit, const sigset_t* mask) {
+extern "C" int precise_wait(int fd, epoll_event* events, int size, const timespec* limit,
+                            const sigset_t* mask) __asm__("epoll_pwait2");
+extern "C" int precise_wait(int fd, epoll_event* events, int size, const timespec* limit,
+                            const sigset_t* mask) {
     if (refuses) {
         ++refused;
         errno = ENOSYS;
@@ -67,9 +68,10 @@ TEST_CASE("without epoll_pwait2, epoll waits for whole milliseconds, rounded up,
     auto& demux = bight::detail::demultiplexer_of(on.reactor());
     std::vector<int> given;
     timeouts = &given;
-    for (const bight::duration limit : {bight::duration(300us), bight::duration(1ms), bight::duration(1ms + 1ns),
-                                        bight::duration(2500us), bight::duration(0s), bight::duration::max(),
-                                        bight::duration(bight::duration::max() - bight::duration(1))}) {
+    for (const bight::duration limit :
+         {bight::duration(300us), bight::duration(1ms), bight::duration(1ms + 1ns), bight::duration(2500us),
+          bight::duration(0s), bight::duration::max(),
+          bight::duration(bight::duration::max() - bight::duration(1))}) {
         demux.wait(limit);
     }
     CHECK(given == std::vector<int>{1, 1, 2, 3, 0, -1, 1'000'000'000});

@@ -7,13 +7,13 @@
 
 #include "support/reactors.hpp"
 
-#include <concepts>
 #include <array>
+#include <concepts>
 #include <limits>
 #include <list>
 #include <memory>
-#include <stdexcept>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -202,7 +202,8 @@ TEST_CASE("items_of takes any range, and copies the items of one that it does no
     on.run([&]() -> task<> {
         const auto of_a_list = co_await bight::collect(bight::items_of(std::list<std::string>{"a", "b"}));
         CHECK(of_a_list == std::vector<std::string>{"a", "b"});
-        std::vector<std::string> kept{"long enough to be on the heap, and to be seen when it is moved away", "c"};
+        std::vector<std::string> kept{"long enough to be on the heap, and to be seen when it is moved away",
+                                      "c"};
         const auto copied = co_await bight::collect(bight::items_of(std::span<std::string>(kept)));
         CHECK(copied == kept);
         CHECK(kept[0].size() > 60);

@@ -71,7 +71,8 @@ TEST_CASE("a simulated program that takes chance from elsewhere is caught") {
 }
 
 TEST_CASE("a simulated program that opens a file is caught, however it does") {
-    CHECK_THROWS_WITH(run_in_a_world([] { ::close(::open("/dev/null", O_RDONLY)); }), Contains("called open"));
+    CHECK_THROWS_WITH(run_in_a_world([] { ::close(::open("/dev/null", O_RDONLY)); }),
+                      Contains("called open"));
     CHECK_THROWS_WITH(run_in_a_world([] { ::close(::openat(AT_FDCWD, "/dev/null", O_RDONLY)); }),
                       Contains("called openat"));
     CHECK_THROWS_WITH(run_in_a_world([] { std::fclose(std::fopen("/dev/null", "r")); }), Contains("fopen"));

@@ -267,8 +267,8 @@ TEST_CASE("read_until does not wait for more than its limit") {
     on_each([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("12345678");
-        const auto code = co_await bight::with_timeout(error_of(pair.server.read_until("\n", 8)),
-                                                       std::chrono::seconds(10));
+        const auto code =
+            co_await bight::with_timeout(error_of(pair.server.read_until("\n", 8)), std::chrono::seconds(10));
         CHECK(code == errc::too_long);
         char all[8] = {};
         co_await pair.server.read_exactly(bight::mutable_buffer(all, sizeof all));
@@ -560,7 +560,8 @@ TEST_CASE("an empty stream gives EBADF, and says that it was moved from or never
     });
 }
 
-TEST_CASE("what an empty stream, outbox or receiver has no error to give for ends the process with a message") {
+TEST_CASE(
+    "what an empty stream, outbox or receiver has no error to give for ends the process with a message") {
     const auto moved = Catch::Contains("is empty: it was moved from");
     CHECK_THAT(test::dying_words([] { (void)stream().lower(); }), moved);
     CHECK_THAT(test::dying_words([] { stream().set_close_deadline(std::chrono::seconds(1)); }), moved);

@@ -1,5 +1,5 @@
-// Which of the changes of tests/mutants/sites is made: the environment variable BIGHT_MUTANT says it when the program
-// starts. mutants.py puts this in front of the copies of the library's files that it compiles.
+// Which of the changes of tests/mutants/sites is made: the environment variable BIGHT_MUTANT says it when the
+// program starts. mutants.py puts this in front of the copies of the library's files that it compiles.
 #pragma once
 
 #include <fcntl.h>

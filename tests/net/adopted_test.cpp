@@ -55,7 +55,9 @@ TEST_CASE("a socket that is adopted for reactors which never listen blocks again
     bight::runtime_options two;
     two.reactors = 2;
     bight::runtime all(two);
-    { const bight::sharded_listener held(all, "fd:" + std::to_string(shared.get())); }
+    {
+        const bight::sharded_listener held(all, "fd:" + std::to_string(shared.get()));
+    }
     CHECK(blocks(shared.get()));
 }
 

@@ -436,7 +436,8 @@ TEST_CASE("an idle connection that is cancelled leaves nothing") {
     });
 }
 
-TEST_CASE("a connection that a task of when_all holds is closed when that task ends, whatever the others do") {
+TEST_CASE(
+    "a connection that a task of when_all holds is closed when that task ends, whatever the others do") {
     on_each([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         auto handle = [](bight::stream peer) -> task<> { co_await peer.write("all there is"); };

@@ -21,7 +21,8 @@ std::size_t fill(const bight::stream& s) {
     for (const std::size_t step : {std::size_t{65536}, std::size_t{1}}) {
         const std::string block(step, 'x');
         ssize_t sent = 0;
-        while ((sent = ::send(s.native_handle(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0) {
+        while ((sent = ::send(s.native_handle(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL)) >
+               0) {
             size += static_cast<std::size_t>(sent);
         }
     }
@@ -30,7 +31,8 @@ std::size_t fill(const bight::stream& s) {
 
 }  // namespace
 
-TEST_CASE("a write that was given up before its first byte, and followed by another, was never missing: sockets") {
+TEST_CASE(
+    "a write that was given up before its first byte, and followed by another, was never missing: sockets") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     const bool large = GENERATE(false, true);
     CAPTURE(kind, large);
@@ -98,7 +100,8 @@ TEST_CASE("a write of which the socket takes a part at first arrives whole") {
     on.run([&]() -> task<> {
         auto pair = co_await test::connected_pair(family);
         const int little = 16384;
-        REQUIRE(::setsockopt(pair.server.native_handle(), SOL_SOCKET, SO_SNDBUF, &little, sizeof little) == 0);
+        REQUIRE(::setsockopt(pair.server.native_handle(), SOL_SOCKET, SO_SNDBUF, &little, sizeof little) ==
+                0);
         const std::string text = test::pattern(0, 900'000);  // one call may take all of it
         auto write = [&]() -> task<> {
             co_await pair.server.write(text);

@@ -148,7 +148,8 @@ TEST_CASE("in a forked child, streams and listeners of its parent's refuse new o
             ::alarm(20);
             const auto bad = std::errc::bad_file_descriptor;
             if (const auto told = co_await error_of(pair.stream.read_some()); told != bad) ::_exit(1);
-            if (const auto told = co_await error_of(pair.stream.write("from the child")); told != bad) ::_exit(2);
+            if (const auto told = co_await error_of(pair.stream.write("from the child")); told != bad)
+                ::_exit(2);
             if (const auto told = co_await error_of(l.accept()); told != bad) ::_exit(3);
             try {
                 (void)bight::listen("tcp:0:interface=127.0.0.1");

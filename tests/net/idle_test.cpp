@@ -47,8 +47,8 @@ void act(test::raw_socket& peer, peer_does what) {
 TEST_CASE("a connection that nobody reads costs nothing, whatever its peer does") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     const auto family = GENERATE(test::family::tcp, test::family::unix_path);
-    const auto what = GENERATE(peer_does::nothing, peer_does::sends, peer_does::ends, peer_does::closes,
-                               peer_does::resets);
+    const auto what =
+        GENERATE(peer_does::nothing, peer_does::sends, peer_does::ends, peer_does::closes, peer_does::resets);
     const bool was_used = GENERATE(false, true);
     CAPTURE(family, what, was_used);
     on.run([&]() -> task<> {

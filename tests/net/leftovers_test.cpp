@@ -328,7 +328,8 @@ TEST_CASE("nobody waits for a Unix peer that has yet to read") {
     pair.reset();
 }
 
-TEST_CASE("the write that comes first after a reset is told of it, also where the kernel has told the reads") {
+TEST_CASE(
+    "the write that comes first after a reset is told of it, also where the kernel has told the reads") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     on.run([&]() -> task<> {
         auto pair = co_await connected_to_raw(test::family::tcp);

@@ -228,7 +228,8 @@ TEST_CASE("of those that start at one Unix path in one moment, one listens there
         const test::raw_socket left(::socket(AF_UNIX, SOCK_STREAM, 0));
         const auto at = bight::address::from_path(path);
         ::unlink(path.c_str());
-        ::bind(left.get(), static_cast<const sockaddr*>(at.native()), static_cast<socklen_t>(at.native_size()));
+        ::bind(left.get(), static_cast<const sockaddr*>(at.native()),
+               static_cast<socklen_t>(at.native_size()));
     };
     std::barrier gate(starting, leave_behind);
     std::vector<std::thread> threads;

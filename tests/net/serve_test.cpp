@@ -110,7 +110,9 @@ TEST_CASE("a listener is served without options") {
             stream s = co_await bight::connect(where);
             co_return co_await test::read_all(s);
         };
-        auto greet = [](const std::string& greeting, stream peer) -> task<> { co_await peer.write(greeting); };
+        auto greet = [](const std::string& greeting, stream peer) -> task<> {
+            co_await peer.write(greeting);
+        };
         auto got = co_await bight::when_any(client(), serve(std::move(l), greet, std::string("hello")));
         REQUIRE(got.index() == 0);
         CHECK(got.get<0>() == "hello");

@@ -1,5 +1,5 @@
-// A program outside of bight's tree: it compiles, links, awaits in a loop that needs jumps between coroutines,
-// catches what the library throws, and talks to itself.
+// A program outside of bight's tree: it compiles, links, awaits in a loop that needs jumps between
+// coroutines, catches what the library throws, and talks to itself.
 #include <bight/bight.hpp>
 
 #include <cstdio>
@@ -39,7 +39,7 @@ bight::task<bool> errors_are_caught() {
     } catch (const std::runtime_error&) {  // the second was cancelled in time
         both = true;
     }
-    co_return bad_endpoint && both;
+    co_return bad_endpoint&& both;
 }
 
 bight::task<bool> talks() {

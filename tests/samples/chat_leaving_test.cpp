@@ -25,9 +25,7 @@ TEST_CASE("chat: a name is free again after its client closes") {
         case leaving::in_good_order: alice.close(); break;
         case leaving::by_half_closing: alice.end_writing(); break;
         case leaving::with_a_reset: alice.reset(); break;
-        case leaving::in_the_middle_of_a_line:
-            REQUIRE(alice.send("I was about to s"));
-            alice.close();
+        case leaving::in_the_middle_of_a_line: REQUIRE(alice.send("I was about to s")); alice.close();
     }
     client again = join_when_free(chat, "alice");
     CHECK(hears(bob, again, "alice", "it is me"));

@@ -19,8 +19,8 @@ TEST_CASE("simulated: a server alone in its world ends with what it waits for, t
         process echo({sample("echo")}, {seed});
         CHECK(echo.wait() == exit_state{1, 0});
         CHECK(echo.output().empty());
-        CHECK_THAT(echo.errors(),
-                   Catch::Matchers::StartsWith("bight: error in bight::run: deadlock: nothing can ever run again\n"));
+        CHECK_THAT(echo.errors(), Catch::Matchers::StartsWith(
+                                      "bight: error in bight::run: deadlock: nothing can ever run again\n"));
         CHECK_THAT(echo.errors(), Catch::Contains("waits for a server at 0.0.0.0:7000 with 0 connections") &&
                                       Catch::Contains("\n  task: waits for a connection to 0.0.0.0:7000") &&
                                       Catch::Contains("serving::accept_all"));

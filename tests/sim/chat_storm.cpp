@@ -50,8 +50,7 @@ class ledger {
         return *sessions_.back();
     }
 
-    // `line` is what a client heard: "<name> SESSION NUMBER".
-    // Gives session and number.
+    // `line` is what a client heard: "<name> SESSION NUMBER". Gives session and number.
     std::pair<int, int> heard(session& by, const std::string& line) {
         int from = 0;
         int number = 0;

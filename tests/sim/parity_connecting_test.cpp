@@ -16,8 +16,8 @@ using bight::listener;
 using bight::stream;
 using bight::task;
 using test::error_of;
-using test::rest;
 using test::place_fixture;
+using test::rest;
 
 TEST_CASE("what was written before the accept is there, and so is the end after it") {
     place_fixture on(GENERATE(from_range(test::places())));

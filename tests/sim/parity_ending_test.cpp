@@ -24,8 +24,8 @@ using bight::task;
 using test::error_of;
 using test::from_errno;
 using test::pattern;
-using test::rest;
 using test::place_fixture;
+using test::rest;
 
 namespace {
 
@@ -106,7 +106,8 @@ TEST_CASE("what an outbox holds goes out after its stream is dropped, whoever ha
     const std::string text = much(on);
     std::string got;
     struct session {
-        explicit session(stream s, std::size_t capacity) : peer(std::move(s)), out(peer, room_for(capacity)) {}
+        explicit session(stream s, std::size_t capacity)
+            : peer(std::move(s)), out(peer, room_for(capacity)) {}
         stream peer;
         outbox out;
     };
@@ -208,11 +209,10 @@ task<> fail_below(std::string scope, stream peer, bight::duration moment) {
     if (scope == "co_await") co_await fails_after_half(std::move(peer));
     if (scope == "with_timeout") co_await bight::with_timeout(fails_after_half(std::move(peer)), 1h);
     if (scope == "when_all") co_await bight::when_all(fails_after_half(std::move(peer)), a_while(moment));
-    if (scope == "race, won by another") co_await bight::race(fails_after_half(std::move(peer)), a_while(moment));
+    if (scope == "race, won by another")
+        co_await bight::race(fails_after_half(std::move(peer)), a_while(moment));
     if (scope == "with_group") {
-        co_await bight::with_group([&](group& g) {
-            g.spawn(fails_after_half, std::move(peer));
-        });
+        co_await bight::with_group([&](group& g) { g.spawn(fails_after_half, std::move(peer)); });
     }
     if (scope == "a local") {
         stream local = std::move(peer);

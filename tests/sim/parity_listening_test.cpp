@@ -16,9 +16,9 @@ using bight::stream;
 using bight::task;
 using test::error_of;
 using test::from_errno;
+using test::place_fixture;
 using test::read_all;
 using test::rest;
-using test::place_fixture;
 
 namespace {
 

@@ -19,8 +19,8 @@ using bight::stream;
 using bight::task;
 using test::error_of;
 using test::from_errno;
-using test::rest;
 using test::place_fixture;
+using test::rest;
 
 namespace {
 
@@ -144,7 +144,7 @@ TEST_CASE("out of descriptors: clients are turned away, or wait, and later ones 
     options.sockets_per_host = few_sockets;
     options.limit = std::chrono::hours(1);
     place_fixture on(GENERATE(from_range(test::places_of({test::family::tcp, test::family::unix_abstract}))),
-             options);
+                     options);
     std::string where;
     bool connected = false;
     bool exhausted = false;

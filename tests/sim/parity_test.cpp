@@ -18,9 +18,9 @@ using bight::task;
 using test::error_of;
 using test::from_errno;
 using test::pattern;
+using test::place_fixture;
 using test::read_all;
 using test::rest;
-using test::place_fixture;
 
 namespace {
 
@@ -120,7 +120,8 @@ TEST_CASE("a stream that is closed with unread bytes ends with its end") {
         });
 }
 
-TEST_CASE("a peer that has closed takes writes in until its deadline; then TCP takes one more, and they fail") {
+TEST_CASE(
+    "a peer that has closed takes writes in until its deadline; then TCP takes one more, and they fail") {
     place_fixture on(GENERATE(from_range(test::places())));
     bool closed = false;
     on.run_pair(

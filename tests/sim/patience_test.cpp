@@ -250,7 +250,8 @@ TEST_CASE("keep-alive keeps nothing going: that two wait for each other is a dea
 TEST_CASE("a host that stands still answers nothing until it goes on, and the longer pause counts") {
     sim::world w(1);
     sim::host& server = w.add("server");
-    server.on_boot([] { return bight::serve("tcp:7000", [](stream peer) -> task<> { co_await read_it_all(peer); }); });
+    server.on_boot(
+        [] { return bight::serve("tcp:7000", [](stream peer) -> task<> { co_await read_it_all(peer); }); });
     bight::duration connected{};
     w.add("client").run([&]() -> task<> {
         co_await bight::sleep_for(1s);

@@ -110,7 +110,8 @@ TEST_CASE("a pool of blocks poisons what was used of one, if it was made to") {
         block->used = 10;
         block->release(*block);
         const std::string after(block->bytes(), 20);
-        CHECK(after == std::string(10, poisons ? static_cast<char>(poison_byte) : 'x') + std::string(10, 'x'));
+        CHECK(after ==
+              std::string(10, poisons ? static_cast<char>(poison_byte) : 'x') + std::string(10, 'x'));
         CHECK(pool->lent() == 0);
         pool->let_go();
     }

@@ -1,6 +1,6 @@
 // The chat and the broadcast sample, and the servers that bugs are planted in, in as many storms as are asked
-// for.   storm [SEEDS [FIRST [NAME]]]     10,000 from 1; NAME: only that one
-// The last line is "N passed, N failed", in seeds.
+// for.   storm [SEEDS [FIRST [NAME]]]     10,000 from 1; NAME: only that one The last line is "N passed, N
+// failed", in seeds.
 #include "servers.hpp"
 #include "storms.hpp"
 

@@ -1,4 +1,5 @@
-// Catch2, of version 2 or 3, and how it prints what bight's tests compare. Include this, not Catch2's own header.
+// Catch2, of version 2 or 3, and how it prints what bight's tests compare. Include this, not Catch2's own
+// header.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)

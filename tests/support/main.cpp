@@ -25,8 +25,8 @@ std::size_t count_chosen(Catch::Session& session) {
     return filterTests(getAllTestCasesSorted(config), config.testSpec(), config).size();
 }
 
-// A case without an assertion is an error, for what is not checked has not passed; and so is a run of no test,
-// in version 3 without being told.
+// A case without an assertion is an error, for what is not checked has not passed; and so is a run of no
+// test, in version 3 without being told.
 void refuse_what_is_empty(Catch::Session& session) {
     auto& about = session.configData().warnings;
     int all = about | Catch::WarnAbout::NoAssertions;

@@ -205,12 +205,14 @@ class place_fixture {
         bight::set_error_handler(
             [](const bight::error_report& report, void* self) {
                 static_cast<place_fixture*>(self)->errors_.push_back(std::string(report.task) + ": " +
-                                                             report.to_string());
+                                                                     report.to_string());
             },
             this);
-        bight::set_log_handler([](bight::log_level, std::string_view message,
-                                  void* self) { static_cast<place_fixture*>(self)->log_.emplace_back(message); },
-                               this);
+        bight::set_log_handler(
+            [](bight::log_level, std::string_view message, void* self) {
+                static_cast<place_fixture*>(self)->log_.emplace_back(message);
+            },
+            this);
         frames_before_ = bight::detail::live_frames();
         world_.emplace(place_.seed, options);
         server_ = &world_->add("server", "10.0.0.1");

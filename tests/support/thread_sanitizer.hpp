@@ -17,8 +17,8 @@ namespace test {
 /// It starts no threads in a child that was forked from a program with several.
 inline constexpr bool forked_children_have_threads = !BIGHT_TEST_UNDER_TSAN;
 
-/// It delivers a signal when the program next makes a call that it knows: a thread that waits in another one, as
-/// liburing's are, is not interrupted.
+/// It delivers a signal when the program next makes a call that it knows: a thread that waits in another one,
+/// as liburing's are, is not interrupted.
 inline constexpr bool signals_interrupt_every_call = !BIGHT_TEST_UNDER_TSAN;
 
 }  // namespace test

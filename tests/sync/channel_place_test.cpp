@@ -10,8 +10,8 @@
 #include "support/fickle.hpp"
 #include "support/reactors.hpp"
 
-#include <memory>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>

@@ -40,12 +40,13 @@ class group : public detail::scope {
             "spawn would have to make a temporary for a parameter that is a reference, and the task "
             "outlives it: give an argument of the parameter's own type (std::string(\"text\") for a "
             "const std::string&), or take the parameter by value");
-        constexpr bool can_be_kept =
-            std::is_constructible_v<std::decay_t<F>, F> && (std::is_constructible_v<std::decay_t<Args>, Args> && ...);
-        static_assert(can_be_kept,
-                      "spawn keeps copies of the callable and of its arguments, and one of these cannot be copied: "
-                      "give what moves only (a stream, a std::unique_ptr) as std::move(x), and what is shared as "
-                      "std::ref(x)");
+        constexpr bool can_be_kept = std::is_constructible_v<std::decay_t<F>, F> &&
+                                     (std::is_constructible_v<std::decay_t<Args>, Args> && ...);
+        static_assert(
+            can_be_kept,
+            "spawn keeps copies of the callable and of its arguments, and one of these cannot be copied: "
+            "give what moves only (a stream, a std::unique_ptr) as std::move(x), and what is shared as "
+            "std::ref(x)");
         if constexpr (can_be_kept) {
             check_thread();
             using call = detail::group_call<std::decay_t<F>, std::decay_t<Args>...>;
@@ -161,8 +162,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] group_awaiter final
 ///         co_await writer(peer);
 ///     });
 template <class F>
-    requires std::is_invocable_r_v<task<>, F&, group&> ||
-             std::is_void_v<std::invoke_result_t<F&, group&>>
+    requires std::is_invocable_r_v<task<>, F&, group&> || std::is_void_v<std::invoke_result_t<F&, group&>>
 detail::group_awaiter<F> with_group(F body) {
     return detail::group_awaiter<F>{std::move(body)};
 }

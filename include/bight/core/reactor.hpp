@@ -34,7 +34,7 @@ class reactor_access;
 class root_job_base;
 class simulated_thread;
 struct reactor_state;
-}
+}  // namespace detail
 
 /// Any number of reactors may exist, at most one runs on a thread at a time, and one may run again after it
 /// returned. Unless a member says otherwise, it is for the thread that runs the reactor.
@@ -89,11 +89,10 @@ class reactor {
     int run_to_status(task<T> root);
 
     /// Starts a task that nobody awaits; its error, if any, goes to the error handler (set_error_handler). It
-    /// runs within `run` and `run_once`, and the reactor's destructor cancels it. While a stop is under way it
-    /// never begins. Throws std::bad_alloc, and std::system_error (errc::wrong_thread) when the reactor runs
-    /// on another thread: post a call that starts it.
-    /// It starts later than in the full expression that made it, so it must borrow no more than a task given
-    /// to group::spawn.
+    /// runs within `run` and `run_once`, and the reactor's destructor cancels it. While a stop is under way
+    /// it never begins. Throws std::bad_alloc, and std::system_error (errc::wrong_thread) when the reactor
+    /// runs on another thread: post a call that starts it. It starts later than in the full expression that
+    /// made it, so it must borrow no more than a task given to group::spawn.
     void start(task<> root, std::source_location where = std::source_location::current());
     /// The same with a task that `f(args…)` gives. The callable and the arguments are stored until it has
     /// ended, so a lambda that captures is safe here.
@@ -123,9 +122,9 @@ class reactor {
 
     /// Asks everything that runs here to end: cancels the tasks given to run and start. What is given to
     /// start, or to block_on, before all of them have ended (before run returns, or within run_once the last
-    /// task has ended) never begins. A stop that comes before run ends that run; one that comes in the turn in
-    /// which the task of run ends is for the others that are there, and not for the next run. Thread: any, and
-    /// a signal handler too.
+    /// task has ended) never begins. A stop that comes before run ends that run; one that comes in the turn
+    /// in which the task of run ends is for the others that are there, and not for the next run. Thread: any,
+    /// and a signal handler too.
     void stop() noexcept;
     /// The same without patience: shields, drains and closing connections reach their deadlines at once.
     /// Thread: any, and a signal handler too.
@@ -279,7 +278,9 @@ class reactor_access {
     }
     static void arm(reactor& r, timer& t, time_point deadline) noexcept { r.timers_.arm(t, deadline); }
     static void disarm(reactor& r, timer& t) noexcept { r.timers_.disarm(t); }
-    static void arm_grace(reactor& r, grace_timer& t, duration patience) noexcept { r.arm_grace(t, patience); }
+    static void arm_grace(reactor& r, grace_timer& t, duration patience) noexcept {
+        r.arm_grace(t, patience);
+    }
     static void disarm_grace(reactor& r, grace_timer& t) noexcept { r.disarm_grace(t); }
     /// Whether `run` waits for nothing but leftovers.
     static bool winding_up(const reactor& r) noexcept { return r.winding_up(); }

@@ -17,8 +17,8 @@ class platform;
 /// The kernel interfaces that a reactor can stand on.
 enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, poll, select };
 
-/// What a reactor is made with. Like all options of bight it owns nothing, so that a temporary of it is safe in
-/// a full expression that awaits (GCC PR 99576).
+/// What a reactor is made with. Like all options of bight it owns nothing, so that a temporary of it is safe
+/// in a full expression that awaits (GCC PR 99576).
 struct reactor_options {
     /// `automatic`: what the environment variable BIGHT_REACTOR names (io_uring, epoll, poll, select), else
     /// the best that works here, in that order. One that is named here or there is used or refused, never

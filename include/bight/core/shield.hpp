@@ -16,8 +16,8 @@ namespace BIGHT_EXPORT bight {
 /// this task is cancelled at its next await. reactor::stop_now (the second SIGINT) brings the deadline at
 /// once.
 template <class A>
-detail::shield_awaiter<detail::awaited_type<A>> shield(
-    A awaited, duration deadline) noexcept(noexcept(detail::to_task(std::move(awaited)))) {
+detail::shield_awaiter<detail::awaited_type<A>> shield(A awaited, duration deadline) noexcept(
+    noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), deadline};
 }
 

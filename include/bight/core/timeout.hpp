@@ -19,8 +19,8 @@ namespace BIGHT_EXPORT bight {
 /// cancelled, and once it has unwound, std::system_error with errc::timed_out is thrown. A result that is
 /// there at the deadline wins. A cancellation of the whole is passed on.
 template <class A>
-detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(
-    A awaited, duration limit) noexcept(noexcept(detail::to_task(std::move(awaited)))) {
+detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(A awaited, duration limit) noexcept(
+    noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), limit};
 }
 

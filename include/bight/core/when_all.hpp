@@ -209,9 +209,9 @@ std::vector<child_job<range_value<R>>> jobs_of(R& tasks) {
 
 }  // namespace detail
 
-/// Runs all of `awaited` (tasks, or any operations) at once, and gives a tuple of their values (`void_value` for
-/// a task<void>). They start in order, in the next turn. When one throws, the others are cancelled and waited
-/// for, and its error is thrown; if more than one failed, an aggregate_error with all of them.
+/// Runs all of `awaited` (tasks, or any operations) at once, and gives a tuple of their values (`void_value`
+/// for a task<void>). They start in order, in the next turn. When one throws, the others are cancelled and
+/// waited for, and its error is thrown; if more than one failed, an aggregate_error with all of them.
 template <class... As>
     requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
 detail::when_all_awaiter<detail::awaited_type<As>...> when_all(As... awaited) {

@@ -63,8 +63,8 @@ generator<T> take(generator<T> source, std::size_t count) {
 }
 
 /// The items of a range (a vector, a list, an array, …), moved out of it one by one. The range is kept until
-/// then: moved in, or copied. Give a std::span, or a view, of one that lives longer; of a span and of a range of
-/// const the items are copied.
+/// then: moved in, or copied. Give a std::span, or a view, of one that lives longer; of a span and of a range
+/// of const the items are copied.
 template <detail::item_range R>
 generator<detail::range_item<R>> items_of(R items) {
     for (auto&& item : items) {

@@ -29,8 +29,8 @@ struct heap_block final : buffer_block {
 
 /// What one read received: a view of the bytes, and the loan of the buffer under them, which goes back to the
 /// reactor when the chunk is dropped. Move-only (what was moved from is empty); empty at the end of the
-/// stream. Keep one only as long as the bytes are needed: copy what must stay. It may be moved to another thread
-/// (into what is given to offload, say) and dropped there: its buffer finds its way home.
+/// stream. Keep one only as long as the bytes are needed: copy what must stay. It may be moved to another
+/// thread (into what is given to offload, say) and dropped there: its buffer finds its way home.
 class chunk {
   public:
     chunk() noexcept = default;

@@ -73,11 +73,11 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter : public wait
 /// is the stream's writer: it waits for a write that is pending, and a stream::write that comes meanwhile
 /// gets errc::busy.
 ///
-/// Destroying it loses nothing, and neither does destroying the stream after it: what is queued goes out within
-/// the stream's close deadline, before the end. Any number of outboxes may share a stream: they take turns. When the stream fails, what is queued is dropped, and send() gives
-/// false from then on: the reader of the stream sees the failure (for what a read would not show, such as
-/// ENOBUFS, the stream is aborted with it). Thread: the reactor's. The stream must
-/// outlive it.
+/// Destroying it loses nothing, and neither does destroying the stream after it: what is queued goes out
+/// within the stream's close deadline, before the end. Any number of outboxes may share a stream: they take
+/// turns. When the stream fails, what is queued is dropped, and send() gives false from then on: the reader
+/// of the stream sees the failure (for what a read would not show, such as ENOBUFS, the stream is aborted
+/// with it). Thread: the reactor's. The stream must outlive it.
 class outbox {
   public:
     /// Throws std::bad_alloc, and std::system_error (EBADF) when `to` is empty.

@@ -26,19 +26,19 @@ namespace BIGHT_EXPORT bight {
 /// An operation that is pending must end before the handle does.
 ///
 /// A handle that is destroyed leaves its connection to the reactor, which closes it in good order: what an
-/// outbox still holds goes out, then the end, for at most set_close_deadline. It resets the connection when it
-/// goes by an error (an exception unwinds its task, or has left the coroutine whose parameter it is), and
+/// outbox still holds goes out, then the end, for at most set_close_deadline. It resets the connection when
+/// it goes by an error (an exception unwinds its task, or has left the coroutine whose parameter it is), and
 /// when a write was cut short: the peer can tell a part from a whole.
 ///
 /// One task may read while another writes. A second concurrent reader, or writer, gets errc::busy. Errors are
 /// std::system_error with the errno kept (ECONNRESET, EPIPE, …), or bight's own code: `closed` after close(),
-/// and what abort() was told (`aborted`) for what it interrupted and for what comes after it. The non-throwing form of each operation is `as_result(operation)`.
-/// An error of the connection (a reset, a time-out) is told to whoever reads and to whoever writes, each time; the
-/// end of the stream is told only when the peer has ended it.
-/// Cancelling a read loses no bytes: what had arrived is there for the next read. A write that is cancelled
-/// may have sent a part, and what is written next goes behind that; the connection then ends with a reset,
-/// however it is ended, because its peer could not tell. If nothing of it was sent, another write may follow,
-/// and nothing was missing; else the end is a reset as well.
+/// and what abort() was told (`aborted`) for what it interrupted and for what comes after it. The
+/// non-throwing form of each operation is `as_result(operation)`. An error of the connection (a reset, a
+/// time-out) is told to whoever reads and to whoever writes, each time; the end of the stream is told only
+/// when the peer has ended it. Cancelling a read loses no bytes: what had arrived is there for the next read.
+/// A write that is cancelled may have sent a part, and what is written next goes behind that; the connection
+/// then ends with a reset, however it is ended, because its peer could not tell. If nothing of it was sent,
+/// another write may follow, and nothing was missing; else the end is a reset as well.
 ///
 /// A handle that is empty (it was never given a connection, or was moved from) gives EBADF in an await, and
 /// in set_no_delay and set_keep_alive; what else needs a connection, and has no error to give, ends the
@@ -76,8 +76,8 @@ class stream {
     /// stream. An idle connection that waits here owns no buffer.
     detail::read_chunk_awaiter read_some() noexcept { return detail::read_chunk_awaiter{transport_}; }
     /// The same into the caller's memory; 0 at the end of the stream. The memory is lent until the await has
-    /// ended. A read into no memory, zero bytes, waits for nothing and takes nothing: its 0 says nothing of the
-    /// end.
+    /// ended. A read into no memory, zero bytes, waits for nothing and takes nothing: its 0 says nothing of
+    /// the end.
     detail::read_into_awaiter read_some(mutable_buffer memory) noexcept {
         return detail::read_into_awaiter{transport_, memory};
     }

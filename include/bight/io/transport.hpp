@@ -129,8 +129,8 @@ class transport {
     virtual void push() noexcept {}
     /// False when what carries it has gone with its reactor.
     virtual bool attached() const noexcept { return true; }
-    /// In a forked child: the connection is the parent's, and the child lets go of what it has of it, without a
-    /// word to the peer.
+    /// In a forked child: the connection is the parent's, and the child lets go of what it has of it, without
+    /// a word to the peer.
     virtual void forget() noexcept {}
 
     /// Until close or abort: the implementation says so with set_closed.

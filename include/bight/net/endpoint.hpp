@@ -26,8 +26,8 @@ namespace BIGHT_EXPORT bight {
 ///     fd:3                                         an open stream socket: listening, or connected
 ///
 /// `tcp:host:port` may be listened on as well (the host is the interface then), and a `tcp:port` connected to
-/// (localhost). tcp6 restricts names and addresses to IPv6. What `fd` names is duplicated, and the original stays
-/// open; of a connected socket the mode (O_NONBLOCK) stays as it is, too, while one that listens is
+/// (localhost). tcp6 restricts names and addresses to IPv6. What `fd` names is duplicated, and the original
+/// stays open; of a connected socket the mode (O_NONBLOCK) stays as it is, too, while one that listens is
 /// non-blocking for all who share it, until the listener that made it so closes; others then make it so once
 /// more, when they accept.
 ///

@@ -62,8 +62,9 @@ class listener {
 /// alive.) A Unix socket's file that a server left behind is replaced; of several that start at one path one
 /// succeeds, as each locks the directory meanwhile (flock(2), for at most 250 ms; where that is refused, two
 /// that start in the same moment may both believe that they have the path). Connections to a Unix socket's
-/// file wait from here on, be it that accepting begins later (sharded_listener). Throws std::system_error with the errno of what failed (EADDRINUSE, EACCES, …) and a message that
-/// says what and where; errc::bad_endpoint for a string that cannot be parsed.
+/// file wait from here on, be it that accepting begins later (sharded_listener). Throws std::system_error
+/// with the errno of what failed (EADDRINUSE, EACCES, …) and a message that says what and where;
+/// errc::bad_endpoint for a string that cannot be parsed.
 listener listen(const endpoint& where, const listen_options& options = {});
 listener listen(std::string_view where, const listen_options& options = {});
 

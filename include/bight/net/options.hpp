@@ -40,11 +40,12 @@ struct serve_options {
     listen_options listen = {};
     /// On cancellation, how long connections may take to end by themselves before they are cancelled.
     duration drain = std::chrono::seconds(2);
-    /// stream::set_close_deadline of each connection, for the time when its coroutine has returned and its handle
-    /// is gone: how long what an outbox still holds may take to go out, and how long the peer may take to end.
+    /// stream::set_close_deadline of each connection, for the time when its coroutine has returned and its
+    /// handle is gone: how long what an outbox still holds may take to go out, and how long the peer may take
+    /// to end.
     duration close_deadline = std::chrono::seconds(10);
-    /// At most this many connections at a time: further ones wait in the backlog. 0: no limit. A connection counts
-    /// until it is closed on both sides.
+    /// At most this many connections at a time: further ones wait in the backlog. 0: no limit. A connection
+    /// counts until it is closed on both sides.
     std::uint32_t max_connections = 0;
 };
 

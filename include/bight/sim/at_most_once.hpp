@@ -23,8 +23,8 @@ namespace sim {
 ///     payments.done(id, "bank");       // in the server, where it takes effect
 ///     payments.confirmed(id);          // in the client, when it was told so
 ///
-/// A second `done` and a `confirmed` before any `done` end the world's run with invariant_broken. It keeps each
-/// id. Thread: the world's.
+/// A second `done` and a `confirmed` before any `done` end the world's run with invariant_broken. It keeps
+/// each id. Thread: the world's.
 template <class Id>
 class at_most_once {
   public:
@@ -36,14 +36,15 @@ class at_most_once {
         const auto [at, first] = done_.try_emplace(id, effect{std::string(by), world_.elapsed()});
         if (first) return;
         detail::report_broken_invariant(world_, what_ + " " + detail::text_of(id) +
-                                          " was done twice: " + by_and_when(at->second) + ", and " +
-                                          by_and_when({std::string(by), world_.elapsed()}));
+                                                    " was done twice: " + by_and_when(at->second) + ", and " +
+                                                    by_and_when({std::string(by), world_.elapsed()}));
     }
     /// Who asked has learned that it was.
     void confirmed(const Id& id) {
         if (done_.contains(id)) return;
-        detail::report_broken_invariant(world_, what_ + " " + detail::text_of(id) + " was confirmed, and was not done" +
-                                          detail::now_in(world_));
+        detail::report_broken_invariant(
+            world_,
+            what_ + " " + detail::text_of(id) + " was confirmed, and was not done" + detail::now_in(world_));
     }
 
     bool is_done(const Id& id) const { return done_.contains(id); }

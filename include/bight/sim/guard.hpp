@@ -47,20 +47,20 @@ F* next_of(const char* function) noexcept {
 
 // Each has a name of its own here, and the C library's in the object file: what the C library's headers make
 // of that name (another one, for large files; an inline function, for _FORTIFY_SOURCE) does not matter then.
-#define BIGHT_SIM_GUARD_NAMED(name, symbol, result, function, parameters, ...)               \
-    extern "C" result bight_sim_guard_##function parameters __asm__(symbol);                 \
-    extern "C" result bight_sim_guard_##function parameters {                                \
-        ::bight::sim::detail::used_the_machine(name);                                        \
-        static auto* const next = ::bight::sim::detail::next_of<result parameters>(symbol);  \
-        return next(__VA_ARGS__);                                                            \
+#define BIGHT_SIM_GUARD_NAMED(name, symbol, result, function, parameters, ...)              \
+    extern "C" result bight_sim_guard_##function parameters __asm__(symbol);                \
+    extern "C" result bight_sim_guard_##function parameters {                               \
+        ::bight::sim::detail::used_the_machine(name);                                       \
+        static auto* const next = ::bight::sim::detail::next_of<result parameters>(symbol); \
+        return next(__VA_ARGS__);                                                           \
     }
 #define BIGHT_SIM_GUARD(result, function, ...) \
     BIGHT_SIM_GUARD_NAMED(#function, #function, result, function, __VA_ARGS__)
 
 // Time.
 BIGHT_SIM_GUARD(int, clock_gettime, (clockid_t clock, timespec* time), clock, time)
-BIGHT_SIM_GUARD(int, timespec_get, (timespec* time, int base), time, base)
-BIGHT_SIM_GUARD(int, gettimeofday, (timeval* time, void* zone), time, zone)
+BIGHT_SIM_GUARD(int, timespec_get, (timespec * time, int base), time, base)
+BIGHT_SIM_GUARD(int, gettimeofday, (timeval * time, void* zone), time, zone)
 BIGHT_SIM_GUARD(time_t, time, (time_t* into), into)
 BIGHT_SIM_GUARD(clock_t, clock, ())
 BIGHT_SIM_GUARD(int, nanosleep, (const timespec* wanted, timespec* left), wanted, left)
@@ -68,8 +68,8 @@ BIGHT_SIM_GUARD(int, clock_nanosleep, (clockid_t clock, int flags, const timespe
                 clock, flags, wanted, left)
 BIGHT_SIM_GUARD(int, usleep, (useconds_t wanted), wanted)
 BIGHT_SIM_GUARD(unsigned, sleep, (unsigned wanted), wanted)
-BIGHT_SIM_GUARD(int, poll, (pollfd* fds, nfds_t count, int limit), fds, count, limit)
-BIGHT_SIM_GUARD(int, ppoll, (pollfd* fds, nfds_t count, const timespec* limit, const sigset_t* mask), fds,
+BIGHT_SIM_GUARD(int, poll, (pollfd * fds, nfds_t count, int limit), fds, count, limit)
+BIGHT_SIM_GUARD(int, ppoll, (pollfd * fds, nfds_t count, const timespec* limit, const sigset_t* mask), fds,
                 count, limit, mask)
 BIGHT_SIM_GUARD(int, select, (int count, fd_set* read, fd_set* write, fd_set* other, timeval* limit), count,
                 read, write, other, limit)
@@ -107,11 +107,12 @@ BIGHT_SIM_GUARD(FILE*, fopen64, (const char* name, const char* mode), name, mode
 
 // The network.
 BIGHT_SIM_GUARD(int, socket, (int domain, int type, int protocol), domain, type, protocol)
-BIGHT_SIM_GUARD(int, socketpair, (int domain, int type, int protocol, int* ends), domain, type, protocol, ends)
+BIGHT_SIM_GUARD(int, socketpair, (int domain, int type, int protocol, int* ends), domain, type, protocol,
+                ends)
 BIGHT_SIM_GUARD(int, connect, (int fd, const sockaddr* to, socklen_t size), fd, to, size)
 BIGHT_SIM_GUARD(int, getaddrinfo,
-                (const char* name, const char* service, const addrinfo* hints, addrinfo** found), name, service,
-                hints, found)
+                (const char* name, const char* service, const addrinfo* hints, addrinfo** found), name,
+                service, hints, found)
 BIGHT_SIM_GUARD(hostent*, gethostbyname, (const char* name), name)
 
 // Threads and processes.

@@ -22,8 +22,8 @@ class invariant_broken : public std::runtime_error {
 
 namespace detail {
 
-/// The world's run ends with invariant_broken(text). Called wherever it is found out: in a server's task, say,
-/// whose errors are its own connection's affair.
+/// The world's run ends with invariant_broken(text). Called wherever it is found out: in a server's task,
+/// say, whose errors are its own connection's affair.
 void report_broken_invariant(world& w, const std::string& text);
 /// "1.234567 s".
 std::string seconds_text(duration d);

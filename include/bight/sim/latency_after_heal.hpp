@@ -26,10 +26,9 @@ namespace sim {
 ///     answers.check();                 // what still waits
 ///
 /// What began before world::heal is measured from then on, and what ended before it is not; nor is what ends
-/// after world::set_faults has brought harm back. What takes longer
-/// ends the world's run with invariant_broken: when it ends, or at `check`. Choose the bound by what the
-/// program promises, and leave room for variation: an operation may be 50 ms late, and a timer 20 ms. Thread:
-/// the world's.
+/// after world::set_faults has brought harm back. What takes longer ends the world's run with
+/// invariant_broken: when it ends, or at `check`. Choose the bound by what the program promises, and leave
+/// room for variation: an operation may be 50 ms late, and a timer 20 ms. Thread: the world's.
 class latency_after_heal {
   public:
     latency_after_heal(world& w, duration most) : world_(w), most_(most) {}

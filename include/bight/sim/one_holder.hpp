@@ -35,10 +35,10 @@ class one_holder {
     void granted(const Name& name, const std::string& to) {
         const auto [at, free] = held_.try_emplace(name, holding{to, world_.elapsed()});
         if (free) return;
-        detail::report_broken_invariant(world_,
-                              detail::text_of(name) + " was given to " + to + detail::now_in(world_) +
-                                  (at->second.by == to ? ", who has" : ", and " + at->second.by + " has") +
-                                  " it since " + detail::at_time(at->second.since));
+        detail::report_broken_invariant(
+            world_, detail::text_of(name) + " was given to " + to + detail::now_in(world_) +
+                        (at->second.by == to ? ", who has" : ", and " + at->second.by + " has") +
+                        " it since " + detail::at_time(at->second.since));
     }
     /// Throws std::logic_error when `by` does not have it: the test is wrong.
     void released(const Name& name, const std::string& by) {

@@ -49,9 +49,9 @@ class sender_order {
             wrong = " after " + std::to_string(from.last) + ": what is between them is lost";
         }
         if (!wrong.empty()) {
-            detail::report_broken_invariant(world_, detail::text_of(receiver) + " received message " +
-                                              std::to_string(number) + " of " + detail::text_of(sender) +
-                                              wrong + detail::now_in(world_));
+            detail::report_broken_invariant(
+                world_, detail::text_of(receiver) + " received message " + std::to_string(number) + " of " +
+                            detail::text_of(sender) + wrong + detail::now_in(world_));
         }
         from.last = number;
         ++from.count;

@@ -29,10 +29,10 @@ namespace BIGHT_EXPORT bight {
 ///
 /// Throws std::system_error: errc::wrong_thread on a thread where a reactor runs (on the reactor's own it
 /// would wait for itself: await the task instead), and on the one that gives `r` its turns with run_once;
-/// errc::closed when `r` has stopped running, or stops or
-/// is destroyed before the task began. A task that was cut short by the end of the run throws run_cancelled
-/// here: `reactor::run` cancels what block_on has started before it returns, and waits for it, so nobody is
-/// left blocked. `r` must exist when block_on is called.
+/// errc::closed when `r` has stopped running, or stops or is destroyed before the task began. A task that was
+/// cut short by the end of the run throws run_cancelled here: `reactor::run` cancels what block_on has
+/// started before it returns, and waits for it, so nobody is left blocked. `r` must exist when block_on is
+/// called.
 template <class T>
 T block_on(reactor& r, task<T> t) {
     return detail::blocked_task<T>(std::move(t)).result_from(r);

@@ -42,8 +42,11 @@ class concurrent_channel {
     using value_type = T;
 
     /// A capacity of 0 counts as 1. Throws std::bad_alloc.
-    explicit concurrent_channel(std::size_t capacity) : state_(new detail::concurrent_channel_state<T>(capacity)) {}
-    concurrent_channel(const concurrent_channel& other) noexcept : state_(other.state_) { state_->add_handle(); }
+    explicit concurrent_channel(std::size_t capacity)
+        : state_(new detail::concurrent_channel_state<T>(capacity)) {}
+    concurrent_channel(const concurrent_channel& other) noexcept : state_(other.state_) {
+        state_->add_handle();
+    }
     concurrent_channel& operator=(concurrent_channel other) noexcept {
         std::swap(state_, other.state_);
         return *this;

@@ -138,8 +138,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offload_awaiter final : pub
 
 /// Runs `f()` on a thread of a pool and gives its result, or throws what it threw, while the reactor goes on.
 /// `f` is an ordinary function: it may block, and must not touch what belongs to a reactor (streams, tasks;
-/// reactor::post and concurrent_channel are the way back). It and what it captured are destroyed on the thread,
-/// before the task goes on. Nothing happens until the result of offload is awaited.
+/// reactor::post and concurrent_channel are the way back). It and what it captured are destroyed on the
+/// thread, before the task goes on. Nothing happens until the result of offload is awaited.
 ///
 /// Throws std::system_error when no thread can be started, and errc::closed when the pool is destroyed first.
 ///

@@ -26,7 +26,8 @@
 // 100897), which -O2 has. No macro tells of the option: who passes it defines this one, as bight's Meson
 // dependency and its pkg-config file do.
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) && !defined(BIGHT_SIBLING_CALLS)
-#error "bight: without -foptimize-sibling-calls g++ -O0 overflows the stack in a long loop of awaits: compile with \
+#error \
+    "bight: without -foptimize-sibling-calls g++ -O0 overflows the stack in a long loop of awaits: compile with \
 -foptimize-sibling-calls -DBIGHT_SIBLING_CALLS (`pkg-config --cflags bight` and Meson's bight_dep have them)"
 #endif
 

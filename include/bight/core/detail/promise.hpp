@@ -110,9 +110,10 @@ class promise_base {
         static_assert(!kept || !task_like<A>,
                       "a task is awaited once, and gives itself up by that: write co_await std::move(t), or "
                       "co_await the call that makes it");
-        static_assert(!kept || task_like<A> || !bight_awaitable<A>,
-                      "an operation is awaited once, and gives itself up by that: co_await the call that makes "
-                      "it, for each await anew, or write co_await std::move(operation)");
+        static_assert(
+            !kept || task_like<A> || !bight_awaitable<A>,
+            "an operation is awaited once, and gives itself up by that: co_await the call that makes "
+            "it, for each await anew, or write co_await std::move(operation)");
         static_assert(await_fits_a_frame<A>(),
                       "what is awaited, or what that gives, needs an alignment of more than 16 bytes, and "
                       "compilers do not align coroutine frames further: pass it as a std::unique_ptr, or by "

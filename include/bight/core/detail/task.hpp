@@ -1,7 +1,6 @@
 // Implementation of bight/core/task.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/detail/borrowed_arguments.hpp>  // which promise a coroutine has; IWYU pragma: keep
 #include <bight/core/detail/task_promise.hpp>
 #include <bight/core/export.hpp>

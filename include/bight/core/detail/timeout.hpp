@@ -66,7 +66,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] timeout_awaiter final : pub
 };
 
 template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] optional_timeout_awaiter final : public timeout_scope<T> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] optional_timeout_awaiter final
+    : public timeout_scope<T> {
   public:
     using timeout_scope<T>::timeout_scope;
     auto await_resume() {

@@ -34,8 +34,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter
     offer& operator=(const offer&) = delete;
     ~offer();
 
-    /// The item, which stays where it is until the await of this has ended. What is given is this, which stays
-    /// where it is as well, in its place in the line, and may hold out the next item then.
+    /// The item, which stays where it is until the await of this has ended. What is given is this, which
+    /// stays where it is as well, in its place in the line, and may hold out the next item then.
     offer&& of(void* item) noexcept {
         item_ = item;
         return std::move(*this);

@@ -1,7 +1,6 @@
 // Implementation of bight/generator/generator.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/detail/promise.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
@@ -72,9 +71,10 @@ class generator_promise final : public promise_base {
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     yield_to_consumer yield_value(U&& value) {
-        static_assert(generator_item<T>::template lasts<U>,
-                      "a generator of references would give one to a temporary that is gone before its consumer "
-                      "sees it: co_yield an object of the item's own type, or make it a generator of values");
+        static_assert(
+            generator_item<T>::template lasts<U>,
+            "a generator of references would give one to a temporary that is gone before its consumer "
+            "sees it: co_yield an object of the item's own type, or make it a generator of values");
         // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): it does not run before a consumer has set it.
         generator_item<T>::put(*into_, std::forward<U>(value));
         return {};

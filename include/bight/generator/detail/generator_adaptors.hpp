@@ -1,7 +1,6 @@
 // Implementation of bight/generator/generator_adaptors.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/detail/borrowed_arguments.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
@@ -42,8 +41,8 @@ concept item_range = std::is_object_v<R> && requires(R& r) {
 };
 template <class R>
 using range_item = typename std::iterator_traits<decltype(std::begin(std::declval<R&>()))>::value_type;
-/// A container, whose items go with it; a view, whose items may be others' too, is const as a whole and not in
-/// its items.
+/// A container, whose items go with it; a view, whose items may be others' too, is const as a whole and not
+/// in its items.
 template <class R>
 inline constexpr bool owns_items =
     std::is_const_v<std::remove_reference_t<decltype(*std::begin(std::declval<const R&>()))>>;

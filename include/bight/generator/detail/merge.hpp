@@ -1,7 +1,6 @@
 // Implementation of bight/generator/merge.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/export.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/task.hpp>

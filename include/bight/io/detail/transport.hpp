@@ -1,7 +1,6 @@
 // Implementation of bight/io/transport.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>

@@ -44,7 +44,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] accept_awaiter final
     bool suspend(promise_base& p) noexcept;
     stream take();
 
-    acceptor* on_;  // null when the listener is empty
+    acceptor* on_;       // null when the listener is empty
     bool kept_ = false;  // from the moment when it is awaited: the listener may be destroyed meanwhile
     int fd_ = -1;
     std::error_code error_;

@@ -1,7 +1,6 @@
 // Implementation of bight/net/serve.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/detail/borrowed_arguments.hpp>
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/export.hpp>
@@ -71,9 +70,10 @@ template <class F, class... Bound>
 consteval void check_protocol() {
     constexpr bool by_reference =
         std::is_invocable_v<std::decay_t<F>&, const std::decay_t<Bound>&..., stream&> && !serves<F, Bound...>;
-    static_assert(!by_reference,
-                  "a protocol takes the stream by value, as in task<> echo(bight::stream peer): it is its own, and "
-                  "nobody else keeps it");
+    static_assert(
+        !by_reference,
+        "a protocol takes the stream by value, as in task<> echo(bight::stream peer): it is its own, and "
+        "nobody else keeps it");
     static_assert(serves<F, Bound...> || by_reference,
                   "serve(where, protocol, bound...) stores copies of the protocol and of what is bound, and "
                   "the protocol, called with these and the stream, must give a task<>: for a parameter T& "

@@ -16,7 +16,8 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// Throws std::system_error (errc::busy): a constructor of a value that is being sent sends to the same channel.
+/// Throws std::system_error (errc::busy): a constructor of a value that is being sent sends to the same
+/// channel.
 [[noreturn]] void throw_sending(const char* what);
 /// Ends the process: "a channel was destroyed while a place in it is kept".
 [[noreturn]] void abort_place_kept(const char* what) noexcept;

@@ -1,7 +1,6 @@
 // Implementation of bight/sync/mutex.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/wait_list.hpp>

@@ -1,7 +1,6 @@
 // Implementation of bight/sync/watch.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
 #include <bight/core/task.hpp>

@@ -1,7 +1,6 @@
 // Implementation of bight/thread/block_on.hpp: what its operations are made of.
 #pragma once
 
-
 #include <bight/core/detail/blocked_thread.hpp>
 #include <bight/core/detail/job.hpp>
 #include <bight/core/detail/job_result.hpp>

@@ -54,7 +54,8 @@ template <class T>
 class channel_awaiter_base : public waiter, protected concurrent_waiter<T>, private remote_call {
   protected:
     explicit channel_awaiter_base(concurrent_channel_state<T>& on) noexcept : on_(&on) {}
-    channel_awaiter_base(concurrent_channel_state<T>& on, T&& v) noexcept : concurrent_waiter<T>(std::move(v)), on_(&on) {}
+    channel_awaiter_base(concurrent_channel_state<T>& on, T&& v) noexcept
+        : concurrent_waiter<T>(std::move(v)), on_(&on) {}
     channel_awaiter_base(channel_awaiter_base&& other) noexcept
         : waiter(std::move(other)), concurrent_waiter<T>(), remote_call(), on_(other.on_) {
         this->value = std::move(other.value);
@@ -86,7 +87,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final
     : public channel_awaiter_base<T>,
       public awaiter_base<cross_send_awaiter<T>> {
   public:
-    cross_send_awaiter(concurrent_channel_state<T>& on, T&& v) noexcept : channel_awaiter_base<T>(on, std::move(v)) {}
+    cross_send_awaiter(concurrent_channel_state<T>& on, T&& v) noexcept
+        : channel_awaiter_base<T>(on, std::move(v)) {}
     cross_send_awaiter(cross_send_awaiter&&) noexcept = default;
 
     void await_resume() const {

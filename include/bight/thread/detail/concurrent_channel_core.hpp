@@ -59,8 +59,8 @@ class concurrent_waiter : public list_hook<concurrent_waiter<T>> {
 /// look at `attention_` after that. The same holds for senders that wait for room, and for closing. A
 /// receiver that waits at a closed channel waits for a producer that has a position and has not published it.
 ///
-/// A waiting receiver is granted a full position of the queue under the lock, and a waiting sender a free one,
-/// so a grant is never a hint that somebody else can overtake: `match` is the one place where anybody is
+/// A waiting receiver is granted a full position of the queue under the lock, and a waiting sender a free
+/// one, so a grant is never a hint that somebody else can overtake: `match` is the one place where anybody is
 /// granted anything. Who has been taken out of its list cannot withdraw any more, and gets what it was given.
 /// Values are moved and destroyed without the lock, in `carry_out`: they may use the channel. What a moved
 /// value makes visible, or free, may be what somebody waits for: there is one more look after each.
@@ -206,8 +206,8 @@ class concurrent_channel_core {
         note_waiters();
     }
 
-    // Without the lock: moves the values, and gives what that makes visible, or free, to those who still wait.
-    // `caller`, which may be among the first, sees for itself.
+    // Without the lock: moves the values, and gives what that makes visible, or free, to those who still
+    // wait. `caller`, which may be among the first, sees for itself.
     void carry_out(node_list& granted, const node* caller) noexcept {
         while (!granted.empty()) {
             while (node* const w = granted.pop_front()) {

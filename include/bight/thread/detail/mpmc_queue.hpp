@@ -86,8 +86,8 @@ class mpmc_queue {
         return true;
     }
 
-    // The halves of a push and of a pop: a position is taken without touching a value, and is used up later, when
-    // the code of T may run. Until then it hides what is behind it.
+    // The halves of a push and of a pop: a position is taken without touching a value, and is used up later,
+    // when the code of T may run. Until then it hides what is behind it.
 
     outcome take_free(std::uint64_t& n) noexcept {
         std::uint64_t tail = tail_.load(std::memory_order_relaxed);

@@ -16,7 +16,7 @@ namespace BIGHT_EXPORT bight {
 ///
 ///     tcp:8123                                     listen on every IPv4 address
 ///     tcp:8123:interface=127.0.0.1:backlog=50
-///     tcp6:port=8123:interface=\:\:1               IPv6
+///     tcp6:port=8123:interface=[::1]               IPv6
 ///     tcp:localhost:1234                           connect
 ///     tcp:[::1]:1234                               an IPv6 address, as address::to_string prints it
 ///     tcp:host=localhost:port=1234:timeout=5       with a time-out in seconds (fractions allowed)

@@ -1,5 +1,7 @@
 #include "disk_state.hpp"
 
+#include "host_state.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 

@@ -29,8 +29,11 @@ inline void fail_accept(bight::reactor& r, int handle, int error) {
         accept_errors().push_back(error);
         return;
     }
-    auto* d = bight::detail::demultiplexer_of(r).first();
-    while (d->fd != handle) d = d->next;
+    bight::detail::descriptor* d = nullptr;
+    for (auto& each : bight::detail::demultiplexer_of(r).descriptors()) {
+        if (each.fd == handle) d = &each;
+    }
+    REQUIRE(d != nullptr);
     if (!d->ring) d->ring = new bight::detail::ring_state;  // its descriptor deletes it
     d->ring->listening = true;
     d->ring->has_end = true;

@@ -114,8 +114,8 @@ TEST_CASE("a listener is served without options") {
             co_await peer.write(greeting);
         };
         auto got = co_await bight::when_any(client(), serve(std::move(l), greet, std::string("hello")));
-        REQUIRE(got.index() == 0);
-        CHECK(got.get<0>() == "hello");
+        REQUIRE(got.index == 0);
+        CHECK(std::get<0>(got.values) == "hello");
     });
 }
 

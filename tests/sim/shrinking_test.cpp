@@ -171,7 +171,7 @@ void sets_its_faults(sim::world& w) {
 TEST_CASE("a test that sets the faults of its world is shrunk as any other") {
     for (const bool explore_has_them : {true, false}) {
         CAPTURE(explore_has_them);
-        auto options = quiet(50);
+        auto options = test::quiet(50);
         if (explore_has_them) options.world.faults = delays();
         const auto result = sim::explore(sets_its_faults, options);
         REQUIRE_FALSE(result.ok());
@@ -256,7 +256,7 @@ TEST_CASE(
         return w.count(sim::fault::user) > 0;
     };
     while (!is_unlucky(seed)) REQUIRE(++seed < 100);
-    auto options = quiet(1);
+    auto options = test::quiet(1);
     options.first_seed = seed;
     options.world.faults.set(sim::fault::user, 1);
     const auto result = sim::explore(waits_for_ever, options);

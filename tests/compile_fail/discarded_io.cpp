@@ -1,4 +1,5 @@
-// So does every operation of a stream, an outbox and a listener. expect each ONE_AWAITED: co_await it
+// So does every operation of a stream, an outbox and a listener.
+// expect each ONE_AWAITED: co_await it
 #include <bight/bight.hpp>
 
 #ifdef MISTAKE

@@ -1,4 +1,5 @@
-// So does every operation of the core, and every scope. expect each ONE_AWAITED: co_await it
+// So does every operation of the core, and every scope.
+// expect each ONE_AWAITED: co_await it
 #include <bight/bight.hpp>
 
 #include <vector>

@@ -1,4 +1,5 @@
-// A place in a channel that nobody awaits is not kept. expect: co_await it
+// A place in a channel that nobody awaits is not kept.
+// expect: co_await it
 #include <bight/sync/channel.hpp>
 
 bight::task<> caller(bight::channel<int>& ch) {

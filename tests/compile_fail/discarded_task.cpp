@@ -1,4 +1,5 @@
-// A task that is called and not awaited never runs. expect: a task does nothing until it is awaited
+// A task that is called and not awaited never runs.
+// expect: a task does nothing until it is awaited
 #include <bight/core/task.hpp>
 
 bight::task<> work() { co_return; }

@@ -1,5 +1,6 @@
-// What does not know of bight's reactor and of cancellation cannot be awaited in a task. expect: a bight task
-// awaits bight's awaitables only expect: make a bight::deferred
+// What does not know of bight's reactor and of cancellation cannot be awaited in a task.
+// expect: a bight task awaits bight's awaitables only
+// expect: make a bight::deferred
 #include <bight/core/deferred.hpp>
 #include <bight/core/task.hpp>
 

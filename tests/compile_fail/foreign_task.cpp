@@ -1,5 +1,5 @@
-// Nor another library's coroutine, whose operator co_await is a member. expect: a bight task awaits bight's
-// awaitables only
+// Nor another library's coroutine, whose operator co_await is a member.
+// expect: a bight task awaits bight's awaitables only
 #include <bight/core/deferred.hpp>
 #include <bight/core/task.hpp>
 

@@ -1,4 +1,5 @@
-// The task of each item is awaited after the call. expect: give an argument of the parameter's own type
+// The task of each item is awaited after the call.
+// expect: give an argument of the parameter's own type
 #include <bight/generator/generator_adaptors.hpp>
 #include <bight/generator/map_concurrent.hpp>
 

@@ -1,5 +1,6 @@
 // An operation that is kept in a variable gives itself up when it is awaited: it has one result to give.
-// expect: an operation is awaited once expect: co_await the call that makes it
+// expect: an operation is awaited once
+// expect: co_await the call that makes it
 #include <bight/core/deferred.hpp>
 #include <bight/core/task.hpp>
 #include <bight/sync/channel.hpp>

@@ -1,5 +1,5 @@
-// What an await gives lies in the frame. expect: what is awaited, or what that gives, needs an alignment of
-// more than 16 bytes
+// What an await gives lies in the frame.
+// expect: what is awaited, or what that gives, needs an alignment of more than 16 bytes
 #include <bight/sync/channel.hpp>
 
 #include <memory>

@@ -1,4 +1,5 @@
-// So is one of a generator. expect: a coroutine's parameter may need an alignment of 16 bytes at most
+// So is one of a generator.
+// expect: a coroutine's parameter may need an alignment of 16 bytes at most
 #include <bight/generator/generator.hpp>
 
 struct alignas(64) line {

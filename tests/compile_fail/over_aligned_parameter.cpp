@@ -1,5 +1,5 @@
-// So a parameter that is an object in the frame is refused, too. expect: a coroutine's parameter may need an
-// alignment of 16 bytes at most
+// So a parameter that is an object in the frame is refused, too.
+// expect: a coroutine's parameter may need an alignment of 16 bytes at most
 #include <bight/core/task.hpp>
 
 struct alignas(64) line {

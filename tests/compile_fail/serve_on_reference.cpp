@@ -1,4 +1,5 @@
-// So does serve_on, for each reactor. expect: for a parameter T& write std::ref(x)
+// So does serve_on, for each reactor.
+// expect: for a parameter T& write std::ref(x)
 #include <bight/net/sharded_listener.hpp>
 
 struct room {

@@ -1,5 +1,5 @@
-// Nobody keeps the stream but the protocol. expect: a protocol takes the stream by value, as in task<>
-// echo(bight::stream peer)
+// Nobody keeps the stream but the protocol.
+// expect: a protocol takes the stream by value, as in task<> echo(bight::stream peer)
 #include <bight/net/serve.hpp>
 
 #ifdef MISTAKE

@@ -1,4 +1,5 @@
-// Nobody keeps the stream but the protocol. expect: a protocol takes the stream by value
+// Nobody keeps the stream but the protocol.
+// expect: a protocol takes the stream by value
 #include <bight/net/serve.hpp>
 
 #ifdef MISTAKE

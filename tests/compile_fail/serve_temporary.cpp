@@ -1,5 +1,5 @@
-// Each call would make a temporary, which the connection's task outlives. expect: give an argument of the
-// parameter's own type
+// Each call would make a temporary, which the connection's task outlives.
+// expect: give an argument of the parameter's own type
 #include <bight/net/serve.hpp>
 
 #include <string>

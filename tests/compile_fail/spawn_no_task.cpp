@@ -1,4 +1,5 @@
-// What is spawned gives a task<>: nobody would take a value. expect: must give a task<>
+// What is spawned gives a task<>: nobody would take a value.
+// expect: must give a task<>
 #include <bight/core/group.hpp>
 
 bight::task<int> answer() { co_return 42; }

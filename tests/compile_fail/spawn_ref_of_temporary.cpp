@@ -1,4 +1,5 @@
-// std::ref and std::cref refuse a temporary. expect: deleted function
+// std::ref and std::cref refuse a temporary.
+// expect: deleted function
 #include <bight/core/group.hpp>
 
 #include <string>

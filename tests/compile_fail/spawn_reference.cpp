@@ -1,4 +1,5 @@
-// A reference to what the caller owns is said with std::ref. expect: for a parameter T& write std::ref(x)
+// A reference to what the caller owns is said with std::ref.
+// expect: for a parameter T& write std::ref(x)
 #include <bight/core/group.hpp>
 
 bight::task<> count(int& n) {

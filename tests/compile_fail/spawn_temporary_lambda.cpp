@@ -1,5 +1,5 @@
-// The same for a lambda, and for an rvalue reference. expect: spawn would have to make a temporary for a
-// parameter that is a reference
+// The same for a lambda, and for an rvalue reference.
+// expect: spawn would have to make a temporary for a parameter that is a reference
 #include <bight/core/group.hpp>
 
 #include <string>

@@ -1,4 +1,5 @@
-// What moves only is moved in. expect: give what moves only (a stream, a std::unique_ptr) as std::move(x)
+// What moves only is moved in.
+// expect: give what moves only (a stream, a std::unique_ptr) as std::move(x)
 #include <bight/core/group.hpp>
 
 #include <memory>

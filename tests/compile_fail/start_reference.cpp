@@ -1,4 +1,5 @@
-// start stores its arguments, as spawn does. expect: for a parameter T& write std::ref(x)
+// start stores its arguments, as spawn does.
+// expect: for a parameter T& write std::ref(x)
 #include <bight/core/reactor.hpp>
 
 #include <functional>

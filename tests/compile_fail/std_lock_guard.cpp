@@ -1,5 +1,5 @@
-// std::lock_guard calls lock() and drops what it gives. expect: a bight::mutex is locked by `auto guard =
-// co_await m.lock();`
+// std::lock_guard calls lock() and drops what it gives.
+// expect: a bight::mutex is locked by `auto guard = co_await m.lock();`
 #include <bight/sync/mutex.hpp>
 
 #include <mutex>

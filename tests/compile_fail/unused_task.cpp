@@ -1,4 +1,5 @@
-// A task that is kept and never awaited does not run either. expect: unused variable
+// A task that is kept and never awaited does not run either.
+// expect: unused variable
 #include <bight/core/task.hpp>
 
 bight::task<> work() { co_return; }

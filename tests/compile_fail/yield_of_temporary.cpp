@@ -1,5 +1,6 @@
-// A generator of const references gives none to what a conversion made. expect: a generator of references
-// would give one to a temporary expect: make it a generator of values
+// A generator of const references gives none to what a conversion made.
+// expect: a generator of references would give one to a temporary
+// expect: make it a generator of values
 #include <bight/generator/generator.hpp>
 
 #include <string>

@@ -126,7 +126,7 @@ class operation : public work_item {
     descriptor* on = nullptr;     ///< null for an operation without one
     operation* behind = nullptr;  ///< the next one that waits on the same descriptor
 
-    void run() noexcept override;
+    [[gnu::noinline]] void run() noexcept override;
 
     /// The error number, or 0.
     int error() const noexcept { return result < 0 ? static_cast<int>(-result) : 0; }

@@ -40,14 +40,6 @@ void transport_request::complete_now() noexcept {
     go_on();
 }
 
-void transport_request::go_on() noexcept {
-    if (suspended()) {
-        ready_now().resume();
-    } else {
-        run();
-    }
-}
-
 void transport_request::complete_cancelled() noexcept {
     settled();
     if (suspended()) {
@@ -60,10 +52,6 @@ void transport_request::complete_cancelled() noexcept {
 
 }  // namespace detail
 
-void read_request::complete_now() noexcept {
-    to().end_read();
-    go_on();
-}
 void read_request::complete_cancelled() noexcept {
     if (to().accepts_reads() || (suspended() && owner().cancel_requested())) {
         transport_request::complete_cancelled();

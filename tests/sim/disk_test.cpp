@@ -252,8 +252,8 @@ namespace {
 task<> write_during_a_sync(bool& during, bool& synced) {
     const std::int64_t file = co_await open_file("journal", O_RDWR | O_CREAT);
     co_await gives(write_at(file, "one"), 3);
+    bool syncs = true;
     co_await bight::with_group([&](bight::group& g) -> task<> {
-        bool syncs = true;
         g.spawn([&]() -> task<> {
             const auto result = co_await on_handle(operation_kind::sync_file, file);
             CHECK(result == 0);

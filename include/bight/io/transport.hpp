@@ -5,6 +5,7 @@
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/export.hpp>
+#include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
@@ -256,5 +257,20 @@ class transport {
 
     static constexpr std::chrono::seconds default_close_patience{10};
 };
+
+// What each read goes through that has waited.
+
+inline void detail::transport_request::go_on() noexcept {
+    if (suspended()) {
+        ready_now().resume();
+    } else {
+        run();
+    }
+}
+
+inline void read_request::complete_now() noexcept {
+    to().end_read();
+    go_on();
+}
 
 }  // namespace bight

@@ -108,6 +108,13 @@ class place_fixture {
     /// Where the server may listen; each call gives another.
     std::string new_endpoint() {
         if (place_.where == place::kind::two_hosts) return "tcp:0:interface=10.0.0.1";
+        // In a world its name decides what happens: the same in each process.
+        if (place_.simulated() && place_.family == family::unix_path) {
+            return "unix:/run/" + std::to_string(++endpoints_);
+        }
+        if (place_.simulated() && place_.family == family::unix_abstract) {
+            return "unix:@" + std::to_string(++endpoints_);
+        }
         return test::new_endpoint(place_.family, directory_);
     }
     const temporary_directory& directory() const { return directory_; }
@@ -221,6 +228,7 @@ class place_fixture {
 
     place place_;
     temporary_directory directory_;
+    int endpoints_ = 0;
     long frames_before_ = 0;
     std::vector<std::string> errors_;
     std::vector<std::string> log_;

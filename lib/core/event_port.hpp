@@ -13,13 +13,11 @@
 namespace BIGHT_EXPORT bight {
 class reactor;
 struct reactor_options;
-}  // namespace bight
 
-namespace BIGHT_EXPORT bight {
 namespace detail {
 
 /// The side of a demultiplexer that the reactor knows: it is waited on, and while it is, it queues what has
-/// completed with reactor::schedule. What can be asked of it in the first place is its own affair. It belongs
+/// completed with reactor_access::schedule. What can be asked of it in the first place is its own affair. It belongs
 /// to one reactor. All calls but `wake` come on that reactor's thread.
 class event_port {
   public:

@@ -21,8 +21,7 @@ namespace detail {
 class event_port;
 
 /// Everything that comes from outside the program, where it does not come from the machine. A reactor without
-/// one asks the kernel and its clock. It outlives its reactor. All calls come on the reactor's
-/// thread.
+/// one asks the kernel and its clock. It outlives its reactor. All calls come on the reactor's thread.
 class platform {
   public:
     platform() noexcept = default;

@@ -6,6 +6,6 @@
 
 namespace bight::detail {
 
-void throw_cross_channel_closed() { throw std::system_error(errc::closed, "send to a concurrent_channel"); }
+void throw_concurrent_channel_closed() { throw std::system_error(errc::closed, "send to a concurrent_channel"); }
 
 }  // namespace bight::detail

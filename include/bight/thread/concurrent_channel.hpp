@@ -68,7 +68,7 @@ class concurrent_channel {
         detail::refuse_on_reactor("concurrent_channel::send_blocking", "co_await send() in a task");
         detail::sleeping_thread<T> here(std::move(value));
         if (!state_->send(here)) here.sleep();
-        if (here.closed) detail::throw_cross_channel_closed();
+        if (here.closed) detail::throw_concurrent_channel_closed();
     }
     std::optional<T> receive_blocking() {
         detail::refuse_on_reactor("concurrent_channel::receive_blocking", "co_await receive() in a task");

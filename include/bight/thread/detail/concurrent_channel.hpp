@@ -23,7 +23,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-[[noreturn]] void throw_cross_channel_closed();
+[[noreturn]] void throw_concurrent_channel_closed();
 
 /// What the handles of one channel share. Whoever waits keeps it, too.
 template <class T>
@@ -92,7 +92,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] cross_send_awaiter final
     cross_send_awaiter(cross_send_awaiter&&) noexcept = default;
 
     void await_resume() const {
-        if (this->closed) throw_cross_channel_closed();
+        if (this->closed) throw_concurrent_channel_closed();
     }
     void cancel() noexcept override {
         if (!this->on().withdraw_sender(*this)) return;

@@ -366,11 +366,18 @@ void world_state::turn_of_reactor(host_thread& chosen) {
 void world_state::interrupt_wait(host_thread& waits) {
     if (!happens(fault::interrupted_wait, waits)) return;
     const std::chrono::microseconds after(amount(fault::interrupted_wait).between(1, 1000));
-    events.at(saturating_add(clock.now(), after), [this, &waits, boots = waits.host.boots] {
-        if (!waits.host.up || waits.host.boots != boots || !waits.reactor()) return;
-        if (waits.has_work() || clock.now() < waits.next_turn()) return;
-        give_turn(waits);
-    });
+    events.at(saturating_add(clock.now(), after),
+              [this, &waits, boots = waits.host.boots] { interrupted.emplace_back(&waits, boots); });
+}
+
+// Not within deliver_due, which a turn calls as well: one turn has ended when the next begins.
+void world_state::give_interrupted_turns() {
+    while (!interrupted.empty()) {
+        for (const auto& [waits, boots] : std::exchange(interrupted, {})) {
+            if (!waits->host.up || waits->host.boots != boots || !waits->reactor()) continue;
+            if (!waits->has_work() && clock.now() >= waits->next_turn()) give_turn(*waits);
+        }
+    }
 }
 
 bool world_state::advance(time_point limit) {
@@ -388,6 +395,7 @@ bool world_state::advance(time_point limit) {
     if (next == time_point::max()) return false;
     clock.advance_to(std::min(next, limit));
     deliver_due();
+    give_interrupted_turns();
     return true;
 }
 
@@ -429,6 +437,7 @@ bool world_state::run_until(time_point limit, bool whole_time) {
         }
         if (events.next() <= clock.now()) {
             deliver_due();
+            give_interrupted_turns();
             continue;
         }
         turns_at_once = 0;

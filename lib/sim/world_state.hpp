@@ -85,6 +85,8 @@ struct world_state {
     std::vector<happened_fault> faults;
     std::uint64_t last_link = 0;
     const host_thread* acting = nullptr;  ///< whose turn it is
+    /// Those whose waits end in vain now, with the life of their hosts.
+    std::vector<std::pair<host_thread*, std::uint64_t>> interrupted;
     std::exception_ptr failure;
     /// So many without time passing, and without a program that receives anything, are no progress.
     std::uint64_t most_turns_at_once = 1'000'000;
@@ -134,6 +136,7 @@ struct world_state {
     bool turn();
     /// This reactor begins to wait. It may look in vain for something to do, up to 1 ms from now.
     void interrupt_wait(host_thread& waits);
+    void give_interrupted_turns();
     /// Lets time pass until the next thing happens, at most until `limit`. False when nothing ever will.
     bool advance(time_point limit);
     /// What waits at `l` arrives then, unless it is cut.

@@ -249,6 +249,22 @@ TEST_CASE("false_readiness: an operation that waits is tried from 1 to 8 times f
     }
 }
 
+TEST_CASE("interrupted_wait: several hosts, or one twice, may be woken in one moment") {
+    sim::world w(1, with(sim::fault::interrupted_wait, 1));
+    int ticks = 0;
+    for (int i = 0; i < 20; ++i) {
+        w.add("host " + std::to_string(i)).run([&]() -> task<> {
+            for (int n = 0; n < 200; ++n) {
+                co_await bight::sleep_for(1ms);
+                ++ticks;
+            }
+        });
+    }
+    w.run();
+    CHECK(ticks == 20 * 200);
+    CHECK(w.count(sim::fault::interrupted_wait) > 2000);
+}
+
 TEST_CASE("interrupted_wait: a host is woken as often as it is counted, and does nothing then") {
     const auto polls_of = [](double probability, std::uint64_t& interrupted) {
         sim::world w(1, with(sim::fault::interrupted_wait, probability));

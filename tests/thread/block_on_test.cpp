@@ -296,13 +296,14 @@ TEST_CASE("a destructor that waits for a call of block_on while the run ends is 
     };
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     bight::reactor& r = on.reactor();
+    // Before the pool, which waits for its job: that is given up, and may still stand at the gate.
+    test::gate g;
+    std::string farewell_said;
+    std::string call_said;
     bight::thread_pool pool({.max_threads = 1});
     bight::offload_options options;
     options.pool = &pool;
     options.abandon_on_cancel = true;
-    test::gate g;
-    std::string farewell_said;
-    std::string call_said;
     std::thread other;
     on.run([&]() -> task<> {
         co_await bight::with_group([&](bight::group& scope) -> task<> {

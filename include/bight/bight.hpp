@@ -15,6 +15,7 @@
 #include <bight/core/run.hpp>
 #include <bight/core/shield.hpp>
 #include <bight/core/sleep.hpp>
+#include <bight/core/spawned_task.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/task_local.hpp>
 #include <bight/core/timeout.hpp>

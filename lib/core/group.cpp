@@ -17,6 +17,8 @@ std::coroutine_handle<> group_job::finished() noexcept {
 
 void group_job::reap() noexcept { owner().ended(*this); }
 
+void group_job::tell_handle() noexcept { handle_->job_gone(); }
+
 }  // namespace detail
 
 void group::check_not_elsewhere() const noexcept {
@@ -28,6 +30,14 @@ void group::check_not_elsewhere() const noexcept {
 
 void group::start(detail::group_job& job, task<>&& t, std::source_location where) noexcept {
     if (!job.give(std::move(t))) detail::misused_task(where);
+    if (limit_ != 0 && jobs_.size() >= limit_ && !cancelled_) {
+        unbegun_.push_back(job);
+    } else {
+        begin_job(job);
+    }
+}
+
+void group::begin_job(detail::group_job& job) noexcept {
     detail::promise_base& root = jobs_.add(job);
     job.start(home(), &owner(), root);
     if (cancelled_) job.request_cancel();
@@ -43,6 +53,15 @@ void group::cancel() noexcept {
     if (std::exchange(cancelled_, true)) return;
     if (body_running_) body_.request_cancel();
     for (detail::group_job& job : jobs_) job.request_cancel();
+    while (detail::group_job* const job = unbegun_.pop_front()) begin_job(*job);
+}
+
+void group::cancel_one(detail::group_job& job) noexcept {
+    if (!job.parent()) {  // it has not begun
+        unbegun_.remove(job);
+        begin_job(job);
+    }
+    job.request_cancel();
 }
 
 void group::failed(detail::job& job, const std::exception_ptr& error) noexcept {
@@ -57,6 +76,7 @@ void group::ended(detail::group_job& job) noexcept {
     if (job.result() == detail::outcome::cancelled) cut_short_ = true;
     jobs_.remove(job);
     delete &job;
+    if (!unbegun_.empty() && jobs_.size() < limit_) begin_job(*unbegun_.pop_front());
     if (jobs_.empty() && !body_running_) conclude_here(was_cut_short());
 }
 
@@ -72,6 +92,7 @@ bool group::was_cut_short() const noexcept { return cut_short_ && errors_.empty(
 
 void group::describe(std::string& out) const {
     out += "a group of " + std::to_string(jobs_.size()) + " tasks";
+    if (!unbegun_.empty()) out += " (" + std::to_string(unbegun_.size()) + " more wait for the limit)";
 }
 
 void group::visit_jobs(void (*visit)(const detail::job&, void*), void* context) const {

@@ -7,6 +7,7 @@
 #include <bight/core/detail/group.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
+#include <bight/core/spawned_task.hpp>
 #include <bight/core/task.hpp>
 
 #include <coroutine>
@@ -21,7 +22,13 @@
 
 namespace BIGHT_EXPORT bight {
 
-class group;
+/// Of one call of with_group.
+struct group_options {
+    /// How many of the spawned tasks run at once; the others begin in their order, each when one has ended.
+    /// 0: all.
+    std::size_t limit = 0;
+};
+static_assert(std::is_trivially_destructible_v<group_options>);  // see reactor_options
 
 /// Tasks started in a group run beside each other and beside the body of with_group, and all of them have
 /// ended when with_group returns. The first error cancels the others and the body. Thread: the reactor's; in
@@ -31,10 +38,10 @@ class group : public detail::scope {
     /// Starts `f(args…)`, which gives a task<>, in the next turn. The callable and the arguments are stored
     /// until that task has ended, so a lambda that captures is safe here; arguments are moved into the call
     /// (std::ref for references). When the group is cancelled, the task is never begun. Throws what copying
-    /// and calling throw, and std::bad_alloc; then nothing was started.
+    /// and calling throw, and std::bad_alloc; then nothing was started. What it returns may be ignored.
     template <class F, class... Args>
         requires detail::spawnable<F, Args...>
-    void spawn(F&& f, Args&&... args) {
+    spawned_task spawn(F&& f, Args&&... args) {
         static_assert(
             !detail::call_leaves_temporaries<std::decay_t<F>, std::decay_t<Args>...>(),
             "spawn would have to make a temporary for a parameter that is a reference, and the task "
@@ -55,6 +62,9 @@ class group : public detail::scope {
             task<> t = made->make();
             owned.job = nullptr;
             start(*made, std::move(t), std::source_location());
+            return spawned_task(*this, *made);
+        } else {
+            return spawned_task();
         }
     }
     template <class F, class... Args>
@@ -69,23 +79,25 @@ class group : public detail::scope {
     /// So its coroutine must not be the body of a lambda with captures, nor have a parameter that is a const
     /// or rvalue reference, which might be to a temporary: the process is ended with a message that names
     /// the line. Give spawn the callable and the arguments, which it stores.
-    void spawn(task<> t, std::source_location where = std::source_location::current()) {
+    spawned_task spawn(task<> t, std::source_location where = std::source_location::current()) {
         check_thread();
         t.refuse_borrowed("group::spawn", where);
-        start(*new detail::group_plain, std::move(t), where);
+        auto* made = new detail::group_plain;
+        start(*made, std::move(t), where);
+        return spawned_task(*this, *made);
     }
 
     /// Cancels all tasks of the group, the body among them; with_group then returns normally.
     void cancel() noexcept override;
     bool cancelled() const noexcept { return cancelled_; }
-    /// How many spawned tasks have not ended.
-    std::size_t size() const noexcept { return jobs_.size(); }
+    /// How many spawned tasks have not ended, those that have not begun among them.
+    std::size_t size() const noexcept { return jobs_.size() + unbegun_.size(); }
 
     void describe(std::string& out) const override;
     void visit_jobs(void (*visit)(const detail::job&, void*), void* context) const override;
 
   protected:
-    group() noexcept = default;
+    explicit group(const group_options& options) noexcept : limit_(options.limit) {}
     group(group&&) noexcept = default;
     ~group() = default;
     std::coroutine_handle<> body_started(task<>&& body) noexcept;
@@ -93,6 +105,7 @@ class group : public detail::scope {
 
   private:
     friend class detail::group_job;
+    friend class spawned_task;
     struct guard {
         detail::group_job* job;
         ~guard() { delete job; }
@@ -105,6 +118,8 @@ class group : public detail::scope {
     }
     void check_not_elsewhere() const noexcept;
     void start(detail::group_job& job, task<>&& t, std::source_location where) noexcept;
+    void begin_job(detail::group_job& job) noexcept;
+    void cancel_one(detail::group_job& job) noexcept;
     void ended(detail::group_job& job) noexcept;
     void failed(detail::job& job, const std::exception_ptr& error) noexcept;
     std::coroutine_handle<> child_finished(detail::job& body) noexcept override;
@@ -112,11 +127,23 @@ class group : public detail::scope {
 
     detail::child_job<void> body_;
     detail::spawned_jobs<detail::group_job> jobs_;
+    detail::counted_list<detail::group_job> unbegun_;  // over the limit, in their order
+    std::size_t limit_;
     detail::error_list errors_;
     bool body_running_ = false;
     bool cancelled_ = false;
     bool cut_short_ = false;  // a task ended by cancellation
 };
+
+// Here, so that a handle that is thrown away costs next to nothing.
+inline spawned_task::spawned_task(group& scope, detail::group_job& job) noexcept
+    : scope_(&scope), job_(&job) {
+    job.handle_ = this;
+}
+inline void spawned_task::forget() noexcept {
+    waiters_.check_empty("the handle of a task of a group");
+    job_->handle_ = nullptr;
+}
 
 namespace detail {
 
@@ -125,7 +152,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] group_awaiter final
     : public group,
       public awaiter_base<group_awaiter<F>> {
   public:
-    explicit group_awaiter(F&& body) : body_callable_(std::move(body)) {}
+    group_awaiter(const group_options& options, F&& body) : group(options), body_callable_(std::move(body)) {}
 
     void await_resume() const { throw_failures(); }
 
@@ -164,7 +191,18 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] group_awaiter final
 template <class F>
     requires std::is_invocable_r_v<task<>, F&, group&> || std::is_void_v<std::invoke_result_t<F&, group&>>
 detail::group_awaiter<F> with_group(F body) {
-    return detail::group_awaiter<F>{std::move(body)};
+    return detail::group_awaiter<F>{group_options(), std::move(body)};
 }
 
-}  // namespace bight
+/// The same, as `options` say.
+///
+///     co_await bight::with_group({.limit = 8}, [&](bight::group& g) {
+///         for (const auto& url : urls) g.spawn(fetch, url);
+///     });
+template <class F>
+    requires std::is_invocable_r_v<task<>, F&, group&> || std::is_void_v<std::invoke_result_t<F&, group&>>
+detail::group_awaiter<F> with_group(const group_options& options, F body) {
+    return detail::group_awaiter<F>{options, std::move(body)};
+}
+
+}  // namespace BIGHT_EXPORT bight

@@ -16,13 +16,16 @@
 namespace BIGHT_EXPORT bight {
 
 class group;
+class spawned_task;
 
 namespace detail {
 
 /// A task started in a group.
 class group_job : public spawned_job<group_job> {
   public:
-    virtual ~group_job() = default;
+    virtual ~group_job() {
+        if (handle_) tell_handle();
+    }
     void describe(std::string& out) const override { out += "a task of a group"; }
 
   protected:
@@ -30,11 +33,15 @@ class group_job : public spawned_job<group_job> {
 
   private:
     friend class bight::group;
+    friend class bight::spawned_task;
     std::coroutine_handle<> finished() noexcept override;
     void reap() noexcept override;
 
     /// What the parent waits for.
     group& owner() const noexcept;
+    void tell_handle() noexcept;
+
+    spawned_task* handle_ = nullptr;
 };
 
 /// Keeps what was given to spawn until the task that it made has ended.
@@ -61,4 +68,4 @@ concept spawnable = std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

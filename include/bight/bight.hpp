@@ -35,6 +35,7 @@
 #include <bight/io/stream.hpp>
 #include <bight/io/transport.hpp>
 #include <bight/net/connect.hpp>
+#include <bight/net/draining.hpp>
 #include <bight/net/endpoint.hpp>
 #include <bight/net/listener.hpp>
 #include <bight/net/serve.hpp>

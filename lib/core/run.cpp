@@ -1,6 +1,7 @@
 #include <bight/core/run.hpp>
 
 #include "simulated_thread.hpp"
+#include "stop_signal.hpp"
 
 #include <unistd.h>
 
@@ -207,6 +208,8 @@ signal_stop::~signal_stop() {
     // A handler on another thread may have read the slot just before.
     while (all.in_handler.load() > 0) ::usleep(100);
 }
+
+int received_stop_signal() noexcept { return simulated_thread::current() ? 0 : all.first.load(); }
 
 int signal_stop::received() const noexcept { return slot_ < 0 || !stops_ ? 0 : all.first.load(); }
 

@@ -1,5 +1,6 @@
 #include "serving.hpp"
 
+#include "../core/stop_signal.hpp"
 #include "../io/closer.hpp"
 
 #include <bight/core/error.hpp>
@@ -105,11 +106,26 @@ void serving::cancel() noexcept {
 std::coroutine_handle<> serving::child_finished(job&) noexcept {
     accepting_running_ = false;
     owner().adopt_trace(accepting_);
+    if (!connections_.empty()) say_that_it_drains();
     listener_.close();
     if (connections_.empty()) return conclude(accepting_.result() == outcome::cancelled);
     detail::reactor_access::arm_grace(home(), *this, options_.drain);
     make_room();
+    drain_.begin();
     return std::noop_coroutine();
+}
+
+// Who has pressed Ctrl-C sees what keeps the program.
+void serving::say_that_it_drains() const noexcept {
+    const bool by_signal = received_stop_signal() != 0;
+    try {
+        std::string text = "draining " + std::to_string(connections_.size()) + " connection" +
+                           (connections_.size() == 1 ? "" : "s") + " of the server at " +
+                           listener_.local().to_string();
+        if (by_signal) text += "; a second signal (Ctrl-C) ends them at once";
+        log(by_signal ? log_level::requested : log_level::info, text);
+    } catch (const std::bad_alloc&) {  // the drain goes on all the same
+    }
 }
 
 void serving::connection_closes(connection_job& c) noexcept {
@@ -154,6 +170,8 @@ connection_job::connection_job(serving& server, transport& t, std::uint64_t numb
 }
 
 connection_job::~connection_job() { transport_.release(); }
+
+const void* connection_job::find_local(const void* key) const noexcept { return server_.drain_.find(key); }
 
 void connection_job::describe(std::string& out) const {
     out += "connection " + std::to_string(number_) + " from ";

@@ -4,6 +4,7 @@
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/spawned_jobs.hpp>
+#include <bight/net/detail/draining.hpp>
 #include <bight/net/serve.hpp>
 
 #include <cstdint>
@@ -17,6 +18,7 @@ class connection_job final : public spawned_job<connection_job> {
   public:
     connection_job(serving& server, transport& t, std::uint64_t number) noexcept;
     void describe(std::string& out) const override;
+    const void* find_local(const void* key) const noexcept override;
 
   private:
     friend class serving;
@@ -59,6 +61,7 @@ class serving final : public scope, public awaiter_base<serving>, private grace_
     }
     class room_awaiter;
 
+    void say_that_it_drains() const noexcept;
     task<> accept_all();
     void begin_connection(stream peer) noexcept;
     void refused(std::error_code why) noexcept;
@@ -74,6 +77,7 @@ class serving final : public scope, public awaiter_base<serving>, private grace_
     child_job<void> accepting_;
     room_awaiter* waiting_for_room_ = nullptr;
     spawned_jobs<connection_job> connections_;
+    drain_signal drain_;
     std::uint64_t accepted_ = 0;
     bool accepting_running_ = false;
     bool cancelling_ = false;  // the drain deadline is over

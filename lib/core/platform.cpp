@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <system_error>
 
 namespace bight::detail {
 
@@ -29,6 +30,16 @@ platform* platform::current() noexcept {
     if (const reactor* const here = reactor::current()) return reactor_state::platform_of(*here);
     simulated_thread* const thread = simulated_thread::current();
     return thread ? &thread->surroundings() : nullptr;
+}
+
+void platform::refuse_reactor_in_task() {
+    const reactor* const task_on = reactor::current();
+    platform* const here = task_on ? reactor_state::platform_of(*task_on) : nullptr;
+    if (!here) return;
+    throw std::system_error(
+        here->refuse("a reactor made by a task"),
+        "a task in the simulation cannot have a reactor of its own: give host::run or on_boot "
+        "a function that makes it");
 }
 
 simulated_thread* simulated_thread::current() noexcept { return this_thread().simulated; }

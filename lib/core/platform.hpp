@@ -55,6 +55,8 @@ class platform {
     /// That of the reactor that runs on this thread, or of the thread, if it is a simulated host's; null for
     /// the machine.
     static platform* current() noexcept;
+    /// Throws std::system_error in a task that is simulated: it would have a reactor of the machine.
+    static void refuse_reactor_in_task();
 };
 
 /// A kind of platform that the environment variable BIGHT_REACTOR can name, in programs that are linked with

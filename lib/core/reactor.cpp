@@ -142,9 +142,14 @@ class running {
 }  // namespace
 
 reactor::reactor(const reactor_options& options) {
+    simulated_thread* const thread = simulated_thread::current();
+    if (thread && options.clock) {
+        throw std::invalid_argument("reactor_options::clock on a simulated host, whose time is its world's");
+    }
+    if (!options.platform && !thread) platform::refuse_reactor_in_task();
     auto state = std::make_unique<reactor_state>(*this, options);
     state->lives_in = options.platform;
-    if (simulated_thread* const thread = simulated_thread::current(); thread && !options.platform) {
+    if (thread && !options.platform) {
         state->lives_in = &thread->add_reactor();
     } else if (!options.platform && options.demultiplexer == demultiplexer_kind::automatic) {
         state->own_platform = platform_of_environment();
@@ -170,7 +175,8 @@ reactor::~reactor() {
     if (!state_->roots.empty() || !ready_.empty() || !port_->idle() || port_->has_pending() ||
         state_->leftovers > 0) {
         try {
-            if (simulated_thread* const thread = simulated_thread::current()) end_simulated(*thread);
+            simulated_thread* const thread = simulated_thread::current();
+            if (thread && thread->has(state_->lives_in)) end_simulated(*thread);
             const running here(*this, *state_);
             if (!state_->has_live_root()) await_leftovers();
             stop_now();
@@ -276,6 +282,10 @@ bool reactor::turn(duration limit) {
 
 void reactor::drive(root_job_base& root, promise_base& frame) {
     if (simulated_thread* const thread = simulated_thread::current()) {
+        if (!thread->has(state_->lives_in)) {
+            throw std::system_error(thread->surroundings().refuse("running a reactor of another place"),
+                                    "reactor::run on a simulated host: the reactor was not made there");
+        }
         drive_simulated(*thread, root, frame);
         return;
     }

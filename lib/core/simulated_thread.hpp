@@ -22,6 +22,8 @@ class simulated_thread {
     virtual unsigned processors() const noexcept = 0;
     /// What one more reactor of this host lives in.
     virtual platform& add_reactor() = 0;
+    /// Whether `of`, which may be null, came from add_reactor of this host.
+    virtual bool has(const platform* of) const noexcept = 0;
     /// Whether the reactor that lives in `of`, which add_reactor gave, has turns from now on.
     virtual void give_turns(platform& of, bool on) noexcept = 0;
 

@@ -191,6 +191,11 @@ bound_socket::~bound_socket() {
 listening_socket& bound_socket::listen(const endpoint& where, const listen_options& options) && {
     if (!listens_) {
         const int asked = where.backlog > 0 ? where.backlog : options.backlog;
+        if (asked < 0) {
+            throw std::invalid_argument("listen at " + where.to_string() + ": listen_options::backlog is " +
+                                        std::to_string(asked) +
+                                        ", and must be 0 (the system's maximum) or more");
+        }
         const int error = calls_->listen(fd_, asked > 0 ? asked : SOMAXCONN);
         if (error < 0) listening_failed(-error, "cannot listen at " + where.to_string());
     }

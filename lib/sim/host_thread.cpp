@@ -6,6 +6,7 @@
 #include "../core/reactor_state.hpp"
 #include "../net/resolve.hpp"
 
+#include <bight/core/detail/wait_list.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/sim/allocation_fault.hpp>
 
@@ -85,6 +86,14 @@ duration host_thread::time_on_a_thread() noexcept {
     const microseconds usual(chance.draw(purpose::thread, cause).between(10, 1000));
     if (!world.happens(fault::slow_thread, *this)) return usual;
     return microseconds(world.amount(fault::slow_thread).between(1, 30'000'000));
+}
+
+host_thread::~host_thread() {
+    if (!runs) return;
+    const std::string text =
+        "a reactor that was made on the simulated host \"" + host.name +
+        "\" outlives its world: it must be destroyed before, as by the function that made it";
+    bight::detail::abort_misused(text.c_str());
 }
 
 std::error_code host_thread::refuse(const char* what) { return host.refuse(what); }

@@ -35,6 +35,8 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     /// `numbered`: 0 for the one of what on_boot and run are given as tasks.
     host_thread(host_state& on, keyed_chance has, std::size_t numbered) noexcept
         : host(on), chance(has), number(numbered), calls_(*this) {}
+    /// Ends the process when a reactor of the program still lives here.
+    ~host_thread() override;
 
     std::unique_ptr<bight::detail::event_port> make_event_port(bight::reactor& home) override;
     virtual_clock& time() noexcept override;

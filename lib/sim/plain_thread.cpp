@@ -82,6 +82,10 @@ unsigned plain_thread::processors() const noexcept { return on_.host.world.optio
 
 bight::detail::platform& plain_thread::add_reactor() { return on_.host.add_reactor(); }
 
+bool plain_thread::has(const bight::detail::platform* of) const noexcept {
+    return std::ranges::any_of(on_.host.threads, [&](const auto& thread) { return thread.get() == of; });
+}
+
 void plain_thread::give_turns(bight::detail::platform& of, bool on) noexcept {
     auto& thread = static_cast<host_thread&>(of);
     if (std::exchange(thread.has_turns, on) == on || !on_.host.up) return;

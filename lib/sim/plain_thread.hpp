@@ -40,6 +40,7 @@ class plain_thread final : public bight::detail::simulated_thread {
     bight::detail::platform& surroundings() noexcept override;
     unsigned processors() const noexcept override;
     bight::detail::platform& add_reactor() override;
+    bool has(const bight::detail::platform* of) const noexcept override;
     void give_turns(bight::detail::platform& of, bool on) noexcept override;
     bool wait(condition& until) override;
 

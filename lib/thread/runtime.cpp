@@ -361,6 +361,7 @@ runtime::runtime(const runtime_options& options) {
     if (options.reactor.clock) {
         throw std::invalid_argument("a virtual clock is for one reactor, and a runtime has several");
     }
+    platform::refuse_reactor_in_task();
     auto made = std::make_unique<runtime_state>(options);
     made->start();
     state_ = made.release();

@@ -53,6 +53,25 @@ unsigned backlog_of(const bight::listener& l) {
 
 }  // namespace
 
+TEST_CASE("a backlog of less than nothing is refused, by name") {
+    test::reactor_fixture on(bight::demultiplexer_kind::automatic);
+    on.run([]() -> task<> {
+        bight::listen_options options;
+        options.backlog = -5;
+        for (const char* where : {"tcp:0:interface=127.0.0.1", "unix:@bight-negative"}) {
+            std::string said;
+            try {
+                (void)bight::listen(where, options);
+            } catch (const std::invalid_argument& e) {
+                said = e.what();
+            }
+            CHECK(said.find("listen_options::backlog is -5") != std::string::npos);
+            CHECK(said.find(std::string(where).substr(0, 4)) != std::string::npos);
+        }
+        co_return;
+    });
+}
+
 TEST_CASE("every descriptor that bight opens is close-on-exec") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     CAPTURE(kind);

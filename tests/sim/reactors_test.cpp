@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -47,6 +48,8 @@ task<> ask(std::string what) {
     co_await s.read_exactly(answer);
     CHECK(answer == what);
 }
+
+task<> nap() { co_await bight::sleep_for(1ms); }
 
 // Says which reactor of its runtime it runs on.
 struct names_reactor {
@@ -537,5 +540,84 @@ TEST_CASE("a connection that is handed over to another reactor has what had come
         w.run();
         CHECK(served_by.size() == 3);
         for (const std::string& one : got) CHECK(one == "hello, reactor");
+    }
+}
+
+TEST_CASE("a main function may not run a reactor of another place, and may destroy one") {
+    auto outside = std::make_unique<bight::reactor>();
+    bool began = false;
+    outside->start([](bool& b) -> task<> {
+        b = true;
+        co_return;
+    }(began));
+    std::unique_ptr<bight::reactor> of_a;
+    std::vector<std::string> said;
+    {
+        sim::world w(1);
+        auto tries_to_run = [&](bight::reactor& r) {
+            try {
+                r.run(nap());
+            } catch (const std::system_error& e) {
+                said.push_back(e.what());
+            }
+        };
+        w.add("a").run([&] {
+            of_a = std::make_unique<bight::reactor>();
+            of_a->run(nap());
+            tries_to_run(*outside);
+            outside.reset();
+            return 0;
+        });
+        w.run();
+        w.add("b").run([&] {
+            tries_to_run(*of_a);
+            return 0;
+        });
+        w.run();
+        of_a.reset();
+    }
+    CHECK_FALSE(began);
+    REQUIRE(said.size() == 2);
+    for (const std::string& text : said) {
+        CHECK(text.find("on a simulated host: the reactor was not made there") != std::string::npos);
+    }
+}
+
+TEST_CASE("a reactor of a main function that outlives its world ends the process, with the host's name") {
+    const std::string said = test::dying_words([] {
+        std::unique_ptr<bight::reactor> kept;
+        sim::world w(1);
+        w.add("keeper").run([&] {
+            kept = std::make_unique<bight::reactor>();
+            kept->run(nap());
+            return 0;
+        });
+        w.run();
+    });
+    CHECK(said.find("a reactor that was made on the simulated host \"keeper\" outlives its world") !=
+          std::string::npos);
+}
+
+TEST_CASE("a task of a simulated host is told that it cannot have reactors of its own") {
+    std::vector<std::string> said;
+    sim::world w(1);
+    w.add("a").run([&]() -> task<> {
+        for (const bool several : {false, true}) {
+            try {
+                if (several) {
+                    runtime all;
+                } else {
+                    bight::reactor one;
+                }
+            } catch (const std::system_error& e) {
+                said.push_back(e.what());
+            }
+        }
+        co_return;
+    });
+    w.run();
+    REQUIRE(said.size() == 2);
+    for (const std::string& text : said) {
+        CHECK(text.find("a task in the simulation cannot have a reactor of its own") != std::string::npos);
     }
 }

@@ -38,9 +38,9 @@ namespace detail {
 class outbox_state;
 
 /// A task that waits for room in an outbox, or for it to be empty.
-class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter : public waiter,
-                                                                     public awaiter_base<outbox_waiter>,
-                                                                     public list_hook<outbox_waiter> {
+class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter final : public waiter,
+                                                                           public awaiter_base<outbox_waiter>,
+                                                                           public list_hook<outbox_waiter> {
   public:
     void await_resume() const {
         if (error_) throw_failed();
@@ -107,4 +107,4 @@ class outbox {
     detail::outbox_state* state_;
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

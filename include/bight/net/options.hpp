@@ -28,7 +28,7 @@ enum class sharding : std::uint8_t {
 /// How to listen: for `listen`, and within serve_options.
 struct listen_options {
     /// How many connections the kernel queues; 0: the system's maximum (SOMAXCONN). An endpoint's backlog=
-    /// goes before it.
+    /// goes before it. Less than 0 is a std::invalid_argument.
     int backlog = 0;
     exhaustion_policy when_exhausted = exhaustion_policy::shed;
     /// For a sharded_listener; a listener that stands alone does not look at it.

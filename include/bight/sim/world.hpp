@@ -163,7 +163,8 @@ class host {
     /// takes to be noticed. Between the turns, and while nothing that the function waits for has come, it
     /// stands still. An exit status that is not 0 is an error, thrown by world::run. A crash leaves the
     /// function where it waits; when the world ends, runtime::run gives 1 there, or throws run_cancelled, and
-    /// the function goes on from there to its end.
+    /// the function goes on from there to its end. A reactor that it makes runs on its host alone, and one
+    /// that is kept longer than the world ends the process. Tasks cannot make reactors: that throws.
     template <class F>
         requires detail::main_function<F>
     void on_boot(F main) {
@@ -323,7 +324,7 @@ class world {
 bool sometimes(const char* name, double probability = 1);
 
 }  // namespace sim
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight
 
 /// The same as an expression that a build can take out: define it before as (false).
 #ifndef BIGHT_SOMETIMES

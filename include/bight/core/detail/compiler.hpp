@@ -31,6 +31,10 @@
 -foptimize-sibling-calls -DBIGHT_SIBLING_CALLS (`pkg-config --cflags bight` and Meson's bight_dep have them)"
 #endif
 
+#if !defined(__cpp_exceptions)
+#error "bight needs exceptions, by which errors leave tasks: compile without -fno-exceptions"
+#endif
+
 // Whether coroutines take their frames from the thread's cache without a call. g++ splits a coroutine before
 // it optimises, so a thread's address is never kept across a suspension; clang may keep it (LLVM #47179,
 // #63022). Elsewhere than in ELF a thread_local costs a call itself.

@@ -90,7 +90,7 @@ void closer::said(std::error_code error) noexcept {
 
 void closer::drain() noexcept {
     transport& t = to();
-    for (int parts = 0; draining_ && !t.reader_; ++parts) {
+    for (int parts = 0; draining_ && !starved_ && !t.reader_; ++parts) {
         if (parts == parts_at_once) {
             queue_sink();
             return;
@@ -122,8 +122,14 @@ void closer::go_on_reading() noexcept {
 }
 
 // The end of what comes, or an error, does not end the writes: if they cannot be done they fail by
-// themselves.
+// themselves. For memory it waits a while: a peer that writes before it reads must not be kept for want of
+// it.
 void closer::take_input() noexcept {
+    if (sink_.error() == std::errc::not_enough_memory) {
+        starved_ = true;
+        look_in(first_pause);
+        return;
+    }
     if (sink_.failed() || !sink_.data) draining_ = false;
     sink_.data.reset();
 }
@@ -153,7 +159,11 @@ void closer::abandoned() noexcept {
 // At the deadline, or to look again.
 void closer::expired() noexcept {
     if (to().home().now() < deadline_) {
-        look_again();
+        if (starved_) {
+            read_on();
+        } else {
+            look_again();
+        }
     } else if (!said_) {
         timed_out_ = true;
         to().writes_lost(errc::timed_out);
@@ -188,9 +198,24 @@ void closer::look_again() noexcept {
     }
 }
 
-void closer::look_later() noexcept {
+void closer::look_in(duration pause) noexcept {
     detail::reactor_access::arm(to().home(), *this,
-                                std::min(deadline_, saturating_add(to().home().now(), pause_)));
+                                std::min(deadline_, saturating_add(to().home().now(), pause)));
+}
+
+// There may be memory again. The timer goes back to what it was for; this may be gone afterwards.
+void closer::read_on() noexcept {
+    starved_ = false;
+    if (said_ && hurried_) {
+        look_later();
+    } else {
+        look_in(duration::max());
+    }
+    if (sink_.now == sink::state::idle) drain();
+}
+
+void closer::look_later() noexcept {
+    look_in(pause_);
     pause_ = std::min<duration>(2 * pause_, longest_pause);
 }
 

@@ -70,6 +70,8 @@ class closer final : public end_request, private leftover, public pooled {
     void let_go() noexcept;
     void look_again() noexcept;
     void look_later() noexcept;
+    void look_in(duration pause) noexcept;
+    void read_on() noexcept;
     void report_loss() const noexcept;
     void finish() noexcept;
 
@@ -83,6 +85,7 @@ class closer final : public end_request, private leftover, public pooled {
     bool timed_out_ = false;
     bool hurried_ = false;
     bool draining_ = false;  // until the peer's end, or an error
+    bool starved_ = false;   // there was no memory to read with: it waits before it reads on
     bool over_ = false;      // nothing is left to do, but for the sink to come back
 };
 

@@ -141,10 +141,10 @@ void socket_transport::deliver_receive(read_request& request) noexcept {
 void socket_transport::take_failure(read_request& request) noexcept {
     const int result = static_cast<int>(receive_.result);
     request.count = 0;
-    if (aborted_) {
-        request.set_error(aborted_);
-    } else if (result == -ENOMEM) {  // of this process: nothing is lost
+    if (result == -ENOMEM && (!aborted_ || lingering_)) {  // of this process: nothing is lost
         request.set_error(from_errno(ENOMEM));
+    } else if (aborted_) {
+        request.set_error(aborted_);
     } else {
         end_ = result < 0 ? result : why_no_more();  // it stays so, whatever the kernel says the next time
         if (end_ < 0) request.set_error(from_errno(-end_));

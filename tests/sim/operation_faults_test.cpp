@@ -308,6 +308,39 @@ TEST_CASE("no_buffers: a write fails, and nothing of it is sent") {
     CHECK(end == std::errc::connection_reset);
 }
 
+TEST_CASE(
+    "no_memory: a close that throws away what the peer sends goes on, and all that was written arrives") {
+    const std::string question(500'000, 'q');
+    const std::string answer(500'000, 'a');
+    std::string got;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        CAPTURE(seed);
+        sim::world_options options;
+        options.faults.set(sim::fault::no_memory, 0.5);
+        bool closed = false;
+        pair_of_hosts pair(
+            options,
+            [&](bight::stream& peer) -> task<> {
+                bight::outbox out(peer, {.capacity = answer.size()});
+                out.send(answer);
+                co_await peer.close();
+                closed = true;
+            },
+            [&](bight::stream& peer) -> task<> {  // reads nothing before all of its own is taken
+                co_await peer.write(question);
+                got.assign(answer.size(), '\0');
+                co_await peer.read_exactly(got);
+                char more = 0;
+                const auto rest = co_await peer.read_some(bight::mutable_buffer(&more, 1));
+                CHECK(rest == 0);
+            },
+            seed);
+        pair.world.run();
+        CHECK(closed);
+        CHECK((got == answer));
+    }
+}
+
 TEST_CASE("no_memory: a read fails, and the next one gets the bytes") {
     std::string got;
     pair_of_hosts pair(

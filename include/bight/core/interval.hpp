@@ -16,8 +16,7 @@ namespace BIGHT_EXPORT bight {
 /// What happens to ticks that came due while no task waited for them.
 enum class missed_ticks : std::uint8_t {
     burst,  ///< each is given, one right after the other, until the schedule has caught up
-    skip,   ///< they are left out: after a late tick comes the next one of the schedule that lies in the
-            ///< future
+    skip,   ///< left out: after a late tick comes the next one of the schedule in the future
     delay,  ///< the schedule begins anew: after a late tick comes the next one a full period later
 };
 

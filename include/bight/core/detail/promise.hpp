@@ -79,8 +79,7 @@ enum class borrowing : std::uintptr_t {
     none,
     callable,   ///< the lambda (with captures) whose body it is
     reference,  ///< a parameter that is a const or rvalue reference
-    passed_on,  ///< one of these, but the task has been moved, perhaps within the full expression that made
-                ///< it
+    passed_on,  ///< one of these, but the task was moved, perhaps within the expression that made it
 };
 
 class promise_base {

@@ -45,7 +45,7 @@ struct endpoint {
     int mode = -1;            ///< unix: permissions of the socket's file; -1: what the umask leaves
     int descriptor = -1;      ///< fd
     int backlog = 0;          ///< listen: 0 means the system's maximum
-    duration timeout{-1};     ///< connect: negative means the default of 30 s
+    duration timeout{-1};     ///< connect: negative means the default of 30 s; at most duration::max()
     bool reuse_port = false;  ///< tcp listen: SO_REUSEPORT
 
     /// Throws std::system_error with errc::bad_endpoint. The message shows the string, the position (in

@@ -1,5 +1,4 @@
-// Catches simulated programs that use the machine's clock, chance, files, network, threads or processes after
-// all.
+// Catches simulated programs that use the real clock, random numbers, files, network, threads or processes.
 //
 // Include it in one source file of a test program on Linux: it replaces functions of the C library
 // (clock_gettime, rand, socket, …), so that calls by the program, std::chrono and other libraries come here

@@ -51,8 +51,7 @@ class trace {
         using reference = trace_event;
         using pointer = void;
         using difference_type = std::ptrdiff_t;
-        using iterator_category =
-            std::input_iterator_tag;  // the C++17 category, because *it is not a reference
+        using iterator_category = std::input_iterator_tag;  // the C++17 one: *it is not a reference
         using iterator_concept = std::forward_iterator_tag;
 
         iterator() noexcept = default;

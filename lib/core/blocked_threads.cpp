@@ -24,8 +24,8 @@ void blocked_threads::begin() noexcept {
     ended_ = false;
 }
 
-// Cancelled without the lock: what goes by that may be anybody's code, and wait for a thread that calls add.
-// Only this thread takes calls out of the list, and those that come now come in front.
+// Cancels without holding the lock: destructors that run then are user code, and may wait for a thread that
+// calls add. Only this thread removes calls from the list, and new calls are added at the front.
 bool blocked_threads::end() noexcept {
     blocked_thread* first = nullptr;
     {
@@ -59,8 +59,8 @@ void blocked_threads::await_senders() const noexcept {
     }
 }
 
-// The inbox has given back what it held. What is left had begun on a reactor that could not bring it to its
-// end.
+// The inbox has released its calls already. The ones that are left had begun on a reactor that could not
+// bring them to an end.
 blocked_threads::~blocked_threads() {
     while (blocked_thread* const thread = list_.pop_front()) thread->abandon();
 }

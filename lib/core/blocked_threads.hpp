@@ -1,4 +1,4 @@
-// The threads that are blocked until one reactor has answered them.
+// blocked_threads: the plain threads that wait in block_on for one reactor.
 #pragma once
 
 #include <bight/core/detail/blocked_thread.hpp>
@@ -8,31 +8,31 @@
 
 namespace bight::detail {
 
-/// From `end` until the next `begin` new calls are refused, and those that are there are brought to their
-/// end. The list is for the thread of the reactor and those that block; the lock keeps it whole.
+/// From `end` until the next `begin` new calls are refused, and existing ones are brought to an end. The
+/// reactor's thread and the blocking threads share the list, which a lock guards.
 class blocked_threads {
   public:
     blocked_threads() noexcept = default;
     blocked_threads(const blocked_threads&) = delete;
     blocked_threads& operator=(const blocked_threads&) = delete;
-    /// Those that never began, or never ended, because their reactor is gone.
+    /// Abandons the calls that never began, or never ended, because the reactor is gone.
     ~blocked_threads();
 
     /// Thread: any. False when the reactor has stopped: nobody would answer.
     bool add(blocked_thread& thread) noexcept;
-    /// Its post is through; the sender touches nothing of the reactor any more. Thread: the same.
+    /// The call has been posted, and the sender no longer uses the reactor. Thread: the one that called add.
     void sent() noexcept;
 
     void begin() noexcept;
-    /// Cancels those that have begun. True when there are any.
+    /// Cancels the calls that have begun. True when there are any.
     bool end() noexcept;
     bool ended() const noexcept;
     bool empty() const noexcept;
     void remove(blocked_thread& thread) noexcept;
-    /// Waits for those who are sending: they are in the middle of a post.
+    /// Waits for the threads that are in the middle of a post.
     void await_senders() const noexcept;
 
-    // See fork_aware. Threads that were sending are not in the child.
+    // See fork_aware. Threads that were sending do not exist in the child.
     void before_fork() noexcept { lock_.lock(); }
     void in_parent() noexcept { lock_.unlock(); }
     void in_child() noexcept {

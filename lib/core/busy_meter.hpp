@@ -1,4 +1,4 @@
-// How long tasks run between two looks at the demultiplexer.
+// busy_meter: measures how long tasks run between two looks at the demultiplexer.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -8,8 +8,8 @@
 
 namespace bight::detail {
 
-/// The processor's counter of time, which costs a tenth of a reading of the clock; where none is known, the
-/// clock itself. It ticks evenly on every processor of the last fifteen years.
+/// The processor's time-stamp counter, which costs a tenth of a clock reading; on other processors the clock
+/// itself. It runs at a constant rate on every processor of the last fifteen years.
 inline std::uint64_t cycle_count() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     return __builtin_ia32_rdtsc();
@@ -30,8 +30,7 @@ class busy_meter {
         if (took > longest_) longest_ = took;
     }
 
-    /// The longest time between begin and end. The length of a cycle is what it has been, on average, since
-    /// the meter was made.
+    /// The longest time between begin and end. The length of a cycle is the average since the meter was made.
     duration longest() const noexcept {
         const auto cycles = static_cast<double>(cycle_count() - made_);
         const std::chrono::duration<double, duration::period> real = clock::now() - made_at_;
@@ -39,7 +38,7 @@ class busy_meter {
         return duration(static_cast<duration::rep>(static_cast<double>(longest_) * each));
     }
 
-    /// True, about every millisecond, when a reading of the clock is worth its price.
+    /// True about once a millisecond: time to read the clock.
     bool clock_is_due() noexcept {
         if (began_ - clock_read_ < std::uint64_t{1} << 21) return false;
         clock_read_ = began_;

@@ -36,14 +36,14 @@ void deferred_base::on_abandoned(abandoned_callback* callback) noexcept {
     if (callback) callback->on_ = this;
     abandoned_callback* const before = std::exchange(abandoned_, callback);
     if (!before) return;
-    if (before->queued_) {  // it goes when its turn comes
+    if (before->queued_) {  // it is released when it runs
         before->on_ = nullptr;
     } else {
         delete before;
     }
 }
 
-// Whoever cancels is in the middle of something: a walk over the tasks that are to be cancelled, say.
+// Queued rather than called: the caller is in the middle of cancelling, of a walk over tasks, say.
 void deferred_base::abandoned(reactor& home) noexcept {
     if (!abandoned_ || std::exchange(abandoned_->queued_, true)) return;
     abandoned_->retain();
@@ -52,7 +52,7 @@ void deferred_base::abandoned(reactor& home) noexcept {
 
 void deferred_base::tell(abandoned_callback& producer) noexcept {
     if (!waiters_.empty()) return;
-    abandoned_ = nullptr;  // the callback may fire this, which lets go of the one that is set
+    abandoned_ = nullptr;  // the callback may fire this deferred, which destroys the callback that is set
     try {
         producer.call();
     } catch (...) {
@@ -70,7 +70,7 @@ void abandoned_callback::run() noexcept {
     reactor_state::leave_task(*reactor::current());
     if (on_) on_->tell(*this);
     const bool kept = on_ != nullptr;
-    release();  // the deferred may go, and this with it
+    release();  // may destroy the deferred, and this with it
     if (!kept) delete this;
 }
 
@@ -94,7 +94,7 @@ void deferred_waiter::throw_awaited_elsewhere() {
 
 void deferred_waiter::cancel() noexcept {
     on_->waiters_.remove(*this);
-    if (on_->waiters_.empty()) on_->abandoned(home());  // before the task's own end: it is told of it
+    if (on_->waiters_.empty()) on_->abandoned(home());  // before the task's end, as on_abandoned promises
     confirm_cancel();
 }
 

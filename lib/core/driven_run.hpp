@@ -1,4 +1,4 @@
-// What reactor::run does, where somebody else gives the reactor its turns.
+// driven_run: a run of a reactor whose turns a simulated world gives.
 #pragma once
 
 #include "reactor_state.hpp"
@@ -7,15 +7,15 @@
 
 namespace bight::detail {
 
-/// One run of a reactor that a simulated world gives its turns; see reactor::drive.
+/// Does what reactor::drive does, for a reactor whose turns a simulated world gives.
 class driven_run {
   public:
-    /// Starts the task. Throws std::bad_alloc, having done nothing.
+    /// Starts the task. Throws std::bad_alloc; then nothing was started.
     driven_run(reactor& on, root_job_base& root, promise_base& frame) : on_(on), root_(root) {
         reactor_state::start_root(on_, root_, frame);
     }
 
-    /// To be asked between turns: whether the task has ended, and what it has left behind.
+    /// Called between turns: whether the task and its leftovers have ended.
     bool over() noexcept {
         if (stage_ == stage::runs) {
             if (root_.result() == outcome::pending) return false;

@@ -1,4 +1,4 @@
-// The tree of tasks as text.
+// Prints the tree of tasks as text.
 #include "error_trace.hpp"
 #include "reactor_state.hpp"
 
@@ -18,7 +18,7 @@ namespace bight::detail {
 
 namespace {
 
-// "12 s", "2 h 05 min": two figures that matter.
+// "12 s", "2 h 05 min": two units at most.
 std::string in_words(std::uint32_t seconds) {
     char text[48];
     if (seconds < 60) {
@@ -40,17 +40,18 @@ std::string ticks_in_words(std::uint32_t ticks) {
     return text;
 }
 
-// Tasks further in than this are not shown one by one: where a recursion has gone wrong there may be a
-// hundred thousand of them, one inside the other.
+// Tasks nested deeper than this are not shown one by one: a runaway recursion may have a hundred thousand of
+// them.
 constexpr std::size_t deepest_shown = 32;
-// Of those, so many that wait for something other than tasks are shown: what the others really wait for.
+// Of the deeper tasks, this many that wait for something other than tasks are shown: it is what the others
+// wait for.
 constexpr std::size_t most_deeper_shown = 100;
 
 class printer {
   public:
     explicit printer(std::uint32_t now) : now_(now) {}
 
-    /// `root` and all that is inside it; on a stack of its own, because the thread's is bounded.
+    /// Prints `root` and all tasks inside it, with an explicit stack, because the thread's stack is limited.
     void print_tree(const job& root) {
         below_.push_back({&root, 0});
         deeper_ = deeper_shown_ = 0;
@@ -120,15 +121,15 @@ class printer {
             out_ += runs ? ": running" : j.result() == outcome::pending ? ": ready" : ": ended";
         }
         out_ += " (age " + in_words(j.age()) + ")\n";
-        if (runs) {  // it has left its frames, or some of them, for others
+        if (runs) {  // its list of frames is not up to date
             print_line(detail::reactor_access::resumed_at(j.home()));
         } else {
             print_frames(j);
         }
     }
 
-    // Those of one task may be as many, if coroutines await each other: the innermost ones, and the
-    // outermost.
+    // One task may also have that many frames, if coroutines await each other: prints the innermost and the
+    // outermost ones.
     void print_frames(const job& j) {
         constexpr std::size_t most = 2 * deepest_shown;
         std::size_t frames = 0;

@@ -38,7 +38,7 @@ class category final : public std::error_category {
         }
         return "unknown error " + std::to_string(code);
     }
-    // So that code written against std::errc sees the deadline and the like.
+    // Lets code that compares with std::errc recognise time-outs and the like.
     std::error_condition default_error_condition(int code) const noexcept override {
         switch (static_cast<errc>(code)) {
             case errc::busy: return std::errc::device_or_resource_busy;
@@ -51,7 +51,7 @@ class category final : public std::error_category {
     }
 };
 
-// Both handlers, as pairs that are read and written whole.
+// Both handlers with their contexts, which are read and written under a lock.
 struct handlers final : detail::fork_aware {
     void before_fork() noexcept override { lock.lock(); }
     void in_parent() noexcept override { lock.unlock(); }
@@ -70,7 +70,7 @@ handlers& installed() {
     return all;
 }
 
-// Whoever reads standard error may be gone, and that is no reason to end.
+// Blocks SIGPIPE: the reader of standard error may be gone, which must not end the process.
 class without_sigpipe {
   public:
     without_sigpipe() noexcept {
@@ -105,7 +105,7 @@ void print(const std::string& text) noexcept {
     std::fflush(stderr);
 }
 
-// Daily life of a server, and no fault of the code in the trace: one line is enough for standard error.
+// Normal for a server, and not the fault of the code in the trace: one line on standard error is enough.
 bool peer_went_away(const std::exception_ptr& error) noexcept {
     try {
         std::rethrow_exception(error);
@@ -117,7 +117,7 @@ bool peer_went_away(const std::exception_ptr& error) noexcept {
     }
 }
 
-// What ends here is what a simulated host was at when it crashed.
+// Errors that arise while the tasks of a crashed simulated host are unwound are not reported.
 bool nobody_is_told() noexcept {
     const detail::platform* const here = detail::platform::current();
     return here && here->has_crashed();
@@ -130,7 +130,7 @@ const std::error_category& error_category() noexcept {
     return the_category;
 }
 
-// Exceptions are copied, and copying must not throw: the contents are shared.
+// Shared by copies, because copying an exception must not throw.
 struct aggregate_error::contents {
     std::vector<std::exception_ptr> errors;
     std::string message;
@@ -244,11 +244,11 @@ void log(log_level level, std::string_view message) noexcept {
     }
 }
 
-// g++ names a coroutine "void f(f()::_Z1fv.Frame*)", clang "task<> f(int)": what stands before the parameters
-// is the name in both.
+// g++ names a coroutine "void f(f()::_Z1fv.Frame*)", clang "task<> f(int)": in both, the name stands before
+// the parameters.
 std::string describe_location(const std::source_location& where) {
     std::string_view name = where.function_name();
-    constexpr std::string_view unnamed = "(anonymous namespace)";  // clang's; those are no parameters
+    constexpr std::string_view unnamed = "(anonymous namespace)";  // clang's; not a parameter list
     int depth = 0;
     for (std::size_t i = 0; i < name.size(); ++i) {  // the first '(' outside template arguments
         if (name[i] == '<') ++depth;

@@ -1,4 +1,4 @@
-// Where an error came from.
+// error_trace: the coroutines that an error passed through.
 #pragma once
 
 #include <exception>

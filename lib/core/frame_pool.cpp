@@ -13,7 +13,7 @@ namespace bight::detail {
 
 static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16, "check_frame_layout relies on it");
 
-// Under AddressSanitizer nothing is kept, so that a use of a freed frame is reported with both stacks.
+// Under AddressSanitizer no frames are kept, so that a use after free is reported with both stacks.
 #if defined(__SANITIZE_ADDRESS__)
 #define BIGHT_KEEP_FRAMES 0
 #elif defined(__has_feature)
@@ -45,7 +45,7 @@ std::uint64_t thread_state::next_number() noexcept {
 
 void thread_state::use(frame_cache* cache) noexcept {
     frame_cache* const next = BIGHT_KEEP_FRAMES && cache ? cache : &nothing_kept;
-    if (next == frames_here) return;  // to count takes a while, and a simulated world comes here each turn
+    if (next == frames_here) return;  // counting is slow, and a simulated world calls this in each turn
     frames_from_heap -= frames_here->kept();
     frames_here = next;
     frames_from_heap += frames_here->kept();
@@ -68,8 +68,8 @@ long frame_cache::kept() const noexcept {
     return count;
 }
 
-// These are not inlined into coroutines, which is why they may use the thread's state directly. The rare path
-// of each is a function of its own, so that the common one saves no registers.
+// These are not inlined into coroutines, so they may use the thread's state directly. Their rare paths are
+// separate functions, so that the common paths need not save registers.
 
 namespace {
 

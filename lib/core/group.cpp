@@ -65,12 +65,12 @@ void group::cancel_one(detail::group_job& job) noexcept {
 }
 
 void group::failed(detail::job& job, const std::exception_ptr& error) noexcept {
-    if (!errors_.add(error)) detail::report_job_error(job, error);  // say it rather than lose it
+    if (!errors_.add(error)) detail::report_job_error(job, error);  // out of memory: report it instead
     owner().adopt_trace(job);
     cancel();
 }
 
-// From the ready queue.
+// Called from the ready queue.
 void group::ended(detail::group_job& job) noexcept {
     if (job.result() == detail::outcome::error) failed(job, job.task_.promise().error());
     if (job.result() == detail::outcome::cancelled) cut_short_ = true;

@@ -1,4 +1,4 @@
-// Calls posted to a reactor by other threads.
+// inbox: a lock-free queue of calls that other threads post to a reactor.
 #pragma once
 
 #include <bight/core/reactor.hpp>
@@ -7,8 +7,9 @@
 
 namespace bight::detail {
 
-/// Many producers, one consumer, no lock: a stack that is taken whole and turned round, which makes it first
-/// in, first out. The word also says whether the reactor sleeps, so that exactly one of many posts wakes it.
+/// Many producers, one consumer, no lock: a stack that the consumer takes whole and reverses, which makes it
+/// first in, first out. The same word says whether the reactor sleeps, so that exactly one of many posts
+/// wakes it.
 class inbox {
   public:
     inbox() noexcept = default;
@@ -23,7 +24,7 @@ class inbox {
     }
 
     /// Thread: any. True when the reactor sleeps and this call must wake it.
-    // Release: what the producer wrote before is seen by the consumer, whose exchange acquires.
+    // Release: pairs with the acquire of the consumer's exchange.
     bool push(posted& call) noexcept {
         posted* old = top_.load(std::memory_order_relaxed);
         do {
@@ -33,13 +34,13 @@ class inbox {
         return old == asleep();
     }
 
-    /// The reactor is about to sleep. False when there is something to take first.
+    /// Called before the reactor sleeps. False when there are calls to take first.
     bool sleep() noexcept {
         posted* nothing = nullptr;
         return top_.compare_exchange_strong(nothing, asleep(), std::memory_order_relaxed);
     }
 
-    /// The reactor is awake. True when a push ended its sleep.
+    /// Called when the reactor is awake. True when a push ended its sleep.
     bool wake_up() noexcept {
         posted* old = asleep();
         if (top_.compare_exchange_strong(old, nullptr, std::memory_order_relaxed)) return false;
@@ -64,7 +65,7 @@ class inbox {
     }
 
   private:
-    // A mark that is no posted call's address.
+    // A mark that is not the address of any posted call.
     posted* asleep() noexcept { return reinterpret_cast<posted*>(&top_); }
 
     std::atomic<posted*> top_{nullptr};

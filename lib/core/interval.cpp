@@ -11,7 +11,7 @@ namespace bight {
 
 namespace {
 
-// Keeps the differences of two times of a schedule within what a duration can hold.
+// Keeps the difference of two times of a schedule within the range of a duration.
 time_point not_before_epoch(time_point t) noexcept { return std::max(t, time_point()); }
 
 }  // namespace
@@ -49,7 +49,7 @@ void interval::reset(time_point next) noexcept {
     detail::reactor_access::arm(waiting_->home(), *waiting_, next_);
 }
 
-// The tick that is due, and the schedule after it.
+// Returns the tick that is due, and advances the schedule.
 interval_tick interval::take(time_point now) noexcept {
     const duration late = now - next_;
     const interval_tick tick{next_, static_cast<std::uint64_t>(late / period_)};
@@ -83,7 +83,7 @@ bool tick_awaiter::wait() noexcept {
     return true;
 }
 
-// The schedule goes on from here, where the tick can no longer be cancelled.
+// Advances the schedule here, where the tick can no longer be cancelled.
 void tick_awaiter::expired() noexcept {
     on_->waiting_ = nullptr;
     tick_ = on_->take(std::max(home().now(), on_->next_));

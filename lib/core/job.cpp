@@ -37,9 +37,9 @@ std::coroutine_handle<> job::start_now(reactor& home, job* parent, promise_base&
     return root.self();
 }
 
-// A scope hands its cancellation on to its children, and these to theirs. The last child of a scope waits
-// until the scope's own cancel() has returned, so that scopes nested to any depth are cancelled in bounded
-// stack.
+// A scope passes its cancellation on to its children, and these to theirs. The last child of a scope is
+// cancelled only after the scope's own cancel() has returned, so that scopes nested to any depth are
+// cancelled in bounded stack.
 void job::request_cancel() noexcept {
     if (cancel_requested_ || stage_ == stage::ended) return;
     cancel_requested_ = true;
@@ -55,7 +55,7 @@ void job::request_cancel() noexcept {
     }
 }
 
-// Of `first`, and of those that this leaves for later.
+// Cancels the waiter of `first`, then those of the jobs that were postponed meanwhile.
 void job::cancel_waiters(job* first) noexcept {
     for (job* j = first; j; j = std::exchange(this_thread().cancelling.last, nullptr)) {
         if (j->waiter_) j->waiter_->cancel();
@@ -89,8 +89,8 @@ void job::schedule_unwind() noexcept {
     detail::reactor_access::schedule(*home_, *this);
 }
 
-// From the innermost frame outwards, one by one: a chain of any length goes in bounded stack, and the
-// destructors run in the order in which an exception would run them.
+// Destroys the frames one by one from the innermost outwards: this needs only bounded stack for a chain of
+// any length, and destructors run in the same order as for an exception.
 void job::unwind() noexcept {
     promise_base* frame = std::exchange(innermost_, nullptr);
     enter(frame->where_);

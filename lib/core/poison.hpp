@@ -1,4 +1,4 @@
-// Memory that is of no use any more is made useless.
+// poison: overwrites memory before it is freed.
 #pragma once
 
 #include <cstddef>
@@ -6,12 +6,12 @@
 
 namespace bight::detail {
 
-/// No text, no size that anything has, and no address: whoever follows one made of it crashes (it is not
-/// canonical on x86-64, and of no page on arm64).
+/// Not a text, not a plausible size, and not an address: using one as a pointer crashes (it is not canonical
+/// on x86-64, and not mapped on arm64).
 inline constexpr unsigned char poison_byte = 0xdb;
 
-/// Overwrites what is about to be freed. An optimiser would leave that out, since nobody may look: the
-/// assembly, which is empty, may.
+/// Overwrites memory that is about to be freed. The empty assembly statement may read it, which keeps the
+/// optimiser from removing the store.
 inline void poison(void* memory, std::size_t size) noexcept {
     std::memset(memory, poison_byte, size);
     asm volatile("" : : "r"(memory) : "memory");

@@ -10,13 +10,13 @@ namespace bight::detail {
 struct fork_watches {
     std::mutex lock;  // held across a fork
     intrusive_list<fork_watch> list;
-    unsigned generation = 1;  // changes where there is one thread only
+    unsigned generation = 1;  // changed only in a forked child, which has one thread
 
     fork_watches() noexcept {
         ::pthread_atfork([] { all().before_fork(); }, [] { all().in_parent(); }, [] { all().in_child(); });
     }
 
-    // Never destroyed: pools of static storage outlive it else.
+    // Never destroyed, since static pools might outlive it.
     static fork_watches& all() noexcept {
         static auto* const the_only = new fork_watches;
         return *the_only;

@@ -1,23 +1,24 @@
-// Which process this is, and what is to be put in order when it forks.
+// this_process, fork_aware: identify the process, and prepare objects for fork(2).
 #pragma once
 
 #include <bight/core/detail/intrusive_list.hpp>
 
 namespace bight::detail {
 
-/// A number that is another one in a process that was forked from here (by fork(2), and not by clone(2)).
-/// Never 0. Thread: any.
+/// A number that differs between a process and its forked children (with fork(2), not with clone(2)). Never
+/// 0. Thread: any.
 unsigned this_process() noexcept;
 
-/// What has locks, threads, or objects of the kernel's. A forked child has one thread only: it inherits each
-/// lock as it stood, and shares with its parent what is the kernel's.
+/// An object with locks, threads or kernel objects. A forked child has only one thread, inherits each lock in
+/// its current state, and shares kernel objects with its parent.
 class fork_aware {
   public:
-    /// Before the fork, on the thread that forks: locks what the child is to find whole.
+    /// Before the fork, on the forking thread: takes the locks of everything that must be consistent in the
+    /// child.
     virtual void before_fork() noexcept {}
-    /// After it, in the parent: undoes that.
+    /// After the fork, in the parent: releases the locks.
     virtual void in_parent() noexcept {}
-    /// In the child. It has the one thread that forked.
+    /// After the fork, in the child, on its only thread.
     virtual void in_child() noexcept {}
 
   protected:
@@ -25,15 +26,16 @@ class fork_aware {
     ~fork_aware() = default;
 };
 
-/// Has `of` told of forks. The last member of what it tells, so that it is told while it is whole. No lock
-/// that before_fork takes may be held while one is made or destroyed. Thread: any.
+/// Calls the functions of `of` at each fork. It should be the last member of that object, which is then
+/// called only while it is complete. No lock that before_fork takes may be held while a fork_watch is made or
+/// destroyed. Thread: any.
 class fork_watch : public list_hook<fork_watch> {
   public:
     explicit fork_watch(fork_aware& of) noexcept;
     fork_watch(const fork_watch&) = delete;
     fork_watch& operator=(const fork_watch&) = delete;
     ~fork_watch() { end(); }
-    /// Tells no more.
+    /// Ends the calls.
     void end() noexcept;
 
   private:

@@ -40,14 +40,13 @@ std::coroutine_handle<> final_awaiter::end_of_root(promise_base& p) noexcept {
     return j.finished();
 }
 
-// What a task refers to is gone, or goes at this suspension, when it lies on this thread's stack below the
-// loop that resumes coroutines: nothing there outlives a suspension but the frames of functions that are not
-// coroutines and are being called, and those do not await. What the awaiting coroutine keeps lies in its
-// frame.
+// An object to which a task refers is gone, or goes at this suspension, when it lies on this thread's stack
+// above the loop that resumes coroutines (at a lower address): nothing there outlives a suspension, because
+// functions on that stack do not await. Objects that the awaiting coroutine keeps lie in its frame.
 //
-// This much below the top of the stack is searched for objects of functions that have returned.
+// How far beyond the top of the stack objects of functions that have returned are looked for.
 constexpr std::uintptr_t returned = std::uintptr_t{16} * 1024;
-// The stack between here and the loop is not longer.
+// The longest stack between here and the loop.
 constexpr std::uintptr_t longest_stack = std::uintptr_t{8} * 1024 * 1024;
 
 void promise_base::check_borrowed(std::source_location awaited) const noexcept {
@@ -95,7 +94,7 @@ void promise_base::explain_borrowed() const noexcept {
     std::abort();
 }
 
-// The chain above is still whole: each coroutine there stands at the await that this error is about to leave.
+// The chain above is still complete: each coroutine in it stands at the await that this error will leave.
 void promise_base::unhandled_exception() noexcept {
     error_ = std::current_exception();
     if (!job_) return;

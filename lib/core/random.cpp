@@ -19,7 +19,7 @@ std::uint64_t seed() noexcept {
     try {
         std::random_device device;
         return std::uint64_t{device()} << 32 | device();
-    } catch (const std::exception&) {  // a filter, or no devices: at least not twice the same
+    } catch (const std::exception&) {  // a filter, or no devices: at least not twice the same seed
         const auto now = std::chrono::system_clock::now().time_since_epoch().count();
         return static_cast<std::uint64_t>(now) ^ static_cast<std::uint64_t>(::getpid()) << 48;
     }
@@ -31,7 +31,7 @@ std::uint64_t random() noexcept {
     if (detail::platform* const simulated = detail::platform::current()) return simulated->random();
     static thread_local std::uint64_t state = 0;
     static thread_local unsigned seeded_in = 0;
-    // Forked children would all draw the numbers of their parent.
+    // Otherwise forked children would all draw the same numbers as their parent.
     if (const unsigned here = detail::this_process(); seeded_in != here) {
         state = seed();
         seeded_in = here;

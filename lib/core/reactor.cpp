@@ -57,7 +57,7 @@ using namespace detail;
 
 namespace {
 
-// There is no way left to end in good order.
+// Ends the process when there is no way to end gracefully.
 [[noreturn]] void die(const char* why, const char* what) noexcept {
     try {
         log(log_level::warning, std::string(why) + ": " + what);
@@ -67,8 +67,8 @@ namespace {
     std::terminate();
 }
 
-// A reactor was destroyed where it cannot run. Tasks that are left could neither be brought to their end nor
-// freed: what they wait for (a thread, a channel, another reactor) would go on with what is gone.
+// A reactor was destroyed where it cannot run. Its remaining tasks can neither run to their ends nor be
+// freed, because what they wait for (a thread, a channel, another reactor) would still refer to them.
 void destroyed_elsewhere(const char* why, bool tasks_left) noexcept {
     if (tasks_left) {
         std::fprintf(
@@ -167,7 +167,7 @@ reactor::reactor(const reactor_options& options) {
 }
 
 reactor::~reactor() {
-    // In a forked child what the kernel holds for this is the parent's, and so are its connections.
+    // In a forked child the kernel objects and the connections belong to the parent.
     if (reactor_state::in_forked_child(*this)) {
         state_->strand();
         return;
@@ -226,7 +226,7 @@ reactor_statistics reactor::statistics() const noexcept {
     return s;
 }
 
-// The same as run_ready, looked at. Not inline, so that it costs nothing where nobody observes.
+// run_ready with an observer. Not inline, so that it costs nothing without one.
 [[gnu::noinline, gnu::cold]] void reactor::run_ready_observed() noexcept {
     item_observer& observer = *state_->observer;
     work_queue batch;
@@ -244,7 +244,7 @@ reactor_statistics reactor::statistics() const noexcept {
     running_job_ = nullptr;
 }
 
-// Inline here: what is ready, once for each turn.
+// Runs everything that was ready when the turn began.
 inline void reactor::run_ready() noexcept {
     if (state_->observer) [[unlikely]] {
         run_ready_observed();
@@ -264,7 +264,7 @@ inline void reactor::run_ready() noexcept {
     since_poll_ += ran < poll_interval ? static_cast<unsigned>(ran) : poll_interval;
 }
 
-// One turn; the order of its parts is a promise (see the class).
+// Runs one turn; the order of its steps is documented in the class.
 bool reactor::turn(duration limit) {
     if (state_->stop_asked()) [[unlikely]]
         obey_stop(state_->stop_level);
@@ -300,17 +300,17 @@ void reactor::drive(root_job_base& root, promise_base& frame) {
             if (!deadlocked.empty()) die("the tasks do not end even when they are cancelled", d.what());
             deadlocked = state_->dump(tick_);
             stop_now();
-        } catch (const std::exception& e) {  // the demultiplexer failed: there is no way to end in good order
+        } catch (const std::exception& e) {  // the demultiplexer failed
             die("the reactor cannot wait any more", e.what());
         }
     }
     state_->driving = false;
-    // Within the run, because of the connections that it holds. It was made outside, from the heap, and goes
-    // back there: the reactor would keep one more with each run.
+    // Freed within the run, because it may hold connections. It was allocated outside, from the heap, and is
+    // returned there: otherwise the reactor's cache would gain a frame with each run.
     this_thread().use(nullptr);
     root.free_frame();
     this_thread().use(state_->reused_frames());
-    // Nobody would answer the threads that are blocked in block_on.
+    // Ends the calls of threads in block_on, which nobody would answer after the run.
     if (state_->blocked.end()) {
         while (!state_->blocked.empty()) turn(duration::max());
     }
@@ -332,7 +332,7 @@ void reactor::start(task<> root, std::source_location where) {
     job.release();  // it frees itself
 }
 
-// While a stop is under way, it is for what comes, too.
+// A stop in progress applies to the new task too.
 void reactor::start_root(job& root, promise_base& frame) {
     state_->roots.push_back(&root);
     root.start(*this, nullptr, frame);
@@ -348,12 +348,13 @@ bool reactor::run_once(duration limit) {
     const running here(*this, *state_);
     const bool any = turn(limit);
     if (state_->roots.empty() && state_->obeyed_level > 0) end_stop();
-    // The caller may wait for descriptor() now: the kernel must know of all that this turn has started.
+    // The caller may now wait for descriptor(), so everything that this turn has started must be submitted to
+    // the kernel.
     if (port_->has_unsubmitted()) port_->wait(duration::zero());
     return any;
 }
 
-// Looks at the demultiplexer and the timers; waits at most `limit` if nothing can run.
+// Looks at the demultiplexer and the timers; waits for at most `limit` if nothing can run.
 void reactor::look(duration limit) {
     since_poll_ = 0;
     ++state_->counted.polls;
@@ -374,8 +375,8 @@ void reactor::look(duration limit) {
     state_->busy.begin();
     if (!timers_.empty() || state_->virtual_time || state_->busy.clock_is_due()) read_clock();
     if (!timers_.empty() && timers_.next_deadline() <= turn_time_) {
-        // Since the kernel was asked last this process may have stood still (SIGSTOP, a debugger, a laptop
-        // that sleeps): what came before a deadline comes before its timer.
+        // This process may have been suspended since the last system call (SIGSTOP, a debugger, a sleeping
+        // laptop): events that came before a deadline must be handled before its timer.
         if (!state_->virtual_time && port_->worth_polling()) port_->wait(duration::zero());
         fire_timers();
     }
@@ -388,7 +389,7 @@ void reactor::read_clock() noexcept {
     tick_ = static_cast<std::uint32_t>(std::chrono::duration_cast<ticks>(turn_time_ - made_).count());
 }
 
-// On the real clock, whatever the timers go by.
+// Sleeps on the real clock, whatever clock the timers use.
 void reactor::sleep(duration limit) {
     const bool sleeps = limit > duration::zero() && state_->posted.sleep();
     port_->wait(sleeps ? limit : duration::zero());
@@ -405,7 +406,8 @@ void reactor::sleep_in_virtual_time(duration limit) {
     const time_point next = std::min(next_deadline(), port_->next_event());
     if (outside_ == 0 && time.automatic() && next != time_point::max()) {
         if (kernel_is_asked) {
-            // A wait may end early with nothing: by a signal, by an event that answers nobody.
+            // A wait may end early without completions: by a signal, or by an event that concerns no
+            // operation.
             const time_point until = saturating_add(clock::now(), time.patience());
             for (duration left = time.patience(); left > duration::zero(); left = until - clock::now()) {
                 sleep(left);
@@ -463,7 +465,7 @@ void reactor::stop_now() noexcept {
 
 void reactor::obey_stop(int level) noexcept {
     state_->obeyed_level = level;
-    for (std::size_t i = 0; i < state_->roots.size(); ++i) {  // what is destroyed meanwhile may start tasks
+    for (std::size_t i = 0; i < state_->roots.size(); ++i) {  // destructors may start tasks meanwhile
         state_->roots[i]->request_cancel();
     }
     if (level >= 2) {
@@ -474,8 +476,8 @@ void reactor::obey_stop(int level) noexcept {
     }
 }
 
-// Everything that a stop was for has ended: the reactor may run again. One that nobody has looked at is for
-// the tasks that are left.
+// All tasks that a stop was for have ended: the reactor may run again. A stop that has not been obeyed yet
+// applies to the remaining tasks.
 void reactor::end_stop() noexcept {
     const int level = state_->stop_level.exchange(0);
     if (level != state_->obeyed_level) obey_stop(level);
@@ -534,7 +536,8 @@ bool reactor::hurry_leftovers() noexcept {
     return any;
 }
 
-// Those that are there now: others that come meanwhile, from tasks that nobody awaits, are for later.
+// Only the leftovers that exist now: a later run waits for those that come meanwhile, from tasks that nobody
+// awaits.
 void reactor::begin_winding_up() noexcept {
     for (grace_timer& t : state_->graces) {
         if (!t.outlives_) continue;
@@ -552,7 +555,7 @@ void reactor::begin_winding_up() noexcept {
 void reactor::await_leftovers() {
     if (state_->leftovers == 0) return;
     begin_winding_up();
-    // A clock that is moved by hand has nobody any more who moves it.
+    // With a manual clock nobody is left who could advance it.
     if (state_->virtual_time && !state_->virtual_time->automatic()) limit_leftovers(now());
     try {
         while (state_->awaited_leftovers > 0) turn(duration::max());

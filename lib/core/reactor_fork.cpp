@@ -20,21 +20,21 @@ void reactor_state::make_machinery() {
     inherited = false;
 }
 
-// One that never ran has nothing yet of a parent's, and is made anew when it runs. One that runs on another
-// thread may be in the middle of anything: it is left as it is, without the kernel's side.
+// A reactor that never ran is made anew when it runs here. One that ran on another thread may have been in
+// the middle of anything: it is left as it is, except for its kernel objects.
 void reactor_state::in_child() noexcept {
     blocked.in_child();
-    if (watch) {  // its thread is the parent's
+    if (watch) {  // its thread runs only in the parent
         if (observer == watch.get()) observer = nullptr;
         (void)watch.release();
     }
-    if (lives_in || !port) return;  // it is simulated, or being made on another thread
+    if (lives_in || !port) return;  // simulated, or being made on another thread
     port->forked();
     if (ran_in == 0) {
         inherited = true;
     } else if (reactor::current() == &self || !running) {
         auto heir = port->heir_in_child(self);
-        (void)port.release();  // chunks may still name its buffers
+        (void)port.release();  // chunks may still refer to its buffers
         port = std::move(heir);
         self.port_ = port.get();
         self.limit_leftovers(self.now());

@@ -9,7 +9,7 @@ namespace bight {
 
 using namespace detail;
 
-// The world gives the turns, until the run is over; or this does, when the world ends.
+// The world gives the turns until the run is over; when the world ends, this function does.
 void reactor::drive_simulated(simulated_thread& thread, root_job_base& root, promise_base& frame) {
     struct end_of_run final : simulated_thread::condition {
         explicit end_of_run(driven_run& r) noexcept : run(r) {}
@@ -27,7 +27,7 @@ void reactor::drive_simulated(simulated_thread& thread, root_job_base& root, pro
     while (!run.over()) run_once(duration::max());
 }
 
-// What takes time to end has it, unless the world ends.
+// Waits for tasks that take time to end, unless the world ends.
 void reactor::end_simulated(simulated_thread& thread) {
     struct nothing_left final : simulated_thread::condition {
         explicit nothing_left(const reactor_state& s) noexcept : state(s) {}

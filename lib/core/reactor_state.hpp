@@ -1,4 +1,4 @@
-// The parts of a reactor that only the library sees.
+// reactor_state: the private state of a reactor.
 #pragma once
 
 #include "blocked_threads.hpp"
@@ -28,44 +28,44 @@ struct reactor_state final : private fork_aware {
     reactor_state(reactor& r, const reactor_options& o) : self(r), options(o) {}
     ~reactor_state() = default;
 
-    /// What is this machine's: from `options`. Throws what the constructor of reactor throws.
+    /// Makes what `options` ask for on this machine. Throws what the constructor of reactor throws.
     void make_machinery();
 
     reactor& self;
     const reactor_options options;
 
-    // Destroyed last to first: the event port goes before the frames' cache and the inbox.
+    // Members are destroyed last to first: the event port before the frame cache and the inbox.
     frame_cache frames;
     blocked_threads blocked;
     inbox posted;
-    std::unique_ptr<platform> own_platform;  // of a reactor that is a simulated world by itself
+    std::unique_ptr<platform> own_platform;  // for a reactor that is a simulated world by itself
     platform* lives_in = nullptr;            // null: this machine
     std::unique_ptr<event_port> port;
-    std::unique_ptr<stall_watch> watch;     // null unless asked for
-    item_observer* observer = nullptr;      // that, or another, or none
+    std::unique_ptr<stall_watch> watch;     // null unless there is a stall limit
+    item_observer* observer = nullptr;      // `watch`, another one, or null
     virtual_clock* virtual_time = nullptr;  // null: the real one
 
     std::string fallback_reason;
     reactor_statistics counted;
-    std::vector<job*> roots;  // what run and start were given
+    std::vector<job*> roots;  // the tasks given to run and start
     intrusive_list<grace_timer> graces;
-    std::size_t leftovers = 0;          // in that list
-    std::size_t awaited_leftovers = 0;  // those for which a run waits
+    std::size_t leftovers = 0;          // how many of `graces` are leftovers
+    std::size_t awaited_leftovers = 0;  // leftovers for which a run waits
 
     std::atomic<bool> running{false};
-    std::atomic<unsigned> ran_in{0};  // see this_process; 0: it never ran
-    bool inherited = false;           // made, and not yet run, in a process that this one was forked from
-    std::atomic<std::uint64_t> last_thread{0};  // it ran there (thread_state::number); 0: it never did
+    std::atomic<unsigned> ran_in{0};            // the process in which it ran (this_process); 0: it never ran
+    bool inherited = false;                     // made in the parent process, and never run
+    std::atomic<std::uint64_t> last_thread{0};  // where it last ran (thread_state::number); 0: nowhere
     std::atomic<int> stop_level{0};             // 1: stop, 2: stop_now; set by any thread
     std::atomic<bool> dump_requested{false};
-    int obeyed_level = 0;  // what a root is started under
+    int obeyed_level = 0;  // the stop level that applies to new roots
     bool leaving = false;  // the reactor is being destroyed, and its tasks have ended
     bool driving = false;  // within reactor::run, which has nothing else to wait for
     bool winding_up = false;
 
     busy_meter busy;
 
-    /// A simulated host keeps none: they are freed, and overwritten.
+    /// Null on a simulated host, whose freed frames are overwritten and not reused.
     frame_cache* reused_frames() noexcept { return lives_in ? nullptr : &frames; }
 
     void remove_root(job& root) noexcept { std::erase(roots, &root); }
@@ -77,39 +77,40 @@ struct reactor_state final : private fork_aware {
     /// The tree of tasks.
     std::string dump(std::uint32_t tick) const;
 
-    /// reactor::post for a node that is there already. Thread: any.
+    /// reactor::post for an existing node. Thread: any.
     static void post(reactor& to, detail::posted& call) noexcept { to.enqueue(&call); }
     static platform* platform_of(const reactor& r) noexcept { return r.state_->lives_in; }
     static event_port& port_of(reactor& r) noexcept { return *r.port_; }
-    /// From the next turn on; not for a reactor that has a limit for stalls.
+    /// Sets the observer from the next turn on; not for a reactor with a stall limit.
     static void observe(reactor& r, item_observer* o) noexcept { r.state_->observer = o; }
     static blocked_threads& threads_blocked_on(reactor& r) noexcept { return r.state_->blocked; }
     /// Throws std::bad_alloc, having done nothing.
     static void start_root(reactor& r, job& root, promise_base& frame) { r.start_root(root, frame); }
     static void remove_root(reactor& r, job& root) noexcept { r.state_->remove_root(root); }
-    /// What a run does when its task has ended, for who gives `r` its turns: true while it waits.
+    /// The end of a run after its task has ended, for code that drives `r` itself: true while leftovers are
+    /// awaited.
     static bool winds_up(reactor& r) noexcept {
         if (!r.state_->winding_up) r.begin_winding_up();
         return r.state_->awaited_leftovers > 0;
     }
     static void end_winding_up(reactor& r) noexcept { r.state_->winding_up = false; }
-    /// Calls that others have posted wait to be taken. While it does not sleep.
+    /// Whether posted calls wait to be taken. Only while the reactor does not sleep.
     static bool has_posted(const reactor& r) noexcept { return !r.state_->posted.empty(); }
     static void end_stop(reactor& r) noexcept { r.end_stop(); }
-    /// What follows is a call that belongs to no task.
+    /// Notes that the following code belongs to no task.
     static void leave_task(reactor& r) noexcept { r.running_job_ = nullptr; }
-    /// Whether `r` ran in a process of which this one is a copy.
+    /// Whether `r` ran in the process from which this one was forked.
     static bool in_forked_child(const reactor& r) noexcept {
         return r.state_->ran_in != 0 && r.state_->ran_in != this_process();
     }
-    /// It is left in memory, without its reactor.
+    /// The state is left in memory when its reactor goes.
     void strand() noexcept { forks_.end(); }
-    /// Whether `r` is between two turns of a host loop on this very thread, or between two runs here: what
-    /// belongs to it may be touched. Thread: any.
+    /// Whether `r` last ran on this thread and is now between two turns or two runs, so that its objects may
+    /// be used here. Thread: any.
     static bool rests_here(const reactor& r) noexcept {
         return r.state_->last_thread.load(std::memory_order_relaxed) == this_thread().number() && !runs(r);
     }
-    /// Whether `r` runs, on whatever thread. Thread: any.
+    /// Whether `r` runs on some thread. Thread: any.
     static bool runs(const reactor& r) noexcept {
         if (r.state_->running.load(std::memory_order_relaxed)) return true;
         return r.state_->lives_in && r.state_->lives_in->has_own_thread();

@@ -16,7 +16,7 @@ namespace bight::detail {
 
 namespace {
 
-// A signal that bight handles while somebody wants it to, unless the program has set a handler of its own.
+// A signal that bight handles while a signal_stop wants it, unless the program has set its own handler.
 class handled_signal {
   public:
     constexpr explicit handled_signal(int number) noexcept : number_(number) {}
@@ -40,7 +40,7 @@ class handled_signal {
     bool installed() const noexcept { return installed_; }
 
   private:
-    // Not once the program has set a handler of its own.
+    // False once the program has set its own handler.
     bool is_still_ours() const noexcept {
         struct sigaction now{};
         ::sigaction(number_, nullptr, &now);
@@ -60,7 +60,7 @@ struct signal_listener {
     bool taken = false;
 };
 
-// What the handlers read: only atomics, no lock.
+// The state that the handlers read: only atomics, no lock.
 struct shared {
     std::array<signal_listener, 64> listening{};
     std::atomic<int> in_handler{0};
@@ -68,7 +68,7 @@ struct shared {
     std::atomic<int> count{0};
     std::atomic<pid_t> owner{0};  // the process whose reactors these are
 
-    std::mutex lock;  // for those who come and go
+    std::mutex lock;  // for constructors and destructors of signal_stop
     int stopping_users = 0;
     handled_signal interrupt{SIGINT};
     handled_signal terminate{SIGTERM};
@@ -80,8 +80,8 @@ constinit shared all;
 constexpr std::array<handled_signal shared::*, 3> handled{&shared::interrupt, &shared::terminate,
                                                           &shared::dump};
 
-// A supervisor, or a runtime of another language, may have had them blocked when it started this program, and
-// then they would stay pending for ever. Gives those that were, one bit for each.
+// Unblocks the signals: a supervisor, or a runtime of another language, may have started this program with
+// them blocked, and then they would stay pending for ever. Returns those that were blocked, one bit each.
 unsigned unblock(bool stops, bool dumps) noexcept {
     sigset_t ours;
     sigset_t before;
@@ -109,7 +109,7 @@ void block_again(unsigned unblocked) noexcept {
     ::pthread_sigmask(SIG_BLOCK, &again, nullptr);
 }
 
-// For a handler: whom it interrupts may be about to look at errno.
+// For a handler: the interrupted code may be about to read errno.
 class errno_kept {
   public:
     errno_kept() noexcept = default;
@@ -121,12 +121,12 @@ class errno_kept {
     int saved_ = errno;
 };
 
-// A forked child inherits the handlers, and nothing that they could stop: until it runs a reactor of its own,
-// a signal does what it does to any program.
+// A forked child inherits the handlers, but no reactor that they could stop: until it runs its own reactor,
+// signals have their default effect.
 bool left_to_the_system(int signal) noexcept {
     if (all.owner.load() == ::getpid()) return false;
     ::signal(signal, SIG_DFL);
-    ::raise(signal);  // it comes when the handler has returned
+    ::raise(signal);  // delivered when the handler has returned
     return true;
 }
 
@@ -163,13 +163,13 @@ extern "C" void bight_on_dump_signal(int signal) {
 }  // namespace
 
 signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), dumps_(dumps) {
-    if ((!stops && !dumps) || simulated_thread::current()) return;  // no signal comes to a simulated host
+    if ((!stops && !dumps) || simulated_thread::current()) return;  // simulated hosts get no signals
     const std::lock_guard hold(all.lock);
     if (all.owner.exchange(::getpid()) != ::getpid()) all.first = all.count = 0;  // a parent's
     for (std::size_t i = 0; i < all.listening.size() && slot_ < 0; ++i) {
         if (!all.listening[i].taken) slot_ = static_cast<int>(i);
     }
-    if (slot_ < 0) return;  // too many at once: this one is not told
+    if (slot_ < 0) return;  // too many at once: this one gets no signals
     signal_listener& place = all.listening[static_cast<std::size_t>(slot_)];
     place.taken = true;
     if (dumps) {

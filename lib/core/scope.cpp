@@ -14,7 +14,7 @@ std::coroutine_handle<> scope::conclude(bool child_cancelled) noexcept {
         confirm_cancel();
         return std::noop_coroutine();
     }
-    // Children that end at once never suspend: a loop of such scopes must let others run.
+    // Children that end at once never suspend, so a loop of such scopes must yield now and then.
     if (!reactor_access::spend_budget(home())) {
         ready();
         return std::noop_coroutine();
@@ -34,7 +34,7 @@ std::coroutine_handle<> gathering_scope::child_finished(job& child) noexcept {
                 break;
             }
             if (!errors_.add(error_of(child)))
-                report_job_error(child, error_of(child));  // not lost, but said
+                report_job_error(child, error_of(child));  // report it instead of losing it
             owner().adopt_trace(child);
             if (!keep_going_) cancel_children();
             break;
@@ -52,7 +52,7 @@ void gathering_scope::child_freed() noexcept {
     if (--freeing_ == 0 && running_ == 0) conclude_here(cut_short());
 }
 
-// Where an error does not end the others, one that was cut short might have succeeded.
+// Where an error does not cancel the others, a cancelled child might have succeeded.
 bool gathering_scope::cut_short() const noexcept {
     return child_cancelled_ && !settled_ && (keep_going_ || errors_.empty());
 }
@@ -94,7 +94,7 @@ void error_list::throw_all() const {
         std::vector<std::exception_ptr> all{first_};
         all.insert(all.end(), others_.begin(), others_.end());
         throw aggregate_error(std::move(all));
-    } catch (const std::bad_alloc&) {  // the first is thrown, the others are said
+    } catch (const std::bad_alloc&) {  // the first is thrown, the others are reported
         for (const std::exception_ptr& error : others_) report_error({error, "a task of a scope", {}});
     }
     std::rethrow_exception(first_);

@@ -1,4 +1,4 @@
-// A plain thread of a simulated host.
+// simulated_thread: a plain thread of a simulated host, such as the one of a main function.
 #pragma once
 
 #include "platform.hpp"
@@ -8,9 +8,9 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// A plain thread of a simulated host, for what would block it. All reactors of a simulated host have their
-/// turns on one thread, in an order that the seed decides; a thread like this one lets them have theirs while
-/// it waits, and has its own turn when it need not wait any more. What is not asked of it runs at once.
+/// The interface for calls that would block a plain thread of a simulated host. All reactors of a simulated
+/// host have their turns on one real thread, in an order that the seed decides; while this thread waits they
+/// have their turns, and when its wait is over it has its own. Code that does not wait runs at once.
 class simulated_thread {
   public:
     simulated_thread() noexcept = default;
@@ -18,29 +18,30 @@ class simulated_thread {
     simulated_thread& operator=(const simulated_thread&) = delete;
 
     virtual platform& surroundings() noexcept = 0;
-    /// How many reactors a runtime has that is not told how many.
+    /// The default number of reactors of a runtime.
     virtual unsigned processors() const noexcept = 0;
-    /// What one more reactor of this host lives in.
+    /// The platform for one more reactor of this host.
     virtual platform& add_reactor() = 0;
     /// Whether `of`, which may be null, came from add_reactor of this host.
     virtual bool has(const platform* of) const noexcept = 0;
-    /// Whether the reactor that lives in `of`, which add_reactor gave, has turns from now on.
+    /// Sets whether the reactor of platform `of`, which add_reactor made, has turns from now on.
     virtual void give_turns(platform& of, bool on) noexcept = 0;
 
-    /// Something that is waited for.
+    /// A condition that the thread waits for.
     class condition {
       public:
-        /// Asked again and again, between the turns of reactors, on their thread.
+        /// Evaluated repeatedly, between the turns of reactors, on their thread.
         virtual bool holds() = 0;
 
       protected:
         ~condition() = default;
     };
-    /// Returns once it holds. False: it never will, because the host has crashed; its world ends, and what
-    /// this thread still waits for is for it to bring to an end by itself.
+    /// Returns true once the condition holds. False when it never will, because the host has crashed and its
+    /// world ends: then this thread must bring what it waits for to an end by itself.
     virtual bool wait(condition& until) = 0;
 
-    /// The one that this is; null where it is a thread of the machine, or the one that the reactors run on.
+    /// The simulated thread that runs now; null on a real thread, including the one on which the reactors
+    /// run.
     static simulated_thread* current() noexcept;
 
   protected:

@@ -1,4 +1,4 @@
-// Waiting for another thread that is about to finish something.
+// spin_wait: waits for another thread that is about to finish something.
 #pragma once
 
 #include <time.h>
@@ -7,9 +7,9 @@
 
 namespace bight::detail {
 
-/// For a wait that is short unless the other thread was stopped in the middle, and that nobody can end: the
-/// other one may touch nothing any more once it has finished. A few looks, then with a word to the scheduler,
-/// then with a sleep between them: a thread of real-time priority keeps an ordinary one from the processor
+/// For a wait that is short unless the other thread was interrupted in the middle, and in which no wake-up is
+/// possible, because the other thread may not touch anything after it has finished. It spins a few times,
+/// then yields, then sleeps between looks: a thread of real-time priority keeps an ordinary one from running
 /// until it sleeps (sched(7)).
 class spin_wait {
   public:

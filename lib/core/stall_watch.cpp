@@ -51,7 +51,7 @@ void stall_watch::watch() {
         try {
             log(log_level::warning, "the reactor has been held for more than " + in_milliseconds(limit_) +
                                         " by the task that went on from " + describe_location(where));
-        } catch (...) {  // out of memory: the end of it may still be told
+        } catch (...) {  // out of memory: the end of the stall may still be logged
         }
     }
 }

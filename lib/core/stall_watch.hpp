@@ -1,4 +1,4 @@
-// Notices that one task holds the reactor for too long.
+// stall_watch: detects a task that holds the reactor for too long.
 #pragma once
 
 #include "item_observer.hpp"
@@ -13,12 +13,12 @@
 
 namespace bight::detail {
 
-/// A thread looks, four times within the limit, whether the reactor still runs the item that it ran before.
-/// If so it says at once where that was resumed, since it may never end; when it does end, the reactor says
-/// how long it took and where its task waits now: the culprit is between the two lines.
+/// A thread checks, four times within the limit, whether the reactor still runs the same item. If so, it logs
+/// at once where that was resumed, since it may never end; when the item ends, the reactor logs how long it
+/// took and where its task waits now. The cause lies between the two lines.
 class stall_watch final : public item_observer {
   public:
-    /// Throws std::system_error when there can be no thread.
+    /// Throws std::system_error when no thread can be started.
     stall_watch(reactor& r, duration limit);
     ~stall_watch();
 
@@ -36,7 +36,7 @@ class stall_watch final : public item_observer {
     reactor& reactor_;
     const duration limit_;
     std::uint64_t number_ = 0;
-    std::atomic<std::uint64_t> item_{0};    // odd while one runs
+    std::atomic<std::uint64_t> item_{0};    // odd while an item runs
     std::atomic<std::uint64_t> caught_{0};  // the number of the last one reported
     std::atomic<clock::rep> caught_since_{0};
 

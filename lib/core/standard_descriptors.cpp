@@ -15,7 +15,7 @@ bool any_is_closed() noexcept {
     return false;
 }
 
-// Where there is no /dev/null, a socket without a peer: it can be neither read nor written.
+// Without /dev/null it opens a socket without a peer, which can be neither read nor written.
 int open_nothing() noexcept {
     const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     return fd >= 0 ? fd : ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -23,7 +23,7 @@ int open_nothing() noexcept {
 
 }  // namespace
 
-// The kernel gives the lowest number that is free; the first above them has come too late to be of use.
+// The kernel gives the lowest free number; the first descriptor above 2 is not needed and is closed again.
 void occupy_standard_descriptors() noexcept {
     if (!any_is_closed()) return;
     int fd = 0;

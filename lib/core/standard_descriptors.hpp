@@ -1,11 +1,11 @@
-// The descriptors 0, 1 and 2.
+// occupy_standard_descriptors: keeps the descriptors 0, 1 and 2 from being used for sockets.
 #pragma once
 
 namespace bight::detail {
 
-/// A program may be started with some of them closed. The next descriptors that it opens get their numbers,
-/// and what it prints goes into a connection then: so those that are closed are taken, by /dev/null. Children
-/// do not inherit that (close-on-exec); they find them as this program did. Thread: any.
+/// A program may be started with some of the descriptors 0, 1 and 2 closed. A socket would then get such a
+/// number, and the program's output would go into a connection. So this opens /dev/null in their place, with
+/// close-on-exec: child programs find them closed as this program did. Thread: any.
 void occupy_standard_descriptors() noexcept;
 
 }  // namespace bight::detail

@@ -1,19 +1,19 @@
-// What bight keeps for each thread.
+// thread_state: bight's thread-local state.
 #pragma once
 
 #include <bight/core/export.hpp>
 
 #include <cstdint>
 
-// Initial-exec: found in one load, even in a shared library. It takes a few words of what the loader keeps
-// free for libraries that are loaded late.
+// Initial-exec: accessed with one load, even in a shared library. It uses a few words of the space that the
+// loader reserves for libraries loaded later.
 #if defined(__ELF__)
 #define BIGHT_TLS [[gnu::tls_model("initial-exec")]]
 #else
 #define BIGHT_TLS
 #endif
 
-// What a public header has, too, is declared as it is there: the first declaration decides what is exported.
+// Declared as in the public headers: the first declaration decides what is exported.
 namespace BIGHT_EXPORT bight {
 class reactor;
 namespace detail {
@@ -33,8 +33,8 @@ struct thread_state {
 
     /// For failing().
     struct failures {
-        int exceptions_before = 0;  // in flight when the reactor began to run here: not its tasks' doing
-        int frames = 0;             // of failed coroutines that are being destroyed now
+        int exceptions_before = 0;  // in flight when the reactor began to run here: not caused by its tasks
+        int frames = 0;             // frames of failed coroutines that are being destroyed now
     };
     failures failing;
     /// For job::request_cancel.
@@ -43,23 +43,23 @@ struct thread_state {
         bool under_way = false;
     };
     cancellation cancelling;
-    /// Frames taken from the heap, less those given back, here; those that lay in the cache when it was put
-    /// in use count as taken.
+    /// Frames taken from the heap on this thread minus those given back; frames that were in the cache when
+    /// it was put in use count as taken.
     long frames_from_heap = 0;
 
-    /// What this is to a simulated world; null for a thread of the machine.
+    /// The simulated thread that this is; null for a real thread.
     simulated_thread* simulated = nullptr;
 
-    /// Freed frames are overwritten: who goes on using one is found out.
+    /// Freed frames are overwritten, so that using one after that is detected.
     bool poisons_frames = false;
 
-    /// Of this thread and no other, ever; not 0.
+    /// A number that no other thread ever has; not 0.
     std::uint64_t number() noexcept {
         if (number_ == 0) number_ = next_number();
         return number_;
     }
 
-    /// Frames come from `cache`, and go there; null for the heap. On this thread only.
+    /// Uses `cache` for frames; null for the heap. On this thread only.
     void use(frame_cache* cache) noexcept;
 
   private:
@@ -67,12 +67,12 @@ struct thread_state {
     std::uint64_t number_ = 0;
 };
 
-/// Whose receive buffers come back by a plain call on this thread: those of the reactor that runs here; null
-/// for none. Not for coroutines (see below).
+/// The owner of the receive buffers that can be returned by a plain call on this thread: the event port of
+/// the reactor that runs here; null for none. Must not be used in coroutines (see below).
 BIGHT_TLS extern constinit thread_local const void* lender_here;
 
 /// Never inlined: compilers keep the address of a thread_local across a suspension (LLVM #47179, #63022),
-/// though the coroutine may go on elsewhere.
+/// although the coroutine may go on on another thread.
 [[gnu::noinline]] thread_state& this_thread() noexcept;
 
 }  // namespace detail

@@ -24,11 +24,12 @@ bool offer::hold_out() noexcept {
     taker& t = *std::exchange(to_.taker_, nullptr);
     to_.hand_over(*this, t);
     t.ready();
-    ready();  // behind the others: one that always has an item must not get two turns for their one
+    ready();  // behind the others: a producer that always has an item must not get two turns to their one
     return true;
 }
 
-// Moving an item is anybody's code, which may cancel whoever has it moved: it is served already.
+// Moving an item is user code, which may cancel the task whose item is being moved: that task has been served
+// already.
 void offer::cancel() noexcept {
     if (!listed_) return;
     to_.give_up(*this);
@@ -65,7 +66,7 @@ void taker::rethrow_error() {
 
 // fan_in
 
-// An error that came after the consumer had gone, or that it did not stay to hear.
+// Reports an error that came after the consumer had gone, or that it did not take.
 fan_in::~fan_in() {
     if (error_) report_error({error_, "a task that made items for a generator which was dropped", {}});
 }
@@ -85,8 +86,8 @@ void fan_in::leave_line(offer& o) noexcept {
     o.listed_ = o.held_out_ = false;
 }
 
-// Its task has failed, or is cancelled, and so will be the others. Until they are, what stands behind it must
-// not be taken in its place.
+// The producer has failed or is cancelled, and the others will be cancelled too. Until then, items behind its
+// own must not be taken in its place.
 void fan_in::give_up(offer& o) noexcept {
     gap_ = in_order_;
     leave_line(o);

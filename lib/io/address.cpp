@@ -24,7 +24,7 @@ constexpr bool has_abstract_namespace = true;
 constexpr bool has_abstract_namespace = false;
 #endif
 
-// A copy, because storage is bytes to the language, and what a caller hands in may not be aligned.
+// Copies, because the storage is an array of bytes to the language, and a caller's pointer may be unaligned.
 template <class Sockaddr>
 Sockaddr as(const void* native) noexcept {
     Sockaddr copy;
@@ -42,7 +42,7 @@ std::uint64_t mix(std::uint64_t x) noexcept {
 
 enum class ip_fault { none, not_an_address, unknown_interface };
 
-// A number comes before a name, so that what host() gives always means the same interface again.
+// Numbers are tried before names, so that the result of host() always means the same interface.
 bool read_scope(std::string_view zone, std::uint32_t& scope) noexcept {
     const char* end = zone.data() + zone.size();
     if (auto [stop, error] = std::from_chars(zone.data(), end, scope); error == std::errc{} && stop == end)
@@ -107,8 +107,7 @@ address address::from_native(const void* sockaddr, std::size_t size) noexcept {
         keep(family_type::ipv6, sizeof(sockaddr_in6));
     } else if (family == AF_UNIX && size >= path_offset) {
         const char* path = static_cast<const char*>(sockaddr) + path_offset;
-        // The kernel may report one byte more than the structure holds: the NUL it adds to a path that fills
-        // it.
+        // The kernel may report one byte more than the structure holds: the NUL after a path that fills it.
         const std::size_t given = std::min(size - path_offset, path_capacity);
         if (given == 0 || (path[0] == '\0' && !has_abstract_namespace)) {
             keep(family_type::unix_domain, path_offset);
@@ -116,7 +115,7 @@ address address::from_native(const void* sockaddr, std::size_t size) noexcept {
             // Every byte of an abstract name counts, NUL bytes too: it cannot be cut to fit.
             if (size - path_offset <= path_capacity) keep(family_type::unix_domain, path_offset + given);
         } else {
-            // One form for each path: up to its NUL, and with it where there is room.
+            // Normalises the path: up to its NUL, and including it where there is room.
             const std::size_t length = static_cast<std::size_t>(std::find(path, path + given, '\0') - path);
             keep(family_type::unix_domain, path_offset + length);
             if (length < path_capacity) ++result.size_;
@@ -233,7 +232,7 @@ bool address::operator==(const address& b) const noexcept {
     return true;
 }
 
-// Built from just what == compares.
+// Built from exactly what == compares.
 std::size_t address::hash() const noexcept {
     std::uint64_t h = mix(static_cast<std::uint64_t>(family_));
     if (family_ == family_type::ipv4) {

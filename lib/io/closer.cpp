@@ -12,10 +12,11 @@ namespace bight::detail {
 
 namespace {
 
-// A transport cannot tell when the peer has got everything: whoever is in a hurry asks again and again.
+// A transport cannot notify when the peer has received everything, so a hurried closer polls with these
+// pauses.
 constexpr std::chrono::milliseconds first_pause{1};
 constexpr std::chrono::milliseconds longest_pause{50};
-// What comes from a peer that sends and sends is thrown away in so many parts before others have their turn.
+// So many parts of a peer's endless input are discarded before other tasks have their turn.
 constexpr int parts_at_once = 16;
 
 }  // namespace
@@ -44,7 +45,7 @@ bool closer::begin(duration patience, end_awaiter* waiting, std::error_code& err
         waiting_ = waiting;
         if (!only_writing_) {
             draining_ = true;
-            if (!t.reader_) queue_sink();  // in the reactor's loop, which may not run now
+            if (!t.reader_) queue_sink();  // in the reactor's loop, which may not be running now
         }
         return false;
     }
@@ -68,7 +69,7 @@ void closer::writers_gone() noexcept {
 
 bool closer::say_end() noexcept { return only_writing_ ? to().shutdown_write(*this) : to().close(*this); }
 
-// The transport's answer, in the ready queue.
+// The transport's answer, from the ready queue.
 void closer::run() noexcept { said(error()); }
 
 void closer::said(std::error_code error) noexcept {
@@ -78,13 +79,13 @@ void closer::said(std::error_code error) noexcept {
     if (!error) error = t.lost_;
     if (end_awaiter* const w = std::exchange(waiting_, nullptr)) w->ended(error);
     if (detail::reactor_access::winding_up(t.home())) hurried_ = true;
-    // Where nobody may come to read it ends as well as it can.
+    // Where nobody may read any more, it ends now.
     if (!t.lingers() || reactor::current() != &t.home() || (hurried_ && t.delivered())) {
         let_go();
         return;
     }
     if (hurried_) look_later();
-    draining_ = true;  // an end that was read before is read once more
+    draining_ = true;  // an end that was read before is read again
     if (sink_.now == sink::state::idle) drain();
 }
 
@@ -121,9 +122,9 @@ void closer::go_on_reading() noexcept {
     drain();
 }
 
-// The end of what comes, or an error, does not end the writes: if they cannot be done they fail by
-// themselves. For memory it waits a while: a peer that writes before it reads must not be kept for want of
-// it.
+// The end of the input, or an error, does not end the writes: if they cannot be done, they fail by
+// themselves. Without memory it reads on a moment later: a peer that writes before it reads must not be cut
+// off for that.
 void closer::take_input() noexcept {
     if (sink_.error() == std::errc::not_enough_memory) {
         starved_ = true;
@@ -134,8 +135,8 @@ void closer::take_input() noexcept {
     sink_.data.reset();
 }
 
-// All is said, and it lingers no more. It may be gone after this; if not, a read that is pending ends, and
-// comes back here.
+// Everything has been sent, and the transport no longer lingers. The closer may be gone after this; if not, a
+// pending read ends and comes back here.
 void closer::let_go() noexcept {
     draining_ = false;
     if (!std::exchange(over_, true) && to().lingers()) to().let_go();
@@ -156,7 +157,7 @@ void closer::abandoned() noexcept {
     to().abort(errc::aborted);
 }
 
-// At the deadline, or to look again.
+// Called at the deadline, or at the next look.
 void closer::expired() noexcept {
     if (to().home().now() < deadline_) {
         if (starved_) {
@@ -174,14 +175,14 @@ void closer::expired() noexcept {
     }
 }
 
-// Nobody else would hear of it.
+// Logs the loss, which nobody else would report.
 void closer::report_loss() const noexcept {
     try {
         std::string text = "gave up closing ";
         to().describe(text);
         log(log_level::warning,
             text + ": in the time that it had, its peer did not take what was still to be sent");
-    } catch (const std::bad_alloc&) {  // there is no memory to say it with
+    } catch (const std::bad_alloc&) {  // no memory for the message
     }
 }
 

@@ -1,4 +1,4 @@
-// What ends a connection, on behalf of whoever waits for that or of nobody any more.
+// closer: ends a connection gracefully, also after its handle has gone.
 #pragma once
 
 #include <bight/core/detail/frame_pool.hpp>
@@ -11,27 +11,26 @@
 
 namespace bight::detail {
 
-/// One for each end that is under way. It waits for the writes that are pending, ends the transport (or its
-/// outgoing direction), and frees itself. One that closes both directions is the stream's reader meanwhile,
-/// and throws away what comes: a peer that is itself writing would else never come to read what is said to
-/// it. The reactor owns it (leftover) and it holds the transport, so nobody else needs to stay: a handle that
-/// is dropped leaves its connection to one. When its deadline comes before the transport has said all that it
-/// had to say, it aborts the transport.
+/// One for each close or shutdown in progress. It waits for the pending writes, ends the transport (or its
+/// outgoing direction), and frees itself. When it closes both directions it is the stream's reader meanwhile,
+/// and discards the input: otherwise a peer that is busy writing might never read. The reactor owns the
+/// closer (as a leftover), and the closer holds the transport, so the stream handle need not exist any more.
+/// If the deadline comes before the transport has sent everything, the closer aborts it.
 class closer final : public end_request, private leftover, public pooled {
   public:
-    /// Null when memory is out.
+    /// Null when memory is exhausted.
     static closer* make(transport& of, bool only_writing) noexcept;
 
-    /// True when it is done already, with `error`; it may be gone then.
+    /// True when it is done already, with the outcome in `error`; then it may be gone.
     bool begin(duration patience, end_awaiter* waiting, std::error_code& error) noexcept;
-    /// The task that waited has been cancelled: the transport is aborted.
+    /// The waiting task has been cancelled: aborts the transport.
     void abandoned() noexcept;
-    /// From the transport: nobody writes any more; the stream's own reader, or this one, reads no more.
+    /// Called by the transport: no writes are pending any more; no read is pending any more.
     void writers_gone() noexcept;
     void reader_gone() noexcept;
 
-    /// Queues `item`, once, when the connection is over. Only while nobody awaits the end: false otherwise,
-    /// as the connection is that task's then.
+    /// Has `item` queued once, when the connection is over. False when a task awaits the end: then the
+    /// connection belongs to that task.
     bool tell(work_item& item) noexcept {
         if (waiting_) return false;
         told_ = &item;
@@ -44,7 +43,8 @@ class closer final : public end_request, private leftover, public pooled {
     void describe(std::string& out) const override;
 
   private:
-    // Reads what nobody wants. In the ready queue it has an answer, or waits for its turn to read.
+    // Reads and discards input. When it is in the ready queue it has an answer, or waits for its turn to
+    // read.
     class sink final : public read_request {
       public:
         explicit sink(closer& c) noexcept;
@@ -81,12 +81,12 @@ class closer final : public end_request, private leftover, public pooled {
     end_awaiter* waiting_ = nullptr;
     work_item* told_ = nullptr;
     bool only_writing_;
-    bool said_ = false;  // all that there was to say: what is left is to linger
+    bool said_ = false;  // everything was sent: it only lingers
     bool timed_out_ = false;
     bool hurried_ = false;
     bool draining_ = false;  // until the peer's end, or an error
     bool starved_ = false;   // there was no memory to read with: it waits before it reads on
-    bool over_ = false;      // nothing is left to do, but for the sink to come back
+    bool over_ = false;      // nothing is left to do, except that the sink must come back
 };
 
 }  // namespace bight::detail

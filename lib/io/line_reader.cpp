@@ -6,7 +6,7 @@
 
 namespace bight {
 
-// In the frame of next().
+// Counts the tasks in next(); lives in its frame.
 class line_reader::reading {
   public:
     explicit reading(line_reader& r) noexcept : reader_(r) { ++reader_.readings_; }
@@ -40,7 +40,7 @@ task<std::optional<std::string>> line_reader::next() {
 bool line_reader::take_line(std::string& line) {
     const std::string_view rest = buffered();
     const std::size_t found = rest.find(delimiter_, searched_);
-    // A line as long as the limit may be followed by a part of its delimiter.
+    // A line of maximal length may be followed by a part of its delimiter.
     const bool too_long =
         found == std::string_view::npos ? rest.size() >= limit_ + delimiter_.size() : found > limit_;
     if (too_long) {
@@ -58,7 +58,7 @@ bool line_reader::take_line(std::string& line) {
     return true;
 }
 
-// What was given out is dropped when there is more to keep, not at each line.
+// The lines given out are removed from the buffer only here, not at each line.
 void line_reader::append() {
     if (!more_) return;
     buffer_.erase(0, std::exchange(begin_, 0));

@@ -10,8 +10,8 @@
 
 namespace bight::detail {
 
-/// The queue, and the write request that works it off. It lives while its outbox does, and then until it has
-/// nothing more to write: the transport holds it meanwhile.
+/// The queue, and the write request that sends it. It lives as long as its outbox, and after that until it
+/// has nothing more to write; the transport keeps it alive meanwhile.
 class outbox_state final : public write_request {
   public:
     /// Throws std::bad_alloc: an empty deque has memory.
@@ -29,7 +29,7 @@ class outbox_state final : public write_request {
     bool idle() const noexcept { return queue_.empty(); }
     bool waited_for() const noexcept { return !waiters_.empty(); }
     std::error_code failure() const noexcept { return failure_; }
-    /// Why nothing can be queued any more, if that is so.
+    /// Why nothing can be queued any more; empty if something can.
     std::error_code refusal() const noexcept {
         return failure_ || to().accepts_writes() ? failure_ : to().why_closed();
     }
@@ -41,13 +41,13 @@ class outbox_state final : public write_request {
   private:
     ~outbox_state() { to().release(); }
 
-    // The transport has finished a batch, from the ready queue.
+    // Called from the ready queue when the transport has finished a batch.
     void run() noexcept override;
     void writer_free() noexcept override;
-    void settled() noexcept override {}  // it stays the stream's writer until the queue is empty
+    void settled() noexcept override {}  // stays the stream's writer until the queue is empty
     void cancel() noexcept override {}   // no task waits in it
 
-    // Batches that go out at once, before the others on this reactor have their turn.
+    // How many batches are written in a row before other tasks on this reactor have their turn.
     static constexpr unsigned most_batches = 16;
 
     void begin_batch() noexcept;
@@ -57,19 +57,19 @@ class outbox_state final : public write_request {
     void admit_waiters() noexcept;
 
     outbox_options options_;
-    std::deque<payload> queue_;  // the first batch_ of them are with the transport
+    std::deque<payload> queue_;  // the transport is sending the first batch_ of them
     std::array<const_buffer, 16> pieces_;
     std::size_t batch_ = 0;
     std::size_t bytes_ = 0;
     std::uint64_t dropped_ = 0;
     std::error_code failure_;
     intrusive_list<outbox_waiter> waiters_;
-    bool writing_ = false;  // it is the stream's writer, or waits for its turn
+    bool writing_ = false;  // is the stream's writer, or waits for its turn
     bool let_go_ = false;
 };
 
-// Whether whoever reads from the stream learns of a failed write by itself, after what has still arrived.
-// Else the peer would go on waiting for what was dropped here, with nobody to notice.
+// Whether the reader of the stream will notice a failed write by itself, after reading what has arrived.
+// Otherwise the peer would wait for the dropped messages, and nobody would notice.
 static bool concerns_reader(std::error_code failure) noexcept {
     return failure == std::errc::broken_pipe || failure == std::errc::connection_reset ||
            failure == std::errc::timed_out || failure.category() != std::system_category();
@@ -139,7 +139,7 @@ void outbox_state::end_batch() noexcept {
     admit_waiters();
 }
 
-// Writes until the transport has to wait, others have waited for long enough, or nothing is left. It is the
+// Writes until the transport has to wait, other tasks must have their turn, or nothing is left. It is the
 // stream's writer meanwhile.
 void outbox_state::pump() noexcept {
     for (unsigned batches = 0; !queue_.empty(); ++batches) {
@@ -159,14 +159,14 @@ void outbox_state::pump() noexcept {
     to().end_write();
 }
 
-// A batch is done, or it is this one's turn again.
+// A batch is done, or this outbox has its turn again.
 void outbox_state::run() noexcept {
     if (batch_ > 0) end_batch();
     pump();
     if (let_go_ && !writing_) delete this;
 }
 
-// From the end of another's writing: in a turn of its own, so that many of them do not pile up.
+// Called when another writer has finished. Queued, so that calls of many outboxes do not nest.
 void outbox_state::writer_free() noexcept { detail::reactor_access::schedule(to().home(), *this); }
 
 void outbox_state::fail(std::error_code why) noexcept {
@@ -183,7 +183,7 @@ void outbox_state::let_go() noexcept {
     if (!writing_) delete this;
 }
 
-// In the order in which they came; one that cannot go on keeps those behind it waiting.
+// In the order in which they came; a message that does not fit keeps those behind it waiting.
 void outbox_state::admit_waiters() noexcept {
     while (outbox_waiter* w = waiters_.front()) {
         if (failure_) {

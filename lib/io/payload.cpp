@@ -15,7 +15,7 @@ payload::payload(const_buffer bytes) {
 
 void payload::drop() noexcept {
     if (!bytes_) return;
-    // The only one need not tell anybody: nobody else can copy it.
+    // The only owner needs no atomic decrement: nobody else can copy it.
     const bool last = bytes_->references.load(std::memory_order_acquire) == 1 ||
                       bytes_->references.fetch_sub(1, std::memory_order_acq_rel) == 1;
     if (last) detail::free_frame(bytes_, sizeof(block) + bytes_->size);

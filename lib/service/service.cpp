@@ -17,11 +17,11 @@ namespace bight {
 
 namespace detail {
 
-/// Runs the task of a service once. It can be cancelled on its own, and what it throws stays here.
+/// Runs the task of a service once. It can be cancelled separately, and its errors are handled here.
 class service_scope final : public scope, public awaiter_base<service_scope> {
   public:
     explicit service_scope(service& s) noexcept : service_(s) {}
-    /// True when it is to be started again.
+    /// True when the service is to be restarted.
     bool await_resume() const noexcept { return again_; }
 
     void cancel() noexcept override { child_.request_cancel(); }
@@ -38,7 +38,7 @@ class service_scope final : public scope, public awaiter_base<service_scope> {
         service_.scope_ = this;
         return child_.launch_now(*this, home(), owner());
     }
-    // A coroutine of its own, so that what calling the callable throws is an error like any other.
+    // A separate coroutine, so that an exception of the call itself is an error like any other.
     static task<> begin_body(service& s) {
         task<> begun = s.body_->begin(s);
         co_await std::move(begun);
@@ -141,7 +141,7 @@ service& service_tree::add_service(service* parent, std::string_view name,
     std::string full = parent ? parent->name_ + "/" : std::string();
     full += name;
     auto at = services_.end();
-    if (parent) {  // behind the children that it has
+    if (parent) {  // after its existing children
         at = std::find_if(services_.begin(), services_.end(), [&](auto& s) { return s.get() == parent; });
         do ++at;
         while (at != services_.end() && (*at)->depth_ >= depth);
@@ -171,7 +171,7 @@ void report(const service& s, const detail::job& child, const std::exception_ptr
 
 }  // namespace
 
-// True when the service is to be started again.
+// Handles the failure of a service. True when it is to be restarted.
 bool service_tree::failed(service& s, detail::job& child, const std::exception_ptr& error) noexcept {
     if (shutting_down_) {
         report(s, child, error);
@@ -189,7 +189,7 @@ bool service_tree::failed(service& s, detail::job& child, const std::exception_p
     } catch (const std::bad_alloc&) {
         detail::log(log_level::warning, "a service failed, and all are stopped");
     }
-    if (!errors_.add(error)) report(s, child, error);  // say it rather than lose it
+    if (!errors_.add(error)) report(s, child, error);  // out of memory: report it instead
     controller_->adopt_trace(child);
     stop();
     return false;
@@ -211,12 +211,13 @@ task<> service_tree::control() {
     };
     try {
         co_await with_group(services);
-    } catch (...) {  // without memory: what has begun has ended, and the hooks have their turn all the same
+    } catch (...) {  // out of memory: the services that began have ended; the hooks still run
         const std::exception_ptr error = std::current_exception();
         if (!errors_.add(error)) detail::report_error({error, "a tree of services", {}});
     }
     shutting_down_ = true;
-    co_await phases_.run(shutdown_phase::before, deadlines_.before);  // nothing, unless that was cut short
+    co_await phases_.run(shutdown_phase::before,
+                         deadlines_.before);  // nothing unless the first was cut short
     co_await phases_.run(shutdown_phase::during, deadlines_.during);
     co_await phases_.run(shutdown_phase::after, deadlines_.after);
     errors_.throw_all();

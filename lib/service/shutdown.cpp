@@ -42,7 +42,7 @@ bool shutdown_phases::has(shutdown_phase phase) const noexcept {
     return std::any_of(calls_.begin(), calls_.end(), [&](auto& c) { return c->phase == phase; });
 }
 
-// The first, or the last, of a phase.
+// Takes the first or the last call of a phase.
 std::shared_ptr<detail::shutdown_call> shutdown_phases::take(shutdown_phase phase, bool first) {
     std::shared_ptr<detail::shutdown_call> found;
     for (const auto& call : calls_) {

@@ -1,4 +1,4 @@
-// A step of a shutdown: a task that has a while, and no longer.
+// bounded_step, uncancelled_step: run the tasks of a shutdown, with a time limit and without cancellation.
 #pragma once
 
 #include "../core/error_trace.hpp"
@@ -13,7 +13,7 @@
 
 namespace bight::detail {
 
-/// Reports `error`, which left `j`, under a name of its own.
+/// Reports `error`, which left `j`, under `name`.
 inline void report_named(const job& j, const std::exception_ptr& error, std::string_view name) noexcept {
     const error_trace* const trace = j.trace();
     const bool known = trace && trace->error == error;
@@ -22,8 +22,8 @@ inline void report_named(const job& j, const std::exception_ptr& error, std::str
                         : std::span<const std::source_location>()});
 }
 
-/// Runs a task, even when this one is cancelled, for at most `limit`; reactor::stop_now ends it at once.
-/// Gives whether it ended by itself; its error is reported under `name`, which outlives it.
+/// Runs a task for at most `limit`, even when the awaiting task is cancelled; reactor::stop_now ends it at
+/// once. Gives whether it ended by itself. Its error is reported under `name`, which must outlive it.
 class bounded_step final : public scope, public awaiter_base<bounded_step>, private grace_timer {
   public:
     bounded_step(task<>&& t, duration limit, std::string_view name) noexcept
@@ -58,7 +58,7 @@ class bounded_step final : public scope, public awaiter_base<bounded_step>, priv
     std::string_view name_;
 };
 
-/// Runs a task to its end, whatever is asked of this one meanwhile: for a row of steps of which each is
+/// Runs a task to its end even when the awaiting task is cancelled: for a sequence of steps of which each is
 /// bounded.
 class uncancelled_step final : public scope, public awaiter_base<uncancelled_step> {
   public:

@@ -52,7 +52,7 @@ bool barrier_awaiter::suspend(promise_base& p) noexcept {
     return finish_now();
 }
 
-// The last to arrive may be cancelled by the completion, which it calls: it has arrived.
+// The last task to arrive may be cancelled by the completion that it calls; it has arrived all the same.
 void barrier_awaiter::cancel() noexcept {
     if (!listed_) return;
     --at_->waiting_;

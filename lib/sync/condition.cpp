@@ -51,7 +51,7 @@ void condition_waiter::granted() noexcept {
     ready();
 }
 
-// It unwinds with the lock held, so it may have to wait for that; granted() confirms.
+// The task must unwind with the lock held, so it may have to wait for the lock; granted() confirms.
 void condition_waiter::cancel() noexcept {
     cancelled_ = true;
     if (!notified_) {

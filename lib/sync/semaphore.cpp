@@ -21,7 +21,7 @@ void semaphore::release(std::size_t n) {
     if (!try_give(n)) throw std::overflow_error("a semaphore was released beyond its maximum");
 }
 
-// Of a guard, whose permits are within the maximum unless the program released them twice.
+// For a guard: its permits are within the maximum unless the program released them twice.
 void semaphore::give_back(std::size_t n) noexcept {
     if (!try_give(n)) {
         detail::abort_misused(

@@ -62,7 +62,7 @@ void blocked_call::released(bool arrived) noexcept {
     if (over_ || !arrived) let_go();
 }
 
-// The frame is freed, or taken by the other thread, when it is no longer the one that calls.
+// Queued: the frame can be freed, or taken by the other thread, only when it no longer runs.
 std::coroutine_handle<> blocked_call::finished() noexcept {
     detail::reactor_access::schedule(home(), *this);
     return std::noop_coroutine();
@@ -90,7 +90,7 @@ void blocked_call::abandon() noexcept {
     parker_.unpark();
 }
 
-// The last touch: the stack that this is on unwinds.
+// This object must not be used after this: the stack on which it lives unwinds.
 void blocked_call::let_go() noexcept {
     reactor_state::threads_blocked_on(*reactor_).remove(*this);
     parker_.unpark();

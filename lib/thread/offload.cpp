@@ -13,8 +13,8 @@ namespace bight::detail {
 
 namespace {
 
-// The jobs that a reactor leaves behind in one turn, as one message: it is posted with the first of them, and
-// logs when it is called, or destroyed uncalled.
+// Collects the jobs that a reactor leaves behind in one turn into one message: it is posted with the first of
+// them, and logs when it is called, or destroyed without a call.
 class abandoned_jobs final : public posted {
   public:
     static void add(reactor& home, const std::source_location& where) {
@@ -44,7 +44,7 @@ class abandoned_jobs final : public posted {
 
   private:
     explicit abandoned_jobs(reactor& home) : home_(&home) {}
-    // One reactor runs on a thread.
+    // Thread-local, since one reactor runs on a thread.
     static abandoned_jobs*& current() noexcept {
         static thread_local abandoned_jobs* report = nullptr;
         return report;
@@ -100,14 +100,14 @@ void offload_waiter::cancel() noexcept {
     }
 }
 
-// A reactor stops by cancelling its roots.
+// Whether the reactor stops, which it does by cancelling its roots.
 bool offload_waiter::reactor_stops() const noexcept {
     const bight::detail::job* root = &owner();
     while (root->parent()) root = root->parent();
     return root->cancel_requested();
 }
 
-// Until the reactor stops there is no hurry.
+// Waits without a limit until the reactor stops.
 void offload_waiter::be_patient(bool stopping) noexcept {
     const duration patience = stopping ? job().shutdown_deadline() : duration::max();
     due_ = saturating_add(home().now(), patience);
@@ -115,7 +115,7 @@ void offload_waiter::be_patient(bool stopping) noexcept {
 }
 
 void offload_waiter::stop_begins() noexcept {
-    if (due_ != time_point::max()) return;  // it was the stop that cancelled this
+    if (due_ != time_point::max()) return;  // the stop itself cancelled this task
     due_ = saturating_add(home().now(), job().shutdown_deadline());
     detail::reactor_access::arm(home(), *this, due_);
 }
@@ -131,7 +131,7 @@ void offload_waiter::expired() noexcept {
 }
 
 void offload_waiter::give_up() noexcept {
-    if (!job().abandon()) return;  // its result is on the way
+    if (!job().abandon()) return;  // the result is on its way
     outside_.reset();
     try {
         abandoned_jobs::add(home(), job().where());

@@ -23,7 +23,8 @@ void parker::park() noexcept {
     contents_.let_go = false;
 }
 
-// Notified under the lock: the other thread cannot go on, and take its parker with it, before this is done.
+// Notifies while holding the lock, so that the other thread cannot go on and destroy its parker before this
+// is done.
 void parker::unpark() noexcept {
     const std::lock_guard hold(contents_.lock);
     contents_.let_go = true;

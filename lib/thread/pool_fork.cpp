@@ -5,13 +5,13 @@
 
 namespace bight::detail {
 
-// Not destroyed: what a thread of the parent was in the middle of doing with it stays so for ever.
+// The jobs are not destroyed: a thread of the parent may have been in the middle of using them.
 void pool_state::lose_all(job_list& jobs) noexcept {
     while (pool_job* const j = jobs.pop_front()) j->stage_ = pool_job::stage::lost;
 }
 
-// The parent's threads waited for these, and never leave them here. The one that forks becomes the child's
-// only thread, and ends with its job (see pool_state::ended).
+// The lock and the condition variables are made anew, because threads of the parent waited in them. If a pool
+// thread forks, it becomes the child's only thread, and ends with its job (see pool_state::ended).
 void pool_state::in_child() noexcept {
     std::construct_at(&lock);
     std::construct_at(&work_came);

@@ -1,4 +1,4 @@
-// What a thread pool, its threads, its limiters and its jobs share.
+// pool_state: the state shared by a thread pool, its threads, its limiters and its jobs.
 #pragma once
 
 #include "../core/process.hpp"
@@ -17,7 +17,7 @@ using job_list = counted_list<pool_job>;
 
 struct pool_state;
 
-/// What this thread does for a pool, if it is a pool's.
+/// Which pool this thread belongs to, if any, and which job it runs.
 struct pool_thread {
     const pool_state* of = nullptr;
     const pool_job* runs = nullptr;
@@ -25,9 +25,9 @@ struct pool_thread {
     static pool_thread& here() noexcept;
 };
 
-/// One lock for everything: a job is in exactly one of the lists, and its stage says in which.
+/// One lock for everything: a job is in exactly one of the lists, which its stage tells.
 ///
-/// The threads are detached and share ownership, so that a job that never ends keeps nobody from going.
+/// The threads are detached and share ownership, so that a job that never ends does not block the destructor.
 struct pool_state final : std::enable_shared_from_this<pool_state>, private fork_aware {
     explicit pool_state(const thread_pool_options& chosen);
 
@@ -48,7 +48,7 @@ struct pool_state final : std::enable_shared_from_this<pool_state>, private fork
     job_list queued;
     job_list running;
     std::vector<limiter_state*> limiters;
-    thread_pool_statistics counted;  // its `queued` and `running` are not kept up to date
+    thread_pool_statistics counted;  // except `queued` and `running`, which are counted when asked for
     bool closed = false;
 
   private:

@@ -5,14 +5,16 @@
 
 namespace bight::detail {
 
-// Release: whoever sees the flag down (acquire) sees that the sender is done with the reactor and with this.
+// Release: a thread that sees the flag cleared (acquire) knows that the sender has finished with the reactor
+// and with this object.
 void remote_call::send(reactor& to) noexcept {
     sending_.store(true, std::memory_order_relaxed);  // published by the push
     reactor_state::post(to, *::new (static_cast<void*>(&node_)) node(*this));
     sending_.store(false, std::memory_order_release);
 }
 
-// The sender is between its push and the end of a wake-up: a write to an eventfd at most.
+// A short wait: the sender is between its push and the end of a wake-up, which is at most a write to an
+// eventfd.
 void remote_call::await_sender() const noexcept {
     for (spin_wait wait; sending_.load(std::memory_order_acquire); wait.a_moment()) continue;
 }

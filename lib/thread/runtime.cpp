@@ -27,7 +27,7 @@ namespace bight::detail {
 
 namespace {
 
-/// The processors that this process may use; empty where that cannot be told.
+/// The processors that this process may use; empty if they are not known.
 std::vector<int> usable_processors() {
     std::vector<int> found;
     cpu_set_t set;
@@ -71,10 +71,10 @@ class shard_job final : public job {
 }  // namespace
 
 /// Runs the task of one reactor, and keeps the reactor running until those of the others have ended too. A
-/// stop of this reactor becomes a stop of all; a grace timer tells it of stop_now.
+/// stop of this reactor becomes a stop of all; the grace timer notices stop_now.
 class shard_scope final : public scope, public awaiter_base<shard_scope>, private grace_timer {
   public:
-    /// Throws std::bad_alloc: what ends it is there from the beginning.
+    /// Throws std::bad_alloc; later, ending it needs no memory.
     shard_scope(shard_run& run, std::size_t index, bool stopped)
         : run_(run),
           child_(*this, index),
@@ -89,7 +89,7 @@ class shard_scope final : public scope, public awaiter_base<shard_scope>, privat
         child_.request_cancel();
         detail::reactor_access::arm_grace(home(), *this, duration::max());
     }
-    /// To be posted to its reactor once the tasks of all have ended.
+    /// The call to be posted to its reactor once all tasks have ended.
     posted& all_ended_call() noexcept { return *all_ended_.release(); }
     void describe(std::string& out) const override {
         out += child_.result() == outcome::pending ? "its task" : "the tasks of the other reactors";
@@ -155,7 +155,7 @@ void shard_run::failed(const std::exception_ptr& error) noexcept {
         try {
             const std::lock_guard hold(lock);
             errors.push_back(error);
-        } catch (...) {  // out of memory: say it rather than lose it
+        } catch (...) {  // out of memory: report it instead
             report_error({error, "a task of a runtime", {}});
         }
     }
@@ -276,7 +276,8 @@ void runtime_state::be_worker(std::size_t index) noexcept {
     }
     hold.unlock();
     if (!self.own) return;
-    // What is left may post to the other reactors while it ends: none of them goes before all are done.
+    // Remaining tasks may post to the other reactors while they end: no reactor is destroyed before all are
+    // done.
     try {
         self.own->stop_now();
         while (self.own->statistics().live_tasks > 0) self.own->run_once(duration::max());
@@ -298,10 +299,10 @@ void runtime_state::run_shard(shard_run& run, std::size_t index) noexcept {
             workers[index]->own->run(shard_main(run, index, stopped));
             return;
         } catch (const run_cancelled&) {
-            // A stop came before the first turn, and the task never began. Once more, so that this reactor
-            // runs as long as the others do, and they hear of the stop.
+            // A stop came before the first turn, and the task never began. Runs again, so that this reactor
+            // runs as long as the others, and passes the stop on to them.
             stopped = true;
-        } catch (...) {  // not even begun: no memory
+        } catch (...) {  // could not begin: out of memory
             run.could_not_begin();
             return;
         }
@@ -322,7 +323,8 @@ void runtime_state::run(shard_run& run) {
         if (current) throw std::logic_error("this runtime is running already");
         current = &run;
     }
-    // Of a stop the first tells the others (see runtime::stop). A tree of tasks is each one's own.
+    // The first reactor passes a stop on to the others (see runtime::stop); each has its own tree of tasks to
+    // dump.
     const bool dumps = options.handle_signals && options.dump_on_sigusr1;
     std::vector<std::unique_ptr<signal_stop>> signals;
     try {
@@ -382,8 +384,8 @@ std::size_t runtime::index_here() const noexcept {
     return i;
 }
 
-// One flag is set, and not one for each: a stop that comes while a run ends is for that run or for the next,
-// not for some reactors of both.
+// Sets one flag only, not one for each reactor: so a stop at the end of a run applies to that run or to the
+// next, never to some reactors of both.
 void runtime::stop() noexcept { reactor(0).stop(); }
 void runtime::stop_now() noexcept { reactor(0).stop_now(); }
 
@@ -399,7 +401,7 @@ void runtime::run_or_throw(shard_roots& roots) {
     shard_run run(*state_, roots, false, size());
     state_->run(run);
     throw_errors(run.errors);
-    if (run.any_failed) throw std::bad_alloc();  // there was no memory to keep the errors
+    if (run.any_failed) throw std::bad_alloc();  // the errors could not be stored
     if (!run.cancelled) return;
     if (run.signal) throw interrupted(run.signal);
     throw run_cancelled{};

@@ -12,7 +12,7 @@ namespace bight::detail {
 
 namespace {
 
-/// What run_shard does, on a reactor that a world gives its turns.
+/// Does what run_shard does, on a reactor whose turns a world gives.
 class simulated_shard {
   public:
     simulated_shard(shard_run& of, std::size_t index) : of_(of), index_(index) { begin(false); }
@@ -46,7 +46,7 @@ class simulated_shard {
     std::optional<driven_run> run_;
 };
 
-/// Until all of them are over.
+/// The condition that all of them are over.
 class simulated_shards final : public simulated_thread::condition {
   public:
     explicit simulated_shards(shard_run& run) {
@@ -91,7 +91,7 @@ void runtime_state::run_simulated(shard_run& run) {
     }
 }
 
-// As a worker does at its end.
+// Does what a worker thread does at its end.
 void runtime_state::end_simulated() noexcept {
     struct no_tasks final : simulated_thread::condition {
         explicit no_tasks(runtime_state& s) noexcept : state(s) {}

@@ -1,4 +1,4 @@
-// The reactors of a runtime, and one run of them.
+// runtime_state, shard_run: the reactors of a runtime, and one run of them.
 #pragma once
 
 #include "../core/process.hpp"
@@ -22,26 +22,27 @@ namespace bight::detail {
 
 class shard_scope;
 
-/// One call of runtime::run; it lives until no thread of it runs.
+/// One call of runtime::run; it lives until none of its threads runs.
 struct shard_run {
     shard_run(runtime_state& all, shard_roots& of, bool reports_errors, std::size_t count)
         : state(all), roots(of), reports(reports_errors), remaining(count), scopes(count) {}
 
-    /// Stops all. Not once all have ended: a reactor that has returned would keep the stop for its next run.
+    /// Stops all reactors. Does nothing once all tasks have ended, because a reactor that has returned would
+    /// keep the stop for its next run.
     void stop(bool now = false) noexcept;
     void failed(const std::exception_ptr& error) noexcept;
     void cut_short() noexcept { cancelled = true; }
     /// The task of one reactor has ended.
     void one_ended() noexcept;
-    /// Or has not begun, for the error that is being handled.
+    /// The task of one reactor could not begin because of the current exception.
     void could_not_begin() noexcept;
 
     runtime_state& state;
     shard_roots& roots;
     const bool reports;
     std::atomic<std::size_t> remaining;
-    // Each is written and used by its own thread; the last to end, which has seen all of them end, looks
-    // which there are.
+    // Each is written and used by its own thread; the last thread to end, which has seen all others end,
+    // reads them.
     std::vector<shard_scope*> scopes;
     std::atomic<bool> any_failed{false};
     std::atomic<bool> cancelled{false};
@@ -53,7 +54,7 @@ struct shard_run {
 
 struct runtime_state {
     struct worker {
-        std::optional<bight::reactor> own;  // made and destroyed on the thread
+        std::optional<bight::reactor> own;  // made and destroyed on its own thread
         std::thread thread;
     };
 
@@ -69,7 +70,7 @@ struct runtime_state {
     void start();
     void start_threads(std::size_t count);
     void join() noexcept;
-    // On a simulated host there are no threads: the world gives the reactors their turns.
+    // For a simulated host, which has no threads: the world gives the reactors their turns.
     void make_simulated(std::size_t count);
     void run_simulated(shard_run& run);
     void end_simulated() noexcept;
@@ -94,7 +95,7 @@ struct runtime_state {
     std::condition_variable changed;
     std::size_t busy = 0;     // threads that start, or run
     std::size_t started = 0;  // reactors that could be made
-    std::size_t done = 0;     // those of them that have nothing left to run
+    std::size_t done = 0;     // reactors that have nothing left to run
     std::uint64_t runs = 0;
     shard_run* current = nullptr;
     std::exception_ptr start_error;

@@ -72,8 +72,8 @@ void pool_state::add(pool_job& j, limiter_state* limiter) {
     j.retain();  // for the pool
 }
 
-// One more job is queued. The threads that are woken count as idle until they have taken theirs, which is
-// why their number is compared with the length of the queue. Throws why no thread could be started.
+// Called when a job has been queued. Woken threads count as idle until they have taken a job, so their number
+// is compared with the length of the queue. Throws the error if no thread could be started.
 void pool_state::want_thread() {
     if (queued.size() <= counted.idle) {
         work_came.notify_one();
@@ -85,7 +85,7 @@ void pool_state::want_thread() {
         std::thread([self = shared_from_this()] { self->work(); }).detach();
         ++counted.started;
     } catch (...) {
-        --counted.threads;  // others may exist, and may wait for what this job is to do
+        --counted.threads;  // others may exist, but may wait for what this job is to do
         throw;
     }
 }
@@ -106,7 +106,7 @@ void pool_state::work() {
     thread_ended.notify_all();
 }
 
-// Null when this thread is to end.
+// The next job; null when this thread is to end.
 pool_job* pool_state::next_job(std::unique_lock<std::mutex>& hold) {
     const time_point until = saturating_add(clock::now(), options.idle_time);
     while (queued.empty()) {
@@ -121,7 +121,7 @@ pool_job* pool_state::next_job(std::unique_lock<std::mutex>& hold) {
     return j;
 }
 
-// The next one that waits for `limiter`, whose place has become free.
+// Queues the next job that waits for `limiter`, which has a free place.
 void pool_state::hand_on(limiter_state& limiter, job_list& to) noexcept {
     if (pool_job* const next = limiter.waiting.pop_front()) {
         next->stage_ = pool_job::stage::queued;
@@ -131,8 +131,9 @@ void pool_state::hand_on(limiter_state& limiter, job_list& to) noexcept {
     }
 }
 
-// The thread that calls this will look for its next job: one that its limiter lets in now needs no other.
-// False when the job has forked: this is the child, where neither it nor its thread is the pool's.
+// The calling thread will look for its next job, so a job that the limiter admits now needs no other thread.
+// False when the job has forked and this is the child, where neither the job nor its thread belongs to the
+// pool.
 bool pool_state::ended(pool_job& j) noexcept {
     bool wanted = false;
     {
@@ -149,7 +150,7 @@ bool pool_state::ended(pool_job& j) noexcept {
         if (j.limiter_) hand_on(*j.limiter_, queued);
     }
     if (wanted) {
-        j.send(*j.home_);  // which releases it
+        j.send(*j.home_);  // releases it
     } else {
         j.clear();
         j.release();
@@ -166,7 +167,7 @@ bool pool_state::withdraw(pool_job& j) noexcept {
             if (j.limiter_) {
                 const bool next = !j.limiter_->waiting.empty();
                 hand_on(*j.limiter_, queued);
-                // It comes in place of one that was counted on a thread already.
+                // It takes the place of one for which a thread was provided already.
                 if (next) work_came.notify_one();
             }
         } else if (j.stage_ == pool_job::stage::limited) {
@@ -176,7 +177,7 @@ bool pool_state::withdraw(pool_job& j) noexcept {
         }
         j.stage_ = pool_job::stage::idle;
     }
-    j.release();  // not the last reference: what the task keeps goes with its frame
+    j.release();  // not the last reference: the task holds one until its frame is destroyed
     return true;
 }
 
@@ -205,7 +206,7 @@ thread_pool_statistics pool_state::statistics() const noexcept {
 void pool_state::fail(pool_job& j) noexcept {
     try {
         throw std::system_error(errc::closed, "the thread pool was destroyed before this job could begin");
-    } catch (...) {  // this, or std::bad_alloc
+    } catch (...) {  // the error, or std::bad_alloc
         j.fail(std::current_exception());
     }
     j.send(*j.home_);
@@ -231,7 +232,7 @@ void pool_state::shut_down() noexcept {
     hold.lock();
     work_came.notify_all();
     const time_point until = saturating_add(clock::now(), options.shutdown_deadline);
-    // A job may let go of its own pool. Its thread ends after it, and is not waited for here.
+    // A job may destroy its own pool. Its thread ends later, and is not waited for here.
     const pool_thread& here = pool_thread::here();
     const std::size_t own = here.of == this ? 1 : 0;
     thread_ended.wait_until(hold, until, [&] { return counted.threads == own; });

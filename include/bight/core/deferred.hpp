@@ -1,4 +1,4 @@
-// deferred<T>: the bridge from callbacks to tasks.
+// deferred<T>: a promise that a callback fulfils and tasks await (a one-shot future).
 #pragma once
 
 #include <bight/core/detail/deferred.hpp>
@@ -18,25 +18,26 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// A result that does not exist yet. Fired once, by a callback, with a value or an error; awaited by any
-/// number of tasks, before or after. Those that wait are resumed in the order in which they came, in the turn
-/// after the firing and never inside it. Copies refer to the same result. An error that nobody ever awaited
-/// goes to the error handler when the last copy is gone.
+/// A result that does not exist yet. A callback fires it once, with a value or an error; any number of tasks
+/// may await it, before or after that. Waiting tasks are resumed in the order in which they came, in the next
+/// turn, never inside the call that fires it. Copies refer to the same result. An error that nobody ever
+/// awaited goes to the error handler when the last copy is gone.
 ///
-/// Cancelling a task that waits takes it off the list; when nobody waits any more, and it has not fired, the
-/// producer is told (on_abandoned). It may fire all the same, and a later await gets the result.
+/// A cancelled task stops waiting. When the last waiting task is cancelled before the firing, the producer is
+/// told (on_abandoned). It may still fire, and a later await gets the result.
 ///
-/// Thread: the reactor's on which it was made. Elsewhere firing and awaiting throw errc::wrong_thread, and in
-/// debug builds (without NDEBUG) copying ends the process: fire it through reactor::post from another thread,
-/// with a reference; values for another reactor's tasks go through a concurrent_channel.
+/// Thread: that of the reactor on which it was made. On another thread firing and awaiting throw
+/// errc::wrong_thread, and in debug builds (without NDEBUG) copying ends the process. To fire it from another
+/// thread, post a call that holds a reference to it (reactor::post); to send values to another reactor's
+/// tasks, use a concurrent_channel.
 template <class T = void>
 class [[nodiscard("co_await it, or keep it for the one who fires it")]] deferred {
   public:
     /// Throws std::bad_alloc.
     deferred() = default;
 
-    /// Fires with a value. Throws std::system_error (errc::already_fired), changing nothing, when it has
-    /// fired.
+    /// Fires with a value. When it has fired already, throws std::system_error (errc::already_fired) and
+    /// changes nothing.
     template <class U = T>
         requires(!std::is_void_v<T> && std::is_constructible_v<T, U &&>)
     void set_value(U&& value) const {
@@ -52,7 +53,7 @@ class [[nodiscard("co_await it, or keep it for the one who fires it")]] deferred
         if (!try_set_error(std::move(error))) detail::deferred_base::throw_already_fired();
     }
 
-    /// The same, but false when it has fired.
+    /// The same, but returns false when it has fired already.
     template <class U = T>
         requires(!std::is_void_v<T> && std::is_constructible_v<T, U &&>)
     bool try_set_value(U&& value) const {
@@ -72,21 +73,21 @@ class [[nodiscard("co_await it, or keep it for the one who fires it")]] deferred
 
     bool fired() const noexcept { return state_->fired(); }
 
-    /// `f()` is called, from the reactor's loop in its next turn, each time the last waiting task was
-    /// cancelled before the firing, and before the destructors of that task run; not if another task waits by
-    /// then. It may do whatever a task may: fire, start tasks. What it throws goes to the error handler.
-    /// Replaces what was set before.
+    /// Has `f()` called each time the last waiting task is cancelled before the firing. The reactor's loop
+    /// calls it in its next turn, before that task's destructors run, unless another task waits by then. `f`
+    /// may do whatever a task may: fire, start tasks. What it throws goes to the error handler. Replaces an
+    /// earlier callback.
     template <class F>
     void on_abandoned(F f) const {
         state_->on_abandoned(new detail::stored_abandoned_callback<T, F>(*state_, std::move(f)));
     }
 
-    /// `co_await d` gives `const T&`, valid while a copy of d is; it throws the error if it was fired with
+    /// `co_await d` gives `const T&`, valid while a copy of d exists; it throws the error if d was fired with
     /// one.
     detail::deferred_awaiter<T> operator co_await() const& noexcept {
         return detail::deferred_awaiter<T>{state_};
     }
-    /// `co_await std::move(d)` gives the value itself, for the only one that waits.
+    /// `co_await std::move(d)` moves the value out, for when only one task waits.
     detail::deferred_taker<T> operator co_await() && noexcept { return detail::deferred_taker<T>{state_}; }
     using bight_awaitable = void;
     using value_type = T;

@@ -1,4 +1,4 @@
-// clock, time_point, duration: how long, and until when.
+// clock, time_point, duration: the time types of the library.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -17,7 +17,7 @@ using time_point = clock::time_point;
 
 namespace detail {
 
-/// `d` in the clock's unit; the longest, or the shortest, where that cannot hold it.
+/// `d` converted to the clock's unit; the longest or the shortest duration where it does not fit.
 template <class Rep, class Period>
 constexpr clock::duration saturated(const std::chrono::duration<Rep, Period>& d) noexcept {
     using target = clock::duration;
@@ -43,13 +43,13 @@ constexpr clock::duration saturated(const std::chrono::duration<Rep, Period>& d)
 
 }  // namespace detail
 
-/// How long: what every function and option of bight takes. Any std::chrono::duration will do. One that is
-/// too long for the clock's nanoseconds (292 years) counts as duration::max(), so "for ever" may be written
-/// in any unit, std::chrono::hours::max() say; one that is too far below zero as duration::min(). Fractions
-/// of a nanosecond are cut off, and not-a-number is zero.
+/// A length of time, as every function and option of bight takes it. Any std::chrono::duration converts to
+/// it. One that is too long for the clock's nanoseconds (292 years) becomes duration::max(), so "for ever"
+/// may be written in any unit, as std::chrono::hours::max() for example; one that is too far below zero
+/// becomes duration::min(). Fractions of a nanosecond are cut off, and not-a-number becomes zero.
 ///
-/// It is a std::chrono::nanoseconds in all else. Arithmetic gives those, with the overflow of theirs.
-/// Trivial, as options must be (see reactor_options).
+/// Otherwise it is a std::chrono::nanoseconds: arithmetic gives std::chrono::nanoseconds, which overflow as
+/// usual. It is trivial, as options must be (see reactor_options).
 class duration : public clock::duration {
   public:
     duration() noexcept = default;
@@ -64,8 +64,7 @@ class duration : public clock::duration {
     static constexpr duration max() noexcept { return clock::duration::max(); }
 };
 
-/// `from` + `by`, at most the last moment the clock can name and at least its first: a "forever" of any size
-/// stays in the future.
+/// `from` + `by`, limited to the range of the clock: a "forever" of any size stays in the future.
 constexpr time_point saturating_add(time_point from, duration by) noexcept {
     if (by > duration::zero()) return from > time_point::max() - by ? time_point::max() : from + by;
     return from < time_point::min() - by ? time_point::min() : from + by;

@@ -1,4 +1,4 @@
-// bight's own error codes, and what happens to an error that nobody takes.
+// Error codes, and the handlers of unhandled errors and of log messages.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -12,26 +12,26 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Errors that the operating system has no number for. What it has one for keeps its errno, in
+/// Errors for which the operating system has no number. System errors keep their errno, in
 /// std::system_category().
 enum class errc {
     busy = 1,          ///< another task is already reading (or writing) here: one at a time
     closed,            ///< the stream, listener, channel, pool or reactor was closed on this side
     aborted,           ///< the stream was aborted on this side while this waited
-    end_of_stream,     ///< the peer ended the stream before what was asked for had come
+    end_of_stream,     ///< the peer ended the stream before all that was asked for had come
     too_long,          ///< a line, or what read_until reads, is longer than its limit
     timed_out,         ///< the deadline came first
     already_fired,     ///< a deferred was fired a second time
     backlog_exceeded,  ///< the peer does not read: its outbox was full, and its policy is to disconnect
     bad_endpoint,      ///< an endpoint string that cannot be parsed
-    unavailable,       ///< a demultiplexer that cannot be had here
+    unavailable,       ///< a demultiplexer that does not work on this system
     wrong_thread,      ///< a reactor was used from a thread that it is not bound to
 };
 
 const std::error_category& error_category() noexcept;
 inline std::error_code make_error_code(errc e) noexcept { return {static_cast<int>(e), error_category()}; }
 
-/// Several tasks of a scope failed. `errors()` has them in the order in which they did.
+/// Several tasks of a scope failed. `errors()` has their errors, the earliest first.
 class aggregate_error : public std::exception {
   public:
     /// `errors` holds at least two.
@@ -47,7 +47,7 @@ class aggregate_error : public std::exception {
     contents* contents_ = nullptr;
 };
 
-/// An error that no task took.
+/// An error that no task handled.
 struct error_report {
     std::exception_ptr error;
     std::string_view task;  ///< what failed: "connection 17 from 127.0.0.1:41234"
@@ -60,9 +60,9 @@ struct error_report {
 
 using error_handler = void (*)(const error_report& report, void* context);
 
-/// Sets who is told of errors that no task takes; null puts back the default, which writes the report to
-/// standard error. Thread: any; the handler is called on the thread of the reactor where the error was, and
-/// must not throw.
+/// Sets the function that is called with errors that no task handles; null restores the default, which writes
+/// the report to standard error. Thread: any. The handler is called on the thread of the reactor where the
+/// error arose, and must not throw.
 void set_error_handler(error_handler handler, void* context = nullptr) noexcept;
 
 enum class log_level {
@@ -72,9 +72,9 @@ enum class log_level {
 };
 using log_handler = void (*)(log_level level, std::string_view message, void* context);
 
-/// Sets who gets bight's few messages about itself (a fallback to another demultiplexer, a full descriptor
-/// table); null puts back the default, which writes warnings, and what was requested, to standard error.
-/// Thread: any.
+/// Sets the function that gets bight's few log messages (a fallback to another demultiplexer, a full
+/// descriptor table); null restores the default, which writes warnings and what was requested to standard
+/// error. Thread: any.
 void set_log_handler(log_handler handler, void* context = nullptr) noexcept;
 
 namespace detail {
@@ -82,10 +82,10 @@ namespace detail {
 class job;
 
 void report_error(const error_report& report) noexcept;
-/// Reports `error` as having left `j`, with its trace.
+/// Reports `error`, which left `j`, with its trace.
 void report_job_error(const job& j, const std::exception_ptr& error) noexcept;
 void log(log_level level, std::string_view message) noexcept;
-/// A std::system_error, for who must not throw; std::bad_alloc when there is no memory for it.
+/// Makes a std::system_error without throwing; a std::bad_alloc when there is no memory for it.
 std::exception_ptr error_from(errc code, const char* what) noexcept;
 
 /// "function at file:line", with the function's name made readable.

@@ -1,4 +1,4 @@
-// exit_status_of: an error that leaves main() is reported, and does not end in std::terminate.
+// exit_status_of: turns an error that leaves main() into a report and an exit status.
 #pragma once
 
 #include <bight/core/error.hpp>
@@ -14,7 +14,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// As bight::exit_status_of; the error is reported as having left `name`.
+/// As bight::exit_status_of; the report names `name` as what failed.
 template <class F>
 int reported_status_of(const char* name, F&& f) noexcept {
     try {
@@ -27,9 +27,9 @@ int reported_status_of(const char* name, F&& f) noexcept {
 
 }  // namespace detail
 
-/// Calls `f()` and gives the exit status that it gives; 1 when it throws, after the error went to the error
-/// handler. For a main() that makes more than bight::run does, such as a runtime, whose constructor throws
-/// when a reactor cannot be had, or a listener, whose address may be taken:
+/// Calls `f()` and returns the exit status that it gives; when it throws, passes the error to the error
+/// handler and returns 1. For a main() that makes objects whose constructors may throw: a runtime when no
+/// reactor is available, a listener when its address is in use.
 ///
 ///     int main() {
 ///         return bight::exit_status_of([] {

@@ -1,14 +1,14 @@
-// What a shared library of bight offers to the programs that use it.
+// BIGHT_EXPORT: the symbol visibility of the public headers.
 #pragma once
 
-// Every public header includes this one before any other, so that this is the first error.
+// Every public header includes this one before any other, so that this error comes first.
 #if __cplusplus < 202002L
 #error "bight needs C++20: compile with -std=c++20 or later"
 #endif
 
-/// Stands in the namespace of every public header: all that such a header declares is exported, because what
-/// is inline in it calls the rest. Everything else of the library is hidden. It is said here, and not left to
-/// a compiler's flags, so that a program that is compiled with -fvisibility=hidden still finds it.
+/// Marks the namespace in every public header: all that such a header declares is exported, because its
+/// inline functions call the rest. Everything else in the library is hidden. The attribute, unlike a compiler
+/// flag, also works in a program that is compiled with -fvisibility=hidden.
 #if defined(__GNUC__)
 #define BIGHT_EXPORT [[gnu::visibility("default")]]
 #else

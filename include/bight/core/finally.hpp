@@ -1,4 +1,4 @@
-// finally: asynchronous clean-up.
+// finally: asynchronous clean-up that runs however the body ends.
 #pragma once
 
 #include <bight/core/detail/finally.hpp>
@@ -12,11 +12,11 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Runs `body`, then the task that `cleanup()` makes, however the body ended: with a value, an error, or
-/// cancelled. The clean-up is shielded from cancellation, and itself cancelled after `deadline` (or by
-/// reactor::stop_now), which counts as its error: errc::timed_out. Gives the body's value or throws its
-/// error; an error of the clean-up is thrown if the body ended well, and otherwise goes to the error handler
-/// (unless it is that stop_now left no time). `cleanup` is stored until its task has ended, so it may
+/// Runs `body`, then the task that `cleanup()` makes, however the body ended: with a value, with an error, or
+/// by cancellation. The clean-up is shielded from cancellation, but is cancelled after `deadline` (or by
+/// reactor::stop_now); it then counts as failed with errc::timed_out. Gives the body's value or throws its
+/// error. An error of the clean-up is thrown if the body succeeded; otherwise it goes to the error handler,
+/// except when stop_now left the clean-up no time. `cleanup` is stored until its task has ended, so it may
 /// capture. When this task is cancelled already, the body is skipped and the clean-up runs.
 template <class A, class F>
 detail::finally_awaiter<detail::awaited_type<A>, F> finally(A body, F cleanup,

@@ -1,4 +1,4 @@
-// group: a scope in which tasks are started, and which outlives them all.
+// group: a scope in which tasks are started and awaited together (a nursery).
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -30,15 +30,16 @@ struct group_options {
 };
 static_assert(std::is_trivially_destructible_v<group_options>);  // see reactor_options
 
-/// Tasks started in a group run beside each other and beside the body of with_group, and all of them have
-/// ended when with_group returns. The first error cancels the others and the body. Thread: the reactor's; in
-/// debug builds (without NDEBUG) spawning on another one while it runs ends the process.
+/// Tasks started in a group run concurrently with each other and with the body of with_group; all of them
+/// have ended when with_group returns. The first error cancels the others and the body. Thread: the
+/// reactor's; in debug builds (without NDEBUG) spawning on another thread while the group runs ends the
+/// process.
 class group : public detail::scope {
   public:
     /// Starts `f(args…)`, which gives a task<>, in the next turn. The callable and the arguments are stored
     /// until that task has ended, so a lambda that captures is safe here; arguments are moved into the call
-    /// (std::ref for references). When the group is cancelled, the task is never begun. Throws what copying
-    /// and calling throw, and std::bad_alloc; then nothing was started. What it returns may be ignored.
+    /// (std::ref for references). In a cancelled group the task never begins. Throws what copying and calling
+    /// throw, and std::bad_alloc; then nothing was started. The handle that it returns may be ignored.
     template <class F, class... Args>
         requires detail::spawnable<F, Args...>
     spawned_task spawn(F&& f, Args&&... args) {
@@ -75,10 +76,10 @@ class group : public detail::scope {
                       "these, must give a task<>: for a parameter T& write std::ref(x), for an overloaded or "
                       "a template function a lambda that calls it");
     }
-    /// Starts a task that is there already, in the next turn: later than in the full expression that made it.
-    /// So its coroutine must not be the body of a lambda with captures, nor have a parameter that is a const
-    /// or rvalue reference, which might be to a temporary: the process is ended with a message that names
-    /// the line. Give spawn the callable and the arguments, which it stores.
+    /// Starts an existing task in the next turn, after the full expression that made it has ended. So its
+    /// coroutine must not be the body of a lambda with captures, nor have a parameter that is a const or
+    /// rvalue reference, which might refer to a temporary: this ends the process, with a message that names
+    /// the line. Give spawn the callable and the arguments instead, which it stores.
     spawned_task spawn(task<> t, std::source_location where = std::source_location::current()) {
         check_thread();
         t.refuse_borrowed("group::spawn", where);
@@ -90,7 +91,7 @@ class group : public detail::scope {
     /// Cancels all tasks of the group, the body among them; with_group then returns normally.
     void cancel() noexcept override;
     bool cancelled() const noexcept { return cancelled_; }
-    /// How many spawned tasks have not ended, those that have not begun among them.
+    /// The number of spawned tasks that have not ended; it includes those that have not begun.
     std::size_t size() const noexcept { return jobs_.size() + unbegun_.size(); }
 
     void describe(std::string& out) const override;
@@ -178,11 +179,11 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] group_awaiter final
 
 }  // namespace detail
 
-/// Opens a group and runs `body(group)` in it, which gives a task<>, or nothing when it only spawns; returns
-/// when the body and all that was spawned have ended. `body` is stored until then: a lambda with captures is
-/// safe. (One that captures by value what has a destructor gets a name first and is moved in: GCC PR 99576.)
-/// Throws the error of the one task that failed, or an aggregate_error. A cancellation from outside cancels
-/// all, waits for all, and is passed on.
+/// Opens a group and runs `body(group)` in it; returns when the body and all spawned tasks have ended. The
+/// body gives a task<>, or nothing when it only spawns. `body` is stored until the end, so a lambda with
+/// captures is safe. (With g++, name a lambda that captures an object with a destructor by value, and move it
+/// in: GCC PR 99576.) Throws the error of the one task that failed, or an aggregate_error. A cancellation
+/// from outside cancels all tasks, waits for them, and is passed on.
 ///
 ///     co_await bight::with_group([&](bight::group& g) -> bight::task<> {
 ///         g.spawn(reader, std::ref(peer));
@@ -205,4 +206,4 @@ detail::group_awaiter<F> with_group(const group_options& options, F body) {
     return detail::group_awaiter<F>{options, std::move(body)};
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -1,4 +1,4 @@
-// interval: ticks at a steady period.
+// interval: a periodic timer.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -13,22 +13,22 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// What becomes of ticks whose time passed while nobody waited for them.
+/// What happens to ticks that came due while no task waited for them.
 enum class missed_ticks : std::uint8_t {
-    burst,  ///< each is given, one right after the other, until the schedule is caught up with
-    skip,   ///< they are left out: after a late tick comes the next one of the schedule that is still ahead
+    burst,  ///< each is given, one right after the other, until the schedule has caught up
+    skip,   ///< left out: after a late tick comes the next one of the schedule in the future
     delay,  ///< the schedule begins anew: after a late tick comes the next one a full period later
 };
 
 enum class first_tick : std::uint8_t {
-    at_once,        ///< at the time when tick() is first awaited
+    at_once,        ///< when tick() is first awaited
     after_a_period  ///< one period after that
 };
 
 struct interval_tick {
-    /// When it was due; the time now is not earlier.
+    /// When it was due: now or earlier.
     time_point scheduled{};
-    /// How many more ticks of the schedule were due by now: with `burst` they come next, otherwise they are
+    /// How many more ticks of the schedule are due by now: with `burst` they come next, otherwise they are
     /// left out.
     std::uint64_t missed = 0;
 };
@@ -56,7 +56,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] tick_awaiter final : public
     friend class bight::interval;
     bool wait() noexcept;
     void expired() noexcept override;
-    interval* on_;  // null when the interval went first
+    interval* on_;  // null when the interval was destroyed first
     interval_tick tick_;
 };
 
@@ -70,11 +70,11 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] tick_awaiter final : public
 ///         …
 ///     }
 ///
-/// The schedule begins when tick() is first awaited, or where interval(start, …) says. It is a row of times
-/// one period apart; with `burst` and `skip` it never drifts, however late ticks are taken. With `delay` the
-/// time between two ticks is never less than a period.
+/// The schedule begins when tick() is first awaited, or at the `start` given to the constructor, and ticks
+/// are due one period apart. With `burst` and `skip` it never drifts, however late ticks are taken. With
+/// `delay` the time between two ticks is never less than a period.
 ///
-/// Cancelling a task that waits in tick() changes nothing: the tick is there for the next one. Thread: the
+/// Cancelling a task that waits in tick() loses no tick: the next task that waits gets it. Thread: the
 /// reactor's.
 class interval {
   public:
@@ -86,17 +86,18 @@ class interval {
     interval(time_point start, duration period, missed_ticks policy = missed_ticks::burst);
     interval(const interval&) = delete;
     interval& operator=(const interval&) = delete;
-    /// A task that waits in tick() gets std::system_error with errc::closed.
+    /// A task that still waits in tick() gets std::system_error with errc::closed.
     ~interval();
 
-    /// `co_await tick()` waits for the next tick. When it is due already that takes no time, but counts
+    /// `co_await tick()` waits for the next tick. A tick that is due already takes no time, but counts
     /// against the task's budget. One task at a time: a second gets std::system_error with errc::busy.
     detail::tick_awaiter tick() noexcept { return detail::tick_awaiter{*this}; }
 
-    /// Begins the schedule anew: the next tick is due one period from now, also for a task that waits
-    /// already. When no task waits, and no reactor runs here: one period after tick() is awaited.
+    /// Restarts the schedule: the next tick is due one period from now, also for a task that waits already.
+    /// When no task waits and no reactor runs here, it is due one period after tick() is awaited.
     void reset() noexcept;
-    /// The next tick is due at `next` (see the constructor), the others follow in steps of the period.
+    /// Restarts the schedule: the next tick is due at `next` (see the constructor), the others follow in
+    /// steps of the period.
     void reset(time_point next) noexcept;
 
     duration period() const noexcept { return period_; }

@@ -7,12 +7,13 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// 64 random bits. In a simulated world (bight/sim/world.hpp) its seed decides them, and a run can be
-/// repeated; elsewhere they come from a generator of the thread's own, seeded by the operating system. Not
-/// for secrets. Thread: any.
+/// 64 random bits. In a simulated world (bight/sim/world.hpp) they follow from the world's seed, so that a
+/// run can be repeated; elsewhere they come from a generator of this thread, seeded by the operating system.
+/// Not for secrets. Thread: any.
 std::uint64_t random() noexcept;
 
-/// Evenly from 0 to `count` - 1; 0 for a count of 0. The bias is below `count` / 2^64.
+/// A uniformly distributed number from 0 to `count` - 1; 0 for a count of 0. The bias is below `count` /
+/// 2^64.
 inline std::uint64_t random_below(std::uint64_t count) noexcept { return count > 0 ? random() % count : 0; }
 
 }  // namespace bight

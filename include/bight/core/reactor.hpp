@@ -1,4 +1,4 @@
-// The reactor: runs the tasks of one thread, and waits for the kernel when none can run.
+// reactor: the event loop, which runs the tasks of one thread and waits for the kernel when none can run.
 #pragma once
 
 #include <bight/core/detail/grace_timer.hpp>
@@ -36,50 +36,50 @@ class simulated_thread;
 struct reactor_state;
 }  // namespace detail
 
-/// Any number of reactors may exist, at most one runs on a thread at a time, and one may run again after it
-/// returned. Unless a member says otherwise, it is for the thread that runs the reactor.
+/// Any number of reactors may exist, but at most one runs on a thread at a time. A reactor may run again
+/// after `run` has returned. Unless a member says otherwise, it is for the thread that runs the reactor.
 ///
-/// Forked processes: a reactor belongs to the process that runs it. One that was made and never ran is the
-/// child's as well as the parent's (daemon(3)): each gets descriptors of its own when it runs there. In a
-/// child that a task forks, the tasks go on as copies, without the connections, which are the parent's:
-/// timers, threads and stop work, so that the child can leave `run`, and then make another reactor;
-/// operations on streams and listeners fail, those that are pending stay so until they are cancelled, and
-/// closing one says nothing to the peer.
+/// Forked processes: a reactor belongs to the process that runs it. One that has never run may be used by the
+/// parent and by the child (daemon(3)): each gets its own descriptors when it runs there. In a child that a
+/// task forks, copies of the tasks go on without the connections, which remain the parent's. Timers, threads
+/// and stop work there, so that the child can leave `run` and make another reactor. New operations on streams
+/// and listeners fail; pending ones stay pending until they are cancelled; closing a stream tells the peer
+/// nothing.
 ///
-/// A turn: if nothing is ready, or enough has run, the demultiplexer and then the timers that are due; then
-/// the calls posted by other threads; then everything that is ready. What becomes ready while those run, runs
-/// in the next turn. A reactor with nothing to do sleeps in one system call, without a time-out unless a
-/// timer is armed.
+/// A turn has three steps: if nothing is ready, or enough has run, it looks at the demultiplexer and then at
+/// the timers that are due; it takes the calls posted by other threads; it runs everything that is ready.
+/// What becomes ready meanwhile runs in the next turn. A reactor with nothing to do sleeps in one system
+/// call, without a time-out unless a timer is armed.
 class reactor {
   public:
-    /// How many results one task may take without giving up control: operations that complete at once (the
-    /// data was there) make it yield after this many, so that a hot socket starves nobody. A scope that ends
-    /// counts as one. To await a plain task that never suspends is a call, and counts as none.
+    /// After this many operations that complete at once (the data was there) a task must yield, so that a
+    /// busy socket starves no other task. The end of a scope counts as one. Awaiting a plain task that never
+    /// suspends is a call, and counts as none.
     static constexpr unsigned completion_budget = 32;
-    /// While tasks are ready all the time, the demultiplexer and the timers are looked at before the next
-    /// turn once this many resumptions have been, or when a task used up its completion budget. A turn
-    /// resumes everything that was ready when it began, once: with more tasks than this ready, it is after
-    /// each turn.
+    /// While tasks are ready all the time, the reactor looks at the demultiplexer and the timers after this
+    /// many resumptions, or when a task has used up its completion budget, always between two turns. Since a
+    /// turn resumes once everything that was ready when it began, it looks after each turn when more tasks
+    /// than this are ready.
     static constexpr unsigned poll_interval = 64;
-    /// How long connections that are being closed may still take once a stop was asked for.
+    /// How long connections that are being closed may still take after a stop.
     static constexpr std::chrono::seconds stop_patience{2};
 
-    /// Throws std::system_error when the demultiplexer that was asked for cannot be had: the message lists
-    /// those that can. May be constructed on one thread and run on another.
+    /// Throws std::system_error when the requested demultiplexer is not available; the message lists those
+    /// that are. May be constructed on one thread and run on another.
     explicit reactor(const reactor_options& options = {});
     reactor(const reactor&) = delete;
     reactor& operator=(const reactor&) = delete;
-    /// Cancels what is left (see stop_now) and runs it to its end; then discards calls that were posted too
-    /// late. So with tasks left it is destroyed where it can run: io_uring's on the thread that ran it, any
-    /// where no other reactor runs. Elsewhere that ends the process with a message, because others may still
-    /// refer to those tasks. In a process that was forked from the one that ran it it does nothing: all of it
-    /// is the parent's.
+    /// Cancels the remaining tasks (see stop_now) and runs them to their ends, then discards calls that were
+    /// posted too late. So a reactor that still has tasks must be destroyed where it can run: on a thread
+    /// where no other reactor runs, and with io_uring on the thread that ran it. Anywhere else this ends the
+    /// process with a message, because others may still refer to those tasks. In a child of the process that
+    /// ran the reactor it does nothing: everything belongs to the parent.
     ~reactor();
 
-    /// Runs `root` and everything else until root has ended, and the connections that were closed meanwhile
-    /// have sent what they still had to send (until their deadlines). Gives root's value, throws its error,
-    /// or throws run_cancelled. Throws std::logic_error when this reactor, or another on this thread, is
-    /// running already, and in a process that was forked from one in which it ran.
+    /// Runs `root`, and all other tasks meanwhile, until root has ended and closed connections have sent
+    /// their remaining data (or their deadlines have passed). Gives root's value, throws its error, or throws
+    /// run_cancelled. Throws std::logic_error when this or another reactor is already running on this thread,
+    /// and in a child of a process in which it ran.
     template <class T>
     T run(task<T> root);
 
@@ -89,10 +89,10 @@ class reactor {
     int run_to_status(task<T> root);
 
     /// Starts a task that nobody awaits; its error, if any, goes to the error handler (set_error_handler). It
-    /// runs within `run` and `run_once`, and the reactor's destructor cancels it. While a stop is under way
-    /// it never begins. Throws std::bad_alloc, and std::system_error (errc::wrong_thread) when the reactor
-    /// runs on another thread: post a call that starts it. It starts later than in the full expression that
-    /// made it, so it must borrow no more than a task given to group::spawn.
+    /// runs within `run` and `run_once`, and the reactor's destructor cancels it. During a stop it never
+    /// begins. Throws std::bad_alloc, and std::system_error (errc::wrong_thread) when the reactor runs on
+    /// another thread: there, post a call that starts the task. It starts after the full expression that made
+    /// it has ended, so the rules of group::spawn for references and captures apply.
     void start(task<> root, std::source_location where = std::source_location::current());
     /// The same with a task that `f(args…)` gives. The callable and the arguments are stored until it has
     /// ended, so a lambda that captures is safe here.
@@ -110,29 +110,30 @@ class reactor {
                       "a template function a lambda that calls it");
     }
 
-    /// One turn, for embedding in another loop: waits at most `limit` if nothing is ready. True when anything
-    /// ran. A host loop watches `descriptor()` for input, calls run_once() when it is readable or when
+    /// Runs one turn, for embedding in another event loop; waits at most `limit` if nothing is ready. True
+    /// when anything ran. The host loop watches `descriptor()` and calls run_once() when it is readable, when
     /// `next_deadline()` has come, and at once while has_ready().
     bool run_once(duration limit = duration::zero());
     bool has_ready() const noexcept { return !ready_.empty(); }
     time_point next_deadline() const noexcept;
-    /// A descriptor that polls readable when there is work; -1 for poll and select, which have none: call
-    /// run_once with a limit there.
+    /// A descriptor that polls readable when there is work; -1 for poll and select, which have none: with
+    /// those, call run_once with a limit.
     int descriptor() const noexcept;
 
-    /// Asks everything that runs here to end: cancels the tasks given to run and start. What is given to
-    /// start, or to block_on, before all of them have ended (before run returns, or within run_once the last
-    /// task has ended) never begins. A stop that comes before run ends that run; one that comes in the turn
-    /// in which the task of run ends is for the others that are there, and not for the next run. Thread: any,
-    /// and a signal handler too.
+    /// Stops the reactor: cancels the tasks given to run and start. The stop lasts until all of them have
+    /// ended (until run returns, or in run_once until the last task has ended); tasks that are given to start
+    /// or block_on meanwhile never begin. A stop before run ends that run. A stop in the turn in which the
+    /// task of run ends applies to the tasks that are left, not to the next run. Thread: any, also in a
+    /// signal handler.
     void stop() noexcept;
-    /// The same without patience: shields, drains and closing connections reach their deadlines at once.
-    /// Thread: any, and a signal handler too.
+    /// Stops at once: shields, drains and closing connections reach their deadlines immediately. Thread: any,
+    /// also in a signal handler.
     void stop_now() noexcept;
 
-    /// Calls `f()` on the reactor's thread, first in, first out, in its next turn; wakes the reactor if it
-    /// sleeps. Thread: any. Throws std::bad_alloc. What `f` throws goes to the error handler. The reactor
-    /// must outlive the call; what is left when it is destroyed is destroyed without being called.
+    /// Has `f()` called on the reactor's thread in its next turn, in the order of posting; wakes the reactor
+    /// if it sleeps. Thread: any. Throws std::bad_alloc. What `f` throws goes to the error handler. The
+    /// reactor must outlive this call; functions that are left when the reactor is destroyed are never
+    /// called.
     template <class F>
     void post(F&& f) {
         enqueue(new detail::posted_call<std::decay_t<F>>(std::forward<F>(f)));
@@ -143,20 +144,20 @@ class reactor {
     /// Why better demultiplexers were not used, or empty.
     const std::string& fallback_reason() const noexcept;
 
-    /// The reactor that is running on this thread, as a pointer that may be null.
+    /// The reactor that runs on this thread, as a pointer that may be null.
     static current_reactor current(std::source_location where = std::source_location::current()) noexcept;
     /// Thread: any.
     bool in_this_thread() const noexcept;
 
     /// The time now, on the real clock or on reactor_options::clock. Deadlines are measured from it.
     time_point now() const noexcept;
-    /// What `now` was, within about a millisecond, when the demultiplexer was last looked at.
+    /// The value of `now`, within about a millisecond, at the last look at the demultiplexer.
     time_point turn_time() const noexcept { return turn_time_; }
     reactor_statistics statistics() const noexcept;
 
-    /// The tree of tasks: each with what it waits for, since when, and the source line where it does.
+    /// The tree of tasks: what each waits for, since when, and at which source line.
     std::string dump_tasks() const;
-    /// Has the tree logged soon (log_level::requested). Thread: any, and a signal handler too.
+    /// Has the tree logged soon (log_level::requested). Thread: any, also in a signal handler.
     void request_dump() noexcept;
 
   private:
@@ -212,8 +213,8 @@ namespace detail {
 [[noreturn]] void throw_no_reactor(std::source_location where);
 }
 
-/// What reactor::current gives: a pointer to the reactor, or null. Using it as one that is there throws
-/// std::logic_error, which names the line, when no reactor runs on this thread.
+/// What reactor::current gives: a pointer to the reactor, or null when none runs on this thread.
+/// Dereferencing null throws a std::logic_error that names the line.
 class current_reactor {
   public:
     current_reactor(reactor* here, std::source_location where) noexcept : here_(here), where_(where) {}
@@ -230,14 +231,14 @@ class current_reactor {
     std::source_location where_;
 };
 
-/// What a run gives when its task ended by cancellation, having neither a value nor an error to give.
+/// Thrown by run when its task was cancelled, and so has neither a value nor an error.
 class run_cancelled : public std::exception {
   public:
     const char* what() const noexcept override { return "the task given to run() was cancelled"; }
 };
 
-/// While one lives, something outside the reactor (a thread, say) is about to post to it: a virtual clock
-/// stands still, and a reactor where nothing can run is not deadlocked. Thread: the reactor's.
+/// Says, while it lives, that something outside the reactor (a thread, say) will post to it: a virtual clock
+/// stands still, and a reactor where nothing can run is not considered deadlocked. Thread: the reactor's.
 class outside_work {
   public:
     explicit outside_work(reactor& r) noexcept : reactor_(&r) { ++r.outside_; }
@@ -260,10 +261,10 @@ inline bool reactor::in_this_thread() const noexcept { return current() == this;
 
 namespace detail {
 
-/// The lower half of a reactor, for the rest of the runtime. Thread: the reactor's.
+/// The functions of a reactor that only the rest of the runtime may call. Thread: the reactor's.
 class reactor_access {
   public:
-    /// In the next turn.
+    /// Runs `item` in the next turn.
     static void schedule(reactor& r, work_item& item) noexcept { r.ready_.push(item); }
     /// Has the next turn look at the kernel and the timers, although something is ready.
     static void poll_soon(reactor& r) noexcept { r.since_poll_ = reactor::poll_interval; }
@@ -282,18 +283,18 @@ class reactor_access {
         r.arm_grace(t, patience);
     }
     static void disarm_grace(reactor& r, grace_timer& t) noexcept { r.disarm_grace(t); }
-    /// Whether `run` waits for nothing but leftovers.
+    /// Whether `run` waits only for leftovers (see grace_timer.hpp).
     static bool winding_up(const reactor& r) noexcept { return r.winding_up(); }
-    /// Hurries those that were not hurried before; false when there are none.
+    /// Hurries the leftovers that were not hurried before; false when there are none.
     static bool hurry_leftovers(reactor& r) noexcept { return r.hurry_leftovers(); }
     /// The job that runs now; null between tasks.
     static job* running_job(const reactor& r) noexcept { return r.running_job_; }
-    /// Where it went on from. Thread: any.
+    /// The line at which that job was last resumed. Thread: any.
     static std::source_location resumed_at(const reactor& r) noexcept {
         return r.resumed_at_.load(std::memory_order_relaxed);
     }
-    /// turn_time in steps of 1/64 s since the reactor was made: a word short enough to be kept for each task,
-    /// which goes round in two years.
+    /// turn_time in steps of 1/64 s since the reactor was made: short enough to be kept for each task. It
+    /// wraps around after two years.
     static std::uint32_t tick(const reactor& r) noexcept { return r.tick_; }
     static constexpr std::uint32_t ticks_per_second = 64;
     static void count_task(reactor& r, int change) noexcept {
@@ -302,7 +303,7 @@ class reactor_access {
     }
 };
 
-// The parts of waiter and job that each await goes through.
+// The members of waiter and job that every await calls.
 
 inline std::uint32_t job::age() const noexcept {
     return (home_->tick_ / detail::reactor_access::ticks_per_second - started_) & 0xffffff;

@@ -1,4 +1,4 @@
-// reactor_statistics: what a reactor has done, and what it holds.
+// reactor_statistics: counters of one reactor.
 #pragma once
 
 #include <bight/core/duration.hpp>
@@ -8,18 +8,18 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Figures of one reactor since it was made; reading them costs one look at the clock.
+/// Counters of one reactor since it was made; reading them costs one look at the clock.
 struct reactor_statistics {
     std::uint64_t turns = 0;             ///< ready batches run
     std::uint64_t polls = 0;             ///< times the demultiplexer was asked, whether or not it slept
     std::uint64_t resumptions = 0;       ///< items taken from the ready queue
     std::uint64_t wakes = 0;             ///< wake-ups by another thread
-    std::uint64_t operations = 0;        ///< asked of sockets: receive, send, accept, connect
+    std::uint64_t operations = 0;        ///< operations on sockets: receive, send, accept, connect
     std::uint64_t tasks = 0;             ///< tasks started, by scopes and by run and start
-    std::uint64_t live_tasks = 0;        ///< those of them that have not ended
+    std::uint64_t live_tasks = 0;        ///< tasks that have not ended
     std::uint64_t live_timers = 0;       ///< timers armed now
     std::uint64_t live_buffers = 0;      ///< receive buffers that chunks hold now
-    std::uint64_t live_descriptors = 0;  ///< sockets it looks after now
+    std::uint64_t live_descriptors = 0;  ///< sockets open now
     /// The longest time that tasks ran between two looks at the demultiplexer and the timers.
     duration longest_turn = duration::zero();
 };

@@ -1,4 +1,4 @@
-// result<T>: a value or an error code, for those who do not want exceptions.
+// result<T>: a value or an error code, for awaiting without exceptions.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -11,7 +11,7 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// What an operation gives: its value, or why it has none. (std::expected is C++23.)
+/// The value of an operation, or its error code. (std::expected is C++23.)
 template <class T>
 class [[nodiscard]] result {
   public:
@@ -19,7 +19,7 @@ class [[nodiscard]] result {
 
     result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : value_(std::move(value)), ok_(true) {}
     result(std::error_code error) noexcept : error_(error), ok_(false) {}
-    /// The value that `make()` gives, made in its place.
+    /// Constructs the value in place from what `make()` returns.
     template <class F>
         requires std::is_invocable_r_v<T, F&>
     result(std::in_place_t, F&& make) : value_(make()), ok_(true) {}
@@ -30,7 +30,7 @@ class [[nodiscard]] result {
             ::new (static_cast<void*>(&error_)) std::error_code(other.error_);
         }
     }
-    /// When moving the value throws, this one has none: its error is std::errc::state_not_recoverable.
+    /// When moving the value throws, this result has no value: its error is std::errc::state_not_recoverable.
     result& operator=(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) {
         if (this == &other) return *this;
         if (std::exchange(ok_, false)) value_.~T();
@@ -70,7 +70,7 @@ class [[nodiscard]] result {
     }
 
   private:
-    // Where nothing is now.
+    // Called while the union holds nothing.
     void become(std::error_code error) noexcept {
         ::new (static_cast<void*>(&error_)) std::error_code(error);
     }
@@ -82,7 +82,7 @@ class [[nodiscard]] result {
     bool ok_;
 };
 
-/// Of an operation that gives a reference.
+/// The result of an operation that gives a reference.
 template <class T>
 class [[nodiscard]] result<T&> {
   public:

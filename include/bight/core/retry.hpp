@@ -1,4 +1,4 @@
-// retry: calls something again until it succeeds, with growing pauses.
+// retry: repeats an operation until it succeeds, with exponential back-off.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -19,7 +19,7 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// How the pause before an attempt is drawn, so that those who failed together do not all come back together
+/// How the pause before an attempt is randomised, so that clients that failed together do not retry together
 /// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 enum class jitter : std::uint8_t {
     none,   ///< the whole back-off
@@ -27,24 +27,24 @@ enum class jitter : std::uint8_t {
     full,   ///< anything from nothing to the whole of it
 };
 
-/// One attempt, for a callable that wants to know.
+/// One attempt, as it is passed to a callable that takes it.
 struct retry_attempt {
     unsigned number = 1;   ///< counted from 1
     duration elapsed{};    ///< since the first attempt began
     duration remaining{};  ///< until the deadline; duration::max() without one
 };
 
-/// What has happened so far; given to retry in retry_policy::history, and read at any time.
+/// The attempts so far. Given to retry in retry_policy::history; may be read at any time.
 class retry_history {
   public:
     /// How many errors are kept.
     static constexpr std::size_t capacity = 32;
 
-    /// Attempts begun.
+    /// The number of attempts begun.
     unsigned attempts() const noexcept { return attempts_; }
     /// The errors of the attempts that failed, in order; only the latest `capacity` of them.
     std::span<const std::exception_ptr> errors() const noexcept { return errors_; }
-    /// Time spent in pauses that were slept through.
+    /// Total time of the pauses that were not cut short.
     duration waited() const noexcept { return waited_; }
 
     // For retry.
@@ -59,35 +59,35 @@ class retry_history {
     std::vector<std::exception_ptr> errors_;
 };
 
-/// How often something is tried again, and after which pauses.
+/// How often an operation is tried, with which pauses, and for how long.
 struct retry_policy {
     /// How many attempts at most; 0: any number.
     unsigned max_attempts = 5;
     /// The back-off after the first attempt; zero or more.
     duration first_delay = std::chrono::milliseconds(100);
-    /// What it grows by after each further one; 1 or more.
+    /// The factor by which it grows after each further attempt; 1 or more.
     double factor = 2;
-    /// What it never exceeds; zero or more.
+    /// The longest back-off; zero or more.
     duration max_delay = std::chrono::seconds(30);
     jitter spread = jitter::full;
-    /// For everything together, from the first attempt on: an attempt that runs then is cancelled and counts
-    /// as failed with errc::timed_out, a pause that would last until then or longer is not begun, and no
-    /// attempt begins after it.
+    /// A limit for everything together, counted from the first attempt: an attempt that still runs then is
+    /// cancelled and counts as failed with errc::timed_out, a pause that would last until then or longer is
+    /// not begun, and no attempt begins later.
     duration deadline = duration::max();
-    /// Whether an error is worth another attempt; null: every one is. It must not throw. See retry for one
-    /// that captures.
+    /// Decides whether to try again after an error; null: after every error. It must not throw. For a
+    /// predicate with captures see retry.
     bool (*retry_if)(const std::exception_ptr& error) = nullptr;
     /// Gives 64 random bits, for jitter; null: bight::random.
     std::uint64_t (*random)(void* context) = nullptr;
     void* random_context = nullptr;
-    /// Is cleared, then kept up to date, if not null. It must outlive the call.
+    /// If not null, it is cleared, then kept up to date. It must outlive the call.
     retry_history* history = nullptr;
 };
 static_assert(std::is_trivially_destructible_v<retry_policy>);  // see reactor_options
 
 namespace detail {
 
-/// The policy, at work.
+/// Carries out a policy: counts attempts and computes pauses.
 class retry_state {
   public:
     /// Throws std::invalid_argument.
@@ -99,9 +99,9 @@ class retry_state {
     bool worth_another(const std::exception_ptr& error) const {
         return !policy_.retry_if || policy_.retry_if(error);
     }
-    /// Notes the error. The pause before the next attempt, or less than zero if there shall be none.
+    /// Records the error. Returns the pause before the next attempt, or less than zero when there is none.
     duration pause_after(const std::exception_ptr& error, time_point now);
-    /// No attempt begins any more.
+    /// Whether the deadline has passed, so that no further attempt begins.
     bool is_over(time_point now) const noexcept;
     void slept(duration d) noexcept {
         if (policy_.history) policy_.history->waited_for(d);
@@ -161,8 +161,8 @@ task<attempt_value<F>> run_retry(retry_state state, F f, P retry_if) {
 }  // namespace detail
 
 /// Awaits `f()`, or `f(retry_attempt)`, which gives a task or another awaitable of bight; when that throws,
-/// pauses and does it again, as `policy` says. Gives the value of the first attempt that succeeds. When there
-/// shall be no further attempt, the error of the last one is thrown as it is; those before it are in
+/// pauses and tries again, as `policy` says. Gives the value of the first attempt that succeeds. When the
+/// attempts are used up, the error of the last one is thrown as it is; earlier ones are in
 /// retry_policy::history.
 ///
 ///     retry_policy policy{.max_attempts = 8, .deadline = 1min};
@@ -177,8 +177,8 @@ task<detail::attempt_value<F>> retry(const retry_policy& policy, F f) {
     return detail::run_retry(detail::retry_state(policy), std::move(f), detail::any_error{});
 }
 
-/// The same, and `retry_if(const std::exception_ptr&)` too must say that an error is worth another attempt.
-/// What it throws is thrown in place of the error.
+/// The same with a predicate that may capture: tries again only if `retry_if(const std::exception_ptr&)`
+/// returns true (and policy.retry_if too, when set). What it throws is thrown in place of the error.
 template <class F, class P>
     requires std::is_invocable_r_v<bool, P&, const std::exception_ptr&>
 task<detail::attempt_value<F>> retry(const retry_policy& policy, F f, P retry_if) {

@@ -1,4 +1,4 @@
-// run: a reactor, one task, and the signals that end it.
+// run: runs one task on a new reactor, and stops it on SIGINT and SIGTERM.
 #pragma once
 
 #include <bight/core/exit_status.hpp>
@@ -13,10 +13,10 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// How a program runs, and what ends it.
+/// Options of run.
 struct run_options {
     reactor_options reactor = {};
-    /// Whether SIGINT and SIGTERM end the task, blocked or not (see run).
+    /// Whether SIGINT and SIGTERM end the task, even if they were blocked (see run).
     bool handle_signals = true;
     /// Whether, with handle_signals, SIGUSR1 writes the tree of tasks to standard error, or to the log
     /// handler (log_level::requested).
@@ -24,7 +24,7 @@ struct run_options {
 };
 static_assert(std::is_trivially_destructible_v<run_options>);  // see reactor_options
 
-/// A signal ended the task given to run, which has no exit status to say so with.
+/// A signal ended the task given to run, whose result is not an exit status.
 class interrupted : public std::exception {
   public:
     explicit interrupted(int signal) noexcept : signal_(signal) {}
@@ -37,12 +37,12 @@ class interrupted : public std::exception {
 
 namespace detail {
 
-/// While it lives, SIGINT and SIGTERM stop `r`: the first in good order, the second without patience
-/// (reactor::stop_now), the third ends the process at once with status 128 + n. SIGUSR1 has the tree of tasks
-/// logged. Handlers are installed only where the default one was, and what was there is put back when the
-/// last of these goes, unless the program has set another meanwhile. The signals that it handles are
-/// unblocked for the thread that makes it, and blocked again if they were. Thread: any number, on any
-/// threads; each is destroyed where it was made.
+/// While it lives, SIGINT and SIGTERM stop `r`: the first gracefully (reactor::stop), the second at once
+/// (reactor::stop_now); the third ends the process with status 128 + n. SIGUSR1 logs the tree of tasks. A
+/// handler is installed only where the default one was; it is removed with the last object of this class,
+/// unless the program has set another meanwhile. The constructor unblocks the signals that it handles on its
+/// thread; the destructor blocks again those that were blocked. Thread: any number on any threads; each must
+/// be destroyed on the thread that made it.
 class signal_stop {
   public:
     signal_stop(reactor& r, bool stops, bool dumps = true);
@@ -54,7 +54,7 @@ class signal_stop {
 
   private:
     int slot_ = -1;
-    unsigned unblocked_ = 0;  // which signals were blocked before
+    unsigned unblocked_ = 0;  // the signals that were blocked before
     bool stops_;
     bool dumps_;
 };
@@ -72,18 +72,19 @@ int run_for_status(task<T> root, const run_options& options) {
 
 }  // namespace detail
 
-/// Makes a reactor, runs `root` on it, and gives its result; what main() calls.
+/// Makes a reactor, runs `root` on it, and gives its result; to be called by main().
 ///
-/// For a task<void> or a task<int> that is an exit status: 0, or the int; 1 when the task failed, or no
-/// reactor could be had, after the error and its trace went to the error handler; 128 + n when signal n ended
-/// it. For any other T: the value; its error is thrown, and `interrupted` when a signal ended it.
+/// For a task<void> or a task<int> the result is an exit status: 0, or the int; 1 when the task failed or no
+/// reactor could be made, after the error and its trace went to the error handler; 128 + n when signal n
+/// ended it. For any other T it is the value; an error of the task is thrown, and `interrupted` when a signal
+/// ended it.
 ///
 /// SIGINT and SIGTERM cancel the task, which unwinds in its own time (servers drain); a second one stops the
 /// draining; a third exits at once. SIGUSR1 writes the tree of tasks. Signals that are ignored (nohup), or
 /// that the program handles, are left alone; the others are unblocked on this thread, since a parent may have
-/// started the program with them blocked. (A program that waits for them itself, by sigwait(3) or
-/// signalfd(2), turns handle_signals off.) Handlers and mask are put back before it returns; a handler that
-/// the program sets meanwhile stays.
+/// started the program with them blocked. (A program that waits for signals itself, with sigwait(3) or
+/// signalfd(2), turns handle_signals off.) Handlers and the signal mask are restored before run returns; a
+/// handler that the program sets meanwhile stays.
 template <class T>
 auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<std::is_void_v<T>, int, T> {
     if constexpr (std::is_void_v<T> || std::same_as<T, int>) {

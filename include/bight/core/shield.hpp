@@ -1,4 +1,4 @@
-// shield: a stretch that a cancellation waits for.
+// shield: protects an await from cancellation, up to a deadline.
 #pragma once
 
 #include <bight/core/detail/scope.hpp>
@@ -11,10 +11,10 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Runs `awaited` to its end even when this task is cancelled meanwhile, or was before; but once it is
-/// cancelled, for at most `deadline` longer: then `awaited` is cancelled too. Its result is delivered, and
-/// this task is cancelled at its next await. reactor::stop_now (the second SIGINT) brings the deadline at
-/// once.
+/// Runs `awaited` to its end even when this task is cancelled meanwhile or was cancelled before, but for at
+/// most `deadline` after the cancellation: then `awaited` is cancelled too. The result of `awaited` is
+/// delivered, and this task is cancelled at its next await. reactor::stop_now (the second SIGINT) ends the
+/// deadline at once.
 template <class A>
 detail::shield_awaiter<detail::awaited_type<A>> shield(A awaited, duration deadline) noexcept(
     noexcept(detail::to_task(std::move(awaited)))) {

@@ -1,4 +1,4 @@
-// sleep_for, sleep_until, yield.
+// sleep_for, sleep_until, yield: suspend a task for a time, or for a turn.
 #pragma once
 
 #include <bight/core/detail/sleep.hpp>

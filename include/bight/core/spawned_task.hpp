@@ -97,4 +97,4 @@ inline detail::spawned_task_awaiter spawned_task::wait() noexcept {
     return detail::spawned_task_awaiter{*this};
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -1,4 +1,4 @@
-// task<T>: a coroutine that starts when it is awaited.
+// task<T>: a lazy coroutine, which starts when it is awaited.
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>  // which promise a coroutine has; IWYU pragma: keep
@@ -18,10 +18,10 @@ namespace BIGHT_EXPORT bight {
 /// awaited once: `co_await f()` or `co_await std::move(t)`. Dropping one that was never awaited frees its
 /// frame without running any of it. T may be void, a reference, or a type that only moves.
 ///
-/// The value comes out of co_await; an exception that leaves the coroutine comes out there too, and a
-/// std::logic_error that names the coroutine when it ran off its end without a co_return. When the task
-/// that awaits is cancelled, this one unwinds first. Awaiting and finishing are symmetric transfers: a chain
-/// or a loop of any length runs in bounded stack. Thread: a started task stays on its reactor's thread.
+/// co_await gives the value, or throws the exception that left the coroutine; it throws a std::logic_error
+/// that names the coroutine when that ran off its end without a co_return. When the task that awaits is
+/// cancelled, this one unwinds first. Awaiting and finishing are symmetric transfers: a chain of any depth
+/// and a loop of any length need only bounded stack. Thread: a started task stays on its reactor's thread.
 template <class T = void>
 class BIGHT_AWAIT_ELIDABLE
     [[nodiscard("a task does nothing until it is awaited: co_await it, or give it to a scope"),
@@ -46,7 +46,7 @@ class BIGHT_AWAIT_ELIDABLE
     /// A task is awaited once: write `co_await std::move(t)`.
     detail::task_awaiter<T> operator co_await() const& = delete;
 
-    /// For scopes that start it later than in the full expression that made it; see refuse_borrowed.
+    /// For scopes that start it after the full expression that made it; see promise_base::refuse_borrowed.
     void refuse_borrowed(const char* scope, std::source_location where) const noexcept {
         if (frame_) frame_.promise().refuse_borrowed(scope, where);
     }

@@ -1,4 +1,4 @@
-// task_local<T>: a value that a task and all that it starts can see.
+// task_local<T>: task-local variables, inherited by child tasks.
 #pragma once
 
 #include <bight/core/detail/scope.hpp>
@@ -11,17 +11,17 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// A variable with a value for each task: a request's number for its log lines, say. A value is bound for the
-/// duration of an await, and seen by what is awaited and by every task started within it, in groups and
-/// servers too; what was bound outside is seen again afterwards. Functions called by a task need no
-/// co_await to read it.
+/// A variable with a value for each task: the number of a request for its log lines, say. A value is bound
+/// for the duration of an await; the awaited task and every task started within it see it, in groups and
+/// servers too. Afterwards the outer binding is visible again. Functions called by a task can read it without
+/// co_await.
 ///
 ///     bight::task_local<int> request_number{0};
 ///     co_await request_number.bind(17, handle(request));     // within: *request_number == 17
 ///
 /// Looking up costs a step for each scope between the task and the binding; a task that binds nothing pays
-/// nothing. The variable outlives its bindings; make it a global or a static one. Thread: any, each sees its
-/// own reactor's tasks; outside of tasks the default is seen.
+/// nothing. The variable outlives its bindings; make it a global or a static one. Thread: any; each sees the
+/// bindings of its own reactor's tasks, and outside of tasks the default.
 template <class T>
 class task_local {
   public:

@@ -1,4 +1,4 @@
-// with_timeout: a bound on how long a task may take.
+// with_timeout, try_with_timeout: a time limit for a task.
 #pragma once
 
 #include <bight/core/detail/scope.hpp>
@@ -15,17 +15,17 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Runs `awaited` (a task, or any operation) for at most `limit`. When the deadline comes first it is
+/// Runs `awaited` (a task, or any operation) for at most `limit`. When the deadline comes first, `awaited` is
 /// cancelled, and once it has unwound, std::system_error with errc::timed_out is thrown. A result that is
-/// there at the deadline wins. A cancellation of the whole is passed on.
+/// there at the deadline wins. A cancellation of this task is passed on.
 template <class A>
 detail::timeout_awaiter<detail::awaited_type<A>> with_timeout(A awaited, duration limit) noexcept(
     noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), limit};
 }
 
-/// The same, with std::nullopt instead of an exception when the deadline wins; for a task<void> it gives a
-/// bool, false then, and for a task<T&> a pointer, null then.
+/// The same, but gives std::nullopt instead of an exception when the deadline wins. For a task<void> it gives
+/// a bool, false on time-out; for a task<T&> a pointer, null on time-out.
 template <class A>
 detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(
     A awaited, duration limit) noexcept(noexcept(detail::to_task(std::move(awaited)))) {

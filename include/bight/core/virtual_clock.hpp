@@ -1,4 +1,4 @@
-// virtual_clock: time that passes only when nothing else can happen.
+// virtual_clock: simulated time for tests, which advances only when nothing can run.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -12,16 +12,17 @@ namespace BIGHT_EXPORT bight {
 
 /// A clock for tests and simulations, given to a reactor in reactor_options::clock. It stands still while
 /// anything can run; when nothing can, it jumps to the next deadline. Timers fire in the same order as on the
-/// real clock: by deadline, and first armed, first fired among equals.
+/// real clock: by deadline, equal deadlines in the order of arming.
 ///
-/// It stands still, too, while an `outside_work` lives (a thread is busy on the reactor's behalf). While the
-/// kernel holds operations (a socket is waited for), it jumps only after nothing has come for `patience` of
+/// It also stands still while an `outside_work` lives (a thread works for the reactor). While operations are
+/// pending in the kernel (a task waits for a socket), it jumps only after nothing has come for `patience` of
 /// real time.
 ///
-/// When nothing can ever run again (no task is ready, no timer armed, nothing asked of the kernel, no
-/// outside work), reactor::run cancels what is left and throws `deadlock`.
+/// When nothing can ever run again (no task is ready, no timer armed, no operation pending, no outside work),
+/// reactor::run cancels the remaining tasks and throws `deadlock`.
 ///
-/// It outlives its reactor. Thread: that of its reactor; the automatic mode is for one reactor.
+/// It must outlive its reactor. Thread: that of its reactor; a clock in automatic mode serves one reactor
+/// only.
 class virtual_clock {
   public:
     enum class mode {
@@ -39,8 +40,8 @@ class virtual_clock {
     /// Time since the clock was made.
     duration elapsed() const noexcept { return now_ - start; }
 
-    /// Moves the clock. What is due then fires in the reactor's next turn, in the order of the deadlines. A
-    /// negative `by` does nothing: the clock is monotonic.
+    /// Advances the clock. Timers that are due then fire in the reactor's next turn, in the order of their
+    /// deadlines. A negative `by` does nothing: the clock is monotonic.
     void advance(duration by) noexcept { advance_to(saturating_add(now_, by)); }
     void advance_to(time_point t) noexcept {
         if (t > now_) now_ = t;
@@ -57,8 +58,8 @@ class virtual_clock {
     bool automatic_;
 };
 
-/// Under a virtual clock: tasks are waiting, and nothing is left that could ever wake one. `what()` is the
-/// tree of tasks, each with the line where it waits.
+/// Thrown under a virtual clock when tasks are waiting and nothing can ever wake one. `what()` is the tree of
+/// tasks, each with the line where it waits.
 class deadlock : public std::exception {
   public:
     // NOLINTNEXTLINE(bugprone-throw-keyword-missing): it initialises a member.

@@ -1,4 +1,4 @@
-// The date and time of day, simulated where the program is.
+// Wall-clock time, simulated in a simulated world.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -7,8 +7,8 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// The date and time of day, as std::chrono::system_clock has it; in a simulated world
-/// (bight/sim/world.hpp) that world's. For deadlines use reactor::now: this clock may jump. Thread: any.
+/// The date and time of day from std::chrono::system_clock, or from the simulated world (bight/sim/world.hpp)
+/// that runs here. This clock may jump: for deadlines use reactor::now. Thread: any.
 std::chrono::system_clock::time_point wall_clock_now() noexcept;
 
 }  // namespace bight

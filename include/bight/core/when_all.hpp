@@ -1,4 +1,4 @@
-// when_all: several tasks at once, all of them.
+// when_all: runs several tasks concurrently and waits for all of them.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -17,7 +17,7 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// What a task<void> gives in a tuple of results.
+/// Stands for the result of a task<void> in a tuple.
 using void_value = std::monostate;
 
 namespace detail {
@@ -25,7 +25,7 @@ namespace detail {
 template <class T>
 using value_or_void = std::conditional_t<std::is_void_v<T>, void_value, T>;
 
-/// Where a reference cannot be: in an optional, a variant, a vector.
+/// The type that stores a T where a reference cannot be: in an optional, a variant, a vector.
 template <class T>
 struct kept_value {
     using type = value_or_void<T>;
@@ -47,8 +47,7 @@ value_or_void<T> take_value(child_job<T>& child) {
     }
 }
 
-/// Counts its children, cancels the rest when one fails, and collects the errors in the order in which they
-/// came.
+/// Counts its children, cancels the rest when one fails, and collects the errors in order.
 class gathering_scope : public scope {
   protected:
     gathering_scope() noexcept = default;
@@ -58,17 +57,17 @@ class gathering_scope : public scope {
     void child_freed() noexcept override;
     virtual void cancel_children() noexcept = 0;
     virtual std::exception_ptr error_of(job& child) noexcept = 0;
-    /// One more child has ended well; for those who then want no more.
+    /// Called when a child has succeeded; when_any and race then cancel the others.
     virtual void child_succeeded(job& child) noexcept { (void)child; }
     void throw_failures() const { errors_.throw_all(); }
 
     void cancel() noexcept override { cancel_children(); }
 
     std::size_t running_ = 0;
-    std::size_t freeing_ = 0;  // those that have ended, and still have their frames
+    std::size_t freeing_ = 0;  // children that have ended, and still have their frames
     error_list errors_;
-    bool keep_going_ = false;  // an error does not end the others
-    bool settled_ = false;     // a success has decided it: what comes later changes nothing
+    bool keep_going_ = false;  // an error does not cancel the others
+    bool settled_ = false;     // a success has decided the outcome: later ones change nothing
     bool child_cancelled_ = false;
 
   private:
@@ -129,7 +128,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] when_all_awaiter final : pu
     }
 };
 
-/// The same for any number of tasks of one type.
+/// Children of one type, any number of them.
 template <class T>
 class list_scope : public gathering_scope, public awaiter_base<list_scope<T>> {
   public:
@@ -190,7 +189,7 @@ struct task_value<task<T>> {
     using type = T;
 };
 
-/// Something to iterate over whose elements are tasks.
+/// A range whose elements are tasks.
 template <class R>
 concept range_of_tasks =
     !bight_awaitable<R> && requires { typename task_value<std::remove_cvref_t<range_reference<R>>>::type; };
@@ -198,7 +197,7 @@ concept range_of_tasks =
 template <class R>
 using range_value = typename task_value<std::remove_cvref_t<range_reference<R>>>::type;
 
-/// Takes the tasks out.
+/// Moves the tasks out of the range.
 template <class R>
 std::vector<child_job<range_value<R>>> jobs_of(R& tasks) {
     std::vector<child_job<range_value<R>>> jobs;
@@ -209,9 +208,10 @@ std::vector<child_job<range_value<R>>> jobs_of(R& tasks) {
 
 }  // namespace detail
 
-/// Runs all of `awaited` (tasks, or any operations) at once, and gives a tuple of their values (`void_value`
-/// for a task<void>). They start in order, in the next turn. When one throws, the others are cancelled and
-/// waited for, and its error is thrown; if more than one failed, an aggregate_error with all of them.
+/// Runs all of `awaited` (tasks, or any operations) concurrently, and gives a tuple of their values
+/// (`void_value` for a task<void>). They start in order, in the next turn. When one throws, the others are
+/// cancelled and waited for, and its error is thrown; if more than one failed, an aggregate_error with all of
+/// them.
 template <class... As>
     requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
 detail::when_all_awaiter<detail::awaited_type<As>...> when_all(As... awaited) {

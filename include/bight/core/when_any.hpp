@@ -1,4 +1,4 @@
-// when_any and race: several tasks at once, until the first is done.
+// when_any, race: run several tasks concurrently until the first ends, or the first succeeds.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -21,8 +21,8 @@ template <class... Ts>
 struct any_result {
     /// Which task ended first.
     std::size_t index = 0;
-    /// The values of all that ended well, the first one's among them: a task that had its result before its
-    /// cancellation came through loses nothing.
+    /// The values of all tasks that succeeded, including the first: a task that finished before its
+    /// cancellation took effect loses nothing.
     std::tuple<std::optional<Ts>...> values;
 
     any_result() = default;
@@ -35,7 +35,7 @@ template <class T>
 struct any_of_range {
     /// Which task ended first.
     std::size_t index = 0;
-    /// The values of all that ended well, in the order of the range.
+    /// The values of all tasks that succeeded, in the order of the range.
     std::vector<std::optional<T>> values;
 
     any_of_range() = default;
@@ -60,10 +60,11 @@ std::optional<kept_value_t<T>> take_if_done(child_job<T>& child) {
     return take_value(child);
 }
 
-/// Warns that the value of a task is dropped; `scope` awaits when_any.
+/// Warns that the value of a task is dropped; `scope` is the coroutine that awaits when_any.
 void value_dropped(const promise_base& scope, std::size_t index) noexcept;
 
-/// The first to end has failed. A task that ended well in the same turn may have taken what nobody else has.
+/// Called when the first task to end has failed: warns if `child`, which ended in the same turn, has a value,
+/// which is lost.
 template <class T>
 void tell_if_dropped(const child_job<T>& child, const promise_base& scope, std::size_t index) noexcept {
     if constexpr (!std::is_void_v<T>) {
@@ -134,7 +135,7 @@ auto jobs_of_some(R& tasks) {
     return jobs;
 }
 
-/// The first success settles it.
+/// A list of tasks of which the first success counts.
 template <class T>
 class first_of_list : public list_scope<T> {
   public:
@@ -184,11 +185,11 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] race_list_awaiter final : p
 
 }  // namespace detail
 
-/// Runs all of `awaited` (tasks, or any operations) at once until one ends, then cancels the others and waits
-/// for them. Gives the index of the first, and the value of every one that ended well. Throws the error if
-/// the first to end failed (several errors as an aggregate_error); a later error goes to the error handler.
-/// The value of a task that ended well in that same turn is dropped then, and logged as a warning. Of a
-/// task<T&> the value is a std::reference_wrapper<T>, here and with race.
+/// Runs all of `awaited` (tasks, or any operations) concurrently until one ends, then cancels the others and
+/// waits for them. Gives the index of the first to end, and the value of every task that succeeded. If the
+/// first to end failed, its error is thrown (several errors as an aggregate_error), and the value of a task
+/// that succeeded in the same turn is dropped, with a warning in the log; otherwise later errors go to the
+/// error handler. The value of a task<T&> is a std::reference_wrapper<T>, here and with race.
 template <class... As>
     requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
 detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {
@@ -203,11 +204,11 @@ detail::when_any_list_awaiter<detail::range_value<R>> when_any(R tasks) {
     return detail::when_any_list_awaiter<detail::range_value<R>>{detail::jobs_of_some(tasks)};
 }
 
-/// Runs all of `awaited` at once until one succeeds, then cancels the others and waits for them: gives the
-/// winner's value, in a variant whose index says which it was. Errors of losers are dropped; when all fail,
-/// their errors are thrown. A cancellation from outside that cuts one of them short is passed on, whether or
-/// not others have failed. Values of losers that came too late are dropped: where that must not be, use
-/// when_any.
+/// Runs all of `awaited` concurrently until one succeeds, then cancels the others and waits for them. Gives
+/// the winner's value, in a variant whose index says which task it was. Errors of the losers are dropped;
+/// when all fail, their errors are thrown. A cancellation from outside that cuts one of them short is passed
+/// on, whether or not others have failed. Values of losers that finish too late are dropped: use when_any
+/// where none may be lost.
 template <class... As>
     requires(sizeof...(As) > 0 && (!detail::range_of_tasks<As> && ...))
 detail::race_awaiter<detail::awaited_type<As>...> race(As... awaited) {

@@ -1,4 +1,4 @@
-// generator<T>: a coroutine that gives one item after the other, and may await in between.
+// generator<T>: an asynchronous generator: a coroutine that yields items and may await in between.
 #pragma once
 
 #include <bight/core/detail/promise.hpp>
@@ -27,14 +27,14 @@ class generator;
 ///     auto all = words(std::move(peer));
 ///     while (auto word = co_await all.next()) use(*word);
 ///
-/// Lazy: the body begins at the first next(), and runs only while next() is awaited, as a part of the task
-/// that awaits. T is an object type, also one that only moves, or an lvalue reference. An item costs no
-/// allocation, and any number of them runs in bounded stack.
+/// Lazy: the body begins at the first next(), and runs only while next() is awaited, as a part of the
+/// awaiting task. T is an object type, which may be move-only, or an lvalue reference. An item costs no
+/// allocation, and any number of items needs only bounded stack.
 ///
-/// An error of the body comes out of next(), and ends the generator. Cancelling the task while it waits in
-/// next() unwinds the body first, then the task. Dropping a generator between two items destroys the body's
-/// frame at once: its destructors run, no code else. While a task waits in next() the generator must stay
-/// where it is: destroying or moving it then ends the process with a message.
+/// An error of the body is thrown by next(), and ends the generator. Cancelling the task while it waits in
+/// next() unwinds the body first, then the task. Destroying a generator between two items destroys the body's
+/// frame at once: only its destructors run. Destroying or moving a generator while a task waits in next()
+/// ends the process with a message.
 ///
 /// Move-only; one task at a time may wait in next(). Thread: the reactor's, like a task.
 template <class T>
@@ -51,15 +51,15 @@ class [[nodiscard("a generator does nothing until its items are asked for: co_aw
     generator(generator&&) noexcept = default;
     generator& operator=(generator&&) noexcept = default;
 
-    /// `co_await next()` resumes the body up to its next co_yield and gives that item; nothing (an empty
-    /// optional, a null pointer) once the body has ended, then and ever after. A referenced item is valid
-    /// until the next call. Throws the error that left the body; std::system_error with errc::busy when
-    /// another task waits for an item, which changes nothing; and with std::errc::operation_canceled when an
-    /// earlier next() was cancelled (a time-out, say), because that unwound the body and what it still had to
-    /// give is lost. Cancelled at each item at the latest.
+    /// `co_await next()` resumes the body up to its next co_yield and gives that item; once the body has
+    /// ended it always gives nothing (an empty optional, a null pointer). A referenced item is valid until
+    /// the next call. Throws the error that left the body. Throws std::system_error with errc::busy when
+    /// another task waits for an item, and changes nothing; with std::errc::operation_canceled when an
+    /// earlier next() was cancelled (by a time-out, say), because that unwound the body and its remaining
+    /// items are lost. A cancellation takes effect at the next item at the latest.
     detail::next_awaiter<T> next() noexcept { return detail::next_awaiter<T>{frame_}; }
 
-    /// True when the body has ended, in whatever way: next() will give no more items.
+    /// True when the body has ended, however it ended: next() will give no more items.
     bool done() const noexcept { return !frame_.alive(); }
 
   private:

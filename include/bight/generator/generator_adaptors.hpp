@@ -1,4 +1,4 @@
-// Operations on generators, one item at a time: map, filter, take, and from and to ranges.
+// map, filter, take, items_of, collect: sequential operations on generators.
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
@@ -16,8 +16,8 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// The items `f(item)`. When `f` gives a task (or another awaitable of bight), that is awaited, one at a time
-/// (map_concurrent does several). An error of `f` or of `source` ends it.
+/// Gives `f(item)` for each item. When `f` gives a task (or another awaitable of bight), that is awaited, one
+/// at a time (for several at a time see map_concurrent). An error of `f` or of `source` ends the generator.
 template <class T, class F>
 generator<detail::as_item<detail::settled_call<F, T>>> map(generator<T> source, F f) {
     using result = detail::as_item<detail::settled_call<F, T>>;
@@ -34,8 +34,8 @@ generator<detail::as_item<detail::settled_call<F, T>>> map(generator<T> source, 
     }
 }
 
-/// The items of `source` for which `wanted(item)`, a bool or a task<bool>, is true. `wanted` gets a const
-/// reference.
+/// Gives the items of `source` for which `wanted(item)` is true. `wanted` takes a const reference and gives a
+/// bool or a task<bool>.
 template <class T, class F>
 generator<T> filter(generator<T> source, F wanted) {
     while (auto item = co_await source.next()) {
@@ -51,8 +51,8 @@ generator<T> filter(generator<T> source, F wanted) {
     }
 }
 
-/// The first `count` items of `source`, which is not asked for more than that: its body stays suspended at
-/// the last one, and goes with this generator.
+/// Gives the first `count` items of `source` and asks it for no more: its body stays suspended at the last of
+/// them, and is destroyed with this generator.
 template <class T>
 generator<T> take(generator<T> source, std::size_t count) {
     for (; count > 0; --count) {
@@ -62,9 +62,9 @@ generator<T> take(generator<T> source, std::size_t count) {
     }
 }
 
-/// The items of a range (a vector, a list, an array, …), moved out of it one by one. The range is kept until
-/// then: moved in, or copied. Give a std::span, or a view, of one that lives longer; of a span and of a range
-/// of const the items are copied.
+/// Gives the items of a range (a vector, a list, an array, …), moved out of it one by one. The range is moved
+/// or copied into the generator. For a range that lives longer, give a std::span or a view of it; the items
+/// of a span, and of a range of const, are copied.
 template <detail::item_range R>
 generator<detail::range_item<R>> items_of(R items) {
     for (auto&& item : items) {
@@ -76,7 +76,7 @@ generator<detail::range_item<R>> items_of(R items) {
     }
 }
 
-/// Runs `source` to its end, and gives its items. An error of `source` is thrown, and the items are lost.
+/// Runs `source` to its end, and gives all its items. An error of `source` is thrown, and the items are lost.
 template <class T>
 task<std::vector<T>> collect(generator<T> source) {
     std::vector<T> items;

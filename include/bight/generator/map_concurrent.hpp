@@ -1,4 +1,4 @@
-// map_concurrent, for_each_concurrent: a bounded number of calls at once.
+// map_concurrent, for_each_concurrent: calls a function for each item, a limited number of calls at a time.
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
@@ -21,14 +21,16 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// The values of the tasks `f(item)`, up to `limit` of which run at once; in the order of the items. Nothing
-/// is started before the first next(); from then on they run beside the consumer, as tasks of `scope`. A
-/// value that has not been taken counts as one of the `limit`, so a slow consumer holds the source up.
+/// Gives the values of the tasks `f(item)`, in the order of the items; up to `limit` of the tasks run
+/// concurrently. Nothing is started before the first next(); from then on they run concurrently with the
+/// consumer, as tasks of `scope`. A value that has not been taken counts towards `limit`, so a slow consumer
+/// slows the source down.
 ///
-/// When `source` or a call fails, the rest is cancelled, values not yet taken are dropped, and once all have
-/// unwound next() throws the error (several as an aggregate_error). Dropping the generator, or cancelling the
-/// task that waits in its next(), cancels the calls; see merge for when they have unwound, and for `scope`.
-/// `f` is stored until then, so that it may capture. Throws std::invalid_argument when `limit` is zero.
+/// When `source` or a call fails, the rest is cancelled and values not yet taken are dropped; once all have
+/// unwound, next() throws the error (several as an aggregate_error). Dropping the generator, or cancelling
+/// the task that waits in its next(), cancels the calls; see merge for when they have unwound, and for
+/// `scope`. `f` is stored until then, so that it may capture. Throws std::invalid_argument when `limit` is
+/// zero.
 template <class T, class F>
 auto map_concurrent(group& scope, generator<T> source, std::size_t limit, F f) {
     return detail::map_several(scope, std::move(source), limit, std::move(f), true);
@@ -40,7 +42,7 @@ auto map_concurrent(group& scope, R source, std::size_t limit, F f) {
     return detail::map_several(scope, items_of(std::move(source)), limit, std::move(f), true);
 }
 
-/// The same, but the values come in the order in which they are there.
+/// The same, but gives the values in the order in which the calls end.
 template <class T, class F>
 auto map_concurrent_unordered(group& scope, generator<T> source, std::size_t limit, F f) {
     return detail::map_several(scope, std::move(source), limit, std::move(f), false);
@@ -53,7 +55,7 @@ auto map_concurrent_unordered(group& scope, R source, std::size_t limit, F f) {
 
 /// Awaits `f(item)` for each item, up to `limit` at once; returns when all have ended. The first error
 /// cancels the rest, and is thrown once they have unwound; a cancellation is passed on. `f` is stored until
-/// then. A value that a call gives is dropped. Throws std::invalid_argument at once when `limit` is zero.
+/// then. Values of the calls are dropped. Throws std::invalid_argument at once when `limit` is zero.
 template <class T, class F>
 task<> for_each_concurrent(generator<T> source, std::size_t limit, F f) {
     detail::check_concurrent_call<T, F>();

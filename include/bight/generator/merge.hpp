@@ -1,4 +1,4 @@
-// merge: the items of several generators, as they come.
+// merge: combines several generators into one, in order of arrival.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -16,17 +16,18 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// The items of all `sources`, in the order in which they come; those of one source keep their order. Ends
-/// when all sources have ended.
+/// Gives the items of all `sources` in the order in which they arrive; items of one source keep their order.
+/// Ends when all sources have ended.
 ///
-/// The sources run beside the consumer, as tasks of `scope`, from the first next() on. Each is at most one
-/// item ahead: it goes on when that has been taken. When a source fails, the others are cancelled, items not
-/// yet taken are dropped, and once all have unwound next() throws the error (several as an aggregate_error).
+/// From the first next() on the sources run concurrently with the consumer, as tasks of `scope`. Each is at
+/// most one item ahead: it goes on when that item has been taken. When a source fails, the others are
+/// cancelled and items not yet taken are dropped; once all have unwound, next() throws the error (several as
+/// an aggregate_error).
 ///
 /// Dropping the generator, or cancelling the task that waits in its next(), cancels the sources; they have
-/// unwound at the latest when the with_group of `scope` returns, as nothing that may have to await its own
-/// end can be left to a destructor. `scope` must outlive the generator. When `scope` is cancelled under a
-/// consumer that goes on, next() throws std::errc::operation_canceled.
+/// unwound at the latest when the with_group of `scope` returns. (A destructor cannot await their end, hence
+/// `scope`.) `scope` must outlive the generator. When `scope` is cancelled but the consumer is not, next()
+/// throws std::errc::operation_canceled.
 template <class T>
 generator<T> merge(group& scope, std::vector<generator<T>> sources) {
     static_assert(!std::is_reference_v<T>,

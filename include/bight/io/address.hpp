@@ -1,4 +1,4 @@
-// address: where a socket is bound or connected.
+// address: an IPv4, IPv6 or Unix-domain socket address.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -10,9 +10,9 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// An IPv4, IPv6 or Unix-domain address, or none. A value: compared and copied freely, never looked up.
-/// Two are equal when they name the same place: family, address, scope and port, or the path; padding, IPv6
-/// flow labels and what follows the end of a path do not count. Thread: any.
+/// An IPv4, IPv6 or Unix-domain address, or none. A plain value, which involves no name look-up. Two
+/// addresses are equal when family, address, scope and port are equal, or the paths; padding, IPv6 flow
+/// labels and bytes after the end of a path do not count. Thread: any.
 class address {
   public:
     enum class family_type : std::uint8_t { none, ipv4, ipv6, unix_domain };
@@ -22,10 +22,10 @@ class address {
     /// bytes than the family needs, gives an empty address.
     static address from_native(const void* sockaddr, std::size_t size) noexcept;
     /// A numeric IPv4 or IPv6 address ("127.0.0.1", "::1", "fe80::1%eth0", "fe80::1%2"); throws
-    /// std::system_error (EINVAL) naming the text when it is not one. What follows '%' is the number of an
-    /// interface of this machine, or else its name.
+    /// std::system_error (EINVAL) naming the text when it is not one. After '%' comes the number or the name
+    /// of an interface of this machine.
     static address from_ip(std::string_view text, std::uint16_t port);
-    /// True, and `out` set, when `text` is a numeric address; otherwise `out` stays as it is.
+    /// Sets `out` and returns true when `text` is a numeric address; otherwise leaves `out` unchanged.
     static bool parse_ip(std::string_view text, std::uint16_t port, address& out) noexcept;
     /// A Unix-domain path; "@name" is the abstract namespace of Linux. Throws std::system_error: ENAMETOOLONG
     /// for more than 107 bytes on Linux (after the '@'), EINVAL for an empty path or name, and for a NUL byte
@@ -40,8 +40,8 @@ class address {
     /// The path, with '@' in front for the abstract namespace; empty for others, and for an unnamed Unix
     /// socket. A file whose own name begins with '@' is given as "./@name".
     std::string path() const;
-    /// "127.0.0.1:80", "[::1]:80", "unix:/run/x", "unix:@name", "unix:(unnamed)", "(none)". For people:
-    /// control bytes, which a peer may have put into its name, are shown as \x0a.
+    /// "127.0.0.1:80", "[::1]:80", "unix:/run/x", "unix:@name", "unix:(unnamed)", "(none)". For display:
+    /// control bytes, which a peer may have put into its name, appear as \x0a.
     std::string to_string() const;
 
     /// The kernel's form: a `sockaddr*`, its size, and its AF_… number.
@@ -50,7 +50,7 @@ class address {
     int native_family() const noexcept;
 
     bool operator==(const address& other) const noexcept;
-    /// The same for equal addresses.
+    /// A hash, which is the same for equal addresses.
     std::size_t hash() const noexcept;
 
   private:
@@ -61,7 +61,7 @@ class address {
 
 namespace detail {
 
-/// `text` with each control byte written as \x0a: fit for one line of a log or a terminal.
+/// `text` with each control byte written as \x0a, so that it fits on one line of a log or a terminal.
 std::string printable(std::string_view text);
 
 }  // namespace detail

@@ -1,4 +1,4 @@
-// Views of bytes, for reads into the caller's memory and for writes.
+// const_buffer, mutable_buffer: views of bytes for writes, and for reads into the caller's memory.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -15,11 +15,11 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// One byte, as far as the kernel is concerned.
+/// A type that can be read and written as one byte.
 template <class T>
 concept single_byte = sizeof(T) == 1 && std::is_trivially_copyable_v<T> && !std::is_volatile_v<T>;
 
-/// Anything contiguous of single bytes: a string, a vector, an array, a span.
+/// A contiguous container or view of single bytes: a string, a vector, an array, a span.
 template <class R>
 concept bytes_in_a_row = requires(R& r) {
     requires single_byte<std::remove_const_t<std::remove_pointer_t<decltype(r.data())>>>;
@@ -28,8 +28,8 @@ concept bytes_in_a_row = requires(R& r) {
 
 }  // namespace detail
 
-/// Bytes to write, which somebody else owns. Text and anything contiguous of single bytes converts to it. An
-/// array of char counts as text that ends at its first zero; an array of another kind of byte is taken whole.
+/// A view of bytes to write. Text and contiguous containers of single bytes convert to it. An array of char
+/// is taken as text that ends at its first zero; an array of another byte type is taken whole.
 struct const_buffer {
     const void* data = nullptr;
     std::size_t size = 0;
@@ -46,7 +46,7 @@ struct const_buffer {
     const_buffer(const T (&bytes)[N]) noexcept : data(bytes), size(N) {}
 };
 
-/// Memory to read into, which somebody else owns.
+/// A view of memory to read into.
 struct mutable_buffer {
     void* data = nullptr;
     std::size_t size = 0;
@@ -56,7 +56,7 @@ struct mutable_buffer {
     template <detail::single_byte T, std::size_t N>
         requires(std::is_convertible_v<T*, void*>)
     mutable_buffer(T (&bytes)[N]) noexcept : data(bytes), size(N) {}
-    /// Anything contiguous of single bytes that may be written to.
+    /// From a contiguous container of writable single bytes.
     template <detail::bytes_in_a_row R>
         requires requires(R& r) { static_cast<void*>(r.data()); }
     mutable_buffer(R&& bytes) noexcept : data(bytes.data()), size(bytes.size()) {}

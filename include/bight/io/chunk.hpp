@@ -1,4 +1,4 @@
-// Received bytes together with the buffer they lie in.
+// chunk: received bytes, together with their buffer.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -14,7 +14,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// The head of a buffer that chunks are cut from; whoever made the buffer takes it back through `release`.
+/// The header of a buffer that chunks use; `release` returns the buffer to its maker.
 struct buffer_block {
     void (*release)(buffer_block& block) noexcept = nullptr;
 };
@@ -27,10 +27,10 @@ struct heap_block final : buffer_block {
 
 }  // namespace detail
 
-/// What one read received: a view of the bytes, and the loan of the buffer under them, which goes back to the
-/// reactor when the chunk is dropped. Move-only (what was moved from is empty); empty at the end of the
-/// stream. Keep one only as long as the bytes are needed: copy what must stay. It may be moved to another
-/// thread (into what is given to offload, say) and dropped there: its buffer finds its way home.
+/// The result of one read: a view of the bytes, and ownership of their buffer, which returns to the reactor
+/// when the chunk is destroyed. Move-only (a moved-from chunk is empty); empty at the end of the stream. Keep
+/// a chunk only as long as the bytes are needed, and copy what must be kept longer. It may be moved to
+/// another thread (into a call of offload, say) and destroyed there: the buffer still returns to its reactor.
 class chunk {
   public:
     chunk() noexcept = default;
@@ -54,7 +54,7 @@ class chunk {
         if (block_) block_->release(*block_);
     }
 
-    /// A chunk of its own with a copy of `bytes`. Throws std::bad_alloc.
+    /// A chunk with its own copy of `bytes`. Throws std::bad_alloc.
     static chunk copy_of(const_buffer bytes);
 
     explicit operator bool() const noexcept { return size_ != 0; }
@@ -77,13 +77,13 @@ class chunk {
         size_ -= count;
     }
 
-    /// Takes over `block`, as the constructor does; this chunk is empty.
+    /// Takes over `block`, as the constructor does. This chunk must be empty.
     void fill(detail::buffer_block& block, char* data, std::size_t size) noexcept {
         data_ = data;
         size_ = size;
         block_ = &block;
     }
-    /// Takes over what `other` has; this chunk is empty, as it was made. (Cheaper than assigning.)
+    /// Takes over the buffer of `other`. This chunk must be empty. (Cheaper than assigning.)
     void take_from(chunk& other) noexcept {
         data_ = other.data_;
         size_ = other.size_;
@@ -95,7 +95,7 @@ class chunk {
     /// Keeps the first `count` bytes; at most size().
     void truncate(std::size_t count) noexcept { size_ = count; }
 
-    /// Gives the buffer back now.
+    /// Returns the buffer now.
     void reset() noexcept {
         size_ = 0;
         if (auto* block = std::exchange(block_, nullptr)) block->release(*block);

@@ -1,4 +1,4 @@
-// line_reader: a stream, line by line.
+// line_reader: reads a stream line by line.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -12,7 +12,7 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Reads lines from a stream, which must outlive it. One task at a time. What was read beyond a line is kept
+/// Reads lines from a stream, which must outlive it. One task at a time. Bytes read beyond a line are kept
 /// here: read the stream itself again only after give_back().
 class line_reader {
   public:
@@ -23,24 +23,24 @@ class line_reader {
         : stream_(from), delimiter_(delimiter), limit_(limit) {}
     line_reader(const line_reader&) = delete;
     line_reader& operator=(const line_reader&) = delete;
-    /// Ends the process with a message when a task is in next(), which the reader must outlive.
+    /// Ends the process with a message while a task is in next(): the reader must outlive it.
     ~line_reader();
 
-    /// The next line without its delimiter, which may be an empty string; nothing at the end of the stream.
-    /// An unfinished last line is no line: it stays in buffered(). Throws errc::too_long for a line longer
-    /// than the limit (after that, only give_back and buffered make sense), what a read throws, and
-    /// std::bad_alloc, after which it may be called again. Cancelling loses nothing.
+    /// The next line without its delimiter, possibly empty; nothing at the end of the stream. An unfinished
+    /// last line does not count: it stays in buffered(). Throws errc::too_long for a line longer than the
+    /// limit (after that only give_back and buffered are useful), what a read throws, and std::bad_alloc,
+    /// after which it may be called again. Cancelling loses no data.
     task<std::optional<std::string>> next();
 
-    /// What was read and is not part of a line that next() gave.
+    /// The bytes that were read but not given out by next().
     std::string_view buffered() const noexcept { return std::string_view(buffer_).substr(begin_); }
-    /// Gives those bytes back to the stream, whose next read gets them first: from here on it is read raw.
-    /// next() may be called again later. Throws std::bad_alloc.
+    /// Returns the buffered bytes to the stream, whose next read gets them first, to read it without lines
+    /// from here on. next() may be called again later. Throws std::bad_alloc.
     void give_back();
 
   private:
     class reading;
-    /// True, and `line` set, when a whole line is buffered.
+    /// Sets `line` and returns true when a whole line is buffered.
     bool take_line(std::string& line);
     void append();
 
@@ -48,9 +48,9 @@ class line_reader {
     std::string delimiter_;
     std::size_t limit_;
     std::string buffer_;
-    chunk more_;                // what was read last, when there was no memory to append it
-    std::size_t begin_ = 0;     // of what has not been given out
-    std::size_t searched_ = 0;  // from begin_ on: no delimiter begins before this
+    chunk more_;                // the last bytes read, when there was no memory to append them
+    std::size_t begin_ = 0;     // where the bytes begin that were not given out
+    std::size_t searched_ = 0;  // counted from begin_: no delimiter begins before this
     unsigned readings_ = 0;     // tasks in next()
 };
 

@@ -1,4 +1,4 @@
-// outbox: what is still to be sent on a stream, bounded.
+// outbox: a bounded send queue in front of a stream.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -20,12 +20,12 @@ namespace BIGHT_EXPORT bight {
 /// What send() does when an outbox is full.
 enum class overflow_policy : std::uint8_t {
     wait,         ///< send() queues nothing and gives false; `co_await push()` waits for room
-    drop_newest,  ///< what is being sent is dropped
-    drop_oldest,  ///< the oldest that the transport has not begun with is dropped
+    drop_newest,  ///< the new message is dropped
+    drop_oldest,  ///< the oldest messages that the transport has not begun to send are dropped
     disconnect,   ///< the stream is aborted with errc::backlog_exceeded: its reader gets that error
 };
 
-/// How much an outbox may hold, and what it does when that is not enough.
+/// Options of an outbox.
 struct outbox_options {
     /// Bytes that may be queued; one message is always accepted by an empty outbox.
     std::size_t capacity = 262144;
@@ -67,17 +67,16 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter final : publi
 
 }  // namespace detail
 
-/// A bounded queue of payloads in front of a stream, with one writer: whoever sends does not wait for the
-/// peer, and a peer that does not read costs at most `capacity` bytes. Messages go out whole and in order;
-/// those that are queued together are gathered into one system call. While an outbox has something to send it
-/// is the stream's writer: it waits for a write that is pending, and a stream::write that comes meanwhile
-/// gets errc::busy.
+/// A bounded queue of payloads that are written to a stream: senders do not wait for the peer, and a peer
+/// that does not read costs at most `capacity` bytes. Messages go out whole and in order; messages queued
+/// together are gathered into one system call. While an outbox has something to send it is the stream's
+/// writer: it waits for a pending write first, and a stream::write that comes meanwhile gets errc::busy.
 ///
-/// Destroying it loses nothing, and neither does destroying the stream after it: what is queued goes out
-/// within the stream's close deadline, before the end. Any number of outboxes may share a stream: they take
-/// turns. When the stream fails, what is queued is dropped, and send() gives false from then on: the reader
-/// of the stream sees the failure (for what a read would not show, such as ENOBUFS, the stream is aborted
-/// with it). Thread: the reactor's. The stream must outlive it.
+/// Destroying the outbox, and then the stream, loses no messages: the queue is sent within the stream's close
+/// deadline, before the end of the stream. Any number of outboxes may share a stream: they take turns. When
+/// the stream fails, the queue is dropped, and send() returns false from then on. The reader of the stream
+/// sees the failure (an error that a read would not show, such as ENOBUFS, aborts the stream). Thread: the
+/// reactor's. The stream must outlive it.
 class outbox {
   public:
     /// Throws std::bad_alloc, and std::system_error (EBADF) when `to` is empty.
@@ -86,18 +85,19 @@ class outbox {
     outbox& operator=(outbox&&) = delete;
     ~outbox();
 
-    /// Queues `message`, and starts writing. True when it was queued. When it does not fit, what the policy
-    /// says happens. Once the stream's end has begun (close, shutdown_write) it is dropped. Throws
+    /// Queues `message`, and starts writing. True when it was queued. When it does not fit, the policy
+    /// decides. Once the end of the stream has begun (close, shutdown_write) the message is dropped. Throws
     /// std::bad_alloc.
     bool send(payload message);
-    /// Waits until `message` fits, and queues it; first come, first served, and send() gives way. Throws
-    /// std::system_error when the stream fails first, and errc::closed when the stream's end (close,
-    /// shutdown_write) has begun before the call: what waits then still goes out. Cancelling queues nothing.
+    /// Waits until `message` fits, and queues it: first come, first served, and before a later send(). Throws
+    /// std::system_error when the stream fails first, and errc::closed when the end of the stream (close,
+    /// shutdown_write) began before the call; messages that were waiting by then are still sent. A cancelled
+    /// push has queued nothing.
     detail::outbox_waiter push(payload message) noexcept;
     /// Waits until the transport has taken everything.
     detail::outbox_waiter flush() noexcept;
 
-    /// Bytes queued, those included that the transport is working on.
+    /// Bytes queued, including those that the transport is sending.
     std::size_t queued() const noexcept;
     /// Messages dropped, by policy or because the stream failed.
     std::uint64_t dropped() const noexcept;
@@ -107,4 +107,4 @@ class outbox {
     detail::outbox_state* state_;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -1,4 +1,4 @@
-// payload: bytes that many may send and nobody changes.
+// payload: an immutable, reference-counted message.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -14,8 +14,8 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// An immutable, counted copy of bytes: a broadcast copies them once, and each outbox holds a reference.
-/// Thread: any; copies on several threads may refer to the same bytes.
+/// An immutable, reference-counted copy of bytes: a broadcast copies them once, and each outbox holds a
+/// reference. Thread: any; copies on several threads may refer to the same bytes.
 class payload {
   public:
     payload() noexcept = default;

@@ -1,4 +1,4 @@
-// transport: what one implements to make a new kind of stream.
+// transport: the interface to implement for a new kind of stream.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -32,10 +32,10 @@ class read_request : public detail::transport_request {
     std::size_t count = 0;
     chunk data;
 
-    /// As transport_request's, without the detour: most of what a server waits for ends here.
+    /// As transport_request::complete_now, but without virtual calls: most waits of a server end here.
     void complete_now() noexcept;
-    /// As transport_request's; who did not ask for it reads from a stream that is being closed, and gets
-    /// `closed`.
+    /// As transport_request::complete_cancelled; a read that was not itself cancelled belongs to a stream
+    /// that is being closed, and gets `closed`.
     void complete_cancelled() noexcept;
     void cancel() noexcept final;
     void describe(std::string& out) const final;
@@ -47,24 +47,25 @@ class read_request : public detail::transport_request {
     ~read_request() = default;
 };
 
-/// One write of `count` pieces, all of them. The transport may change the pieces while it works (they are a
-/// copy of what the caller gave); what they point to stays valid and unchanged until it answers.
+/// One write of all of `count` pieces. The transport may change the pieces during the write (they are a copy
+/// of the caller's); the memory that they point to stays valid and unchanged until it answers.
 class write_request : public detail::transport_request {
   public:
     const_buffer* pieces = nullptr;
     std::size_t count = 0;
-    bool begun;  ///< whether any byte was taken; the transport sets it before it answers, unless all was
+    bool begun;  ///< whether any byte was taken; the transport sets it before it answers, unless all were
 
     void cancel() noexcept override;
     void describe(std::string& out) const override;
-    /// As transport_request's; what was begun makes the end of the connection a reset (transport::write_cut).
+    /// As transport_request::complete_cancelled; if the write was begun, the connection will end with a reset
+    /// (transport::write_cut).
     void complete_cancelled() noexcept;
     /// See transport::claim_writer.
     virtual void writer_free() noexcept {}
 
   protected:
     void settled() noexcept override;
-    // What is not set here is set before it is looked at: an echo goes through this.
+    // Members that are not set here are set before they are read; this constructor must be fast.
     explicit write_request(transport* to) noexcept  // NOLINT(*-member-init)
         : transport_request(to) {}
     write_request(write_request&& other) noexcept  // NOLINT(*-member-init)
@@ -83,16 +84,16 @@ class end_request : public detail::transport_request {
     ~end_request() = default;
 };
 
-/// A connection of bytes, both ways. `stream` is the handle that users hold; it forwards here, having checked
-/// that there is one reader and one writer at a time. All calls come on the reactor's thread.
+/// A bidirectional byte-stream connection. `stream` is the handle that users hold; it checks that there is
+/// one reader and one writer at a time, and forwards its calls here. All calls come on the reactor's thread.
 ///
 /// `read`, `write`, `shutdown_write` and `close` give true when they finished at once (the request then holds
 /// the outcome), and false when they will call `request.complete` later, from the reactor's loop and never
-/// from inside the call. Between the two the request, and the memory it names, belongs to the transport.
-/// `cancel_read` and `cancel_write` ask for an early end of the one that is pending: the answer is
-/// `complete`, if it was done all the same, or `complete_cancelled`; either may come from inside the call. A
-/// read that is pending may be cancelled twice: by its task, and because its stream is being closed. An end
-/// is cancelled, and its deadline kept, by `abort`.
+/// from inside the call. Until then the transport owns the request and the memory that it names.
+/// `cancel_read` and `cancel_write` ask for an early end of the pending request: the answer is `complete`, if
+/// it was done anyway, or `complete_cancelled`; either may come from inside the call. A pending read may be
+/// cancelled twice: by its task, and because its stream is being closed. A shutdown or close is cut short by
+/// `abort`, on cancellation and at its deadline.
 class transport {
   public:
     transport(const transport&) = delete;
@@ -103,75 +104,75 @@ class transport {
     virtual void cancel_read() noexcept = 0;
     virtual void cancel_write() noexcept = 0;
 
-    /// Ends the outgoing direction; called once, when no write is pending. A peer that is gone already is no
+    /// Ends the outgoing direction. Called once, when no write is pending. A peer that has gone already is no
     /// error.
     virtual bool shutdown_write(end_request& request) noexcept = 0;
-    /// Ends the connection in good order; called once, when no write is pending. From the call on is_open is
-    /// false. A read that is pending has been cancelled before, or is one of those that throw away what comes
-    /// while a stream closes: it goes on if the transport lingers, and else completes with `closed`. Answers
-    /// when all that this side has to say is on its way.
+    /// Ends the connection gracefully. Called once, when no write is pending. From the call on is_open is
+    /// false. A pending read has been cancelled before, or is one that discards input while the stream
+    /// closes: that one goes on if the transport lingers, and otherwise completes with `closed`. Answers when
+    /// everything that this side sends is on its way.
     virtual bool close(end_request& request) noexcept = 0;
-    /// Ends it at once, telling the peer so where the medium can (TCP: a reset). What is pending completes
-    /// with `reason` in the next turn. Idempotent, and once is_open is false it changes nothing, unless an
-    /// end is pending.
+    /// Ends the connection at once, and tells the peer where the medium can (TCP: a reset). Pending requests
+    /// complete with `reason` in the next turn. Idempotent; when is_open is false it does nothing, unless a
+    /// shutdown or close is pending.
     virtual void abort(std::error_code reason) noexcept = 0;
 
-    // A transport that cannot go at once, because that could destroy what is on its way to its peer, lingers
-    // after `close` has answered: it is read until the peer's end comes, then let go. An end that was read
-    // before is read once more.
+    // Some transports must linger after `close` has answered, because closing at once could destroy data on
+    // its way to the peer: they are read until the peer's end comes, then let go. If that end was read
+    // before, it is read again.
 
     virtual bool lingers() const noexcept { return false; }
-    /// Whether the peer is known to have all that was sent.
+    /// Whether the peer is known to have received everything that was sent.
     virtual bool delivered() const noexcept { return true; }
-    /// Once, when it lingers: it lingers no more, and a read that is pending completes.
+    /// Ends the lingering; called once. A pending read completes.
     virtual void let_go() noexcept {}
 
-    /// The task that wrote may hold up the reactor from now on: what was started goes on its way.
+    /// Submits what was started, because the task that wrote may hold up the reactor from now on.
     virtual void push() noexcept {}
-    /// False when what carries it has gone with its reactor.
+    /// False when its reactor, which carried it, has gone.
     virtual bool attached() const noexcept { return true; }
-    /// In a forked child: the connection is the parent's, and the child lets go of what it has of it, without
-    /// a word to the peer.
+    /// In a forked child: the connection belongs to the parent; releases the child's resources without
+    /// telling the peer anything.
     virtual void forget() noexcept {}
 
-    /// Until close or abort: the implementation says so with set_closed.
+    /// True until close or abort, which the implementation reports with set_closed.
     bool is_open() const noexcept { return open_; }
-    /// What reads and writes get that it does not accept: `closed`, or the reason of the abort.
+    /// The error of reads and writes that are not accepted: `closed`, or the reason of the abort.
     std::error_code why_closed() const noexcept {
         return open_ ? make_error_code(errc::closed) : why_closed_;
     }
-    /// Until close or abort of the stream: before the transport itself is closed, the pending writes are
-    /// waited for.
+    /// True until close or abort of the stream, which comes before that of the transport: pending writes are
+    /// waited for in between.
     bool accepts_reads() const noexcept { return accepts_reads_; }
-    /// That, and until shutdown_write.
+    /// The same, but only until shutdown_write.
     bool accepts_writes() const noexcept { return accepts_writes_; }
     virtual address peer() const;
     virtual address local() const;
-    /// The descriptor beneath, or -1.
+    /// The underlying descriptor, or -1.
     virtual int native_handle() const noexcept { return -1; }
-    /// For what has no such option, these do nothing and give no error.
+    /// Transports without these options do nothing and give no error.
     virtual std::error_code set_no_delay(bool on) noexcept;
     virtual std::error_code set_keep_alive(bool on) noexcept;
     virtual void describe(std::string& out) const;
 
     reactor& home() const noexcept { return *home_; }
 
-    // A transport is kept by its streams and by what is in flight on it.
+    // A transport is kept alive by its streams and by pending requests.
     void retain() noexcept { ++references_; }
     void release() noexcept {
         if (--references_ == 0) unused();
     }
 
-    // What `stream` keeps track of for every transport.
+    // The state that `stream` keeps for every transport.
 
     read_request* reader() const noexcept { return reader_; }
     write_request* writer() const noexcept { return writer_; }
-    /// What ends it, or its outgoing direction, now; null before, and when that is done.
+    /// The closer that is ending it, or its outgoing direction; null before and afterwards.
     detail::closer* closer() const noexcept { return closer_; }
-    /// Bytes that were read already and given back: the next read gets them first.
+    /// Bytes that were read and returned: the next read gets them first.
     chunk& unread() noexcept { return unread_; }
 
-    /// Makes `request` the pending read, and starts it. True when it finished at once, errors included.
+    /// Makes `request` the pending read, and starts it. True when it finished at once, also with an error.
     bool start_read(read_request& request) noexcept {
         if (reader_ || unread_ || !accepts_reads_) [[unlikely]]
             return read_without_transport(request);
@@ -188,38 +189,40 @@ class transport {
         writer_ = nullptr;
         return true;
     }
-    /// Makes `request` the stream's writer until end_write, for those that write more than once. errc::busy:
-    /// others write before it; `request.writer_free()` will be called when it is its turn, first come, first
-    /// served.
+    /// Makes `request` the stream's writer until end_write, for requests that write more than once. Returns
+    /// errc::busy when others write before it; `request.writer_free()` is called when its turn comes, first
+    /// come, first served.
     std::error_code claim_writer(write_request& request) noexcept;
-    /// The pending write is done: the next one's turn, or the closer's.
+    /// The pending write is done: it is the turn of the next writer, or of the closer.
     void end_write() noexcept;
     void end_read() noexcept {
         reader_ = nullptr;
         if (!accepts_reads_) [[unlikely]]
             reader_gone();
     }
-    /// A write was given up before all of it was sent. Unless nothing of it was (not `begun`) and another one
-    /// follows, the peer could not tell what it got from a whole: the connection ends with a reset then,
-    /// however it is ended.
+    /// A write was cancelled before all of it was sent. The connection will end with a reset, however it is
+    /// ended, because the peer could not notice the gap; except when nothing was sent (not `begun`) and
+    /// another write follows.
     void write_cut(bool begun) noexcept;
-    /// What was queued for writing is lost, for this reason: whoever closes learns of it.
+    /// Data queued for writing is lost for this reason, which a later close reports.
     void writes_lost(std::error_code why) noexcept {
         if (!lost_) lost_ = why;
     }
 
-    /// Ends it, or its outgoing direction, in good order, after the pending writes and for at most
-    /// `patience`. True when it is done, with `error`; else `waiting` hears of it (null: nobody does).
+    /// Ends the connection, or its outgoing direction, gracefully, after the pending writes and within
+    /// `patience`. True when that is done, with the outcome in `error`; otherwise `waiting`, if not null, is
+    /// resumed later.
     bool start_end(bool only_writing, duration patience, detail::end_awaiter* waiting,
                    std::error_code& error) noexcept;
-    /// The last handle is gone: closed in good order within the patience, or reset when it goes by an error.
+    /// The last handle is gone: closes gracefully within the patience, or resets when the handle was
+    /// destroyed because of an error.
     void leave() noexcept;
-    /// For leave.
+    /// Sets the patience of leave.
     void set_close_patience(duration patience) noexcept { close_patience_ = patience; }
 
   protected:
     explicit transport(reactor& home) noexcept : home_(&home) {}
-    /// The first time counts.
+    /// Only the first call sets the reason.
     void set_closed(std::error_code why) noexcept {
         if (open_) why_closed_ = why;
         open_ = accepts_reads_ = accepts_writes_ = plain_writes_ = false;
@@ -241,8 +244,8 @@ class transport {
     reactor* home_;
     read_request* reader_ = nullptr;
     write_request* writer_ = nullptr;
-    write_request* next_writer_ = nullptr;  // a list, first come, first served
-    write_request* last_writer_ = nullptr;  // its end, when it is not empty
+    write_request* next_writer_ = nullptr;  // the first of the waiting writers, in order of arrival
+    write_request* last_writer_ = nullptr;  // the last of them, when there is one
     detail::closer* closer_ = nullptr;
     chunk unread_;
     duration close_patience_ = default_close_patience;
@@ -251,14 +254,14 @@ class transport {
     std::uint32_t references_ = 0;
     bool accepts_reads_ = true;
     bool accepts_writes_ = true;
-    bool plain_writes_ = true;  // that, and nothing was cut
+    bool plain_writes_ = true;  // accepts_writes_, and no write was cut short
     bool open_ = true;
     cut cut_ = cut::no;
 
     static constexpr std::chrono::seconds default_close_patience{10};
 };
 
-// What each read goes through that has waited.
+// Called at the end of every read that has waited.
 
 inline void detail::transport_request::go_on() noexcept {
     if (suspended()) {

@@ -1,4 +1,4 @@
-// connect: the other side's stream.
+// connect: opens a client connection.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -11,21 +11,21 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Connects to `where` and gives the stream. Names are looked up, on one of up to 64 threads that do nothing
-/// else ("localhost" and numeric addresses without one). Their addresses are tried as RFC 8305 (Happy
-/// Eyeballs) has it: the families take turns, the next address begins when one has failed or has been silent
-/// for 250 ms, the first one that answers wins, and the others are closed. With `interface=`, addresses of
-/// another family than that are left out.
+/// Connects to `where` and gives the stream. Names are looked up on one of up to 64 dedicated threads
+/// ("localhost" and numeric addresses need none). The addresses are tried according to RFC 8305 (Happy
+/// Eyeballs): the address families take turns, the next attempt begins when one has failed or has not
+/// answered for 250 ms, the first that succeeds wins, and the others are closed. With `interface=`, only
+/// addresses of its family are tried.
 ///
-/// A Unix socket whose backlog is full is waited for: it is tried again after 1 ms, then at growing intervals
-/// of 64 ms at most. A TCP connection that has met itself, as one to a port of this machine at which nobody
-/// listens may, is ECONNREFUSED.
+/// When the backlog of a Unix socket is full, the attempt is repeated after 1 ms, then at growing intervals
+/// of at most 64 ms. A TCP connection to a local port without a listener may connect to itself; that counts
+/// as ECONNREFUSED.
 ///
-/// Throws std::system_error with the errno that says most of those of all addresses (an answer, ECONNREFUSED,
-/// before a silence, ETIMEDOUT, before what this machine lacks, ENETUNREACH or EADDRNOTAVAIL),
-/// errc::timed_out after the deadline (30 s unless the options or the endpoint say otherwise),
-/// errc::bad_endpoint, or what the look-up failed with; the message says where to, and what became of each
-/// address. Cancelling closes what was opened.
+/// Throws std::system_error with the most informative errno among those of all addresses (an answer such as
+/// ECONNREFUSED before no answer, ETIMEDOUT, before a failure of this machine, ENETUNREACH or EADDRNOTAVAIL),
+/// with errc::timed_out after the deadline (30 s unless the options or the endpoint set another), with
+/// errc::bad_endpoint, or with the error of the name look-up; the message names the endpoint and the outcome
+/// for each address. Cancelling closes all sockets opened.
 task<stream> connect(endpoint where, connect_options options = {});
 task<stream> connect(std::string where, connect_options options = {});
 

@@ -38,4 +38,4 @@ detail::draining_scope<detail::awaited_type<A>> until_draining(A awaited) noexce
     return detail::draining_scope<detail::awaited_type<A>>(detail::to_task(std::move(awaited)));
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -1,4 +1,4 @@
-// endpoint: where to listen or connect, as a string.
+// endpoint: endpoint strings, which say where to listen or connect.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -10,9 +10,9 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// What an endpoint string says. The kind comes first, then arguments, each after a ':'. An argument is
-/// name=value, in any order, or just a value, in the order of the forms. A '\' makes the next character
-/// ordinary: a ':' in a value is written `\:`, a '=' in a value without a name `\=`, a '\' `\\`. Forms:
+/// The contents of an endpoint string. The kind comes first, then arguments, each after a ':'. An argument is
+/// name=value, in any order, or just a value, in the order of the forms below. A '\' escapes the next
+/// character: a ':' in a value is written `\:`, a '=' in a value without a name `\=`, a '\' `\\`. Forms:
 ///
 ///     tcp:8123                                     listen on every IPv4 address
 ///     tcp:8123:interface=127.0.0.1:backlog=50
@@ -25,15 +25,15 @@ namespace BIGHT_EXPORT bight {
 ///     unix:@name                                   the abstract namespace of Linux
 ///     fd:3                                         an open stream socket: listening, or connected
 ///
-/// `tcp:host:port` may be listened on as well (the host is the interface then), and a `tcp:port` connected to
-/// (localhost). tcp6 restricts names and addresses to IPv6. What `fd` names is duplicated, and the original
-/// stays open; of a connected socket the mode (O_NONBLOCK) stays as it is, too, while one that listens is
-/// non-blocking for all who share it, until the listener that made it so closes; others then make it so once
-/// more, when they accept.
+/// One may also listen on `tcp:host:port` (the host is then the interface), and connect to `tcp:port` (on
+/// localhost). tcp6 restricts names and addresses to IPv6. The descriptor of `fd` is duplicated, and the
+/// original stays open. The mode (O_NONBLOCK) of a connected socket is not changed; a listening socket
+/// becomes non-blocking for all processes that share it until this listener closes, and other listeners then
+/// set it again when they accept.
 ///
 /// The names are, for tcp and tcp6: host, port, interface, backlog, timeout, reuse_port (yes or no); for
-/// unix: path, mode, backlog, timeout; for fd: descriptor. Parsing looks nothing up but the names of this
-/// machine's interfaces.
+/// unix: path, mode, backlog, timeout; for fd: descriptor. Parsing looks up only the names of this machine's
+/// interfaces.
 struct endpoint {
     enum class kind_type : std::uint8_t { tcp, tcp6, unix_domain, descriptor };
 
@@ -44,15 +44,15 @@ struct endpoint {
     std::string path;         ///< unix: a file's path, or "@name"; `\@name` is the file, and here "./@name"
     int mode = -1;            ///< unix: permissions of the socket's file; -1: what the umask leaves
     int descriptor = -1;      ///< fd
-    int backlog = 0;          ///< listen: 0 for the system's maximum
-    duration timeout{-1};     ///< connect: negative for the default of 30 s; too long a one is the longest
+    int backlog = 0;          ///< listen: 0 means the system's maximum
+    duration timeout{-1};     ///< connect: negative means the default of 30 s; at most duration::max()
     bool reuse_port = false;  ///< tcp listen: SO_REUSEPORT
 
     /// Throws std::system_error with errc::bad_endpoint. The message shows the string, the position (in
     /// bytes, counted from 0) and what was expected there, as in "at position 6: expected a port (0 to
     /// 65535), found "81x23"".
     static endpoint parse(std::string_view text);
-    /// The canonical string. What came from parse() comes back equal when this is parsed.
+    /// The canonical string. Parsing it gives an equal endpoint, if this one came from parse().
     std::string to_string() const;
 
     /// Member by member.

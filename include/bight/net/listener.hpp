@@ -1,4 +1,4 @@
-// listener: where connections come in.
+// listener, listen: accepts connections on a listening socket.
 #pragma once
 
 #include <bight/core/detail/waiter.hpp>
@@ -18,7 +18,7 @@ namespace BIGHT_EXPORT bight {
 
 class address;
 
-/// A listening socket; closed when it is destroyed, and then the connections that were accepted go on.
+/// A listening socket. Destroying it closes the socket, but not the connections that were accepted.
 /// Move-only. Sockets are close-on-exec, and TCP ones have SO_REUSEADDR. Thread: its reactor's.
 class listener {
   public:
@@ -36,35 +36,38 @@ class listener {
 
     explicit operator bool() const noexcept { return socket_ != nullptr; }
 
-    /// The next connection. One task at a time: a second gets errc::busy. Connections that end before they
-    /// are accepted are passed over, and after 64 in a row it looks again 100 ms later. Out of descriptors,
-    /// it does as the exhaustion_policy says, and goes on. Any other error of accept(2) is thrown as a
-    /// std::system_error, and the listener stays as it is; EBADF is thrown for one that is empty or was
+    /// Waits for the next connection. One task at a time: a second gets errc::busy. Connections that end
+    /// before they are accepted are skipped; after 64 of these in a row it pauses for 100 ms. When
+    /// descriptors run out, it follows the exhaustion_policy, and goes on. Any other error of accept(2) is
+    /// thrown as a std::system_error, and the listener can still be used; EBADF is thrown when it is empty or
     /// closed. Cancelling loses no connection.
     detail::accept_awaiter accept() noexcept { return detail::accept_awaiter{socket_}; }
 
-    /// Where it listens, with the port that the system chose if none was given.
+    /// The address on which it listens, with the port that the system chose if none was given.
     address local() const;
     /// The listening socket; -1 when another reactor has it (see sharding::hand_over).
     int native_handle() const noexcept;
-    /// Stops listening; a pending accept ends with errc::closed. Idempotent. A Unix socket's file is removed
-    /// if it was made here and is still the one at its path, whatever the working directory is now: one that
-    /// a successor has put there stays.
+    /// Stops listening; a pending accept ends with errc::closed. Idempotent. The file of a Unix socket is
+    /// removed if this listener made it and it is still at its path, even if the working directory has
+    /// changed; a file that a successor has put there stays.
     void close() noexcept;
 
   private:
     detail::acceptor* socket_ = nullptr;
 };
 
-/// Listens at `where` on the reactor that runs on this thread. An address that is in use is tried for a
-/// quarter of a second, while this thread waits: a server that was killed holds its addresses, and accepts,
-/// for some 50 ms after its end, if it ran on io_uring. (Not that of a Unix socket's file whose server is
-/// alive.) A Unix socket's file that a server left behind is replaced; of several that start at one path one
-/// succeeds, as each locks the directory meanwhile (flock(2), for at most 250 ms; where that is refused, two
-/// that start in the same moment may both believe that they have the path). Connections to a Unix socket's
-/// file wait from here on, be it that accepting begins later (sharded_listener). Throws std::system_error
-/// with the errno of what failed (EADDRINUSE, EACCES, …) and a message that says what and where;
-/// errc::bad_endpoint for a string that cannot be parsed.
+/// Listens at `where` on the reactor that runs on this thread. When an address is in use, it tries again for
+/// a quarter of a second, which blocks this thread: a killed server that used io_uring holds its addresses,
+/// and accepts, for some 50 ms after its end. (It does not wait for the file of a Unix socket whose server is
+/// alive.)
+///
+/// The file of a Unix socket that a server left behind is replaced. When several servers start at one path,
+/// one succeeds, because each locks the directory meanwhile (flock(2), for at most 250 ms; if the lock is
+/// refused, two servers that start at the same moment may both believe that they own the path). Clients can
+/// connect to the file of a Unix socket from here on, even if accepting begins later (sharded_listener).
+///
+/// Throws std::system_error with the errno of the failure (EADDRINUSE, EACCES, …) and a message that names
+/// the call and the address; errc::bad_endpoint for a string that cannot be parsed.
 listener listen(const endpoint& where, const listen_options& options = {});
 listener listen(std::string_view where, const listen_options& options = {});
 

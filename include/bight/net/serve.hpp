@@ -1,4 +1,4 @@
-// serve: one coroutine for each connection.
+// serve: a server that runs one coroutine for each connection.
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
@@ -19,16 +19,16 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Listens at `where`, and for each connection runs `protocol(bound…, stream)`, a task<>, beside the others.
-/// Runs until it is cancelled, or until listening fails. The protocol and what is bound are stored until
-/// then, and given to each connection as const: std::ref is for state that the connections share (they all
-/// run on this thread, so it needs no lock), and a parameter T& does not compile without it.
+/// Listens at `where`, and runs `protocol(bound…, stream)`, a task<>, concurrently for each connection. Runs
+/// until it is cancelled, or until listening fails. The protocol and the bound arguments are stored until
+/// then, and passed to each connection as const. State that connections share is passed with std::ref (they
+/// all run on this thread, so it needs no lock); a parameter T& does not compile without it.
 ///
-/// When a protocol returns, its stream is dropped like any other: what an outbox still holds goes out, then
-/// the end, within `serve_options::close_deadline`; a stream that it has moved elsewhere stays open. When it
-/// throws, that connection alone is reset, and the error goes to the error handler. On cancellation serve
-/// stops accepting, gives the connections `serve_options::drain` to end and to say the rest, cancels what is
-/// left, and waits for it. Throws what `listen` throws.
+/// When a protocol returns, its stream is closed like any other: what an outbox still holds is sent, then the
+/// end of the stream, within `serve_options::close_deadline`; a stream that it has moved elsewhere stays
+/// open. When a protocol throws, only its connection is reset, and the error goes to the error handler. On
+/// cancellation serve stops accepting, gives the connections `serve_options::drain` to end by themselves,
+/// cancels the rest, and waits for them. Throws what `listen` throws.
 template <detail::no_options F, class... Bound>
 task<> serve(std::string_view where, F&& protocol, Bound&&... bound) {
     return detail::serve_endpoint(
@@ -41,7 +41,7 @@ task<> serve(std::string_view where, const serve_options& options, F&& protocol,
         std::string(where), options,
         detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
 }
-/// The same on a listener that is there already: `options.listen` is not looked at.
+/// The same on an existing listener: `options.listen` is ignored.
 template <detail::no_options F, class... Bound>
 task<> serve(listener on, F&& protocol, Bound&&... bound) {
     return detail::serve_listener(

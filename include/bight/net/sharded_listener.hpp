@@ -1,4 +1,4 @@
-// sharded_listener: one address for all the reactors of a runtime; and serve_on, a server on it.
+// sharded_listener, serve_on: one listening address for all the reactors of a runtime.
 #pragma once
 
 #include <bight/core/exit_status.hpp>
@@ -25,8 +25,9 @@ struct sharded_sockets;
 
 }  // namespace detail
 
-/// Where connections to one address come in for all the reactors of a runtime. Each of them opens a listener
-/// of its own here, and serves what it gets; the reactors share nothing else, so each can have its own state:
+/// Distributes the connections to one address over all the reactors of a runtime. Each reactor opens its own
+/// listener here and serves the connections that it gets. The reactors share nothing else, so each can have
+/// its own state:
 ///
 ///     return bight::exit_status_of([] {  // a port that is taken is reported
 ///         bight::runtime cores;
@@ -38,17 +39,19 @@ struct sharded_sockets;
 ///         return cores.run(shard);
 ///     });
 ///
-/// listen_options::sharding says how connections are spread. With reuse_port the kernel chooses the reactor,
-/// evenly for many connections and not for few; with hand_over they go to all in turn. Unless the endpoint
-/// says `reuse_port=yes`, an address that another socket listens at is refused all the same.
+/// listen_options::sharding says how connections are distributed. With reuse_port the kernel chooses the
+/// reactor: evenly for many connections, but not for few; with hand_over each reactor gets one in turn. An
+/// address at which another socket listens is refused in both cases, unless the endpoint says
+/// `reuse_port=yes`.
 ///
-/// It outlives the run, and the runtime outlives it. Thread: one thread makes and destroys it; `listen` is
-/// for the reactors.
+/// It must outlive the run, and the runtime must outlive it. Thread: one thread makes and destroys it; the
+/// reactors call `listen`.
 class sharded_listener {
   public:
-    /// Binds, for all the reactors: port 0 becomes one port that they share, and what cannot be had is known
-    /// before anything runs. It listens once a reactor has opened its listener. Throws what bight::listen
-    /// throws; std::errc::operation_not_supported for sharding::reuse_port where that cannot be had.
+    /// Binds the address for all the reactors: port 0 becomes one port that they share, and an unavailable
+    /// address is reported before anything runs. The socket listens as soon as a reactor has opened its
+    /// listener. Throws what bight::listen throws; std::errc::operation_not_supported for
+    /// sharding::reuse_port where the system does not have it.
     sharded_listener(runtime& on, const endpoint& where, const listen_options& options = {});
     sharded_listener(runtime& on, std::string_view where, const listen_options& options = {});
     sharded_listener(const sharded_listener&) = delete;
@@ -56,13 +59,13 @@ class sharded_listener {
     ~sharded_listener();
 
     /// The listener of the reactor that runs on this thread. With reuse_port its share of the connections
-    /// comes to it alone: one that is opened and not accepted from keeps clients waiting. With hand_over
-    /// nothing is accepted while all listeners have 16 connections waiting. Throws std::system_error with
-    /// what bight::listen throws; errc::wrong_thread where no reactor of the runtime runs; with hand_over
-    /// errc::busy when this reactor has one that is open.
+    /// reaches no other listener, so the clients wait while nobody accepts from it. With hand_over nothing is
+    /// accepted while every listener has 16 connections waiting. Throws what bight::listen throws;
+    /// std::system_error with errc::wrong_thread where no reactor of the runtime runs; with hand_over
+    /// errc::busy when this reactor has an open listener already.
     listener listen();
 
-    /// With the port that the system chose if none was given. Thread: any.
+    /// The address, with the port that the system chose if none was given. Thread: any.
     address local() const;
     /// sharding::reuse_port or sharding::hand_over. Thread: any.
     bight::sharding sharding() const noexcept;
@@ -101,10 +104,10 @@ class shard_server {
 
 }  // namespace detail
 
-/// Listens at `where` on all reactors of `on`, and serves there as bight::serve does, each reactor with a
-/// copy of the protocol and of what is bound; what main() calls. State that is bound with std::ref is shared
-/// by all the threads; for state of each reactor's own see sharded_listener. Gives the exit status of
-/// runtime::run: 1 when it cannot listen, after the error went to the error handler.
+/// Listens at `where` on all reactors of `on`, and serves there as bight::serve does, each reactor with its
+/// own copy of the protocol and of the bound arguments; to be called by main(). State that is bound with
+/// std::ref is shared by all the threads; for separate state in each reactor see sharded_listener. Gives the
+/// exit status of runtime::run; 1 when it cannot listen, after the error went to the error handler.
 ///
 ///     int main() {
 ///         return bight::exit_status_of([] {

@@ -1,4 +1,4 @@
-// service_tree: the parts of a program, started in order and stopped in reverse.
+// service_tree: starts the services of a program in order, and stops them in reverse order.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -35,20 +35,20 @@ enum class service_state : std::uint8_t {
     ended,
 };
 
-/// What an error of a service leads to.
+/// What happens when a service fails.
 enum class service_failure : std::uint8_t {
-    stop_all,  ///< the shutdown of the tree, which then throws it
-    restart,   ///< it is reported, and the service started again; the others go on meanwhile
+    stop_all,  ///< the tree shuts down, then throws the error
+    restart,   ///< the error is reported, and the service started again; the others go on
 };
 
-/// How a service starts, ends, and fails.
+/// Options of a service.
 struct service_options {
-    /// How long it may take to be ready, restarts included.
+    /// How long it may take to become ready, including restarts.
     duration start_deadline = std::chrono::seconds(30);
-    /// How long it may take to end once it is asked to stop.
+    /// How long it may take to end after it is asked to stop.
     duration stop_deadline = std::chrono::seconds(10);
     service_failure on_failure = service_failure::stop_all;
-    /// For `restart`: how often in one run of the tree, and how long after the failure.
+    /// For `restart`: how often at most in one run of the tree, and how long after the failure.
     unsigned restarts = 3;
     duration restart_delay = std::chrono::seconds(1);
 };
@@ -96,28 +96,28 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] stopping_awaiter final
 
 }  // namespace detail
 
-/// One part of a program. Its task is given a reference to it, which is valid as long as the tree is. Thread:
-/// the reactor's.
+/// One part of a program. Its task gets a reference to it, which is valid as long as the tree. Thread: the
+/// reactor's.
 class service {
   public:
     service(const service&) = delete;
     service& operator=(const service&) = delete;
 
-    /// With those of its parents: "web/admin".
+    /// The name, with those of its parents: "web/admin".
     const std::string& name() const noexcept { return name_; }
     service_state state() const noexcept { return state_; }
     service_tree& tree() const noexcept { return tree_; }
 
-    /// Says that it is ready: the next one starts. Later calls do nothing.
+    /// Says that this service is ready: the next one starts. Later calls do nothing.
     void ready() noexcept;
 
-    /// Waits until it is asked to stop. A service that waits for this when the stop comes (any of its tasks
-    /// does) is told so, and has until its stop_deadline to end by itself; any other is cancelled at once.
+    /// Waits until the service is asked to stop. If any of its tasks waits for this when the stop comes, the
+    /// service has until its stop_deadline to end by itself; otherwise it is cancelled at once.
     detail::stopping_awaiter stopping() noexcept { return detail::stopping_awaiter{*this}; }
     bool stop_requested() const noexcept { return stop_requested_; }
 
-    /// A child: started after this one is ready and before this one's next sibling, stopped before this one.
-    /// As service_tree::add.
+    /// Adds a child, as service_tree::add. It is started after this service is ready and before the next
+    /// sibling of this service, and stopped before this service.
     template <class F>
         requires std::is_invocable_r_v<task<>, std::decay_t<F>&, service&> ||
                  std::is_invocable_r_v<task<>, std::decay_t<F>&>
@@ -165,7 +165,7 @@ class stored_service_body final : public service_body {
     F callable_;
 };
 
-/// Runs a tree. Its cancellation is the tree's stop.
+/// Runs a tree. Cancelling it stops the tree.
 class [[nodiscard("co_await it"), gnu::warn_unused]] tree_awaiter final : public scope,
                                                                           public awaiter_base<tree_awaiter> {
   public:
@@ -194,9 +194,9 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] tree_awaiter final : public
 
 }  // namespace detail
 
-/// Services that start one after the other, in the order in which they were added, children after their
-/// parent; each when the one before it is ready. They stop in the reverse order, each when the one after it
-/// has ended. A service is a callable that gives a task<>:
+/// Services that start one after the other, each when the one before it is ready, in the order in which they
+/// were added, children after their parent. They stop in the reverse order, each when the one after it has
+/// ended. A service is a callable that gives a task<>:
 ///
 ///     bight::service_tree program;
 ///     program.add("database", [&](bight::service& self) -> bight::task<> {
@@ -208,16 +208,17 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] tree_awaiter final : public
 ///     program.add("web", [&] { return bight::serve("tcp:8123", web); });
 ///     return bight::run(program.main());
 ///
-/// It outlives its run. Thread: the reactor's.
+/// It must outlive its run. Thread: the reactor's.
 class service_tree {
   public:
     explicit service_tree(const shutdown_deadlines& deadlines = {}) noexcept : deadlines_(deadlines) {}
     service_tree(const service_tree&) = delete;
     service_tree& operator=(const service_tree&) = delete;
 
-    /// `run(service)` or `run()` gives the task of the service; the callable is stored as long as the tree,
-    /// so a lambda that captures is safe. One that takes no service is ready when it has begun; one whose
-    /// task returns is ready, and ended. Throws std::logic_error while the tree runs.
+    /// Adds a service. `run(service)` or `run()` gives its task; the callable is stored as long as the tree,
+    /// so a lambda that captures is safe. A service whose callable takes no argument is ready as soon as it
+    /// has begun; one whose task returns counts as ready, and has ended. Throws std::logic_error while the
+    /// tree runs.
     template <class F>
         requires std::is_invocable_r_v<task<>, std::decay_t<F>&, service&> ||
                  std::is_invocable_r_v<task<>, std::decay_t<F>&>
@@ -225,34 +226,34 @@ class service_tree {
         return add_service(nullptr, name, make_body(std::forward<F>(run)), options);
     }
 
-    /// A hook for the shutdown of this tree (see shutdown_phases): `before` while all services run, `during`
-    /// when all have ended, `after` at the very end.
+    /// Adds a hook for the shutdown of this tree (see shutdown_phases): `before` runs while all services
+    /// still run, `during` when all have ended, `after` at the very end.
     template <class F>
         requires detail::shutdown_callable<std::decay_t<F>>
     shutdown_hook on_shutdown(shutdown_phase phase, std::string_view name, F&& f) {
         return phases_.add(phase, name, std::forward<F>(f));
     }
 
-    /// Starts the services, and returns when all of them have ended; that is when they return by themselves,
-    /// or after stop. A cancellation stops the tree in the same good order, and is then passed on.
+    /// Starts the services, and returns when all of them have ended, by themselves or after stop. A
+    /// cancellation stops the tree in the same way, and is then passed on.
     ///
-    /// The shutdown: the hooks of `before`; the services in reverse order, each with its stop_deadline, after
-    /// which it is cancelled and errc::timed_out reported; the hooks of `during`; the hooks of `after`. What
-    /// fails on the way is reported to the error handler, and the shutdown goes on. reactor::stop_now brings
-    /// all deadlines at once.
+    /// A shutdown runs the hooks of `before`; stops the services in reverse order, each within its
+    /// stop_deadline, after which it is cancelled and errc::timed_out reported; then runs the hooks of
+    /// `during` and those of `after`. Errors on the way are reported to the error handler, and the shutdown
+    /// goes on. reactor::stop_now ends all deadlines at once.
     ///
-    /// The error of a service, and errc::timed_out for one that is not ready in time, shuts the tree down,
-    /// and is thrown at the end (several as an aggregate_error). It may run again afterwards. Throws
-    /// std::logic_error while it runs.
+    /// The error of a service, or errc::timed_out for one that is not ready in time, shuts the tree down and
+    /// is thrown at the end (several as an aggregate_error). The tree may be run again afterwards. Throws
+    /// std::logic_error while it runs already.
     detail::tree_awaiter run() noexcept { return detail::tree_awaiter{*this}; }
     /// The same as a task, for bight::run.
     task<> main() { co_await run(); }
 
-    /// Asks for the shutdown; returns at once. Before run, it ends that run. Idempotent.
+    /// Starts the shutdown and returns at once. A stop before run ends that run. Idempotent.
     void stop() noexcept;
     bool stop_requested() const noexcept { return stop_requested_; }
 
-    /// Each service's state and name, a line each, in the order of starting.
+    /// The state and the name of each service, one a line, in the order of starting.
     std::string to_string() const;
 
   private:

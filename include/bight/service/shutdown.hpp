@@ -1,4 +1,4 @@
-// shutdown_phases: what a program does before, during and after its shutdown.
+// shutdown_phases: hooks that run before, during and after the shutdown of a program.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -19,7 +19,8 @@ namespace BIGHT_EXPORT bight {
 class shutdown_phases;
 
 enum class shutdown_phase : std::uint8_t {
-    before,  ///< drain: everything still runs; the hooks run side by side, begun in the order of registration
+    before,  ///< drain: everything still runs; the hooks run concurrently, started in the order of
+             ///< registration
     during,  ///< close: one hook after the other, the last registered first
     after,   ///< release: one hook after the other, the last registered first
 };
@@ -35,7 +36,7 @@ class shutdown_call {
     virtual ~shutdown_call() = default;
     virtual task<> begin() = 0;
 
-    shutdown_phases* on = nullptr;  // null once it has begun, or nobody will begin it
+    shutdown_phases* on = nullptr;  // null once it has begun, or when it will never begin
     shutdown_phase phase = shutdown_phase::before;
     std::string name;
 };
@@ -47,7 +48,7 @@ class stored_shutdown_call final : public shutdown_call {
     task<> begin() override { return call(callable_); }
 
   private:
-    // A coroutine of its own, so that what calling throws is an error like any other.
+    // A separate coroutine, so that an exception of the call itself is an error like any other.
     static task<> call(F& callable) {
         if constexpr (std::is_invocable_r_v<task<>, F&>) {
             task<> begun = callable();
@@ -66,8 +67,7 @@ concept shutdown_callable = std::is_invocable_r_v<task<>, F&> ||
 
 }  // namespace detail
 
-/// Keeps a hook registered: it is taken out when this is destroyed, unless it has begun. Thread: the
-/// reactor's.
+/// Keeps a hook registered: destroying this removes the hook, unless it has begun. Thread: the reactor's.
 class [[nodiscard("the hook is taken out when this is destroyed")]] shutdown_hook {
   public:
     shutdown_hook() noexcept = default;
@@ -84,7 +84,7 @@ class [[nodiscard("the hook is taken out when this is destroyed")]] shutdown_hoo
 
     /// Whether it will still run.
     bool pending() const noexcept { return call_ && call_->on; }
-    /// Takes it out. False when it has begun, or was taken out before.
+    /// Removes the hook. False when it has begun, or was removed before.
     bool remove() noexcept;
 
   private:
@@ -92,18 +92,18 @@ class [[nodiscard("the hook is taken out when this is destroyed")]] shutdown_hoo
 };
 
 /// Hooks for the phases of a shutdown: before, during, after. A hook is a callable that gives a task<>, or
-/// nothing; it is stored until its task has ended, so a lambda that captures is safe. It runs once, and is
-/// forgotten then. Its error, or that it took too long, is reported to the error handler, and the phase goes
-/// on. Thread: the reactor's.
+/// nothing; it is stored until its task has ended, so a lambda that captures is safe. It runs once. If it
+/// fails or takes too long, that is reported to the error handler, and the phase goes on. Thread: the
+/// reactor's.
 class shutdown_phases {
   public:
     shutdown_phases() noexcept = default;
     shutdown_phases(const shutdown_phases&) = delete;
     shutdown_phases& operator=(const shutdown_phases&) = delete;
-    /// Forgets what has not run.
+    /// Drops the hooks that have not run.
     ~shutdown_phases();
 
-    /// `name` is for reports. One that is added while its phase runs is run by that phase too.
+    /// `name` is for reports. A hook that is added while its phase runs still runs in that phase.
     template <class F>
         requires detail::shutdown_callable<std::decay_t<F>>
     shutdown_hook add(shutdown_phase phase, std::string_view name, F&& f) {
@@ -112,9 +112,8 @@ class shutdown_phases {
                             std::decay_t<F>(std::forward<F>(f))));
     }
 
-    /// Runs the hooks of one phase, each for at most `deadline`, after which it is cancelled. A cancellation
-    /// of the task that awaits this does not keep hooks from running; reactor::stop_now brings the deadlines
-    /// at once.
+    /// Runs the hooks of one phase, each for at most `deadline`, after which it is cancelled. The hooks run
+    /// even if the awaiting task is cancelled; reactor::stop_now ends the deadlines at once.
     task<> run(shutdown_phase phase, duration deadline);
 
   private:

@@ -1,4 +1,4 @@
-// Allocations that fail on demand.
+// allocation_fault, failing: memory allocations that fail on demand.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -10,8 +10,8 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// Which allocation of this thread fails: the one after so many others, and with `all` every one from there
-/// on. A negative number: none.
+/// Which allocation of this thread fails: the one after `after` others, and with `all` also every later one.
+/// With a negative number none fails.
 struct allocation_fault {
     long after = 0;
     bool all = false;
@@ -20,7 +20,7 @@ struct allocation_fault {
 
 namespace detail {
 
-// In the library, so that it can tell its own allocations from the program's.
+// Defined in the library, so that it can distinguish its own allocations from the program's.
 extern constinit thread_local allocation_fault* armed_fault;
 extern constinit std::atomic<long> blocks;
 extern constinit std::atomic<bool> new_is_replaced;
@@ -46,10 +46,11 @@ inline void give_back(void* memory) noexcept {
 
 }  // namespace detail
 
-/// Blocks of all threads that operator new gave and that were not deleted; counted with failing_new.hpp only.
+/// The number of blocks, over all threads, that were allocated with operator new and not deleted. Counted
+/// only with failing_new.hpp.
 inline long blocks_out() noexcept { return detail::blocks.load(std::memory_order_relaxed); }
 
-/// While one lives, the allocations of this thread are counted, and fail as `fault` says.
+/// While an object of this class lives, the allocations of this thread are counted, and fail as `fault` says.
 class failing {
   public:
     explicit failing(allocation_fault& fault) noexcept
@@ -62,7 +63,8 @@ class failing {
     allocation_fault* before_;
 };
 
-/// While one lives, they do not: for what is no part of the program under test.
+/// While an object of this class lives, allocations do not fail: for code that is not part of the program
+/// under test.
 class not_failing {
   public:
     not_failing() noexcept : before_(std::exchange(detail::armed_fault, nullptr)) {}

@@ -1,4 +1,4 @@
-// A checker: what is asked for once is done once, however often it is asked again.
+// at_most_once: checks that a request takes effect at most once, however often it is repeated.
 #pragma once
 
 #include <bight/core/duration.hpp>
@@ -24,14 +24,14 @@ namespace sim {
 ///     payments.confirmed(id);          // in the client, when it was told so
 ///
 /// A second `done` and a `confirmed` before any `done` end the world's run with invariant_broken. It keeps
-/// each id. Thread: the world's.
+/// every id. Thread: the world's.
 template <class Id>
 class at_most_once {
   public:
-    /// `what` is what a message calls a request.
+    /// `what` names a request in messages.
     explicit at_most_once(world& w, std::string what = "request") : world_(w), what_(std::move(what)) {}
 
-    /// It takes effect now.
+    /// The request takes effect now.
     void done(const Id& id, std::string_view by = {}) {
         const auto [at, first] = done_.try_emplace(id, effect{std::string(by), world_.elapsed()});
         if (first) return;
@@ -39,7 +39,7 @@ class at_most_once {
                                                     " was done twice: " + by_and_when(at->second) + ", and " +
                                                     by_and_when({std::string(by), world_.elapsed()}));
     }
-    /// Who asked has learned that it was.
+    /// The client has been told that the request took effect.
     void confirmed(const Id& id) {
         if (done_.contains(id)) return;
         detail::report_broken_invariant(
@@ -48,7 +48,7 @@ class at_most_once {
     }
 
     bool is_done(const Id& id) const { return done_.contains(id); }
-    /// How many were.
+    /// How many requests took effect.
     std::size_t count() const noexcept { return done_.size(); }
 
   private:

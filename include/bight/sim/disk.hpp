@@ -1,4 +1,4 @@
-// disk: what a simulated host keeps when its power fails.
+// disk: the simulated disk of a host, which survives its crashes.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -17,30 +17,30 @@ namespace detail {
 class disk_state;
 }  // namespace detail
 
-/// The disk of a simulated host, for tests and for the programs on it: whole files, at once and without
-/// virtual time. Programs of the host see the same files by their own operations, which take their time.
+/// Direct access to the disk of a simulated host, for tests: reads and writes whole files at once, without
+/// virtual time. Programs on the host see the same files through their own file operations, which take time.
 ///
-/// A crash leaves what was synced: of a file its bytes at the last sync of it, and its name; a file that was
-/// never synced is gone, and one that was removed is there again unless its directory was synced after that
-/// (fsync(2)). A sync of a program takes time: it covers what was there as it began, and what came after that
-/// in some worlds only. A test may look while the host is down.
+/// A crash leaves what was synced: a file has its bytes as of its last sync, and its name; a file that was
+/// never synced is gone, and a removed one is back, unless its directory was synced after the removal
+/// (fsync(2)). A sync by a program takes time: it covers what was there when it began, and only in some
+/// worlds what was written during it. A test may look while the host is down.
 ///
-/// Every directory exists. Paths are from the root, whether or not they begin with "/". What cannot be done
-/// throws std::system_error that names the path: ENOENT, EISDIR, ENOTDIR. Refers to the host; copies are of
+/// Every directory exists. Paths start at the root, whether or not they begin with "/". Errors are thrown as
+/// std::system_error that names the path: ENOENT, EISDIR, ENOTDIR. A disk refers to its host; copies refer to
 /// the same disk. Thread: the world's.
 class disk {
   public:
-    /// The file has these bytes now, and no others. It is made if there is none.
+    /// Replaces the contents of the file. Creates it if there is none.
     void write(std::string_view path, std::string_view bytes);
-    /// The file has these bytes at its end now. It is made if there is none.
+    /// Appends to the file. Creates it if there is none.
     void append(std::string_view path, std::string_view bytes);
-    /// What the file has; nullopt when there is none.
+    /// The contents of the file; nullopt when there is none.
     std::optional<std::string> read(std::string_view path) const;
     void remove(std::string_view path);
-    /// What a file has is there after a crash, with its name; for a directory: which names it has, and not
-    /// what is in the files.
+    /// Makes the contents and the name of a file survive a crash; for a directory the names in it, but not
+    /// the contents of the files.
     void sync(std::string_view path);
-    /// The same for everything.
+    /// Syncs everything.
     void sync_all();
     /// The paths of all files, in order.
     std::vector<std::string> files() const;

@@ -1,6 +1,6 @@
-// Replaces operator new and operator delete by ones that fail on demand, for fail_allocations_everywhere and
-// sim::failing. Include it in exactly one file of a test program, which no sanitizer but AddressSanitizer may
-// have its own of.
+// Replaces operator new and operator delete by versions that fail on demand, for fail_allocations_everywhere
+// and sim::failing. Include it in exactly one file of a test program. Of the sanitizers only AddressSanitizer
+// may be used with it: the others replace these operators themselves.
 #pragma once
 
 #include <bight/core/export.hpp>

@@ -1,12 +1,10 @@
-// Catches simulated programs that use the machine's clock, chance, files, network, threads or processes after
-// all.
+// Catches simulated programs that use the real clock, random numbers, files, network, threads or processes.
 //
-// To be included in one source file of a test program on Linux: it defines functions of the C library
-// (clock_gettime, rand, socket, …), which then come here first, whoever calls them: std::chrono, a library,
-// the program. Within a turn of a simulated host the first such call is a failure of its world, which
-// world::run throws as bight::sim::escaped; everywhere else the calls go on to the C library as ever. Not
-// with sanitizers, which put functions of their own in these places. What the C library calls in itself
-// is not noticed.
+// Include it in one source file of a test program on Linux: it replaces functions of the C library
+// (clock_gettime, rand, socket, …), so that calls by the program, std::chrono and other libraries come here
+// first. Within a turn of a simulated host the first such call makes the world fail: world::run throws
+// bight::sim::escaped. Everywhere else the calls are passed on to the C library. It cannot be used with
+// sanitizers, which replace the same functions. Calls inside the C library itself are not noticed.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -31,7 +29,7 @@ struct epoll_event;
 namespace BIGHT_EXPORT bight {
 namespace sim::detail {
 
-/// In lib/sim/guard.cpp.
+/// Defined in lib/sim/guard.cpp.
 void used_the_machine(const char* function) noexcept;
 
 template <class F>
@@ -45,8 +43,9 @@ F* next_of(const char* function) noexcept {
 // NOLINTBEGIN(misc-definitions-in-headers,readability-*,bugprone-reserved-identifier): it is for one source
 // file, and these are the C library's.
 
-// Each has a name of its own here, and the C library's in the object file: what the C library's headers make
-// of that name (another one, for large files; an inline function, for _FORTIFY_SOURCE) does not matter then.
+// Each function has its own name here, and the C library's name in the object file. So it does not matter
+// what the C library's headers do with that name (rename it for large files, or define an inline function for
+// _FORTIFY_SOURCE).
 #define BIGHT_SIM_GUARD_NAMED(name, symbol, result, function, parameters, ...)              \
     extern "C" result bight_sim_guard_##function parameters __asm__(symbol);                \
     extern "C" result bight_sim_guard_##function parameters {                               \
@@ -75,7 +74,7 @@ BIGHT_SIM_GUARD(int, select, (int count, fd_set* read, fd_set* write, fd_set* ot
                 read, write, other, limit)
 BIGHT_SIM_GUARD(int, epoll_wait, (int fd, epoll_event* events, int most, int limit), fd, events, most, limit)
 
-// Chance.
+// Random numbers.
 BIGHT_SIM_GUARD(int, rand, ())
 BIGHT_SIM_GUARD(long, random, ())
 BIGHT_SIM_GUARD(double, drand48, ())
@@ -89,13 +88,13 @@ BIGHT_SIM_GUARD(std::uint32_t, arc4random_uniform, (std::uint32_t bound), bound)
 BIGHT_SIM_GUARD(void, arc4random_buf, (void* into, std::size_t size), into, size)
 #endif
 
-// Which draws from the processor where it can.
+// std::random_device, which uses the processor's generator where there is one.
 #if defined(__GLIBCXX__)
 BIGHT_SIM_GUARD_NAMED("std::random_device", "_ZNSt13random_device9_M_getvalEv", unsigned, random_device,
                       (void* device), device)
 #endif
 
-// Files. The mode is there or not, and does no harm where it is not.
+// Files. The mode argument is optional; passing it on when it is absent does no harm.
 BIGHT_SIM_GUARD(int, open, (const char* name, int flags, mode_t mode), name, flags, mode)
 BIGHT_SIM_GUARD(int, open64, (const char* name, int flags, mode_t mode), name, flags, mode)
 BIGHT_SIM_GUARD(int, openat, (int at, const char* name, int flags, mode_t mode), at, name, flags, mode)

@@ -1,5 +1,5 @@
-// A test that is run again and again, with a cancellation, or memory that is out, at each point of it in
-// turn.
+// cancel_everywhere, fail_allocations_everywhere: inject a cancellation, or a failed allocation, at each
+// point of a test in turn.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -18,19 +18,19 @@ namespace sim {
 
 struct everywhere_options {
     std::uint64_t seed = 1;
-    /// The same for each run. With faults on, a task may fail, and `may_fail` is what you want, too.
+    /// The same for every run. With faults on, a task may fail: then set `may_fail` too.
     world_options world;
-    /// A task that is cancelled may end with an error.
+    /// Whether the cancelled task may end with an error.
     bool may_fail = false;
-    /// Virtual time for what may go on after the task has ended: the last bytes of a connection, a peer that
-    /// notices.
+    /// Virtual time after the end of the task for what still goes on: the last bytes of a connection, a peer
+    /// that notices the end.
     duration settle = std::chrono::minutes(1);
-    /// A test with more points than this is refused.
+    /// The most points that a test may have; one with more is refused.
     std::uint64_t most_points = 100'000;
 };
 
-/// Something was not as it must be after the cancellation, or the failed allocation, at one point. `what()`
-/// names the point, the tasks as they were there, and what went wrong.
+/// The test failed with a cancellation, or a failed allocation, at one point. `what()` names the point, the
+/// tree of tasks there, and the failure.
 class broken_at : public std::runtime_error {
   public:
     broken_at(std::uint64_t point, const std::string& text) : std::runtime_error(text), point_(point) {}
@@ -41,8 +41,8 @@ class broken_at : public std::runtime_error {
 };
 
 struct allocation_tally {
-    std::uint64_t allocations = 0;  ///< that the test makes when none fails
-    std::uint64_t endured = 0;      ///< failures that it went on without
+    std::uint64_t allocations = 0;  ///< made by the test when none fails
+    std::uint64_t endured = 0;      ///< failures after which the run still ended well
 };
 
 namespace detail {
@@ -90,10 +90,10 @@ allocation_tally fail_allocations_everywhere_in(everywhere_test& test, const eve
 
 }  // namespace detail
 
-/// Runs a task once as it is, and then once for each point at which it, or a task that it started, goes on or
-/// waits: there it is cancelled. Each time it must end, and leave nothing behind. Gives the number of points.
-/// A point is the moment before something that is ready runs on its host, or after it: between these nothing
-/// changes.
+/// Runs a task once undisturbed, and then once for each point at which it, or a task that it started, runs or
+/// waits, and cancels it at that point. Each time it must end, and leave nothing behind. Returns the number
+/// of points. A point is a moment before or after an entry of the host's ready queue runs: between these
+/// nothing changes.
 ///
 ///     bight::sim::cancel_everywhere([&](bight::sim::world& w) {
 ///         auto& locks = w.own<bight::mutex>();
@@ -101,13 +101,13 @@ allocation_tally fail_allocations_everywhere_in(everywhere_test& test, const eve
 ///         return transfer(locks);
 ///     });
 ///
-/// `make(world)`, or `make()`, gives the task; it runs on a host called "here" of a world of its own. What
-/// else there is to be, other hosts and other tasks of this one, `make` adds before: it is no coroutine that
-/// does so, but a function that gives one. Tasks given to host::run must end well, whatever happens to the
-/// cancelled one: a wake-up that is lost leaves them waiting, which is a deadlock. What `make` captures
-/// outlives all runs; what belongs to one of them is made by world::own.
+/// `make(world)`, or `make()`, gives the task; it runs on a host called "here", each time in a new world.
+/// `make` is an ordinary function that returns the task, not a coroutine; before it returns it adds whatever
+/// else the test needs, such as other hosts and other tasks. Tasks given to host::run must end well, whatever
+/// happens to the cancelled task: a lost wake-up leaves them waiting, which is a deadlock. What `make`
+/// captures outlives all runs; objects of a single run are made by world::own.
 ///
-/// Then `check(world)`, or `check()`, looks at what the task is to have left, and throws when it is not so.
+/// Then `check(world)`, or `check()`, examines the state that the task left, and throws when it is wrong.
 ///
 /// Throws broken_at when a run never ends (with the tree of tasks), when it ends with an error, when `check`
 /// throws, and when there are more sockets, tasks, timers, receive buffers, frames or (with
@@ -124,10 +124,10 @@ std::uint64_t cancel_everywhere(F make, const everywhere_options& options = {}) 
     return cancel_everywhere(std::move(make), [] {}, options);
 }
 
-/// The same with memory: each allocation that the task, and others of its host, make while it runs fails in
-/// turn; and then each with all that come after it. A run must end well, or with std::bad_alloc or
-/// std::errc:: not_enough_memory. What the simulation allocates by itself does not fail. Throws
-/// std::logic_error when no file of the program includes bight/sim/failing_new.hpp.
+/// The same with memory: each allocation that the task, and others on its host, make while it runs fails in
+/// turn, first alone and then with all later ones. A run must end well, or with std::bad_alloc or
+/// std::errc::not_enough_memory. Allocations of the simulation itself do not fail. Throws std::logic_error
+/// when no file of the program includes bight/sim/failing_new.hpp.
 template <detail::makes_task F, detail::checks Check>
 allocation_tally fail_allocations_everywhere(F make, Check check, const everywhere_options& options = {}) {
     detail::everywhere_test_of<F, Check> test(make, check);

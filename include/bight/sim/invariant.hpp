@@ -1,4 +1,4 @@
-// What the checkers of a simulated world throw.
+// invariant_broken: the exception of the checkers of a simulated world.
 #pragma once
 
 #include <bight/core/duration.hpp>
@@ -14,7 +14,8 @@ namespace sim {
 
 class world;
 
-/// Something that is to hold in every run did not: `what()` says what, for whom, and when (world::elapsed).
+/// A condition that must hold in every run does not: `what()` says which, for whom, and when
+/// (world::elapsed).
 class invariant_broken : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
@@ -22,8 +23,8 @@ class invariant_broken : public std::runtime_error {
 
 namespace detail {
 
-/// The world's run ends with invariant_broken(text). Called wherever it is found out: in a server's task,
-/// say, whose errors are its own connection's affair.
+/// Ends the world's run with invariant_broken(text). May be called anywhere, even in a task whose errors are
+/// handled there, such as a connection of a server.
 void report_broken_invariant(world& w, const std::string& text);
 /// "1.234567 s".
 std::string seconds_text(duration d);
@@ -32,7 +33,7 @@ std::string at_time(duration since_begin);
 /// " (at 1.234567 s)".
 std::string now_in(const world& w);
 
-/// For messages.
+/// `value` as text, for messages.
 template <class T>
 std::string text_of(const T& value) {
     if constexpr (std::is_convertible_v<const T&, std::string_view>) {

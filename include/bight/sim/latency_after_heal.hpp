@@ -1,4 +1,4 @@
-// A checker: once nothing goes wrong any more, nothing takes long.
+// latency_after_heal: checks that operations end in time once the world is healed.
 #pragma once
 
 #include <bight/core/duration.hpp>
@@ -13,8 +13,8 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// What must be over within a time of virtual time, once the world is healed: answers, deliveries, the moment
-/// until a name is free again.
+/// Checks that operations end within a limit of virtual time after the world is healed: answers, deliveries,
+/// the release of a name.
 ///
 ///     auto& answers = w.own<bight::sim::latency_after_heal>(w, 2s);
 ///     …
@@ -25,20 +25,21 @@ namespace sim {
 ///     w.run_for(10s);
 ///     answers.check();                 // what still waits
 ///
-/// What began before world::heal is measured from then on, and what ended before it is not; nor is what ends
-/// after world::set_faults has brought harm back. What takes longer ends the world's run with
-/// invariant_broken: when it ends, or at `check`. Choose the bound by what the program promises, and leave
-/// room for variation: an operation may be 50 ms late, and a timer 20 ms. Thread: the world's.
+/// An operation that began before world::heal is measured from the heal on. One that ended before it is not
+/// measured; neither is one that ends after world::set_faults has made harm possible again. An operation that
+/// takes longer than the limit ends the world's run with invariant_broken, at its end or in `check`. Choose
+/// the limit by what the program promises, and leave room for variation: an operation may be 50 ms late, and
+/// a timer 20 ms. Thread: the world's.
 class latency_after_heal {
   public:
     latency_after_heal(world& w, duration most) : world_(w), most_(most) {}
     latency_after_heal(const latency_after_heal&) = delete;
     latency_after_heal& operator=(const latency_after_heal&) = delete;
 
-    /// Something that has begun. Copies are the same one. The checker outlives them.
+    /// An operation that has begun. Copies refer to the same one. The checker must outlive them.
     class wait {
       public:
-        /// It is over, in whatever way. A second time it does nothing.
+        /// The operation has ended, however it ended. A second call does nothing.
         void ended() { of_.end(number_); }
 
       private:
@@ -49,12 +50,13 @@ class latency_after_heal {
     };
     /// `what` is for the message.
     [[nodiscard]] wait begin(std::string what);
-    /// Nobody waits for what has not ended: what was under way on a host that crashed, say.
+    /// Drops all operations that have not ended, because a host has crashed, say.
     void forget_all() noexcept { waits_.clear(); }
 
-    /// Looks at what has not ended. Throws std::logic_error in a world that is not healed (world::healed_at).
+    /// Checks the operations that have not ended. Throws std::logic_error in a world that is not healed
+    /// (world::healed_at).
     void check();
-    /// The longest time that anything took after heal and has ended.
+    /// The longest time that an ended operation took after the heal.
     duration longest() const noexcept { return longest_; }
 
   private:

@@ -1,4 +1,4 @@
-// A checker: what the programs of a world used is given back.
+// leak_check: checks that the programs of a world release what they used.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -17,19 +17,20 @@ struct usage {
     std::uint64_t tasks = 0;
     std::uint64_t timers = 0;
     std::uint64_t buffers = 0;      ///< receive buffers that chunks hold
-    std::uint64_t descriptors = 0;  ///< that its reactor looks after
+    std::uint64_t descriptors = 0;  ///< sockets of its reactor
 
-    /// Of a host that is up; nothing of one that is down.
+    /// The usage of a host; all zero when it is down.
     static usage of(host& h);
 };
 
 namespace detail {
-/// ", 3 sockets instead of 1" and so on, for all of which there is more `now` than `before`; else empty.
+/// ", 3 sockets instead of 1" and so on, for every number that is greater in `now` than in `before`;
+/// otherwise empty.
 std::string excess(const usage& now, const usage& before);
 }  // namespace detail
 
-/// Compares what is in use on each host with what was when this was made: at a moment at which nothing but
-/// the servers is left, before the storm and after it.
+/// Compares what is in use on each host with what was in use when this object was made. Make and check it at
+/// moments when only the servers run, before and after the storm.
 ///
 ///     server.on_boot(…);
 ///     w.run_for(1s);                                // the server listens
@@ -38,15 +39,15 @@ std::string excess(const usage& now, const usage& before);
 ///     w.run_for(1min);                              // what the server has to do for those who left
 ///     leaks.check();
 ///
-/// A host that came later has nothing to begin with. Memory is not looked at here: the frames of tasks and,
-/// with bight/sim/failing_new.hpp, blocks of memory that are left when a world has gone are a failure by
-/// themselves (sim::explore). Thread: the world's, outside of its tasks.
+/// A host that is added later is compared with zero. Memory is not checked here: sim::explore itself reports
+/// frames of tasks and, with bight/sim/failing_new.hpp, blocks of memory that are left after a world is
+/// destroyed. Thread: the world's, outside of its tasks.
 class leak_check {
   public:
-    /// Throws std::logic_error where a host is down: of that nothing can be said.
+    /// Throws std::logic_error when a host is down, because its usage is unknown.
     explicit leak_check(world& w);
-    /// Throws invariant_broken, with each host that has more than before, and of what; std::logic_error where
-    /// a host is down.
+    /// Throws invariant_broken, which names each host that uses more than before, and what; std::logic_error
+    /// when a host is down.
     void check() const;
 
   private:

@@ -1,4 +1,4 @@
-// Checkers: a register, and a map, do one thing at a time, as far as their clients can see.
+// register_history, map_history: check that a register or a map is linearizable.
 #pragma once
 
 #include <bight/core/duration.hpp>
@@ -18,8 +18,8 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// The search through all orders of a history's calls was too long: it says neither yes nor no. Make the
-/// history shorter, let fewer of its calls overlap, have fewer end in an unknown way, or allow more steps.
+/// The search through the possible orders of a history's calls took too many steps and has no result. Make
+/// the history shorter, let fewer of its calls overlap or end with an unknown outcome, or allow more steps.
 class undecided : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
@@ -27,7 +27,7 @@ class undecided : public std::runtime_error {
 
 namespace detail {
 
-/// A call on a register whose values have numbers.
+/// A call on a register. Values are represented by numbers.
 struct register_call {
     enum class kind : std::uint8_t { read, write, exchange };
     enum class outcome : std::uint8_t { unknown, ended, refused };
@@ -35,23 +35,23 @@ struct register_call {
 
     kind what = kind::read;
     outcome ended_as = outcome::unknown;
-    bool exchanged = false;    ///< what an exchange answered
-    std::size_t value = 0;     ///< what was read, or is to be written
-    std::size_t expected = 0;  ///< by an exchange
-    std::uint64_t begun = 0;   ///< moments are counted, for several may be at one time
+    bool exchanged = false;    ///< the answer to an exchange
+    std::size_t value = 0;     ///< the value read, or the value to be written
+    std::size_t expected = 0;  ///< the value that an exchange expects
+    std::uint64_t begun = 0;   ///< a counter, since several events may have the same time
     std::uint64_t ended = never;
     duration begun_at{};
     duration ended_at{};
     std::string by;
 };
 
-/// What is wrong; empty when nothing is. Throws undecided.
+/// Describes what is wrong; empty when nothing is. Throws undecided.
 std::string judge(const std::vector<register_call>& calls, std::size_t initial,
                   const std::vector<std::string>& values, std::size_t most_steps);
 
 }  // namespace detail
 
-/// What clients asked of one register, and what they were answered. Value can be copied and compared (==).
+/// The calls of clients on one register, and their answers. Value must be copyable and comparable (==).
 ///
 ///     auto& calls = w.own<bight::sim::register_history<int>>(w, 0);
 ///     …
@@ -62,15 +62,15 @@ std::string judge(const std::vector<register_call>& calls, std::size_t initial,
 ///     …
 ///     calls.check();                               // when all is over
 ///
-/// A call without an answer (a time-out, a connection that was reset, a client that crashed) is left as it
-/// is: it has taken effect at any time since it began, or never will, or does so later. One that the server
-/// has certainly not carried out is `refused`.
+/// A call without an answer (after a time-out, a reset connection or a crash of the client) is left without
+/// one: it may take effect at any time after it began, or never. A call that the server has certainly not
+/// carried out is marked `refused`.
 ///
-/// The history is linearizable when each call that was answered can be given a moment between its beginning
-/// and its end at which it takes effect, so that the answers are those of a register that does one thing at a
-/// time: Herlihy and Wing, "Linearizability: a correctness condition for concurrent objects", 1990. The
-/// search is that of Wing and Gong ("Testing and verifying concurrent objects", 1993), and remembers where it
-/// has been, as Lowe has it ("Testing for linearizability", 2017). Thread: the world's.
+/// The history is linearizable when for each answered call there is a moment between its beginning and its
+/// end at which it takes effect, such that all answers are those of a register that executes one call at a
+/// time (Herlihy and Wing, "Linearizability: a correctness condition for concurrent objects", 1990). The
+/// search is that of Wing and Gong ("Testing and verifying concurrent objects", 1993), with Lowe's memory of
+/// visited states ("Testing for linearizability", 2017). Thread: the world's.
 template <class Value>
 class register_history {
   public:
@@ -78,7 +78,8 @@ class register_history {
     register_history(const register_history&) = delete;
     register_history& operator=(const register_history&) = delete;
 
-    /// Calls that have begun. The history outlives them; dropped, they stay without an answer.
+    /// Calls that have begun. The history must outlive them. A call whose object is destroyed stays without
+    /// an answer.
     class reading {
       public:
         void returned(const Value& v) {
@@ -105,7 +106,7 @@ class register_history {
     };
     class exchanging {
       public:
-        /// Whether it was as expected, and is what was desired now.
+        /// `exchanged`: whether the value was as expected, and has been replaced.
         void returned(bool exchanged) {
             of_.calls_[at_].exchanged = exchanged;
             of_.end(at_, detail::register_call::outcome::ended);
@@ -134,13 +135,14 @@ class register_history {
     /// How many calls have begun.
     std::size_t size() const noexcept { return calls_.size(); }
 
-    /// Throws invariant_broken when the history is not linearizable: with the calls before the point at which
-    /// no order goes on, and those that were to come next. Throws `undecided` after so many steps.
+    /// Throws invariant_broken when the history is not linearizable; the message shows the calls up to the
+    /// point where every order fails, and those that would come next. Throws `undecided` after `most_steps`
+    /// steps.
     void check(std::size_t most_steps = 1'000'000) const {
         const std::string wrong = judge(most_steps);
         if (!wrong.empty()) throw invariant_broken("the register is not linearizable: " + wrong);
     }
-    /// The same as text; empty when it is.
+    /// The same as text; empty when the history is linearizable.
     std::string judge(std::size_t most_steps) const {
         std::vector<std::string> texts;
         texts.reserve(values_.size());
@@ -184,9 +186,9 @@ class register_history {
     std::vector<detail::register_call> calls_;
 };
 
-/// The same for a map, of which each key is a register of its own that has a value or none: a history of all
-/// is linearizable if and only if that of each key is (it is a local property: Herlihy and Wing), which is
-/// found out much sooner. Key has an order.
+/// The same for a map. Each key is a separate register, which has a value or none: the whole history is
+/// linearizable if and only if that of each key is (linearizability is a local property: Herlihy and Wing),
+/// and this is much faster to check. Key must be ordered.
 ///
 ///     auto put = calls[key].write("alice", "red");
 ///     auto get = calls[key].read("bob");               // get.returned(std::nullopt): there is none
@@ -195,7 +197,7 @@ class register_history {
 template <class Key, class Value>
 class map_history {
   public:
-    /// What the map has in the beginning.
+    /// `initial` is the map at the beginning.
     explicit map_history(world& w, std::map<Key, Value> initial = {})
         : world_(w), initial_(std::move(initial)) {}
 
@@ -208,7 +210,7 @@ class map_history {
             .first->second;
     }
 
-    /// As for a register; `most_steps` are for each key.
+    /// As for a register; `most_steps` applies to each key.
     void check(std::size_t most_steps = 1'000'000) const {
         for (const auto& [key, of_key] : keys_) {
             const std::string wrong = of_key.judge(most_steps);

@@ -1,4 +1,4 @@
-// How long a simulated network takes, and where it is cut.
+// link_options: latency and bandwidth of a simulated network link.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -10,13 +10,14 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// One direction between two hosts. Latency is drawn for each packet, evenly from `least` to `most`; with
-/// fault::slow_packet one in so many takes up to `tail`. Bytes of a connection never overtake each other.
+/// One direction of the link between two hosts. The latency of each packet is drawn uniformly from `least` to
+/// `most`; with fault::slow_packet some packets take up to `tail`. Bytes of a connection never overtake each
+/// other.
 struct link_options {
     duration least = std::chrono::microseconds(100);
     duration most = std::chrono::milliseconds(2);
     duration tail = std::chrono::milliseconds(500);
-    /// 0: as much as there is.
+    /// 0: unlimited.
     std::uint64_t bytes_per_second = 0;
 };
 

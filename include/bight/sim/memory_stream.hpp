@@ -1,4 +1,4 @@
-// memory_pair: two streams connected in memory, for tests of a protocol alone.
+// memory_pair: two streams connected in memory, for unit tests of a protocol.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -18,16 +18,16 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// How many of the bytes that have arrived one read gets. A stream promises at least one, and a protocol has
-/// to work with any of these. A read into the caller's memory gets no more than fits.
+/// How many of the bytes that have arrived one read returns. A stream guarantees only one, so a protocol must
+/// work with any of these. A read into the caller's memory returns no more than fits.
 class chunking {
   public:
-    /// What one write gave, as far as the buffer took it at once.
+    /// The bytes of one write, as far as they fitted into the buffer at once.
     static chunking as_written() noexcept { return chunking(kind::as_written, 0); }
     /// Everything that is there.
     static chunking merged() noexcept { return chunking(kind::merged, 0); }
     static chunking one_byte() noexcept { return at_most(1); }
-    /// `most` bytes, or what is there when that is less.
+    /// At most `most` bytes.
     static chunking at_most(std::size_t most) noexcept { return chunking(kind::at_most, most); }
     /// 1 to `most` bytes, drawn for each read.
     static chunking random(random_source from, std::size_t most) noexcept {
@@ -38,11 +38,11 @@ class chunking {
     static chunking random(std::uint64_t seed, std::size_t most) noexcept {
         return random(random_source(seed), most);
     }
-    /// No read goes across one of these places, counted in bytes from the beginning of the stream.
+    /// No read crosses one of these places, counted in bytes from the beginning of the stream.
     static chunking split_at(std::vector<std::uint64_t> places);
 
-    /// How many bytes to give of the `there` that are (at least 1), of which the first is the stream's byte
-    /// `position`, and the first `written` are of one write. Draws, if it has to.
+    /// How many of the `there` bytes that have arrived (at least 1) to return. The first of them is byte
+    /// `position` of the stream, and the first `written` are of one write. May draw a random number.
     std::size_t next(std::uint64_t position, std::size_t written, std::size_t there) noexcept;
 
   private:
@@ -55,29 +55,30 @@ class chunking {
     std::vector<std::uint64_t> places_;
 };
 
-/// What becomes of the bytes from one end of a memory pair to the other.
+/// Options and faults of one direction of a memory pair.
 class memory_direction {
   public:
     static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
     memory_direction() noexcept {}  // NOLINT(*-use-equals-default): never an aggregate
 
-    /// Bytes that were written and not yet read, at most: a write that finds no room waits. At least 1.
+    /// At most this many bytes may be written but not yet read: a write that finds no room waits. At least 1.
     std::size_t capacity = 65536;
     chunking reads = chunking::as_written();
-    /// From a write, an end or an abort here until the other end can see it.
+    /// The time from a write, an end or an abort until the other end can see it.
     duration latency = duration::zero();
 
-    // What goes wrong. Places are counted in bytes from the beginning, operations from 0.
+    // Faults. Places are counted in bytes from the beginning, operations from 0.
 
-    /// The connection breaks when so many bytes have gone this way: they still arrive, and from then on both
-    /// ends read and write `reset_error`. 0: it is broken from the beginning.
+    /// The connection breaks after this many bytes in this direction: they still arrive, and from then on
+    /// reads and writes at both ends fail with `reset_error`. 0: it is broken from the beginning.
     std::uint64_t reset_at = never;
     std::error_code reset_error{ECONNRESET, std::system_category()};
-    /// What comes after so many bytes never arrives, neither does the end, and nobody is told.
+    /// Bytes after this many never arrive, nor does the end of the stream, and neither end is told.
     std::uint64_t silent_from = never;
-    /// This read (at the end that reads in this direction) or write fails with this error, and has done
-    /// nothing. ENOMEM and ENOBUFS are over then; with another error, all that follow fail so.
+    /// The number of the read (at the reading end of this direction) or write that fails with the given
+    /// error, without effect. After ENOMEM and ENOBUFS later operations work again; after any other error all
+    /// later ones fail with it too.
     std::uint64_t failing_read = never;
     std::error_code read_error{ECONNRESET, std::system_category()};
     std::uint64_t failing_write = never;
@@ -93,14 +94,14 @@ class memory_options {
 
     memory_direction first_to_second;
     memory_direction second_to_first;
-    /// stream::local of each, and stream::peer of the other. "unix:memory-first" and "unix:memory-second",
-    /// unless told otherwise.
+    /// stream::local of each end, and stream::peer of the other. By default "unix:memory-first" and
+    /// "unix:memory-second".
     address first;
     address second;
 };
 
-/// Two streams, each the other's peer, in memory: no descriptor, no thread, no real time. They do what
-/// bight::stream says, as over TCP:
+/// Two connected streams in memory: no descriptor, no thread, no real time. They behave as documented for
+/// bight::stream, as over TCP:
 ///
 /// - abort: what the peer has not read is read first, then it reads ECONNRESET, and so do its writes.
 /// - close: the peer reads everything and then the end. Its next write goes nowhere (nobody has told it yet);
@@ -108,9 +109,9 @@ class memory_options {
 /// - cancelling a read loses no bytes; a cancelled write may have sent a part; what is done already is done.
 /// - what arrives ends a pending operation in the next turn, or after the latency, by the reactor's clock.
 ///
-/// With an equal seed and options a test does the same each time. native_handle() is -1, and the options of
-/// sockets do nothing. Throws std::bad_alloc. Both belong to `home`, and go before it does: a pair is made in
-/// a task, or with a reactor that outlives it.
+/// With the same seed and options a test does the same each time. native_handle() is -1, and socket options
+/// do nothing. Throws std::bad_alloc. Both streams belong to `home` and must not outlive it: make them in a
+/// task, or with a reactor that outlives them.
 std::pair<stream, stream> memory_pair(reactor& home, const memory_options& options = {});
 /// The same on the reactor that runs on this thread. Throws std::system_error (errc::wrong_thread) when there
 /// is none.

@@ -1,4 +1,4 @@
-// A checker: nobody has what somebody else has.
+// one_holder: checks mutual exclusion: a thing has at most one holder at a time.
 #pragma once
 
 #include <bight/core/duration.hpp>
@@ -14,7 +14,7 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// Things that one client has at a time: a name, a lock, a lease. Name has an order.
+/// Things that only one client may hold at a time: a name, a lock, a lease. Name must be ordered.
 ///
 ///     auto& names = w.own<bight::sim::one_holder<std::string>>(w);
 ///     …
@@ -23,10 +23,10 @@ namespace sim {
 ///     names.released(name, me);        // before the server can know
 ///     co_await peer.close();
 ///
-/// What counts is what clients may believe: a thing is a client's from the moment at which it learns so until
-/// it says that it gives it back, or until it can know that it has lost it. `granted` while somebody else has
-/// it ends the world's run with invariant_broken. The race is found where several clients ask for the same
-/// thing in the same moment, again and again (docs/sim/checkers.md). Thread: the world's.
+/// What counts is the clients' view: a client holds a thing from the moment when it learns so until it says
+/// that it gives it back, or until it can know that it has lost it. `granted` while another client holds the
+/// thing ends the world's run with invariant_broken. To find a race, let several clients ask for the same
+/// thing at the same moment, again and again (docs/sim/checkers.md). Thread: the world's.
 template <class Name>
 class one_holder {
   public:
@@ -40,7 +40,7 @@ class one_holder {
                         (at->second.by == to ? ", who has" : ", and " + at->second.by + " has") +
                         " it since " + detail::at_time(at->second.since));
     }
-    /// Throws std::logic_error when `by` does not have it: the test is wrong.
+    /// Throws std::logic_error when `by` does not hold it: the test is wrong.
     void released(const Name& name, const std::string& by) {
         const auto at = held_.find(name);
         if (at == held_.end() || at->second.by != by) {
@@ -49,12 +49,12 @@ class one_holder {
         }
         held_.erase(at);
     }
-    /// Whatever `who` had is free: it has crashed.
+    /// Releases everything that `who` held, because it has crashed.
     void lost_all(const std::string& who) {
         std::erase_if(held_, [&who](const auto& one) { return one.second.by == who; });
     }
 
-    /// Who has it; empty when nobody does.
+    /// The holder; empty when there is none.
     std::string holder(const Name& name) const {
         const auto at = held_.find(name);
         return at == held_.end() ? std::string() : at->second.by;

@@ -1,4 +1,4 @@
-// Random numbers decided by a seed.
+// random_source: a seeded random number generator.
 #pragma once
 
 #include <bight/core/detail/split_mix.hpp>
@@ -10,27 +10,27 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// Numbers that a seed decides: SplitMix64. The same on every machine and compiler, unlike the distributions
-/// of <random>.
+/// The SplitMix64 generator. A seed gives the same numbers on every machine and compiler, unlike the
+/// distributions of <random>.
 class random_source {
   public:
     explicit random_source(std::uint64_t seed) noexcept : state_(seed) {}
 
     std::uint64_t next() noexcept { return bight::detail::split_mix(state_); }
 
-    /// Evenly from 0 to `count` - 1; 0 for a count of 0.
+    /// Uniformly distributed from 0 to `count` - 1; 0 for a count of 0.
     std::uint64_t below(std::uint64_t count) noexcept { return count > 0 ? next() % count : 0; }
-    /// Evenly from `low` to `high`, both included.
+    /// Uniformly distributed from `low` to `high`, both included.
     std::uint64_t between(std::uint64_t low, std::uint64_t high) noexcept {
         return high > low ? low + below(high - low + 1) : low;
     }
-    /// True with this probability. Draws nothing for 0 and less, so that a fault which is off changes
+    /// True with this probability. For 0 and less it draws no number, so that a disabled fault changes
     /// nothing.
     bool chance(double probability) noexcept {
         return probability > 0 && static_cast<double>(next() >> 11) * 0x1p-53 < probability;
     }
 
-    /// Another source, which this one's later draws do not touch.
+    /// Another source, independent of later draws from this one.
     random_source split() noexcept { return random_source(next()); }
 
   private:

@@ -1,4 +1,4 @@
-// scripted_peer: the other side of a conversation, written down.
+// scripted_peer: plays one side of a protocol from a script of sends and expectations.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -20,8 +20,8 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// What was to come did not come. The message names the step (its number, its line in the test), what was
-/// expected, what came, and the place in the bytes where they differ:
+/// A step of a script failed. The message gives the step (its number and its line in the test), what was
+/// expected, what came, and the position where they differ:
 ///
 ///     step 2 (login_test.cpp:24): expect "HELO me\r\n": at byte 5: "HELO you\r\n" came
 class script_error : public std::runtime_error {
@@ -31,10 +31,10 @@ class script_error : public std::runtime_error {
 
     /// The step that failed, counted from 1.
     std::size_t step() const noexcept { return step_; }
-    /// The first byte that was not as expected, counted from 0 over all that the script has read.
+    /// The position of the first unexpected byte, counted from 0 over all that the script has read.
     std::uint64_t position() const noexcept { return position_; }
-    /// What the stream failed with; errc::end_of_stream when it ended too early, errc::timed_out when the
-    /// time was up; none when other bytes came.
+    /// The error of the stream; errc::end_of_stream when it ended too early, errc::timed_out at the time
+    /// limit; none when wrong bytes came.
     std::error_code code() const noexcept { return code_; }
 
   private:
@@ -49,50 +49,51 @@ class script_error : public std::runtime_error {
 ///     server.send("220 ready\r\n").expect_line("HELO me").wait(2s).send("250 ok\r\n").expect_end().close();
 ///     co_await bight::when_all(server.play(there), client(std::move(here)));
 ///
-/// How the bytes are cut on the way makes no difference. Each member adds a step, and gives the script back.
-/// It can be played again, and on several streams at once. Thread: one.
+/// It makes no difference into which pieces the bytes are cut. Each member function adds a step and returns
+/// the script. A script can be played again, and on several streams at once. Thread: one.
 class scripted_peer {
   public:
     using line = std::source_location;
 
     scripted_peer() = default;
 
-    /// The next bytes are these. It fails as soon as one differs.
+    /// Expects these bytes next. Fails as soon as one differs.
     scripted_peer& expect(std::string bytes, line where = line::current());
-    /// The same with "\r\n" behind them.
+    /// The same followed by "\r\n".
     scripted_peer& expect_line(std::string text, line where = line::current());
-    /// Reads up to `delimiter` (not empty), and that, whatever it is.
+    /// Reads anything up to and including `delimiter` (not empty).
     scripted_peer& skip_until(std::string delimiter, line where = line::current());
-    /// Nothing comes for so long, and the stream does not end.
+    /// Expects that nothing comes for this long, and that the stream does not end.
     scripted_peer& expect_silence(duration d, line where = line::current());
-    /// The stream ends here.
+    /// Expects the end of the stream.
     scripted_peer& expect_end(line where = line::current());
-    /// The connection is reset here: a read fails with ECONNRESET.
+    /// Expects a reset of the connection: a read fails with ECONNRESET.
     scripted_peer& expect_reset(line where = line::current());
 
     scripted_peer& send(const std::string& bytes, line where = line::current());
-    /// In writes of `size` bytes each (at least 1), `gap` apart; 0 lets everything that is ready run first.
+    /// Sends in writes of `size` bytes each (at least 1), `gap` apart; with a gap of 0 everything that is
+    /// ready runs in between.
     scripted_peer& send_in_pieces(const std::string& bytes, std::size_t size = 1,
                                   duration gap = duration::zero(), line where = line::current());
-    /// In one write for each.
+    /// Sends each piece in one write.
     scripted_peer& send_in_pieces(std::vector<std::string> pieces, duration gap = duration::zero(),
                                   line where = line::current());
-    /// Does nothing for so long, not even read.
+    /// Does nothing for this long, not even read.
     scripted_peer& wait(duration d, line where = line::current());
     scripted_peer& shutdown_write(line where = line::current());
     scripted_peer& close(line where = line::current());
     scripted_peer& abort(line where = line::current());
 
-    /// How long each step that follows may take; 10 s to begin with. `wait` and `expect_silence` take as long
-    /// as they say.
+    /// How long each of the following steps may take; 10 s by default. `wait` and `expect_silence` take their
+    /// own time.
     scripted_peer& limit(duration d) noexcept {
         limit_ = d;
         return *this;
     }
 
-    /// Goes through all steps. Throws script_error at the first that fails; the stream is left as it is then.
-    /// What was read and not expected by any step goes back to the stream, and so does it when this is
-    /// cancelled. The stream, and this, must outlive the await.
+    /// Runs all steps. Throws script_error at the first that fails, and leaves the stream as it is then.
+    /// Bytes that were read but not used by any step go back to the stream, also on cancellation. The stream
+    /// and the script must outlive the await.
     task<> play(stream& on);
 
   private:
@@ -113,10 +114,10 @@ class scripted_peer {
         step(action a, duration d, line at, std::string bytes = {})
             : what(a), time(d), where(at), text(std::move(bytes)) {}
         action what;
-        duration time;  // how long it may take, or takes
+        duration time;  // how long the step may take, or takes
         line where;
         std::string text;
-        std::vector<std::string> pieces;  // of what is sent
+        std::vector<std::string> pieces;  // to be sent
         duration gap{};                   // between them
     };
     scripted_peer& add(step s);

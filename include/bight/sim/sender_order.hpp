@@ -1,4 +1,4 @@
-// A checker: what one sender says is heard in the order in which it was said.
+// sender_order: checks that the messages of each sender arrive in order.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -13,9 +13,10 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// Numbers the messages of each sender from 1, and looks at the numbers that each receiver gets: of one
-/// sender they rise by one each time, from whichever came first; messages of different senders may come in
-/// any order. Who may lose some (what is dropped for a slow reader, say) says so: then they rise.
+/// Numbers the messages of each sender from 1, and checks the numbers that each receiver gets: those of one
+/// sender must rise by one each time, beginning with any number; messages of different senders may come in
+/// any order. With gaps::allowed messages may be lost (dropped for a slow reader, say): then the numbers must
+/// only rise.
 ///
 ///     auto& order = w.own<bight::sim::sender_order<std::string>>(w);
 ///     …
@@ -23,8 +24,8 @@ namespace sim {
 ///     …
 ///     order.received(me, name_in_line, number_in_line);
 ///
-/// A sender or a receiver is one connection, say, and not one person who comes back: a new one is a new Id.
-/// What is wrong ends the world's run with invariant_broken. Thread: the world's.
+/// An Id stands for one connection, say, not for a client that reconnects: that one needs a new Id. A
+/// violation ends the world's run with invariant_broken. Thread: the world's.
 template <class Id>
 class sender_order {
   public:
@@ -57,7 +58,7 @@ class sender_order {
         ++from.count;
     }
 
-    /// How many messages of this sender this receiver got.
+    /// How many messages this receiver got from this sender.
     std::uint64_t count(const Id& receiver, const Id& sender) const {
         const auto at = heard_.find({receiver, sender});
         return at == heard_.end() ? 0 : at->second.count;

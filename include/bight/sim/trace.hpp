@@ -1,4 +1,4 @@
-// What happened in a simulated world.
+// trace: the events of a simulated world, as JSON lines or an HTML page.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -14,8 +14,8 @@
 namespace BIGHT_EXPORT bight {
 namespace sim {
 
-/// One thing that happened. What does not apply is empty or 0, of `sent` and `until` trace_event::never. The
-/// texts belong to the trace, and last until it changes or goes.
+/// One event. Members that do not apply are empty or 0; `sent` and `until` are then trace_event::never. The
+/// texts belong to the trace, and are valid until it changes or is destroyed.
 struct trace_event {
     static constexpr duration never{-1};
 
@@ -23,21 +23,21 @@ struct trace_event {
     std::string_view what{};  ///< "connect", "arrive", "fault", "note", …: see docs/sim/trace.md
     std::string_view from{};  ///< the host that did it
     std::string_view to{};    ///< the host that it was done to
-    std::uint64_t link = 0;   ///< the connection, counted from 1
+    std::uint64_t link = 0;   ///< the number of the connection, from 1
     std::uint64_t bytes = 0;
     std::string_view text{};  ///< the fault's name, the note, the beginning of what was sent
-    duration sent = never;    ///< when the packet that came here set out, since the world began
-    duration until = never;   ///< when what begins here is over, unless something else ends it before
-    /// Which of the host's reactors did it, from 1: of those that main functions have made. 0: the one of its
+    duration sent = never;    ///< when the packet that arrived was sent, since the world began
+    duration until = never;   ///< when what begins here ends, unless something else ends it earlier
+    /// Which of the reactors made by the host's main functions did it, from 1. 0: the reactor of the host's
     /// tasks, or none.
     std::uint16_t reactor = 0;
 };
 
-/// Everything that happened, in order. The same seed and the same program give the same trace, byte by byte.
-/// The value decides: a copy needs neither the original nor the world.
+/// All events, in order. The same seed and the same program give the same trace, byte by byte. A trace is a
+/// plain value: a copy needs neither the original nor the world.
 class trace {
   public:
-    /// A host's place among hosts(), from 0.
+    /// The index of a host in hosts().
     using host_number = std::uint16_t;
     static constexpr host_number no_host = 0xffff;
     struct host_name {
@@ -51,7 +51,7 @@ class trace {
         using reference = trace_event;
         using pointer = void;
         using difference_type = std::ptrdiff_t;
-        using iterator_category = std::input_iterator_tag;  // of C++17, for *it is no reference
+        using iterator_category = std::input_iterator_tag;  // the C++17 one: *it is not a reference
         using iterator_concept = std::forward_iterator_tag;
 
         iterator() noexcept = default;
@@ -74,7 +74,7 @@ class trace {
         std::size_t index_ = 0;
     };
 
-    /// The events of a trace, each made when it is asked for. Refers to the trace.
+    /// A view of the events of a trace, which are constructed on access. Refers to the trace.
     class event_list {
       public:
         std::size_t size() const noexcept { return of_->events_.size(); }
@@ -97,30 +97,28 @@ class trace {
     /// One JSON object for each event, one on each line: {"at":1.234567890,"what":"arrive","from":"a",…}.
     /// Times are in seconds; each byte of a text that is not printable ASCII is written as \u00XX.
     std::string to_json_lines() const;
-    /// One page, which needs nothing but itself: the hosts as lanes on an axis of time, to look at with a
-    /// browser.
+    /// A self-contained HTML page that shows the hosts as lanes on a time axis.
     std::string to_html(std::string_view title) const;
-    /// A number that differs, all but certainly, when anything in the trace differs, or in what it has
-    /// forgotten.
+    /// A hash over all events, including those that the trace no longer keeps.
     std::uint64_t digest() const noexcept;
 
-    /// Adds a host, whether or not one of that name is there.
+    /// Adds a host, even if there is one of that name already.
     host_number add_host(std::string_view name, std::string_view ip = {});
-    /// Adds an event. `what` must last as long as the trace and its copies do: it is a literal. Hosts that
-    /// are new are added.
+    /// Adds an event, and its hosts if they are new. `what` must outlive the trace and its copies: use a
+    /// literal.
     void add(const trace_event& e);
-    /// The same for hosts that are known, or no_host; `from` and `to` of the event do not count.
+    /// The same for known hosts, or no_host; `from` and `to` of the event are ignored.
     void add(const trace_event& e, host_number from, host_number to);
     void reserve(std::size_t events) { events_.reserve(events); }
-    /// From now on about the last `most` events are kept: whenever there are more the older half goes, and
-    /// one that says "forgotten" stands at the beginning, with the number of all that have gone (`bytes`). 0:
-    /// all.
+    /// From now on keeps about the last `most` events: whenever there are more, the older half is dropped,
+    /// and the trace begins with a "forgotten" event that has the number of all dropped events in `bytes`. 0:
+    /// keeps all.
     void keep_last(std::size_t most) noexcept { most_ = most; }
-    /// Forgets the events; hosts stay.
+    /// Drops the events and keeps the hosts.
     void clear() noexcept;
 
   private:
-    // A run has many, each of a storm of runs: they are small, and none allocates.
+    // A search makes many runs with many events each, so events are small and allocate nothing by themselves.
     struct stored_event {
         std::int64_t at;
         std::int64_t sent;
@@ -142,7 +140,7 @@ class trace {
 
     std::vector<host_name> hosts_;
     std::vector<stored_event> events_;
-    std::string texts_;  ///< of all events, one after the other
+    std::string texts_;  ///< the texts of all events, one after the other
     std::size_t most_ = 0;
     std::uint64_t forgotten_ = 0;
     std::uint64_t digest_of_forgotten_ = 0;

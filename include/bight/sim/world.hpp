@@ -1,4 +1,4 @@
-// world: several hosts on one simulated network, in one thread, in virtual time, decided by one seed.
+// world, host: a deterministic simulation of several hosts on a network, in virtual time, from one seed.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -27,14 +27,14 @@ namespace sim {
 
 class world;
 
-/// What world::heal does about connections that are half open: they are silent, or one end has crashed or
-/// given up, and the other does not know.
+/// What world::heal does about half-open connections: those that have gone silent, or of which one end has
+/// crashed or given up without the knowledge of the other.
 enum class half_open_peers : std::uint8_t {
-    /// Both ends are told at once. For tests of programs whose own bounds are shorter than TCP's, or that
+    /// Both ends are reset at once. For tests of programs whose own time-outs are shorter than TCP's, or that
     /// have none.
     reset,
-    /// Nothing ends them but TCP: who sends waits 15 min for a peer that is silent, who only reads 2 h 11 min
-    /// with keep-alive, and for ever without. A machine in good health has such peers, too.
+    /// Only TCP ends them: a sender gives up on a silent peer after 15 min; a side that only reads does so
+    /// after 2 h 11 min with keep-alive, and never without. Healthy machines have such peers too.
     stay,
 };
 
@@ -42,8 +42,8 @@ namespace detail {
 struct world_state;
 struct host_state;
 
-// What a host was given to run, kept for as long as it may run: a callable that makes a task, or one that is
-// called on a plain thread of the host.
+// A program of a host, kept for as long as it may run: a callable that makes a task, or one that is called on
+// a plain thread of the host.
 class program {
   public:
     virtual ~program() = default;
@@ -78,7 +78,7 @@ class main_program_of final : public main_program {
 template <class F>
 concept main_function = std::is_same_v<std::invoke_result_t<F&>, int>;
 
-// What a world keeps for its test.
+// An object made by world::own.
 class belonging {
   public:
     virtual ~belonging() = default;
@@ -94,37 +94,38 @@ class belonging_of final : public belonging {
 
 struct world_options {
     fault_plan faults;
-    /// What links are until world::set_link changes one.
+    /// The options of all links until world::set_link changes one.
     link_options link;
     /// The date at which the world begins.
     std::chrono::system_clock::time_point date =
         std::chrono::system_clock::time_point(std::chrono::seconds(1'767'225'600));  // 2026-01-01 00:00 UTC
-    /// A run that has not ended by then (virtual time) has failed.
+    /// The limit of virtual time: a run that has not ended by then has failed.
     duration limit = std::chrono::hours(24);
     /// How many sockets a host may have open (EMFILE beyond); 0: as many as it likes.
     std::size_t sockets_per_host = 0;
-    /// How many reactors a runtime has there that is not told how many (runtime_options::reactors).
+    /// The number of processors of a host: so many reactors a runtime has by default
+    /// (runtime_options::reactors).
     unsigned processors = 4;
-    /// About how many events its trace keeps, the last ones (trace::keep_last); 0: all.
+    /// How many of the last events the trace keeps, roughly (trace::keep_last); 0: all.
     std::size_t trace_events = 1'000'000;
 };
 
-/// A run did not end: its hosts are still at it after world_options::limit, or they turn (a million times)
-/// without time passing or a stream being read.
+/// A run did not end: its hosts still run after world_options::limit, or have taken a million turns in which
+/// no time passed and no stream was read.
 class stuck : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };
 
-/// A host used the clock, the network, the chance or a thread of the machine (with bight/sim/guard.hpp, which
-/// notices).
+/// A host used the clock, the network, random numbers or a thread of the real machine (detected by
+/// bight/sim/guard.hpp).
 class escaped : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };
 
-/// A machine in the world: a name, an address, and a reactor of its own, on which ordinary bight code runs;
-/// more of them for main functions, which make their own.
+/// A simulated machine with a name, an address and a reactor on which ordinary bight code runs. Main
+/// functions make more reactors of their own.
 class host {
   public:
     host(const host&) = delete;
@@ -135,22 +136,22 @@ class host {
     /// Its address: "10.0.0.1".
     const std::string& ip() const noexcept;
 
-    /// A server: `make` (a callable that gives a task<>) is started now, and again whenever the host starts
-    /// anew. Nobody waits for it; an error that leaves it is thrown by world::run.
+    /// For servers: starts the task that `make` gives now, and again whenever the host restarts. world::run
+    /// does not wait for it, but throws an error that leaves it.
     template <class F>
         requires std::is_invocable_r_v<task<>, F&>
     void on_boot(F make) {
         add(std::make_unique<detail::task_program_of<F>>(std::move(make)), true);
     }
-    /// A client, or a test: started once, now or, where the host is down, when it starts; world::run ends
-    /// when all of these have, and throws the first error that leaves one.
+    /// For clients and tests: starts the task once, now or when the host, if it is down, restarts. world::run
+    /// ends when all these tasks have ended, and throws the first error that leaves one.
     template <class F>
         requires std::is_invocable_r_v<task<>, F&>
     void run(F make) {
         add(std::make_unique<detail::task_program_of<F>>(std::move(make)), false);
     }
 
-    /// The same with a main function: a callable that gives an exit status, and that may block as main() may,
+    /// The same with a main function: a callable that gives an exit status, and that may block like main(),
     /// in runtime::run, serve_on or bight::run. It is called on a plain thread of the host:
     ///
     ///     server.on_boot([] {
@@ -158,13 +159,13 @@ class host {
     ///         return bight::serve_on(cores, "tcp:7000", echo);
     ///     });
     ///
-    /// The reactors that it makes are the host's, and have their turns on the world's thread like all others;
-    /// the seed decides in which order those of one host run, and how long a call that one posts to another
-    /// takes to be noticed. Between the turns, and while nothing that the function waits for has come, it
-    /// stands still. An exit status that is not 0 is an error, thrown by world::run. A crash leaves the
-    /// function where it waits; when the world ends, runtime::run gives 1 there, or throws run_cancelled, and
-    /// the function goes on from there to its end. A reactor that it makes runs on its host alone, and one
-    /// that is kept longer than the world ends the process. Tasks cannot make reactors: that throws.
+    /// The reactors that it makes belong to the host, and have their turns on the world's thread like all
+    /// others. The seed decides in which order the reactors of one host run, and how long it takes until a
+    /// posted call is noticed. The function itself is suspended during these turns, until what it waits for
+    /// has come. world::run throws an error if the exit status is not 0. A crash leaves the function where it
+    /// waits. At the end of the world runtime::run returns 1 there, or throws run_cancelled, and the function
+    /// continues to its end. A reactor made here can only run on this host; one that outlives its world ends
+    /// the process. Tasks cannot make reactors: the constructor throws.
     template <class F>
         requires detail::main_function<F>
     void on_boot(F main) {
@@ -176,31 +177,31 @@ class host {
         add(std::make_unique<detail::main_program_of<F>>(std::move(main)), false);
     }
 
-    /// The power fails: whatever it had in memory is gone, and its peers hear nothing. Its tasks stop where
-    /// they wait and do nothing more: no destructor runs, no `catch` block, no error of theirs is reported.
-    /// Their memory is given back when the world ends, whose destructor unwinds them. What run() was given
-    /// counts as ended. Of its disk what was synced stays. Files of Unix sockets stay, and nobody listens
-    /// there. Without effect while it is down. Throws std::logic_error within one of the host's own tasks;
-    /// those of others may call it.
+    /// Simulates a power failure: the contents of memory are lost, and peers are told nothing. The host's
+    /// tasks stop where they wait and do nothing more: no destructor and no `catch` block runs, and no error
+    /// is reported. Their memory is freed at the end of the world, whose destructor unwinds them. Tasks given
+    /// to run() count as ended. The disk keeps what was synced. Files of Unix sockets stay, but nobody
+    /// listens there. Does nothing while the host is down. Throws std::logic_error when called by a task of
+    /// the host itself; tasks of other hosts may call it.
     void crash();
-    /// It comes back: what on_boot was given starts; connections of before are answered with a reset. Crashes
-    /// before, unless it is down. Throws what crash() throws.
+    /// Restarts the host, after a crash() unless it is down: starts the programs given to on_boot. Packets of
+    /// old connections are answered with a reset. Throws what crash() throws.
     void restart();
     bool is_up() const noexcept;
-    /// It stands still, its network too: nothing runs, nothing is answered, and then everything is late. Of
-    /// two pauses the one that ends last counts.
+    /// Suspends the host and its network for this time: nothing runs and nothing is answered; afterwards
+    /// everything is late. Of two pauses the one that ends last counts.
     void pause(duration d);
-    /// Sets its date (bight::wall_clock_now); timers do not notice.
+    /// Sets the host's date (bight::wall_clock_now); timers are not affected.
     void set_date(std::chrono::system_clock::time_point now) noexcept;
 
-    /// Sockets open now, as the program has them: connections and listeners.
+    /// The number of sockets that are open now: connections and listeners.
     std::size_t sockets() const noexcept;
-    /// What it keeps when its power fails.
+    /// The disk, which survives crashes.
     sim::disk disk() noexcept;
-    /// That of its tasks; only while it is up.
+    /// The reactor of the host's tasks; only while it is up.
     bight::reactor& reactor() noexcept;
-    /// All that have turns now: that one first, then those of main functions, in the order in which they were
-    /// made. Empty while it is down.
+    /// All reactors of the host: first that of its tasks, then those of main functions, in the order in which
+    /// they were made. Empty while it is down.
     std::vector<bight::reactor*> reactors() const;
 
   private:
@@ -210,9 +211,9 @@ class host {
     std::unique_ptr<detail::host_state> state_;
 };
 
-/// Hosts, the network between them, and time. Everything happens on the thread that calls run, and nothing of
-/// it outside: sockets, names, time, dates and bight::random come from here, and the seed decides them all.
-/// The same program with the same seed does the same, to the byte.
+/// Hosts, the network between them, and time. Everything is simulated on the thread that calls run: sockets,
+/// names, time, dates and bight::random, all decided by the seed. The same program with the same seed does
+/// exactly the same.
 ///
 ///     bight::sim::world w(seed);
 ///     auto& server = w.add("server");
@@ -227,21 +228,23 @@ class host {
 /// order of things is open (which of two hosts goes first, how long a packet takes, where a stream is cut),
 /// the seed decides it; where bight promises an order, it is kept.
 ///
-/// What the programs refer to must outlive the world, whose end runs their destructors: look at what they
-/// left behind before. Thread: one.
+/// Objects to which the programs refer must outlive the world, whose destructor unwinds their tasks; so check
+/// what they left behind before that. Thread: one.
 class world {
   public:
     explicit world(std::uint64_t seed, world_options options = {});
     world(const world&) = delete;
     world& operator=(const world&) = delete;
-    /// Crashes every host, and unwinds all tasks that have not ended: without a network, and without time.
+    /// Crashes every host, and unwinds all tasks that have not ended; meanwhile there is no network, and no
+    /// time passes.
     ~world();
 
-    /// A host that is up. Others reach it by its name, and by `ip` (an IPv4 address that no other has; empty:
-    /// the next of 10.0.0.0/16). Throws std::invalid_argument. Valid until the world goes.
+    /// Adds a host, which is up. Others reach it by its name and by `ip` (an IPv4 address that no other host
+    /// has; empty: the next of 10.0.0.0/16). Throws std::invalid_argument. The reference is valid as long as
+    /// the world.
     host& add(std::string name, std::string ip = {});
-    /// Makes a T that lives until the tasks of all hosts have ended (what was made last goes first): for what
-    /// programs refer to and what a test looks at, where the world lives longer than the function (a test
+    /// Makes a T that lives until the tasks of all hosts have ended (the last one made is destroyed first).
+    /// For objects to which programs and a test refer, when the world outlives the test function (a test
     /// given to sim::explore).
     template <class T, class... Args>
     T& own(Args&&... args) {
@@ -252,60 +255,59 @@ class world {
     }
     /// The host of this name. Throws std::out_of_range.
     host& at(std::string_view name);
-    /// All of them, in the order in which they were added.
+    /// All hosts, in the order in which they were added.
     std::vector<host*> all_hosts() const;
 
-    /// Runs until every task given to host::run has ended. Throws what left one, or what left a server;
-    /// `deadlock` (with the tree of tasks of each host) when nothing can ever happen again, `stuck` when the
-    /// limit of the options is over.
+    /// Runs until every task given to host::run has ended. Throws an error that leaves one of them, or a
+    /// server; `deadlock` (with the tree of tasks of each host) when nothing can ever happen again; `stuck`
+    /// when the run does not end.
     void run();
-    /// The same, for `d` of virtual time at most; where no task given to host::run is under way, the servers
-    /// run for all of it. True when no such task is left. That nothing can happen is no error here: the rest
+    /// The same for at most `d` of virtual time; if there is no task given to host::run, the servers run for
+    /// all of it. True when no such task is left. It is no error when nothing can happen any more: the rest
     /// of the time passes.
     bool run_for(duration d);
 
-    /// This run has failed: `run` and `run_for` throw `error` as soon as the turn that is under way has
-    /// ended, unless there is an earlier one. For what is found out where an exception would be somebody
-    /// else's: in a server, whose connections fail one by one, or in a client that endures errors.
+    /// Makes the run fail: `run` and `run_for` throw `error`, unless there is an earlier one, as soon as the
+    /// current turn has ended. For places where an exception would be handled by the program itself: in a
+    /// server, where it ends one connection, or in a client that tolerates errors.
     void fail(std::exception_ptr error);
 
     std::uint64_t seed() const noexcept;
     duration elapsed() const noexcept;
-    /// For the test's own choices.
+    /// A random source for the test's own choices.
     random_source& random() noexcept;
-    /// Changes what is injected from now on, also after heal(). What the plan that the world was made with
-    /// leaves out (fault_plan::leave_out, suppress, allow_only) stays out.
+    /// Changes the faults that are injected from now on, also after heal(). Faults that the world's initial
+    /// plan excludes (fault_plan::leave_out, suppress, allow_only) stay excluded.
     void set_faults(const fault_plan& plan);
-    /// Ends everything that does harm: no more faults but those that are variation (fault_plan::without_harm
-    /// of the plan), all links whole, paused hosts go on, crashed ones restart; connections that are half
-    /// open are reset, or stay. What is right must come right after this, in every order of things that a
-    /// machine in good health knows. What is on its way (a packet, a look-up, a job on a thread, a connection
-    /// attempt that is repeated) takes the time that it was going to take. For a run without variation, too:
-    /// `set_faults({})` after it.
+    /// Ends all harm: from now on only variation is injected (fault_plan::without_harm of the plan), all
+    /// links are mended, paused hosts go on, crashed ones restart; half-open connections are reset, or stay.
+    /// After this a correct program must recover, in every order of events that is possible on healthy
+    /// machines. What is under way (a packet, a look-up, a job on a thread, a repeated connection attempt)
+    /// still takes the time that was drawn for it. To end variation too, call `set_faults({})` after it.
     void heal(half_open_peers half_open = half_open_peers::reset);
-    /// When that was called last, as elapsed() had it; empty when it never was, or set_faults has brought
-    /// harm back since.
+    /// The time of the last heal, as elapsed() gives it; empty when there was none, or set_faults has made
+    /// harm possible again since.
     std::optional<duration> healed_at() const noexcept;
 
-    // The network. Both directions, unless it says one way.
+    // The network. These apply to both directions, except cut_one_way.
     void set_link(const host& a, const host& b, const link_options& options);
-    /// Packets wait at the cut (TCP: they are sent again) until `mend`.
+    /// Cuts the link: packets wait until `mend` (TCP sends them again).
     void cut(const host& a, const host& b);
     void cut_one_way(const host& from, const host& to);
     void mend(const host& a, const host& b);
-    /// What a look-up of `name` gives from now on, in this order: IPv4 addresses, whether or not a host has
-    /// them; none: the name is not found. It goes before the name of a host. Throws std::invalid_argument for
-    /// what is no address, and changes nothing then.
+    /// Sets the result of look-ups of `name` from now on: IPv4 addresses in this order, whether or not a host
+    /// has them; with none, the name is not found. It takes precedence over the name of a host. Throws
+    /// std::invalid_argument, and changes nothing, when one is not an address.
     void set_name(std::string name, std::vector<std::string> addresses);
 
-    /// Adds a line of the test's own to the trace.
+    /// Adds a note of the test to the trace.
     void note(std::string_view text);
     const sim::trace& trace() const noexcept;
     /// How many faults of this kind have happened.
     std::uint64_t count(fault f) const noexcept;
-    /// How many of all kinds.
+    /// How many faults of all kinds have happened.
     std::uint64_t faults() const noexcept;
-    /// Which, in the order in which they happened.
+    /// The faults that have happened, in order.
     const std::vector<happened_fault>& happened_faults() const noexcept;
 
     /// The trees of tasks of all hosts.
@@ -316,17 +318,16 @@ class world {
     std::unique_ptr<detail::world_state> state_;
 };
 
-/// True, with this probability, in a simulated world whose plan has fault::user on (its probability
-/// multiplies this one); false everywhere else, at the price of one load. Write it where a program could be
-/// unlucky:
+/// True with this probability, multiplied by that of fault::user, in a simulated world whose plan enables
+/// fault::user; false everywhere else, at the cost of one load. Use it where a program could be unlucky:
 ///
 ///     if (bight::sim::sometimes("cache is empty", 0.1)) cache.clear();
 bool sometimes(const char* name, double probability = 1);
 
 }  // namespace sim
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight
 
-/// The same as an expression that a build can take out: define it before as (false).
+/// The same as a macro, which a build can remove by defining it as (false).
 #ifndef BIGHT_SOMETIMES
 #define BIGHT_SOMETIMES(...) (::bight::sim::sometimes(__VA_ARGS__))
 #endif

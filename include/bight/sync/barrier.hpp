@@ -1,4 +1,4 @@
-// barrier: tasks that wait for each other at the end of each phase.
+// barrier: a cyclic barrier for tasks, with a completion function for each phase.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -16,16 +16,16 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// A cyclic barrier: a fixed number of tasks arrive, wait until all have, and go on to the next phase, for
-/// which it is ready at once.
+/// A cyclic barrier: a fixed number of tasks arrive, wait until all have arrived, and go on to the next
+/// phase. The barrier can be used again at once.
 ///
 ///     bight::barrier phase(3, [&] { std::swap(now, next); });
 ///     …
 ///     co_await phase.arrive_and_wait();
 ///
 /// `Completion` is called once in each phase, by the last arrival, before any task goes on. It does not
-/// await, and must not use the barrier. If it throws, the error comes out of the last arrival; the phase has
-/// ended for the others all the same.
+/// await, and must not use the barrier. If it throws, the last arrival throws that error; for the others the
+/// phase ends normally.
 ///
 /// Destroying it while tasks wait ends the process with a message. Thread: the reactor's; another thread's
 /// use is caught in debug builds.

@@ -1,4 +1,4 @@
-// basic_channel<T, Store>: what channel and priority_queue have in common.
+// basic_channel<T, Store>: the common base of channel and priority_queue.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -11,37 +11,37 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// A capacity without a bound, for channel and priority_queue.
+/// Unlimited capacity, for channel and priority_queue.
 inline constexpr std::size_t unbounded = static_cast<std::size_t>(-1);
 
-/// Any number of tasks send, any number receive; each value goes to one of them. What is sent is kept in a
-/// `Store` of at most `capacity` values until it is received, in the store's order; the tasks that wait, on
-/// either side, are served in the order in which they came. It is no class to be used by itself: see channel,
-/// which is first in, first out, and priority_queue, where sending and receiving are called push and pop.
+/// Any number of tasks send, any number receive; each value goes to one receiver. Values are kept in a
+/// `Store` of at most `capacity` values until they are received, in the store's order. Waiting tasks, on
+/// either side, are served in the order in which they came. Not to be used by itself: see channel, which is
+/// first in, first out, and priority_queue, where sending and receiving are called push and pop.
 ///
-/// Cancelling a task that waits takes it out of its list: a cancelled send has not delivered its value, a
-/// cancelled receive has not taken one. What was handed to a task reaches it: it cannot be cancelled there
-/// any more. Whoever is served goes on in the next turn, never inside the other side's call.
+/// A cancelled task leaves the queue: a cancelled send has not delivered its value, a cancelled receive has
+/// not taken one. A task that has been served can no longer be cancelled in that await, so no value is lost;
+/// it goes on in the next turn, never inside the other side's call.
 ///
-/// A move that throws on the way in comes out of the send, and nothing was sent; one on the way out comes out
-/// of the receive, and that value is gone. Destructors of T may use the channel. Its constructors may do so,
-/// but for sending: what they try to send while a value is being made in the channel gets errc::busy.
+/// When moving a value in throws, send throws, and nothing was sent; when moving it out throws, receive
+/// throws, and that value is lost. Destructors of T may use the channel. So may its constructors, except for
+/// sending: a send while a value is being constructed in the channel fails with errc::busy.
 ///
 /// It must outlive the tasks that use it: destroying one in which a task waits aborts, with a message that
-/// names the task's line. Tasks that close() has served are no longer waiting. Memory grows with what is
-/// kept, and is kept; in the steady state nothing is allocated. Thread: one reactor's; see concurrent_channel
-/// for more.
+/// names the task's line. Tasks that close() has woken are no longer waiting. Memory grows with the number of
+/// values kept, and is reused: in the steady state nothing is allocated. Thread: one reactor's; for several
+/// threads see concurrent_channel.
 template <class T, class Store>
 class basic_channel {
   public:
     using value_type = T;
 
-    /// No more is sent: tasks that wait to send, and all later sends, get errc::closed; receivers get what is
-    /// left, then the end. Closing twice does nothing.
+    /// Ends sending: tasks that wait to send, and all later sends, get errc::closed; receivers get the values
+    /// that are left, then the end. Closing twice does nothing.
     void close() noexcept { passing_.close(); }
     bool closed() const noexcept { return passing_.closed(); }
 
-    /// Values in it: those of tasks that wait to send are not among them.
+    /// The number of values in the store, without those of tasks that wait to send.
     std::size_t size() const noexcept { return passing_.size(); }
     bool empty() const noexcept { return passing_.size() == 0; }
     std::size_t capacity() const noexcept { return passing_.capacity(); }
@@ -56,28 +56,28 @@ class basic_channel {
     ~basic_channel() = default;
 
     /// `co_await c.send(value)` waits until a receiver, or the store, has taken the value. Throws
-    /// std::system_error with errc::closed when it is closed, before or meanwhile, and std::bad_alloc.
-    /// `as_result(c.send(value))` gives a result<void> instead of errc::closed.
+    /// std::system_error with errc::closed when the channel is closed, before or meanwhile, and
+    /// std::bad_alloc. `as_result(c.send(value))` gives a result<void> instead of errc::closed.
     template <class U = T>
         requires std::constructible_from<T, U&&>
     send_awaiter send(U&& value) {
         return send_awaiter(passing_, std::forward<U>(value));
     }
 
-    /// Sends without waiting. False, leaving `value` as it was, when that would have to wait or it is closed.
-    /// Never overtakes a task that waits to send. Throws std::bad_alloc.
+    /// Sends without waiting. False, with `value` unchanged, when the channel is full or closed, or another
+    /// task waits to send. Throws std::bad_alloc.
     template <class U = T>
         requires std::constructible_from<T, U&&>
     bool try_send(U&& value) {
         return passing_.try_send(std::forward<U>(value));
     }
 
-    /// `co_await c.receive()` waits for a value, and gives it as a std::optional<T>; empty when it is closed
-    /// and all that was sent has been received. `as_result(c.receive())` gives a result<T>, with errc::closed
-    /// for that.
+    /// `co_await c.receive()` waits for a value, and gives it as a std::optional<T>; empty when the channel
+    /// is closed and all values have been received. `as_result(c.receive())` gives a result<T>, with
+    /// errc::closed in that case.
     receive_awaiter receive() noexcept { return receive_awaiter(passing_); }
 
-    /// The next value, or empty when there is none now.
+    /// The next value, or empty when there is none at present.
     std::optional<T> try_receive() { return passing_.try_receive(); }
 
     detail::channel_base<T, Store> passing_;

@@ -1,4 +1,5 @@
-// broadcast_channel<T>: every receiver gets every value, and a slow one holds up nobody.
+// broadcast_channel<T>: every receiver gets every value; a slow receiver loses values instead of blocking
+// others.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -19,7 +20,7 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// What a broadcast_receiver gives: a value, and how many were lost before it. Empty at the end.
+/// A value from a broadcast_receiver, and how many were lost before it. Empty at the end.
 template <class T>
 class broadcast_value {
   public:
@@ -32,13 +33,13 @@ class broadcast_value {
 
     bool has_value() const noexcept { return value_.has_value(); }
     explicit operator bool() const noexcept { return value_.has_value(); }
-    /// Only when there is one.
+    /// Only when there is a value.
     T& operator*() & noexcept { return *value_; }
     const T& operator*() const& noexcept { return *value_; }
     T&& operator*() && noexcept { return std::move(*value_); }
     T* operator->() noexcept { return value_.operator->(); }
     const T* operator->() const noexcept { return value_.operator->(); }
-    /// Values sent between this one and the one before it, which the receiver was too slow for.
+    /// How many values were lost between the previous one and this, because the receiver was too slow.
     std::uint64_t missed() const noexcept { return missed_; }
 
   private:
@@ -48,19 +49,19 @@ class broadcast_value {
 
 namespace detail {
 
-/// Throws std::invalid_argument unless it is from 1 to 2^31.
+/// Throws std::invalid_argument unless `capacity` is from 1 to 2^31.
 std::size_t checked_ring_capacity(std::size_t capacity);
 
-/// The last `capacity` values, each with the number of receivers that have not seen it: it is dropped when
-/// that is none.
+/// The last `capacity` values, each with the number of receivers that have not seen it. A value is dropped
+/// when that number reaches zero.
 ///
-/// Constructors and destructors of T are anybody's code, which may send and receive here, and let receivers
-/// go. So each value has a node to itself: it is made there before it has its place in the ring, and
-/// destroyed when it has none any more, with the counts as they should be.
+/// Constructors and destructors of T are user code, which may send and receive here, and destroy receivers.
+/// So each value has its own node: it is constructed before its node enters the ring, and destroyed after the
+/// node has left it, with the counts up to date both times.
 template <class T>
 class broadcast_ring final : public publication, public pooled {
   public:
-    // One node more than values, so that a new one can be made before the oldest has to go.
+    // There is one node more than `capacity`, so that a new value can be made before the oldest is dropped.
     explicit broadcast_ring(std::size_t capacity)
         : publication("a broadcast channel"),
           capacity_(checked_ring_capacity(capacity)),
@@ -79,15 +80,16 @@ class broadcast_ring final : public publication, public pooled {
     std::size_t receivers() const noexcept { return receivers_; }
     void join() noexcept { ++receivers_; }
 
-    /// Receivers are counted when a value is sent, so one that leaves counts itself out of what it has not
-    /// seen; not of what is sent meanwhile.
+    /// A value counts the receivers that exist when it is sent, so a receiver that leaves decrements the
+    /// counts of all values that it has not seen, except those sent by destructors in here.
     void leave(std::uint64_t seen) noexcept {
         --receivers_;
         const std::uint64_t end = published();
         for (std::uint64_t at = later_of(seen, oldest()); at < end; at = later_of(at + 1, oldest())) saw(at);
     }
 
-    /// Gives the number of receivers that it is for. False when it was closed meanwhile.
+    /// Sends `value`, and sets the number of receivers that it is for. False when the channel was closed
+    /// meanwhile.
     template <class U>
     bool send(U&& value, std::size_t& for_how_many) {
         node* const made = make(std::forward<U>(value));
@@ -104,7 +106,7 @@ class broadcast_ring final : public publication, public pooled {
         return true;
     }
 
-    /// The next value for `by`, which has then seen it. Empty when there is none.
+    /// The next value for `by`, which counts as seen then. Empty when there is none.
     broadcast_value<T> take(subscriber& by) {
         const std::uint64_t seen = by.seen();
         const std::uint64_t from = later_of(seen, oldest());
@@ -123,15 +125,15 @@ class broadcast_ring final : public publication, public pooled {
     struct node {
         node() noexcept {}
         ~node() {}
-        node* next = nullptr;    // of a free one
-        std::size_t unseen = 0;  // by so many receivers
-        std::size_t users = 0;   // its place in the ring, and copies that are being made of it
+        node* next = nullptr;    // the next free node
+        std::size_t unseen = 0;  // how many receivers have not seen it
+        std::size_t users = 0;   // its place in the ring, and copies of it in progress
         union {
             T value;
         };
     };
 
-    /// One use of a node, which ends with this.
+    /// Counts as one user of a node.
     class node_reference {
       public:
         node_reference(broadcast_ring& ring, node* n) noexcept : ring_(ring), node_(n) {}
@@ -153,8 +155,8 @@ class broadcast_ring final : public publication, public pooled {
         if (--at(position)->unseen == 0) drop(take_out(position));
     }
 
-    // When the copy throws, nothing has been seen. It is made where the caller wants it: with one return, g++
-    // makes no other.
+    // When the copy throws, nothing counts as seen. The copy is made in the caller's object: with a single
+    // return statement, g++ makes no second one.
     broadcast_value<T> copied(subscriber& by, std::uint64_t seen, std::uint64_t from) {
         ++at(from)->users;
         const node_reference here(*this, at(from));
@@ -183,7 +185,7 @@ class broadcast_ring final : public publication, public pooled {
         n->value.~T();
         give_back(n);
     }
-    // Those that are not of the first ones were made while destructors kept them.
+    // Nodes outside the array were allocated while destructors kept all others in use.
     void give_back(node* n) noexcept {
         const std::less<const node*> before;
         if (before(n, nodes_.get()) || !before(n, nodes_.get() + capacity_ + 1)) {
@@ -207,9 +209,9 @@ class broadcast_awaiter;
 
 }  // namespace detail
 
-/// One subscription: it gets every value that is sent while it lives. Destroying it unsubscribes. It may
-/// outlive its broadcast_channel, and may be moved while no task waits in it; destroying or moving one in
-/// which a task waits aborts, with a message that names the task's line. Thread: the channel's.
+/// A subscription to a broadcast_channel: it gets every value that is sent while it lives. Destroying it
+/// unsubscribes. It may outlive its channel, and may be moved while no task waits in it; destroying or moving
+/// one in which a task waits aborts, with a message that names the task's line. Thread: the channel's.
 template <class T>
 class broadcast_receiver {
   public:
@@ -229,21 +231,21 @@ class broadcast_receiver {
     }
 
     /// `co_await r.receive()` gives the next value as a broadcast_value<T>; empty when the channel is closed
-    /// and everything has been received. When values were lost because this receiver was more than the
-    /// channel's capacity behind, it goes on with the oldest that is kept, and missed() says how many there
-    /// were. Each receiver gets a copy; the last one gets the value itself, moved. Throws what copying a T
-    /// throws, and then has received nothing; std::system_error with errc::busy when another task waits in
-    /// this receiver. Cancelling receives nothing. `as_result(r.receive())` gives a
+    /// and everything has been received. A receiver that has fallen behind by more than the channel's
+    /// capacity loses values: it goes on with the oldest that is kept, and missed() says how many were lost.
+    /// Each receiver gets a copy; the last one gets the value itself, moved. Throws what copying a T throws,
+    /// and then has received nothing; std::system_error with errc::busy when another task waits in this
+    /// receiver. A cancelled receive has taken nothing. `as_result(r.receive())` gives a
     /// result<broadcast_value<T>>, with errc::closed at the end.
     detail::broadcast_awaiter<T> receive() noexcept { return detail::broadcast_awaiter<T>(*this); }
 
-    /// The next value, or empty when there is none now, or another task waits for it.
+    /// The next value, or empty when there is none at present, or another task waits in this receiver.
     broadcast_value<T> try_receive() {
         ring_->check_home();
         return place_.in_use() ? broadcast_value<T>() : take();
     }
 
-    /// Values that wait to be received here, those included that it has missed.
+    /// The number of values that this receiver has not received, including those it has missed.
     std::uint64_t pending() const noexcept { return ring_->published() - place_.seen(); }
     bool closed() const noexcept { return ring_->closed(); }
 
@@ -256,7 +258,7 @@ class broadcast_receiver {
         ring_->join();
     }
     broadcast_value<T> take() {
-        const auto ring = ring_;  // what destructors of values call may let this go
+        const auto ring = ring_;  // destructors of values may destroy this receiver
         return ring->take(place_);
     }
 
@@ -291,17 +293,17 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] broadcast_awaiter final : p
 
 }  // namespace detail
 
-/// Sends each value to all who have subscribed by then. Sending never waits: the last `capacity` values are
-/// kept for those who are behind, and whoever is further behind loses the oldest and is told how many
-/// (broadcast_value::missed). A value is dropped as soon as everyone has it.
+/// Sends each value to all current receivers. Sending never waits: the last `capacity` values are kept for
+/// receivers that are behind; a receiver that is further behind loses the oldest, and is told how many
+/// (broadcast_value::missed). A value is dropped as soon as every receiver has it.
 ///
 ///     auto news = channel.subscribe();
 ///     while (auto line = co_await news.receive()) { if (line.missed()) …; print(*line); }
 ///
-/// Destroying the channel closes it: receivers get what is left, then the end. Nothing is allocated but when
-/// it is made. Constructors and destructors of T may use the channel and its receivers; a value that is sent
-/// there may take memory of its own. Thread: one reactor's. When no task uses them any more, channel and
-/// receivers may be destroyed on another thread, on which no reactor runs.
+/// Destroying the channel closes it: receivers get the values that are left, then the end. Memory is
+/// allocated only by the constructor. Constructors and destructors of T may use the channel and its
+/// receivers; a value that they send may be allocated separately. Thread: one reactor's. When no task uses
+/// them any more, channel and receivers may be destroyed on another thread on which no reactor runs.
 template <class T>
 class broadcast_channel {
     static_assert(std::is_object_v<T> && !std::is_const_v<T> && std::is_copy_constructible_v<T>,
@@ -317,15 +319,15 @@ class broadcast_channel {
     broadcast_channel& operator=(const broadcast_channel&) = delete;
     ~broadcast_channel() { ring_->source_gone(); }
 
-    /// A receiver of what is sent from now on.
+    /// A receiver for the values that are sent from now on.
     receiver subscribe() noexcept {
         ring_->check_home();
         return receiver(ring_);
     }
 
-    /// Gives the number of receivers that will get the value, or lose it to a later one. Tasks that wait go
-    /// on in the next turn. Throws std::system_error with errc::closed after close(), and what T's
-    /// constructor throws, having sent nothing.
+    /// Returns the number of receivers that will get the value, or miss it if they fall too far behind.
+    /// Waiting tasks go on in the next turn. Throws std::system_error with errc::closed after close(), and
+    /// what T's constructor throws; then nothing was sent.
     template <class U = T>
         requires std::constructible_from<T, U&&>
     std::size_t send(U&& value) {
@@ -336,7 +338,7 @@ class broadcast_channel {
         return receivers;
     }
 
-    /// The same, but false, with `value` as it was, when it is closed.
+    /// The same, but returns false, with `value` unchanged, when the channel is closed.
     template <class U = T>
         requires std::constructible_from<T, U&&>
     bool try_send(U&& value) {
@@ -344,7 +346,7 @@ class broadcast_channel {
         return send_to(std::forward<U>(value), receivers);
     }
 
-    /// No more is sent: receivers get what is left, then the end. Closing twice does nothing.
+    /// Ends sending: receivers get the values that are left, then the end. Closing twice does nothing.
     void close() noexcept { ring_->close(); }
     bool closed() const noexcept { return ring_->closed(); }
     std::size_t capacity() const noexcept { return ring_->capacity(); }
@@ -353,7 +355,7 @@ class broadcast_channel {
   private:
     template <class U>
     bool send_to(U&& value, std::size_t& receivers) {
-        const auto ring = ring_;  // what destructors of values call may destroy this
+        const auto ring = ring_;  // destructors of values may destroy this channel
         ring->check_home();
         if (ring->closed()) return false;
         return ring->receivers() == 0 || ring->send(std::forward<U>(value), receivers);

@@ -1,4 +1,4 @@
-// channel<T>: values from task to task, in order, with back-pressure.
+// channel<T>: a first-in-first-out queue between tasks, with back-pressure.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -13,26 +13,25 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// Throws std::logic_error when it is 0: there is no place to keep.
+/// Throws std::logic_error when `capacity` is 0: there is no place to reserve.
 void check_buffered(std::size_t capacity);
 
 }  // namespace detail
 
-/// Values from task to task, first in, first out: a basic_channel that gives what was sent in the order in
-/// which it was sent. With a capacity of 0 a send waits until a task receives (a rendezvous); otherwise it
-/// waits while `capacity` values are buffered; with `bight::unbounded` it never waits. The rest is as for
-/// every basic_channel.
+/// Passes values between tasks, first in, first out. With a capacity of 0 a send waits until a task receives
+/// (a rendezvous); otherwise it waits while `capacity` values are buffered; with `bight::unbounded` it never
+/// waits. Everything else is as for every basic_channel.
 ///
 ///     while (auto job = co_await jobs.receive()) run(*job);   // until closed and empty
 ///
-/// The value of a cancelled send goes with its await, as it does when the send throws. One that must not be
-/// lost waits for a place instead, and is sent once that is kept, without another await:
+/// The value of a cancelled or failed send is destroyed with its await. If a value must not be lost, reserve
+/// a place first, then send it without another await:
 ///
 ///     auto place = co_await jobs.reserve();   // here the task may be cancelled
 ///     place.send(std::move(next));            // this arrives
 ///
-/// Destroying a channel in which a place is kept aborts, as it does when a task waits in it. What is sent
-/// after close() through places that were kept by then arrives before the end.
+/// Destroying a channel with a reserved place aborts, as it does when a task waits in it. Values sent after
+/// close() through places reserved before it arrive before the end.
 template <class T>
 class channel : public basic_channel<T, detail::block_ring<T>> {
     using base = basic_channel<T, detail::block_ring<T>>;
@@ -49,17 +48,17 @@ class channel : public basic_channel<T, detail::block_ring<T>> {
     using base::try_receive;
     using base::try_send;
 
-    /// `co_await ch.reserve()` waits for room, in line with those who send, and gives a channel_place<T>,
-    /// which keeps it: it is not in size(). Throws std::system_error with errc::closed as send does;
-    /// `as_result(ch.reserve())` gives a result. Throws std::logic_error, before anything is awaited, when
-    /// the capacity is 0. Cancelling keeps nothing.
+    /// `co_await ch.reserve()` waits for room, in the same queue as senders, and gives a channel_place<T>,
+    /// which holds the reserved place (not counted by size()). Throws std::system_error with errc::closed as
+    /// send does; `as_result(ch.reserve())` gives a result. Throws std::logic_error, before anything is
+    /// awaited, when the capacity is 0. A cancelled reserve has reserved nothing.
     [[nodiscard("co_await it")]] detail::place_awaiter<T> reserve() {
         detail::check_buffered(this->capacity());
         return detail::place_awaiter<T>(this->passing_);
     }
 
-    /// A place, or empty when there is no room now or the channel is closed. Throws as reserve for a capacity
-    /// of 0.
+    /// A place, or empty when there is no room at present or the channel is closed. Throws like reserve when
+    /// the capacity is 0.
     std::optional<place> try_reserve() {
         detail::check_buffered(this->capacity());
         if (!this->passing_.try_keep()) return std::nullopt;

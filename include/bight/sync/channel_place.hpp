@@ -1,4 +1,4 @@
-// channel_place<T>: a place in a channel that is kept for a value.
+// channel_place<T>: a reserved place in a channel.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -24,9 +24,9 @@ class place_awaiter;
 
 }  // namespace detail
 
-/// What channel::reserve gives: room for one value, which nobody else can take. It goes back to the channel
-/// when this is destroyed unused. Moving it moves the place. The channel must outlive it: destroying one
-/// while a place in it is kept ends the process with a message. Thread: the channel's.
+/// Room for one value, reserved by channel::reserve. When it is destroyed unused, the place returns to the
+/// channel. Moving it moves the place. The channel must outlive it: destroying a channel with a reserved
+/// place ends the process with a message. Thread: the channel's.
 template <class T>
 class [[nodiscard("the place goes back when this is destroyed: give it a name")]] channel_place {
     using passing = detail::channel_base<T, detail::block_ring<T>>;
@@ -40,10 +40,10 @@ class [[nodiscard("the place goes back when this is destroyed: give it a name")]
     }
     ~channel_place() { release(); }
 
-    /// Sends without waiting: to the task that has waited longest to receive, or into the buffer, behind what
-    /// is there. Also when the channel was closed since: what is sent here arrives. The place is used up;
-    /// when T's constructor throws, or std::bad_alloc is thrown, it is kept. Throws std::logic_error when it
-    /// was used, released or moved away before.
+    /// Sends without waiting: to the task that has waited longest to receive, or to the end of the buffer.
+    /// The value arrives even when the channel has been closed since. This uses up the place, unless T's
+    /// constructor throws or std::bad_alloc is thrown. Throws std::logic_error when the place was used,
+    /// released or moved away before.
     template <class U = T>
         requires std::constructible_from<T, U&&>
     void send(U&& value) {
@@ -57,12 +57,12 @@ class [[nodiscard("the place goes back when this is destroyed: give it a name")]
         }
     }
 
-    /// Gives the place back now, if it is kept: to the first that waits to send.
+    /// Returns the place now, if it is still held: to the first task that waits to send.
     void release() noexcept {
         if (in_) std::exchange(in_, nullptr)->give_back();
     }
 
-    /// Whether it is kept.
+    /// Whether it still holds a place.
     explicit operator bool() const noexcept { return in_ != nullptr; }
 
   private:

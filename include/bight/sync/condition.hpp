@@ -1,4 +1,4 @@
-// condition: waiting, with a mutex unlocked meanwhile, until another task says that something has changed.
+// condition: a condition variable for tasks.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -19,20 +19,20 @@ namespace BIGHT_EXPORT bight {
 ///     bight::mutex_guard held = co_await m.lock();
 ///     co_await changed.wait(held, [&] { return !items.empty(); });
 ///
-/// First in, first out, and no wait ends without a notification. A notified task first gets the mutex again
-/// (it joins the mutex's queue), then goes on in the next turn; so what was notified may have changed once
-/// more: use the form with a predicate.
+/// First in, first out, without spurious wake-ups. A notified task first locks the mutex again (it joins the
+/// mutex's queue), then goes on in the next turn; by then the state may have changed again: use the form with
+/// a predicate.
 ///
-/// The guard says the truth at all times: it holds the lock before the wait and after it, however it ends,
-/// and nothing in between. That goes for cancellation too: a cancelled task gets the mutex again before it
-/// unwinds, or before with_timeout returns, so destructors and what comes after the time-out run with the
-/// lock held; cancelling takes as long as others hold the mutex. A task that is cancelled after notify_one
-/// chose it, and before it got the mutex, passes the notification on to the next that waits.
+/// The guard holds the lock before and after the wait, however the wait ends, and nothing in between. This
+/// includes cancellation: a cancelled task locks the mutex again before it unwinds, or before with_timeout
+/// returns, so destructors and the code after a time-out run with the lock held; cancelling takes as long as
+/// others hold the mutex. A task that is cancelled after notify_one chose it, but before it got the mutex,
+/// passes the notification on to the next waiting task.
 ///
-/// Destroying it while tasks wait, or while one that notify_one chose waits for the mutex, ends the process
-/// with a message. A wait with a predicate may wait once more after a notification: it needs the condition
-/// until it has ended. The mutexes must outlive the waits. Thread: the reactor's; another thread's use is
-/// caught in debug builds.
+/// Destroying it while tasks wait, or while a task that notify_one chose waits for the mutex, ends the
+/// process with a message. A wait with a predicate may wait again after a notification, so the condition must
+/// live until that wait has ended. The mutexes must outlive the waits. Thread: the reactor's; another
+/// thread's use is caught in debug builds.
 class condition {
   public:
     condition() noexcept = default;
@@ -43,23 +43,23 @@ class condition {
         if (passing_ > 0) destroyed_notifying();
     }
 
-    /// Unlocks the mutex of `held` and waits for a notification; in between nothing can be missed. `held`
-    /// must hold its lock (else the process ends with a message), and stay where it is.
+    /// Unlocks the mutex of `held` and waits for a notification; none can be missed in between. `held` must
+    /// hold its lock (otherwise the process ends with a message), and must not be moved meanwhile.
     detail::condition_waiter wait(mutex_guard& held) noexcept {
         return detail::condition_waiter{*this, held};
     }
 
-    /// Waits until `holds()` is true, asking it with the mutex locked: at first, and after each notification.
-    /// When it is true at first, nothing is waited for. What it throws comes out of the wait.
+    /// Waits until `holds()` is true. Calls it with the mutex locked: at once, and after each notification.
+    /// When it is true at once, does not wait. What `holds` throws is thrown by the wait.
     template <class P>
         requires std::is_invocable_r_v<bool, P&>
     task<> wait(mutex_guard& held, P holds) {
         while (!holds()) co_await wait(held);
     }
 
-    /// Lets the task that has waited longest go on, if any. The mutex may be locked or not.
+    /// Wakes the task that has waited longest, if any. The mutex may be locked or not.
     void notify_one() noexcept;
-    /// Lets all that wait now go on, in the order in which they came, as each gets the mutex.
+    /// Wakes all tasks that wait now, in the order in which they came; each goes on when it gets the mutex.
     void notify_all() noexcept;
 
   private:
@@ -67,7 +67,8 @@ class condition {
     [[noreturn]] static void destroyed_notifying() noexcept;
 
     detail::wait_list<detail::condition_waiter> waiters_;
-    std::size_t passing_ = 0;  // those that would pass a notification on
+    std::size_t passing_ = 0;  // tasks that notify_one chose and that wait for the mutex: cancelled, they
+                               // pass the notification on
     detail::thread_checker home_;
 };
 

@@ -1,4 +1,4 @@
-// manual_reset_event, auto_reset_event: a flag that tasks can wait for.
+// manual_reset_event, auto_reset_event: flags that tasks can wait for.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -16,16 +16,16 @@ namespace BIGHT_EXPORT bight {
 class auto_reset_event;
 class manual_reset_event;
 
-/// Stays set until it is reset: set() lets go all that wait, in the order in which they came, in the next
-/// turn, and every later wait returns at once. A reset() right after set() does not call them back.
+/// Stays set until it is reset: set() wakes all waiting tasks, in the order in which they came, in the next
+/// turn, and every later wait returns at once. A reset() right after set() does not undo the wake-ups.
 ///
-/// Destroying an event while tasks wait ends the process with a message; tasks that have been let go do not
-/// touch it any more. Thread: the reactor's; another thread's use is caught in debug builds.
+/// Destroying an event while tasks wait ends the process with a message; tasks that have been woken no longer
+/// use it. Thread: the reactor's; another thread's use is caught in debug builds.
 class manual_reset_event : public detail::event_base {
   public:
     explicit manual_reset_event(bool initially_set = false) noexcept : event_base(initially_set, false) {}
 
-    /// Sets it. Setting a set one does nothing.
+    /// Sets the event. Does nothing when it is set already.
     void set() noexcept {
         home_.check("an event");
         set_ = true;
@@ -33,9 +33,9 @@ class manual_reset_event : public detail::event_base {
     }
 };
 
-/// Each set() lets go one task: the one that has waited longest, or, when nobody waits, the next that comes.
-/// Setting it twice while nobody waits lets go one (for a count, use a semaphore). Cancelling a task that was
-/// let go does not take the signal back: the task goes on, and is cancelled at its next await.
+/// Each set() wakes one task: the one that has waited longest, or, when none waits, the next that comes. Two
+/// calls of set() while no task waits wake only one (to count, use a semaphore). Cancelling a task that was
+/// woken does not take the signal back: the task goes on, and is cancelled at its next await.
 ///
 /// Destruction and thread: as manual_reset_event.
 class auto_reset_event : public detail::event_base {
@@ -50,7 +50,7 @@ class auto_reset_event : public detail::event_base {
             set_ = true;
         }
     }
-    /// True when it was set, which it then is no more.
+    /// True when it was set; resets it.
     bool try_wait() noexcept {
         home_.check("an event");
         return take();

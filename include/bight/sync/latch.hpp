@@ -1,4 +1,4 @@
-// latch: waits until a count has come down to zero, once.
+// latch: a single-use countdown that tasks wait for.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -18,14 +18,13 @@ namespace detail {
 class latch_awaiter;
 }
 
-/// Tasks wait for a number of arrivals, once; it never goes up again. All that wait go on in the turn after
-/// the last arrival, in the order in which they came; later waits return at once.
+/// Tasks wait for a number of arrivals. It is used once: the count never goes up. All waiting tasks go on in
+/// the turn after the last arrival, in the order in which they came; later waits return at once.
 ///
-/// Cancelling a task that waits takes it out of the queue. Its arrival, if it made one, counts: what has been
-/// reached stays reached.
+/// A cancelled task leaves the queue. Its arrival, if it made one, still counts.
 ///
-/// Destroying it while tasks wait ends the process with a message; tasks that have been let go do not touch
-/// it any more. Thread: the reactor's; another thread's use is caught in debug builds.
+/// Destroying it while tasks wait ends the process with a message; tasks that have been woken no longer use
+/// it. Thread: the reactor's; another thread's use is caught in debug builds.
 class latch {
   public:
     explicit latch(std::size_t expected) noexcept : left_(expected) {}
@@ -33,18 +32,18 @@ class latch {
     latch& operator=(const latch&) = delete;
     ~latch();
 
-    /// `n` arrivals. Throws std::logic_error, changing nothing, when fewer are left.
+    /// Counts `n` arrivals. Throws std::logic_error, and changes nothing, when fewer are left.
     void count_down(std::size_t n = 1);
 
-    /// Waits until no arrival is missing.
+    /// Waits until the count is zero.
     detail::latch_awaiter wait() noexcept;
-    /// One arrival, at the moment when it is awaited, and wait: a task that is cancelled before has not
-    /// arrived. Throws like count_down.
+    /// Arrives when it is awaited, then waits. A task that is cancelled before the await has not arrived.
+    /// Throws like count_down.
     detail::latch_awaiter arrive_and_wait() noexcept;
-    /// True when no arrival is missing.
+    /// True when the count is zero.
     bool try_wait() const noexcept { return left_ == 0; }
 
-    /// How many arrivals are missing.
+    /// How many arrivals are still missing.
     std::size_t pending() const noexcept { return left_; }
 
   private:

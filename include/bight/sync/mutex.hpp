@@ -1,4 +1,4 @@
-// mutex: one task at a time, across awaits.
+// mutex: mutual exclusion between tasks, also across awaits.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -20,7 +20,7 @@ namespace BIGHT_EXPORT bight {
 class condition;
 class mutex;
 
-/// Holds a mutex locked, and unlocks it when it goes. Moving it moves the lock. The mutex must outlive it.
+/// Holds a mutex locked, and unlocks it when destroyed. Moving it moves the lock. The mutex must outlive it.
 /// Thread: the reactor's.
 class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]] mutex_guard {
   public:
@@ -38,7 +38,8 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
 
     /// Unlocks now, if it holds a lock.
     void unlock() noexcept;
-    /// Gives the lock up without unlocking: what it held (null for nothing) is now the caller's to unlock.
+    /// Gives up ownership without unlocking: the caller must unlock the returned mutex (null when it held
+    /// none).
     mutex* release() noexcept { return std::exchange(mutex_, nullptr); }
 
     bool owns_lock() const noexcept { return mutex_ != nullptr; }
@@ -52,15 +53,15 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
     mutex* mutex_ = nullptr;
 };
 
-/// Mutual exclusion of tasks of one reactor, where what is protected stays locked across an await. (Between
-/// two awaits nothing else runs, so code that does not await needs no lock.)
+/// Mutual exclusion between the tasks of one reactor, for data that must stay locked across an await.
+/// (Between two awaits no other task runs, so code that does not await needs no lock.)
 ///
-/// Strictly first in, first out: unlocking hands the lock to the task that has waited longest, which runs in
-/// the next turn; nobody can take it in between. It is not recursive: a task that locks it twice waits for
-/// itself.
+/// Strictly first in, first out: unlocking passes the lock to the task that has waited longest, which runs in
+/// the next turn; no other task can take it in between. It is not recursive: a task that locks it twice waits
+/// for itself.
 ///
-/// Destroying it while it is locked, or adopting a lock that it does not have, ends the process with a
-/// message. Thread: the reactor's; another thread's use is caught in debug builds.
+/// Destroying it while it is locked, or adopting it while it is not locked, ends the process with a message.
+/// Thread: the reactor's; another thread's use is caught in debug builds.
 class mutex {
   public:
     mutex() noexcept = default;
@@ -71,7 +72,7 @@ class mutex {
     }
 
     /// `co_await m.lock()` gives a mutex_guard. A free mutex is locked at once, without suspending. A
-    /// cancelled task leaves the queue; one that was handed the lock gets its guard all the same, and is
+    /// cancelled task leaves the queue; one that has been given the lock still gets its guard, and is
     /// cancelled at its next await, where the guard passes the lock on.
     detail::lock_request lock() noexcept;
 
@@ -81,8 +82,8 @@ class mutex {
         return try_take() ? mutex_guard(*this) : mutex_guard();
     }
 
-    /// Does not compile: std::lock_guard, std::unique_lock and std::scoped_lock, which would lock nothing
-    /// (lock() is to be awaited), come here.
+    /// Does not compile. std::lock_guard, std::unique_lock and std::scoped_lock call it; they would lock
+    /// nothing, because lock() must be awaited.
     template <class Never = void>
     void unlock() noexcept {
         static_assert(!std::is_void_v<Never>,
@@ -122,7 +123,7 @@ class mutex {
     [[noreturn]] void destroyed_locked() const noexcept;
 
     detail::wait_list<detail::mutex_waiter> waiters_;
-    std::size_t users_ = 0;  // the one that holds the lock, and those that wait for it
+    std::size_t users_ = 0;  // the task that holds the lock, and those that wait for it
     detail::thread_checker home_;
 };
 
@@ -154,7 +155,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] lock_awaiter final : public
     bool suspend(promise_base& p) noexcept {
         job& j = p.owner();
         mutex_.home_.check(j.home(), "a mutex");
-        // The common case first: a free mutex is had without a trace of a wait.
+        // The common case first: a free mutex is locked without registering a wait.
         if (!j.cancel_requested() && mutex_.try_take()) [[likely]] {
             if (detail::reactor_access::spend_budget(j.home())) [[likely]]
                 return false;
@@ -168,7 +169,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] lock_awaiter final : public
     mutex& mutex_;
 };
 
-/// What lock() gives: the awaiter is made where it is awaited.
+/// The result of lock(): the awaiter itself is made where it is awaited.
 class [[nodiscard("co_await it to get the guard")]] lock_request {
   public:
     using bight_awaitable = void;

@@ -1,4 +1,4 @@
-// once, once_value<T>: an initialisation that runs once, when it is first needed, and may await.
+// once, once_value<T>: lazy one-time initialisation that may await.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -23,10 +23,10 @@ namespace BIGHT_EXPORT bight {
 ///     bight::once connected;
 ///     co_await connected.call([&]() -> bight::task<> { co_await connect(); });
 ///
-/// The first task that comes runs its initialiser; those that come meanwhile wait for it, and return when it
-/// has succeeded. If it throws, the error comes out of that task's call, and the one that has waited longest
-/// runs its own initialiser; so it is when the task is cancelled. An initialiser that calls the same once
-/// waits for itself.
+/// The first task that calls it runs its initialiser; tasks that call it meanwhile wait, and return when the
+/// initialiser has succeeded. If it throws, that task's call throws the error, and the task that has waited
+/// longest runs its own initialiser; likewise when the task is cancelled. An initialiser that calls the same
+/// once waits for itself.
 ///
 /// Destroying it while an initialiser runs ends the process with a message. Thread: the reactor's; another
 /// thread's use is caught in debug builds.
@@ -34,8 +34,9 @@ class once : public detail::once_base {
   public:
     once() noexcept = default;
 
-    /// Returns when the initialisation is done, at once when it is. `initialiser`, which gives a task<>, is
-    /// kept meanwhile: a lambda with captures is safe. A cancelled task that waits leaves the queue.
+    /// Returns when the initialisation is done; at once when it is done already. `initialiser`, which gives a
+    /// task<>, is stored meanwhile, so a lambda with captures is safe. A cancelled task that waits leaves the
+    /// queue.
     template <class F>
         requires std::is_invocable_r_v<task<>, F&>
     task<> call(F initialiser) {
@@ -47,14 +48,14 @@ class once : public detail::once_base {
     }
 };
 
-/// A value that is made once, when it is first asked for; otherwise as once.
+/// A value that is made when it is first asked for; otherwise like once.
 template <class T>
 class once_value : public detail::once_base {
   public:
     once_value() noexcept = default;
 
     /// The value, made by `initialiser` (which gives a task<T>) if there is none yet. The reference is valid
-    /// as long as this is.
+    /// as long as this object lives.
     template <class F>
         requires std::is_invocable_r_v<task<T>, F&>
     task<T&> get(F initialiser) {

@@ -1,4 +1,4 @@
-// priority_queue<T>: values from task to task, the highest first.
+// priority_queue<T>: a priority queue between tasks.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -14,7 +14,7 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// The order of a priority_queue unless told otherwise: `<`.
+/// The default order of a priority_queue: `<`.
 struct less_priority {
     template <class T>
     bool operator()(const T& a, const T& b) const noexcept(noexcept(a < b)) {
@@ -24,8 +24,7 @@ struct less_priority {
 
 namespace detail {
 
-/// A binary heap of values that stay where they are: only pointers to them move. The slots are kept for
-/// later values.
+/// A binary heap of pointers to values, which themselves do not move. Free slots are reused.
 template <class T, class Less>
 class priority_heap {
   public:
@@ -59,7 +58,8 @@ class priority_heap {
         rise(heap_.size() - 1);
     }
 
-    /// Moves the first into `into`. It is out before, even when moving it throws. Not when it is empty.
+    /// Removes the first value and moves it into `into`; it is removed even when moving throws. The heap must
+    /// not be empty.
     void take(std::optional<T>& into) {
         struct taken_out {
             priority_heap& self;
@@ -76,7 +76,7 @@ class priority_heap {
     struct slot {
         slot() noexcept {}
         ~slot() {}
-        slot* next = nullptr;  // of a free one: the next that is free
+        slot* next = nullptr;  // the next free slot
         union {
             T value;
         };
@@ -120,7 +120,7 @@ class priority_heap {
         return first;
     }
 
-    // `e` takes the place of the first, and goes down to where it belongs.
+    // Puts `e` in the first place and sinks it to where it belongs.
     void sink(const entry e) noexcept {
         std::size_t at = 0;
         for (;;) {
@@ -140,21 +140,20 @@ class priority_heap {
     [[no_unique_address]] Less less_;
 };
 
-/// Throws std::invalid_argument when it is 0.
+/// Throws std::invalid_argument when `capacity` is 0.
 std::size_t checked_capacity(std::size_t capacity);
 
 }  // namespace detail
 
-/// Values from task to task, the highest first, as in std::priority_queue: the one that `less` puts behind
-/// the others. Equal ones are popped in the order in which they were pushed. It is a basic_channel whose send
-/// and receive are called push and pop: when `capacity` values are in it a push waits, and what a waiting
-/// task pushes has its priority from the moment when it has found room. The rest is as for every
-/// basic_channel.
+/// Passes values between tasks, the highest first, as in std::priority_queue: the value that `less` orders
+/// last. Equal values are popped in the order in which they were pushed. It is a basic_channel with send and
+/// receive called push and pop. When `capacity` values are in it, a push waits; its value takes part in the
+/// order only once it has found room. Everything else is as for every basic_channel.
 ///
 ///     struct order { int priority; std::string what; bool operator<(const order&) const; };
 ///     while (auto next = co_await orders.pop()) carry_out(*next);   // until closed and empty
 ///
-/// `less` is a strict weak order; it must not throw, nor use the queue.
+/// `less` must be a strict weak order; it must not throw or use the queue.
 template <class T, class Less = less_priority>
 class priority_queue : public basic_channel<T, detail::priority_heap<T, Less>> {
     using base = basic_channel<T, detail::priority_heap<T, Less>>;
@@ -179,9 +178,9 @@ class priority_queue : public basic_channel<T, detail::priority_heap<T, Less>> {
     bool try_push(U&& value) {
         return base::try_send(std::forward<U>(value));
     }
-    /// `co_await q.pop()`: as basic_channel::receive; it gives the highest.
+    /// `co_await q.pop()`: as basic_channel::receive; gives the highest value.
     pop_awaiter pop() noexcept { return base::receive(); }
-    /// The highest value, or empty when there is none now.
+    /// The highest value, or empty when there is none at present.
     std::optional<T> try_pop() { return base::try_receive(); }
 };
 

@@ -1,4 +1,4 @@
-// semaphore: a number of permits that tasks take and give back.
+// semaphore: a counting semaphore for tasks.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -18,8 +18,8 @@ namespace BIGHT_EXPORT bight {
 
 class semaphore;
 
-/// Holds permits of a semaphore, and gives them back when it goes. Moving it moves them. The semaphore must
-/// outlive it. Thread: the reactor's.
+/// Holds permits of a semaphore, and releases them when destroyed. Moving it moves the permits. The semaphore
+/// must outlive it. Thread: the reactor's.
 class [[nodiscard("the permits go back when the guard goes: give it a name")]] semaphore_guard {
   public:
     /// Holds nothing.
@@ -34,10 +34,10 @@ class [[nodiscard("the permits go back when the guard goes: give it a name")]] s
     }
     ~semaphore_guard() { release(); }
 
-    /// Gives the permits back now, if it holds any.
+    /// Releases the permits now, if it holds any.
     void release() noexcept;
-    /// Lets them go without giving them back, and says how many: they are the caller's to release, or to
-    /// withhold for good.
+    /// Gives up ownership without releasing the permits, and returns their number: the caller may release
+    /// them later, or withdraw them for good.
     std::size_t forget() noexcept {
         semaphore_ = nullptr;
         return std::exchange(held_, 0);
@@ -57,43 +57,43 @@ class [[nodiscard("the permits go back when the guard goes: give it a name")]] s
 
 /// A counting semaphore for tasks of one reactor.
 ///
-/// First in, first out: a request stands behind all that came before it, however many permits it wants, so a
-/// small request never overtakes a large one that waits, and a large one does not starve. What is granted
-/// runs in the next turn. A request that can be met at once does not suspend.
+/// First in, first out, however many permits a request wants: a small request never overtakes a large one
+/// that waits, so a large one does not starve. A task whose request is granted runs in the next turn. A
+/// request that can be met at once does not suspend.
 ///
-/// Cancelling a task that waits takes it out of the queue, and those behind it move up. One that was granted
-/// its permits goes on with them, and is cancelled at its next await: with a guard they are given back then.
+/// A cancelled task leaves the queue, and those behind it move up. A task that has been granted its permits
+/// goes on with them, and is cancelled at its next await, where a guard releases them.
 ///
-/// Destroying it while tasks wait ends the process with a message; permits may be out. Thread: the reactor's;
-/// another thread's use is caught in debug builds.
+/// Destroying it while tasks wait ends the process with a message; permits may still be held. Thread: the
+/// reactor's; another thread's use is caught in debug builds.
 class semaphore {
   public:
     static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
     /// Begins with `permits`; there are never more than `maximum`. Throws std::invalid_argument when
-    /// `permits` is more than that.
+    /// `permits` exceeds `maximum`.
     explicit semaphore(std::size_t permits, std::size_t maximum = unlimited);
     semaphore(const semaphore&) = delete;
     semaphore& operator=(const semaphore&) = delete;
     ~semaphore() { waiters_.check_empty("a semaphore"); }
 
-    /// Takes `n` permits, all at once, when there are so many and nobody waits in front. Throws
-    /// std::invalid_argument, before anything is awaited, when `n` is more than the maximum: it could never
-    /// be met.
+    /// Takes `n` permits, all at once, as soon as that many are available and no earlier request waits.
+    /// Throws std::invalid_argument, before anything is awaited, when `n` is more than the maximum: the
+    /// request could never be met.
     detail::acquire_awaiter acquire(std::size_t n = 1);
-    /// The same, and gives a semaphore_guard that gives them back.
+    /// The same, and gives a semaphore_guard that releases them.
     detail::scoped_acquire_awaiter scoped_acquire(std::size_t n = 1);
 
-    /// True, having taken `n` permits, when there are so many and nobody waits.
+    /// Takes `n` permits if that many are available and no task waits; false otherwise.
     bool try_acquire(std::size_t n = 1) noexcept;
     /// A guard with `n` permits, or one that holds nothing.
     semaphore_guard try_scoped_acquire(std::size_t n = 1) noexcept;
 
-    /// Adds `n` permits. Throws std::overflow_error, changing nothing, when there would be more than the
+    /// Adds `n` permits. Throws std::overflow_error, and changes nothing, when there would be more than the
     /// maximum.
     void release(std::size_t n = 1);
 
-    /// How many permits can be taken now, if nobody waits.
+    /// How many permits are available now (for the first waiting task, if any waits).
     std::size_t available() const noexcept { return available_; }
     std::size_t maximum() const noexcept { return maximum_; }
 

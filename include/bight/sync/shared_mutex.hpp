@@ -1,4 +1,4 @@
-// shared_mutex: many readers or one writer, across awaits.
+// shared_mutex: a readers-writer lock for tasks.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -18,7 +18,7 @@ namespace BIGHT_EXPORT bight {
 
 class shared_mutex;
 
-/// Holds a shared_mutex locked for writing, and unlocks it when it goes. The mutex must outlive it.
+/// Holds a shared_mutex locked for writing, and unlocks it when destroyed. The mutex must outlive it.
 class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]] exclusive_guard
     : public detail::shared_mutex_hold<detail::unlock_exclusive> {
   public:
@@ -33,7 +33,7 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
     using shared_mutex_hold::shared_mutex_hold;
 };
 
-/// Holds a shared_mutex locked for reading, and unlocks it when it goes. The mutex must outlive it.
+/// Holds a shared_mutex locked for reading, and unlocks it when destroyed. The mutex must outlive it.
 class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]] shared_guard
     : public detail::shared_mutex_hold<detail::unlock_shared> {
   public:
@@ -50,13 +50,13 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
 
 /// A mutex that many tasks may hold shared (to read), or one exclusively (to write).
 ///
-/// Fair, first in, first out: a task that comes while another waits stands behind it. So a writer that waits
-/// holds up the readers that come later, and neither kind can starve the other. Readers that stand next to
-/// each other at the front get in together. What is granted runs in the next turn.
+/// Fair, first in, first out: a task that comes while another waits queues behind it. So a waiting writer
+/// holds up later readers, and neither kind can starve the other. Adjacent readers at the front of the queue
+/// get the lock together. A task that is granted the lock runs in the next turn.
 ///
-/// It is not recursive: a task that holds it shared and locks it shared once more may wait for itself, with a
-/// writer in between. Destroying it while it is locked, or adopting a lock that it does not have, ends the
-/// process with a message. Thread: the reactor's; another thread's use is caught in debug builds.
+/// It is not recursive: a task that locks it shared twice waits for itself if a writer queues in between.
+/// Destroying it while it is locked, or adopting it while it is not locked, ends the process with a message.
+/// Thread: the reactor's; another thread's use is caught in debug builds.
 class shared_mutex {
   public:
     shared_mutex() noexcept = default;
@@ -66,14 +66,14 @@ class shared_mutex {
         if (writer_ || readers_ > 0) destroyed_locked();
     }
 
-    /// `co_await m.lock()` gives an exclusive_guard. When the lock is free, and nobody waits, it does not
-    /// suspend. A cancelled task leaves the queue, and those behind it move up; one that was granted the lock
-    /// gets its guard all the same.
+    /// `co_await m.lock()` gives an exclusive_guard. When the lock is free and no task waits, it does not
+    /// suspend. A cancelled task leaves the queue, and those behind it move up; one that has been granted the
+    /// lock still gets its guard.
     detail::exclusive_awaiter lock() noexcept;
     /// `co_await m.lock_shared()` gives a shared_guard; otherwise as lock.
     detail::shared_awaiter lock_shared() noexcept;
 
-    /// A guard that holds the lock, or holds nothing when it cannot be had at once.
+    /// A guard that holds the lock, or holds nothing when the lock is not available at once.
     exclusive_guard try_lock() noexcept {
         home_.check("a shared_mutex");
         return try_take(false) ? exclusive_guard(*this) : exclusive_guard();
@@ -83,7 +83,8 @@ class shared_mutex {
         return try_take(true) ? shared_guard(*this) : shared_guard();
     }
 
-    /// Does not compile: the locks of std, which would lock nothing (lock() is to be awaited), come here.
+    /// Does not compile. The lock classes of std call it; they would lock nothing, because lock() must be
+    /// awaited.
     template <class Never = void>
     void unlock() noexcept {
         static_assert(!std::is_void_v<Never>,
@@ -97,9 +98,9 @@ class shared_mutex {
                       "and unlocked by its guard: the locks of std would lock nothing");
     }
 
-    /// How many hold it shared.
+    /// How many tasks hold it shared.
     std::size_t readers() const noexcept { return readers_; }
-    /// Whether one holds it exclusively.
+    /// Whether a task holds it exclusively.
     bool locked() const noexcept { return writer_; }
 
   private:
@@ -125,7 +126,7 @@ class shared_mutex {
     void leave_shared() noexcept;
     [[noreturn]] void destroyed_locked() const noexcept;
 
-    detail::wait_list<detail::shared_mutex_waiter> waiters_;  // none unless it is locked
+    detail::wait_list<detail::shared_mutex_waiter> waiters_;  // empty unless it is locked
     std::size_t readers_ = 0;
     bool writer_ = false;
     detail::thread_checker home_;

@@ -1,4 +1,4 @@
-// watch<T>: the latest value, and a way to wait for a newer one.
+// watch<T>: a value that tasks can observe, with notification of changes.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -14,9 +14,9 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// One who follows a watch. It may outlive the watch, whose last value stays readable, and may be moved while
-/// no task waits in it; destroying or moving one in which a task waits aborts, with a message that names the
-/// task's line. Thread: the watch's.
+/// Follows a watch. It may outlive the watch, whose last value stays readable, and may be moved while no task
+/// waits in it; destroying or moving one in which a task waits aborts, with a message that names the task's
+/// line. Thread: the watch's.
 template <class T>
 class watch_receiver {
   public:
@@ -32,14 +32,14 @@ class watch_receiver {
 
     /// `co_await r.changed()` waits for a version that this receiver has not seen, and gives a pointer to the
     /// value, which is then seen; null when the watch is closed and its last version has been seen. Versions
-    /// that come faster than they are looked at are skipped; none is seen twice. The pointer is good until
-    /// the next set or update, so for as long as the task does not await. Throws std::system_error with
-    /// errc::busy when another task waits in this receiver. Cancelling sees nothing.
+    /// that come faster than the receiver looks at them are skipped; none is seen twice. The pointer is valid
+    /// until the next set or update, so at least as long as the task does not await. Throws std::system_error
+    /// with errc::busy when another task waits in this receiver. A cancelled wait has seen nothing.
     /// `as_result(r.changed())` gives a result<const T*>, with errc::closed in place of null.
     detail::watch_awaiter<T> changed() noexcept { return detail::watch_awaiter<T>(*this); }
 
-    /// Waits until `predicate(const T&)` is true, for the value as it is or for a later one, and gives a
-    /// pointer to that one, which is then seen; null when the watch is closed before.
+    /// Waits until `predicate(const T&)` is true for the current value or a later one, and gives a pointer to
+    /// that value, which is then seen; null when the watch is closed first.
     template <std::predicate<const T&> F>
     task<const T*> wait_for(F predicate) {
         const T* value = &see();
@@ -47,9 +47,9 @@ class watch_receiver {
         co_return value;
     }
 
-    /// The value as it is, seen or not.
+    /// The current value, seen or not.
     const T& borrow() const noexcept { return state_->value(); }
-    /// The same, and now it is seen; unless another task waits in this receiver, which still sees it then.
+    /// The same, and marks it as seen, unless another task waits in this receiver: that task still gets it.
     const T& see() noexcept {
         state_->check_home();
         if (!place_.in_use()) place_.see(state_->published());
@@ -97,15 +97,16 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] watch_awaiter final : publi
 
 }  // namespace detail
 
-/// A value that changes, for those who want to know what it is now: settings, a state, a progress. Nothing
-/// is queued: who looks late sees the latest version only.
+/// A changing value whose observers need only the latest version: settings, a state, a progress. Nothing is
+/// queued: a slow observer skips versions.
 ///
 ///     auto settings = watched.subscribe();
 ///     apply(settings.borrow());
 ///     while (const auto* latest = co_await settings.changed()) apply(*latest);
 ///
-/// Destroying the watch closes it. Nothing is allocated but when it is made. Thread: one reactor's. When no
-/// task uses them any more, watch and receivers may be destroyed on another thread, on which no reactor runs.
+/// Destroying the watch closes it. Memory is allocated only by the constructor. Thread: one reactor's. When
+/// no task uses them any more, watch and receivers may be destroyed on another thread on which no reactor
+/// runs.
 template <class T>
 class watch {
     static_assert(std::is_object_v<T> && !std::is_const_v<T>, "what is watched is an object that can change");
@@ -125,22 +126,22 @@ class watch {
     watch& operator=(const watch&) = delete;
     ~watch() { state_->source_gone(); }
 
-    /// A receiver that has seen the value as it is: changed() waits for the next version.
+    /// A receiver that has seen the current value: changed() waits for the next version.
     receiver subscribe() noexcept {
         state_->check_home();
         return receiver(state_);
     }
 
-    /// A new version, even when it is equal to the last. Tasks that wait go on in the next turn. Throws
-    /// std::system_error with errc::closed after close(), with errc::busy from within a change of the same
-    /// watch, and what making or assigning a T throws; then there is no new version. The old value is
-    /// destroyed when the new one has its place, if a T can be swapped without throwing.
+    /// Sets the value: a new version, even when it equals the last one. Waiting tasks go on in the next turn.
+    /// Throws std::system_error with errc::closed after close(), with errc::busy when called from within a
+    /// change of the same watch, and what making or assigning a T throws; then there is no new version. If a
+    /// T can be swapped without throwing, the old value is destroyed after the new one is in place.
     template <class U = T>
         requires std::is_assignable_v<T&, U&&>
     void set(U&& value) {
         if (!try_set(std::forward<U>(value))) detail::publication::fail_closed("a watch");
     }
-    /// The same, but false, with `value` as it was, when it is closed.
+    /// The same, but returns false, with `value` unchanged, when the watch is closed.
     template <class U = T>
         requires std::is_assignable_v<T&, U&&>
     bool try_set(U&& value) {
@@ -151,9 +152,9 @@ class watch {
         return true;
     }
 
-    /// Changes the value in place with `change(T&)`. When `change` gives a bool, false means that nothing has
-    /// changed and no new version is made; neither when it throws. Gives whether there is a new version.
-    /// Throws std::system_error with errc::closed after close(), with errc::busy from within `change`.
+    /// Changes the value in place with `change(T&)`. Makes a new version, unless `change` returns false or
+    /// throws. Returns whether there is a new version. Throws std::system_error with errc::closed after
+    /// close(), with errc::busy when called from within `change`.
     template <class F>
         requires std::invocable<F&, T&>
     bool update(F change) {
@@ -163,9 +164,9 @@ class watch {
         return state->update(change);
     }
 
-    /// The value as it is.
+    /// The current value.
     const T& borrow() const noexcept { return state_->value(); }
-    /// No more versions: receivers get the last one if they have not seen it, then the end. Closing twice
+    /// Ends the changes: receivers get the last version if they have not seen it, then the end. Closing twice
     /// does nothing.
     void close() noexcept { state_->close(); }
     bool closed() const noexcept { return state_->closed(); }

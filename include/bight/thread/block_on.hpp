@@ -1,4 +1,4 @@
-// block_on: a plain thread waits for what a reactor's tasks give.
+// block_on: runs a task on a reactor and blocks a plain thread until it has ended.
 #pragma once
 
 #include <bight/core/detail/blocked_thread.hpp>
@@ -24,22 +24,21 @@
 namespace BIGHT_EXPORT bight {
 
 /// Runs `t` on the reactor `r`, and blocks this thread until it has ended: gives its value, or throws its
-/// error. For plain threads, while `r` runs on another one. A call that comes before `r` has first run waits
-/// until it does.
+/// error. For plain threads, while `r` runs on another one. A call before the first run of `r` waits for that
+/// run.
 ///
-/// Throws std::system_error: errc::wrong_thread on a thread where a reactor runs (on the reactor's own it
-/// would wait for itself: await the task instead), and on the one that gives `r` its turns with run_once;
-/// errc::closed when `r` has stopped running, or stops or is destroyed before the task began. A task that was
-/// cut short by the end of the run throws run_cancelled here: `reactor::run` cancels what block_on has
-/// started before it returns, and waits for it, so nobody is left blocked. `r` must exist when block_on is
-/// called.
+/// Throws std::system_error: errc::wrong_thread on a thread where a reactor runs (on that of `r` it would
+/// wait for itself: await the task instead), and on a thread that drives `r` with run_once; errc::closed when
+/// `r` has stopped running, or stops or is destroyed before the task has begun. Before `reactor::run` returns
+/// it cancels the tasks started by block_on and waits for them, so no thread stays blocked; for a task
+/// cancelled in this way block_on throws run_cancelled. `r` must exist when block_on is called.
 template <class T>
 T block_on(reactor& r, task<T> t) {
     return detail::blocked_task<T>(std::move(t)).result_from(r);
 }
 
-/// The same for `f()`, called on the reactor's thread: the task that it makes is awaited, any other result is
-/// given as it is. `f` stays alive until then: a lambda that captures by reference is safe.
+/// The same for `f()`, called on the reactor's thread: if it returns a task, that is awaited; any other
+/// result is returned as it is. `f` lives until the end, so a lambda that captures by reference is safe.
 template <class F>
     requires std::invocable<F&>
 auto block_on(reactor& r, F&& f) {

@@ -1,4 +1,4 @@
-// concurrent_channel: values from thread to thread, and from reactor to reactor.
+// concurrent_channel: a bounded queue between threads and reactors.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -22,20 +22,22 @@
 namespace BIGHT_EXPORT bight {
 
 /// A bounded queue of values between any number of senders and receivers, each a task of some reactor or a
-/// plain thread. Each value goes to one receiver. A send waits while `capacity` values are in it, a receive
-/// while none is; whoever waits is served first in, first out. The values of one sender arrive in its order.
+/// plain thread. Each value goes to one receiver. A send waits while the channel is full, a receive while it
+/// is empty; waiting tasks and threads are served first in, first out. The values of one sender arrive in the
+/// order in which it sent them.
 ///
-/// The handle is copied: give each thread its own copy; the operations of one copy may be used by any number
-/// of tasks and threads, but the copy must outlive them. When the last copy is gone, the channel closes.
+/// An object of this class is a handle; copies refer to the same channel. Give each thread its own copy. Any
+/// number of tasks and threads may use one copy, but it must outlive their operations. When the last copy is
+/// destroyed, the channel closes.
 ///
-/// Values are moved, and must not throw when they are: wrap others in a std::unique_ptr. Their move
-/// constructors and destructors may use the channel, without waiting. Nothing is allocated per value. The
-/// fast path takes no lock (a queue after Vyukov, see mpmc_queue.hpp).
+/// Values are moved, and moving must not throw: wrap other types in a std::unique_ptr. Their move
+/// constructors and destructors may use the channel, but must not wait for it. Nothing is allocated per
+/// value. The fast path takes no lock (a queue after Vyukov, see mpmc_queue.hpp).
 ///
-/// Cancelling a task that waits takes it out of its line; a sender's value is then dropped with its await (a
-/// channel of one reactor has places that can be kept for that: channel::reserve). A
-/// task that was granted something at the same moment goes on with it (success beats cancellation), so no
-/// value is lost. A virtual clock does not wait for other threads: hold an outside_work where one is to send.
+/// A cancelled task leaves the queue; the value of a cancelled send is destroyed with its await (the channel
+/// of a single reactor avoids this with channel::reserve). A task that was served at the same moment goes on
+/// with the result (success beats cancellation), so no value is lost. A virtual clock does not wait for other
+/// threads: hold an outside_work while one of them will send.
 template <class T>
 class concurrent_channel {
   public:
@@ -53,17 +55,17 @@ class concurrent_channel {
     }
     ~concurrent_channel() { state_->drop_handle(); }
 
-    /// Awaited in a task: waits for room. Throws std::system_error (errc::closed) when the channel is closed,
-    /// or is closed meanwhile; the value is dropped then.
+    /// `co_await c.send(value)` waits for room. Throws std::system_error (errc::closed), and drops the value,
+    /// when the channel is closed, before or meanwhile.
     detail::cross_send_awaiter<T> send(T value) noexcept {
         return detail::cross_send_awaiter<T>(*state_, std::move(value));
     }
-    /// Awaited in a task: waits for a value. Gives std::nullopt when the channel is closed and empty:
-    /// `while (auto v = co_await channel.receive())`.
+    /// `co_await c.receive()` waits for a value. Gives std::nullopt when the channel is closed and empty:
+    /// `while (auto v = co_await c.receive())`.
     detail::cross_receive_awaiter<T> receive() noexcept { return detail::cross_receive_awaiter<T>(*state_); }
 
-    /// The same for plain threads, which they block. Throws errc::wrong_thread on a thread where a reactor
-    /// runs.
+    /// The same for plain threads, which are blocked meanwhile. Throws errc::wrong_thread on a thread where a
+    /// reactor runs.
     void send_blocking(T value) {
         detail::refuse_on_reactor("concurrent_channel::send_blocking", "co_await send() in a task");
         detail::sleeping_thread<T> here(std::move(value));
@@ -77,8 +79,8 @@ class concurrent_channel {
         return std::move(here.value);
     }
 
-    /// Without waiting, on any thread. False when it is full, closed, or others wait for room already; the
-    /// value is moved only when it is true.
+    /// Sends without waiting, on any thread. False when the channel is full or closed, or others wait for
+    /// room already; `value` is moved from only if this returns true.
     // NOLINTNEXTLINE(cppcoreguidelines-rvalue-reference-param-not-moved): moved if there is room.
     bool try_send(T&& value) noexcept {
         return state_->try_send(value) == detail::concurrent_channel_state<T>::outcome::done;
@@ -89,20 +91,21 @@ class concurrent_channel {
         T copy(value);
         return try_send(std::move(copy));
     }
-    /// std::nullopt when there is nothing, or others wait for values already.
+    /// Receives without waiting, on any thread. std::nullopt when the channel is empty, or others wait for
+    /// values already.
     std::optional<T> try_receive() noexcept {
         std::optional<T> value;
         state_->try_receive(value);
         return value;
     }
 
-    /// Ends it: sends fail from now on, those that wait included; what is in it can still be received.
-    /// Idempotent. Thread: any.
+    /// Ends sending: all sends fail from now on, including those that wait; the values in it can still be
+    /// received. Idempotent. Thread: any.
     void close() noexcept { state_->close(); }
     bool closed() const noexcept { return state_->closed(); }
 
     std::size_t capacity() const noexcept { return state_->capacity(); }
-    /// How many values are in it; others may change that at any moment.
+    /// How many values are in it; other threads may change that at any moment.
     std::size_t size() const noexcept { return state_->size(); }
 
   private:

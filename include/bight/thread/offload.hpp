@@ -1,4 +1,4 @@
-// offload: a blocking call on another thread, awaited.
+// offload: runs a blocking call on a thread pool and awaits its result.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -20,11 +20,11 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Where, and how, an offloaded call runs.
+/// Options of offload.
 struct offload_options {
-    /// Where it runs; null: thread_pool::shared(), or the limiter's pool.
+    /// The pool on which it runs; null: thread_pool::shared(), or the limiter's pool.
     thread_pool* pool = nullptr;
-    /// How many of its kind may run at once; null: as many as the pool has threads.
+    /// Limits how many calls of one kind run at once; null: as many as the pool has threads.
     offload_limiter* limiter = nullptr;
     /// Whether a cancelled task leaves its running job behind instead of waiting for it (see offload).
     bool abandon_on_cancel = false;
@@ -38,7 +38,7 @@ struct is_task : std::false_type {};
 template <class T>
 struct is_task<task<T>> : std::true_type {};
 
-/// Callables are destroyed by the thread that ran them, before the task goes on; results by the task.
+/// The callable is destroyed by the thread that ran it, before the task goes on; the result by the task.
 template <class F>
 class offloaded_call final : public pool_job {
   public:
@@ -76,7 +76,7 @@ class offloaded_call final : public pool_job {
     std::exception_ptr error_;
 };
 
-/// Waits for a job; knows nothing of its type.
+/// Waits for a job, whatever its type.
 class offload_waiter : public waiter,
                        public awaiter_base<offload_waiter>,
                        private grace_timer,
@@ -136,23 +136,23 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offload_awaiter final : pub
 
 }  // namespace detail
 
-/// Runs `f()` on a thread of a pool and gives its result, or throws what it threw, while the reactor goes on.
-/// `f` is an ordinary function: it may block, and must not touch what belongs to a reactor (streams, tasks;
-/// reactor::post and concurrent_channel are the way back). It and what it captured are destroyed on the
-/// thread, before the task goes on. Nothing happens until the result of offload is awaited.
+/// Runs `f()` on a thread of a pool, while the reactor goes on, and gives its result or throws what it threw.
+/// `f` is an ordinary function: it may block, and must not use objects of a reactor, such as streams and
+/// tasks (it can talk to a reactor through reactor::post and concurrent_channel). `f` and its captures are
+/// destroyed on that thread, before the task goes on. Nothing happens until the result of offload is awaited.
 ///
 /// Throws std::system_error when no thread can be started, and errc::closed when the pool is destroyed first.
 ///
-/// Cancellation: a job that has not begun is taken out of the queue, and never runs. A running one cannot be
-/// stopped. The task then waits for it, so that what the job refers to stays alive, gets the result, and is
-/// cancelled at its next await. Only when its reactor stops does it wait no longer than the pool's
-/// `shutdown_deadline` from then on, on the reactor's clock, and not at all once patience is over
-/// (reactor::stop_now, the reactor's destructor); the jobs left behind so are reported as a warning with the
-/// lines where they were offloaded. With `abandon_on_cancel` a cancelled task never waits: the job goes on by
-/// itself, its result is dropped and counted. In both cases what `f` captured by value lives until the job
-/// ends; what it captured by reference must outlive it.
+/// Cancellation: a job that has not begun is taken out of the queue, and never runs. A running job cannot be
+/// stopped: the cancelled task waits for it, so that what the job refers to stays alive, gets the result, and
+/// is cancelled at its next await. When the reactor stops, the task waits only until the pool's
+/// `shutdown_deadline` has passed on the reactor's clock, and not at all after reactor::stop_now or in the
+/// reactor's destructor; jobs that are left behind are reported in a warning with the lines where they were
+/// offloaded. With `abandon_on_cancel` a cancelled task never waits: the job goes on by itself, and its
+/// result is dropped and counted. In both cases what `f` captured by value lives until the job ends; what it
+/// captured by reference must outlive it.
 ///
-/// For a deadline: `with_timeout(offload(f), limit)`. Under a virtual clock time stands still meanwhile.
+/// For a deadline, write `with_timeout(offload(f), limit)`. A virtual clock stands still while the job runs.
 template <class F>
     requires std::is_invocable_v<std::decay_t<F>&>
 auto offload(F&& f, const offload_options& options = {},
@@ -165,7 +165,7 @@ auto offload(F&& f, const offload_options& options = {},
 }
 
 /// The same as `offload` with `abandon_on_cancel`: cancelling the task leaves the running job behind. `f`
-/// must own all that it uses.
+/// must own everything that it uses.
 template <class F>
     requires std::is_invocable_v<std::decay_t<F>&>
 auto offload_abandonable(F&& f, offload_options options = {},

@@ -1,4 +1,4 @@
-// runtime: a reactor for each core, run as one.
+// runtime: one reactor per core, started and stopped together.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -15,16 +15,17 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// How many reactors a runtime has, and of what kind.
+/// Options of a runtime.
 struct runtime_options {
-    /// For each of the reactors. Without a virtual clock: that is for one reactor.
+    /// For each of the reactors. It must not name a virtual clock, which serves one reactor only.
     reactor_options reactor;
-    /// How many reactors, each on a thread of its own; 0: one for each processor that this process may use.
+    /// How many reactors, each on its own thread; 0: one for each processor that this process may use.
     unsigned reactors = 0;
-    /// Whether each thread keeps to one processor, the first to the first that this process may use, and so
-    /// on, round and round (sched_setaffinity(2)).
+    /// Whether each thread is pinned to one processor (sched_setaffinity(2)): the first thread to the first
+    /// processor that this process may use, and so on; with more threads than processors it begins again at
+    /// the first.
     bool pin_threads = false;
-    /// Whether SIGINT and SIGTERM stop all of them while `run` runs (see bight::run).
+    /// Whether SIGINT and SIGTERM stop all reactors while `run` runs (see bight::run).
     bool handle_signals = true;
     /// Whether, with handle_signals, SIGUSR1 writes the trees of tasks (see run_options).
     bool dump_on_sigusr1 = true;
@@ -54,7 +55,7 @@ auto call_root(F& root, std::size_t index) {
     }
 }
 
-/// What a root task of F gives.
+/// The result type of a root task of F.
 template <class F>
 using shard_value = typename decltype(call_root(std::declval<F&>(), std::size_t{}))::value_type;
 
@@ -62,7 +63,7 @@ template <class F>
 concept shard_root = std::copy_constructible<F> && requires { typename shard_value<F>; } &&
                      !std::is_reference_v<shard_value<F>>;
 
-/// A copy of the callable for each reactor, and what its task gave.
+/// A copy of the callable for each reactor, and the result of its task.
 template <class F, class T = shard_value<F>>
 class root_copies final : public shard_roots {
   public:
@@ -107,18 +108,18 @@ using runtime_result = std::conditional_t<std::is_void_v<T> || std::same_as<T, i
 
 }  // namespace detail
 
-/// A number of reactors, each on a thread of its own, that are started and stopped as one. They share nothing
-/// but what the program shares: a task stays on the reactor where it was spawned, so what only the tasks of
-/// one reactor touch needs no lock. To talk to another one, post a call to it (reactor::post).
+/// Several reactors, each on its own thread, that are started and stopped together. A task stays on the
+/// reactor where it was started, so data that only the tasks of one reactor use needs no lock. To talk to
+/// another reactor, post a call to it (reactor::post).
 ///
-/// The threads are there from the constructor to the destructor, and wait while nothing runs. Thread: one
-/// thread makes it, runs it and destroys it; `stop`, `stop_now`, `size` and `reactor` are for any thread.
+/// The threads exist from the constructor to the destructor, and wait while nothing runs. Thread: one thread
+/// makes, runs and destroys the runtime; any thread may call `stop`, `stop_now`, `size` and `reactor`.
 class runtime {
   public:
-    /// Starts the threads and makes the reactors. Throws what reactor's constructor throws, std::system_error
-    /// when a thread cannot be had or pinned, or when BIGHT_REACTOR names a simulation (which is one
-    /// thread's) and there are several reactors, std::invalid_argument for a virtual clock; then nothing is
-    /// left. In main(), exit_status_of reports that.
+    /// Starts the threads and makes the reactors. Throws what reactor's constructor throws; std::system_error
+    /// when a thread cannot be started or pinned, or when BIGHT_REACTOR names a simulation (which has one
+    /// thread) and there are several reactors; std::invalid_argument for a virtual clock. Then nothing is
+    /// left running. In main(), exit_status_of reports such an error.
     explicit runtime(const runtime_options& options = {});
     runtime(const runtime&) = delete;
     runtime& operator=(const runtime&) = delete;
@@ -129,25 +130,25 @@ class runtime {
     std::size_t size() const noexcept;
     /// `index` is less than size(). A call that is posted while nothing runs waits for the next run.
     bight::reactor& reactor(std::size_t index) const noexcept;
-    /// The index of the reactor that runs on this thread; size() when it is none of these.
+    /// The index of the reactor that runs on this thread; size() when none of them does.
     std::size_t index_here() const noexcept;
 
-    /// Copies `root` for each reactor, calls `root(index)` or `root()` there, and runs the tasks that it
-    /// makes, one on each; returns when all of them have ended. The copies are kept until then, so a lambda
-    /// that captures is safe; what it captures by reference is shared by all the threads. A reactor whose
-    /// task has ended goes on with what else it has (posted calls, tasks given to reactor::start) until the
-    /// last has.
+    /// Copies `root` for each reactor, calls `root(index)` or `root()` there, and runs the task that it
+    /// gives; returns when all these tasks have ended. The copies are kept until then, so a lambda that
+    /// captures is safe; what it captures by reference is shared by all the threads. A reactor whose task has
+    /// ended continues with its other work (posted calls, tasks given to reactor::start) until the last one
+    /// has ended.
     ///
-    /// For a task<void> or a task<int> it gives an exit status, like bight::run: 0, or the first int in the
-    /// order of the reactors that is not 0; 1 when a task failed, after the errors went to the error handler,
-    /// or when tasks were stopped; 128 + n when signal n stopped them. For any other T: the values, in the
-    /// order of the reactors; errors are thrown (several as an aggregate_error), and `interrupted` or
-    /// run_cancelled when tasks were stopped.
+    /// For a task<void> or a task<int> the result is an exit status, like that of bight::run: 0, or the first
+    /// int that is not 0 in the order of the reactors; 1 when a task failed (the errors go to the error
+    /// handler) or when tasks were stopped; 128 + n when signal n stopped them. For any other T it is the
+    /// values, in the order of the reactors; errors are thrown (several as an aggregate_error), and
+    /// `interrupted` or run_cancelled when tasks were stopped.
     ///
-    /// The error of one stops all in good order. So does a stop of any one of the reactors, and the first
-    /// SIGINT or SIGTERM; the second stops without patience, the third exits at once. Throws
-    /// std::logic_error when it is called where a reactor runs (it blocks), while it runs already, and in a
-    /// forked child, which has none of the threads.
+    /// An error of one task stops all reactors gracefully. So does a stop of any one of the reactors, and the
+    /// first SIGINT or SIGTERM; the second signal stops them at once, the third ends the process. Throws
+    /// std::logic_error when it is called on a thread where a reactor runs (it blocks), while it runs
+    /// already, and in a forked child, which has none of the threads.
     template <class F>
         requires detail::shard_root<F>
     auto run(F root) -> detail::runtime_result<detail::shard_value<F>> {
@@ -171,9 +172,9 @@ class runtime {
         }
     }
 
-    /// reactor::stop, or stop_now, for all of them: the first reactor hears of it, and tells the others. One
-    /// that comes before run ends that run, and tasks of other reactors may have begun by then. Thread: any,
-    /// and a signal handler too.
+    /// reactor::stop, or stop_now, for all reactors: the first one gets it, and passes it on to the others. A
+    /// stop before run ends that run, although tasks of other reactors may have begun by then. Thread: any,
+    /// also in a signal handler.
     void stop() noexcept;
     void stop_now() noexcept;
 

@@ -1,4 +1,4 @@
-// thread_pool: the threads that blocking calls run on. What uses them is offload (offload.hpp).
+// thread_pool: the threads on which offload (offload.hpp) runs blocking calls.
 #pragma once
 
 #include <bight/core/detail/intrusive_list.hpp>
@@ -19,27 +19,27 @@ namespace BIGHT_EXPORT bight {
 
 class offload_limiter;
 
-/// How many threads a pool has, and for how long.
+/// Options of a thread_pool.
 struct thread_pool_options {
-    /// How many threads there are at most; 0: the number of processors plus 4, at most 32.
+    /// The maximum number of threads; 0: the number of processors plus 4, at most 32.
     unsigned max_threads = 0;
-    /// A thread that had nothing to do for this long ends.
+    /// A thread that is idle for this long ends.
     duration idle_time = std::chrono::seconds(10);
-    /// How long the pool's destructor, and a task that is cancelled because its reactor stops, wait for jobs
-    /// that run.
+    /// How long the pool's destructor, and a task that is cancelled because its reactor stops, wait for
+    /// running jobs.
     duration shutdown_deadline = std::chrono::seconds(10);
 };
 static_assert(std::is_trivially_destructible_v<thread_pool_options>);  // see reactor_options
 
 struct thread_pool_statistics {
-    std::size_t threads = 0;      ///< that exist now
-    std::size_t idle = 0;         ///< of them, those that have nothing to do
+    std::size_t threads = 0;      ///< threads that exist now
+    std::size_t idle = 0;         ///< threads that have nothing to do
     std::size_t queued = 0;       ///< jobs that wait for a thread (not those that wait for a limiter)
     std::size_t running = 0;      ///< jobs that run now
-    std::size_t abandoned = 0;    ///< of them, those that no task waits for any more
-    std::uint64_t started = 0;    ///< threads, ever
-    std::uint64_t completed = 0;  ///< jobs that ended, ever
-    std::uint64_t dropped = 0;    ///< of them, those whose result came too late for anyone
+    std::size_t abandoned = 0;    ///< running jobs that no task waits for any more
+    std::uint64_t started = 0;    ///< threads started in all
+    std::uint64_t completed = 0;  ///< jobs that have ended in all
+    std::uint64_t dropped = 0;    ///< those of them whose result came too late for their task
 };
 
 namespace detail {
@@ -47,8 +47,8 @@ namespace detail {
 struct pool_state;
 struct limiter_state;
 
-/// A callable on its way to a thread and its result on the way back. It is shared by the task that waits and
-/// by the pool: whoever lets go last frees it.
+/// A callable to be run by a pool thread, and later its result. The waiting task and the pool share it: the
+/// last one to release it frees it.
 class pool_job : private remote_call, public list_hook<pool_job> {
   public:
     enum class stage : std::uint8_t {
@@ -56,20 +56,19 @@ class pool_job : private remote_call, public list_hook<pool_job> {
         queued,   // waits for a thread
         limited,  // waits for its limiter
         running,
-        ended,  // its result is on its way to the task, or there
-        lost,   // its thread is in the process that this one was forked from
+        ended,  // its result is on its way to the task, or has arrived
+        lost,   // this process was forked: the job's thread is in the parent
     };
 
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-    // Acquire and release: the last one sees what the others did before it frees.
+    // Acquire and release: the last owner sees the others' writes before it frees the job.
     void release() noexcept {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
     const std::source_location& where() const noexcept { return where_; }
 
-    /// Queues it; `told.job_ended()` is called on the thread of `home` when it has ended. Throws
-    /// std::system_error: errc::closed when the pool is being destroyed, or why no thread could be started.
+    /// Is told when a job has ended (see submit).
     class listener {
       public:
         virtual void job_ended() noexcept = 0;
@@ -77,18 +76,20 @@ class pool_job : private remote_call, public list_hook<pool_job> {
       protected:
         ~listener() = default;
     };
+    /// Queues the job; `told.job_ended()` is called on the thread of `home` when it has ended. Throws
+    /// std::system_error: errc::closed when the pool is being destroyed, or why no thread could be started.
     void submit(pool_state& pool, limiter_state* limiter, reactor& home, listener& told);
 
-    /// What a cancelled task can still do about it. Thread: that of `home`, like `submit`.
-    /// True when it had not begun: it never will, and nobody will be told.
+    /// For a cancelled task, on the thread of `home`, like `submit` and `abandon`. True when the job had not
+    /// begun: then it never runs, and the listener is not told.
     bool withdraw() noexcept;
-    /// True when it runs: nobody will be told of its end, and its result is dropped. False when the result is
-    /// on its way.
+    /// True when the job is running: then the listener is not told of its end, and its result is dropped.
+    /// False when the result is on its way.
     bool abandon() noexcept;
 
     stage where_it_is() const noexcept;
     duration shutdown_deadline() const noexcept;
-    /// In place of a thread, where there is none to be had: a simulated host.
+    /// Runs the job on this thread: for a simulated host, which has no pool threads.
     void run_here() noexcept { run(); }
 
   protected:
@@ -99,7 +100,7 @@ class pool_job : private remote_call, public list_hook<pool_job> {
     virtual void run() noexcept = 0;
     /// Destroys the callable, or the result.
     virtual void clear() noexcept = 0;
-    /// It ended without having run.
+    /// The job has ended without having run.
     virtual void fail(std::exception_ptr why) noexcept = 0;
 
   private:
@@ -112,7 +113,7 @@ class pool_job : private remote_call, public list_hook<pool_job> {
     listener* told_ = nullptr;
     std::source_location where_;
 
-    // Under the lock of the pool.
+    // Guarded by the lock of the pool.
     std::shared_ptr<pool_state> pool_;
     std::shared_ptr<limiter_state> limiter_;
     stage stage_ = stage::idle;
@@ -121,20 +122,20 @@ class pool_job : private remote_call, public list_hook<pool_job> {
 
 }  // namespace detail
 
-/// A bounded number of threads, started when they are needed, for calls that block. Jobs wait in one queue,
-/// first in, first out.
+/// A limited number of threads, started when needed, for calls that block. Jobs wait in one queue, first in,
+/// first out.
 ///
-/// The destructor lets nothing new begin: tasks whose jobs wait in the queue get std::system_error
-/// (errc::closed). It blocks until the running jobs have ended, but at most until `shutdown_deadline`, and
-/// then reports what it leaves behind as a warning (set_log_handler): how many jobs, and the source line
-/// where each was offloaded. Those go on by themselves: they own their callables and whatever these captured
-/// by value, and a task that waits for one still gets its result. When the last reference to a pool goes on
-/// one of its own threads, within a job or with what a job owned, that job is not waited for.
+/// The destructor lets no job begin: tasks whose jobs wait in the queue get std::system_error (errc::closed).
+/// It blocks until the running jobs have ended, but at most for `shutdown_deadline`; then it reports the jobs
+/// that it leaves behind in a warning (set_log_handler), with their number and the source line where each was
+/// offloaded. Those jobs go on by themselves: they own their callables and whatever these captured by value,
+/// and a task that waits for one still gets its result. When a pool is destroyed on one of its own threads,
+/// by a job or with an object that a job owned, that job is not waited for.
 ///
-/// A forked child has none of the threads: the pool starts others there for the child's jobs. Those that the
-/// parent had given to the pool are the parent's, and run there only; a task that waits for one in the child
-/// does so until it is cancelled. A job that forks, and returns in the child as well, ends its thread there;
-/// and the child with it, with status 0, when that is its last.
+/// A forked child has none of the threads: there the pool starts new ones for the child's jobs. Jobs that
+/// were submitted before the fork run in the parent only; a copy of a task that waits for one in the child
+/// waits until it is cancelled. When a job forks and then returns in the child as well, its thread ends
+/// there; if it is the child's last thread, the child exits with status 0.
 ///
 /// Thread: any, for all members.
 class thread_pool {
@@ -147,9 +148,8 @@ class thread_pool {
     std::size_t max_threads() const noexcept;
     thread_pool_statistics statistics() const noexcept;
 
-    /// The pool that offload uses unless it is given another: one for the process, with the default options,
-    /// made when it is first asked for and never destroyed. It keeps no reactor: each reactor's tasks wait
-    /// for their own jobs.
+    /// The default pool of offload: one for the process, with the default options, made on first use and
+    /// never destroyed. It refers to no reactor: each reactor's tasks wait for their own jobs.
     static thread_pool& shared();
 
   private:
@@ -158,9 +158,9 @@ class thread_pool {
     std::shared_ptr<detail::pool_state> state_;
 };
 
-/// At most `limit` jobs of a kind at once, whatever the pool would allow: queries to a database that has few
-/// connections, say. Jobs beyond that wait for their turn, first in, first out, without taking a thread. A
-/// job gives its place back when it ends on its thread, abandoned or not. Copies share the limit.
+/// Lets at most `limit` jobs of one kind run at once, however many threads the pool has: queries to a
+/// database that has few connections, say. Further jobs wait for their turn, first in, first out, without
+/// taking up a thread. A job counts until it ends on its thread, abandoned or not. Copies share the limit.
 ///
 /// Thread: any; tasks of several reactors may share one.
 class offload_limiter {
@@ -168,7 +168,8 @@ class offload_limiter {
     /// A limit of 0 counts as 1. Throws std::bad_alloc.
     explicit offload_limiter(std::size_t limit, thread_pool& pool = thread_pool::shared());
     std::size_t limit() const noexcept;
-    /// Jobs that run, or wait for a thread, with its permission; and those that wait for it.
+    /// The jobs that count towards the limit (running or waiting for a thread), and those that wait for their
+    /// turn.
     std::size_t in_use() const noexcept;
     std::size_t waiting() const noexcept;
 

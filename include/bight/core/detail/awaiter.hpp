@@ -1,4 +1,4 @@
-// How an awaiter begins.
+// awaiter_base: the await_ready and await_suspend of every waiter.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -11,13 +11,12 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// The beginning of every await of a waiter: it always passes through
+/// Begins every await of a waiter by calling
 ///
 ///     bool suspend(promise_base& p) noexcept;
 ///
-/// of `Self`, which makes this a friend. It is written as waiter says, and gives what await_suspend is to
-/// give: false when the task need not wait, or, in a scope that goes on with a child at once, that child's
-/// coroutine.
+/// of `Self`, which makes this class a friend. `suspend` is described at waiter. It gives what await_suspend
+/// is to return: false when the task need not wait, or the coroutine of a child that a scope resumes at once.
 template <class Self>
 class awaiter_base {
   public:

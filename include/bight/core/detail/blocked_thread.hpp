@@ -7,7 +7,8 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// An entry in its reactor's list of them (lib/core/blocked_threads.hpp), on the stack of the thread.
+/// An entry in the reactor's list of blocked threads (lib/core/blocked_threads.hpp), on the stack of the
+/// thread.
 class blocked_thread : public list_hook<blocked_thread> {
   protected:
     blocked_thread() noexcept = default;
@@ -15,9 +16,9 @@ class blocked_thread : public list_hook<blocked_thread> {
 
   private:
     friend class blocked_threads;
-    /// The run ends: what has begun for this thread is asked to end. On the reactor's thread.
+    /// The run ends: cancels what has begun for this thread. Called on the reactor's thread.
     virtual void cancel_begun() noexcept = 0;
-    /// The reactor is gone, and will never answer. The last touch: this may be gone when it returns.
+    /// The reactor is gone and will never answer. This object may be gone when the call returns.
     virtual void abandon() noexcept = 0;
 };
 

@@ -1,4 +1,4 @@
-// What a coroutine borrows from its caller: how bight learns of it, and which of it does not compile.
+// Detects coroutines that refer to temporaries or lambda objects of their callers.
 #pragma once
 
 #include <bight/core/detail/task_promise.hpp>
@@ -19,9 +19,9 @@ consteval const char* name_of_type() {
     return __PRETTY_FUNCTION__;
 }
 
-/// Whether T is the type of a lambda expression, of which only the name is known while its body is compiled.
-/// g++ calls it "f()::<lambda(int)>", clang "(lambda at file:1:2)"; in the name of a template over one, that
-/// stands inside.
+/// Whether T is the type of a lambda expression. While the lambda's body is compiled, only the name of the
+/// type is known. g++ calls it "f()::<lambda(int)>", clang "(lambda at file:1:2)"; the name of a template
+/// over a lambda type contains that name.
 template <class T>
 consteval bool is_lambda() {
     std::string_view name = name_of_type<T>();
@@ -57,13 +57,13 @@ consteval std::uint64_t lending_parameters() {
     return mask;
 }
 
-/// In place of the type of a lambda.
+/// Stand in for the type of a lambda: there is none, or there is one whose type does not matter.
 struct no_lambda {};
 struct some_lambda {};
 
-/// The lambda that a coroutine with these parameters is the body of: the first parameter of a member function
-/// is the object, by reference. Clang gives the object of a lambda to the promise's constructor in generic
-/// lambdas only: there the promise must know its type. With g++, one promise serves for all lambdas.
+/// The lambda whose body a coroutine with these parameters is: the first parameter of a member function is
+/// the object, by reference. Clang passes the lambda object to the promise's constructor only in generic
+/// lambdas, so with clang the promise must know its type. With g++, one promise type serves all lambdas.
 template <class... Ps>
 struct lambda_of_parameters {
     using type = no_lambda;
@@ -80,12 +80,13 @@ struct lambda_of_parameters<P, Rest...> {
 template <class... Ps>
 using lambda_of = typename lambda_of_parameters<Ps...>::type;
 
-/// Where a lambda is whose address is not known.
+/// Stands for the address of a lambda whose address is not known.
 inline constexpr char somewhere = 0;
 
-/// The promise of a coroutine that refers to something of its caller's which may go before it does. It is
-/// created with the parameters, and notes the address of one: of the lambda, or of the object nearest to the
-/// top of the stack, as the one likeliest to go. It adds no member: handles know it as its base.
+/// The promise of a coroutine that refers to an object of its caller which may be destroyed first. Its
+/// constructor gets the coroutine's parameters and records the address of one: the lambda, or the object
+/// nearest to the top of the stack, which is the likeliest to be destroyed first. It adds no members, because
+/// handles treat it as its base class.
 template <class T, std::uint64_t Lending, class Lambda>
 class borrowing_promise final : public task_promise<T> {
   public:
@@ -132,7 +133,7 @@ class borrowing_promise final : public task_promise<T> {
         note<(Mask >> 1)>(rest...);
     }
 
-    // A string literal stays, and an object without members has nothing to lose.
+    // A string literal lasts for ever, and an object without members has nothing to lose.
     template <class A>
     static consteval bool may_go() {
         if constexpr (std::is_array_v<A>) {
@@ -145,7 +146,7 @@ class borrowing_promise final : public task_promise<T> {
     }
 };
 
-/// The parameters that a callable declares, when it declares one list of them.
+/// The parameters of a callable that has a single, non-template call operator.
 template <class F>
 struct declared_parameters {
     static constexpr bool known = false;
@@ -153,10 +154,10 @@ struct declared_parameters {
 template <class... Ps>
 struct parameter_list {
     static constexpr bool known = true;
-    /// Whether a stored argument would be converted to a temporary, and that bound to a reference.
+    /// Whether a stored argument would be converted to a temporary that a reference parameter binds to.
     template <class... Stored>
     static consteval bool make_temporaries();
-    /// Whether the last one can refer to a temporary.
+    /// Whether the last parameter can refer to a temporary.
     static consteval bool last_binds_temporaries() {
         bool last = false;
         ((last = binds_temporaries<Ps>), ...);
@@ -168,7 +169,7 @@ struct declared_parameters<R (*)(Ps...)> : parameter_list<Ps...> {};
 template <class R, class... Ps>
 struct declared_parameters<R (*)(Ps...) noexcept> : parameter_list<Ps...> {};
 
-// What may follow the parameters in the type of a member function.
+// One specialisation for each combination of const and noexcept.
 template <class M>
 struct member_parameters {
     static constexpr bool known = false;
@@ -218,7 +219,7 @@ consteval bool parameter_list<Ps...>::make_temporaries() {
     }
 }
 
-// Of a pointer to a member function, all but the object are parameters.
+// For a pointer to a member function: `Object` is not one of the declared parameters.
 template <class F, class Object, class... Stored>
 consteval bool member_call_leaves_temporaries() {
     if constexpr (member_parameters<F>::known) {
@@ -241,7 +242,8 @@ consteval bool call_leaves_temporaries() {
     }
 }
 
-/// Refuses such a call, for those that await its task later than in the full expression that calls.
+/// Refuses such a call at compile time, for functions that await the task after the full expression of the
+/// call.
 template <class F, class... Stored>
 consteval void refuse_temporaries() {
     static_assert(
@@ -251,8 +253,8 @@ consteval void refuse_temporaries() {
         "std::string&), or take the parameter by value");
 }
 
-/// Whether F, which is called with an object that ends with the call as its last argument, takes that by
-/// reference.
+/// Whether F takes its last parameter by reference, where the last argument is an object that is destroyed
+/// after the call.
 template <class F>
 consteval bool takes_last_by_reference() {
     if constexpr (member_parameters<F>::known) {

@@ -1,4 +1,4 @@
-// Implementation of bight/core/deferred.hpp: what its operations are made of.
+// Implementation of bight/core/deferred.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -23,8 +23,7 @@ namespace detail {
 class deferred_base;
 class deferred_waiter;
 
-/// What a producer wants called when nobody waits any more. It runs from the ready queue, and keeps its
-/// deferred until then.
+/// The callback of on_abandoned. It runs from the ready queue, and keeps its deferred alive until then.
 class abandoned_callback : public work_item, public pooled {
   public:
     virtual ~abandoned_callback() = default;
@@ -43,7 +42,7 @@ class abandoned_callback : public work_item, public pooled {
     bool queued_ = false;
 };
 
-/// What all handles on one deferred share, but for the value.
+/// The shared state of all copies of a deferred, except for the value.
 class deferred_base : public pooled {
   public:
     deferred_base() noexcept : home_(reactor::current()) {}
@@ -54,7 +53,7 @@ class deferred_base : public pooled {
         thread_.check("a deferred");
         ++references_;
     }
-    /// True when it was the last.
+    /// True when that was the last reference.
     bool release() noexcept { return --references_ == 0; }
 
     bool fired() const noexcept { return fired_; }
@@ -63,7 +62,7 @@ class deferred_base : public pooled {
     /// Throws std::system_error (errc::wrong_thread) off the reactor's thread.
     void check_thread() const;
     [[noreturn]] static void throw_already_fired();
-    /// Somebody has seen the outcome.
+    /// Some task has seen the outcome.
     void observed() noexcept { observed_ = true; }
     /// Takes `callback` over, in place of what was set before.
     void on_abandoned(abandoned_callback* callback) noexcept;
@@ -71,7 +70,8 @@ class deferred_base : public pooled {
   protected:
     ~deferred_base();
     void fire() noexcept;
-    /// While its value is made, whose constructor may be anybody's code.
+    /// Sets a flag while the value is constructed: the value's constructor is user code, and may try to fire
+    /// again.
     struct making {
         explicit making(bool& f) noexcept : flag(f) { flag = true; }
         making(const making&) = delete;

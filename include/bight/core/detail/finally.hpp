@@ -1,4 +1,4 @@
-// Implementation of bight/core/finally.hpp: what its operations are made of.
+// Implementation of bight/core/finally.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -81,7 +81,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
 
     void child_freed() noexcept override { clean_up().resume(); }
 
-    // An error of the clean-up that cannot be thrown, because the body's outcome is, is reported.
+    // Reports an error of the clean-up when the body's outcome is thrown instead.
     std::coroutine_handle<> done() noexcept {
         const bool cancelled = body_.result() == outcome::cancelled || body_.result() == outcome::pending;
         if (cleanup_error_ && !hurried_ && body_.result() != outcome::value) {

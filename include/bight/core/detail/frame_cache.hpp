@@ -1,4 +1,4 @@
-// The frames that a reactor keeps for reuse.
+// frame_cache: the free coroutine frames that a reactor keeps for reuse.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -9,8 +9,8 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Size classes are this far apart. The largest block of a class is 8 bytes short of a multiple of it, so
-/// that with the heap's own 8 bytes it fills the multiple exactly.
+/// The step between size classes. The largest block of a class is 8 bytes short of a multiple of the step, so
+/// that together with the heap's own 8 bytes it fills the multiple exactly.
 inline constexpr std::size_t frame_granularity = 16;
 inline constexpr std::size_t frame_classes = 256;
 
@@ -19,14 +19,14 @@ constexpr std::size_t frame_class_of(std::size_t size) noexcept {
     return size <= frame_class_size(0) ? 0 : (size + 7) / frame_granularity - 1;
 }
 
-/// Free blocks by size class. Blocks are plain allocations, so one may be freed anywhere:
-/// into the cache of whichever reactor runs there, or to the heap.
+/// Free blocks by size class. Blocks are plain allocations, so one may be freed anywhere: into the cache of
+/// whichever reactor runs there, or to the heap.
 ///
-/// Every list ends in the cache's own `bottom_`, and each block knows how many bytes lie from it on: a list
-/// is never empty, and taking and keeping write nothing but the list.
+/// Every list ends in the cache's own `bottom_`, so that it is never empty, and each block stores the number
+/// of bytes from it to the end of its list, so that take and keep update nothing but the list.
 class frame_cache {
   public:
-    /// What a reactor keeps at most of each size class; beyond it, freed frames go back to the heap.
+    /// At most this much is kept of each size class; beyond it, freed frames go back to the heap.
     static constexpr std::size_t kept_bytes = std::size_t{16} << 20;
 
     frame_cache() noexcept : frame_cache(0) {}
@@ -38,7 +38,7 @@ class frame_cache {
     struct keeps_nothing {};
     constexpr explicit frame_cache(keeps_nothing) noexcept : frame_cache(kept_bytes) {}
 
-    /// Null when there is none.
+    /// A block of class `i`; null when there is none.
     void* take(std::size_t i) noexcept {
         free_block* const block = free_[i];
         free_block* const next = block->next;
@@ -48,7 +48,7 @@ class frame_cache {
         return block;
     }
 
-    /// False when there are enough.
+    /// Keeps a freed block; false when the class is full.
     bool keep(void* memory, std::size_t i) noexcept {
         free_block* const top = free_[i];
         const std::size_t bytes = top->bytes + frame_class_size(i);
@@ -61,7 +61,7 @@ class frame_cache {
         return true;
     }
 
-    /// How many blocks it has.
+    /// The number of blocks kept.
     long kept() const noexcept;
 
   private:

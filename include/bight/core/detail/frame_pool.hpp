@@ -1,4 +1,4 @@
-// Where coroutine frames come from: blocks kept by the reactor that runs on this thread, by size.
+// Allocation of coroutine frames, from the blocks that this thread's reactor keeps by size.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -15,11 +15,11 @@ namespace detail {
 inline constexpr std::size_t largest_pooled_frame = frame_class_size(frame_classes - 1);
 
 #if BIGHT_INLINE_FRAME_POOL
-/// The freed frames of the reactor that runs on this thread, or a cache that keeps nothing.
+/// The frame cache of the reactor that runs on this thread, or one that keeps nothing.
 extern constinit thread_local frame_cache* frames_here [[gnu::tls_model("initial-exec")]];
 #endif
 
-/// What a size class is served by when the cache has nothing, or enough.
+/// Called when the cache of a size class is empty, or full.
 void* allocate_frame_of_class(std::size_t i);
 void free_frame_of_class(void* block, std::size_t i) noexcept;
 void* allocate_large_frame(std::size_t size);
@@ -50,20 +50,21 @@ inline void free_frame(void* block, std::size_t size) noexcept {
     free_frame_of_class(block, i);
 }
 
-/// Blocks handed out to this thread and not yet freed by it: tests check that it returns to where it was.
+/// Blocks allocated on this thread minus those freed on it: tests check that the number returns to where it
+/// was.
 long live_frames() noexcept;
 
 [[noreturn]] void frame_is_laid_out_wrongly() noexcept;
 
-/// Ends the process with an explanation when `frame` was laid out wrongly by g++ (GCC PR 106188): the promise
-/// is 8 bytes off then, and so is the frame's address that is computed from it. Blocks are aligned to 16.
+/// Ends the process with an explanation when g++ has laid out `frame` wrongly (GCC PR 106188). The promise is
+/// then 8 bytes off, and so is the frame's address computed from it, while blocks are aligned to 16.
 inline void check_frame_layout(const void* frame) noexcept {
     if (reinterpret_cast<std::uintptr_t>(frame) % 16 != 0) [[unlikely]]
         frame_is_laid_out_wrongly();
 }
 
 /// Gives a class frame_pool memory: `class x : pooled {…}; new x` costs no malloc in the steady state. Blocks
-/// are aligned to 16; what needs more (for a value of the user's, say) comes from the heap.
+/// are aligned to 16; a type that needs more (because of a user's value, say) comes from the heap.
 struct pooled {
     static void* operator new(std::size_t size) { return allocate_frame(size); }
     static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }

@@ -1,4 +1,4 @@
-// What a stop bounds: the last patience of tasks, and what goes on after its owner.
+// grace_timer, leftover: deadlines that a stop brings forward, and work that outlives its owner.
 #pragma once
 
 #include <bight/core/detail/intrusive_list.hpp>
@@ -11,7 +11,7 @@ class reactor;
 
 namespace detail {
 
-/// The last bit of patience of a shutdown: a timer that reactor::stop_now expires at once.
+/// A grace period during shutdown: a timer that reactor::stop_now makes expire at once.
 class grace_timer : public timer, public list_hook<grace_timer> {
   public:
     grace_timer() noexcept = default;
@@ -26,19 +26,18 @@ class grace_timer : public timer, public list_hook<grace_timer> {
     friend class bight::reactor;
     friend class leftover;
     bool listed_ = false;
-    bool outlives_ = false;  // it is a leftover
-    bool awaited_ = false;   // by a run that has ended but for it
+    bool outlives_ = false;  // whether it is a leftover
+    bool awaited_ = false;   // a run waits only for leftovers, and this is one of them
     bool hurried_ = false;
 };
 
-/// What goes on after its owner has gone, by itself and for a while: a connection that is being closed. The
-/// reactor owns it from arm_grace to disarm_grace: `run` waits for those that its task has left behind, and a
-/// stop bounds them.
+/// Work that continues for a while after its owner has gone: a connection that is being closed. The reactor
+/// owns it from arm_grace to disarm_grace: `run` waits for the leftovers of its task, and a stop limits them.
 class leftover : public grace_timer {
   public:
-    /// Nobody has anything to do but this one: it ends as soon as nothing is lost by that.
+    /// Nothing else is left to run: ends as soon as it can without losing data.
     virtual void hurry() noexcept = 0;
-    /// It ends at `latest`, if not before.
+    /// Ends at `latest` at the latest.
     virtual void limit(time_point latest) noexcept = 0;
 
   protected:

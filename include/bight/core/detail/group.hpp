@@ -1,4 +1,4 @@
-// Implementation of bight/core/group.hpp: what its operations are made of.
+// Implementation of bight/core/group.hpp.
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
@@ -37,14 +37,14 @@ class group_job : public spawned_job<group_job> {
     std::coroutine_handle<> finished() noexcept override;
     void reap() noexcept override;
 
-    /// What the parent waits for.
+    /// The group, which is what the parent waits for.
     group& owner() const noexcept;
     void tell_handle() noexcept;
 
     spawned_task* handle_ = nullptr;
 };
 
-/// Keeps what was given to spawn until the task that it made has ended.
+/// Keeps the callable and the arguments given to spawn until their task has ended.
 template <class F, class... Args>
 class group_call final : public group_job {
   public:
@@ -68,4 +68,4 @@ concept spawnable = std::is_invocable_r_v<task<>, std::decay_t<F>&, std::decay_t
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -1,4 +1,4 @@
-// A list of what is elsewhere: the links are in the entries.
+// intrusive_list: a doubly linked list with the links in its entries.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -9,8 +9,8 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// The links of a T that may be in an intrusive_list<T>: T derives from it. They say nothing while it is in
-/// none, and an entry that is moved or copied leaves them behind.
+/// The links of a T that may be in an intrusive_list<T>; T derives from it. They are meaningless while the
+/// entry is in no list, and are not copied or moved with it.
 template <class T>
 class list_hook {
   protected:
@@ -26,7 +26,7 @@ class list_hook {
     T* previous_;
 };
 
-/// Where an intrusive_list finds the links of its entries: in their list_hook.
+/// Gives an intrusive_list the links of its entries, which are in their list_hook.
 template <class T>
 struct hook_links {
     static T* next(const T& entry) noexcept { return hook(entry).next_; }
@@ -38,11 +38,11 @@ struct hook_links {
     static const list_hook<T>& hook(const T& entry) noexcept { return entry; }
 };
 
-/// Doubly linked: an entry enters at either end, or before another, and leaves from wherever it is, each in
-/// O(1) and without memory. It must be in one list at most, and stay where it is meanwhile.
+/// Inserts at either end or before another entry, and removes from anywhere, each in O(1) and without
+/// allocating. An entry may be in one list at most, and must not move while it is.
 ///
-/// While a loop goes through it others may enter and leave, but for the entry that the loop is at: what comes
-/// after that is looked up when the body has ended.
+/// While a loop iterates over it, other entries may be added and removed, but the loop's current entry must
+/// stay: its successor is looked up when the body has ended.
 template <class T, class Links = hook_links<T>>
 class intrusive_list {
   public:
@@ -78,7 +78,7 @@ class intrusive_list {
 
     void push_front(T& entry) noexcept { link(nullptr, entry, first_); }
     void push_back(T& entry) noexcept { link(last_, entry, nullptr); }
-    /// Before `at`; at the end when it is null.
+    /// Inserts before `at`; at the end when it is null.
     void insert(T* at, T& entry) noexcept { link(at ? Links::previous(*at) : last_, entry, at); }
     void remove(T& entry) noexcept {
         T* const before = Links::previous(entry);
@@ -119,7 +119,7 @@ class intrusive_list {
     T* last_ = nullptr;
 };
 
-/// The same, with the number of its entries.
+/// An intrusive_list that knows its size.
 template <class T>
 class counted_list : private intrusive_list<T> {
     using list = intrusive_list<T>;

@@ -1,5 +1,4 @@
-// A job: one chain of coroutines that awaits one thing at a time. The unit of starting, cancelling and
-// reporting.
+// job: a chain of coroutines that awaits one thing at a time; what is started, cancelled and reported as one.
 #pragma once
 
 #include <bight/core/detail/work_item.hpp>
@@ -25,13 +24,13 @@ struct error_trace;
 /// How a job ended. Cancellation is a third outcome, neither a value nor an exception.
 enum class outcome : std::uint8_t { pending, value, error, cancelled };
 
-/// The innermost coroutine of the chain is either running, in the ready queue, or suspended in a `waiter`.
+/// The innermost coroutine of the chain is running, in the ready queue, or suspended in a `waiter`.
 ///
 /// Cancelling: `request_cancel` marks the job and asks its waiter to stop. The waiter answers later, in one
-/// of two ways: with its result, as if nothing had been asked (success beats cancellation; the job then ends
-/// at its next await, which sees the mark), or with `waiter::confirm_cancel`, upon which the reactor destroys
-/// the frames from the innermost to the root, so that destructors run in the order of a stack that unwinds,
-/// and calls `finished`.
+/// of two ways. Either it delivers its result after all (success beats cancellation); the job then ends at
+/// its next await, which sees the mark. Or it calls `waiter::confirm_cancel`; the reactor then destroys the
+/// frames from the innermost to the root, so that destructors run as when a stack unwinds, and calls
+/// `finished`.
 ///
 /// A scope (group, race, with_timeout, …) owns jobs and outlives them; it overrides `finished`.
 class job : public work_item {
@@ -40,18 +39,18 @@ class job : public work_item {
     /// Only a job that has not started may be moved.
     job(job&& other) noexcept : work_item() { (void)other; }
 
-    /// Makes `root` the job's outermost coroutine and queues it: it runs in the next turn. With `parent`, a
-    /// cancel that is pending there is pending here too.
+    /// Makes `root` the job's outermost coroutine and queues it: it runs in the next turn. If cancellation of
+    /// `parent` was requested, it is requested here too.
     void start(reactor& home, job* parent, promise_base& root) noexcept;
-    /// The same, but gives the coroutine to resume at once instead of queueing it.
+    /// The same, but returns the coroutine to resume at once instead of queueing it.
     std::coroutine_handle<> start_now(reactor& home, job* parent, promise_base& root) noexcept;
 
     /// Thread: the reactor's. Asking twice, or after the end, does nothing.
     void request_cancel() noexcept;
     bool cancel_requested() const noexcept { return cancel_requested_; }
-    /// Whether it is the one that runs now.
+    /// Whether this is the job that runs now.
     bool running() const noexcept;
-    /// For a shield, whose job does not inherit its parent's mark.
+    /// For a shield, whose job does not inherit the cancellation of its parent.
     void forget_cancel() noexcept { cancel_requested_ = false; }
 
     reactor& home() const noexcept { return *home_; }
@@ -59,22 +58,22 @@ class job : public work_item {
     outcome result() const noexcept { return outcome_; }
     /// What it waits for; null while it runs, is ready to run, or cannot be cancelled any more.
     waiter* waiting() const noexcept { return waiter_; }
-    /// The coroutine that it last stood in; while it runs, that may be gone.
+    /// The coroutine that last suspended; while the job runs, that may be gone.
     promise_base* innermost() const noexcept { return innermost_; }
-    /// When it last went on, which is when it came to where it is: as reactor::tick.
+    /// When it was last resumed, as a value of reactor_access::tick.
     std::uint32_t since() const noexcept { return since_; }
-    /// When it began, in seconds since its reactor was made; goes round in half a year.
+    /// When it began, in seconds since its reactor was made; wraps around after half a year.
     std::uint32_t started() const noexcept { return started_; }
-    /// Since then.
+    /// Seconds since it began.
     std::uint32_t age() const noexcept;
 
-    /// What the tree of tasks and error reports call it.
+    /// Appends the name of the job for the tree of tasks and for error reports.
     virtual void describe(std::string& out) const;
 
-    /// What this job binds for a task_local, or null.
+    /// The value that this job binds for the task_local `key`, or null.
     virtual const void* find_local(const void* key) const noexcept;
 
-    /// The coroutines that an error went through, for the error that last left this job.
+    /// The coroutines that the last error of this job went through.
     error_trace* trace() const noexcept { return trace_; }
     void adopt_trace(job& child) noexcept;
 
@@ -83,11 +82,11 @@ class job : public work_item {
 
     /// The chain has ended, with `how` in result(). For a value or an error the root frame is suspended at
     /// its end and still there (it must not be destroyed from within this call); after a cancellation every
-    /// frame is gone. Gives the coroutine to go on with.
+    /// frame is gone. Returns the coroutine to resume next.
     virtual std::coroutine_handle<> finished() noexcept = 0;
 
-    /// Called from the ready queue after `finished` queued this job once more, to free what it could not free
-    /// then.
+    /// Called from the ready queue when `finished` has queued the job once more, to free what could not be
+    /// freed then.
     virtual void reap() noexcept {}
 
   private:
@@ -96,7 +95,7 @@ class job : public work_item {
     friend struct final_awaiter;
 
     void run() noexcept final;
-    /// It goes on from `where`.
+    /// It is resumed at `where`.
     void enter(std::source_location where) noexcept;
     void attach(reactor& home, job* parent, promise_base& root) noexcept;
     void end(outcome how) noexcept;
@@ -104,14 +103,14 @@ class job : public work_item {
     void schedule_unwind() noexcept;
     static void cancel_waiters(job* first) noexcept;
 
-    /// Where its chain stands, and what `run`, called from the ready queue, does then. It goes
-    /// forwards only.
+    /// The state of the chain, and what `run`, called from the ready queue, does in it. Stages are passed in
+    /// this order.
     enum class stage : std::uint8_t {
         idle,       ///< not started: never in the queue
         starting,   ///< in the queue: `run` resumes the root, or unwinds what was cancelled before it began
-        running,    ///< running, or suspended in a waiter, which is what is queued: never in the queue itself
-        unwinding,  ///< the waiter has confirmed a cancellation: `run` destroys the frames, and ends it
-        ended,      ///< `finished` was called; `run`, if it queued itself, reaps
+        running,    ///< running, or suspended in a waiter: the waiter is queued, never the job itself
+        unwinding,  ///< the waiter has confirmed a cancellation: `run` destroys the frames and ends the job
+        ended,      ///< `finished` was called: `run` calls `reap`, if `finished` queued the job again
     };
 
     reactor* home_ = nullptr;

@@ -1,4 +1,4 @@
-// Where a result waits to be taken.
+// job_result: storage for the result of a callable.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -11,7 +11,7 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// What a callable gave, until it is taken.
+/// Stores what a callable returned until it is taken.
 template <class R>
 class job_result {
   public:

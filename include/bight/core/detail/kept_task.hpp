@@ -1,4 +1,4 @@
-// The task of a job, and what is kept of it when it has ended.
+// kept_task: the task of a job, and its result after the frame is freed.
 #pragma once
 
 #include <bight/core/detail/job_result.hpp>
@@ -11,7 +11,7 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Owns the frame of a task, and after free_frame what the task gave.
+/// Owns the frame of a task; after free_frame it holds the task's result instead.
 template <class T>
 class kept_task {
   public:
@@ -28,8 +28,8 @@ class kept_task {
         return task_.promise();
     }
 
-    /// The task has ended: the frame goes, and the parameters in it with what they hold open. Not from within
-    /// its last suspension. After a cancellation there is none.
+    /// The task has ended: destroys its frame, with the parameters and all that they hold. Must not be called
+    /// from within the task's last suspension. After a cancellation there is no frame.
     void free_frame() noexcept {
         if (!task_) return;
         error_ = task_.promise().error();

@@ -1,4 +1,4 @@
-// What reactor::post and reactor::start keep.
+// The stored calls of reactor::post and reactor::start.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -9,7 +9,7 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// A callable sent to a reactor by any thread.
+/// A callable posted to a reactor by any thread.
 class posted {
   public:
     posted() noexcept = default;
@@ -30,7 +30,7 @@ class posted_call final : public posted {
     F callable_;
 };
 
-/// Keeps a callable and its arguments until the task that they made has ended.
+/// Keeps a callable and its arguments until their task has ended.
 template <class F, class... Args>
 task<> call_stored(F f, Args... args) {
     co_await f(std::move(args)...);

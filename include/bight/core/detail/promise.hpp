@@ -1,4 +1,4 @@
-// What every bight coroutine's promise has: its place in the chain, and where it awaits.
+// promise_base: the part of a coroutine's promise that links it into its chain and records where it awaits.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -22,7 +22,8 @@ struct final_awaiter;
 template <class A>
 concept bight_awaitable = requires { typename std::remove_cvref_t<A>::bight_awaitable; };
 
-/// An awaiter that stays where it is: g++ 12 copies or moves what await_transform gives by reference.
+/// Refers to an awaiter that stays where it is: g++ 12 copies or moves what await_transform returns by
+/// reference.
 template <class A>
 class awaiter_reference {
   public:
@@ -38,18 +39,18 @@ class awaiter_reference {
     A& awaiter_;
 };
 
-/// A task, which has a promise, unlike an operation or a deferred.
+/// A task: unlike an operation or a deferred, it has a promise type.
 template <class A>
 concept task_like = requires { typename std::remove_cvref_t<A>::promise_type; };
 
-/// A variable that may be awaited again and again, each time by an awaiter of its own: a deferred. A task and
-/// an operation are used up by the await.
+/// A variable that may be awaited repeatedly, each time with a new awaiter: a deferred. A task and an
+/// operation can be awaited only once.
 template <class A>
 concept awaited_again = requires(std::remove_reference_t<A>& a) { a.operator co_await(); };
 
 /// Compilers do not align coroutine frames further than operator new does.
 inline constexpr std::size_t frame_alignment = 16;
-/// Whether an object of this type may lie in a frame.
+/// Whether an object of this type can be aligned in a frame.
 template <class T>
 inline constexpr bool fits_a_frame = alignof(T) <= frame_alignment;
 template <class T>
@@ -73,12 +74,12 @@ consteval bool await_fits_a_frame() {
 template <class... Ps>
 inline constexpr bool over_aligned_parameters = !(fits_a_frame<Ps> && ...);
 
-/// What the coroutine of a task refers to from the call on, and what may be gone when the task runs.
+/// What the coroutine of a task refers to since its call, and which may be gone when the task runs.
 enum class borrowing : std::uintptr_t {
     none,
-    callable,   ///< the lambda (with captures) that it is the body of
+    callable,   ///< the lambda (with captures) whose body it is
     reference,  ///< a parameter that is a const or rvalue reference
-    passed_on,  ///< one of these; the task has been moved, perhaps within the full expression that made it
+    passed_on,  ///< one of these, but the task was moved, perhaps within the expression that made it
 };
 
 class promise_base {
@@ -89,8 +90,8 @@ class promise_base {
     static void* operator new(std::size_t size) { return allocate_frame(size); }
     static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }
 
-    /// The default argument is evaluated in the coroutine: until its first await, a trace shows where it
-    /// begins.
+    /// The default argument is evaluated in the coroutine, so until its first await a trace shows the
+    /// coroutine's beginning.
     std::suspend_always initial_suspend(code_line where = __builtin_source_location()) noexcept {
         where_ = location_of(where);
         return {};
@@ -99,7 +100,7 @@ class promise_base {
 
     void unhandled_exception() noexcept;
 
-    /// Every await of a task passes here, which is how bight knows the line it stands at.
+    /// Every await of a task passes through here; so bight knows the line of each.
     template <class A>
     auto await_transform(A&& awaited, code_line where = __builtin_source_location()) noexcept {
         static_assert(
@@ -128,8 +129,8 @@ class promise_base {
         }
     }
 
-    /// The frame. Where a promise lies in it depends on the alignment of its type alone, and is the same up
-    /// to 16 bytes of it, which task_handle asserts.
+    /// The frame's handle. The place of a promise in its frame depends only on the alignment of its type, and
+    /// is the same for all alignments up to 16 bytes, which task_handle asserts.
     std::coroutine_handle<> self() const noexcept {
         return std::coroutine_handle<promise_base>::from_promise(const_cast<promise_base&>(*this));
     }
@@ -139,8 +140,8 @@ class promise_base {
     std::source_location where() const noexcept { return where_; }
     const std::exception_ptr& error() const noexcept { return error_; }
 
-    /// Puts this coroutine below `parent` in its chain. `handle` is the variable that owns this frame; it is
-    /// cleared if the chain unwinds, so that nobody destroys the frame twice.
+    /// Puts this coroutine below `parent` in the chain. `handle` is the variable that owns this frame; it is
+    /// cleared if the chain unwinds, so that the frame is not destroyed twice.
     void join_chain(promise_base& parent, std::coroutine_handle<>& handle) noexcept {
         if (lender_ && !job_) check_borrowed(parent.where_);
         parent_ = &parent;
@@ -156,9 +157,10 @@ class promise_base {
         handle_ = &handle;
     }
 
-    /// For scopes that start a task later than in the full expression that made it: ends the process when
-    /// the task, which has not started, refers to what may be gone by then. `scope` is what it was given to,
-    /// at `where`. A task that was moved may come from a caller that waits for the scope.
+    /// For scopes that start a task after the full expression that made it: ends the process when the task
+    /// refers to something that may be gone by then. `scope` names the function that the task was given to,
+    /// at `where`. A task that was moved is let through, because it may come from a caller that waits for the
+    /// scope.
     void refuse_borrowed(const char* scope, std::source_location where) const noexcept {
         if (lender_ && borrowed_ != borrowing::passed_on) report_borrowed(scope, where);
     }
@@ -174,10 +176,11 @@ class promise_base {
     }
     ~promise_base() = default;
 
-    /// For one that has neither a value nor an error at its end: it fails with a std::logic_error.
+    /// Called when a coroutine ends with neither a value nor an error: it fails with a std::logic_error.
     void ran_off_its_end() noexcept;
 
-    /// Of several, it keeps the one that lies nearest to the top of the stack.
+    /// Records that the coroutine refers to `lender`; of several it keeps the one nearest to the top of the
+    /// stack.
     void borrow(borrowing kind, const void* lender) noexcept {
         if (lender_) {
             const char top = 0;
@@ -201,7 +204,7 @@ class promise_base {
     [[noreturn]] void explain_borrowed() const noexcept;
     [[noreturn]] void report_borrowed(const char* scope, std::source_location where) const noexcept;
 
-    // Two words serve twice: before the start, and from join_chain or become_root on.
+    // Two words are used twice: until the start, and from join_chain or become_root on.
     union {
         borrowing borrowed_ = borrowing::none;
         promise_base* parent_;

@@ -1,4 +1,4 @@
-// What the awaits that run child tasks share.
+// scope: the common base of the awaiters that run child tasks.
 #pragma once
 
 #include <bight/core/detail/job.hpp>
@@ -18,31 +18,33 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Suspends its task until its child jobs have ended: they never outlive it. Its cancellation is theirs; it
+/// Suspends its task until its child jobs have ended: they never outlive it. Cancelling it cancels them; it
 /// confirms when the last of them has ended. Like every awaiter it may be moved until it is awaited.
 class scope : public waiter {
   public:
-    /// `child` has ended, its outcome is in child.result(). Gives the coroutine to go on with. It is called
-    /// from the child's last suspension, or from the ready queue: the child's frame must not be destroyed in
-    /// here.
+    /// `child` has ended; its outcome is in child.result(). Returns the coroutine to resume next. Called from
+    /// the child's last suspension or from the ready queue: the child's frame must not be destroyed in here.
     virtual std::coroutine_handle<> child_finished(job& child) noexcept = 0;
-    /// The frame of a child that was told to free_later() has gone. The scope may go in here.
+    /// The frame of a child that was passed to free_later() has been freed. The scope may be destroyed in
+    /// here.
     virtual void child_freed() noexcept {}
 
   protected:
     scope() noexcept = default;
     scope(scope&&) noexcept = default;
     ~scope() = default;
-    /// All children have ended. The task goes on, unless it is to be cancelled and a child was.
+    /// All children have ended. The task goes on, unless its cancellation was requested and a child was
+    /// cancelled.
     std::coroutine_handle<> conclude(bool child_cancelled) noexcept;
-    /// The same from outside a coroutine: resumes what is to go on.
+    /// The same from outside a coroutine: resumes the next coroutine itself.
     void conclude_here(bool child_cancelled) noexcept { conclude(child_cancelled).resume(); }
-    /// For a scope that goes on when `child` has ended: what the child's frame holds open goes in the next
-    /// turn, and not only with the scope. Then child_freed() is called, before which the scope must not end.
+    /// For a scope that goes on after `child` has ended: frees the child's frame, and all that it holds, in
+    /// the next turn rather than with the scope. Then child_freed() is called; the scope must not end before
+    /// that.
     void free_later(job& child) noexcept { detail::reactor_access::schedule(home(), child); }
 };
 
-/// A child, whose result stays in the scope until the scope's task takes it.
+/// A child job. Its result stays in the scope until the scope's task takes it.
 template <class T>
 class child_job_base : public job {
   public:
@@ -86,15 +88,15 @@ class child_job final : public child_job_base<T> {
     using child_job_base<T>::child_job_base;
 };
 
-/// Throws one error as it is, several as an aggregate_error. Nothing when there is none.
+/// Throws a single error as it is, several as an aggregate_error; does nothing when there is none.
 void throw_errors(const std::vector<std::exception_ptr>& errors);
 
-/// What the children of a scope failed with, in the order in which they did. The first has its place here, so
-/// that no failure is taken for a success when memory is out.
+/// The errors of the children of a scope, the earliest first. The first one needs no memory, so that a
+/// failure is never taken for a success when memory is exhausted.
 class error_list {
   public:
     bool empty() const noexcept { return !first_; }
-    /// False when memory is out, and `error` was not the first.
+    /// False when memory is exhausted and `error` is not the first.
     bool add(const std::exception_ptr& error) noexcept;
     /// As throw_errors.
     void throw_all() const;
@@ -104,7 +106,7 @@ class error_list {
     std::vector<std::exception_ptr> others_;
 };
 
-/// A task that awaits something which is not a task.
+/// Makes a task that awaits something which is not a task.
 template <class A>
 auto await_as_task(A awaited) -> task<decltype(awaited.await_resume())> {
     co_return co_await std::move(awaited);
@@ -120,7 +122,7 @@ auto to_task(A awaited) {
     return await_as_task(std::move(awaited));
 }
 
-/// Something that several may await (a deferred): the task gets a copy of the value.
+/// For something that several tasks may await (a deferred): the task gives a copy of the value.
 template <class A>
     requires requires(const A& a) {
         a.operator co_await();

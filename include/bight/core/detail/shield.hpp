@@ -1,4 +1,4 @@
-// Implementation of bight/core/shield.hpp: what its operations are made of.
+// Implementation of bight/core/shield.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>

@@ -1,4 +1,4 @@
-// Implementation of bight/core/task.hpp: what its operations are made of.
+// Implementation of bight/core/task.hpp.
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>  // which promise a coroutine has; IWYU pragma: keep
@@ -16,10 +16,10 @@ namespace detail {
 /// Ends the process: "a task was awaited that …", at `where` if that is known.
 [[noreturn]] void misused_task(std::source_location where = std::source_location()) noexcept;
 
-/// Destroys the frame of a coroutine that an error has left: its parameters go by that error (failing.hpp).
+/// Destroys the frame of a coroutine that failed: destructors of its parameters see that error (failing.hpp).
 void destroy_failed(std::coroutine_handle<> frame) noexcept;
 
-/// Owns a frame that has not finished its part in a chain; the common part of task and of what awaits it.
+/// Owns the frame of a task: the common part of task and of its awaiter.
 template <class T>
 class task_handle {
   public:
@@ -60,7 +60,7 @@ class task_handle {
     }
 
   private:
-    // It clears the handle last, where the compiler still knows of it when the handle goes.
+    // Clears the handle last, so that the compiler knows it is null when the task_handle is destroyed.
     struct freed_on_return {
         task_handle& of;
         ~freed_on_return() {

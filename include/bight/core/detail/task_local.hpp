@@ -1,4 +1,4 @@
-// Implementation of bight/core/task_local.hpp: what its operations are made of.
+// Implementation of bight/core/task_local.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -13,10 +13,10 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// The value that the running task sees for `key`: the innermost binding from there to the root, or null.
+/// The value that the running task sees for `key`: the innermost binding on the way to the root, or null.
 const void* find_task_local(const void* key) noexcept;
 
-/// A child with a binding of its own.
+/// A child job with one binding.
 template <class T, class V>
 class binding_job final : public child_job_base<T> {
   public:

@@ -1,4 +1,4 @@
-// The promise of a task.
+// task_promise: the promise type of a task, which holds its value.
 #pragma once
 
 #include <bight/core/detail/promise.hpp>
@@ -54,7 +54,7 @@ class task_promise : public promise_base {
     bool has_value_ = false;
 };
 
-/// Whether U&&, given for a T&, refers to an object of the caller's, and not to a temporary.
+/// Whether U&&, given for a T&, refers to an object of the caller rather than to a temporary.
 template <class U, class T>
 concept refers_to_lasting =
     std::is_lvalue_reference_v<U&&> && std::is_convertible_v<std::remove_reference_t<U>*, T*>;

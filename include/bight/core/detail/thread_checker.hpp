@@ -1,4 +1,4 @@
-// Notices that something made for one thread's tasks is used from another thread.
+// thread_checker: detects the use of an object for one thread's tasks from another thread.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -7,28 +7,28 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Remembers the thread of the reactor in which it was first used. Use from any other thread aborts with a
-/// message that names the ways across, in builds without NDEBUG; with NDEBUG it costs nothing. It has the
-/// same size in both, so that a library and a program may be built differently.
+/// Remembers the thread of the reactor in which it was first used. In builds without NDEBUG, use from any
+/// other thread aborts with a message that names the ways to cross threads; with NDEBUG it costs nothing. It
+/// has the same size in both, so that a library and a program may be built differently.
 ///
 /// Before its first use within a reactor any thread may use it (to set things up), and so may the next
 /// reactor of the same thread, and the same reactor when it runs on another thread.
 class thread_checker {
   public:
-    /// `what` is how the message calls it: "a mutex".
+    /// `what` names the object in the message: "a mutex".
     void check([[maybe_unused]] const char* what) const noexcept {
 #ifndef NDEBUG
         check_in(reactor::current(), what);
 #endif
     }
-    /// The same where the running reactor is at hand.
+    /// The same for callers that know the running reactor.
     void check([[maybe_unused]] const reactor& here, [[maybe_unused]] const char* what) const noexcept {
 #ifndef NDEBUG
         check_in(&here, what);
 #endif
     }
-    /// The same for destructors, which may run where no reactor does: in main(), say, when the thread of the
-    /// reactor has been joined.
+    /// The same for destructors, which may run without a reactor: in main(), say, after the reactor's thread
+    /// has been joined.
     void check_at_end([[maybe_unused]] const char* what) const noexcept {
 #ifndef NDEBUG
         if (const reactor* const here = reactor::current()) check_in(here, what);

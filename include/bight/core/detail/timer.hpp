@@ -1,4 +1,4 @@
-// A deadline that something waits for: an intrusive node, so that arming one allocates nothing.
+// timer, timer_heap: deadlines in an intrusive pairing heap, so that arming one allocates nothing.
 #pragma once
 
 #include <bight/core/duration.hpp>
@@ -10,17 +10,18 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// Armed and disarmed through the reactor (reactor::arm, reactor::disarm). Timers fire in the order of their
-/// deadlines; those with equal deadlines fire in the order in which they were armed, on every demultiplexer.
+/// Armed and disarmed through reactor_access::arm and disarm. Timers fire in the order of their deadlines;
+/// those with equal deadlines fire in the order in which they were armed, on every demultiplexer.
 class timer {
   public:
     timer() noexcept = default;
-    /// Only one that is not armed may be moved.
+    /// Only a timer that is not armed may be moved.
     timer(timer&&) noexcept {}
     timer& operator=(const timer&) = delete;
 
     /// Called on the reactor's thread once the deadline has passed; the timer is disarmed by then, and may be
-    /// armed again or destroyed from here. It runs between tasks, so it must not resume one: it queues work.
+    /// armed again or destroyed from here. It runs between tasks and must not resume one itself: it queues
+    /// work.
     virtual void expired() noexcept = 0;
 
     bool armed() const noexcept { return armed_; }
@@ -49,11 +50,11 @@ class timer_heap {
     time_point next_deadline() const noexcept { return root_ ? root_->deadline_ : time_point::max(); }
 
     void arm(timer& t, time_point deadline) noexcept;
-    /// False when it was not armed.
+    /// False when `t` was not armed.
     bool disarm(timer& t) noexcept;
-    /// Takes out the first timer whose deadline is not after `now`, or gives null. One armed at or after the
-    /// call to `mark` is left for the next round, so that a timer that arms another for "now" cannot hold the
-    /// reactor.
+    /// Takes out the first timer whose deadline is `now` or earlier; null when there is none. Timers armed
+    /// after the call to `mark` are left for the next round, so that a timer that always arms another for
+    /// "now" cannot block the reactor.
     timer* pop_due(time_point now, std::uint64_t mark) noexcept;
     std::uint64_t mark() const noexcept { return next_order_; }
 

@@ -1,4 +1,4 @@
-// The tasks that wait for one thing, in the order in which they came.
+// wait_list: the queue of tasks that wait for one thing, first in, first out.
 #pragma once
 
 #include <bight/core/detail/intrusive_list.hpp>
@@ -17,8 +17,8 @@ class listed_waiter : public waiter {
     listed_waiter(listed_waiter&& other) noexcept  // NOLINT(*-member-init)
         : waiter(std::move(other)) {}
 
-    /// Ends the process, with a message that names what was destroyed ("a mutex") and the line at which each
-    /// coroutine of this waiter's task stands.
+    /// Ends the process with a message that names what was destroyed ("a mutex") and the line of each
+    /// coroutine of this waiter's task.
     [[noreturn]] void abort_destroyed(const char* what) const noexcept;
 
   protected:
@@ -27,12 +27,12 @@ class listed_waiter : public waiter {
   private:
     template <class W>
     friend struct waiter_links;
-    // Set when it enters a list: what need not wait never touches it. The way forward is work_item's link,
-    // since what waits is in no queue.
+    // Set when it enters a list, so that an await that need not wait never touches it. The forward link is
+    // that of work_item, since a waiter in a list is in no queue.
     listed_waiter* previous_;
 };
 
-/// Ends the process: a primitive was used in a way that no program may. `what` is the whole message.
+/// Ends the process because a primitive was misused. `what` is the whole message.
 [[noreturn]] void abort_misused(const char* what) noexcept;
 
 /// The links of a listed_waiter.
@@ -46,9 +46,9 @@ struct waiter_links {
 
 /// First in, first out: the front has waited longest. `W` derives from listed_waiter.
 ///
-/// Whoever takes a waiter out decides how it ends: `ready()` for a grant, `confirm_cancel()` from the
-/// waiter's own `cancel()`. Between the grant and the moment when its task goes on, the task cannot be
-/// cancelled, so a grant always reaches `await_resume`, and no grant is lost.
+/// Whoever takes a waiter out decides how its wait ends: with `ready()` for a grant, or with
+/// `confirm_cancel()` from the waiter's own `cancel()`. Between the grant and the moment when its task goes
+/// on, the task cannot be cancelled, so a grant always reaches `await_resume`, and no grant is lost.
 template <class W>
 class wait_list : public intrusive_list<W, waiter_links<W>> {
   public:
@@ -56,8 +56,8 @@ class wait_list : public intrusive_list<W, waiter_links<W>> {
     wait_list(const wait_list&) = delete;
     wait_list& operator=(const wait_list&) = delete;
 
-    /// For the destructor of what the tasks wait for (`what`: "a mutex"), where a waiter is a lifetime bug of
-    /// the program: it could never be resumed.
+    /// For the destructor of the object that the tasks wait for (`what`: "a mutex"). A task that still waits
+    /// then could never be resumed: a lifetime bug of the program.
     void check_empty(const char* what) const noexcept {
         if (const listed_waiter* const first = this->front()) first->abort_destroyed(what);
     }

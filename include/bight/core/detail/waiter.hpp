@@ -1,4 +1,4 @@
-// The contract of everything a task can wait for.
+// waiter: the base class of awaiters, and the protocol of suspending, resuming and cancelling.
 #pragma once
 
 #include <bight/core/detail/job.hpp>
@@ -11,10 +11,10 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// One await that may suspend. It lives in the awaiting coroutine's frame, so its address is stable from the
-/// moment it is awaited until it is resumed; before that it may be moved.
+/// One await that may suspend. It lives in the frame of the awaiting coroutine, so its address is stable from
+/// the await until the coroutine is resumed; before the await it may be moved.
 ///
-/// An awaiter derives from it and from awaiter_base, and writes `suspend` so:
+/// An awaiter derives from it and from awaiter_base, and implements `suspend` like this:
 ///
 ///     bool suspend(promise_base& p) noexcept {
 ///         if (!begin(p)) return true;    // the job is cancelled: its frames are about to go
@@ -24,7 +24,7 @@ namespace detail {
 ///     }
 ///
 /// From `begin` on, exactly one of three things ends it: `finish_now`, `ready`, `confirm_cancel`; nothing may
-/// throw. `cancel` is called while others are in the middle of cancelling: it calls no code of the user's.
+/// throw. `cancel` is called while other jobs are in the middle of cancelling: it must call no user code.
 class waiter : public work_item {
   public:
     using bight_awaitable = void;
@@ -32,11 +32,11 @@ class waiter : public work_item {
     waiter() noexcept = default;
     waiter(waiter&& other) noexcept : work_item() { (void)other; }
 
-    /// Asks the wait to end early. Called at most once, on the reactor's thread, while it is suspended. It
-    /// must lead, now or later, to `ready` or `confirm_cancel`; it does not wait for that.
+    /// Asks the wait to end early. Called at most once, on the reactor's thread, while the task is suspended.
+    /// It must lead to `ready` or `confirm_cancel`, now or later, and does not wait for that.
     virtual void cancel() noexcept = 0;
 
-    /// Adds what it waits for, for the tree of tasks: "sleep", "receive on fd 7 (127.0.0.1:5000)".
+    /// Appends a description of the wait, for the tree of tasks: "sleep", "receive on fd 7 (127.0.0.1:5000)".
     virtual void describe(std::string& out) const;
 
     /// Calls `visit(child, context)` for each job it waits for.
@@ -45,26 +45,26 @@ class waiter : public work_item {
   protected:
     ~waiter() = default;
 
-    /// Suspends `p`'s job here. False when its cancellation was requested: nothing may be started then.
+    /// Suspends `p`'s job here. False when its cancellation was requested: then nothing may be started.
     bool begin(promise_base& p) noexcept;
     /// The same for the few waits that a cancelled task may still make (shield).
     void begin_shielded(promise_base& p) noexcept;
 
-    /// In place of `begin`, for what waits for its turn only: p's job goes to the end of the ready queue, or
-    /// unwinds.
+    /// Replaces `begin` where a task only yields: p's job goes to the end of the ready queue, or unwinds if
+    /// it is cancelled.
     void requeue(promise_base& p) noexcept;
 
-    /// The result was there without waiting. True when the task must let others run first (its budget is used
-    /// up, and it has been queued): what `suspend` gives.
+    /// The result was there without waiting. Gives what `suspend` is to return: true when the budget is used
+    /// up, so that the task has been queued and others run first.
     bool finish_now() noexcept;
 
     /// The result is there: the task is resumed in the next turn, and can no longer be cancelled here.
     void ready() noexcept;
 
-    /// The same, but gives the coroutine to go on with to a caller that can transfer to it.
+    /// The same, but returns the coroutine, for a caller that can transfer to it.
     std::coroutine_handle<> ready_now() noexcept;
 
-    /// Nothing was done, or what was done is undone: the task unwinds.
+    /// Nothing was done, or it has been undone: the task unwinds.
     void confirm_cancel() noexcept;
 
     bool suspended() const noexcept { return promise_ != nullptr; }
@@ -73,7 +73,7 @@ class waiter : public work_item {
     reactor& home() const noexcept;
 
     void run() noexcept override;
-    /// For those that resume a coroutine themselves: the job goes on from `where`.
+    /// For waiters that resume a coroutine themselves: records that the job is resumed at `where`.
     void enter(std::source_location where) noexcept;
 
   private:

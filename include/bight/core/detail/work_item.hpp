@@ -1,4 +1,4 @@
-// Something the reactor will run: one word of link, one virtual call.
+// work_item, work_queue: the entries of the ready queue, and the queue.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -9,9 +9,8 @@ namespace detail {
 template <class W>
 struct waiter_links;
 
-/// What the ready queue holds. It is embedded in whatever waits (an awaiter, a job, an operation), so
-/// queueing allocates nothing; an item is in at most one queue at a time and must stay where it is while
-/// queued.
+/// An entry of the ready queue. It is embedded in what waits (an awaiter, a job, an operation), so queueing
+/// allocates nothing. An item is in at most one queue at a time and must not move while queued.
 class work_item {
   public:
     work_item() noexcept {}  // NOLINT(*-member-init,*-use-equals-default)
@@ -28,10 +27,10 @@ class work_item {
     friend class work_queue;
     template <class W>
     friend struct waiter_links;
-    work_item* next_;  // in the one list that it is in: a queue, or what it waits in; set when it enters it
+    work_item* next_;  // in a work_queue or a wait_list, of which it is in at most one; set when it enters
 };
 
-/// First in, first out, intrusive, for one thread.
+/// An intrusive queue for one thread, first in, first out.
 class work_queue {
   public:
     work_queue() noexcept = default;
@@ -60,7 +59,7 @@ class work_queue {
         return item;
     }
 
-    /// Moves everything in `other` behind what is here.
+    /// Appends everything in `other`.
     void append(work_queue& other) noexcept {
         if (other.empty()) return;
         if (last_) {

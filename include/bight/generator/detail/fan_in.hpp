@@ -1,4 +1,4 @@
-// What merge and map_concurrent stand on: the items of several tasks, taken by one.
+// fan_in: passes items from several producer tasks to one consumer; used by merge and map_concurrent.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -20,11 +20,11 @@ namespace detail {
 
 class fan_in;
 
-/// One item that a producer holds out. It is a local variable of the producer's frame.
+/// A producer's place in the line of items; a local variable of the producer's coroutine.
 ///
-/// Out of order: `co_await` puts it at the end of the line. In order: it is in the line from the moment it is
-/// made, which producers do in the order in which they were started, and what stands behind it waits for it.
-/// When it goes without having given its item, nothing behind it is given any more.
+/// In a fan_in without order, `co_await` puts it at the end of the line. In an ordered one it is in the line
+/// from its construction, which producers do in the order in which they were started, and offers behind it
+/// wait for it. If it is destroyed without having given its item, nothing behind it is given any more.
 class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter,
                                                                    public awaiter_base<offer>,
                                                                    public list_hook<offer> {
@@ -34,8 +34,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] offer final : public waiter
     offer& operator=(const offer&) = delete;
     ~offer();
 
-    /// The item, which stays where it is until the await of this has ended. What is given is this, which
-    /// stays where it is as well, in its place in the line, and may hold out the next item then.
+    /// Offers `item`, which must not move until the await has ended. Returns this offer, which stays in place
+    /// and can then offer the next item.
     offer&& of(void* item) noexcept {
         item_ = item;
         return std::move(*this);
@@ -67,7 +67,7 @@ class taker : public waiter, public awaiter_base<taker> {
     explicit taker(fan_in& from) noexcept : from_(from) {}
     taker(taker&& other) noexcept : waiter(std::move(other)), from_(other.from_) {}
     ~taker() = default;
-    /// What moving the item threw, or what ended the fan_in.
+    /// Throws what moving the item threw, or the error that ended the fan_in.
     void rethrow_error();
     virtual void put(void* item) = 0;
 
@@ -81,20 +81,20 @@ class taker : public waiter, public awaiter_base<taker> {
     std::exception_ptr error_;
 };
 
-/// Shared by the consumer's frame and the frame of the crew, the task that runs the producers in a group of
-/// its own. It goes with the last of them: the consumer may be dropped first, which cancels the crew.
+/// Shared by the frames of the consumer and of the crew, which is the task that runs the producers in a group
+/// of its own. The last of the two deletes it. The consumer may be dropped first; that cancels the crew.
 class fan_in : public pooled {
   public:
     explicit fan_in(bool in_order) noexcept : in_order_(in_order) {}
     fan_in(const fan_in&) = delete;
     fan_in& operator=(const fan_in&) = delete;
 
-    /// No consumer any more, or all that there was to give is in the line.
+    /// The consumer is gone, or all producers have ended.
     bool over() const noexcept { return ended_ || dropped_; }
 
     /// The group in which the producers run; null once it has ended.
     void crew(group* g) noexcept { crew_ = g; }
-    /// No more items: all producers have ended, one of them with `error` if that is not null.
+    /// No more items: all producers have ended, with `error` if that is not null.
     void end(const std::exception_ptr& error) noexcept;
 
     void retain() noexcept { ++references_; }
@@ -124,10 +124,10 @@ class fan_in : public pooled {
     bool ended_ = false;
     bool cut_short_ = false;
     bool dropped_ = false;
-    bool gap_ = false;  // in order, and one has left without giving
+    bool gap_ = false;  // ordered, and an offer has left the line without giving its item
 };
 
-/// The consumer's reference to a fan_in, or the crew's.
+/// The reference of the consumer or of the crew to a fan_in.
 template <void (fan_in::*Gone)() noexcept>
 class fan_in_reference {
   public:

@@ -1,4 +1,4 @@
-// Implementation of bight/generator/generator.hpp: what its operations are made of.
+// Implementation of bight/generator/generator.hpp.
 #pragma once
 
 #include <bight/core/detail/promise.hpp>
@@ -23,10 +23,10 @@ namespace detail {
 
 [[noreturn]] void throw_generator_busy();
 [[noreturn]] void throw_generator_cancelled();
-/// Ends the process: a generator went, or was moved, while somebody waits for its next item.
+/// Ends the process: a generator was destroyed or moved while a task waits for its next item.
 [[noreturn]] void misused_generator() noexcept;
 
-/// What co_await of next() gives: an optional, or a pointer where the items are references.
+/// The result of next(): an optional, or a pointer where the items are references.
 template <class T>
 struct generator_item {
     using type = std::optional<T>;
@@ -40,15 +40,15 @@ struct generator_item {
 template <class T>
 struct generator_item<T&> {
     using type = T*;
-    // A temporary of the co_yield itself stays until the next item is asked for; one that U is converted to
-    // does not.
+    // A temporary in the co_yield expression lives until the next item is asked for; a temporary that U is
+    // converted to does not.
     template <class U>
     static constexpr bool lasts =
         std::is_convertible_v<std::remove_reference_t<U>*, T*> || gives_reference<U, T>;
     static void put(type& into, T& value) noexcept { into = std::addressof(value); }
 };
 
-/// Suspends a generator at co_yield, and goes on with the task that waits for the item.
+/// Suspends a generator at co_yield, and resumes the task that waits for the item.
 struct yield_to_consumer {
     bool await_ready() const noexcept { return false; }
     template <class P>
@@ -67,7 +67,8 @@ class generator_promise final : public promise_base {
     generator<T> get_return_object() noexcept;
     void return_void() const noexcept {}
 
-    /// The item is made where its consumer takes it from; what making it throws is thrown at the co_yield.
+    /// Constructs the item where the consumer takes it from; what the constructor throws is thrown at the
+    /// co_yield.
     template <class U = T>
         requires std::is_constructible_v<T, U&&>
     yield_to_consumer yield_value(U&& value) {
@@ -80,7 +81,7 @@ class generator_promise final : public promise_base {
         return {};
     }
 
-    /// Null while nobody waits for an item.
+    /// Null while no task waits for an item.
     item_type* into() const noexcept { return into_; }
     void into(item_type* place) noexcept { into_ = place; }
 
@@ -89,7 +90,7 @@ class generator_promise final : public promise_base {
 };
 
 /// Owns the frame of a generator. While next() is awaited the frame is part of the consumer's chain: when
-/// that unwinds, the frame goes first, and `handle_` is cleared by the job.
+/// that unwinds, the frame is destroyed first, and the job clears `handle_`.
 template <class T>
 class generator_handle {
   public:
@@ -143,8 +144,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] next_awaiter final : public
         return !from_->alive();
     }
 
-    /// Each item costs one of the task's budget, so that a generator which never awaits leaves room for
-    /// others, and its consumer can be cancelled at each item.
+    /// Each item costs one unit of the task's budget, so that a generator which never awaits does not starve
+    /// other tasks, and its consumer can be cancelled at each item.
     template <class P>
     BIGHT_AWAIT_SUSPEND std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
         if (!begin(h.promise())) return std::noop_coroutine();
@@ -168,7 +169,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] next_awaiter final : public
     void describe(std::string& out) const override { out += "an item of a generator"; }
 
   private:
-    /// The budget was used up, and now it is this task's turn again.
+    /// The task's turn has come again after its budget was used up.
     void run() noexcept override {
         enter(promise().where());
         from_->handle().resume();

@@ -1,4 +1,4 @@
-// Implementation of bight/generator/generator_adaptors.hpp: what its operations are made of.
+// Implementation of bight/generator/generator_adaptors.hpp.
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
@@ -18,7 +18,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// What calling `F` gives once it has been awaited, if it gives something to await.
+/// The type `R`, or if that is an awaitable, the type that awaiting it gives.
 template <class R>
 struct settled {
     using type = R;
@@ -33,7 +33,7 @@ using called = std::invoke_result_t<F&, T&&>;
 template <class F, class T>
 using settled_call = typename settled<called<F, T>>::type;
 
-/// What a range-based for takes, but for generators.
+/// A type that a range-based for loop accepts (a generator is none).
 template <class R>
 concept item_range = std::is_object_v<R> && requires(R& r) {
     std::begin(r) != std::end(r);
@@ -41,17 +41,17 @@ concept item_range = std::is_object_v<R> && requires(R& r) {
 };
 template <class R>
 using range_item = typename std::iterator_traits<decltype(std::begin(std::declval<R&>()))>::value_type;
-/// A container, whose items go with it; a view, whose items may be others' too, is const as a whole and not
-/// in its items.
+/// Whether R is a container, which owns its items: its items are const when it is const. The items of a view,
+/// which others may use too, are not.
 template <class R>
 inline constexpr bool owns_items =
     std::is_const_v<std::remove_reference_t<decltype(*std::begin(std::declval<const R&>()))>>;
 
-/// References stay what they are, anything else becomes an object.
+/// An lvalue reference stays one; anything else becomes an object type.
 template <class R>
 using as_item = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove_cvref_t<R>>;
 
-/// What an item is given to a predicate as.
+/// The type in which a predicate gets an item.
 template <class T>
 using looked_at = const std::remove_reference_t<T>&;
 

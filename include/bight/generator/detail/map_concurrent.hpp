@@ -1,4 +1,4 @@
-// Implementation of bight/generator/map_concurrent.hpp: what its operations are made of.
+// Implementation of bight/generator/map_concurrent.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -23,12 +23,12 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// Bounds how many calls are under way. One task waits for room.
+/// Limits the number of calls in progress. One task waits for room.
 class call_window {
   public:
     /// Throws std::invalid_argument when `limit` is zero.
     explicit call_window(std::size_t limit);
-    /// Only before it is used.
+    /// May be moved only before it is used.
     call_window(call_window&& other) noexcept : limit_(other.limit_) {}
 
     class [[nodiscard("co_await it"), gnu::warn_unused]] awaiter final : public waiter,
@@ -47,7 +47,7 @@ class call_window {
         call_window& window_;
     };
 
-    /// A call that is under way, as long as this lives.
+    /// Counts as a call in progress while it lives.
     class place {
       public:
         explicit place(call_window& w) noexcept : window_(w) {}
@@ -60,7 +60,7 @@ class call_window {
     };
 
     awaiter room() noexcept { return awaiter{*this}; }
-    /// For the call that is about to be started, after room().
+    /// Counts the call that is about to be started, after room().
     void enter() noexcept { ++used_; }
 
   private:

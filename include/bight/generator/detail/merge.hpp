@@ -1,4 +1,4 @@
-// Implementation of bight/generator/merge.hpp: what its operations are made of.
+// Implementation of bight/generator/merge.hpp.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -17,7 +17,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// Holds out the items of one source, one at a time.
+/// Offers the items of one source, one at a time.
 template <class T>
 task<> feed(fan_in& to, generator<T> source) {
     offer out(to);
@@ -38,7 +38,8 @@ class merge_crew {
     std::vector<generator<T>> sources_;
 };
 
-/// What `crew` makes, as a generator; its tasks run in `scope`, and are cancelled when it is dropped.
+/// A generator of the items that `crew` produces. The crew's tasks run in `scope`, and are cancelled when the
+/// generator is destroyed.
 template <class T, class Crew>
 generator<T> gathered(group& scope, Crew crew, bool in_order) {
     fan_in& shared = *new fan_in(in_order);

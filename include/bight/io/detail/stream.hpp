@@ -1,4 +1,4 @@
-// Implementation of bight/io/stream.hpp: what its operations are made of.
+// Implementation of bight/io/stream.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -29,9 +29,9 @@ bool belongs_elsewhere(const transport& t) noexcept;
 /// Ends the process: "a stream was `how` on another thread than its reactor's".
 [[noreturn]] void stream_used_elsewhere(const char* how) noexcept;
 
-/// EBADF, the error of a handle that is empty.
+/// EBADF, the error of an empty handle.
 std::error_code no_connection() noexcept;
-/// Ends the process: a stream was used that is empty.
+/// Ends the process: an empty stream was used.
 [[noreturn]] void stream_is_empty() noexcept;
 
 /// Throws std::system_error(error, "read from 127.0.0.1:5000"); `on` is null for an empty stream.
@@ -136,7 +136,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] write_list_awaiter final
     std::span<const_buffer> list_;
 };
 
-/// Awaits the end of a stream, or of its outgoing direction.
+/// Awaits the close of a stream, or the shutdown of its outgoing direction.
 class [[nodiscard("co_await it"), gnu::warn_unused]] end_awaiter final : public waiter,
                                                                          public awaiter_base<end_awaiter> {
   public:

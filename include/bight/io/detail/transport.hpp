@@ -1,4 +1,4 @@
-// Implementation of bight/io/transport.hpp: what its operations are made of.
+// Implementation of bight/io/transport.hpp.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -31,11 +31,11 @@ class transport_request : public waiter {
   public:
     transport_request(transport_request&&) noexcept = default;
 
-    /// The transport's answer: what was asked for has been done, or `error` says why not. Whoever waits goes
-    /// on in the next turn.
+    /// The transport's answer: the request has been carried out, or `error` says why not. The waiting task
+    /// goes on in the next turn.
     void complete(std::error_code error) noexcept;
     /// The same, with the outcome of set_error, for a transport that is itself called from the ready queue:
-    /// whoever waits goes on inside this call, and the request is gone when it returns.
+    /// the waiting task goes on inside this call, and the request is gone when it returns.
     void complete_now() noexcept;
     /// The answer to `transport::cancel_read` or `cancel_write` when not everything was done.
     void complete_cancelled() noexcept;
@@ -51,21 +51,21 @@ class transport_request : public waiter {
     void clear_error() noexcept { category_ = nullptr; }
 
   protected:
-    /// Of a handle that has none, null: may_begin says so.
+    /// `to` is null for an empty handle; may_begin reports that.
     explicit transport_request(transport* to) noexcept : transport_(to) {}
     ~transport_request() = default;
     transport& to() const noexcept { return *transport_; }
     const transport* transport_if_any() const noexcept { return transport_; }
-    /// False, and the error is set, when there is no transport, or it is another reactor's.
+    /// Sets the error and returns false when there is no transport, or it belongs to another reactor.
     bool may_begin(const reactor& here) noexcept;
-    /// It is no longer the transport's.
+    /// The transport no longer owns the request.
     virtual void settled() noexcept = 0;
-    /// Resumes whoever waits, in this call.
+    /// Resumes the waiting task inside this call.
     void go_on() noexcept;
 
   private:
     transport* transport_;
-    // A std::error_code that costs nothing while there is none.
+    // A std::error_code in two members: clearing it sets only the category to null.
     const std::error_category* category_ = nullptr;
     int value_ = 0;
 };

@@ -135,4 +135,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] draining_scope final
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

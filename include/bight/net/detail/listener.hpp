@@ -1,4 +1,4 @@
-// Implementation of bight/net/listener.hpp: what its operations are made of.
+// Implementation of bight/net/listener.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -32,7 +32,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] accept_awaiter final
 
     stream await_resume();
     result<stream> take_result() noexcept;
-    /// The descriptor alone, which is the caller's from here on; -1, and the reason in `error`.
+    /// Takes the descriptor of the connection, which the caller then owns; or returns -1, with the reason in
+    /// `error`.
     int take_descriptor(std::error_code& error) noexcept;
     void cancel() noexcept override;
     void describe(std::string& out) const override;
@@ -45,7 +46,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] accept_awaiter final
     stream take();
 
     acceptor* on_;       // null when the listener is empty
-    bool kept_ = false;  // from the moment when it is awaited: the listener may be destroyed meanwhile
+    bool kept_ = false;  // from the await on it keeps `on_` alive: the listener may be destroyed meanwhile
     int fd_ = -1;
     std::error_code error_;
 };

@@ -1,4 +1,4 @@
-// Implementation of bight/net/serve.hpp: what its operations are made of.
+// Implementation of bight/net/serve.hpp.
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
@@ -62,7 +62,8 @@ class protocol_handle {
 task<> serve_endpoint(std::string where, serve_options options, protocol_handle p);
 task<> serve_listener(listener l, serve_options options, protocol_handle p);
 
-/// Const: a parameter T& would refer to the copy that is stored, and not to what was given.
+/// The bound arguments are const here: a parameter T& would refer to the stored copy, not to the caller's
+/// object.
 template <class F, class... Bound>
 concept serves = std::is_invocable_r_v<task<>, std::decay_t<F>&, const std::decay_t<Bound>&..., stream>;
 

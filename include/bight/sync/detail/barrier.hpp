@@ -1,4 +1,4 @@
-// Implementation of bight/sync/barrier.hpp: what its operations are made of.
+// Implementation of bight/sync/barrier.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -20,26 +20,27 @@ namespace detail {
 
 class barrier_awaiter;
 
-/// All of a barrier but its completion.
+/// Everything in a barrier except the completion function.
 class barrier_base {
   public:
     barrier_base(const barrier_base&) = delete;
     barrier_base& operator=(const barrier_base&) = delete;
 
-    /// `co_await b.arrive_and_wait()` returns when as many tasks have arrived as take part, for all of them;
-    /// true for the one that arrived last, which does not suspend. The others go on in the next turn, in the
-    /// order in which they arrived.
+    /// `co_await b.arrive_and_wait()` returns when all participants have arrived. It gives true to the last
+    /// to arrive, which does not suspend. The others go on in the next turn, in the order in which they
+    /// arrived.
     ///
-    /// A task that is cancelled while it waits has not arrived: the others wait for another arrival. If it is
-    /// not to come back, call arrive_and_drop for it (from a destructor, say). Throws std::logic_error when
-    /// nobody takes part any more.
+    /// A task that is cancelled while it waits has not arrived: the others wait for another arrival. If none
+    /// will come in its place, call arrive_and_drop (from a destructor, say). Throws std::logic_error when
+    /// there are no participants any more.
     barrier_awaiter arrive_and_wait() noexcept;
 
-    /// From now on, one task fewer takes part. When only it was missing, this phase ends. Throws what the
-    /// completion throws, after the phase has ended; std::logic_error when nobody takes part any more.
+    /// Removes one participant, from this phase on. If only that one was missing, the phase ends. Throws what
+    /// the completion throws, after the phase has ended; std::logic_error when there are no participants any
+    /// more.
     void arrive_and_drop();
 
-    /// How many tasks take part, and how many of them wait.
+    /// The number of participants, and how many of them wait.
     std::size_t participants() const noexcept { return expected_; }
     std::size_t waiting() const noexcept { return waiting_; }
 

@@ -1,4 +1,4 @@
-// A first-in-first-out store that never moves what it holds.
+// block_ring: a first-in-first-out queue that never moves its elements.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -12,11 +12,11 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 /// Blocks of slots in a circle, which grows by one block when the next one is still in use. Blocks are kept
-/// until the end: a ring that has been as full as it gets allocates no more, and one that holds nothing has
-/// allocated nothing. Nothing in it is ever moved, so a T whose move throws is safe in it.
+/// until the ring is destroyed, so that it allocates only when it gets fuller than ever before; an unused
+/// ring has allocated nothing. Elements never move, so a T whose move constructor throws is safe in it.
 ///
-/// A slot stays out of use until the constructor or destructor that runs in it has returned, whatever that
-/// does with the ring: no block is used again meanwhile.
+/// While a constructor or destructor of T runs in a slot, no block is reused, whatever that code does with
+/// the ring.
 template <class T>
 class block_ring {
   public:
@@ -51,7 +51,8 @@ class block_ring {
         ++size_;
     }
 
-    /// Moves the oldest into `into`. It is out before, even when moving it throws. Not when it is empty.
+    /// Removes the oldest value and moves it into `into`; it is removed even when moving throws. The ring
+    /// must not be empty.
     void take(std::optional<T>& into) {
         const taken_out first(*this);
         into.emplace(std::move(*first.value));
@@ -69,7 +70,7 @@ class block_ring {
         unsigned& busy_;
     };
 
-    /// The oldest value, which is not in the ring any more, and is destroyed with this.
+    /// The oldest value, removed from the ring; it is destroyed with this object.
     struct taken_out {
         explicit taken_out(block_ring& r) noexcept : ring(r), value(r.claim_front()) { ++ring.busy_; }
         taken_out(const taken_out&) = delete;
@@ -92,7 +93,7 @@ class block_ring {
         };
     };
 
-    // Links a new block in when the circle has none that is free.
+    // The block after the tail; links in a new one when no block of the circle is free.
     block* block_after_tail() {
         if (!tail_) {
             head_ = tail_ = new block;
@@ -109,7 +110,7 @@ class block_ring {
     }
 
     T* claim_front() noexcept {
-        if (head_index_ == block_size) next_block();  // tidy had to wait
+        if (head_index_ == block_size) next_block();  // tidy did not, while busy
         --size_;
         return &head_->slots[head_index_++];
     }
@@ -121,7 +122,7 @@ class block_ring {
 
     void tidy() noexcept {
         if (busy_ > 0) return;
-        if (size_ == 0) {  // begin again where the cache is warm
+        if (size_ == 0) {  // begin again at the start of the block, which is in the processor's cache
             head_ = tail_;
             head_index_ = tail_index_ = 0;
         } else if (head_index_ == block_size) {
@@ -134,7 +135,7 @@ class block_ring {
     std::size_t head_index_ = 0;
     std::size_t tail_index_ = block_size;
     std::size_t size_ = 0;
-    unsigned busy_ = 0;  // constructors and destructors of T that run now
+    unsigned busy_ = 0;  // constructors and destructors of T that are running
 };
 
 }  // namespace detail

@@ -1,4 +1,4 @@
-// The tasks that wait at a channel, or a priority_queue.
+// The awaiters of channel and priority_queue.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -24,11 +24,12 @@ namespace detail {
 template <class T, class Store>
 class channel_base;
 
-/// A task in line for room: with a value, or for a place that is kept for it.
+/// A task that queues for room: to send a value, or to reserve a place.
 template <class T, class Store>
 class [[nodiscard("co_await it"), gnu::warn_unused]] room_waiter : public listed_waiter {
   public:
-    // Out of line it is being served: what serving it calls may cancel it, and success beats that.
+    // When it is not in the queue it is being served. The code that serves it may cancel it, but success
+    // beats cancellation.
     void cancel() noexcept override {
         if (!listed_) return;
         to_->leave_line(*this);
@@ -44,7 +45,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] room_waiter : public listed
     room_waiter(room_waiter&& other) noexcept : listed_waiter(std::move(other)), to_(other.to_) {}
     ~room_waiter() = default;
 
-    /// `try_now()` gives true when it has what it came for, or an error; false when it has to wait.
+    /// `try_now()` returns true when it has succeeded or failed; false when it has to wait.
     template <class F>
     bool wait_for_room(promise_base& p, F try_now) noexcept {
         if (!begin(p)) return true;
@@ -56,7 +57,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] room_waiter : public listed
     }
 
     channel_base<T, Store>* to_;
-    T* offered_ = nullptr;  // null for one that wants a place
+    T* offered_ = nullptr;  // null when it reserves a place
     std::exception_ptr error_;
     bool closed_ = false;
 
@@ -65,7 +66,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] room_waiter : public listed
     bool listed_ = false;
 };
 
-/// A task that sends. Its value stays here until it is handed on.
+/// A task that sends. Its value stays here until it is delivered.
 template <class T, class Store>
 class [[nodiscard("co_await it"), gnu::warn_unused]] send_awaiter final
     : public room_waiter<T, Store>,
@@ -78,7 +79,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] send_awaiter final
         : room_waiter<T, Store>(std::move(other)), value_(std::move(other.value_)) {}
     ~send_awaiter() = default;
 
-    // These two do not touch what it was sent to, which may have been destroyed since.
+    // These two must not use the channel, which may have been destroyed since.
     void await_resume() {
         if (this->error_) std::rethrow_exception(std::move(this->error_));
         if (this->closed_) throw_closed(Store::name);
@@ -106,7 +107,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] send_awaiter final
     T value_;
 };
 
-/// A task that receives. What it is given is put here.
+/// A task that receives. The value is delivered here.
 template <class T, class Store>
 class [[nodiscard("co_await it"), gnu::warn_unused]] receive_awaiter final
     : public listed_waiter,
@@ -116,7 +117,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] receive_awaiter final
     receive_awaiter(receive_awaiter&& other) noexcept : listed_waiter(std::move(other)), from_(other.from_) {}
     ~receive_awaiter() = default;
 
-    // These two do not touch what it received from, which may have been destroyed since.
+    // These two must not use the channel, which may have been destroyed since.
     std::optional<T> await_resume() {
         if (error_) std::rethrow_exception(std::move(error_));
         return std::move(value_);
@@ -152,7 +153,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] receive_awaiter final
         return finish_now();
     }
     bool wait() noexcept {
-        if (owner().cancel_requested()) {  // by a constructor that failed, meanwhile
+        if (owner().cancel_requested()) {  // a constructor cancelled this task and then failed
             confirm_cancel();
         } else {
             from_->receivers_.push_back(*this);

@@ -1,4 +1,4 @@
-// Values on their way from tasks that send to tasks that receive: what channel and priority_queue share.
+// channel_base: the implementation that channel and priority_queue share.
 #pragma once
 
 #include <bight/core/detail/thread_checker.hpp>
@@ -16,25 +16,25 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// Throws std::system_error (errc::busy): a constructor of a value that is being sent sends to the same
-/// channel.
+/// Throws std::system_error (errc::busy): the constructor of a value that is being sent tried to send to the
+/// same channel.
 [[noreturn]] void throw_sending(const char* what);
 /// Ends the process: "a channel was destroyed while a place in it is kept".
 [[noreturn]] void abort_place_kept(const char* what) noexcept;
 
-/// Those who want room on one side, receivers on the other, both served in the order in which they came, and
-/// a store of at most `capacity` values between them. A place that is kept counts as a value in the store.
-/// Two things hold whenever a task runs: when a receiver waits, the store is empty and nobody in line has a
-/// value; when somebody is in line, there is no room. A waiting receiver is given the value of the next send
-/// itself, in its frame, and the first in line gets the room that the next receive makes.
+/// A queue of tasks that want room (to send or to reserve), a queue of receivers, and between them a store of
+/// at most `capacity` values. Both queues are first in, first out. A reserved place counts as a value in the
+/// store. Two invariants hold whenever a task runs: when a receiver waits, the store is empty and no task in
+/// the other queue has a value; when a task queues for room, there is none. A send delivers directly into the
+/// frame of a waiting receiver; a receive gives the room that it makes to the first task in the queue.
 ///
-/// Constructors and destructors of T are anybody's code, which may use this again: each is called when
-/// everything else is as it should be, on what nobody else can reach any more. The one exception is that a
-/// value is being made: then no other can be sent.
+/// Constructors and destructors of T are user code, which may use the channel again. So each is called when
+/// the channel is in a consistent state, on an object that nobody else can reach. One restriction remains:
+/// while a value is being constructed, no other can be sent.
 ///
-/// `Store` has push(value), which has no effect when it throws; take(optional&), which takes a value out
-/// before it moves it, even when that throws; size(), and `name`. While it pushes it may be asked for all but
-/// another push.
+/// `Store` has push(value), which has no effect when it throws; take(optional&), which removes a value before
+/// moving it, even when moving throws; size(), and `name`. During push anything except another push may be
+/// called.
 template <class T, class Store>
 class channel_base {
     static_assert(std::is_object_v<T> && !std::is_const_v<T> && std::is_move_constructible_v<T>,
@@ -64,14 +64,14 @@ class channel_base {
         return value;
     }
 
-    /// Keeps a place. False when there is none, or it is closed.
+    /// Reserves a place. False when there is no room, or the channel is closed.
     bool try_keep() noexcept {
         home_.check(Store::name);
         if (closed_ || !has_room()) return false;
         ++kept_;
         return true;
     }
-    /// Puts `value` into a place that is kept, which is given back by that; not when it throws.
+    /// Sends `value` into a reserved place and so uses it up; the place stays reserved when this throws.
     template <class U>
     void fill(U&& value) {
         home_.check(Store::name);
@@ -119,7 +119,7 @@ class channel_base {
     friend send_awaiter<T, Store>;
     friend receiver;
 
-    /// While a value is being made here.
+    /// Marks that a value is being constructed here.
     class sending {
       public:
         explicit sending(channel_base& h) : flag_(h.sending_) {
@@ -135,7 +135,7 @@ class channel_base {
     };
 
     bool has_room() const noexcept { return capacity_ - store_.size() > kept_; }
-    /// What is in the store is all that there will be.
+    /// No value will come after those in the store.
     bool ended() const noexcept { return closed_ && kept_ == 0; }
 
     void stand_in_line(in_line& w) noexcept {
@@ -157,12 +157,12 @@ class channel_base {
         }
     }
 
-    /// False, with `value` as it was, when it would have to wait.
+    /// False, with `value` unchanged, when it would have to wait.
     template <class U>
     bool put(U&& value) {
         receiver* const r = receivers_.front();
         if (!r && !has_room()) return false;
-        const settled after{*this};  // what a constructor gives back meanwhile
+        const settled after{*this};  // for room that a constructor makes meanwhile
         const sending now(*this);
         if (r) {
             hand(*r, std::forward<U>(value));
@@ -172,7 +172,7 @@ class channel_base {
         return true;
     }
 
-    /// When that throws, `r` has the same place as before.
+    /// When that throws, `r` is back in its place in the queue.
     template <class U>
     void hand(receiver& r, U&& value) {
         remove(r);
@@ -192,7 +192,7 @@ class channel_base {
         r.ready();
     }
 
-    /// False when there is nothing.
+    /// False when there is no value.
     bool take(std::optional<T>& into) {
         if (store_.size() == 0) return take_from_line(into);
         if (!line_.empty()) {
@@ -204,8 +204,8 @@ class channel_base {
         return true;
     }
 
-    // Without a store the value goes from frame to frame. A move that throws fails the send. Those who want a
-    // place get nothing by that, and lose nothing.
+    // With nothing in the store the value moves from the sender's frame to the receiver's. If moving throws,
+    // the send fails. Tasks that want to reserve a place are skipped and stay in the queue.
     bool take_from_line(std::optional<T>& into) noexcept {
         for (;;) {
             in_line* w = line_.front();
@@ -235,10 +235,10 @@ class channel_base {
         ~settled() { self.settle(); }
     };
 
-    // Gives what room there is to those in line. A value that cannot be moved into the store fails its send,
-    // and the room is the next one's.
+    // Gives the available room to the tasks in the queue. If moving a value into the store throws, its send
+    // fails, and the room goes to the next task.
     void settle() noexcept {
-        if (sending_) return;  // within a constructor: this goes on when that has ended
+        if (sending_) return;  // called from a constructor: `settled` does it afterwards
         while (!line_.empty() && has_room()) {
             in_line& w = *line_.front();
             leave_line(w);
@@ -260,7 +260,7 @@ class channel_base {
     wait_list<receiver> receivers_;
     Store store_;
     std::size_t capacity_;
-    std::size_t kept_ = 0;  // places
+    std::size_t kept_ = 0;  // reserved places
     bool closed_ = false;
     bool sending_ = false;
     thread_checker home_;

@@ -1,4 +1,4 @@
-// Implementation of bight/sync/condition.hpp: what its operations are made of.
+// Implementation of bight/sync/condition.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -16,7 +16,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// Stands first in the condition's queue, then in the mutex's.
+/// Waits first in the condition's queue, then in the mutex's.
 class [[nodiscard("co_await it"), gnu::warn_unused]] condition_waiter final
     : public mutex_waiter,
       public awaiter_base<condition_waiter> {
@@ -42,7 +42,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] condition_waiter final
     mutex_guard* guard_;
     mutex* mutex_ = nullptr;
     bool notified_ = false;
-    bool passes_on_ = false;  // it was notified alone, and has not got the lock yet
+    bool passes_on_ = false;  // notify_one chose it, and it has not got the lock yet
     bool cancelled_ = false;
 };
 

@@ -1,4 +1,4 @@
-// Implementation of bight/sync/event.hpp: what its operations are made of.
+// Implementation of bight/sync/event.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -20,21 +20,21 @@ namespace detail {
 
 class event_awaiter;
 
-/// What both kinds of event have: the flag and the queue.
+/// The common part of both kinds of event: the flag and the queue.
 class event_base {
   public:
     event_base(const event_base&) = delete;
     event_base& operator=(const event_base&) = delete;
 
     bool is_set() const noexcept { return set_; }
-    /// Clears the flag. A task that a set() has let go stays let go.
+    /// Clears the flag. A task that set() has woken still goes on.
     void reset() noexcept {
         home_.check("an event");
         set_ = false;
     }
 
-    /// `co_await e.wait()` returns when the event is set; at once when it is set already. Cancelling takes
-    /// the task out of the queue.
+    /// `co_await e.wait()` returns when the event is set; at once when it is set already. A cancelled task
+    /// leaves the queue.
     event_awaiter wait() noexcept;
 
   protected:

@@ -1,4 +1,4 @@
-// Implementation of bight/sync/mutex.hpp: what its operations are made of.
+// Implementation of bight/sync/mutex.hpp.
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
@@ -30,7 +30,7 @@ class mutex_waiter : public listed_waiter {
   protected:
     friend class bight::mutex;
     ~mutex_waiter() = default;
-    /// The lock is this task's, and it has been taken out of the list.
+    /// This task holds the lock now, and has been removed from the queue.
     virtual void granted() noexcept { ready(); }
 };
 

@@ -1,4 +1,4 @@
-// Implementation of bight/sync/once.hpp: what its operations are made of.
+// Implementation of bight/sync/once.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -22,8 +22,8 @@ namespace detail {
 
 class once_base;
 
-/// What a task gets that came for the initialisation: it is done, or it is this task's to run. In that case
-/// it must say `succeed()`; if it goes without, the next in the queue gets its turn.
+/// Tells a task whether the initialisation is done, or is its own to run. In the second case it must call
+/// `succeed()`; if this is destroyed without that, it is the turn of the next task in the queue.
 class once_turn {
   public:
     explicit once_turn(once_base* mine) noexcept : mine_(mine) {}

@@ -1,4 +1,4 @@
-// A source and those who follow it: what broadcast_channel and watch share.
+// publication, subscriber: the implementation that broadcast_channel and watch share.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -22,8 +22,8 @@ namespace detail {
 
 class subscription_waiter;
 
-/// What a source and its subscribers share, but for the values: how much has been published, and who waits
-/// for more. It lives as long as the last of them.
+/// The shared state of a source and its subscribers, except for the values: how much has been published, and
+/// which tasks wait for more. It lives as long as the last of them.
 class publication {
   public:
     explicit publication(const char* name) noexcept : name_(name) {}
@@ -34,12 +34,12 @@ class publication {
     const char* name() const noexcept { return name_; }
     std::uint64_t published() const noexcept { return published_; }
     bool closed() const noexcept { return closed_; }
-    /// Those who wait go on: what there is they still get.
+    /// Ends the publication and wakes the waiting tasks, which still get what has been published.
     void close() noexcept {
         home_.check(name_);
         end();
     }
-    /// The same for a destructor.
+    /// Does what `close` does, for a destructor.
     void source_gone() noexcept {
         check_home_at_end();
         end();
@@ -50,7 +50,7 @@ class publication {
 
   protected:
     ~publication() = default;
-    /// One more, which is in its place already.
+    /// Publishes one more value, which is in its place already.
     void publish() noexcept {
         ++published_;
         wake_all();
@@ -74,7 +74,7 @@ class publication {
     thread_checker home_;
 };
 
-/// Ends the process: a receiver was used that was moved from.
+/// Ends the process: a moved-from receiver was used.
 [[noreturn]] void receiver_is_empty() noexcept;
 
 /// A counted reference to a publication.
@@ -106,7 +106,8 @@ class publication_reference {
     State* state_;
 };
 
-/// One who follows, as far as it has come. At most one task waits in it, and then it must stay where it is.
+/// One subscription: its position in the publication. At most one task waits in it; it must not move
+/// meanwhile.
 class subscriber {
   public:
     explicit subscriber(publication& of) noexcept : of_(&of), seen_(of.published()) {}
@@ -126,7 +127,7 @@ class subscriber {
             receiver_is_empty();
         return seen_ != of_->published();
     }
-    /// A task waits in it: what there is, is that one's.
+    /// A task waits in it, and gets the next value.
     bool in_use() const noexcept { return waiting_ != nullptr; }
     std::uint64_t seen() const noexcept { return seen_; }
     void see(std::uint64_t up_to) noexcept { seen_ = up_to; }
@@ -140,7 +141,7 @@ class subscriber {
     subscription_waiter* waiting_ = nullptr;
 };
 
-/// A task that waits until its subscriber is behind, or the source is closed.
+/// A task that waits until there is something its subscriber has not seen, or the source is closed.
 class subscription_waiter : public listed_waiter, public awaiter_base<subscription_waiter> {
   public:
     void cancel() noexcept override;
@@ -151,8 +152,8 @@ class subscription_waiter : public listed_waiter, public awaiter_base<subscripti
     subscription_waiter(subscription_waiter&& other) noexcept
         : listed_waiter(std::move(other)), by_(other.by_) {}
     ~subscription_waiter() = default;
-    /// To be called when the task goes on: the subscriber is free for another. Gives errc::busy when it was
-    /// another's already, errc::closed when there is nothing left, or no error.
+    /// To be called when the task goes on: frees the subscriber for another task. Returns errc::busy when
+    /// another task was waiting in it already, errc::closed when nothing is left, or no error.
     std::error_code finish() noexcept;
 
   private:

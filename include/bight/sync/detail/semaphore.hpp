@@ -1,4 +1,4 @@
-// Implementation of bight/sync/semaphore.hpp: what its operations are made of.
+// Implementation of bight/sync/semaphore.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>

@@ -1,4 +1,4 @@
-// Implementation of bight/sync/shared_mutex.hpp: what its operations are made of.
+// Implementation of bight/sync/shared_mutex.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -39,7 +39,7 @@ class shared_mutex_waiter : public listed_waiter, public awaiter_base<shared_mut
     bool shared_;
 };
 
-/// A guard's part that does not depend on which way the mutex is locked.
+/// The common part of exclusive_guard and shared_guard.
 template <class Unlock>
 class shared_mutex_hold {
   public:
@@ -56,7 +56,8 @@ class shared_mutex_hold {
     void unlock() noexcept {
         if (mutex_) Unlock{}(*std::exchange(mutex_, nullptr));
     }
-    /// Gives the lock up without unlocking: what it held (null for nothing) is now the caller's to unlock.
+    /// Gives up ownership without unlocking: the caller must unlock the returned mutex (null when it held
+    /// none).
     shared_mutex* release() noexcept { return std::exchange(mutex_, nullptr); }
 
     bool owns_lock() const noexcept { return mutex_ != nullptr; }

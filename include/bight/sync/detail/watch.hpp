@@ -1,4 +1,4 @@
-// Implementation of bight/sync/watch.hpp: what its operations are made of.
+// Implementation of bight/sync/watch.hpp.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -15,7 +15,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// Throws std::system_error (errc::busy): a watch is changed from within a change of it.
+/// Throws std::system_error (errc::busy): a watch is changed from within a change of itself.
 [[noreturn]] void throw_changing();
 
 template <class T>
@@ -27,7 +27,7 @@ class watched final : public publication, public pooled {
 
     const T& value() const noexcept { return value_; }
 
-    /// The old value goes when the new one has its place: its destructor may use the watch.
+    /// The old value is destroyed after the new one is in place: its destructor may use the watch.
     template <class U>
     void set(U&& value) {
         if constexpr (std::is_constructible_v<T, U&&> && std::is_nothrow_swappable_v<T>) {
@@ -56,7 +56,7 @@ class watched final : public publication, public pooled {
     }
 
   private:
-    /// While code of the program's changes the value in its place.
+    /// Marks that user code is changing the value in place.
     class changing {
       public:
         explicit changing(watched& w) : flag_(w.changing_) {

@@ -1,4 +1,4 @@
-// Implementation of bight/thread/block_on.hpp: what its operations are made of.
+// Implementation of bight/thread/block_on.hpp.
 #pragma once
 
 #include <bight/core/detail/blocked_thread.hpp>
@@ -24,7 +24,7 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// A job on the stack of the thread that waits for it.
+/// A job that lives on the stack of the thread that waits for it.
 class blocked_call : public job, public blocked_thread, private remote_call {
   public:
     void describe(std::string& out) const override { out += "a task given to block_on()"; }
@@ -33,12 +33,12 @@ class blocked_call : public job, public blocked_thread, private remote_call {
     blocked_call() : parker_(parker::of_this_thread()) {}
     ~blocked_call() = default;
 
-    /// Posts it to `home` and sleeps until it has ended. Throws when it cannot be run, or has been cut short.
+    /// Posts the job to `home` and sleeps until it has ended. Throws when it cannot run or was cancelled.
     void run_on(reactor& home);
 
-    /// On the reactor's thread. Makes the task; null when there is nothing to await.
+    /// Called on the reactor's thread. Makes the task; null when there is nothing to await.
     virtual promise_base* begin() = 0;
-    /// On the reactor's thread, when the task has ended with a value or an error.
+    /// Called on the reactor's thread when the task has ended with a value or an error.
     virtual void settle() = 0;
 
   private:
@@ -57,7 +57,7 @@ class blocked_call : public job, public blocked_thread, private remote_call {
     bool started_ = false;  // it is one of the reactor's roots
 };
 
-/// The task's frame came from this thread, and goes back to it.
+/// The task's frame was allocated on this thread, and is freed on it.
 template <class T>
 class blocked_task final : public blocked_call {
   public:

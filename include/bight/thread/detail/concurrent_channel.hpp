@@ -1,4 +1,4 @@
-// Implementation of bight/thread/concurrent_channel.hpp: what its operations are made of.
+// Implementation of bight/thread/concurrent_channel.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -25,14 +25,14 @@ namespace detail {
 
 [[noreturn]] void throw_concurrent_channel_closed();
 
-/// What the handles of one channel share. Whoever waits keeps it, too.
+/// The state shared by the handles of one channel. Waiting tasks and threads also keep it alive.
 template <class T>
 class concurrent_channel_state final : public concurrent_channel_core<T> {
   public:
     explicit concurrent_channel_state(std::size_t capacity) : concurrent_channel_core<T>(capacity) {}
 
     void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-    // Acquire and release: the last one sees what the others did before it frees.
+    // Acquire and release: the last owner sees the others' writes before it frees the state.
     void release() noexcept {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
@@ -44,12 +44,12 @@ class concurrent_channel_state final : public concurrent_channel_core<T> {
     }
 
   private:
-    std::atomic<std::size_t> references_{1};  // those who wait, and one for all handles together
+    std::atomic<std::size_t> references_{1};  // one for each that waits, and one for all handles together
     std::atomic<std::size_t> handles_{1};
 };
 
-/// A task that waits. Its grant comes on any thread, and travels to its own as a remote_call: once it is
-/// under way, the task cannot be cancelled here any more, so the value arrives.
+/// A task that waits. It may be served on any thread; the news travels to its own thread as a remote_call.
+/// From the moment when it is served the task can no longer be cancelled here, so the value arrives.
 template <class T>
 class channel_awaiter_base : public waiter, protected concurrent_waiter<T>, private remote_call {
   protected:
@@ -79,7 +79,7 @@ class channel_awaiter_base : public waiter, protected concurrent_waiter<T>, priv
     }
 
     concurrent_channel_state<T>* on_;
-    reactor* home_ = nullptr;  // once it has to wait
+    reactor* home_ = nullptr;  // set when it has to wait
 };
 
 template <class T>
@@ -137,7 +137,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] cross_receive_awaiter final
     }
 };
 
-/// A plain thread that waits, on its stack.
+/// A plain thread that waits; lives on its stack.
 template <class T>
 class sleeping_thread final : public concurrent_waiter<T> {
   public:

@@ -1,4 +1,4 @@
-// What a concurrent_channel does when somebody has to wait.
+// concurrent_channel_core: the waiting and waking of a concurrent_channel.
 #pragma once
 
 #include <bight/core/detail/intrusive_list.hpp>
@@ -14,23 +14,24 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Atomics, and the lock of the slow path. See real_atomics.
+/// The atomics and the lock that production uses. See real_atomics.
 struct real_threads : real_atomics {
     using lock = thread_lock;
 };
 
-/// Somebody who waits to send `value`, or to receive it. Lives in the task's frame or on the thread's stack.
+/// A task or thread that waits to send `value`, or to receive it. Lives in the task's frame or on the
+/// thread's stack.
 template <class T>
 class concurrent_waiter : public list_hook<concurrent_waiter<T>> {
   public:
     std::optional<T> value;
-    bool closed = false;  // it ended because the channel was closed
+    bool closed = false;  // the wait ended because the channel was closed
 
-    /// Called once, on any thread and without a lock, when the wait is over. This may be gone when it
-    /// returns.
+    /// Called once, on any thread and without the lock, when the wait is over. This object may be gone when
+    /// it returns.
     virtual void granted() noexcept = 0;
 
-    /// Called before it waits, on its own thread: from then on `granted` may come.
+    /// Called on its own thread before it waits: from then on `granted` may be called.
     virtual void about_to_wait() noexcept {}
 
   protected:
@@ -41,29 +42,29 @@ class concurrent_waiter : public list_hook<concurrent_waiter<T>> {
   private:
     template <class U, class Threads>
     friend class concurrent_channel_core;
-    std::uint64_t position_ = 0;  // in the queue: what it was granted
+    std::uint64_t position_ = 0;  // the position in the queue that it was granted
     bool listed_ = false;
 };
 
-/// A queue, those who wait for room in it, and those who wait for a value, each first in, first out.
+/// A queue, a list of waiters for room, and a list of waiters for values, each first in, first out.
 ///
-/// Without anybody waiting, a send is a push and a receive is a pop, and one fence and one load tell that
-/// nobody waits. The lists are under a lock, which only those take who wait, and those who find somebody
-/// waiting.
+/// While nobody waits, a send is a push and a receive is a pop, and one fence and one load show that nobody
+/// waits. A lock guards the lists; it is taken only to wait, or when somebody is found waiting.
 ///
 /// No wake-up is lost, because both sides write first and look then, with a sequentially consistent fence
-/// between (Dekker's pattern). A receiver that finds the queue empty says in `attention_` that it waits,
-/// fences, and looks at the queue once more; a sender publishes its value, fences, and looks at `attention_`.
-/// Whichever fence comes second in their total order, its thread sees what the other has written. A sender
-/// that is between taking a position and publishing hides what is behind it from the receiver, but it will
-/// look at `attention_` after that. The same holds for senders that wait for room, and for closing. A
-/// receiver that waits at a closed channel waits for a producer that has a position and has not published it.
+/// between (Dekker's pattern). A receiver that finds the queue empty notes in `attention_` that it waits,
+/// fences, and looks at the queue again; a sender publishes its value, fences, and looks at `attention_`. The
+/// thread whose fence comes second in their total order sees what the other has written. A sender that has
+/// taken a position but not published it yet hides later values from the receiver, but it will look at
+/// `attention_` after publishing. The same holds for senders that wait for room, and for closing. A receiver
+/// that waits at a closed channel waits for a producer that has taken a position and not published it yet.
 ///
-/// A waiting receiver is granted a full position of the queue under the lock, and a waiting sender a free
-/// one, so a grant is never a hint that somebody else can overtake: `match` is the one place where anybody is
-/// granted anything. Who has been taken out of its list cannot withdraw any more, and gets what it was given.
-/// Values are moved and destroyed without the lock, in `carry_out`: they may use the channel. What a moved
-/// value makes visible, or free, may be what somebody waits for: there is one more look after each.
+/// Under the lock, a waiting receiver is granted a full position of the queue, and a waiting sender a free
+/// one. The position is its own, so nobody can overtake it between the grant and its use. Only `match` grants
+/// positions. A waiter that has been taken out of its list can no longer withdraw, and uses its position.
+/// Values are moved and destroyed without the lock, in `carry_out`, because their code may use the channel.
+/// Moving a value may make other values visible, or free room, that somebody waits for; so `carry_out` looks
+/// again after it.
 template <class T, class Threads = real_threads>
 class concurrent_channel_core {
   public:
@@ -74,7 +75,7 @@ class concurrent_channel_core {
     concurrent_channel_core(const concurrent_channel_core&) = delete;
     concurrent_channel_core& operator=(const concurrent_channel_core&) = delete;
 
-    /// Moves `value` in when it is done. `not_now`: it is full, or others wait for room already.
+    /// Moves `value` in if it returns `done`. `not_now`: the queue is full, or others wait for room already.
     outcome try_send(T& value) noexcept {
         if (attention_.load(std::memory_order_relaxed) & senders_wait) return outcome::not_now;
         switch (queue_.try_push(value)) {
@@ -87,9 +88,10 @@ class concurrent_channel_core {
         return outcome::done;
     }
 
-    /// `closed`: and nothing will come any more. `not_now`: it is empty, or others wait for values already.
+    /// `closed`: the channel is closed, and nothing is left. `not_now`: it is empty, or others wait for
+    /// values already.
     outcome try_receive(std::optional<T>& value) noexcept {
-        // Acquire: who sees that it is closed sees the queue's last position (see close).
+        // Acquire: a thread that sees the closed bit also sees the queue's last position (see close).
         const unsigned before = attention_.load(std::memory_order_acquire);
         if (before & receivers_wait) return outcome::not_now;
         if (!queue_.try_pop([&](T&& v) { value.emplace(std::move(v)); })) {
@@ -117,13 +119,13 @@ class concurrent_channel_core {
         }
     }
 
-    /// True when `w` waited, and waits no more. False when it has been granted: granted() is called, or about
-    /// to be.
+    /// True when `w` was waiting, and no longer is. False when it has been served: granted() has been called,
+    /// or is about to be.
     bool withdraw_sender(node& w) noexcept { return withdraw(senders_, w); }
     bool withdraw_receiver(node& w) noexcept { return withdraw(receivers_, w); }
 
-    /// Nothing more can be sent: those who wait to send end with `closed`, those who receive get what is
-    /// left, then `closed`.
+    /// Ends sending: waiting senders end with `closed`; receivers get the values that are left, then
+    /// `closed`.
     void close() noexcept {
         lock_.lock();
         queue_.close();
@@ -179,8 +181,8 @@ class concurrent_channel_core {
         carry_out(granted, nullptr);
     }
 
-    // Under the lock: gives whatever there is to those who wait, in positions of the queue. Moves them to
-    // `granted`.
+    // Under the lock: grants positions of the queue to waiters while there are any, and moves those waiters
+    // to `granted`.
     void match(node_list& granted) noexcept {
         const auto grant = [&](node_list& from, node& w) {
             from.remove(w);
@@ -206,8 +208,8 @@ class concurrent_channel_core {
         note_waiters();
     }
 
-    // Without the lock: moves the values, and gives what that makes visible, or free, to those who still
-    // wait. `caller`, which may be among the first, sees for itself.
+    // Without the lock: moves the values, then serves waiters for the values or the room that this made
+    // available. `caller`, which may be in `granted`, is not called: it sees that it was served.
     void carry_out(node_list& granted, const node* caller) noexcept {
         while (!granted.empty()) {
             while (node* const w = granted.pop_front()) {
@@ -231,7 +233,7 @@ class concurrent_channel_core {
         }
     }
 
-    // Under the lock, like every write of it.
+    // Under the lock, like every write of `attention_`.
     void note_waiters() noexcept {
         const unsigned now = attention_.load(std::memory_order_relaxed);
         const unsigned then = (now & closed_bit) | (senders_.empty() ? 0u : senders_wait) |
@@ -244,7 +246,8 @@ class concurrent_channel_core {
     static constexpr unsigned closed_bit = 4;
 
     queue queue_;
-    typename Threads::template atomic<unsigned> attention_{0};  // who has to be looked after
+    typename Threads::template atomic<unsigned> attention_{
+        0};  // which kinds of waiters there are; closed_bit
     typename Threads::lock lock_;
     node_list receivers_;
     node_list senders_;

@@ -1,4 +1,4 @@
-// A bounded queue for many producers and many consumers, without locks.
+// mpmc_queue: a bounded queue without locks for many producers and many consumers.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -14,8 +14,8 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// The atomics that production uses. The tests put others in their place, which let an exhaustive search
-/// decide who runs at each operation.
+/// The atomics that production uses. Tests replace them by others, at each operation of which an exhaustive
+/// search decides which thread runs.
 struct real_atomics {
     template <class T>
     using atomic = std::atomic<T>;
@@ -23,12 +23,12 @@ struct real_atomics {
     static void fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 };
 
-/// Dmitry Vyukov's bounded MPMC queue ("Bounded MPMC queue", 1024cores.net, 2010), with two changes: any
-/// capacity from 1 (each slot counts in steps of two, so that "full" and "free for the next round" differ
-/// even then), and a bit in the producers' position that closes it for good.
+/// Dmitry Vyukov's bounded MPMC queue ("Bounded MPMC queue", 1024cores.net, 2010), with two changes: the
+/// capacity may be any number from 1 (each slot counts in steps of two, so that "full" and "free for the next
+/// round" differ even for 1), and a bit in the producers' position closes the queue for good.
 ///
 /// A producer takes position n by moving `tail_` from n to n + 1, and owns slot n mod capacity until it
-/// publishes the value there; a consumer does the same with `head_`. A slot's `turn` says whose it is:
+/// publishes the value there; a consumer does the same with `head_`. A slot's `turn` says who owns it:
 ///
 ///     2 n                 free for the producer of position n
 ///     2 n + 1             full, for the consumer of position n
@@ -37,13 +37,13 @@ struct real_atomics {
 /// Memory orders: `turn` carries the value. The producer's release store after writing the value pairs with
 /// the consumer's acquire load before reading it, and the consumer's release store after taking the value out
 /// with the acquire load of the producer one round later. `head_` and `tail_` only hand out positions: the
-/// compare-and-swap makes each the property of one thread, and a stale read of them fails the swap, or is
-/// noticed by the slot's turn, so relaxed suffices. Closing is relaxed, too: whoever asks `drained` has been
-/// told by other means that it was closed.
+/// compare-and-swap gives each to one thread, and a stale read makes the swap fail, or shows in the slot's
+/// turn, so relaxed suffices. Closing is relaxed too: callers of `drained` learn in another way that the
+/// queue was closed.
 ///
 /// Values are first in, first out: those of one producer come out in its order, and each comes out once. A
-/// push and a pop are lock-free but for one gap: between taking a position and publishing it, a producer that
-/// is stopped there hides the values behind its own; to others the queue looks empty meanwhile.
+/// push and a pop are lock-free with one exception: a producer that is interrupted between taking a position
+/// and publishing it hides the values behind its own, so that the queue looks empty to consumers.
 template <class T, class Atomics = real_atomics>
 class mpmc_queue {
     static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
@@ -60,7 +60,7 @@ class mpmc_queue {
     }
     mpmc_queue(const mpmc_queue&) = delete;
     mpmc_queue& operator=(const mpmc_queue&) = delete;
-    /// When no other thread uses it any more.
+    /// Only when no other thread uses it any more.
     ~mpmc_queue() {
         const std::uint64_t end = tail_.load(std::memory_order_relaxed) >> 1;
         for (std::uint64_t n = head_.load(std::memory_order_relaxed); n < end; ++n) at(n).value()->~T();
@@ -70,7 +70,7 @@ class mpmc_queue {
 
     enum class outcome : std::uint8_t { done, full, closed };
 
-    /// Moves `value` in; leaves it alone unless `done`.
+    /// Moves `value` in; leaves it unchanged unless it returns `done`.
     outcome try_push(T& value) noexcept {
         std::uint64_t n = 0;
         const outcome taken = take_free(n);
@@ -86,8 +86,8 @@ class mpmc_queue {
         return true;
     }
 
-    // The halves of a push and of a pop: a position is taken without touching a value, and is used up later,
-    // when the code of T may run. Until then it hides what is behind it.
+    // The halves of a push and of a pop: the first takes a position without touching a value, the second uses
+    // it, and may run code of T. In between the position hides later values.
 
     outcome take_free(std::uint64_t& n) noexcept {
         std::uint64_t tail = tail_.load(std::memory_order_relaxed);
@@ -101,7 +101,7 @@ class mpmc_queue {
                     return outcome::done;
                 }
             } else if (turn < 2 * n) {
-                return outcome::full;  // its consumer, one round ago, has not been or is not through
+                return outcome::full;  // the consumer of the previous round has not come, or has not finished
             } else {
                 tail = tail_.load(std::memory_order_relaxed);  // another producer was first
             }
@@ -140,14 +140,14 @@ class mpmc_queue {
         s.turn.store(2 * (n + capacity_), std::memory_order_release);
     }
 
-    /// From here on every push gives `closed`. What is in it stays.
+    /// From here on every push returns `closed`. Values in the queue stay.
     void close() noexcept { tail_.fetch_or(closed_bit, std::memory_order_relaxed); }
-    /// Whether all that was ever pushed has been taken, or is being taken: only after close, when it is
-    /// final.
+    /// Whether all values that were ever pushed have been taken, or are being taken. Only after close; then
+    /// true is final.
     bool drained() const noexcept {
         return head_.load(std::memory_order_relaxed) == tail_.load(std::memory_order_relaxed) >> 1;
     }
-    /// Roughly, while others use it.
+    /// Approximate while other threads use it.
     std::size_t size() const noexcept {
         const std::uint64_t head = head_.load(std::memory_order_relaxed);
         const std::uint64_t tail = tail_.load(std::memory_order_relaxed) >> 1;
@@ -160,7 +160,7 @@ class mpmc_queue {
 
     static constexpr std::uint64_t closed_bit = 1;
     static constexpr std::uint64_t position_step = 2;
-    static constexpr std::size_t line = 64;  // what two threads should not share
+    static constexpr std::size_t line = 64;  // a cache line
 
     struct slot {
         atomic<std::uint64_t> turn{0};

@@ -1,4 +1,4 @@
-// What a plain thread sleeps in, for headers that do without <condition_variable>.
+// parker: puts a plain thread to sleep, for headers that do without <condition_variable>.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -6,14 +6,14 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Where one thread sleeps until another lets it go on: each `park` returns after one `unpark`, whichever
-/// comes first. What was written before `unpark` is seen after `park`.
+/// Lets one thread sleep until another wakes it: each `park` returns after one `unpark`, whichever is called
+/// first. Writes before `unpark` are visible after `park`.
 class parker {
   public:
-    /// That of this thread; it lives as long as the thread.
+    /// The parker of this thread; it lives as long as the thread.
     static parker& of_this_thread();
     void park() noexcept;
-    /// Thread: any. It touches nothing after it has let the other thread go on.
+    /// Thread: any. It does not touch the parker after it has woken the other thread.
     void unpark() noexcept;
 
   private:

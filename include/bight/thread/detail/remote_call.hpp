@@ -1,4 +1,4 @@
-// remote_call: what another thread uses to reach a task, without allocating.
+// remote_call: lets another thread reach a waiting task without allocating.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -10,29 +10,29 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// A call to a reactor's thread, embedded in whatever waits for it there. `send` queues it in the reactor's
-/// inbox; the reactor calls `arrived`, and when it has let go of the call, `released`. Then it may be sent
-/// again.
+/// A call to a reactor's thread, embedded in the object that waits for it there. `send` queues it in the
+/// reactor's inbox; the reactor calls `arrived`, and then, when it no longer uses the call, `released`. After
+/// that the call may be sent again.
 ///
-/// The sender promises that the reactor lives until `arrived` begins (a task that waits there for this call
-/// sees to that). From then on nothing of the reactor, and nothing of this object, is touched by the sender
-/// any more: `arrived` waits for it to have left `send`, so that what was waited for may go at once, and the
-/// reactor too.
+/// The sender guarantees that the reactor lives until `arrived` begins (because a task there waits for this
+/// call). The reactor calls `arrived` only when the sender has finished with this object and with the
+/// reactor, so that both may be destroyed at once.
 class remote_call {
   public:
     remote_call() noexcept {}
     remote_call(const remote_call&) = delete;
     remote_call& operator=(const remote_call&) = delete;
 
-    /// Thread: any. Only when it is not under way.
+    /// Thread: any. Only when it is not queued already.
     void send(reactor& to) noexcept;
 
   protected:
     ~remote_call() {}
 
-    /// On the reactor's thread, between tasks. It must not free this object.
+    /// Called on the reactor's thread, between tasks. It must not free this object.
     virtual void arrived() noexcept = 0;
-    /// The last thing: it may free this object. Without an `arrived` before when the reactor was destroyed.
+    /// Called last: it may free this object. `arrived` is false when the reactor was destroyed before it
+    /// called that.
     virtual void released(bool arrived) noexcept { (void)arrived; }
 
   private:
@@ -40,7 +40,7 @@ class remote_call {
       public:
         explicit node(remote_call& owner) noexcept : owner_(owner) {}
         void call() override;
-        // The inbox deletes what it has called: this one is part of something else.
+        // The inbox deletes the calls that it has made; this one is part of another object.
         static void operator delete(node* n, std::destroying_delete_t) noexcept;
 
       private:
@@ -51,7 +51,7 @@ class remote_call {
     void await_sender() const noexcept;
 
     union {
-        node node_;  // exists while it is under way
+        node node_;  // exists while it is queued
     };
     std::atomic<bool> sending_{false};
 };

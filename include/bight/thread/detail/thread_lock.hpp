@@ -1,4 +1,4 @@
-// A lock between threads, for headers that do without <mutex>.
+// thread_lock: a mutex between threads, for headers that do without <mutex>.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -6,7 +6,7 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// A mutex, for std::lock_guard and its like. Throws std::bad_alloc.
+/// A mutex, for std::lock_guard and the like. The constructor throws std::bad_alloc.
 class thread_lock {
   public:
     thread_lock();

@@ -1,0 +1,19 @@
+// The programs in the documents: one in each page that has one, run by its name.
+#pragma once
+
+namespace docs {
+
+/// Enters a program in the table of main.cpp.
+struct program {
+    program(const char* page, int (*run)()) : page(page), run_alone(run), next(first) { first = this; }
+    program(const char* page, int (*run)(int, char**)) : page(page), run_with(run), next(first) { first = this; }
+
+    const char* page;
+    int (*run_alone)() = nullptr;
+    int (*run_with)(int, char**) = nullptr;
+    const program* next;
+
+    inline static const program* first = nullptr;
+};
+
+}  // namespace docs

@@ -8,7 +8,7 @@
 
 namespace bight::detail {
 
-// Not inlined anywhere, being called through a pointer: a thread's variable may be used directly.
+// Called through a pointer and so never inlined: it may use thread_local variables directly.
 void block_pool::release(buffer_block& base) noexcept {
     auto& b = static_cast<block&>(base);
     block_pool& pool = *b.pool;
@@ -35,7 +35,7 @@ block_pool::block* block_pool::make() noexcept {
     return b;
 }
 
-// When none is free. What it gives, and what is behind it, counts as free.
+// Called when no block is free. The block returned, and those linked behind it, count as free.
 block_pool::block* block_pool::more() noexcept {
     auto* const first = static_cast<block*>(elsewhere_.take());
     if (!first) {
@@ -63,7 +63,7 @@ block_pool::block* block_pool::more() noexcept {
     return first;
 }
 
-// One too many.
+// Frees a block beyond the number that is kept.
 [[gnu::noinline, gnu::cold]] void block_pool::free(block& b) noexcept {
     ++room_;
     --made_;

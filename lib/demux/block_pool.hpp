@@ -1,4 +1,4 @@
-// Receive buffers for the demultiplexers that read into memory of their own.
+// block_pool: receive buffers of the demultiplexers that wait for readiness.
 #pragma once
 
 #include "lent_block.hpp"
@@ -12,9 +12,9 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Blocks of one size, reused last in first out. A chunk may be dropped on any thread, and outlive the pool's
-/// owner: the pool ends when its owner has let go of it and the last block has come back. All else is for the
-/// owner's thread.
+/// Blocks of one size, reused last in, first out. A chunk may be destroyed on any thread, and outlive the
+/// pool's owner: the pool is deleted when its owner has let go of it and the last block has been returned.
+/// Everything else is for the owner's thread.
 class block_pool {
   public:
     static constexpr std::size_t block_size = 16384;
@@ -23,19 +23,19 @@ class block_pool {
 
     struct block final : lent_block {
         block_pool* pool = nullptr;
-        std::size_t used = 0;  ///< of a pool that poisons: so many bytes from the first on
+        std::size_t used = 0;  ///< in a pool that poisons: how many bytes were used
         char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
     };
 
     block_pool() noexcept = default;
-    /// What is given back is overwritten, as far as its `used` says, so that who goes on reading it is found
-    /// out.
+    /// Selects a pool that overwrites the `used` bytes of returned blocks, so that reading them later is
+    /// detected.
     struct poisons {};
     explicit block_pool(poisons) noexcept : release_(&release_poisoned) {}
     block_pool(const block_pool&) = delete;
     block_pool& operator=(const block_pool&) = delete;
 
-    /// A block of block_size bytes, or null when memory is out.
+    /// A block of block_size bytes, or null when memory is exhausted.
     block* take() noexcept {
         lent_block* b = free_;
         if (!b) [[unlikely]]
@@ -56,7 +56,7 @@ class block_pool {
     std::size_t lent() const noexcept {
         return made_ - free_ones() + taken_back_ - static_cast<std::size_t>(elsewhere_.counted());
     }
-    /// The owner is going.
+    /// The owner is about to be destroyed.
     void let_go() noexcept;
 
   private:
@@ -71,11 +71,11 @@ class block_pool {
 
     void (*const release_)(buffer_block& b) noexcept = &release;
     lent_block* free_ = nullptr;
-    std::ptrdiff_t room_ = kept_blocks;  // for so many more among the free ones
-    std::size_t made_ = 0;               // and not freed by the owner
-    std::size_t taken_back_ = 0;         // of those that came back elsewhere
+    std::ptrdiff_t room_ = kept_blocks;  // how many more free blocks are kept
+    std::size_t made_ = 0;               // minus those freed by the owner
+    std::size_t taken_back_ = 0;         // of those returned on other threads
     returned_elsewhere elsewhere_;
-    std::atomic<std::size_t> waiting_{0};  // to be taken back, about
+    std::atomic<std::size_t> waiting_{0};  // to be taken back, approximately
     std::atomic<bool> owned_{true};
 };
 

@@ -42,7 +42,7 @@ blocking_calls::~blocking_calls() {
 }
 
 bool blocking_calls::start(file_operation& op) noexcept {
-    // A thread may be idle and yet have its next call in the line already: what counts is the calls.
+    // An idle thread's next call may be queued already, so the calls are counted, not the idle threads.
     const bool one_for_each = under_way() < threads_.size();
     if (!one_for_each && threads_.size() < most_threads && !make_thread() && threads_.empty()) return false;
     {
@@ -54,8 +54,8 @@ bool blocking_calls::start(file_operation& op) noexcept {
     return true;
 }
 
-// No signal of the process is handled there: a call would end with EINTR, and a handler would run beside the
-// reactor.
+// Blocks all signals in the thread: otherwise a call could end with EINTR, and a handler would run
+// concurrently with the reactor.
 bool blocking_calls::make_thread() noexcept {
     sigset_t all;
     sigset_t before;
@@ -102,7 +102,7 @@ void blocking_calls::work() noexcept {
         lock.lock();
         --under_way_;
         done_.push(*op);
-        // Under the lock: when the last one is taken, the owner may go.
+        // While holding the lock: when the last result has been taken, the owner may be destroyed.
         owner_.wake();
     }
 }

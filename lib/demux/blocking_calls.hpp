@@ -1,4 +1,4 @@
-// The threads on which calls block, where the kernel completes nothing itself.
+// blocking_calls: worker threads for file operations, for the demultiplexers other than io_uring.
 #pragma once
 
 #include "file_operation.hpp"
@@ -12,25 +12,25 @@ namespace bight::detail {
 
 class demultiplexer;
 
-/// Performs file operations on a few threads, made when first needed, first come first served. All calls come
-/// on the reactor's thread.
+/// Performs file operations on a few threads, started when needed, in order of arrival. All calls come on the
+/// reactor's thread.
 class blocking_calls {
   public:
     static constexpr std::size_t most_threads = 4;
 
-    /// `owner` is woken when something is done.
+    /// `owner` is woken when an operation is done.
     explicit blocking_calls(demultiplexer& owner) noexcept : owner_(owner) {}
     blocking_calls(const blocking_calls&) = delete;
     blocking_calls& operator=(const blocking_calls&) = delete;
-    /// Nothing may be under way.
+    /// No operation may be in progress.
     ~blocking_calls();
 
-    /// False when there is no thread, nor can one be made.
+    /// False when there is no thread and none can be started.
     bool start(file_operation& op) noexcept;
-    /// True when it had not begun: it is gone.
+    /// True when the operation had not begun and has been removed.
     bool cancel(file_operation& op) noexcept;
-    /// Those that are done since the last call, linked by operation::behind; in the order in which they
-    /// ended.
+    /// The operations that have ended since the last call, linked by operation::behind, in the order in which
+    /// they ended.
     operation* take_done() noexcept;
 
   private:
@@ -47,7 +47,7 @@ class blocking_calls {
     void work() noexcept;
 
     demultiplexer& owner_;
-    std::mutex mutex_;  // of all below
+    std::mutex mutex_;  // guards everything below
     std::condition_variable something_;
     line waiting_;
     line done_;

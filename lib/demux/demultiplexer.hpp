@@ -1,4 +1,4 @@
-// The one interface between the runtime and the kernel's ways to wait.
+// demultiplexer: the interface to io_uring, epoll, poll and select.
 #pragma once
 
 #include "operation.hpp"
@@ -20,37 +20,37 @@ namespace detail {
 class block_pool;
 class socket_calls;
 
-/// Completion is the contract: an operation that was started ends exactly once, with a result, whether the
-/// kernel completes operations itself (io_uring) or only says when a call would not block (epoll, poll,
-/// select: those try the call first, and wait only on EAGAIN). All calls but `wake` come on the reactor's
-/// thread.
+/// The contract is completion: an operation that was started ends exactly once, with a result, whether the
+/// kernel completes operations itself (io_uring) or only reports readiness (epoll, poll and select try the
+/// call first, and wait only on EAGAIN). All calls except `wake` come on the reactor's thread.
 ///
-/// Cancelling is a request. When an operation succeeded before the request came through, it completes with
-/// its result.
+/// Cancelling is a request: an operation that succeeds before the request takes effect completes with its
+/// result.
 class demultiplexer : public event_port {
   public:
     /// Descriptors that are still attached are closed and become orphans (descriptor::demux is null).
     ~demultiplexer() override;
 
-    /// Takes over d.fd: it is non-blocking from here on. Throws std::system_error (select: a descriptor of
-    /// 1024 or more), and then leaves it as it was.
+    /// Takes over d.fd, which becomes non-blocking. Throws std::system_error (select: for a descriptor of
+    /// 1024 or more), and then leaves it unchanged.
     virtual void attach(descriptor& d) = 0;
-    /// Forgets d.fd, and closes it when `close_it`. What is pending completes with -ECANCELED.
+    /// Removes d.fd, and closes it if `close_it`. Pending operations complete with -ECANCELED.
     virtual void detach(descriptor& d, bool close_it) noexcept = 0;
 
-    /// True when it is done at once: the result is in `op`, and op.completed() will not be called.
+    /// True when the operation is done at once: the result is in `op`, and op.completed() will not be called.
     virtual bool start(operation& op) noexcept = 0;
-    /// For one that is in flight. True when it is gone at once: op.completed() will not be called. Else it
-    /// will, with -ECANCELED, or with a result if one came first.
+    /// For an operation in flight. True when it ends at once: op.completed() will not be called. Otherwise it
+    /// will be, with -ECANCELED, or with a result if one came first.
     virtual bool cancel(operation& op) noexcept = 0;
-    /// Whether the owner of a descriptor may make the call itself while descriptor::may_read or may_write
-    /// says that it may succeed, and let `op` wait otherwise: true where readiness is waited for.
+    /// Whether the owner of a descriptor may make a call itself while descriptor::may_read or may_write says
+    /// that it may succeed, and start an operation only otherwise. True for demultiplexers that wait for
+    /// readiness.
     bool tries_first() const noexcept { return blocks_ != nullptr; }
-    /// Only where tries_first(): the buffers for `receive`. They outlive the demultiplexer while chunks still
+    /// The buffers for `receive`; only where tries_first(). They outlive the demultiplexer while chunks still
     /// hold them.
     block_pool* blocks() const noexcept { return blocks_; }
-    /// Only where tries_first(), and for a receive or an accept that is the only one: the call would block.
-    /// Like a start that gave false; the caller has called d.keep().
+    /// Only where tries_first(), and for the only receive or accept of its descriptor, when its call would
+    /// block: has the same effect as a start that returned false. The caller has called d.keep().
     void park_read(operation& op, descriptor& d) noexcept {
         op.settled = op.cancel_asked = op.underway = false;
         op.in_flight = true;
@@ -58,27 +58,27 @@ class demultiplexer : public event_port {
         if (tracks_interest_) interest_changed(d);
     }
 
-    /// What park_read parked was queued, and its call was made by its owner: it has completed.
+    /// The operation that park_read parked was queued, and its owner has made the call: it has completed.
     static void completed_read(descriptor& d) noexcept { d.reading = nullptr; }
 
     /// Called from the ready queue before completed(): false when the call would still block, and `op` waits
     /// again.
     virtual bool settle(operation& op) noexcept = 0;
 
-    /// The error, as -errno, that is there for whoever reads next; 0 when none is known.
+    /// The error, as -errno, that the next read will get; 0 when none is known.
     virtual std::int64_t read_failure(const descriptor& d) const noexcept {
         (void)d;
         return 0;
     }
-    /// Hands it over now: the reactor's thread may be busy for a while.
+    /// Submits operations now, because the reactor's thread may be busy for a while.
     virtual void hand_over() noexcept {}
 
-    /// The socket calls that belong to its descriptors.
+    /// The socket calls for its descriptors.
     virtual socket_calls& sockets() noexcept;
 
     /// Detaches and closes everything that is still attached.
     void stop_all() noexcept override;
-    /// After `forked`: all that is attached here is attached to `heir`, and pending there.
+    /// After `forked`: attaches all descriptors to `heir`, where their operations stay pending.
     virtual void hand_on(demultiplexer& heir) noexcept;
     /// See forked_child.cpp.
     std::unique_ptr<event_port> heir_in_child(reactor& home) override;
@@ -96,7 +96,7 @@ class demultiplexer : public event_port {
         return false;
     }
 
-    /// Operations asked for since it was made; for whoever asks to count.
+    /// Operations started since it was made; counted by the code that starts them.
     std::uint64_t operations = 0;
     /// Receive buffers that chunks hold.
     virtual std::size_t lent_buffers() const noexcept;
@@ -104,10 +104,11 @@ class demultiplexer : public event_port {
 
   protected:
     demultiplexer() noexcept = default;
-    /// For those that wait for readiness. `tracks_interest`: interest_changed is to be called.
+    /// For demultiplexers that wait for readiness. `tracks_interest`: whether interest_changed is to be
+    /// called.
     demultiplexer(block_pool& blocks, bool tracks_interest) noexcept
         : blocks_(&blocks), tracks_interest_(tracks_interest) {}
-    /// Whether something waits to read from or to write to the descriptor may have changed.
+    /// Called when it may have changed whether an operation waits to read from or write to the descriptor.
     virtual void interest_changed(descriptor& d) noexcept { (void)d; }
     bool tracks_interest() const noexcept { return tracks_interest_; }
     /// An operation without a descriptor has begun, or ended.
@@ -126,13 +127,13 @@ class demultiplexer : public event_port {
     bool tracks_interest_ = false;
 };
 
-/// One that can be had here, or a null pointer and the reason in `why`.
+/// Make a demultiplexer, or return null and the reason in `why`.
 std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, std::string& why);
 std::unique_ptr<demultiplexer> make_epoll(reactor& home, std::string& why);
 std::unique_ptr<demultiplexer> make_poll(reactor& home, std::string& why);
 std::unique_ptr<demultiplexer> make_select(reactor& home, std::string& why);
 
-/// That of a reactor, which has no other port.
+/// The demultiplexer of a reactor; every port is one.
 inline demultiplexer& demultiplexer_of(reactor& r) noexcept {
     return static_cast<demultiplexer&>(reactor_state::port_of(r));
 }

@@ -1,4 +1,4 @@
-// What a demultiplexer keeps in an operation.
+// demultiplexer_space: memory in an operation for the demultiplexer's own data.
 #pragma once
 
 #include <cstddef>
@@ -7,19 +7,19 @@
 
 namespace bight::detail {
 
-/// Memory for a structure that only the demultiplexer knows which carries the operation out: a header for the
-/// kernel, an OVERLAPPED, the buffers of an accept. Its size is one for all demultiplexers of a system; the
-/// one whose structure is larger does not compile.
+/// Memory for a structure that only the demultiplexer that carries out the operation knows: a header for the
+/// kernel, an OVERLAPPED, the buffers of an accept. The size is the same for all demultiplexers of a system;
+/// a structure that is larger does not compile.
 template <std::size_t Size>
 class demultiplexer_space {
   public:
-    /// Makes a T with its initial values; nothing is destroyed.
+    /// Makes a T with its initial values. No destructor is ever called.
     template <class T>
     T& make() noexcept {
         check<T>();
         return *::new (static_cast<void*>(bytes_)) T{};
     }
-    /// The one that was made.
+    /// The T that was made.
     template <class T>
     T& as() noexcept {
         check<T>();

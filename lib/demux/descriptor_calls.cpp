@@ -31,7 +31,7 @@ void keep_non_blocking(descriptor& d) noexcept {
 
 namespace {
 
-// Between the making of a descriptor and this, a fork of another thread inherits it.
+// A fork by another thread between the creation of the descriptor and this call inherits it.
 int make_ours(int fd) noexcept {
     if (::fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
     return set_non_blocking(fd);
@@ -52,8 +52,8 @@ int accept_in_steps(int listening) noexcept {
 int accept_connection(int listening) noexcept {
     const int fd = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) return fd;
-    // A filter that knows the old call only. (A firewall refuses a connection with EPERM, too: the next one
-    // is accepted then.)
+    // A system call filter that knows only the old call. (A firewall also refuses a connection with EPERM:
+    // then the next one is accepted.)
     if (errno == ENOSYS || errno == EPERM || errno == EACCES) return accept_in_steps(listening);
     return -errno;
 }

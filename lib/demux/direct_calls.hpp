@@ -1,5 +1,5 @@
-// The calls that are made on the spot where readiness is waited for: by those demultiplexers, and by a
-// transport that makes them itself, because a round through an operation costs more than the call's own
+// Receive and send calls that are made directly where readiness is waited for: by those demultiplexers, and
+// by a transport that makes them itself, because a round through an operation costs more than the call's own
 // instructions (demultiplexer::tries_first).
 #pragma once
 
@@ -14,8 +14,8 @@
 
 namespace bight::detail {
 
-/// recv(2) into `memory`, of transfer_budget at most, keeping the descriptor's readiness: bytes, 0 at the end
-/// of the stream, or -errno; -EAGAIN when the socket is empty.
+/// recv(2) of at most transfer_budget bytes into `memory`; updates the descriptor's readiness. Returns the
+/// number of bytes, 0 at the end of the stream, or -errno; -EAGAIN when the socket is empty.
 inline int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept {
     ssize_t got = 0;
     do {
@@ -32,7 +32,7 @@ inline int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept
     return -EAGAIN;
 }
 
-/// The same into a block of `pool`, which goes to `out` (an empty chunk) if anything came.
+/// The same into a block of `pool`, which is put into `out` (an empty chunk) if anything came.
 inline int receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
     block_pool::block* block = pool.take();
     if (!block) [[unlikely]]
@@ -46,7 +46,7 @@ inline int receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
     return got;
 }
 
-/// send(2) of one piece: bytes, or -1 and errno.
+/// send(2) of one piece: the number of bytes, or -1 and errno.
 inline ssize_t send_piece(const descriptor& d, const const_buffer& piece) noexcept {
     return ::send(d.fd, piece.data, piece.size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

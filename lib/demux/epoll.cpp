@@ -12,15 +12,15 @@ namespace bight::detail {
 
 namespace {
 
-// Each descriptor is registered once, for everything, edge-triggered: no system call when interest changes.
-// What an edge said is kept in descriptor::may_read and may_write until a call says EAGAIN, which gives users
-// the level-triggered contract (epoll(7), "Level-triggered and edge-triggered").
+// Each descriptor is registered once, for all events, edge-triggered, so that changes of interest need no
+// system call. The last edge is remembered in descriptor::may_read and may_write until a call returns EAGAIN,
+// which gives users level-triggered behaviour (epoll(7), "Level-triggered and edge-triggered").
 class epoll final : public readiness {
   public:
     explicit epoll(reactor& home) : readiness(home, false), fd_(::epoll_create1(EPOLL_CLOEXEC)) {
         if (fd_ < 0) throw std::system_error(errno, std::system_category(), "epoll_create1");
         epoll_event wake{};
-        wake.events = EPOLLIN | EPOLLET;  // each wake is an edge: an eventfd need not be read
+        wake.events = EPOLLIN | EPOLLET;  // each wake is an edge, so the eventfd need not be read
         wake.data.ptr = nullptr;
         if (::epoll_ctl(fd_, EPOLL_CTL_ADD, wake_descriptor(), &wake) < 0) {
             const int error = errno;
@@ -31,7 +31,7 @@ class epoll final : public readiness {
     ~epoll() override {
         if (fd_ >= 0) ::close(fd_);
     }
-    // What is registered there is the parent's to take out.
+    // The registrations belong to the parent, which removes them itself.
     void forked() noexcept override {
         readiness::forked();
         ::close(std::exchange(fd_, -1));
@@ -74,8 +74,8 @@ class epoll final : public readiness {
         }
     }
 
-    // Explicitly, though closing would do it: a duplicate of the descriptor elsewhere would keep the
-    // registration, and its events would name an object that is gone.
+    // Explicit, because closing is not enough: a duplicate of the descriptor would keep the registration,
+    // whose events would refer to a destroyed object.
     void unwatch(descriptor& d) noexcept override { ::epoll_ctl(fd_, EPOLL_CTL_DEL, d.fd, nullptr); }
 
     int wait_for(epoll_event* events, int size, duration limit) noexcept {
@@ -85,7 +85,7 @@ class epoll final : public readiness {
             const timespec t = to_timespec(limit);
             const int count = ::epoll_pwait2(fd_, events, size, &t, nullptr);
             if (count >= 0 || errno == EINTR) return count;
-            precise_ = false;  // before Linux 5.11, or a filter refuses it, with whatever error it likes
+            precise_ = false;  // before Linux 5.11, or a filter refuses it with some error
         }
         return ::epoll_wait(fd_, events, size, to_milliseconds(limit));
     }

@@ -63,7 +63,8 @@ std::int64_t perform(file_operation& op) noexcept {
             return repeat(
                 [&] { return ::open(op.path, op.flags | O_CLOEXEC, static_cast<mode_t>(op.mode)); });
         case operation_kind::close_file:
-            // Closed in any case; Linux's EINTR must not be repeated, the number may be somebody else's.
+            // The descriptor is closed in any case: after EINTR Linux must not be asked again, since the
+            // number may be in use again.
             return ::close(op.file) < 0 && errno != EINTR ? -errno : 0;
         case operation_kind::read_at:
             return repeat([&] {

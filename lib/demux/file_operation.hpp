@@ -1,4 +1,4 @@
-// Operations without a descriptor: on files, and on paths.
+// file_operation: operations on files and paths.
 #pragma once
 
 #include "operation.hpp"
@@ -8,7 +8,7 @@
 
 namespace bight::detail {
 
-/// What is known of a file.
+/// The status of a file (stat(2)).
 struct file_status {
     struct moment {
         std::int64_t seconds = 0;  ///< since the epoch
@@ -26,9 +26,9 @@ struct file_status {
 };
 
 /// An operation on a file or a path: open_file, close_file, read_at, write_at, sync_file, stat_path,
-/// stat_file or remove_path. Any number of them is under way at a time, in no order. What has begun is not
-/// interrupted: it completes with its result although it was cancelled, and a file that it has opened is the
-/// caller's to close.
+/// stat_file or remove_path. Any number of them may be in progress at a time, in no particular order. One
+/// that has begun is not interrupted: it completes with its result even if it was cancelled, and the caller
+/// must close a file that it has opened.
 class file_operation : public operation {
   public:
     native_handle file = invalid_handle;
@@ -46,10 +46,10 @@ class file_operation : public operation {
     ~file_operation() = default;
 };
 
-/// What the system reads or writes of a file in one call.
+/// The most bytes that the system reads from or writes to a file in one call.
 inline constexpr std::size_t most_in_one_call = 0x7fff'f000;
 
-/// Carries it out on this thread, which may block: its result.
+/// Carries out the operation on this thread, which may block, and returns its result.
 std::int64_t perform(file_operation& op) noexcept;
 
 }  // namespace bight::detail

@@ -15,10 +15,10 @@ namespace bight::detail {
 
 namespace {
 
-// What a reactor that was running stands on in a child that was forked under it. Its tasks are copies; its
-// connections, and what the kernel holds for them, are the parent's. So timers, threads and stops go on, and
-// what waits here for a descriptor can be cancelled: the child can leave `run` in good order. But nothing new
-// can be begun on a descriptor, and closing one closes the child's copy.
+// The demultiplexer of a running reactor in a forked child. The tasks there are copies; the connections and
+// their kernel objects belong to the parent. Timers, threads and stops work, and operations that wait for a
+// descriptor can be cancelled, so that the child can leave `run` gracefully. But no operation can be started
+// on a descriptor, and closing one closes only the child's copy.
 class forked_child final : public demultiplexer {
   public:
     explicit forked_child(reactor& home) : home_(home) {}

@@ -1,4 +1,4 @@
-// The socket calls of the machine.
+// kernel_sockets: the socket calls of the operating system.
 #include "socket_calls.hpp"
 
 #include "demultiplexer.hpp"
@@ -49,7 +49,8 @@ int integer_option(int fd, int which) noexcept {
     return ::getsockopt(fd, SOL_SOCKET, which, &value, &size) < 0 ? -errno : value;
 }
 
-// Who listens at the other end of a Unix socket may be gone, and the kernel not yet done with what it had.
+// Whether the process that listens at the other end of a Unix socket has died; the kernel may not have closed
+// its sockets yet.
 bool peer_has_died(int fd) noexcept {
     ucred peer{};
     socklen_t size = sizeof peer;
@@ -121,11 +122,11 @@ class kernel_socket_calls final : public socket_calls {
         tcp_info info{};
         socklen_t size = sizeof info;
         if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0) {
-            pollfd unix_socket{fd, 0, 0};  // hung up: the peer is gone altogether, perhaps by a reset
+            pollfd unix_socket{fd, 0, 0};  // POLLHUP: the peer has closed both directions, perhaps by a reset
             return ::poll(&unix_socket, 1, 0) >= 0 && (unix_socket.revents & POLLHUP) == 0 ? 1 : 0;
         }
         if (info.tcpi_state != TCP_CLOSE) return 1;
-        // EPIPE: a reset that came after the end (tcp_reset of Linux), and of which nobody was told.
+        // EPIPE: a reset after the end of the stream (tcp_reset in Linux) that nobody has been told of.
         const int error = integer_option(fd, SO_ERROR);
         return error == EPIPE ? 1 : error > 0 ? -error : 0;
     }
@@ -144,7 +145,7 @@ class kernel_socket_calls final : public socket_calls {
         for (int round = 0; round < 16; ++round) {
             if (::recv(fd, nullptr, std::size_t{1} << 20, MSG_TRUNC | MSG_DONTWAIT) <= 0) break;
         }
-        char bytes[4096];  // only TCP throws away without being given memory
+        char bytes[4096];  // only TCP can discard input without a buffer
         for (int round = 0; round < 256; ++round) {
             if (::recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) <= 0) break;
         }
@@ -194,7 +195,7 @@ class kernel_socket_calls final : public socket_calls {
     }
     void remove(const socket_file& file) noexcept override {
         const int directory =
-            lock_directory_of(file.path);  // no successor comes between the look and the removal
+            lock_directory_of(file.path);  // so that no successor appears between the check and the removal
         struct stat found{};
         if (::lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device &&
             found.st_ino == file.inode) {

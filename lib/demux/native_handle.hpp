@@ -1,4 +1,4 @@
-// What a system calls the things that programs open.
+// native_handle: the system's type of descriptors or handles.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 namespace bight::detail {
 
 #if defined(_WIN32)
-/// Holds a SOCKET and a HANDLE alike.
+/// Large enough for a SOCKET and for a HANDLE.
 using native_handle = std::uintptr_t;
 inline constexpr native_handle invalid_handle = ~native_handle{0};
 #else

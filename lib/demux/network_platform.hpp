@@ -1,4 +1,4 @@
-// What a platform has in place of the machine's network.
+// network_platform: the part of a platform that replaces the machine's network.
 #pragma once
 
 #include "socket_calls.hpp"
@@ -20,12 +20,12 @@ class network_platform {
     network_platform(const network_platform&) = delete;
     network_platform& operator=(const network_platform&) = delete;
 
-    /// All addresses of `host`. Throws std::system_error. Cancelling ends the look-up.
+    /// Looks up all addresses of `host`. Throws std::system_error. Cancelling ends the look-up.
     virtual task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) = 0;
-    /// The calls on sockets that end at once, for a thread where no reactor runs. They last as long as this.
+    /// The socket calls for a thread where no reactor runs. Valid as long as this object.
     virtual socket_calls& sockets() noexcept = 0;
 
-    /// That of the platform here; null for the machine, whose resolver and sockets are asked.
+    /// The platform of this thread; null for the machine, whose own resolver and sockets are used.
     static network_platform* current() noexcept;
 
   protected:

@@ -59,7 +59,7 @@ void operation::run() noexcept {
     }
     if (!settled && d->demux) {
         if (!d->demux->settle(*this)) return;
-    } else if (!settled) {  // the descriptor was detached while this was queued
+    } else if (!settled) {  // its descriptor was detached while it was queued
         result = -ECANCELED;
     }
     in_flight = false;

@@ -1,5 +1,5 @@
-// What a demultiplexer works on: descriptors, and the operations asked of them. docs/design/operations.md
-// says what each demultiplexer does with each kind.
+// descriptor, operation: what a demultiplexer works on. docs/design/operations.md says what each
+// demultiplexer does with each kind.
 #pragma once
 
 #include "demultiplexer_space.hpp"
@@ -23,9 +23,9 @@ class demultiplexer;
 class operation;
 struct ring_state;
 
-/// An open descriptor that a demultiplexer knows, and has in its list from attach to detach. Its owner (a
-/// transport, a listener) derives from it, and is kept alive through `keep` and `drop` while an operation, or
-/// the kernel, holds it.
+/// An open descriptor, which is in its demultiplexer's list from attach to detach. Its owner (a transport, a
+/// listener) derives from it, and is kept alive through `keep` and `drop` while an operation or the kernel
+/// uses it.
 class descriptor : public list_hook<descriptor> {
   public:
     descriptor(const descriptor&) = delete;
@@ -35,27 +35,27 @@ class descriptor : public list_hook<descriptor> {
     virtual void drop() noexcept = 0;
 
     native_handle fd = invalid_handle;
-    demultiplexer* demux = nullptr;     ///< null before attach, and after the demultiplexer has gone
-    operation* reading = nullptr;       ///< the first one that reads and is pending; others are behind it
-    operation* writing = nullptr;       ///< the first one that writes
+    demultiplexer* demux = nullptr;  ///< null before attach, and after the demultiplexer has gone
+    operation* reading = nullptr;    ///< the first pending operation that reads; others are linked behind it
+    operation* writing = nullptr;    ///< the first pending operation that writes
     operation* last_reading = nullptr;  ///< the last one, if there are others
     operation* last_writing = nullptr;
 
-    // For the demultiplexers that wait for readiness. Edges are waited for (epoll) or levels asked about
-    // (poll, select); either way an event sets may_read or may_write, a try that says EAGAIN clears it, and
-    // while it is clear nothing is tried. `drain` keeps a short read from clearing it: where the kernel has
-    // reported an end, an error or urgent data, no further event may come.
-    bool may_read = true;  ///< a try may succeed: nothing has said EAGAIN since the last event
+    // For the demultiplexers that wait for readiness, by edges (epoll) or levels (poll, select). In both
+    // cases an event sets may_read or may_write, a call that returns EAGAIN clears it, and no call is tried
+    // while it is clear. A short read clears it too, unless `drain` is set: after the kernel has reported an
+    // end, an error or urgent data, no further event may come.
+    bool may_read = true;  ///< a call may succeed: none has returned EAGAIN since the last event
     bool may_write = true;
     bool drain = false;  ///< the kernel reported an end, an error or urgent data: read until EAGAIN
     bool short_read_empties = false;  ///< TCP: a read that fills less than it could has emptied the socket
     bool is_non_blocking = false;     ///< io_uring: known to be so, for the calls that are tried
     bool was_blocking = false;        ///< made non-blocking here: others share it, so it is put back
-    bool is_shared = false;           ///< it listens, and others who share it may put its mode back meanwhile
-    bool never_waits = false;  ///< every call says so itself: its mode, which others may share, is left alone
-    int slot = -1;             ///< poll, select: where it stands in their tables
+    bool is_shared = false;    ///< a listening socket; others who share it may restore its mode at any time
+    bool never_waits = false;  ///< each call is non-blocking by itself: the (shared) mode is not changed
+    int slot = -1;             ///< poll, select: its place in their tables
 
-    // For io_uring: what arrives while nobody reads.
+    // For io_uring: data that arrives while no operation reads.
     ring_state* ring = nullptr;
 
   protected:
@@ -63,11 +63,11 @@ class descriptor : public list_hook<descriptor> {
     ~descriptor();
 };
 
-/// The most bytes that an operation moves before others have their turn, whatever it is asked for and however
-/// fast the peer is. A receive gives at most so many; a send goes on in the next turn. Far below what the
-/// kernel takes in one call (2 GiB), far above what makes a system call cheap.
+/// The most bytes that an operation transfers before others have their turn, however much was requested and
+/// however fast the peer is. A receive returns at most this many; a send goes on in the next turn. Far below
+/// the limit of one system call (2 GiB), and large enough to make the cost of a system call negligible.
 inline constexpr std::size_t transfer_budget = std::size_t{1} << 20;
-/// The most system calls that it makes until then.
+/// The most system calls that an operation makes until then.
 inline constexpr unsigned call_budget = 32;
 
 enum class operation_kind : std::uint8_t {
@@ -94,37 +94,37 @@ enum class operation_kind : std::uint8_t {
     remove_path,
 };
 
-/// The kind says which of the derived classes it is. Started with demultiplexer::start. `completed` is called
-/// exactly once, from the reactor's loop, unless start said that it finished at once or cancel said that it
-/// is gone. From start to that moment it belongs to the demultiplexer.
+/// The base of all operations; `kind` says which derived class it is. Started with demultiplexer::start.
+/// `completed` is called exactly once, from the reactor's loop, unless start or cancel reported that it ended
+/// at once. Until then the demultiplexer owns it.
 ///
 /// Operations of one direction on one descriptor are carried out in the order in which they were started.
 ///
-/// Where it stands, by its flags (- is false, * is either), and who moves it on:
+/// Its state follows from three flags:
 ///
-/// | in_flight | underway | settled | state | moved on by |
-/// | --- | --- | --- | --- | --- |
-/// | - | * | * | its owner's: not started, or over; what the flags say is of last time | start |
-/// | yes | - | - | it waits: for readiness, behind others of its direction, or (io_uring) for what a
-/// multishot brings | an event, which queues it for a try (settle); cancel, which takes it out | | yes | yes
-/// | - | the kernel has it; of a connect that waits for readiness: the call was made | its completion, or an
-/// event | | yes | * | yes | over, and in the ready queue: `result` is final, and cancel changes nothing |
-/// run, which calls completed |
+/// - Not `in_flight`: it was not started, or is over, and belongs to its owner. (The other flags are those of
+///   the last time.) `start` moves it on.
+/// - Only `in_flight`: it waits, for readiness, behind others of its direction, or (io_uring) for the results
+///   of a multishot. An event moves it on, which queues it for a try (settle), or cancel, which removes it.
+/// - `in_flight` and `underway`: the kernel has it, or (readiness) it is a connect whose call was made. Its
+///   completion, or an event, moves it on.
+/// - `in_flight` and `settled`, `underway` or not: it is over and in the ready queue, `result` is final, and
+///   cancel changes nothing. `run` moves it on, which calls `completed`.
 ///
-/// `cancel_asked` goes with the second and third of these: whoever tries it once more, or hears of its
-/// completion, ends it with -ECANCELED unless it has a result by then. Only where it can be taken out at
-/// once, nobody has to be asked, and cancel ends it itself.
+/// `cancel_asked` may be set while it waits or is underway: then the next try, or its completion, ends it
+/// with -ECANCELED unless it has a result. If it can be removed at once, cancel ends it itself and does not
+/// set the flag.
 class operation : public work_item {
   public:
     operation_kind kind = operation_kind::receive;
     bool in_flight = false;
-    bool settled = false;         ///< the result is final (else run() must try the call once more)
-    bool cancel_asked = false;    ///< it cannot be taken back, but need not wait any more
+    bool settled = false;         ///< the result is final (otherwise run() must try the call again)
+    bool cancel_asked = false;    ///< it could not be removed at once, but should wait no longer
     bool underway = false;        ///< the kernel has it (io_uring), or its call was made (connect)
-    std::uint8_t stage = 0;       ///< the demultiplexer's own: how far it is
+    std::uint8_t stage = 0;       ///< for the demultiplexer: its progress
     std::int64_t result = 0;      ///< bytes, a handle, or 0; or a negative error number of the system
     descriptor* on = nullptr;     ///< null for an operation without one
-    operation* behind = nullptr;  ///< the next one that waits on the same descriptor
+    operation* behind = nullptr;  ///< the next operation that waits on the same descriptor
 
     [[gnu::noinline]] void run() noexcept override;
 
@@ -134,7 +134,7 @@ class operation : public work_item {
   protected:
     operation() noexcept = default;
     ~operation() = default;
-    /// The result is there; called from the ready queue. It may start the operation again.
+    /// Called from the ready queue when the result is there. It may start the operation again.
     virtual void completed() noexcept = 0;
 };
 
@@ -151,9 +151,9 @@ class receive_operation : public operation {
 /// An operation of kind send or write.
 class send_operation : public operation {
   public:
-    const_buffer* pieces = nullptr;  ///< changed on the way
+    const_buffer* pieces = nullptr;  ///< changed during the operation
     std::size_t piece_count = 0;
-    bool begun = false;  ///< set when any byte was sent; whoever starts it clears it
+    bool begun = false;  ///< set when any byte was sent; cleared by the code that starts it
     demultiplexer_space<2 * sizeof(void*)> space;
 
     /// Drops the first `sent` bytes of what is still to be sent, and pieces of no bytes.
@@ -174,14 +174,14 @@ class send_operation : public operation {
     ~send_operation() = default;
 };
 
-/// What one system call, or one submission, sends: the first `count` pieces, of `size` bytes together. Of a
-/// single piece it may be a part.
+/// What one system call or submission sends: the first `count` pieces, `size` bytes in all; a single piece
+/// may be sent in part.
 struct sendable {
     std::size_t count = 0;
     std::size_t size = 0;
 };
 
-/// As much of what is still to be sent as one call may, at most `limit` bytes.
+/// As much of the rest as one call may send, at most `limit` bytes.
 sendable next_to_send(const send_operation& op, std::size_t limit) noexcept;
 
 /// An operation of kind connect.
@@ -199,7 +199,7 @@ class receive_message_operation : public operation {
   public:
     mutable_buffer* pieces = nullptr;
     std::size_t piece_count = 0;
-    void* address = nullptr;  ///< where from; may be null
+    void* address = nullptr;  ///< receives the sender's address; may be null
     socklen_t address_room = 0;
     void* control = nullptr;  ///< aligned for a cmsghdr; may be null. Descriptors in it are close-on-exec.
     std::size_t control_room = 0;
@@ -218,7 +218,7 @@ class send_message_operation : public operation {
   public:
     const const_buffer* pieces = nullptr;
     std::size_t piece_count = 0;
-    const void* address = nullptr;  ///< where to; null when the socket is connected
+    const void* address = nullptr;  ///< the destination; null when the socket is connected
     socklen_t address_size = 0;
     const void* control = nullptr;
     std::size_t control_size = 0;
@@ -228,7 +228,7 @@ class send_message_operation : public operation {
     ~send_message_operation() = default;
 };
 
-/// An operation of kind wait_process: the process has ended, and is reaped. Result: 0.
+/// An operation of kind wait_process: waits until the process has ended, and reaps it. Result: 0.
 class process_operation : public operation {
   public:
     int code = 0;    ///< CLD_EXITED, CLD_KILLED or CLD_DUMPED
@@ -238,7 +238,7 @@ class process_operation : public operation {
     ~process_operation() = default;
 };
 
-/// Whether it is `reading` or `writing` of its descriptor.
+/// Whether an operation of this kind is queued at `reading` of its descriptor; otherwise at `writing`.
 constexpr bool reads(operation_kind kind) noexcept {
     switch (kind) {
         case operation_kind::receive:
@@ -257,9 +257,9 @@ inline operation*& place_of(operation& op) noexcept {
     return reads(op.kind) ? op.on->reading : op.on->writing;
 }
 
-/// Puts `op` behind those that wait in its direction. True when there are none.
+/// Queues `op` behind the operations that wait in its direction. True when there are none.
 bool join_line(operation& op) noexcept;
-/// Takes it out again, wherever it stands.
+/// Removes it, wherever it is in the queue.
 void leave_line(operation& op) noexcept;
 
 }  // namespace detail

@@ -13,8 +13,8 @@ namespace bight::detail {
 
 namespace {
 
-// poll(2): the table holds the descriptors that somebody waits for now, so an idle connection costs only
-// while it is awaited. Level-triggered by nature.
+// poll(2), level-triggered. The table holds only the descriptors with waiting operations, so an idle
+// connection costs only while it is awaited.
 class poll_demultiplexer final : public readiness {
   public:
     explicit poll_demultiplexer(reactor& home) : readiness(home, true) {
@@ -34,7 +34,8 @@ class poll_demultiplexer final : public readiness {
             woken(false);
             --left;
         }
-        // Backwards: an entry whose interest is gone is replaced by the last one, which has been looked at.
+        // Backwards, because an entry that is removed is replaced by the last one, which has been handled
+        // already.
         for (std::size_t i = entries_.size(); left > 0 && i > 1; --i) {
             const short e = entries_[i - 1].revents;
             if (!e) continue;
@@ -95,7 +96,7 @@ class poll_demultiplexer final : public readiness {
         return ::poll(entries_.data(), entries_.size(), to_milliseconds(limit));
     }
 
-    std::vector<pollfd> entries_;      // [0] is the wake
+    std::vector<pollfd> entries_;      // [0] is the waker
     std::vector<descriptor*> owners_;  // of entries_
     bool warned_ = false;
     bool precise_ = true;

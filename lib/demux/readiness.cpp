@@ -18,7 +18,7 @@
 
 namespace bight::detail {
 
-// send() takes the list of pieces as the kernel's own.
+// send() passes the list of pieces to the kernel as it is.
 static_assert(sizeof(const_buffer) == sizeof(iovec) &&
               offsetof(const_buffer, data) == offsetof(iovec, iov_base) &&
               offsetof(const_buffer, size) == offsetof(iovec, iov_len));
@@ -64,7 +64,7 @@ void readiness::detach(descriptor& d, bool close_it) noexcept {
     unlist(d);
 }
 
-// What is queued ends when it runs. Its heir has no queue of its own to look into.
+// Operations that are queued already end when they run; the others are passed to the heir.
 void readiness::hand_on(demultiplexer& heir) noexcept {
     for (const descriptor& d : descriptors()) {
         for (operation* op : {d.reading, d.writing}) {
@@ -77,7 +77,7 @@ void readiness::hand_on(demultiplexer& heir) noexcept {
     demultiplexer::hand_on(heir);
 }
 
-// One that is queued already ends when it runs: it finds that its descriptor was detached.
+// A first operation that is queued already ends when it runs: it finds that its descriptor was detached.
 void readiness::end_line(operation*& first, bool queued) noexcept {
     operation* op = std::exchange(first, nullptr);
     while (op) {
@@ -91,7 +91,7 @@ void readiness::end_line(operation*& first, bool queued) noexcept {
     }
 }
 
-// Something may be done on a worker thread. An eventfd whose changes are reported need not be read.
+// An operation may be done on a worker thread. An eventfd need not be read when its edges are reported.
 void readiness::woken(bool edge) noexcept {
     if (!edge || waker_.fills_up()) waker_.drain();
     operation* op = calls_ ? calls_->take_done() : nullptr;
@@ -140,8 +140,7 @@ void readiness::wait_again(operation& op) noexcept {
     if (tracks_interest()) interest_changed(*op.on);
 }
 
-// It is queued like one whose descriptor became ready. Before it runs, the kernel is asked what else there
-// is.
+// Queues the operation as if its descriptor had become ready. Before it runs, the reactor polls the kernel.
 void readiness::go_on_later(operation& op) noexcept {
     detail::reactor_access::schedule(home_, op);
     detail::reactor_access::poll_soon(home_);
@@ -151,7 +150,7 @@ bool readiness::is_queued(operation& op) noexcept {
     return place_of(op) == &op && (reads(op.kind) ? op.on->may_read : op.on->may_write);
 }
 
-// The first one has ended: the next one is tried, unless a call would block.
+// The first operation has ended: queues the next one, unless a call would block.
 void readiness::make_way(operation& op) noexcept {
     leave_line(op);
     operation* const next = place_of(op);
@@ -170,7 +169,7 @@ bool readiness::cancel(operation& op) noexcept {
         count_without_descriptor(-1);
         return true;
     }
-    if (is_queued(op)) {  // it will be tried once, and completes as it may
+    if (is_queued(op)) {  // it will be tried once more, and completes with what comes of that
         op.cancel_asked = true;
         return false;
     }
@@ -182,8 +181,8 @@ bool readiness::cancel(operation& op) noexcept {
 }
 
 bool readiness::settle(operation& op) noexcept {
-    // A receive that was cancelled while it was queued still takes what is there. A send has nothing yet that
-    // a try could save.
+    // A receive that was cancelled while it was queued still takes what is there. A cancelled send is not
+    // tried, since nothing could be lost.
     const bool hopeless = op.cancel_asked && !reads(op.kind) && op.kind != operation_kind::connect &&
                           op.kind != operation_kind::poll_write;
     const attempt made = hopeless ? attempt::would_block : try_now(op);
@@ -285,7 +284,7 @@ attempt readiness::try_connect(connect_operation& op) noexcept {
             op.result = 0;
             return attempt::done;
         }
-        if (errno != EINPROGRESS && errno != EINTR) {  // a Unix socket's EAGAIN, a full backlog, is an error
+        if (errno != EINPROGRESS && errno != EINTR) {  // EAGAIN of a Unix socket, a full backlog, is an error
             op.result = -errno;
             return attempt::done;
         }

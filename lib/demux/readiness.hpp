@@ -1,4 +1,4 @@
-// What the demultiplexers that wait for readiness share.
+// readiness: the common base of the epoll, poll and select demultiplexers.
 #pragma once
 
 #include "blocking_calls.hpp"
@@ -11,13 +11,13 @@
 
 namespace bight::detail {
 
-/// With more descriptors than this, those that look at each of them in every wait say so.
+/// With more descriptors than this, the demultiplexers that scan all of them in every wait log a warning.
 inline constexpr std::size_t slow_above = 1000;
 
 /// Turns readiness into completion: tries the call, and waits only when it would block. When the descriptor
-/// becomes ready, the operation is queued, and the call is made as it leaves the queue (settle): data is
-/// received just before the task that wants it runs, into a buffer that is warm, and a cancel in between
-/// loses nothing.
+/// becomes ready, the operation is queued, and the call is made when it leaves the queue (settle). So data is
+/// received just before the task runs, into a buffer that is still in the cache, and a cancellation in
+/// between loses nothing.
 class readiness : public demultiplexer {
   public:
     void attach(descriptor& d) final;
@@ -34,11 +34,10 @@ class readiness : public demultiplexer {
     readiness(reactor& home, bool tracks_interest);
     ~readiness() override;
 
-    /// d.fd is to be watched from now on (its interest is empty), or no longer. `watch` throws
-    /// std::system_error.
+    /// Begin and end watching d.fd, without interest in any event at first. `watch` throws std::system_error.
     virtual void watch(descriptor& d) = 0;
     virtual void unwatch(descriptor& d) noexcept = 0;
-    /// What the kernel said of a descriptor.
+    /// The kernel has reported these events of a descriptor.
     void became_ready(descriptor& d, bool read, bool write, bool drain) noexcept {
         if (drain) [[unlikely]]
             d.drain = true;
@@ -52,14 +51,14 @@ class readiness : public demultiplexer {
         }
     }
 
-    /// Whether something waits for the descriptor to become ready. The first one in a line waits while a call
-    /// would block, and is queued otherwise.
+    /// Whether an operation waits for the descriptor to become ready. The first in its line waits while a
+    /// call would block, and is in the ready queue otherwise.
     static bool waits_to_read(const descriptor& d) noexcept { return d.reading && !d.may_read; }
     static bool waits_to_write(const descriptor& d) noexcept { return d.writing && !d.may_write; }
 
-    /// It is to be watched, too.
+    /// The waker's descriptor, which must be watched too.
     native_handle wake_descriptor() const noexcept { return waker_.descriptor(); }
-    /// To be called when it was reported.
+    /// To be called when the waker's descriptor was reported.
     void woken(bool edge) noexcept;
 
     reactor& home() const noexcept { return home_; }

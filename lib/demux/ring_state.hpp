@@ -1,4 +1,4 @@
-// What has arrived on a descriptor of an io_uring reactor while nobody asked for it.
+// ring_state: the multishot operation of a descriptor with io_uring, and the data that arrived unasked.
 #pragma once
 
 #include <unistd.h>
@@ -10,19 +10,18 @@ namespace bight::detail {
 
 /// A socket has one from its first read on, a listener from its first accept.
 ///
-/// The multishot, by `armed` and `stopping`:
+/// The state of the multishot follows from two flags:
 ///
-/// | armed | stopping | state | moved on by |
-/// | --- | --- | --- | --- |
-/// | - | - | the kernel has none; the next operation that waits arms one | arm_receive, arm_accept |
-/// | yes | - | it is with the kernel, and so is the descriptor (kept) | a completion without
-/// IORING_CQE_F_MORE; stop_multishot | | yes | yes | its cancellation is with the kernel, too; what comes
-/// before that is complete still counts | the same completion; or the cancellation's own, when that came too
-/// late: back to the second line |
+/// - Neither: the kernel has none. The next operation that waits arms one (arm_receive, arm_accept).
+/// - `armed`: it is in the kernel, and the descriptor is kept. It ends with a completion without
+///   IORING_CQE_F_MORE; stop_multishot cancels it.
+/// - `armed` and `stopping`: its cancellation is in the kernel too; what comes before it is complete still
+///   counts. It ends with the same completion. If the cancellation came too late, its own completion clears
+///   `stopping`.
 ///
-/// What has come is handed out in this order: buffers (or accepted descriptors), then `end` while has_end
-/// says that it is there. `starved` lasts from a multishot that ended for want of buffers to the next
-/// receive, which brings memory of its own; has_end is for the operation that waited, or for the next one.
+/// What has arrived is delivered in this order: buffers (or accepted descriptors), then `end`, if has_end is
+/// set. `starved` lasts from the end of a multishot for lack of buffers to the next receive, which brings its
+/// own memory. `end` is delivered to the waiting operation, or to the next one.
 struct ring_state {
     static constexpr std::uint16_t none = 0xffff;
 
@@ -31,13 +30,13 @@ struct ring_state {
     std::uint16_t last = none;
     std::uint16_t count = 0;
 
-    bool listening = false;     // the multishot accepts; else it receives
+    bool listening = false;     // the multishot accepts; otherwise it receives
     bool armed = false;         // a multishot is with the kernel
-    bool stopping = false;      // its cancellation was asked for
+    bool stopping = false;      // its cancellation was submitted
     bool starved = false;       // the kernel ran out of buffers: the next receive brings its own
     bool has_end = false;       // `end` is to be delivered after what is queued
-    int end = 0;                // 0: end of stream; else -errno
-    std::vector<int> accepted;  // descriptors nobody has asked for yet, oldest first
+    int end = 0;                // 0: end of stream; otherwise -errno
+    std::vector<int> accepted;  // descriptors that no accept has taken yet, oldest first
 
     ring_state() = default;
     ring_state(const ring_state&) = delete;

@@ -15,7 +15,7 @@ namespace bight::detail {
 
 namespace {
 
-// select(2): three bit sets, of which it can hold descriptors below FD_SETSIZE (1024) only.
+// select(2): three bit sets, for descriptors below FD_SETSIZE (1024) only.
 class select_demultiplexer final : public readiness {
   public:
     explicit select_demultiplexer(reactor& home) : readiness(home, true), owners_(FD_SETSIZE, nullptr) {
@@ -96,8 +96,8 @@ class select_demultiplexer final : public readiness {
         }
     }
 
-    // select refuses the whole set when one descriptor in it was closed by somebody else: what waits for that
-    // one gets its EBADF, the others go on.
+    // select refuses the whole set when a descriptor in it was closed behind our back: operations that wait
+    // for that one get EBADF, the others go on.
     bool evict_closed() noexcept {
         bool any = false;
         for (descriptor& d : descriptors()) {
@@ -112,7 +112,7 @@ class select_demultiplexer final : public readiness {
     fd_set read_;
     fd_set write_;
     int highest_ = -1;
-    std::vector<descriptor*> owners_;  // by descriptor
+    std::vector<descriptor*> owners_;  // indexed by descriptor
     bool warned_ = false;
 };
 

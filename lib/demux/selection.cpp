@@ -1,4 +1,4 @@
-// Which demultiplexer a reactor gets.
+// choose_event_port: selects the demultiplexer of a reactor.
 #include "demultiplexer.hpp"
 
 #include <bight/core/error.hpp>
@@ -64,7 +64,7 @@ std::string list_available(reactor& home, const reactor_options& options) {
     throw std::system_error(errc::unavailable, what + "; available here: " + list_available(home, options));
 }
 
-// A reactor is made for each thread, but what is missing here is missing everywhere: it is said once.
+// Logged once, not for each reactor: what is missing for one is missing for all.
 void log_fallback_once(const std::string& why, std::string_view used) {
     static std::atomic<bool> logged{false};
     if (!logged.exchange(true)) log(log_level::warning, why + "; using " + std::string(used));

@@ -1,4 +1,4 @@
-// The calls on stream sockets that are no operations: they end at once.
+// socket_calls: the non-blocking calls on stream sockets that are not operations.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -11,8 +11,8 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// The file that a Unix socket was given by its bind: where it is, whatever the working directory becomes,
-/// and which one it is, whatever takes its name.
+/// The file of a bound Unix socket: its absolute path, and its identity (device and inode), in case another
+/// file takes its name.
 struct socket_file {
     std::string path;
     std::uint64_t device = 0;
@@ -21,8 +21,8 @@ struct socket_file {
     explicit operator bool() const noexcept { return !path.empty(); }
 };
 
-/// Results are 0 or more, or -errno. One implementation asks the kernel; a simulated host has another
-/// (demultiplexer::sockets). Thread: the kernel's any, a simulation's its own.
+/// Results are 0 or more, or -errno. One implementation calls the kernel; a simulated host has another
+/// (demultiplexer::sockets). Thread: any for the kernel's, only its own for a simulation's.
 class socket_calls {
   public:
     socket_calls(const socket_calls&) = delete;
@@ -50,46 +50,47 @@ class socket_calls {
     virtual int family(int fd) noexcept = 0;
     /// Whether it listens.
     virtual int listens(int fd) noexcept = 0;
-    /// Whether it is of a stream of bytes, and not of datagrams or packets.
+    /// Whether it is a byte stream, rather than a datagram or packet socket.
     virtual int is_stream(int fd) noexcept = 0;
-    /// Whether calls on it, and on every other descriptor of the same opening, wait.
+    /// Whether calls on it (and on every duplicate of the descriptor) block.
     virtual int is_blocking(int fd) noexcept = 0;
-    /// A second descriptor of the same socket, close-on-exec.
+    /// A duplicate of the descriptor, close-on-exec.
     virtual int duplicate(int fd) noexcept = 0;
-    /// Empty when that cannot be told.
+    /// The addresses; empty when unknown.
     virtual address local(int fd) noexcept = 0;
     virtual address peer(int fd) noexcept = 0;
     virtual int shutdown_write(int fd) noexcept = 0;
-    /// After a receive that gave 0: 1 when the peer's end of the stream is why, -errno when the connection
-    /// has failed and nobody else has been told, 0 when it is not known: another call may have been told.
+    /// After a receive that returned 0: 1 when the peer has ended the stream; -errno when the connection has
+    /// failed and no other call has got the error; 0 when this is unknown, because another call may have got
+    /// it.
     virtual int input_ended(int fd) noexcept = 0;
-    /// Sends the peer a reset (TCP), whatever other descriptors the socket has.
+    /// Sends the peer a reset (TCP), even if the socket has other descriptors.
     virtual void reset(int fd) noexcept = 0;
-    /// Bytes that the peer has not acknowledged, the end counting as one.
+    /// The number of bytes that the peer has not acknowledged; the end of the stream counts as one.
     virtual std::size_t unsent(int fd) noexcept = 0;
-    /// Throws away what has arrived, up to a bound.
+    /// Discards what has arrived, up to a limit.
     virtual void discard_input(int fd) noexcept = 0;
 
-    // The file of a Unix socket.
+    // Calls for the files of Unix sockets.
 
-    /// What is at a path where a socket is to be bound.
+    /// What exists at a path where a socket is to be bound.
     enum class occupant : unsigned char { none, alive, no_socket };
-    /// Removes a socket file at which nobody listens any more.
+    /// Removes a socket file on which nobody listens any more.
     virtual occupant remove_stale(const address& at) noexcept = 0;
-    /// Until the descriptor is closed which it gives, nobody else who asks has the directory of `path`: it is
-    /// waited for 250 ms. -1 when it cannot be had.
+    /// Locks the directory of `path`, waiting for at most 250 ms. Returns a descriptor; closing it releases
+    /// the lock. -1 when the lock was not obtained.
     virtual int lock_directory_of(const std::string& path) noexcept = 0;
-    /// The mode that it will have once `fd` is bound, as far as the umask lets it.
+    /// Sets the mode that the file will have when `fd` is bound, as far as the umask permits.
     virtual void set_coming_mode(int fd, int mode) noexcept = 0;
     virtual int set_mode(const address& at, int mode) noexcept = 0;
-    /// Where `at` is, in words that another working directory does not change. Throws std::system_error.
+    /// The absolute path of `at`. Throws std::system_error.
     virtual std::string full_path(const address& at) = 0;
-    /// Which file is at `path`; empty when there is none.
+    /// The identity of the file at `path`; empty when there is none.
     virtual socket_file file_at(std::string path) noexcept = 0;
-    /// Removes it, unless another has taken its name.
+    /// Removes the file, unless another one has taken its name.
     virtual void remove(const socket_file& file) noexcept = 0;
 
-    /// A descriptor that is kept in reserve for the day when there is none left, or -errno.
+    /// Opens a descriptor to be kept in reserve for when descriptors run out; or returns -errno.
     virtual int open_reserve() noexcept = 0;
 
   protected:
@@ -97,11 +98,11 @@ class socket_calls {
     ~socket_calls() = default;
 };
 
-/// Those of the kernel.
+/// The calls of the kernel.
 socket_calls& kernel_sockets() noexcept;
 
-/// Those of the reactor that runs on this thread, or of the simulated host whose thread it is; else the
-/// kernel's.
+/// The calls of the reactor that runs on this thread, or of the simulated host whose thread this is;
+/// otherwise the kernel's.
 socket_calls& sockets_here() noexcept;
 
 }  // namespace detail

@@ -1,4 +1,4 @@
-// How long a wait may take, as the calls that wait want to be told.
+// Conversions of durations to the time-out arguments of system calls.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>

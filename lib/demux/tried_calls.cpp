@@ -18,14 +18,14 @@ namespace bight::detail {
 
 namespace {
 
-// The lists of pieces are the kernel's own.
+// Lists of pieces are passed to the kernel as they are.
 static_assert(sizeof(const_buffer) == sizeof(iovec) && sizeof(mutable_buffer) == sizeof(iovec));
 static_assert(offsetof(const_buffer, data) == offsetof(iovec, iov_base) &&
               offsetof(const_buffer, size) == offsetof(iovec, iov_len));
 static_assert(offsetof(mutable_buffer, data) == offsetof(iovec, iov_base) &&
               offsetof(mutable_buffer, size) == offsetof(iovec, iov_len));
 
-/// A SIGPIPE that a call of this thread causes is taken back; one that was pending before stays.
+/// Suppresses a SIGPIPE caused by a call on this thread; one that was pending before stays.
 class no_sigpipe {
   public:
     no_sigpipe() noexcept {
@@ -61,7 +61,7 @@ ssize_t write_with_flag(int fd, const iovec* pieces, std::size_t count) noexcept
     return ::pwritev2(fd, pieces, static_cast<int>(count), -1, no_signal);
 }
 
-// Asked once, of a pipe of our own.
+// Probed once, on a pipe made for that.
 bool has_no_signal_flag() noexcept {
     static const bool has = [] {
         int ends[2];
@@ -80,13 +80,13 @@ ssize_t write_with_flag(int, const iovec*, std::size_t) noexcept { return -1; }
 bool has_no_signal_flag() noexcept { return false; }
 #endif
 
-// Bytes, or -errno; no signal.
+// Returns the number of bytes, or -errno; raises no signal.
 std::int64_t write_pieces(int fd, const iovec* pieces, std::size_t count) noexcept {
     if (uses_no_signal_flag && has_no_signal_flag()) {
         const ssize_t written = write_with_flag(fd, pieces, count);
         if (written >= 0) return written;
-        // Some devices take no flags at all; they raise no signals, either. And a filter may have come since
-        // it was asked. What is wrong with the descriptor, the plain call says again.
+        // Some devices accept no flags at all, but raise no signals either, and a filter may have been
+        // installed since the probe: the plain call is tried. It reports errors of the descriptor again.
         if (errno == EAGAIN || errno == EINTR || errno == EPIPE) return -errno;
     }
     const no_sigpipe guard;

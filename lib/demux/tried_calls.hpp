@@ -1,4 +1,4 @@
-// Calls that are tried, and would block or have a result: those that the demultiplexers share.
+// try_call: non-blocking calls that all demultiplexers share.
 #pragma once
 
 #include "operation.hpp"
@@ -12,17 +12,17 @@ constexpr bool is_tried_call(operation_kind kind) noexcept {
            kind == operation_kind::wait_process;
 }
 
-/// What an operation that was tried needs next.
+/// The state of an operation after a try.
 enum class attempt : unsigned char {
     done,         ///< op.result is final
-    would_block,  ///< until the descriptor becomes ready
-    unfinished,   ///< it would not block, but has used up its budget: it goes on in the next turn
+    would_block,  ///< it must wait until the descriptor is ready
+    unfinished,   ///< it could go on, but has used up its budget: it continues in the next turn
 };
 
 /// Makes the call of an operation for which is_tried_call. Its descriptor is non-blocking.
 attempt try_call(operation& op) noexcept;
 
-/// For tests: false makes writes as before Linux 6.18, which has a flag against SIGPIPE.
+/// For tests: false makes writes as before Linux 6.18, which introduced a flag against SIGPIPE.
 inline bool uses_no_signal_flag = true;
 
 }  // namespace bight::detail

@@ -25,7 +25,7 @@ namespace bight::detail {
 
 namespace {
 
-// What the kernel has of an operation that writes or waits to.
+// What is submitted to the kernel for an operation that writes or waits to write.
 enum write_stage : std::uint8_t {
     stage_call,           // the call
     stage_repeated_call,  // again, after a poll that ended with an error
@@ -37,22 +37,22 @@ enum write_stage : std::uint8_t {
 // A poll of a socket always ends at the end of the peer (POLLRDHUP), which says nothing about writing.
 constexpr int writable = POLLOUT | POLLHUP | POLLNVAL;
 
-// The kernel's worker threads are for files, whose calls block for short. One that stands still must not
-// bring others into being without limit.
+// The kernel's worker threads are for file calls, which block briefly. One that hangs must not cause an
+// unlimited number of others.
 constexpr unsigned most_workers = 4;
 
-// More at once than these wait in the kernel's heap. Each is 16 bytes of locked memory.
+// Completions beyond this many wait in the kernel's heap. Each takes 16 bytes of locked memory.
 constexpr unsigned fewest_completions = 4096;
 
-// That of a Unix socket ends at once, unless the listener's backlog is full: the kernel would leave the
-// waiting to a worker thread, where others say EAGAIN.
+// A connect of a Unix socket ends at once, unless the listener's backlog is full: then io_uring would wait on
+// a worker thread, while the plain call returns EAGAIN.
 int connect_unix(const connect_operation& op) noexcept {
     const int flags = ::fcntl(op.on->fd, F_GETFL);
     if (flags >= 0 && !(flags & O_NONBLOCK)) ::fcntl(op.on->fd, F_SETFL, flags | O_NONBLOCK);
     return ::connect(op.on->fd, op.address, op.address_size) < 0 ? -errno : 0;
 }
 
-// In the space of a send.
+// Kept in the demultiplexer_space of a send.
 struct sending {
     msghdr* message;    // what the kernel reads at submission, if there is more than one piece
     std::size_t asked;  // the bytes that the submission named
@@ -62,7 +62,7 @@ msghdr* make_message(sending& of) noexcept {
     if (of.message) return of.message;
     try {
         of.message = new (allocate_frame(sizeof(msghdr))) msghdr{};
-    } catch (const std::bad_alloc&) {  // one piece at a time, then
+    } catch (const std::bad_alloc&) {  // then one piece at a time
     }
     return of.message;
 }
@@ -83,8 +83,9 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
     error = io_uring_queue_init_params(options.submission_entries, &ring_, &params);
     if (error != 0) return;
     made_ = true;
-    io_uring_ring_dontfork(&ring_);  // a child would write into the queues of its parent
-    // A filter may refuse one call and not the others. A ring that is not enabled yet answers this one so.
+    io_uring_ring_dontfork(&ring_);  // otherwise a child would write into its parent's queues
+    // A filter may refuse one call and not the others. EBADFD is the answer of a ring that is not enabled
+    // yet.
     step = "io_uring_enter";
     error = io_uring_enter(static_cast<unsigned>(ring_.ring_fd), 0, 0, 0, nullptr);
     if (error != -EBADFD) {
@@ -99,12 +100,12 @@ uring::~uring() {
     for (descriptor& d : descriptors()) drop_arrived(d);
     orphan_all();
     if (made_) io_uring_queue_exit(&ring_);  // not in a forked child, which has no queues
-    // What the kernel may still write into is leaked: only a reactor that is destroyed on a foreign thread,
-    // with operations pending, gets here so.
+    // Memory into which the kernel may still write is leaked. This happens only when a reactor with pending
+    // operations is destroyed on another thread.
     if (buffers_ && idle()) buffers_->let_go();
 }
 
-// The ring would outlive the parent in it, and with the ring the sockets that it listens on.
+// Otherwise the child would keep the parent's ring open, and with it the sockets on which the ring listens.
 void uring::forked() noexcept {
     waker_.forget();
     if (std::exchange(made_, false)) ::close(ring_.ring_fd);
@@ -123,21 +124,21 @@ void uring::enter_thread() {
     }
     enabled_ = true;
     thread_ = here;
-    io_uring_register_ring_fd(&ring_);  // saves a table look-up in each system call; all works without
+    io_uring_register_ring_fd(&ring_);  // saves a table look-up in each system call; optional
     unsigned workers[2] = {most_workers, most_workers};
-    io_uring_register_iowq_max_workers(&ring_, workers);  // all works without, too
+    io_uring_register_iowq_max_workers(&ring_, workers);  // optional too
     arm_wake();
     if (uses_receive_cap) probe_receive_cap();
 }
 
-// Linux 6.17 and later end a multishot receive after as many bytes as `optlen` says, a field that shares its
-// place with file_index; earlier ones refuse any value there. Which it is can be told without a socket.
+// Linux 6.17 and later end a multishot receive after `optlen` bytes, a field that shares its place with
+// file_index; earlier versions refuse any value there. This can be probed without a socket.
 void uring::probe_receive_cap() noexcept {
     io_uring_sqe& sqe = entry();
     prepare_receive(sqe, -1, 2);
     sqe.user_data = tag_receive_cap;
     ++in_kernel_;
-    submit();  // it completes here, so that the first receive knows
+    submit();  // completes here, so that the first receive knows the result
     reap();
 }
 
@@ -153,9 +154,9 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
     const int fd = d.fd;
     d.fd = -1;
     unlist(d);
-    // Before the close: what was queued names the descriptor by its number, which is anybody's then. And what
-    // the kernel has of this socket keeps it open until its cancel has been carried out: now, so that the
-    // peer hears at once, and a listener's address is free.
+    // Submit before the close, because queued entries name the descriptor by its number, which may be reused
+    // afterwards. Also, requests in the kernel keep the socket open until their cancellation has been carried
+    // out: this happens now, so that the peer is told at once, and a listener's address becomes free.
     if (with_kernel && may_enter()) {
         submit_all_of(fd);
         io_uring_get_events(&ring_);
@@ -164,8 +165,8 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
     if (close_it) ::close(fd);
 }
 
-// Only the first one can be with the kernel; those behind it are gone with it. A cancel may find the queue
-// full, and so the completion of what it cancels.
+// Only the first operation can be in the kernel; those behind it end with it. Submitting a cancel may find
+// the queue full, and so take completions, among them that of the operation itself.
 void uring::end_line(operation*& first) noexcept {
     if (!first) return;
     operation* op = std::exchange(first->behind, nullptr);
@@ -215,7 +216,7 @@ bool uring::cancel(operation& op) noexcept {
         submit_cancel(tagged(&op, tag_operation));
         return false;
     }
-    leave_line(op);  // it waits for a multishot, whose completions stay for the next one, or for its turn
+    leave_line(op);  // it waits for its turn, or for a multishot, whose completions stay for the next one
     op.in_flight = false;
     op.on->drop();
     return true;
@@ -237,8 +238,8 @@ void uring::wait(duration limit) {
         error = io_uring_submit_and_wait_timeout(&ring_, &first, 1, &t, nullptr);
     }
     reap();
-    // EBUSY and EAGAIN: completions had to be taken first, which reap did; the rest is submitted in the next
-    // turn.
+    // EBUSY and EAGAIN mean that completions must be taken first, which reap has done; the rest is submitted
+    // in the next turn.
     if (error < 0 && error != -ETIME && error != -EINTR && error != -EBUSY && error != -EAGAIN) {
         throw std::system_error(-error, std::system_category(), "io_uring_enter");
     }
@@ -251,8 +252,8 @@ bool uring::worth_polling() const noexcept {
 
 // Submission
 
-// Hands over what is queued. What a kernel without memory refuses names `fd`, which is about to be somebody
-// else's: it names nothing from then on, and completes with EBADF.
+// Submits all queued entries. Entries that the kernel refuses for lack of memory and that name `fd`, which is
+// about to be reused, get an invalid descriptor instead, and complete with EBADF.
 void uring::submit_all_of(int fd) noexcept {
     for (int i = 0; i < 3 && io_uring_sq_ready(&ring_) > 0; ++i) submit();
     const unsigned left = io_uring_sq_ready(&ring_);
@@ -262,9 +263,9 @@ void uring::submit_all_of(int fd) noexcept {
     }
 }
 
-// Never fails: a full queue is handed to the kernel, which empties it. A cancel always finds room. The kernel
-// takes nothing from another thread than the ring's (the error depends on how liburing names the ring), and
-// nothing before the first run.
+// Never fails: a full queue is submitted to the kernel, which empties it, so that a cancel always finds room.
+// The kernel accepts nothing from another thread than the ring's (the error depends on how liburing names the
+// ring), and nothing before the first run.
 io_uring_sqe& uring::entry() noexcept {
     for (;;) {
         if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) return *sqe;
@@ -302,7 +303,7 @@ void uring::submit_cancel(std::uint64_t user_data) noexcept {
     ++in_kernel_;
 }
 
-// A multishot poll: each wake completes it once more, and an eventfd need not be read.
+// A multishot poll: each wake completes it again, so the eventfd need not be read.
 void uring::arm_wake() noexcept {
     io_uring_sqe& sqe = entry();
     io_uring_prep_poll_multishot(&sqe, waker_.descriptor(), POLLIN);
@@ -310,7 +311,7 @@ void uring::arm_wake() noexcept {
     wake_armed_ = true;
 }
 
-// Gives the kernel what `op` needs; false when memory is out.
+// Submits `op` to the kernel; false when memory is exhausted.
 bool uring::hand_over(operation& op) noexcept {
     descriptor& d = *op.on;
     switch (op.kind) {
@@ -343,7 +344,7 @@ bool uring::hand_over(operation& op) noexcept {
             break;
         default: break;
     }
-    // A call that is tried waits in a poll.
+    // An operation whose call is tried waits in a poll.
     if (reads(op.kind)) {
         submit_read_poll(op);
     } else {
@@ -358,7 +359,8 @@ void uring::submit_read_poll(operation& op) noexcept {
     sqe.user_data = tagged(&op, tag_operation);
 }
 
-// The kernel would leave a pipe or a terminal that it cannot try to a worker thread.
+// Makes the descriptor non-blocking first: otherwise io_uring would use a worker thread for some pipes and
+// terminals.
 attempt uring::try_call_of(operation& op) noexcept {
     descriptor& d = *op.on;
     if (!d.is_non_blocking) {
@@ -374,8 +376,8 @@ attempt uring::try_call_of(operation& op) noexcept {
     return try_call(op);
 }
 
-// It completes at once, with what the socket takes or EAGAIN. Pieces that are not handed over, because there
-// are too many or memory is out, follow when the first ones have been sent.
+// It completes at once, with the bytes that the socket takes or with EAGAIN. Pieces that are not submitted,
+// because there are too many or memory is exhausted, follow when the first ones have been sent.
 void uring::submit_send(send_operation& op) noexcept {
     constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     op.advance(0);  // pieces of no bytes
@@ -395,8 +397,9 @@ void uring::submit_send(send_operation& op) noexcept {
     sqe.user_data = tagged(&op, tag_operation);
 }
 
-// Until a write would not block. A poll that completes once is done at once when the peer has ended its side,
-// whether or not it reads. `edges`: one that completes at each change goes on until there is room.
+// Waits until a write would not block. A one-shot poll completes at once when the peer has ended its side,
+// whether or not there is room. With `edges` the poll completes at each change, and goes on until there is
+// room.
 void uring::submit_room_poll(operation& op, bool edges) noexcept {
     io_uring_sqe& sqe = entry_for(op);
     if (edges) {
@@ -414,8 +417,8 @@ void uring::submit_receive(receive_operation& op) noexcept {
     sqe.user_data = tagged(&op, tag_operation);
 }
 
-// Chunks hold all of the kernel's buffers: this receive brings one from the heap, so that tasks which keep
-// chunks stop nobody.
+// For when chunks hold all of the kernel's buffers: this receive uses one from the heap, so that tasks which
+// keep chunks do not block others.
 bool uring::submit_receive_own(receive_operation& op) noexcept {
     heap_block* block = nullptr;
     try {
@@ -423,7 +426,7 @@ bool uring::submit_receive_own(receive_operation& op) noexcept {
     } catch (const std::bad_alloc&) {
         return false;
     }
-    op.on->ring->starved = false;  // after this one, the ring is tried again
+    op.on->ring->starved = false;  // after this one, the buffer ring is tried again
     op.data = chunk(*block, block->bytes(), uring_buffers::buffer_size);
     op.memory = mutable_buffer(block->bytes(), uring_buffers::buffer_size);
     submit_receive(op);
@@ -432,8 +435,8 @@ bool uring::submit_receive_own(receive_operation& op) noexcept {
 
 // Completion
 
-// The only place where completions are taken. Each leaves the queue before it is looked at: dispatching may
-// submit, and a full submission queue may come back here.
+// The only place where completions are taken. Each is removed from the queue before it is handled, because
+// handling may submit, and a full submission queue leads back here.
 void uring::reap() noexcept {
     unsigned head = *ring_.cq.khead;
     while (head != io_uring_smp_load_acquire(ring_.cq.ktail)) {
@@ -478,7 +481,7 @@ void uring::dispatch(const io_uring_cqe& cqe) noexcept {
             --in_kernel_;
             receive_cap_ = cqe.res == -EBADF;
             break;
-        default: --in_kernel_; break;  // the operation's own completion says how its cancel went
+        default: --in_kernel_; break;  // the operation's own completion shows the effect of the cancel
     }
 }
 
@@ -488,8 +491,8 @@ void uring::operation_done(operation& op, int result) noexcept {
         file_done(static_cast<file_operation&>(op), result);
         return;
     }
-    // Detached, its call may have been made for nothing; and a worker thread of the kernel's that is
-    // cancelled says so with a signal.
+    // The call may have been made in vain, because the descriptor was detached; and a cancelled worker thread
+    // of the kernel reports EINTR.
     const bool given_up = op.on->fd < 0 || op.cancel_asked;
     if (result == -EINTR || (result < 0 && op.on->fd < 0)) {
         if (!given_up && op.kind != operation_kind::connect) {
@@ -499,7 +502,7 @@ void uring::operation_done(operation& op, int result) noexcept {
         if (given_up) result = -ECANCELED;
     }
     switch (op.kind) {
-        case operation_kind::receive: {  // into a buffer of its own
+        case operation_kind::receive: {  // into a heap buffer
             auto& receive = static_cast<receive_operation&>(op);
             receive.data.truncate(result > 0 ? static_cast<std::size_t>(result) : 0);
             if (result <= 0) receive.data.reset();
@@ -566,8 +569,8 @@ void uring::room_polled(operation& op, int result, bool more) noexcept {
     } else if (op.cancel_asked) {
         finish(op, -ECANCELED);
     } else {
-        // The call says which error it is. If it says none, it is one that stays, like the kernel's messages
-        // in a socket's error queue: only a change is worth another try then.
+        // The call reports the error. If it reports none, the condition is permanent, such as messages in a
+        // socket's error queue: then only a change is worth another try.
         op.stage = error_only ? stage_repeated_call : stage_call;
         if (op.kind == operation_kind::send) {
             submit_send(static_cast<send_operation&>(op));
@@ -579,7 +582,7 @@ void uring::room_polled(operation& op, int result, bool more) noexcept {
     }
 }
 
-// The first one in its line has ended: the next ones have their turn.
+// The first operation in its line has ended: the next ones have their turn.
 void uring::finish(operation& op, std::int64_t result) noexcept {
     leave_line(op);
     operation*& first = place_of(op);
@@ -589,12 +592,12 @@ void uring::finish(operation& op, std::int64_t result) noexcept {
     }
 }
 
-// Gives what is first now to the kernel. False when it has ended with that.
+// Submits the operation that is now first. False when it has ended at once.
 bool uring::begin(operation& op) noexcept {
     descriptor& d = *op.on;
     if (d.fd < 0 || op.underway) return true;
     if (reads(op.kind) && d.ring && take_arrived(op)) {
-        // A poll has heard of a failed accept: who accepts next asks the kernel.
+        // The poll has reported a failed accept: the next accept asks the kernel again.
         if (op.kind == operation_kind::poll_read && d.ring->listening) d.ring->has_end = false;
     } else if (hand_over(op)) {
         return true;
@@ -621,7 +624,7 @@ static std::string locked_memory() {
            "LimitMEMLOCK= of systemd), or make fewer reactors, or smaller ones (reactor_options)";
 }
 
-// What a refusal means, in words.
+// Explains an error for the log.
 static std::string explain(int error, const char* step) {
     std::string text = std::string(step) + ": " + std::strerror(error);
     if (error == ENOMEM) return text + " (" + locked_memory() + ")";

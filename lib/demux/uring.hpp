@@ -1,4 +1,4 @@
-// The io_uring demultiplexer.
+// uring: the io_uring demultiplexer.
 #pragma once
 
 #include "demultiplexer.hpp"
@@ -15,21 +15,23 @@
 
 namespace bight::detail {
 
-/// One ring for the reactor's thread and no lock (IORING_SETUP_SINGLE_ISSUER); completions are run when this
-/// thread asks for them (DEFER_TASKRUN); what a turn submits enters the kernel together, with the wait.
-/// Receives into the reactor's buffers and accepts are multishot: armed once, they complete again and again.
+/// One ring for the reactor's thread, without a lock (IORING_SETUP_SINGLE_ISSUER). Completions are processed
+/// when this thread asks for them (DEFER_TASKRUN), and the submissions of a turn enter the kernel together
+/// with the wait. Receives into the reactor's buffers and accepts are multishot: armed once, they complete
+/// repeatedly.
 ///
-/// Nothing of a socket is left to the kernel's worker threads: a request that the kernel has tried and polled
-/// in vain too often gets one of its own, which makes a thread for each connection. So a send says
-/// MSG_DONTWAIT, and what it waits with is a poll of our own, which a cancel can always end.
+/// Socket operations must never run on the kernel's worker threads: a request that the kernel has tried and
+/// polled in vain too often gets a worker, which would mean a thread for each connection. So a send uses
+/// MSG_DONTWAIT, and waits in a separate poll, which a cancel can always end.
 ///
-/// The kernel's loan: a descriptor is kept (descriptor::keep) from the arming of a multishot to its
-/// completion without IORING_CQE_F_MORE, and an operation from its start to its completion. A cancel is
-/// queued behind what it cancels and before whatever reuses the same operation, so that a late one finds
-/// nothing rather than the wrong thing.
+/// Lifetimes: a descriptor is kept (descriptor::keep) from the arming of a multishot to its completion
+/// without IORING_CQE_F_MORE, and from the start of an operation to its completion. A cancel is queued behind
+/// the operation that it cancels and before any reuse of the same object, so that a late cancel finds nothing
+/// rather than the wrong operation.
 class uring final : public demultiplexer {
   public:
-    /// Not usable, and to be destroyed, when `error` (-errno) is set; `step` says what failed.
+    /// When `error` (-errno) is set, the object is unusable and must be destroyed; `step` names the call that
+    /// failed.
     uring(reactor& home, const reactor_options& options, int& error, const char*& step);
     ~uring() override;
 
@@ -60,7 +62,7 @@ class uring final : public demultiplexer {
     void wake() noexcept override { waker_.wake(); }
     void forked() noexcept override;
 
-    /// Whether receives may use what Linux has from 6.17 on. For tests: false, as before it.
+    /// Whether multishot receives may use the byte limit of Linux 6.17 and later; tests set it to false.
     static inline bool uses_receive_cap = true;
 
   private:
@@ -81,7 +83,7 @@ class uring final : public demultiplexer {
     bool submit_receive_own(receive_operation& op) noexcept;
     void arm_wake() noexcept;
     void probe_receive_cap() noexcept;
-    /// Elsewhere the number by which liburing names the ring is another's, or nobody's.
+    /// Whether this thread may enter the kernel: on others the registered number of the ring is invalid.
     bool may_enter() const noexcept { return enabled_ && thread_ == std::this_thread::get_id(); }
 
     // Completion (uring.cpp)
@@ -117,7 +119,7 @@ class uring final : public demultiplexer {
     uring_buffers* buffers_ = nullptr;
     waker waker_;
     std::uint64_t in_kernel_ = 0;   // operations and cancels that have not completed
-    std::uint64_t multishots_ = 0;  // armed
+    std::uint64_t multishots_ = 0;  // armed now
     std::thread::id thread_;
     bool made_ = false;
     bool enabled_ = false;
@@ -125,7 +127,7 @@ class uring final : public demultiplexer {
     bool receive_cap_ = false;  // the kernel ends a multishot receive after a number of bytes
 };
 
-/// What user_data says besides an address, whose low bits are free.
+/// Tags in the low bits of user_data, which are free in an address.
 enum uring_tag : std::uint64_t {
     tag_operation = 0,
     tag_multishot = 1,

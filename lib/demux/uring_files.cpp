@@ -1,4 +1,4 @@
-// Operations on files: the kernel makes their calls on worker threads of its own where they block.
+// File operations of the io_uring demultiplexer; the kernel runs blocking ones on its worker threads.
 #include "uring.hpp"
 
 #include <fcntl.h>
@@ -38,7 +38,7 @@ void uring::submit_file(file_operation& op) noexcept {
     switch (op.kind) {
         case operation_kind::open_file:
             io_uring_prep_openat(&sqe, AT_FDCWD, op.path, op.flags | O_CLOEXEC, op.mode);
-            // Tried at once, a FIFO would be open before anybody has opened its other end.
+            // A non-blocking try would open a FIFO before anybody has opened its other end.
             sqe.flags |= IOSQE_ASYNC;
             break;
         case operation_kind::close_file: io_uring_prep_close(&sqe, op.file); break;

@@ -1,4 +1,4 @@
-// Receives and accepts that complete again and again, and what arrives while nobody asks for it.
+// Multishot receives and accepts of the io_uring demultiplexer, and the data that arrives unasked.
 #include "uring.hpp"
 
 #include <sys/socket.h>
@@ -13,11 +13,11 @@ namespace bight::detail {
 
 namespace {
 
-// When a socket's task does not read, at most this many buffers wait for it: fewer where the ring is small.
+// At most this many filled buffers wait for a task that does not read; fewer when the ring is small.
 constexpr unsigned unread_buffers = 4;
 constexpr unsigned share_of_ring = 32;
-// When nobody accepts, this many connections wait before the multishot is stopped; the kernel may accept a
-// few more until the stop reaches it.
+// When nobody accepts, the multishot is stopped after this many connections; the kernel may accept a few more
+// before the stop takes effect.
 constexpr std::size_t unaccepted_connections = 64;
 
 }  // namespace
@@ -27,8 +27,9 @@ ring_state* uring::state_of(descriptor& d) noexcept {
     return d.ring;
 }
 
-// Only when nothing waits to be read, and for as many bytes as may wait: however long this thread is busy,
-// the kernel fills no more. Where it cannot end a multishot so, each receive is one of its own.
+// Armed only when nothing waits to be read, and for as many bytes as may wait, so that the kernel fills no
+// more however long this thread is busy. Where the kernel cannot limit a multishot, each receive is a single
+// one.
 void uring::arm_receive(descriptor& d) noexcept {
     io_uring_sqe& sqe = entry();
     const unsigned most = std::min(unread_buffers, buffers_->count() / share_of_ring);
@@ -42,12 +43,13 @@ void uring::prepare_receive(io_uring_sqe& sqe, int fd, unsigned most) noexcept {
     sqe.buf_group = uring_buffers::group;
     if (most == 1) return;
     sqe.ioprio |= IORING_RECV_MULTISHOT;
-    // optlen, from Linux 6.17 on. It is looked at after each buffer, so that the last one may go beyond it.
+    // optlen, from Linux 6.17 on. It is checked after each buffer, so the last one may exceed it.
     sqe.file_index = (most - 1) * uring_buffers::buffer_size + 1;
 }
 
-// False when memory is out: before the kernel accepts, there must be room for what comes while nobody asks.
-// No address is asked for: the kernel would write all of them into the same place.
+// False when memory is exhausted: before the kernel accepts, there must be room for connections that come
+// while nobody accepts. No address is requested, because the kernel would write all of them into the same
+// place.
 bool uring::arm_accept(descriptor& d) noexcept {
     try {
         d.ring->accepted.reserve(unaccepted_connections);
@@ -78,8 +80,8 @@ void uring::stop_multishot(descriptor& d) noexcept {
     ++in_kernel_;
 }
 
-// A cancel that missed must not be taken for one that is on its way. It is asked for again when the
-// descriptor has gone; else when there is a reason again.
+// A cancel that came too late must not count as pending. It is submitted again at once if the descriptor has
+// gone, otherwise when there is a reason again.
 void uring::multishot_cancelled(descriptor& d, int result) noexcept {
     if (result < 0 && d.ring->armed && d.ring->stopping) {
         d.ring->stopping = false;
@@ -109,9 +111,9 @@ void uring::multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept {
     if (ended) d.drop();
 }
 
-// An end, or an error of the connection, is told once by the kernel, and kept for who reads next. What went
-// wrong for lack of something, and what goes wrong with accepting, is of the moment: without anybody who
-// waits it is forgotten, and the next operation asks the kernel afresh.
+// The kernel reports an end, or an error of the connection, only once; it is kept for the next read. Errors
+// for lack of resources, and errors of accepting, are temporary: if no operation waits, they are dropped, and
+// the next operation asks the kernel again.
 void uring::ended_with(descriptor& d, int result) noexcept {
     const bool waited_for = d.reading && !d.reading->underway;
     if (result == -ECANCELED || result == -EINTR || result == -EAGAIN || d.fd < 0) return;
@@ -145,7 +147,8 @@ void uring::received(descriptor& d, const io_uring_cqe& cqe) noexcept {
     ++state.count;
 }
 
-// What comes in small pieces while nobody reads fills its buffers up. True when nothing of `s` is left.
+// Moves small pieces that arrive while nobody reads into the free space of the last buffer. True when `s` is
+// empty then.
 bool uring::moved_behind(uring_buffers::slot& last, uring_buffers::slot& s) noexcept {
     const std::uint32_t end = last.offset + last.length;
     const std::uint32_t part = std::min(uring_buffers::buffer_size - end, s.length);
@@ -175,7 +178,7 @@ void uring::accepted(descriptor& d, int fd) noexcept {
     }
 }
 
-// True when something that arrived before answers `op`.
+// Completes `op` with something that arrived earlier. False when there is nothing.
 bool uring::take_arrived(operation& op) noexcept {
     ring_state& state = *op.on->ring;
     if (op.kind == operation_kind::accept) {
@@ -185,7 +188,7 @@ bool uring::take_arrived(operation& op) noexcept {
             return true;
         }
     } else if (op.kind == operation_kind::poll_read) {
-        op.result = 0;  // an end, too, is left to the operation that reads it
+        op.result = 0;  // an end too stays for the operation that reads it
         return state.count > 0 || !state.accepted.empty() || state.has_end;
     } else if (op.kind != operation_kind::receive && op.kind != operation_kind::receive_into) {
         return false;

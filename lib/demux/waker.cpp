@@ -37,7 +37,7 @@ void waker::forget() noexcept {
     read_ = write_ = -1;
 }
 
-// Eight bytes, as an eventfd takes them. A pipe that is full is readable already.
+// Writes eight bytes, as an eventfd requires. A full pipe is readable already.
 void waker::wake() noexcept {
     const int before = errno;
     const std::uint64_t one = 1;

@@ -1,10 +1,10 @@
-// What makes a thread that sleeps in the kernel return.
+// waker: wakes a thread that sleeps in the kernel.
 #pragma once
 
 namespace bight::detail {
 
-/// A descriptor that a demultiplexer waits for among the others, and that is made readable from elsewhere: an
-/// eventfd where there is one, else a pipe.
+/// A descriptor that a demultiplexer watches among the others, and that other threads make readable: an
+/// eventfd where the system has it, otherwise a pipe.
 class waker {
   public:
     /// Throws std::system_error.
@@ -15,17 +15,18 @@ class waker {
 
     /// Readable after `wake`, until `drain`.
     int descriptor() const noexcept { return read_; }
-    /// However often it is called before the next drain, it never blocks. Leaves errno as it was. Thread:
-    /// any, and signal handlers.
+    /// Never blocks, however often it is called before the next drain. Preserves errno. Thread: any, also in
+    /// signal handlers.
     void wake() noexcept;
-    /// Takes back what all wakes so far did.
+    /// Undoes all wakes so far.
     void drain() noexcept;
-    /// Closes what a forked child has of it, which is its parent's: wakes and drains do nothing from here on.
+    /// In a forked child: closes the descriptors, which belong to the parent; wakes and drains do nothing
+    /// from then on.
     void forget() noexcept;
-    /// Whether who waits for changes (edges) must drain: a pipe fills up, an eventfd only counts.
+    /// Whether it must be drained even if only edges are watched: a pipe fills up, an eventfd only counts.
     bool fills_up() const noexcept { return write_ != read_; }
 
-    /// For tests: true makes pipes from here on.
+    /// For tests: true makes all later wakers pipes.
     static inline bool prefers_pipe = false;
 
   private:

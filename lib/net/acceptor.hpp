@@ -1,4 +1,4 @@
-// What a listener stands on.
+// acceptor: the interface behind a listener.
 #pragma once
 
 #include <bight/core/reactor.hpp>
@@ -10,21 +10,21 @@
 
 namespace bight::detail {
 
-/// Where connections come from, for one awaiter at a time. `listener` is the handle that users hold. All
-/// calls come on the reactor's thread.
+/// A source of connections, for one awaiter at a time. `listener` is the handle that users hold. All calls
+/// come on the reactor's thread.
 class acceptor {
   public:
     acceptor(const acceptor&) = delete;
     acceptor& operator=(const acceptor&) = delete;
 
-    /// True when `waiting` has its answer, a connection or an error. Otherwise it gets it later, from the
-    /// reactor's loop.
+    /// True when `waiting` has its answer at once, a connection or an error. Otherwise it gets it later, from
+    /// the reactor's loop.
     virtual bool start(accept_awaiter& waiting) noexcept = 0;
-    /// Asks the awaiter that waits to end early; it loses no connection by that.
+    /// Asks the waiting awaiter to end early; no connection is lost by that.
     virtual void cancel_accept() noexcept = 0;
-    /// An awaiter that waits gets errc::closed. Idempotent.
+    /// Closes it; a waiting awaiter gets errc::closed. Idempotent.
     virtual void close() noexcept = 0;
-    /// The socket that listens, or -1.
+    /// The listening socket, or -1.
     virtual int handle() const noexcept = 0;
     virtual address local() const = 0;
     virtual void describe(std::string& out) const = 0;

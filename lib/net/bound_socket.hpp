@@ -1,4 +1,4 @@
-// A socket that is bound and does not listen yet.
+// bound_socket: a socket that is bound but does not listen yet.
 #pragma once
 
 #include "../demux/socket_calls.hpp"
@@ -14,10 +14,10 @@ namespace bight::detail {
 
 class listening_socket;
 
-/// What is to be put in order when a listener goes.
+/// What must be undone when a listener is closed.
 struct listener_traces {
-    socket_file file;           // that it made
-    bool was_blocking = false;  // its socket, which others share
+    socket_file file;           // the file that it made
+    bool was_blocking = false;  // the mode of its socket, which others share
     bool is_shared = false;
 
     void remove(socket_calls& calls, int fd) const noexcept {

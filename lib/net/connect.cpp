@@ -21,9 +21,9 @@ namespace {
 using detail::connect_attempt;
 using detail::socket_transport;
 
-// What a connect has done so far: for the message of its error.
+// The progress of a connect, for the message of its error.
 struct progress {
-    bool found = false;  // the addresses
+    bool found = false;  // the look-up has succeeded
     std::vector<connect_attempt> attempts;
 
     std::string in_words() const {
@@ -37,15 +37,14 @@ task<std::vector<address>> addresses_of(const endpoint& where) {
         std::vector<address> one{address::from_path(where.path)};
         co_return one;
     }
-    // Named first: g++ 12 frees the temporary of a ?: in an awaiting expression from the wrong place (GCC
-    // PR 99576).
+    // A named variable: g++ 12 wrongly frees the temporary of a ?: in an awaiting expression (GCC PR 99576).
     std::string host = where.host;
     if (host.empty()) host = "localhost";
     const bool only_ipv6 = where.kind == endpoint::kind_type::tcp6;
     co_return co_await detail::resolve(std::move(host), where.port, only_ipv6);
 }
 
-// An empty stream when no address has answered.
+// Gives an empty stream when no address has answered.
 task<stream> connect_any(const endpoint& where, progress& so_far) {
     const std::vector<address> found = co_await addresses_of(where);
     const address from = where.interface.empty() ? address() : address::from_ip(where.interface, 0);
@@ -59,7 +58,7 @@ task<stream> connect_any(const endpoint& where, progress& so_far) {
     co_return co_await detail::connect_first(so_far.attempts, from);
 }
 
-// What is refused is left as it was.
+// Makes a stream of a duplicate of the descriptor. On failure the descriptor is unchanged.
 stream adopt(const endpoint& where) {
     detail::socket_calls& calls = detail::sockets_here();
     const int fd = where.descriptor;

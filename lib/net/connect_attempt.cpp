@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Awaits the connection of a socket that is on its reactor already; gives 0 or -errno.
+// Awaits the connect of a socket that is attached to its reactor; gives 0 or -errno.
 class connect_awaiter final : public waiter, public awaiter_base<connect_awaiter> {
   public:
     connect_awaiter(socket_transport& t, const address& to) noexcept
@@ -60,9 +60,9 @@ class connect_awaiter final : public waiter, public awaiter_base<connect_awaiter
     const address to_;
 };
 
-// The peer accepted, and was done with it before this reactor looked. A reset in answer to the SYN would be
-// an ECONNREFUSED; what the peer said before is there to be read (tcp_reset of Linux). The same comes out
-// where the reactor was quicker, and the reads meet the reset.
+// The peer has accepted and already reset the connection before this reactor looked. (A reset in answer to
+// the SYN would be ECONNREFUSED.) What the peer sent before can still be read (tcp_reset in Linux). The
+// outcome is the same as if the reactor had been quicker: reads get the reset.
 bool was_made(int error) noexcept { return error == ECONNRESET || error == EPIPE; }
 
 bool meets_itself(socket_calls& calls, int fd, const address& to) noexcept {
@@ -90,8 +90,8 @@ task<stream> connect_to(connect_attempt& a, const address& from) {
         }
     }
     auto& t = static_cast<socket_transport&>(s.lower());
-    // The kernel tells nobody when the backlog of a Unix socket has room again (connect(2), EAGAIN): one has
-    // to ask. Soon at first, for a server that is merely busy; then seldom, for one that stands still.
+    // The kernel does not report when the backlog of a Unix socket has room again (connect(2), EAGAIN), so it
+    // must be polled: often at first, for a server that is merely busy, then less often, for one that hangs.
     const bool may_wait = a.to.family() == address::family_type::unix_domain;
     for (auto pause = 1ms;; pause = std::min(2 * pause, 64ms)) {
         const int result = co_await connect_awaiter(t, a.to);
@@ -103,7 +103,7 @@ task<stream> connect_to(connect_attempt& a, const address& from) {
     if (was_made(a.error)) told = std::exchange(a.error, 0);
     if (a.error != 0) co_return stream();
     if (meets_itself(calls, fd, a.to)) {
-        s.abort();  // an end in good order would keep the port from its server for a minute (TIME-WAIT)
+        s.abort();  // a graceful close would block the server's port for a minute (TIME-WAIT)
         a.error = ECONNREFUSED;
         co_return stream();
     }

@@ -1,4 +1,4 @@
-// One attempt to connect: a socket of its own, and one address.
+// connect_attempt, connect_to: one attempt to connect to one address.
 #pragma once
 
 #include <bight/core/task.hpp>
@@ -7,7 +7,7 @@
 
 namespace bight::detail {
 
-/// An address that is connected to, and what has become of it.
+/// An address and the outcome of the attempt to connect to it.
 struct connect_attempt {
     address to;
     bool begun = false;
@@ -15,11 +15,11 @@ struct connect_attempt {
 };
 
 /// Connects a new socket, which is bound to `from` unless that is empty. Gives the stream, or an empty one
-/// once `a.error` says why not. Throws what making a transport throws. Cancelling closes the socket.
+/// with the reason in `a.error`. Throws what making a transport throws. Cancelling closes the socket.
 ///
-/// A full backlog of a Unix socket is waited for. A TCP socket that has met itself (RFC 9293, 3.5: a
-/// simultaneous open, which a port at which nobody listens can come to when it is of those that the kernel
-/// gives to clients) is refused.
+/// Waits while the backlog of a Unix socket is full. A TCP socket that has connected to itself counts as
+/// refused. (RFC 9293, 3.5: a simultaneous open, which can happen when nobody listens on a port of the range
+/// that the kernel gives to clients.)
 task<stream> connect_to(connect_attempt& a, const address& from);
 
 }  // namespace bight::detail

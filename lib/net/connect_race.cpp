@@ -15,11 +15,11 @@ namespace bight::detail {
 
 namespace {
 
-// How much an error says of the other side.
+// How much an error tells about the other side.
 int weight_of(int error) noexcept {
     switch (error) {
         case 0: return -1;
-        // Of this machine, which may have no IPv6, say.
+        // Conditions of this machine, which may have no IPv6, say.
         case EAFNOSUPPORT:
         case EPROTONOSUPPORT:
         case EADDRNOTAVAIL:
@@ -29,7 +29,7 @@ int weight_of(int error) noexcept {
         case EHOSTUNREACH:
         case EHOSTDOWN: return 2;
         case ETIMEDOUT: return 3;
-        default: return 4;  // an answer, or a want of this process, which every address would meet
+        default: return 4;  // an answer, or a lack of resources in this process, which affects every address
     }
 }
 
@@ -72,7 +72,7 @@ task<stream> connect_first(std::vector<connect_attempt>& attempts, const address
         if (!s) {
             one_failed.set();
         } else if (winner) {
-            s.abort();  // in the same turn as another
+            s.abort();  // it succeeded in the same turn as another
         } else {
             winner = std::move(s);
             others.cancel();

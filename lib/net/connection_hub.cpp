@@ -82,7 +82,7 @@ void intake::failed(std::error_code error) noexcept {
     }
 }
 
-// The task that accepts
+// hub_source
 
 /// Waits until an intake wants a connection, or the socket is to be closed.
 class hub_source::room_awaiter final : public waiter, public awaiter_base<room_awaiter> {
@@ -111,13 +111,13 @@ class hub_source::room_awaiter final : public waiter, public awaiter_base<room_a
 };
 
 void hub_source::look_soon(connection_hub& hub) noexcept {
-    if (asked_by_) return;  // what is wanted is looked at when the call arrives
+    if (asked_by_) return;  // the call that is on its way will look at what is wanted
     asked_by_ = hub.shared_from_this();
     self_ = shared_from_this();
     send(*home);
 }
 
-// Not in `arrived`: it may be asked again while the hub is looked at, and then the call is free.
+// Here and not in `arrived`, because look_soon may be called again meanwhile, and by now the call is free.
 void hub_source::released(bool arrived) noexcept {
     std::shared_ptr<hub_source> self;
     std::shared_ptr<connection_hub> hub = asked_by_;
@@ -136,7 +136,7 @@ void hub_source::close() noexcept {
     go_on();
 }
 
-/// Held by the task that accepts: what it leaves behind when it ends, however that comes.
+/// Held by the accepting task: cleans up when that task ends, however it ends.
 class connection_hub::running_source {
   public:
     running_source(std::shared_ptr<connection_hub> hub, std::shared_ptr<hub_source> source) noexcept
@@ -146,7 +146,7 @@ class connection_hub::running_source {
     ~running_source() {
         if (!source_) return;
         source_->from.close();
-        if (!source_->home) return;  // it could not be started: `open` holds the lock
+        if (!source_->home) return;  // the task could not be started: `open` holds the lock
         const std::lock_guard hold(hub_->lock_);
         source_->home = nullptr;
         if (hub_->source_ == source_) hub_->source_.reset();
@@ -166,7 +166,7 @@ struct accepted {
     std::error_code error;
 };
 
-/// Accepts without making a stream here.
+/// Accepts a connection without making a stream here.
 class descriptor_awaiter {
   public:
     using bight_awaitable = void;
@@ -186,7 +186,7 @@ class descriptor_awaiter {
     accept_awaiter accept_;
 };
 
-/// Out of memory is no reason to end: what could not be posted is lost, and the caller says what that means.
+/// False when memory is exhausted: the call is lost, and the caller decides what that means.
 template <class F>
 bool try_post(reactor& to, F&& call) noexcept {
     try {
@@ -262,7 +262,7 @@ void connection_hub::deliver(const hub_source& source, owned_descriptor connecti
         to = &s;
         if (s.waiting < intake::wanted) break;
     }
-    if (!to) return;  // all have closed meanwhile
+    if (!to) return;  // all intakes have closed meanwhile
     const auto index = static_cast<std::size_t>(to - slots_.data());
     next_ = (index + 1) % slots_.size();
     ++to->waiting;
@@ -312,7 +312,8 @@ void connection_hub::closed(std::size_t index) noexcept {
         close_source();
         return;
     }
-    // Until then it listens, for whoever opens meanwhile: two could not be bound at once.
+    // Until then it goes on listening, for an intake that opens meanwhile, since two sockets could not be
+    // bound at once.
     source_->look_soon(*this);
 }
 

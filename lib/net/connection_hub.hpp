@@ -1,4 +1,5 @@
-// Hand-over: one reactor accepts, listeners on all of them get the connections.
+// connection_hub: one reactor accepts, and passes the connections to the listeners of all reactors
+// (hand_over).
 #pragma once
 
 #include "acceptor.hpp"
@@ -19,7 +20,7 @@ namespace bight::detail {
 
 class connection_hub;
 
-/// Owns a descriptor on its way.
+/// Owns a descriptor that is passed to another reactor.
 class owned_descriptor {
   public:
     owned_descriptor(int fd, socket_calls& calls) noexcept : fd_(fd), calls_(calls) {}
@@ -37,7 +38,7 @@ class owned_descriptor {
 /// The listener of one reactor, which gets its connections from the hub.
 class intake final : public acceptor {
   public:
-    /// Connections that wait here to be accepted, at most. A hub stops at `wanted`.
+    /// At most `capacity` connections wait here to be accepted. The hub stops at `wanted`.
     static constexpr unsigned capacity = 32;
     static constexpr unsigned wanted = 16;
 
@@ -50,7 +51,7 @@ class intake final : public acceptor {
     address local() const override;
     void describe(std::string& out) const override;
 
-    /// The hub knows of it now, and hears when it closes.
+    /// The hub knows this intake from now on, and is told when it closes.
     void opened() noexcept { open_ = true; }
     void arrived(owned_descriptor connection) noexcept;
     void failed(std::error_code error) noexcept;
@@ -69,8 +70,8 @@ class intake final : public acceptor {
     bool open_ = false;
 };
 
-/// One listening socket that is accepted from for a hub: a task of its own on the reactor whose intake opened
-/// first. A stop of that reactor does not end it, because the servers drain and may still accept; stop_now
+/// The listening socket of a hub. A separate task, on the reactor whose intake opened first, accepts from it.
+/// A stop of that reactor does not end the task, because the servers drain and may still accept; stop_now
 /// does.
 class hub_source final : private remote_call, public std::enable_shared_from_this<hub_source> {
   public:
@@ -81,8 +82,8 @@ class hub_source final : private remote_call, public std::enable_shared_from_thi
     hub_source& operator=(const hub_source&) = delete;
     ~hub_source() { from.release(); }
 
-    /// Has its reactor look at what the hub wants of it now. Thread: any, with the hub's lock held; `home` is
-    /// not null. Needs no memory.
+    /// Has its reactor check what the hub needs from it. Thread: any, with the hub's lock held; `home` must
+    /// not be null. Allocates nothing.
     void look_soon(connection_hub& hub) noexcept;
 
     // For the reactor's thread.
@@ -92,7 +93,7 @@ class hub_source final : private remote_call, public std::enable_shared_from_thi
     acceptor& from;
     room_awaiter* wants_room = nullptr;
 
-    // Under the hub's lock.
+    // Guarded by the hub's lock.
     reactor* home = nullptr;  ///< null before its task was given to the reactor, and once it has ended
     bool stalled = false;
 
@@ -100,16 +101,16 @@ class hub_source final : private remote_call, public std::enable_shared_from_thi
     void arrived() noexcept override {}
     void released(bool arrived) noexcept override;
 
-    std::shared_ptr<connection_hub> asked_by_;  // under the hub's lock: not null while the call is under way
-    std::shared_ptr<hub_source> self_;          // as well
+    std::shared_ptr<connection_hub> asked_by_;  // guarded by the hub's lock; set while the call is queued
+    std::shared_ptr<hub_source> self_;          // likewise
 };
 
-/// What the intakes share. A connection goes to the next intake, round and round, that has fewer than
-/// `intake::wanted` waiting; while none has, nothing is accepted, and they wait in the backlog. It listens
-/// from the moment when the first intake opens until the last has closed.
+/// The state shared by the intakes. Connections go to the intakes in turn, skipping those that have
+/// `intake::wanted` or more waiting; if all have, nothing is accepted, and connections wait in the backlog.
+/// The hub listens from the opening of the first intake until the last has closed.
 ///
-/// Who posts to a reactor holds the lock, and who leaves a reactor says so under the lock: so nothing is
-/// posted to one that is gone.
+/// Posting to a reactor requires the lock, and an intake or source that leaves its reactor records that under
+/// the lock, so nothing is posted to a destroyed reactor.
 class connection_hub : public std::enable_shared_from_this<connection_hub> {
   public:
     /// `where` has the port that `socket` is bound to.
@@ -121,8 +122,8 @@ class connection_hub : public std::enable_shared_from_this<connection_hub> {
           slots_(reactors) {}
 
     address local() const noexcept { return local_; }
-    /// A listener for the reactor that runs on this thread, the one at `index`. Throws what bight::listen
-    /// throws, and errc::busy when it has one that is open.
+    /// Opens the listener of the reactor that runs on this thread, which has this `index`. Throws what
+    /// bight::listen throws, and errc::busy when its listener is open already.
     listener open(std::size_t index);
 
   private:
@@ -131,10 +132,10 @@ class connection_hub : public std::enable_shared_from_this<connection_hub> {
     class running_source;
 
     struct slot {
-        intake* in = nullptr;      // for the reactor's thread; what follows: under the lock
+        intake* in = nullptr;      // for the reactor's thread; the rest is guarded by the lock
         reactor* home = nullptr;   // null: closed
-        std::uint64_t opened = 0;  // how often, to know what comes too late
-        unsigned waiting = 0;      // connections that are on their way, or wait there
+        std::uint64_t opened = 0;  // how often it was opened, to recognise what comes too late
+        unsigned waiting = 0;      // connections that are on their way or wait there
     };
 
     static task<> accept_all(running_source source);
@@ -144,7 +145,7 @@ class connection_hub : public std::enable_shared_from_this<connection_hub> {
     void accept_failed(std::error_code error) noexcept;
     void taken(std::size_t index) noexcept;
     void closed(std::size_t index) noexcept;
-    // With the lock held; the last two on the source's reactor.
+    // To be called with the lock held; the last two on the source's reactor.
     void room_was_made() noexcept;
     void look_at(hub_source& source) noexcept;
     void close_source() noexcept;
@@ -154,7 +155,7 @@ class connection_hub : public std::enable_shared_from_this<connection_hub> {
     const address local_;
 
     std::mutex lock_;
-    bound_socket socket_;  // until the first opens
+    bound_socket socket_;  // until the first intake opens
     std::shared_ptr<hub_source> source_;
     std::vector<slot> slots_;
     std::size_t next_ = 0;

@@ -37,7 +37,7 @@ constexpr key_text key_texts[] = {
     {key::reuse_port, "reuse_port", "yes or no"},
 };
 
-// The rows stand in the order of the keys.
+// The rows are in the order of the enumeration.
 const key_text& text_of(key k) { return key_texts[static_cast<std::size_t>(k)]; }
 
 constexpr key tcp_keys[] = {key::host,    key::port,    key::interface,
@@ -49,8 +49,8 @@ struct kind_text {
     endpoint::kind_type which;
     std::string_view name;
     std::span<const key> keys;
-    std::size_t positional;  // so many of the first keys may come without their names
-    key required;            // the last of them, and the one meant when only one comes
+    std::size_t positional;  // how many of the first keys may be given without names
+    key required;            // the last of these, which is meant when only one argument is given
     std::string_view example;
 };
 
@@ -80,8 +80,7 @@ std::string quoted(std::string_view text) {
     return text.empty() ? "nothing" : '"' + detail::printable(text) + '"';
 }
 
-// What stands between two unescaped ':', its escapes resolved. Positions are those of the string as it was
-// written.
+// The text between two unescaped ':', with escapes resolved. Positions refer to the original string.
 struct segment {
     std::size_t start = 0;
     std::string name;
@@ -118,7 +117,7 @@ class parser {
         throw std::system_error(make_error_code(errc::bad_endpoint), message);
     }
 
-    // At byte `index` of the segment's value.
+    // Reports an error at byte `index` of the segment's value.
     [[noreturn]] void fail_value(const segment& s, std::size_t index, std::string_view expected,
                                  std::string_view hint = {}) const {
         fail(position(s, index), expected, quoted(s.value), hint);
@@ -161,8 +160,8 @@ class parser {
         finish(text_.size());
     }
 
-    // An IPv6 address as address::to_string and URLs write it (RFC 3986, 3.2.2): its colons separate nothing.
-    // Gives where its last byte is.
+    // Parses an IPv6 address in brackets, as in URLs (RFC 3986, 3.2.2): its colons are not separators.
+    // Returns the position of its last byte.
     std::size_t in_brackets(std::size_t begin, segment& s) const {
         const std::size_t end = text_.find(']', begin);
         if (end == text_.npos) fail(text_.size(), "a \"]\" after the address", "the end");
@@ -209,7 +208,7 @@ class parser {
         std::vector<segment*> unnamed;
         for (segment& s : arguments_)
             if (!s.named) unnamed.push_back(&s);
-        // `tcp:` lacks its port; any other empty argument is more likely a ':' that wants its '\'.
+        // `tcp:` lacks its port; any other empty argument is probably a ':' that should be escaped.
         for (const segment* s : unnamed)
             if (s->value.empty() && arguments_.size() > 1)
                 fail(s->start, "an argument", s->start == text_.size() ? "the end" : "another \":\"",
@@ -222,8 +221,7 @@ class parser {
         if (unnamed.size() == allowed.size()) {
             for (std::size_t i = 0; i < allowed.size(); ++i) unnamed[i]->meaning = allowed[i];
         } else if (unnamed.size() == 1) {
-            // `tcp:localhost:port=1234`: the port has its name, so this is the host, unless it is one more
-            // port.
+            // `tcp:localhost:port=1234`: the port is named, so this is the host, unless it is a number.
             const std::string& value = unnamed[0]->value;
             const bool number = value.find_first_not_of("0123456789") == value.npos;
             unnamed[0]->meaning = named(kind_->required) && !number ? allowed[0] : kind_->required;
@@ -273,7 +271,7 @@ class parser {
     }
 
     std::uint16_t read_port(const segment& s, std::string_view expected) const {
-        // `tcp:localhost`: the only argument without a name is taken for the port.
+        // `tcp:localhost`: the only unnamed argument is taken as the port.
         if (!s.named && result_.host.empty() && s.value.find_first_of("0123456789") == s.value.npos)
             fail_value(s, 0, expected, " (a host has its port after it, as in tcp:localhost:8123)");
         return static_cast<std::uint16_t>(read_number(s, expected, 10, 0, 65535));
@@ -290,7 +288,7 @@ class parser {
         return static_cast<int>(number);
     }
 
-    // By hand: strtod() obeys the locale, and floating point could not give every nanosecond back.
+    // Parsed by hand: strtod() depends on the locale, and floating point cannot represent every nanosecond.
     duration read_seconds(const segment& s, std::string_view expected) const {
         constexpr std::uint64_t longest = INT64_MAX;  // nanoseconds
         std::uint64_t whole = 0, fraction = 0, unit = second;
@@ -314,7 +312,7 @@ class parser {
             }
         }
         if (!digits) fail_value(s, 0, expected);
-        // Rounded up, so that no time-out becomes none at all.
+        // Rounded up, so that a tiny time-out does not become zero.
         const std::uint64_t total = std::min(whole * second + fraction + (beyond ? 1 : 0), longest);
         return std::chrono::nanoseconds(static_cast<std::int64_t>(total));
     }
@@ -351,7 +349,7 @@ class parser {
 
     static constexpr std::string_view colon_hint = " (a \":\" inside a value is written \"\\:\")";
     std::string_view text_;
-    std::vector<segment> arguments_;  // the kind among them until choose_kind()
+    std::vector<segment> arguments_;  // includes the kind until choose_kind()
     const kind_text* kind_ = nullptr;
     endpoint result_;
 };
@@ -381,7 +379,7 @@ std::string seconds(duration length) {
     const auto nanoseconds = static_cast<std::uint64_t>(count);
     std::string text = std::to_string(nanoseconds / second);
     if (nanoseconds % second != 0) {
-        // The 1 in front keeps the leading zeros; the point then takes its place.
+        // The leading 1 keeps the zeros; the point then replaces it.
         std::string fraction = std::to_string(second + nanoseconds % second);
         fraction.front() = '.';
         text += fraction.substr(0, fraction.find_last_not_of('0') + 1);

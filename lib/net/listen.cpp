@@ -1,4 +1,4 @@
-// Sockets that listen.
+// Creates listening sockets.
 #include "bound_socket.hpp"
 #include "listening_socket.hpp"
 #include "resolve.hpp"
@@ -26,8 +26,8 @@ namespace {
 using detail::socket_calls;
 using detail::socket_file;
 
-// A server that was killed while it ran on io_uring holds its addresses a little longer than it lives: the
-// kernel takes a ring down, and with it what it accepts from, some 50 ms after the process is gone.
+// A killed server that used io_uring holds its addresses a little longer: the kernel destroys the ring, and
+// with it the listening sockets, some 50 ms after the process has ended.
 constexpr int most_tries = 26;
 constexpr std::chrono::milliseconds between_tries{10};
 
@@ -35,7 +35,7 @@ constexpr std::chrono::milliseconds between_tries{10};
     throw std::system_error(error, std::system_category(), what);
 }
 
-// A new socket, closed unless it is released.
+// Makes a new socket, and closes it unless it is released.
 class socket_guard {
   public:
     socket_guard(socket_calls& calls, int family, const std::string& where)
@@ -54,7 +54,7 @@ class socket_guard {
         if (const int error = calls_.set(fd_, which, true); error < 0)
             listening_failed(-error, "setsockopt for " + where);
     }
-    /// `make_way`, called before each try, says what is there.
+    /// `make_way` is called before each try, and returns what is at the address.
     template <class F>
     void bind(const address& to, const std::string& where, F make_way) const {
         for (int tries = 1;; ++tries) {
@@ -96,7 +96,7 @@ int listening_tcp(socket_calls& calls, const endpoint& e, const std::string& whe
     return s.release();
 }
 
-// Its directory, for as long as this lives.
+// Locks the directory of a path while this object lives.
 class directory_lock {
   public:
     directory_lock(socket_calls& calls, const std::string& path) noexcept
@@ -117,15 +117,16 @@ int listening_unix(socket_calls& calls, const endpoint& e, const std::string& wh
     socket_guard s(calls, to.native_family(), where);
     const bool file = !e.path.empty() && e.path.front() != '@';
     std::string path;
-    // Of two that start at once, each sees a file that is stale, or a socket that listens.
+    // With the lock, of two servers that start at once each sees either a stale file or a listening socket.
     std::optional<directory_lock> alone;
     if (file) {
         path = calls.full_path(to);
         alone.emplace(calls, path);
-        // Before bind, so that the file is never more open than it should be; afterwards, past the umask.
+        // Set before bind, so that the file is never more accessible than it should be, and again afterwards,
+        // without the umask.
         if (e.mode >= 0) calls.set_coming_mode(s.get(), e.mode);
     }
-    // The file that a server left behind which was killed is replaced.
+    // The file of a killed server is replaced.
     s.bind(to, where, [&] { return file ? calls.remove_stale(to) : socket_calls::occupant::none; });
     if (file) {
         made = calls.file_at(std::move(path));
@@ -134,7 +135,8 @@ int listening_unix(socket_calls& calls, const endpoint& e, const std::string& wh
             calls.remove(std::exchange(made, {}));
             listening_failed(-error, "chmod of " + e.path);
         }
-        // At once, so that nobody takes it for one that was left behind; how many wait is said by listen().
+        // Listen at once, so that nobody takes the file for a stale one; the backlog is set later by
+        // listen().
         (void)calls.listen(s.get(), SOMAXCONN);
     }
     return s.release();
@@ -151,8 +153,8 @@ int adopted(socket_calls& calls, const endpoint& e, const std::string& where, bo
     }
     const int copy = calls.duplicate(e.descriptor);
     if (copy < 0) listening_failed(-copy, "cannot duplicate " + where);
-    // accept(2) alone of all calls cannot be told not to wait; and it would when another process, with which
-    // the socket is shared, is faster.
+    // accept(2) has no flag against blocking, and it would block when another process that shares the socket
+    // is faster.
     const int blocking = calls.is_blocking(copy);
     const int error = blocking > 0 ? calls.set(copy, socket_calls::option::non_blocking, true) : blocking;
     if (error < 0) {
@@ -184,7 +186,8 @@ bound_socket::bound_socket(const endpoint& where) : made_in_(this_process()), ca
 
 bound_socket::~bound_socket() {
     if (fd_ < 0) return;
-    if (made_in_ == this_process()) traces_.remove(*calls_, fd_);  // in a forked child they are the parent's
+    if (made_in_ == this_process())
+        traces_.remove(*calls_, fd_);  // in a forked child they belong to the parent
     calls_->close(fd_);
 }
 

@@ -24,11 +24,11 @@ namespace bight::detail {
 namespace {
 
 constexpr std::chrono::milliseconds look_again{100};
-// So many attempts without a connection follow each other at once; then it looks again later.
+// After this many attempts without a connection it pauses.
 constexpr std::uint32_t most_failures_in_a_row = 64;
 
-// The connection failed before it was accepted, or was refused by a firewall's rule: the listener is well
-// (accept(2)). Or a signal came.
+// The connection failed before it was accepted, or a firewall refused it, or a signal came: the listener
+// itself works (accept(2)).
 bool concerns_one_connection(int error) noexcept {
     switch (error) {
         case ECONNABORTED:
@@ -88,7 +88,7 @@ listening_socket::~listening_socket() {
     if (reserve_ >= 0 && calls_remain()) calls_.close(reserve_);
 }
 
-// A simulated host's end with it.
+// The calls of a simulated host end with it.
 bool listening_socket::calls_remain() const noexcept { return demux || &calls_ == &kernel_sockets(); }
 
 bool listening_socket::start(accept_awaiter& waiting) noexcept {
@@ -104,7 +104,7 @@ bool listening_socket::start(accept_awaiter& waiting) noexcept {
     return true;
 }
 
-// Accepts until there is an answer (true), or it has to wait.
+// Accepts until there is an answer (true), or it must wait (false).
 bool listening_socket::go_on() noexcept {
     while (demux->start(accept_)) {
         if (settle_result()) return true;
@@ -113,8 +113,8 @@ bool listening_socket::go_on() noexcept {
     return false;
 }
 
-// True when the result of the accept answers the awaiter; else it is to be tried again, at once or when the
-// timer fires.
+// True when the result of the accept answers the awaiter; otherwise it must be tried again, at once or when
+// the timer fires.
 bool listening_socket::settle_result() noexcept {
     const int result = static_cast<int>(accept_.result);
     if (result >= 0) {
@@ -146,12 +146,12 @@ void listening_socket::exhausted(int error) noexcept {
     warn(error, policy_ == exhaustion_policy::shed
                     ? "; those that wait are refused until descriptors are free"
                     : "; they wait until descriptors are free");
-    // Connections that have said everything hold descriptors for their peers' sake only.
+    // Connections that have sent everything hold descriptors only while they linger for their peers.
     if ((error == EMFILE || error == ENFILE) && detail::reactor_access::hurry_leftovers(home())) return;
     if (policy_ == exhaustion_policy::wait || !shed() || ++failures_ == most_failures_in_a_row) pause();
 }
 
-// Once, until a connection is accepted again.
+// Warns once, until a connection is accepted again.
 void listening_socket::warn(int error, const char* what_follows) noexcept {
     if (std::exchange(warned_, true)) return;
     try {
@@ -159,7 +159,7 @@ void listening_socket::warn(int error, const char* what_follows) noexcept {
         describe(text);
         text += ": " + std::error_code(error, std::system_category()).message() + what_follows;
         log(log_level::warning, text);
-    } catch (const std::bad_alloc&) {  // there is no memory to say it with: later, then
+    } catch (const std::bad_alloc&) {  // no memory for the message: warn later
         warned_ = false;
     }
 }
@@ -169,7 +169,7 @@ void listening_socket::pause() noexcept {
     detail::reactor_access::arm(home(), *this, saturating_add(home().now(), look_again));
 }
 
-// Gives the reserve up, so that there is one descriptor to accept with, and empties the backlog.
+// Closes the reserve, so that there is a descriptor to accept with, and empties the backlog.
 bool listening_socket::shed() noexcept {
     if (reserve_ < 0) reserve_ = calls_.open_reserve();
     if (reserve_ < 0) return false;
@@ -187,7 +187,7 @@ bool listening_socket::shed() noexcept {
 }
 
 void listening_socket::completed() noexcept {
-    if (!waiting_) {  // nobody wants it any more
+    if (!waiting_) {  // no task waits for it any more
         if (accept_.result >= 0) calls_.close(static_cast<int>(accept_.result));
         return;
     }
@@ -196,7 +196,7 @@ void listening_socket::completed() noexcept {
         return;
     }
     const bool answered = settle_result();
-    if (!answered && cancel_asked_) {  // too late for the operation, but not for another try
+    if (!answered && cancel_asked_) {  // too late for this operation, but not before another try
         if (armed()) detail::reactor_access::disarm(home(), *this);
         std::exchange(waiting_, nullptr)->confirm_cancel();
     } else if (answered || (!armed() && go_on())) {
@@ -219,7 +219,7 @@ void listening_socket::cancel_accept() noexcept {
 }
 
 void listening_socket::close() noexcept {
-    if (!demux) {  // its reactor has gone, and has closed the socket
+    if (!demux) {  // the reactor has gone, and has closed the socket
         if (traces_.file && made_in_ == this_process() && calls_remain()) calls_.remove(traces_.file);
         traces_.file = {};
         return;
@@ -230,7 +230,7 @@ void listening_socket::close() noexcept {
         w->error_ = errc::closed;
         w->ready();
     }
-    // In a forked child the socket and its file are the parent's, who goes on listening.
+    // In a forked child the socket and its file belong to the parent, which goes on listening.
     if (made_in_ == this_process()) traces_.remove(calls_, fd);
     traces_.file = {};
     demux->detach(*this, true);

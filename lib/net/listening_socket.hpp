@@ -1,4 +1,4 @@
-// What a listener is made of.
+// listening_socket: the acceptor of a single listening socket.
 #pragma once
 
 #include "acceptor.hpp"
@@ -15,11 +15,10 @@
 
 namespace bight::detail {
 
-/// Accepts for one awaiter at a time, and keeps one descriptor in reserve for the day when there is none
-/// left.
+/// Accepts for one awaiter at a time, and keeps a descriptor in reserve for when descriptors run out.
 class listening_socket final : public acceptor, private descriptor, private timer {
   public:
-    /// Takes over `fd`, which listens. Throws std::system_error; `fd` is closed then.
+    /// Takes over `fd`, a listening socket. Throws std::system_error, and then closes `fd`.
     static listening_socket& make(reactor& home, int fd, exhaustion_policy policy, listener_traces traces);
 
     bool start(accept_awaiter& waiting) noexcept override;
@@ -61,7 +60,7 @@ class listening_socket final : public acceptor, private descriptor, private time
     int reserve_ = -1;
     exhaustion_policy policy_;
     unsigned made_in_;
-    bool cancel_asked_ = false;   // what is underway will still complete
+    bool cancel_asked_ = false;   // the accept in progress will still complete
     bool warned_ = false;         // since the last connection
     std::uint32_t failures_ = 0;  // since the last connection, or the last pause
 };

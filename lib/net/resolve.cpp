@@ -27,8 +27,8 @@ std::vector<address> ask(const std::string& host, std::uint16_t port, bool only_
     hints.ai_family = only_ipv6 ? AF_INET6 : AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV;
-    // Spares a query for addresses of a family that this machine has none of. The loopback's own do not count
-    // there, so who asks for IPv6 alone could not find a name for ::1.
+    // Saves a query for addresses of a family that this machine does not have. Loopback addresses do not
+    // count there, so a look-up for IPv6 only could not find a name for ::1.
     if (!only_ipv6) hints.ai_flags |= AI_ADDRCONFIG;
     addrinfo* list = nullptr;
     const int status = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
@@ -42,9 +42,9 @@ std::vector<address> ask(const std::string& host, std::uint16_t port, bool only_
     return found;
 }
 
-// A look-up takes as long as its servers are silent. With threads of their own, look-ups and the program's
-// jobs do not wait for each other; and there are many, so that names that are found do not wait for those
-// that hang.
+// A look-up takes as long as its servers do not answer. Look-ups have their own threads, so that they and the
+// program's jobs do not wait for each other, and many of them, so that quick look-ups do not wait for hanging
+// ones.
 thread_pool& look_up_threads() {
     static auto* const the_pool = [] {
         thread_pool_options options;

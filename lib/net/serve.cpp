@@ -12,7 +12,7 @@
 
 namespace bight::detail {
 
-// Waits until a server with a limit may accept once more.
+// Waits until a server with a limit may accept again.
 class serving::room_awaiter final : public waiter {
   public:
     explicit room_awaiter(serving& s) noexcept : server_(s) {}
@@ -47,7 +47,8 @@ task<> serving::accept_all() {
             begin_connection(std::move(*accepted));
             continue;
         }
-        // One that cannot be used (select: its descriptor is too high) is refused; the server goes on.
+        // A connection that cannot be used (with select, when its descriptor is too high) is refused; the
+        // server goes on.
         if (accepted.error() == std::errc::too_many_files_open ||
             accepted.error() == std::errc::not_enough_memory) {
             refused(accepted.error());
@@ -61,7 +62,7 @@ void serving::refused(std::error_code why) noexcept {
     try {
         log(log_level::warning,
             "refused a connection to " + listener_.local().to_string() + ": " + why.message());
-    } catch (const std::bad_alloc&) {  // there is no memory to say it with
+    } catch (const std::bad_alloc&) {  // no memory for the message
     }
 }
 
@@ -77,7 +78,7 @@ void serving::begin_connection(stream peer) noexcept {
     }
     try {
         if (!c->give(protocol_.begin(std::move(peer)))) misused_task();
-    } catch (...) {  // the coroutine could not even be made
+    } catch (...) {  // the coroutine could not be created
         t.abort(errc::aborted);
         report_job_error(*c, std::current_exception());
         delete c;
@@ -102,7 +103,7 @@ void serving::cancel() noexcept {
     if (accepting_running_) accepting_.request_cancel();
 }
 
-// No more connections: the rest may drain.
+// Accepting has ended: the remaining connections drain.
 std::coroutine_handle<> serving::child_finished(job&) noexcept {
     accepting_running_ = false;
     owner().adopt_trace(accepting_);
@@ -136,7 +137,7 @@ void serving::connection_closes(connection_job& c) noexcept {
     }
 }
 
-// Those that have said everything need not keep others out.
+// Hurries connections that have sent everything, so that others can be accepted.
 void serving::make_room() noexcept {
     for (connection_job& c : connections_) c.hurry();
 }
@@ -183,8 +184,8 @@ std::coroutine_handle<> connection_job::finished() noexcept {
     return reap_later();
 }
 
-// Once the coroutine has ended, and once more when its connection is over, too, whether the coroutine has
-// closed it or dropped it. A stream that was handed on is another's, who has it or waits for its end.
+// Called when the coroutine has ended, and again when its connection is over, whether the coroutine has
+// closed or dropped it. A stream that was moved elsewhere no longer concerns this server.
 void connection_job::reap() noexcept {
     task_.reset();
     if (detail::closer* const c = transport_.closer(); c && !closing_ && c->tell(*this)) {
@@ -203,7 +204,7 @@ void connection_job::end_now() noexcept {
     if (closing_ && transport_.closer()) transport_.closer()->limit(home().now());
 }
 
-// What serve is
+// serve
 
 task<> serve_listener(listener l, serve_options options, protocol_handle p) {
     co_await serving(l, options, *p);

@@ -1,4 +1,4 @@
-// The scope of a server: its accepting task and its connections.
+// serving: the scope of a server, with its accepting task and its connections.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -26,7 +26,7 @@ class connection_job final : public spawned_job<connection_job> {
     ~connection_job();
     std::coroutine_handle<> finished() noexcept override;
     void reap() noexcept override;
-    /// For one that is being closed: as soon as nothing is lost by it; at once.
+    /// End a connection that is being closed: as soon as nothing is lost by that, or at once.
     void hurry() noexcept;
     void end_now() noexcept;
 
@@ -36,9 +36,9 @@ class connection_job final : public spawned_job<connection_job> {
     std::uint64_t number_;  // counted from 1 for each server
 };
 
-/// Awaits the end of a server. Its cancellation, or the failure of accepting, ends it in three steps: no more
-/// connections; those that are there may end by themselves until the drain deadline; then they are cancelled.
-/// It goes on when none is left.
+/// Awaits the end of a server. Cancellation, or an error of accepting, ends it in three steps: it accepts no
+/// more connections; existing ones may end by themselves until the drain deadline; then they are cancelled.
+/// The awaiting task goes on when none is left.
 class serving final : public scope, public awaiter_base<serving>, private grace_timer {
   public:
     serving(listener& l, const serve_options& options, protocol& p) noexcept

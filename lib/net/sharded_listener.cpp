@@ -28,7 +28,7 @@ struct sharded_sockets {
     endpoint where;
     const listen_options options;
     address local;
-    std::vector<bound_socket> own;        // reuse_port: each for its reactor's thread
+    std::vector<bound_socket> own;        // reuse_port: one for each reactor
     std::shared_ptr<connection_hub> hub;  // hand_over
 };
 
@@ -49,11 +49,11 @@ void sharded_sockets::bind() {
     bind_one();
 }
 
-// False when the system has no SO_REUSEPORT for it.
+// Binds a socket for each reactor. False when the system has no SO_REUSEPORT for them.
 bool sharded_sockets::bind_each() {
     if (!is_tcp(where)) return false;
-    // SO_REUSEPORT would also let another program of this user in, or this program started twice: a socket
-    // without it finds out.
+    // SO_REUSEPORT would also let another program of this user bind the address, or a second instance of this
+    // one: a probe without it detects that.
     if (!where.reuse_port && where.port != 0) const bound_socket probe(where);
     where.reuse_port = true;
     try {

@@ -19,7 +19,7 @@ namespace {
 
 std::error_code from_errno(int error) noexcept { return {error, std::system_category()}; }
 
-// Of this process or machine, and of this moment: the connection is as it was.
+// Temporary errors of this process or machine, which do not affect the connection.
 bool passes(int error) noexcept {
     return error == ENOMEM || error == ENOBUFS || error == EINTR || error == EAGAIN || error == EMSGSIZE ||
            error == EFAULT || error == EPERM;
@@ -70,7 +70,7 @@ void socket_transport::unused() noexcept {
         return;
     }
     if (reactor_state::in_forked_child(home()))
-        return;  // the rings and the interest sets are the parent's, too
+        return;  // the rings and the interest sets belong to the parent too
     retain();
     set_closed(errc::closed);
     demux->detach(*this, true);
@@ -109,7 +109,7 @@ bool socket_transport::read(read_request& request) noexcept {
     return read_started(request);
 }
 
-// Apart, so that to park is short.
+// A separate function, so that the common path stays short.
 bool socket_transport::read_started(read_request& request) noexcept {
     if (!demux->start(receive_)) return false;
     if (receive_.result == 0 && must_wait_for_send()) [[unlikely]] {
@@ -120,7 +120,7 @@ bool socket_transport::read_started(read_request& request) noexcept {
     return true;
 }
 
-// The stream has ended, or failed, before; or its reactor is gone.
+// The stream has ended or failed before, or its reactor has gone.
 bool socket_transport::read_nothing(read_request& request) noexcept {
     request.count = 0;
     if (end_ < 0) request.set_error(from_errno(-end_));
@@ -137,34 +137,34 @@ void socket_transport::deliver_receive(read_request& request) noexcept {
     request.data.take_from(receive_.data);
 }
 
-// The end of the stream, or an error.
+// Delivers the end of the stream, or an error.
 void socket_transport::take_failure(read_request& request) noexcept {
     const int result = static_cast<int>(receive_.result);
     request.count = 0;
-    if (result == -ENOMEM && (!aborted_ || lingering_)) {  // of this process: nothing is lost
+    if (result == -ENOMEM && (!aborted_ || lingering_)) {  // no memory: nothing is lost
         request.set_error(from_errno(ENOMEM));
     } else if (aborted_) {
         request.set_error(aborted_);
     } else {
-        end_ = result < 0 ? result : why_no_more();  // it stays so, whatever the kernel says the next time
+        end_ = result < 0 ? result : why_no_more();  // final, whatever the kernel says the next time
         if (end_ < 0) request.set_error(from_errno(-end_));
     }
 }
 
-// A receive gave 0. The kernel tells an error of the connection once, to whoever comes first, and whoever
-// reads after that is told of an end that the peer never sent.
+// A receive returned 0. The kernel reports an error of the connection only once, to the first call; later
+// reads see an end that the peer never sent.
 int socket_transport::why_no_more() noexcept {
     if (input_has_ended()) return 0;
     if (write_error_ == EPIPE || (write_error_ == 0 && (end_said_ || !tcp_))) return 0;
     return write_error_ != 0 ? -write_error_ : -ECONNRESET;
 }
 
-// With io_uring the send that was told of the error may have yet to say so.
+// With io_uring the error may be in a send that has not completed yet.
 bool socket_transport::must_wait_for_send() noexcept {
     return send_.in_flight && write_error_ == 0 && !aborted_ && !input_has_ended() && write_error_ == 0;
 }
 
-// The kernel may be asked once: it tells an error of the connection once, and here it may do so.
+// Asks the kernel only once, because it reports an error of the connection only once, possibly here.
 bool socket_transport::input_has_ended() noexcept {
     if (input_ended_) return true;
     const int known = calls().input_ended(fd);
@@ -208,7 +208,7 @@ void socket_transport::retry_receive() noexcept {
 
 void socket_transport::cancel_read() noexcept {
     if (std::exchange(end_in_doubt_, false)) {
-        reader()->complete_cancelled();  // the next read finds out
+        reader()->complete_cancelled();  // the next read finds out why
     } else if (receive_.in_flight && demux && demux->cancel(receive_))
         reader()->complete_cancelled();
 }
@@ -228,8 +228,8 @@ bool socket_transport::write(write_request& request) noexcept {
     return write_rest(request, sent);
 }
 
-// After a first try that sent so much, or failed (errno), or was not made (0). Apart, so that the try is
-// short.
+// Continues after a first try that sent `sent` bytes, failed (errno), or was not made (0). A separate
+// function, so that the try stays short.
 bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept {
     request.begun = sent > 0;
     if (sent > 0) {
@@ -250,7 +250,7 @@ bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept
     return true;
 }
 
-// What the kernel has told a read, and nobody has heard yet: 0 when nothing is known.
+// The error that the kernel has reported to a read and that has not been delivered yet; 0 when there is none.
 int socket_transport::read_failure() const noexcept {
     if (receive_.in_flight && receive_.settled && receive_.result < 0 && receive_.result != -ECANCELED) {
         return static_cast<int>(receive_.result);
@@ -258,7 +258,7 @@ int socket_transport::read_failure() const noexcept {
     return demux ? static_cast<int>(demux->read_failure(*this)) : 0;
 }
 
-// An error of the connection is one, and stays: whoever reads, and whoever writes next, gets the same.
+// An error of the connection is permanent: later reads and writes get the same one.
 void socket_transport::fail_write(write_request& request, int error) noexcept {
     if (passes(error)) {
         write_cut(request.begun);
@@ -299,7 +299,7 @@ void socket_transport::sent() noexcept {
     }
 }
 
-// No send is underway any more that could say what the end is.
+// No send is in progress any more that could tell what the end means.
 void socket_transport::resolve_doubt() noexcept {
     end_in_doubt_ = false;
     read_request& read = *reader();
@@ -323,16 +323,16 @@ bool socket_transport::shutdown_write(end_request& request) noexcept {
     return true;
 }
 
-// The peer gets everything and then the end of the stream. Bytes that nobody reads would turn the end into a
-// reset, which can destroy what is still on its way to the peer (RFC 1122, 4.2.2.13): they are thrown away,
-// until the peer ends, too.
+// The peer gets everything and then the end of the stream. Unread input would turn the end into a reset,
+// which can destroy data on its way to the peer (RFC 1122, 4.2.2.13), so input is discarded until the peer
+// ends too.
 bool socket_transport::close(end_request&) noexcept {
     if (!aborted_) aborted_ = errc::closed;
     set_closed(errc::closed);
     if (!demux) return true;
     const int result = calls().shutdown_write(fd);
     end_said_ = true;
-    if (result < 0 || end_ <= 0) {  // there is no peer any more to wait for
+    if (result < 0 || end_ <= 0) {  // there is no peer to wait for any more
         detach_now();
         return true;
     }
@@ -340,12 +340,11 @@ bool socket_transport::close(end_request&) noexcept {
     return true;
 }
 
-// One byte may be the end itself, which the peer's kernel acknowledges late. What is written to a Unix socket
-// is its peer's at once.
+// One byte may be the end itself, which the peer's kernel acknowledges late. Data written to a Unix socket is
+// at the peer at once.
 bool socket_transport::delivered() const noexcept { return !demux || !tcp_ || calls().unsent(fd) <= 1; }
 
-// What the peer may have sent since it was last read is thrown away, so that the end is not turned into a
-// reset now.
+// Discards what the peer has sent since the last read, so that the end does not turn into a reset now.
 void socket_transport::let_go() noexcept {
     lingering_ = false;
     if (reactor_state::in_forked_child(home())) {
@@ -373,7 +372,7 @@ void socket_transport::abort(std::error_code reason) noexcept {
     }
     aborted_ = reason ? reason : make_error_code(errc::aborted);
     (void)set(socket_calls::option::abort_on_close, true);
-    if (demux && tcp_) calls().reset(fd);  // though others have a descriptor of it
+    if (demux && tcp_) calls().reset(fd);  // even if others have a descriptor of it
     detach_now();
 }
 

@@ -1,4 +1,4 @@
-// The transport of connected sockets.
+// socket_transport: the transport of a connected stream socket.
 #pragma once
 
 #include "../demux/socket_calls.hpp"
@@ -15,10 +15,10 @@
 namespace bight::detail {
 
 /// A connected stream socket on a reactor. One object holds all that a connection needs: the descriptor, and
-/// one operation for each direction. It lives until its last stream has let go of it and the kernel has, too.
+/// one operation for each direction. It lives until neither a stream nor the kernel uses it.
 class socket_transport final : public transport, private descriptor, public pooled {
   public:
-    /// Takes over `socket`, a connected stream socket. Throws std::system_error; `socket` is closed then.
+    /// Takes over `socket`, a connected stream socket. Throws std::system_error, and then closes `socket`.
     static socket_transport& make(reactor& home, int socket);
 
     bool read(read_request& request) noexcept override;
@@ -41,8 +41,9 @@ class socket_transport final : public transport, private descriptor, public pool
     std::error_code set_keep_alive(bool on) noexcept override;
     void describe(std::string& out) const override;
 
-    /// For a socket that is not connected yet: demultiplexer::start and cancel, and its success. `error` is
-    /// an errno that the kernel has told already: what the connection, once made, has failed with; else 0.
+    /// For a socket that is not connected yet: demultiplexer::start and cancel for its connect, and the
+    /// report of its success. `error` is an errno if the connection was made but has already failed;
+    /// otherwise 0.
     bool start_connect(connect_operation& op, const address& to) noexcept;
     bool cancel_connect(connect_operation& op) noexcept;
     void connected(int error) noexcept {
@@ -56,7 +57,7 @@ class socket_transport final : public transport, private descriptor, public pool
         explicit receiving(socket_transport& t) noexcept : transport_(t) {}
 
       private:
-        // What a socket that became ready goes through most: the general path, in one piece.
+        // A fast version of the general path, for the most frequent case: a socket that became ready.
         void run() noexcept override {
             if (!settled && kind == operation_kind::receive && transport_.demux &&
                 transport_.demux->tries_first()) {
@@ -104,16 +105,15 @@ class socket_transport final : public transport, private descriptor, public pool
 
     receiving receive_;
     sending send_;
-    std::error_code aborted_;  // why what was pending ends, once it was aborted or closed
-    int end_ = 1;              // 1: data may still come; 0: the stream ended; else the -errno it failed with
-    int write_error_ = 0;      // the errno with which the connection failed, if no read was told first
+    std::error_code aborted_;  // the error for pending requests, once it was aborted or closed
+    int end_ = 1;          // 1: data may still come; 0: the stream ended; otherwise the -errno of its failure
+    int write_error_ = 0;  // the errno with which the connection failed, if no read was told first
     bool tcp_ = false;
     bool input_ended_ = false;   // the peer's end is known to have come
-    bool end_said_ = false;      // nothing is written any more, and the peer knows
+    bool end_said_ = false;      // the outgoing direction has been ended
     bool lingering_ = false;     // closed, but the descriptor is not
-    bool end_in_doubt_ = false;  // a read waits for the send that is underway to say what the end means
-    sockaddr_in6
-        tcp_peer_{};  // of either family; asked in time, because a socket that was reset has forgotten it
+    bool end_in_doubt_ = false;  // a read waits until the send in progress tells what the end means
+    sockaddr_in6 tcp_peer_{};    // IPv4 or IPv6; asked for early, because a reset socket no longer knows it
 };
 
 }  // namespace bight::detail

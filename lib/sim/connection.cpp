@@ -20,25 +20,25 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What a trace shows of bytes.
+// The part of the bytes that a trace shows.
 std::string_view beginning(std::string_view bytes) noexcept { return bytes.substr(0, 32); }
 
 constexpr std::size_t largest_segment = 1460;
-// As tcp_syn_retries of Linux has it: 127 s.
+// Linux's default of tcp_syn_retries: 127 s.
 constexpr unsigned most_attempts = 7;
-// Where packets are that come before the first byte of a stream, for chance.
+// The place, for keyed_chance, of packets before the first byte of a stream.
 constexpr std::uint64_t before_the_stream = ~std::uint64_t{0};
 
 using socket_ptr = std::shared_ptr<socket>;
 
-// Whether a socket that listens at `listening` hears what is sent to `to`.
+// Whether a socket that listens at `listening` accepts connections to `to`.
 bool hears(const address& listening, const address& to) {
     if (listening.family() != to.family() || listening.port() != to.port()) return false;
     const std::string host = listening.host();
     return host == "0.0.0.0" || host == "::" || host == to.host();
 }
 
-// Where several may, `by` decides which has the connection.
+// When several listeners match, `by` decides which one gets the connection.
 socket_ptr find_listener(host_state& at, const address& to, keyed_chance& by) {
     if (to.family() == address::family_type::unix_domain) {
         const auto file = at.files.find(to.path());
@@ -65,7 +65,7 @@ void fail(socket& s, int error) {
     s.error = error;
     s.outgoing.clear();
     s.in_flight = 0;
-    // A kernel wakes who reads and who writes, and whoever comes first is told.
+    // A kernel wakes the reader and the writer, and tells the error to the one that comes first.
     const bool both = s.watched && s.watched->reading && s.watched->writing;
     const bool writer_first = both && s.chance.draw(purpose::error).below(2) == 0;
     if (writer_first) tell_writer(s);
@@ -73,7 +73,7 @@ void fail(socket& s, int error) {
     if (!writer_first) tell_writer(s);
 }
 
-// Buffers differ from connection to connection, as they do.
+// Draws the sizes of the buffers, which differ between connections as in reality.
 void size_buffers(socket& s) {
     random_source drawn = s.chance.draw(purpose::buffers);
     s.send_buffer = static_cast<std::size_t>(drawn.between(4, 256)) * 1024;
@@ -81,7 +81,7 @@ void size_buffers(socket& s) {
 }
 
 void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
-    if (w.connections.size() >= w.connections_looked_at) {  // those that are gone are forgotten now and then
+    if (w.connections.size() >= w.connections_looked_at) {  // expired entries are removed now and then
         std::erase_if(w.connections, [](const std::weak_ptr<socket>& c) { return c.expired(); });
         w.connections_looked_at = 2 * w.connections.size() + 64;
     }
@@ -95,7 +95,7 @@ void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
     contact_changed(w, a);
 }
 
-// The other end of a connection that `s` asks for.
+// Makes the accepting end for the connection that `s` requests.
 socket_ptr end_at(host_state& at, const socket& s) {
     auto made = std::make_shared<socket>(at, s.family, s.chance.child("the end that accepts"));
     made->is = socket::stage::connected;
@@ -109,7 +109,7 @@ address unnamed() noexcept {
     return address::from_native(&family, sizeof family);
 }
 
-// A place of many hosts, or of all: no connection leads there.
+// Whether the address is a multicast or broadcast address, to which no connection is possible.
 bool is_group(const address& to) noexcept {
     if (to.family() != address::family_type::ipv4) return false;
     const in_addr_t ip = ntohl(static_cast<const sockaddr_in*>(to.native())->sin_addr.s_addr);
@@ -118,15 +118,15 @@ bool is_group(const address& to) noexcept {
 
 bool is_unix(const socket& s) noexcept { return s.family == AF_UNIX; }
 
-// Of a buffer of that size, on the way from this socket.
+// The usable size of a buffer in the direction from this socket, which may be narrowed.
 std::size_t held_at_most(const socket& s, std::size_t size) noexcept {
     return s.narrowed > 0 ? std::min(size, s.narrowed) : size;
 }
 
-// How many connections a listener keeps that nobody has accepted: one more than was asked for, as in Linux.
+// Whether the backlog is full: it holds one connection more than was asked for, as in Linux.
 bool is_full(const socket& listener) noexcept { return listener.backlog.size() > listener.backlog_limit; }
 
-// A port for the end of a connection that was not given any; 0 when all are in use.
+// An ephemeral port; 0 when all are in use.
 std::uint16_t free_port(host_state& h) {
     for (int tried = 0; tried < 32768; ++tried) {
         const std::uint16_t port = h.next_ephemeral_port();
@@ -159,7 +159,7 @@ void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
     if (s->is != socket::stage::connecting || s->peer) return;
     const socket_ptr listener = find_listener(at, s->remote, s->chance);
     if (!listener && s->home == &at && s->local == s->remote) {
-        // It meets itself, as TCP has it (RFC 9293, 3.5: simultaneous opens).
+        // It connects to itself, as in TCP (RFC 9293, 3.5: simultaneous open).
         join(w, s, s);
         w.record_arrival("connect", &at, &at, s->link, 0, s->remote.to_string());
         s->last_arrival = w.send(at, at, {s->chance, before_the_stream, s->link, 0, {}},
@@ -172,7 +172,7 @@ void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
                [&w, s, &at] { answered(w, s, at, ECONNREFUSED); });
         return;
     }
-    if (is_full(*listener)) {  // it is tried again
+    if (is_full(*listener)) {  // it will be tried again
         w.record_arrival("drop", s->home, &at, 0, 0, "the backlog is full");
         return;
     }
@@ -207,16 +207,16 @@ void attempt_connection(world_state& w, const socket_ptr& s, host_state& to) {
                 [&w, s, &to] { attempt_connection(w, s, to); });
 }
 
-// What a reset does depends on the state in which it is received (tcp_reset of Linux): after the end of the
-// other side it is an EPIPE for who writes, and after both ends it comes too late.
+// The effect of a reset depends on the state in which it is received (tcp_reset in Linux): after the end from
+// the other side it is an EPIPE for the writer, and after both ends it has no effect.
 void reset_arrives(world_state& w, const socket_ptr& from, const socket_ptr& to) {
     if (to->is != socket::stage::connected) return;
     w.record_arrival("reset", from->home, to->home, to->link);
     fail(*to, !to->end_came ? ECONNRESET : !to->end_sent ? EPIPE : 0);
 }
 
-// The sender's bytes are for nobody: it is told so, and what `to` still had to send is lost. The reset does
-// not overtake what was sent before.
+// Nobody reads the sender's bytes any more: it gets a reset, and what `to` still had to send is lost. The
+// reset does not overtake what was sent before.
 void refuse_segment(world_state& w, const socket_ptr& sender, const socket_ptr& to) {
     if (to->is == socket::stage::connected) fail(*to, 0);
     to->last_arrival = w.send(*to->home, *sender->home, {to->chance, to->sent, to->link, 0, to->last_arrival},
@@ -256,7 +256,7 @@ void end_arrives(world_state& w, const socket_ptr& sender, const socket_ptr& to)
     acknowledge(w, sender, 0, true);
 }
 
-// Both ends of a connection keep each other until neither is of use.
+// The two ends of a connection keep each other alive; releases them when both are closed.
 void separate(const socket_ptr& s) {
     const socket_ptr other = s->peer;
     if (!other || s->is != socket::stage::closed || other->is != socket::stage::closed) return;
@@ -265,7 +265,7 @@ void separate(const socket_ptr& s) {
     other->peer.reset();
 }
 
-// A closed socket whose bytes have all gone needs no more of this.
+// Releases a closed socket when all its bytes have been sent.
 void part_if_done(const socket_ptr& s) {
     if (s->fd < 0 && s->reads_ended && s->end_sent && s->is == socket::stage::connected) {
         s->is = socket::stage::closed;
@@ -290,7 +290,7 @@ void tell_writer(socket& s) {
 int begin_connect(world_state& w, const socket_ptr& s, const address& to, host_thread& by) {
     host_state& from = *s->home;
     if (!from.up) return -ENETDOWN;
-    // The address that means "any" is this host's own, to connect to.
+    // Connecting to the "any" address means this host itself.
     s->chance = by.chance_of("connect " + to.to_string()).child();
     s->remote = to.host() == "0.0.0.0" ? address::from_ip("127.0.0.1", to.port())
                 : to.host() == "::"    ? address::from_ip("::1", to.port())
@@ -317,7 +317,7 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to, host_t
     if (to.family() == address::family_type::ipv6 && !here) return -ENETUNREACH;
     if (is_group(to)) return -ENETUNREACH;
     if (!s->local || s->local.port() == 0) {
-        // The loopback network is reached from its first address, whichever of them is asked for.
+        // Any address of the loopback network is reached from its first address.
         const std::string wanted = s->remote.host();
         const std::string ip = s->local                     ? s->local.host()
                                : wanted.starts_with("127.") ? "127.0.0.1"
@@ -389,9 +389,9 @@ void taken(world_state& w, const socket& s) {
 void pump(world_state& w, const socket_ptr& s) {
     if (s->is != socket::stage::connected || !s->peer || s->home->stands_still(w.clock.now())) return;
     const socket_ptr to = s->peer;
-    // Who is gone has no window: the first probe of it finds out.
+    // A peer that is gone has no window: the first probe detects that.
     const bool has_window = to->is == socket::stage::connected && !to->reads_ended;
-    std::size_t sent = 0;  // of what is outgoing, which is shortened once
+    std::size_t sent = 0;  // bytes of `outgoing`, which is shortened once, at the end
     while (sent < s->outgoing.size()) {
         const std::size_t taken = s->in_flight + to->incoming.size();
         const std::size_t window = held_at_most(*s, to->window);
@@ -410,7 +410,7 @@ void pump(world_state& w, const socket_ptr& s) {
             s->silent = to->silent = true;
             contact_changed(w, s);
         }
-        if (s->silent) {  // it is sent again and again, until the sender gives up
+        if (s->silent) {  // it is repeated until the sender gives up
             w.record("lose", s->home, to->home, s->link, size, beginning(bytes));
             continue;
         }
@@ -430,7 +430,7 @@ void pump(world_state& w, const socket_ptr& s) {
 
 namespace {
 
-// Its peer knows at once.
+// The end of a Unix socket reaches the peer at once.
 void end_unix_writing(world_state& w, const socket_ptr& s) {
     const socket_ptr to = s->peer;
     if (std::exchange(s->end_sent, true) || !to || to->is != socket::stage::connected) return;
@@ -439,7 +439,7 @@ void end_unix_writing(world_state& w, const socket_ptr& s) {
     tell_reader(*to);
 }
 
-// The peer reads what is there, and learns from an error if its own bytes were not read.
+// Closes a Unix socket: the peer can read what is there, and gets an error if its own bytes were not read.
 void let_go_of_unix(world_state& w, const socket_ptr& s) {
     const bool unread = !std::exchange(s->incoming, {}).empty();
     s->is = socket::stage::closed;
@@ -480,7 +480,7 @@ void let_go(world_state& w, const socket_ptr& s) {
                 s->reads_ended = true;
                 end_writing(w, s);
                 part_if_done(s);
-                if (s->peer) pump(w, s->peer);  // who waits for room learns that nobody reads
+                if (s->peer) pump(w, s->peer);  // a peer that waits for room learns that nobody reads
             }
             break;
         case socket::stage::connecting: reset(w, s, 0); break;

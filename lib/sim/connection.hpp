@@ -1,4 +1,4 @@
-// Streams between simulated sockets.
+// Simulated TCP and Unix-domain stream connections.
 #pragma once
 
 #include "world_state.hpp"
@@ -9,37 +9,37 @@
 
 namespace bight::sim::detail {
 
-// What TCP does, as far as programs can see it: bytes in order, cut anywhere, as many on the way as the
-// window of the receiver has room for; an end after the last byte; a reset, which discards what has not
-// arrived. A packet that is lost is a packet that is late.
+// The behaviour of TCP as far as programs can see it: bytes arrive in order, cut anywhere, with as many in
+// flight as the receiver's window permits; an end after the last byte; a reset, which discards what has not
+// arrived. A lost packet is simulated as a late one.
 //
-// And what a Unix socket does: the same without a network, so that each end knows at once what the other has
-// done.
+// Unix-domain sockets behave the same without a network: each end notices at once what the other has done.
 
-/// Starts to connect, by the chance of a thread. 0: it is under way, and `attempt_answered` follows; else
-/// -errno.
+/// Starts to connect, with the random numbers of thread `by`. Returns 0 when the attempt is in progress,
+/// otherwise -errno.
 int begin_connect(world_state& w, const std::shared_ptr<socket>& s, const address& to, host_thread& by);
-/// How many bytes it takes from the program now.
+/// How many bytes the socket can take from the program now.
 std::size_t room(const socket& s) noexcept;
-/// Takes bytes from the program, no more than there is room for; it is connected.
+/// Takes bytes from the program, at most `room(s)`; the socket must be connected.
 void give(world_state& w, const std::shared_ptr<socket>& s, std::string_view bytes);
 /// The program has taken bytes out of `incoming`.
 void taken(world_state& w, const socket& s);
-/// For so long the two ends hold no more than `most` bytes (above 0) of what goes from here to there.
+/// For this time, limits the buffers of both ends for data from `s` to its peer to `most` bytes (more than
+/// 0).
 void narrow_for(world_state& w, const std::shared_ptr<socket>& s, std::size_t most, duration d);
-/// Sends what there is to send.
+/// Sends what can be sent now.
 void pump(world_state& w, const std::shared_ptr<socket>& s);
-/// No more from here, after what is outgoing.
+/// Ends the outgoing direction after the outgoing bytes.
 void end_writing(world_state& w, const std::shared_ptr<socket>& s);
-/// The program has let go of it: what is outgoing still goes, unless it is to be aborted.
+/// The program has closed the socket: outgoing bytes are still sent, unless it is to be aborted.
 void let_go(world_state& w, const std::shared_ptr<socket>& s);
 /// Ends it with a reset for the peer, and `error` here.
 void reset(world_state& w, const std::shared_ptr<socket>& s, int error);
-/// It has waited for its peer in vain: an error here, and the peer is not told.
+/// The socket has waited for its peer in vain: it fails with `error`, and the peer is not told.
 void give_up(socket& s, int error);
-/// The host died under it: it is gone, and nobody is told.
+/// The host has crashed: the socket is gone, and the peer is not told.
 void vanish(socket& s) noexcept;
-/// Something has changed for who waits for it.
+/// Wake the reader, or the writer, to look at what has changed.
 void tell_reader(socket& s);
 void tell_writer(socket& s);
 

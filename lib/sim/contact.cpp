@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 using socket_ptr = std::shared_ptr<socket>;
 
-// tcp_retries2 of Linux (15) comes to this; a probe of a window that is closed has the same patience.
+// The result of Linux's default of tcp_retries2 (15); probes of a closed window time out in the same way.
 constexpr duration patience_of_sender = 924s;
 // tcp_keepalive_time, and tcp_keepalive_probes times tcp_keepalive_intvl.
 constexpr duration until_probe = 7200s;
@@ -29,7 +29,7 @@ bool is_open(const world_state& w, const link_state& l) noexcept {
     return !l.cut && w.clock.now() >= l.open_from;
 }
 
-// While its own host stands still it notices nothing.
+// A socket notices nothing while its own host is paused.
 bool hears_its_peer(world_state& w, const socket& s) {
     const host_state& here = *s.home;
     const host_state& there = *s.peer->home;
@@ -39,7 +39,7 @@ bool hears_its_peer(world_state& w, const socket& s) {
     return &here == &there || (is_open(w, w.link(here, there)) && is_open(w, w.link(there, here)));
 }
 
-// When it probes its peer next, at `from` or later.
+// The time of its next keep-alive probe, at `from` or later.
 time_point next_probe(const socket& s, time_point from) noexcept {
     time_point probe = saturating_add(s.last_heard, until_probe);
     while (probe < from) probe = saturating_add(probe, until_probe);
@@ -51,16 +51,16 @@ struct ending {
     int error = 0;
 };
 
-// How it ends if nothing changes.
+// When and how the connection ends if nothing changes.
 ending end_of_patience(const socket& s, time_point now) noexcept {
     const bool heard = s.unheard_since == time_point::max();
-    if (awaits_acknowledgement(s)) {  // the keep-alive rests meanwhile
+    if (awaits_acknowledgement(s)) {  // keep-alive is suspended meanwhile
         if (heard) return {};
         return {saturating_add(std::max(s.unheard_since, s.waits_since), patience_of_sender), ETIMEDOUT};
     }
     if (!s.keep_alive) return {};
     if (!heard) return {saturating_add(next_probe(s, s.unheard_since), patience_of_probes), ETIMEDOUT};
-    if (s.peer->is_gone()) return {next_probe(s, now), ECONNRESET};  // the host answers that it knows nothing
+    if (s.peer->is_gone()) return {next_probe(s, now), ECONNRESET};  // the host answers with a reset
     return {};
 }
 
@@ -78,7 +78,7 @@ void lose_patience(world_state& w, const socket_ptr& s) {
     begin_patience(w, s->peer);
 }
 
-// Not now: this may be within a packet that sets out.
+// Not at once: this may be called while a packet is being sent.
 void send_soon(world_state& w, const socket_ptr& s) {
     w.events.at(w.clock.now(), [&w, s] { pump(w, s); });
 }

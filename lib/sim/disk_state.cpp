@@ -20,7 +20,7 @@ using bight::detail::operation_kind;
 
 namespace {
 
-// What lies in a directory begins with this.
+// The prefix of the paths in a directory.
 std::string inside(const std::string& directory) { return directory == "/" ? directory : directory + "/"; }
 
 bool lies_in(const std::string& directory, const std::string& path) {
@@ -105,7 +105,7 @@ int disk_state::remove(const std::string& path) {
     return 0;
 }
 
-// A file that is new is found by its name after that, as on Linux's file systems.
+// This also makes the name of a new file permanent, as on Linux's file systems.
 void disk_state::sync(const node_ptr& file, const snapshot* covered) {
     const std::uint64_t changes = covered ? covered->changes : file->changes;
     if (changes >= file->changes_synced) {  // unless another sync has covered more meanwhile
@@ -122,7 +122,7 @@ void disk_state::sync_directory(const std::string& path, const snapshot* covered
     std::uint64_t& synced = name_changes_synced_[path];
     if (changes < std::max(synced, all_name_changes_synced_)) return;  // another has covered more meanwhile
     synced = changes;
-    // A name that a sync of its file has made to last meanwhile lasts.
+    // A name that a sync of its file has made permanent meanwhile stays.
     std::erase_if(synced_names_, [&](const auto& entry) {
         return lies_in(path, entry.first) && find(entry.first) != entry.second;
     });
@@ -195,7 +195,7 @@ std::int64_t disk_state::write(const file_operation& op, const handle_state& to)
     if (!may_write(to.flags) || !to.file) return -EBADF;
     constexpr std::uint64_t largest_file = std::uint64_t{1} << 32;
     std::string& bytes = to.file->bytes;
-    // As Linux has it, also for a write at a place (pwrite(2)).
+    // As in Linux, O_APPEND also applies to a write at an offset (pwrite(2)).
     const std::uint64_t start = (to.flags & O_APPEND) != 0 ? bytes.size() : op.offset;
     if (start > largest_file || op.bytes.size > largest_file - start) return -EFBIG;
     const auto end = static_cast<std::size_t>(start) + op.bytes.size;
@@ -207,7 +207,7 @@ std::int64_t disk_state::write(const file_operation& op, const handle_state& to)
     return static_cast<std::int64_t>(op.bytes.size);
 }
 
-// Nobody can make a directory that is empty.
+// Directories exist only with files in them, so none can be removed.
 std::int64_t disk_state::remove_path(const file_operation& op) {
     const std::string path = normal(op.path);
     if ((op.flags & AT_REMOVEDIR) == 0) return remove(path);

@@ -1,4 +1,4 @@
-// What is on the disk of a simulated host.
+// disk_state: the contents of a simulated host's disk.
 #pragma once
 
 #include "../demux/file_operation.hpp"
@@ -15,12 +15,12 @@ namespace bight::sim::detail {
 
 struct host_state;
 
-/// It is there as long as it has a name, or is open.
+/// A file. It exists as long as it has a name, or is open.
 struct file_node {
     std::string bytes;
-    std::string synced;  ///< those that a crash leaves
+    std::string synced;  ///< the bytes that survive a crash
     std::uint64_t changes = 0;
-    std::uint64_t changes_synced = 0;  ///< of `synced`
+    std::uint64_t changes_synced = 0;  ///< the value of `changes` for `synced`
     bight::detail::file_status status;
 };
 
@@ -29,10 +29,11 @@ class disk_state {
     using moment = bight::detail::file_status::moment;
     using node_ptr = std::shared_ptr<file_node>;
 
-    /// `of` says what the time is.
+    /// `of` provides the time.
     explicit disk_state(const host_state& of) noexcept : home_(of) {}
 
-    /// What there is as a sync begins. That much it covers, and maybe of what changes until it has ended.
+    /// The state at the beginning of a sync. The sync covers it, and possibly later changes until it has
+    /// ended.
     struct snapshot {
         std::string bytes;                      ///< of a file
         std::map<std::string, node_ptr> names;  ///< of a directory
@@ -40,17 +41,17 @@ class disk_state {
     };
     snapshot begin_sync(const bight::detail::file_operation& op) const;
 
-    /// Carries out an operation of a program: its result. A new handle is `handle`. Of a sync only what was
-    /// there as it began is covered if that is given.
+    /// Carries out an operation of a program, and returns its result. A new handle gets the number `handle`.
+    /// A sync covers only `covered`, if given.
     std::int64_t perform(bight::detail::file_operation& op, int handle, const snapshot* covered = nullptr);
-    /// What was not synced is gone, and nothing is open.
+    /// Simulates a power failure: drops what was not synced, and closes everything.
     void lose_power();
 
-    /// The same path in one form: from the root, without what means nothing.
+    /// The normal form of a path: from the root, without redundant parts.
     static std::string normal(std::string_view path);
-    // Of paths in that form. Null when there is no such file.
+    // These take paths in that form. Null when there is no such file.
     node_ptr find(const std::string& path) const;
-    /// 0 and the file at `into`, made if there is none; -EISDIR, -ENOTDIR.
+    /// Finds the file, or makes it, and sets `into`: 0; -EISDIR, -ENOTDIR.
     int find_or_make(const std::string& path, unsigned mode, node_ptr& into);
     /// 0; -ENOENT, -EISDIR.
     int remove(const std::string& path);
@@ -79,7 +80,7 @@ class disk_state {
 
     const host_state& home_;
     std::map<std::string, node_ptr> names_;
-    std::map<std::string, node_ptr> synced_names_;  // those that a crash leaves
+    std::map<std::string, node_ptr> synced_names_;  // the names that survive a crash
     std::uint64_t name_changes_ = 0;
     std::map<std::string, std::uint64_t> name_changes_synced_;  // by directory
     std::uint64_t all_name_changes_synced_ = 0;

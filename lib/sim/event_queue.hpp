@@ -1,4 +1,4 @@
-// What will happen in a world, by time.
+// event_queue: the future events of a world, by time.
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
@@ -17,11 +17,11 @@ class event_queue {
         events_.emplace(std::pair(when, next_++), std::move(event));
     }
     bool empty() const noexcept { return events_.empty(); }
-    /// max() when there is none.
+    /// The time of the first event; max() when there is none.
     time_point next() const noexcept {
         return events_.empty() ? time_point::max() : events_.begin()->first.first;
     }
-    /// Takes the first one out; only when next() is not max().
+    /// Takes the first event out; only when next() is not max().
     std::function<void()> take() {
         std::function<void()> event = std::move(events_.begin()->second);
         events_.erase(events_.begin());

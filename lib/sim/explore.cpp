@@ -39,7 +39,7 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
-// What a smaller run needs: the lines around each fault, without repeating any.
+// An excerpt of the trace: the lines around each fault, each line once.
 std::string lines_around_faults(const seed_failure& f) {
     constexpr std::size_t before = 2;
     constexpr std::size_t after = 3;
@@ -116,7 +116,7 @@ std::string report_of(const seed_failure& f, const explore_options& options, con
     return text;
 }
 
-// From its smallest run.
+// Describes the failure from its smallest run.
 void describe(seed_failure& f, const attempt& a, const plan_part& part, const explore_options& options) {
     f.kind = a.kind;
     f.what = a.what();
@@ -126,7 +126,7 @@ void describe(seed_failure& f, const attempt& a, const plan_part& part, const ex
     for (const happened_fault& h : a.happened) {
         f.faults.push_back({h.id, std::string(name_of(h.kind)), std::nullopt});
     }
-    // The trace may have forgotten the first ones.
+    // The trace may no longer have the first ones.
     auto known =
         f.faults.end() - static_cast<std::ptrdiff_t>(std::min(a.fault_lines.size(), f.faults.size()));
     for (auto line = a.fault_lines.begin(); known != f.faults.end(); ++known, ++line) {
@@ -197,7 +197,7 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
     return f;
 }
 
-// One seed, here.
+// Runs one seed in this process.
 exploration replay(world_test& test, const explore_options& options, std::string_view text) {
     const std::size_t end_of_seed = std::min(text.find(':'), text.size());
     std::uint64_t seed = 0;
@@ -264,7 +264,7 @@ double exploration::hours_per_second() const noexcept {
 
 namespace {
 
-// "1.5", whatever LC_NUMERIC says.
+// "1.5", independent of LC_NUMERIC.
 std::string tenths(double value) {
     const long long all = std::llround(value * 10);
     return std::to_string(all / 10) + "." + std::to_string(all % 10);

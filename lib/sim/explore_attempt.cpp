@@ -39,7 +39,7 @@ namespace {
 
 std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
-// Of the exception that is being handled.
+// The type of the exception that is being handled.
 std::string current_type() {
     const std::type_info* const type = abi::__cxa_current_exception_type();
     if (!type) return "an exception of another language";
@@ -82,7 +82,7 @@ class reader {
     std::string_view left_;
 };
 
-// The first line in which two traces differ, of both.
+// The first line in which two traces differ, from both.
 std::string first_difference(const std::string& a, const std::string& b) {
     if (a == b) return "their traces are the same, but not the faults or the time that passed";
     std::size_t at = 0;
@@ -179,7 +179,7 @@ void look_closely_at(const world& w, attempt& a) {
 
 namespace {
 
-// `blocks_left`: of memory, when the world is gone; always 0 where they are not counted.
+// `blocks_left`: blocks of memory that are left after the world is destroyed; 0 where they are not counted.
 attempt run_once_here(world_test& test, std::uint64_t seed, const world_options& options, bool with_details,
                       trace* copy, long& blocks_left) {
     attempt a;
@@ -195,7 +195,7 @@ attempt run_once_here(world_test& test, std::uint64_t seed, const world_options&
             a.failed = true;
             a.type = current_type();
             a.message = e.what();
-            // The tree of tasks is shown by itself.
+            // The tree of tasks is reported separately.
             const bool is_deadlock = dynamic_cast<const deadlock*>(&e) != nullptr;
             if (is_deadlock) a.waits = places_in(a.message);
             if (is_deadlock || dynamic_cast<const stuck*>(&e)) a.message = std::string(first_line(a.message));
@@ -230,7 +230,7 @@ attempt run_here(world_test& test, std::uint64_t seed, const world_options& opti
                  trace* copy) {
     long blocks_left = 0;
     attempt a = run_once_here(test, seed, options, with_details, copy, blocks_left);
-    // What is made once for the whole program is no leak: a second run does not make it again.
+    // Objects that are made once for the whole program are no leak: a second run does not make them again.
     if (!a.failed && blocks_left > 0) a = run_once_here(test, seed, options, with_details, copy, blocks_left);
     if (!a.failed && blocks_left > 0) {
         a.failed = true;

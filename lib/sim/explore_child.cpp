@@ -1,4 +1,4 @@
-// Runs of a test in processes of their own.
+// Runs a test in a child process, and reports its crashes and hangs.
 #include "explore_attempt.hpp"
 #include "trace_files.hpp"
 
@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-// There under a sanitizer, which ends the process without a signal.
+// Defined under a sanitizer, which ends the process without a signal.
 extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*)());  // NOLINT(*-identifier*)
 
 namespace bight::sim::detail {
@@ -30,7 +30,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// What this process runs, for a signal handler.
+// The current run of this process, for a signal handler.
 struct {
     world* in = nullptr;
     attempt* result = nullptr;
@@ -39,24 +39,24 @@ struct {
     int report_to = -1;
     std::string html;
     std::string title;
-    int tried = 0;  // to tell of the end
+    int tried = 0;  // attempts to report the end
 } here;
 
-// It may allocate, and so wait for what the signal has interrupted: then the process ends without having
-// told.
+// The handler may allocate, and so wait for what the signal has interrupted: after this many seconds the
+// process ends without a report.
 constexpr unsigned patience_of_handler = 3;
-// A process that hangs and is asked to tell where gets so long.
+// The time that a hanging process has to report where it hangs.
 constexpr auto patience_with_hanging = std::chrono::seconds(5);
-// Whether it has ended without closing its pipe.
+// How often to check whether it has ended without closing its pipe.
 constexpr auto time_between_looks = std::chrono::milliseconds(100);
 
-// Empty, or why it could not.
+// Writes the page. Returns an empty text, or the error.
 std::string write_page() {
     if (here.html.empty() || !here.in) return {};
     return write_file(here.html, here.in->trace().to_html(here.title));
 }
 
-// Tells as much as can be told: each attempt that ends in another signal is followed by one that does less.
+// Reports as much as possible: each try that ends in another signal is followed by one that does less.
 void tell_end(failure_kind kind, const std::string& message) {
     if (here.report_to < 0) return;
     attempt a;
@@ -127,7 +127,7 @@ void on_exit() {
     }
 }
 
-// A sanitizer has reports of its own for the others.
+// A sanitizer reports the others itself.
 std::vector<int> fatal_signals() {
     if (__sanitizer_set_death_callback) return {SIGABRT};
     return {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
@@ -182,7 +182,7 @@ void watched_world::is_told() const noexcept {
     here.told = here.with_details;
     try {
         here.result->page_error = write_page();
-    } catch (...) {  // the trace is there as text
+    } catch (...) {  // the trace is still available as text
         here.result->page_error = "no memory";
     }
 }
@@ -217,7 +217,7 @@ void become_child(bool silent) {
             ::close(nowhere);
         }
     }
-    // A test framework's handlers would report them as failures of its own.
+    // Otherwise a test framework's handlers would report them as its own failures.
     for (const int s : fatal_signals()) ::signal(s, SIG_DFL);
     ::signal(SIGPIPE, SIG_IGN);
 }
@@ -237,7 +237,7 @@ attempt attempt_that_ended(int status) {
 }
 
 std::optional<int> wait_for_end(pid_t child, clock::time_point until) {
-    // Nearly always it ends at once.
+    // Usually it ends at once.
     for (int pause = 0;; pause = std::min(2 * pause + 1, 50)) {
         int status = 0;
         const pid_t ended = ::waitpid(child, &status, WNOHANG);
@@ -287,7 +287,7 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
         const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
         const int n = ::poll(&at, 1, ended ? 0 : static_cast<int>(milliseconds));
         if (n < 0 && errno == EINTR) continue;
-        if (n == 0 && ended) break;  // a child of its own has the pipe
+        if (n == 0 && ended) break;  // a child of the child still holds the pipe
         if (n == 0) ended = wait_for_end(child, clock::time_point::min());
         if (n == 0 && (ended || clock::now() < until)) continue;
         if (n == 0) {
@@ -305,7 +305,7 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
         if (got <= 0) break;
         bytes.append(buffer, static_cast<std::size_t>(got));
     }
-    // It may have closed its end of the pipe and go on.
+    // It may have closed its end of the pipe and continue.
     if (!ended && !hangs) ended = wait_for_end(child, until);
     hangs = hangs || !ended;
     const int status = ended ? *ended : kill_and_wait(child);
@@ -314,7 +314,7 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
             attempt told = from_bytes(bytes);
             if (told.kind == failure_kind::crash) told.message = attempt_that_ended(status).message;
             return told;
-        } catch (const std::runtime_error&) {  // it was killed while it told
+        } catch (const std::runtime_error&) {  // it was killed while it reported
         }
     }
     attempt a = attempt_that_ended(status);

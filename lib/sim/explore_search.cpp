@@ -28,10 +28,10 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// What all processes see.
+// Memory shared by all processes.
 struct shared_counter {
     std::atomic<std::uint64_t> next{0};
-    std::atomic<std::uint64_t> next_gap{0};  ///< of those that an earlier worker has left
+    std::atomic<std::uint64_t> next_gap{0};  ///< the next seed that an earlier worker has left
     std::atomic<bool> stop{false};
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
@@ -53,7 +53,7 @@ class shared_memory {
     shared_counter* counter_;
 };
 
-// What a worker says: that it begins a seed (one word, its index), or how one ended (the same, and an
+// A message from a worker: that it begins a seed (one word, its index), or how one ended (the same, and an
 // attempt).
 std::string message(std::uint64_t index, std::string_view rest) {
     std::string out(2 * sizeof index, '\0');
@@ -78,7 +78,7 @@ std::string message(std::uint64_t index, std::string_view rest) {
         try {
             a = twice ? run_twice_here(test, seed, options.world)
                       : run_here(test, seed, options.world, false);
-        } catch (const std::bad_alloc& e) {  // outside of the test, while its world was made or looked at
+        } catch (const std::bad_alloc& e) {  // outside the test, while its world was made or examined
             a.failed = true;
             a.type = "std::bad_alloc";
             a.message = e.what();
@@ -157,8 +157,8 @@ class crew {
         if (w.from >= 0) ::close(std::exchange(w.from, -1));
     }
 
-    // Seeds that nobody has run to their end, for the workers that had them are gone. True when there are any
-    // and somebody is to run them.
+    // Finds the seeds that were not run to their ends because their workers are gone. True when there are any
+    // that must be run.
     bool find_gaps() {
         const std::uint64_t begun = failure_ ? failed_ : std::min(counter_->next.load(), options_.seeds);
         std::vector<bool> has_ended(static_cast<std::size_t>(begun));
@@ -171,7 +171,7 @@ class crew {
         }
         if (gaps_.empty() && (failure_ || begun == options_.seeds)) return false;
         if (std::exchange(progress_, ended_.size() + killed_.size()) == ended_.size() + killed_.size()) {
-            // Nobody comes as far as to begin.
+            // No worker even begins a seed.
             fail(gaps_.empty() ? begun : gaps_.front(), attempt_that_ended(last_status_));
             return false;
         }
@@ -188,7 +188,7 @@ class crew {
         failure_ = std::move(a);
     }
 
-    // Waits until one has something to say, takes too long, or may have ended without a word.
+    // Waits until a worker reports, takes too long, or may have ended without a report.
     void listen() {
         std::vector<pollfd> watched;
         clock::time_point next = next_roll_call_;
@@ -219,7 +219,7 @@ class crew {
     void end_hanging(worker& w) {
         last_status_ = kill_and_wait(std::exchange(w.pid, -1));
         close(w);
-        if (!w.running) return;  // somebody else runs what it would have run next
+        if (!w.running) return;  // another worker runs what it would have run next
         attempt a;
         a.failed = true;
         a.kind = failure_kind::hang;
@@ -227,7 +227,8 @@ class crew {
         fail(*w.running, std::move(a));
     }
 
-    // It may have closed its end of the pipe and live, or have ended while a child of its own has the pipe.
+    // It may have closed its end of the pipe and still live, or have ended while a child of its own holds the
+    // pipe.
     void look_for_end(worker& w) {
         const std::optional<int> status = wait_for_end(w.pid, clock::time_point::min());
         if (!status) return;
@@ -237,7 +238,7 @@ class crew {
         close(w);
         last_status_ = *status;
         if (!w.running) return;
-        // By the kernel that is out of memory, most likely, or by somebody: the seed has a second try.
+        // Killed, most likely by the kernel because memory was exhausted: the seed gets a second try.
         const bool killed = *status != unknown_status && WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL;
         if (killed && killed_.insert(*w.running).second) return;
         fail(*w.running, attempt_that_ended(*status));
@@ -286,7 +287,7 @@ class crew {
     clock::time_point next_roll_call_ = clock::now() + time_between_roll_calls;
     std::vector<std::uint64_t> gaps_;  ///< indices that these workers run first
     std::size_t progress_ = 0;         ///< of all workers before these
-    std::set<std::uint64_t> killed_;   ///< indices that were run when their worker was killed
+    std::set<std::uint64_t> killed_;   ///< indices whose worker was killed
     bool out_of_time_ = false;
     int last_status_ = 0;
     std::vector<std::pair<std::uint64_t, std::int64_t>> ended_;  ///< index, ns of virtual time

@@ -1,4 +1,4 @@
-// The parts of sim::explore.
+// search, plan_part, shrink: the parts of sim::explore.
 #pragma once
 
 #include "explore_attempt.hpp"
@@ -19,17 +19,17 @@ struct search_result {
     std::optional<attempt> failure;  ///< of first_seed + seeds - 1
 };
 
-/// Runs the seeds in processes of their own, until the first failure.
+/// Runs the seeds in child processes, until the first failure.
 search_result search(world_test& test, const explore_options& options);
 
-/// What is left of a plan: some of its kinds, and of the faults that happen then, some.
+/// A part of a plan: some of its kinds of faults, and some of the faults that then happen.
 struct plan_part {
     std::optional<std::set<fault>> kinds;            ///< nullopt: all
     std::optional<std::vector<std::uint64_t>> only;  ///< the ids; nullopt: all
 
-    /// What it leaves out stays out when the test sets faults itself.
+    /// The plan of this part. What it excludes stays excluded when the test sets faults itself.
     fault_plan of(const fault_plan& whole) const;
-    /// Whether all of these may happen in it.
+    /// Whether all of these faults may happen in it.
     bool has(const std::vector<happened_fault>& happened) const;
     /// "kinds=reset,pause:faults=5d1c7a90b2e4f613", or empty for all of it.
     std::string to_text() const;
@@ -37,7 +37,7 @@ struct plan_part {
     static plan_part parse(std::string_view text);
 };
 
-/// A fault's id, as people see it.
+/// The text form of a fault's id.
 std::string id_text(std::uint64_t id);
 
 struct shrink_result {
@@ -47,8 +47,8 @@ struct shrink_result {
     bool cut_short = false;
 };
 
-/// `failure` is what the seed gives with the whole plan. A seed that fails so without any fault takes its
-/// place, if one is found.
+/// `failure` is the failure of the seed with the whole plan. If a seed is found that fails in the same way
+/// without any fault, it takes its place.
 shrink_result shrink(world_test& test, std::uint64_t seed, const explore_options& options,
                      const attempt& failure);
 

@@ -130,14 +130,14 @@ class shrinker {
         return true;
     }
 
-    // To see that it hangs takes as long as it may take.
+    // Detecting a hang takes the whole limit, so it is shortened for hangs.
     duration limit_for_each() const {
         constexpr duration most = std::chrono::seconds(5);
         return kind_ == failure_kind::hang ? std::min(options_.limit_for_each, most)
                                            : options_.limit_for_each;
     }
 
-    // Whether it still fails; the smaller part is kept then.
+    // Tries a smaller part, and keeps it if the run still fails in the same way.
     bool try_part(plan_part part) {
         if (out_of_patience()) return false;
         ++result_.runs;
@@ -145,7 +145,7 @@ class shrinker {
         world.faults = part.of(options_.world.faults);
         child_options how;
         how.limit = limit_for_each();
-        // Only so does one that does not come to its end tell how many faults there were.
+        // A run that does not end by itself reports its faults only with details.
         how.with_details = kind_ == failure_kind::hang || kind_ == failure_kind::crash;
         const attempt a = run_in_child(test_, seed_, world, how);
         if (a.signature() != signature_ || !part.has(a.happened)) return false;
@@ -171,8 +171,8 @@ class shrinker {
         return kinds;
     }
 
-    // A race that needs no fault shows itself in another order of things: in another seed without faults.
-    // This is one order only, and with its faults one that they have made.
+    // A race that needs no fault shows itself in another order of events: in another seed without faults. The
+    // failing seed has only one order, which its faults have influenced.
     bool try_other_seeds() {
         explore_options others = options_;
         plan_part none;
@@ -197,7 +197,7 @@ class shrinker {
         return false;
     }
 
-    // Of those that are enough by themselves the one of which the fewest happen.
+    // Of the kinds of faults that suffice alone, keeps the one with the fewest faults.
     bool try_single_kinds() {
         std::optional<plan_part> best;
         std::vector<std::uint64_t> fewest;
@@ -223,13 +223,14 @@ class shrinker {
         }
     }
 
-    // Up to the last fault that is needed a run is the same, whatever would have happened later.
+    // Up to the last fault that is needed a run is the same without the later ones: finds that fault by
+    // bisection.
     void find_last() {
         const std::vector<std::uint64_t> all = happened_;
         const auto first = [&all](std::size_t count) {
             return std::vector(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
         };
-        std::size_t low = 0;  // so many are too few
+        std::size_t low = 0;  // this many are too few
         std::size_t high = all.size();
         while (high - low > 1) {
             const std::size_t middle = low + (high - low) / 2;
@@ -239,7 +240,7 @@ class shrinker {
     }
 
     // Delta debugging (Zeller, Hildebrandt: "Simplifying and isolating failure-inducing input", 2002), by
-    // leaving out.
+    // removing faults.
     void drop_single_ones() {
         if (!result_.part.only) return;
         std::size_t size = std::max<std::size_t>(1, result_.part.only->size() / 2);
@@ -266,8 +267,8 @@ class shrinker {
     const explore_options& options_;
     const std::string signature_;
     const failure_kind kind_;
-    const std::set<fault> kinds_;          ///< of which there were any in it
-    std::vector<std::uint64_t> happened_;  ///< in the smallest run that fails so
+    const std::set<fault> kinds_;          ///< the kinds that happened in the failure
+    std::vector<std::uint64_t> happened_;  ///< in the smallest run with the same failure
     const clock::time_point end_;
     shrink_result result_;
 };

@@ -1,4 +1,4 @@
-// Which failures are taken to be the same one.
+// Decides which failures count as the same.
 #include "explore_attempt.hpp"
 
 #include <algorithm>

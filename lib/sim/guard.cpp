@@ -25,7 +25,7 @@ turn_of::~turn_of() {
     world_.acting = nullptr;
 }
 
-// One failure is enough, and what this does may come here again.
+// Reports only once, since reporting may call this again.
 void used_the_machine(const char* function) noexcept {
     host_thread* const that = std::exchange(whose_turn, nullptr);
     if (!that) return;

@@ -1,4 +1,4 @@
-// Which thread of a simulated host has its turn on this one.
+// turn_of: records which simulated thread has its turn on this thread.
 #pragma once
 
 #include <bight/core/export.hpp>
@@ -8,7 +8,7 @@ namespace bight::sim::detail {
 struct host_thread;
 struct world_state;
 
-/// While it lives, what this thread does is the doing of `that`.
+/// While it lives, the actions of this thread are attributed to `that`.
 class turn_of {
   public:
     explicit turn_of(host_thread& that) noexcept;
@@ -25,7 +25,7 @@ class turn_of {
 namespace BIGHT_EXPORT bight {
 namespace sim::detail {
 
-/// A call from include/bight/sim/guard.hpp, which cannot be included where it is not to take effect.
+/// Called from include/bight/sim/guard.hpp, which the library itself must not include.
 void used_the_machine(const char* function) noexcept;
 
 }  // namespace sim::detail

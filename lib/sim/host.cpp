@@ -21,7 +21,8 @@ namespace detail {
 
 namespace {
 
-// Out of the range that the kernel gives out, so that one which strays into a system call is refused there.
+// Outside the range of the kernel's descriptors, so that a real system call refuses one that gets there by
+// mistake.
 constexpr int first_descriptor = 1 << 24;
 
 task<> run_task(host_state& on, task_program& what, bool boots) {
@@ -33,7 +34,7 @@ task<> run_task(host_state& on, task_program& what, bool boots) {
     if (!boots) --on.running;
 }
 
-// One that its world brings to its end, long after a crash, is no failure.
+// A main function that is brought to its end by the end of its world, after a crash, is not a failure.
 void run_main(host_state& on, main_program& what, bool boots, std::uint64_t life) noexcept {
     std::exception_ptr error;
     try {
@@ -74,7 +75,7 @@ std::error_code host_state::refuse(const char* what) {
     return {ENOTSUP, std::system_category()};
 }
 
-// What is there for its own reactor has the chance of a host that has no other.
+// The first thread draws the same random numbers as on a host without other threads.
 host_thread& host_state::begin_life(std::uint64_t which) {
     const keyed_chance has =
         which == 0 ? world.chance.child(name) : world.chance.child(name + ", boot " + std::to_string(which));
@@ -152,7 +153,7 @@ void host_state::crash() {
     up = false;
     for (host_thread* t : std::exchange(awake, {})) t->demux = nullptr;
     former_lives.push_back({std::move(own), std::exchange(plain_threads, {})});
-    // Those that the program has closed, and that still had something to send, too.
+    // Includes sockets that the program has closed but that still had something to send.
     for (const auto& connection : world.connections) {
         const auto one = connection.lock();
         for (const auto& s : {one, one ? one->peer : nullptr}) {
@@ -160,7 +161,7 @@ void host_state::crash() {
         }
     }
     for (const auto& [fd, s] : std::exchange(open, {})) vanish(*s);
-    // A file stays where it was, and nobody listens there; an abstract name goes with its socket.
+    // A socket's file stays, but nobody listens there; an abstract name disappears with its socket.
     std::erase_if(files, [](const auto& file) { return file.first.starts_with('@'); });
     disk.lose_power();
     std::erase_if(held, [](const waiting_packet& packet) { return !packet.from; });

@@ -1,4 +1,4 @@
-// The inside of a host.
+// host_state: the implementation of sim::host.
 #pragma once
 
 #include "disk_state.hpp"
@@ -24,36 +24,36 @@ struct world_state;
 
 /// A packet that has passed the link.
 struct waiting_packet {
-    host_state* from;  ///< which sends it again, if it is lost; null: nobody does
+    host_state* from;  ///< the host that sends it again if it is lost; null: none
     std::function<void()> arrival;
 };
 
-/// A machine: its network, its disk, and what runs on it.
+/// A simulated machine: its network, its disk, and what runs on it.
 struct host_state {
     host_state(world_state& in, std::string called, std::string at, std::size_t number);
     host_state(const host_state&) = delete;
     host_state& operator=(const host_state&) = delete;
     ~host_state();
 
-    /// A thread for its own reactor. Life 0 is that of a host that never boots.
+    /// Makes the thread for the host's own reactor. Life 0 is the one before the first boot.
     host_thread& begin_life(std::uint64_t which);
     void boot();
-    /// Throws std::logic_error within one of its own tasks, and has done nothing then.
+    /// Throws std::logic_error within one of its own tasks, and then does nothing.
     void crash();
-    /// A crash, and a start some time later.
+    /// Crashes the host, and restarts it after `d`.
     void lose_power_for(duration d);
-    /// The world ends: so do the tasks of its former lives.
+    /// The world ends: ends the tasks of former lives.
     void end_former_lives() noexcept;
 
-    /// One more, for a reactor.
+    /// Adds a thread for one more reactor.
     host_thread& add_reactor();
     void start(program& p, bool boots);
     std::chrono::system_clock::time_point wall_time() const noexcept;
     std::error_code refuse(const char* what);
-    /// It stands still, and what was on its way to it waits; a pause within one that is longer does nothing.
+    /// Pauses the host: packets to it wait. A pause within a longer one has no effect.
     void pause(duration d);
     bool stands_still(time_point now) const noexcept { return now < paused_until; }
-    /// It is up, or no longer paused: what waits for it arrives, in order.
+    /// It is up, or no longer paused: waiting packets arrive, in order.
     void answer_again();
     /// The socket of a descriptor, or null.
     std::shared_ptr<socket> find(int fd) const noexcept;
@@ -69,13 +69,13 @@ struct host_state {
     bool up = false;
     std::uint64_t boots = 0;
 
-    std::vector<std::unique_ptr<host_thread>> threads;  ///< all that it ever had
+    std::vector<std::unique_ptr<host_thread>> threads;  ///< of all lives
     host_thread* first = nullptr;                       ///< of this life
     std::unique_ptr<bight::reactor> own;                ///< of `first`, for tasks, while it is up
-    std::vector<host_thread*> awake;                    ///< those whose reactors have turns
+    std::vector<host_thread*> awake;                    ///< threads whose reactors have turns
     std::vector<std::unique_ptr<plain_thread>> plain_threads;
-    /// Those that it had before it crashed. They get no turn any more: what ran there does nothing, not even
-    /// its destructors, until the world ends.
+    /// The reactor and threads of a life before a crash. They get no turns any more: nothing runs there, not
+    /// even destructors, until the world ends.
     struct life {
         std::unique_ptr<bight::reactor> own;
         std::vector<std::unique_ptr<plain_thread>> plain_threads;
@@ -100,11 +100,11 @@ struct host_state {
     std::vector<std::unique_ptr<program>> once;
     std::vector<program*> waiting;  ///< of `once`: given while it was down
     std::size_t running = 0;        ///< of `once`, with those that wait
-    /// Packets for this host while it is down, or stands still.
+    /// Packets for this host that wait while it is down or paused.
     std::vector<waiting_packet> held;
-    /// Those that were lost while it was down (departure::repeated).
+    /// Packets that were lost while it was down and will be repeated (departure::repeated).
     std::vector<std::function<void()>> missed;
-    /// It starts. Of what it missed the next repetition may come now, before anything runs there, or later.
+    /// It restarts: each missed packet is repeated now, before anything runs there, or later.
     void hear_again();
 };
 

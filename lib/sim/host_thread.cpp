@@ -111,8 +111,8 @@ std::uint64_t host_thread::place_in_order() noexcept {
     return *place_;
 }
 
-// A thread that sleeps is put on a processor within some microseconds, or when there is one to spare. One
-// that has a turn before that finds the calls then.
+// A sleeping thread wakes within some microseconds, or when a processor is free. If it has a turn before
+// that, it finds the calls then.
 void host_thread::notice_calls() noexcept {
     if (wakes_at_ || !bight::detail::reactor_state::has_posted(*runs)) return;
     random_source drawn = chance.draw(purpose::wake, cause);

@@ -1,4 +1,4 @@
-// A thread of a simulated host.
+// host_thread: a thread of a simulated host, as the platform of its reactor.
 #pragma once
 
 #include "keyed_chance.hpp"
@@ -27,12 +27,12 @@ class simulated_demultiplexer;
 struct host_state;
 struct world_state;
 
-/// A thread of a host, as the platform of the reactor that runs there, or of a plain function. All of them
+/// A thread of a host, as the platform of the reactor or of the plain function that runs there. All of them
 /// run on the thread of their world, or while it waits, one at a time; the seed decides which. Each has its
-/// own chance, so that what befalls one does not depend on what the others have drawn. It lives until its
-/// world ends: what refers to it may come late, and finds that it has no reactor any more.
+/// own random numbers, so that events on one do not depend on the draws of others. It lives until its world
+/// ends: late events may refer to it, and then find that it has no reactor any more.
 struct host_thread final : bight::detail::platform, bight::detail::network_platform {
-    /// `numbered`: 0 for the one of what on_boot and run are given as tasks.
+    /// `numbered`: 0 for the thread of the tasks given to on_boot and run.
     host_thread(host_state& on, keyed_chance has, std::size_t numbered) noexcept
         : host(on), chance(has), number(numbered), calls_(*this) {}
     /// Ends the process when a reactor of the program still lives here.
@@ -52,16 +52,16 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     const void* identity() const noexcept override { return number > 0 ? this : nullptr; }
     bool has_own_thread() const noexcept override { return number > 0 && has_turns; }
 
-    /// Chance by name: of hosts that are looked up here, addresses that are connected to, …
+    /// The keyed_chance of a named thing: a host that is looked up here, an address that is connected to, …
     keyed_chance& chance_of(std::string_view thing);
-    /// Chooses its place among those that can run, until it has had its turn.
+    /// Draws its place among the threads that can run, once for each turn.
     std::uint64_t place_in_order() noexcept;
 
-    // For one that runs a reactor.
+    // For a thread that runs a reactor.
 
-    /// Calls that others have posted are noticed a while later, as a thread wakes up.
+    /// Schedules the time at which posted calls are noticed, as when a thread wakes up.
     void notice_calls() noexcept;
-    /// A stop has come, which its next turn obeys.
+    /// A stop has come, which takes effect in its next turn.
     void wake() noexcept { woken_ = true; }
     /// Whether something waits for its turn.
     bool has_work() const noexcept;
@@ -69,7 +69,7 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     bool can_run() const noexcept;
     /// When it will have something to do; max() for never, as far as it knows.
     time_point next_work() const noexcept;
-    /// It has none before that: its host stands still, or it is busy.
+    /// The earliest time of its next turn: its host may be paused, or it may be busy.
     time_point next_turn() const noexcept;
     void begin_turn() noexcept;
     /// Its reactor, if it has turns.
@@ -83,10 +83,10 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     bight::reactor* runs = nullptr;            ///< while there is one
     simulated_demultiplexer* demux = nullptr;  ///< that of `runs`
     bool has_turns = false;
-    /// For chance, where it is: what completed last, or first of that for which it has a turn, and how many
-    /// turns came after.
+    /// Its place for keyed_chance: the first completion of this turn, or the last one, and the number of
+    /// turns since.
     std::uint64_t cause = 0;
-    bool turn_is_put_off = false;  ///< the next one is for the same cause
+    bool turn_is_put_off = false;  ///< the next turn has the same cause
     bool waits_anew = false;       ///< since its last turn
     time_point busy_until{};
     time_point timers_late_until{};

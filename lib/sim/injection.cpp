@@ -31,7 +31,7 @@ constinit std::atomic<bool> new_is_replaced{false};
 
 namespace {
 
-// A text that is no leftover of a run, for operator new has nothing to do with it.
+// A text that is not allocated with operator new, and so does not count as left over by a run.
 using uncounted_text = std::unique_ptr<char, void (*)(void*)>;
 uncounted_text uncounted(const std::string& text) { return {::strdup(text.c_str()), &std::free}; }
 
@@ -94,7 +94,7 @@ struct run_state {
     usage left;
 };
 
-/// While the test's own task lives.
+/// Marks the time while the test's own task lives.
 class test_running {
   public:
     test_running(run_state& run, group& g) noexcept : injects_(*run.injects) {
@@ -210,7 +210,7 @@ outcome_of_run run_once(everywhere_test& test, const everywhere_options& options
     return r;
 }
 
-// What is wrong; empty when nothing is.
+// Describes leaks; empty when there are none.
 std::string leaks(const outcome_of_run& r, const outcome_of_run& usual) {
     std::string text = excess(r.left, usual.left);
     if (r.frames != 0) text += ", " + std::to_string(r.frames) + " frames of tasks";
@@ -218,7 +218,7 @@ std::string leaks(const outcome_of_run& r, const outcome_of_run& usual) {
     return text.empty() ? text : "something is left behind: " + text.substr(2);
 }
 
-/// Says where it was when the process ends.
+/// Prints the point of the injection when the process terminates.
 class last_words {
   public:
     explicit last_words(const std::string& where) : before_(std::set_terminate(&speak)) { text() = &where; }

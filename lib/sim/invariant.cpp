@@ -13,7 +13,7 @@ void report_broken_invariant(world& w, const std::string& text) {
 }
 
 std::string seconds_text(duration d) {
-    // Not by printf, whose point may be a comma (LC_NUMERIC).
+    // Not with printf, whose decimal point may be a comma (LC_NUMERIC).
     const auto total = std::chrono::round<std::chrono::microseconds>(d).count();
     const std::string fraction = std::to_string(std::abs(total % 1'000'000));
     return std::string(total < 0 ? "-" : "") + std::to_string(std::abs(total / 1'000'000)) + "." +

@@ -1,4 +1,4 @@
-// Text in JSON.
+// append_quoted: JSON strings.
 #pragma once
 
 #include <string>
@@ -6,14 +6,14 @@
 
 namespace bight::sim::detail {
 
-/// A JSON string of bytes, each of them one character, U+0000 to U+00FF: what a stream carries need not be
-/// text.
+/// Appends bytes as a JSON string, each as one character from U+0000 to U+00FF, since the data of a stream
+/// need not be text.
 inline void append_quoted(std::string& out, std::string_view bytes) {
     constexpr std::string_view digits = "0123456789abcdef";
     out += '"';
     for (const char c : bytes) {
         const auto byte = static_cast<unsigned char>(c);
-        // Without <, > and & a string means the same wherever it stands in HTML, too.
+        // <, > and & are escaped too, so that the string can be embedded anywhere in HTML.
         if (byte < 0x20 || byte >= 0x7f || c == '<' || c == '>' || c == '&') {
             out += "\\u00";
             out += digits[byte >> 4];

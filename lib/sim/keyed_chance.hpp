@@ -1,4 +1,4 @@
-// Chance by what it is for: a draw is the same in every run in which it is made.
+// keyed_chance: random numbers by purpose, so that a draw is the same in every run in which it is made.
 #pragma once
 
 #include <bight/sim/faults.hpp>
@@ -11,8 +11,7 @@
 
 namespace bight::sim::detail {
 
-/// What is drawn: whether a fault happens (the kinds of faults come first, and how badly it hits comes from
-/// the same draw), or one of these.
+/// The purpose of a draw: a kind of fault (whether it happens, and how badly), or one of these.
 enum class purpose : std::uint8_t {
     latency = fault_kinds,
     identity,  ///< the key of something new
@@ -20,7 +19,7 @@ enum class purpose : std::uint8_t {
     look_up,
     thread,
     listener,    ///< which of several has a connection
-    completion,  ///< its place among those that are told at once
+    completion,  ///< its place among completions at the same time
     turn,        ///< a host's place among those that can run
     disk,        ///< how long it takes
     error,       ///< who is told first: the reader or the writer
@@ -31,15 +30,15 @@ enum class purpose : std::uint8_t {
 inline constexpr std::size_t purposes = static_cast<std::size_t>(purpose::missed) + 1;
 inline constexpr purpose purpose_of(fault f) noexcept { return static_cast<purpose>(f); }
 
-/// The chance that one thing in a world (a host, a direction of a connection, a name) has. A counter-based
-/// generator: a draw is a hash of the thing's key, of its purpose, of the place at which it is made (the byte
-/// of the stream, say) and of how many there were at that place before. So one draw more, or less, at one
-/// place changes none at another, of another purpose, or of another thing.
+/// The random numbers of one thing in a world (a host, a direction of a connection, a name). A counter-based
+/// generator: a draw is a hash of the thing's key, the purpose, the place at which it is made (the byte of
+/// the stream, say) and the number of earlier draws at that place. So an additional or a missing draw at one
+/// place changes no draw at another place, for another purpose, or of another thing.
 class keyed_chance {
   public:
     explicit keyed_chance(std::uint64_t key) noexcept : key_(key) {}
 
-    /// Places of one purpose are passed in order: one that was left does not come again.
+    /// For each purpose, places must be visited in order, without returning to an earlier one.
     random_source draw(purpose what, std::uint64_t place = 0) noexcept {
         const auto index = static_cast<std::size_t>(what);
         position& last = positions_[index];
@@ -48,9 +47,9 @@ class keyed_chance {
         return random_source(at_place + last.draws++);
     }
 
-    /// The chance of something that is made now, and belongs to this thing.
+    /// The keyed_chance of a new thing that belongs to this one.
     keyed_chance child() noexcept { return keyed_chance(draw(purpose::identity).next()); }
-    /// That of something that belongs to this thing, and is told from its likes by `name`.
+    /// The keyed_chance of the thing called `name` that belongs to this one.
     keyed_chance child(std::string_view name) const noexcept {
         std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
         for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;

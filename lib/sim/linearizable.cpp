@@ -15,10 +15,10 @@ namespace {
 using kind = register_call::kind;
 using outcome = register_call::outcome;
 
-// All orders of the calls of a history in which none comes before one that had ended when it began, depth
-// first: each order so far is a stack, and the calls that are in it are marked. What follows depends on which
-// calls are in it, and on the value after them, but not on their order: where a pair of these was reached
-// once and led nowhere, it is not entered again.
+// Searches, depth first, all orders of a history's calls in which no call comes before one that had ended
+// when it began. The order so far is a stack, and its calls are marked. What can follow depends only on the
+// set of these calls and on the value after them, not on their order: a combination of the two that has
+// failed once is not entered again.
 class order_search {
   public:
     order_search(std::vector<const register_call*> calls, std::size_t initial)
@@ -51,7 +51,7 @@ class order_search {
         return true;
     }
 
-    // The longest order that there is, of calls by their numbers here.
+    // The longest order found, as indices of calls.
     std::vector<std::size_t> longest() const {
         std::vector<std::size_t> numbers;
         for (const step& s : longest_) numbers.push_back(s.call);
@@ -68,7 +68,7 @@ class order_search {
         switch (c.what) {
             case kind::read: return c.value == value_;
             case kind::write: return true;
-            // One without an answer may have failed, too: then it is left out.
+            // A call without an answer may also have failed: then it is left out.
             case kind::exchange:
                 return c.ended_as == outcome::ended ? c.exchanged == (c.expected == value_)
                                                     : c.expected == value_;
@@ -76,9 +76,10 @@ class order_search {
         return false;
     }
 
-    // The first call from there on that may come next: calls_.size() when there is none.
+    // The first call from `from` on that may come next; calls_.size() when there is none.
     std::size_t next_possible(std::size_t from) noexcept {
-        // None may that began after the end of one that is not in yet. Calls are sorted by their beginning.
+        // A call must not begin after the end of a call that is not in the order yet. Calls are sorted by
+        // their beginning.
         std::uint64_t first_end = register_call::never;
         for (std::size_t i = first_; i < calls_.size() && calls_[i]->begun < first_end; ++i) {
             if (!taken_[i]) first_end = std::min(first_end, calls_[i]->ended);
@@ -108,7 +109,8 @@ class order_search {
         return last.call;
     }
 
-    // The value, how many calls from the beginning are all in, and which of the others are.
+    // The key of the memory: the value, how many calls from the beginning are all in the order, and which
+    // others are.
     std::vector<std::uint64_t> configuration() const {
         std::vector<std::uint64_t> key{value_, first_};
         std::size_t others = order_.size() - first_;

@@ -36,7 +36,7 @@ bool memory_pipe::passes(std::error_code e) noexcept {
 std::size_t memory_pipe::room(std::size_t wanted) const noexcept {
     const std::size_t used = bytes_.size() - begin_ + lost_;
     std::uint64_t size = used < options_.capacity ? options_.capacity - used : 0;
-    // Not across a place where something happens.
+    // Does not cross a place where a fault happens.
     if (taken_ < options_.reset_at) size = std::min(size, options_.reset_at - taken_);
     if (taken_ < options_.silent_from) size = std::min(size, options_.silent_from - taken_);
     return static_cast<std::size_t>(std::min<std::uint64_t>(size, wanted));
@@ -82,7 +82,7 @@ void memory_pipe::put_end(time_point now) noexcept {
     ending_arrives_ = arrival(now);
 }
 
-// A reset that comes after the end changes nothing for whoever reads.
+// A reset after the end changes nothing for the reader.
 time_point memory_pipe::put_reset(std::error_code error, time_point now) noexcept {
     if (silent()) return time_point::max();
     const time_point arrives = arrival(now);

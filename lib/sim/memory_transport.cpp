@@ -20,7 +20,7 @@ std::error_code from_errno(int error) noexcept { return {error, std::system_cate
 
 }  // namespace
 
-// Without latency nothing depends on the time.
+// Without latency nothing depends on time.
 time_point memory_transport::now() const noexcept {
     return connection_->takes_time ? home().now() : time_point();
 }
@@ -86,7 +86,7 @@ bool memory_transport::try_read(read_request& request) noexcept {
     return true;
 }
 
-// What has arrived in this very moment, before the timer that says so, is a result.
+// Data that has arrived by now, even if the timer has not fired yet, is a result.
 void memory_transport::cancel_read() noexcept {
     look_for_input();
     if (!reading_) return;
@@ -119,7 +119,7 @@ bool memory_transport::write(write_request& request) noexcept {
     return false;
 }
 
-// Takes what there is room for. True when the request has its answer.
+// Takes as much as there is room for. True when the request has its answer.
 bool memory_transport::take(write_request& request) noexcept {
     for (;;) {
         while (request.count > 0 && request.pieces->size == 0) {
@@ -149,7 +149,8 @@ bool memory_transport::take(write_request& request) noexcept {
     }
 }
 
-// The peer's read may make room, and so on. What this tells others may come back here: it goes on by itself.
+// The peer's read may make room, and so on. Waking others may lead back here, so this loops instead of
+// recursing.
 bool memory_transport::work_off(write_request& request) noexcept {
     working_ = true;
     bool done = take(request);
@@ -189,7 +190,7 @@ bool memory_transport::close(end_request&) noexcept {
     return true;
 }
 
-// One that waits to write has more to say than anybody will hear; who writes next has yet to be told.
+// A peer that waits to write fails at once; one that writes later learns then that nobody reads.
 void memory_transport::close_now() noexcept {
     const time_point time = now();
     const memory_transport* const other = connection_->ends[1 - which_];
@@ -199,7 +200,7 @@ void memory_transport::close_now() noexcept {
     end(errc::closed);
 }
 
-// A peer to which this is the second end learns of it when it writes.
+// A peer that has already had an end learns of the abort only when it writes.
 void memory_transport::abort(std::error_code reason) noexcept {
     if (!is_open()) return;
     const time_point time = now();
@@ -240,7 +241,7 @@ void memory_transport::wake_peer() const noexcept {
 
 void memory_transport::expired() noexcept { look_again(); }
 
-// What has its answer may let go of this end.
+// A request that gets its answer may release this end.
 void memory_transport::look_again() noexcept {
     retain();
     look_for_input();
@@ -249,7 +250,7 @@ void memory_transport::look_again() noexcept {
     release();
 }
 
-// The reactor is not asked for anything while nobody waits for what takes time.
+// No timer is armed while no request waits for something with latency.
 void memory_transport::set_timer() noexcept {
     time_point next = reading_ ? in().next_arrival() : time_point::max();
     if (writing_) next = std::min(next, out().writes_fail_from());

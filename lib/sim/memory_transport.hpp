@@ -1,4 +1,4 @@
-// The transport of memory streams.
+// memory_transport, memory_pipe: the implementation of memory streams.
 #pragma once
 
 #include <bight/core/detail/frame_pool.hpp>
@@ -19,8 +19,9 @@ namespace bight::sim::detail {
 
 class memory_transport;
 
-/// One direction: the bytes that were written and not yet read, and what comes after them. Nothing happens
-/// here by itself: what is to arrive later has the time at which it does, and whoever waits looks again then.
+/// One direction: the bytes that were written and not yet read, and the ending after them. Nothing happens
+/// here by itself: data with latency is stored with its time of arrival, and a waiting request looks again at
+/// that time.
 class memory_pipe {
   public:
     enum class ending : std::uint8_t { none, end, reset };
@@ -36,34 +37,34 @@ class memory_pipe {
     std::size_t room(std::size_t wanted) const noexcept;
     /// Takes `size` bytes, no more than there is room for. Throws std::bad_alloc, having taken none.
     void add(const char* data, std::size_t size, time_point now);
-    /// The bytes that were taken just now are the last before the connection breaks.
+    /// Whether the bytes taken last are the last before the connection breaks.
     bool breaks_here() const noexcept { return taken_ == options_.reset_at && !broken_; }
-    /// Nothing of what comes now arrives.
+    /// Whether data that is written now never arrives.
     bool silent() const noexcept { return taken_ >= options_.silent_from; }
     void put_end(time_point now) noexcept;
     bool ended() const noexcept { return ending_ == ending::end; }
-    /// When it arrives.
+    /// Puts a reset, and returns the time of its arrival.
     time_point put_reset(std::error_code error, time_point now) noexcept;
     /// From `t` on, writes fail with `error`, unless they do so earlier.
     void fail_writes(std::error_code error, time_point t) noexcept;
     time_point writes_fail_from() const noexcept { return writes_fail_from_; }
     std::error_code writes_fail_with() const noexcept { return writes_fail_with_; }
     std::error_code injected_write_error() noexcept;
-    /// What a memory, or a network card, that is full says; a later try may do better.
+    /// Whether the error is temporary (ENOMEM, ENOBUFS), so that a later try may succeed.
     static bool passes(std::error_code e) noexcept;
 
     // For the end that reads.
 
-    /// How many bytes a read gets now; `at` is where they lie. 0: see next_arrival and arrived_ending.
+    /// How many bytes a read gets now; sets `at` to their place. 0: see next_arrival and arrived_ending.
     std::size_t readable(std::size_t most, time_point now, const char*& at) noexcept;
     void consume(std::size_t size) noexcept;
-    /// What has arrived behind the last byte, once those are read.
+    /// The ending that has arrived, once all bytes are read.
     ending arrived_ending(time_point now) const noexcept;
     std::error_code reset_error() const noexcept { return reset_error_; }
     /// When there will be more to read than now; max() when nothing is on its way.
     time_point next_arrival() const noexcept;
-    /// Nobody reads any more: what is there is dropped. If it `answers`, then with a reset to what is on its
-    /// way or comes later, and to whoever `waits` to write.
+    /// The reading end is closed: drops what is there. If it `answers`, it does so with a reset to data that
+    /// is on its way or comes later, and to a peer that `waits` to write.
     void stop_reading(bool answers, bool waits, time_point now) noexcept;
     /// The connection broke: what has arrived can be read, then comes `error`.
     void break_off(std::error_code error, time_point now) noexcept;
@@ -103,7 +104,7 @@ class memory_pipe {
     bool broken_ = false;
 };
 
-/// What both ends share.
+/// The state shared by both ends.
 struct memory_connection {
     memory_connection(const memory_options& options)
         : pipes{memory_pipe(options.first_to_second, options.second_to_first.latency),
@@ -119,7 +120,7 @@ struct memory_connection {
 
 class memory_transport final : public transport, private bight::detail::timer, public bight::detail::pooled {
   public:
-    /// Of end 0 or 1. The one that goes last takes the connection with it.
+    /// `which` is 0 or 1. The end that is destroyed last deletes the connection.
     memory_transport(reactor& home, memory_connection& on, unsigned which) noexcept
         : transport(home), connection_(&on), which_(which) {
         on.ends[which] = this;
@@ -136,7 +137,7 @@ class memory_transport final : public transport, private bight::detail::timer, p
     address local() const override { return connection_->names[which_]; }
     void describe(std::string& out) const override;
 
-    /// The connection breaks, after what this end has written, if it is to.
+    /// Breaks the connection after what this end has written, if it is due.
     void break_if_due() noexcept;
     memory_connection& connection() const noexcept { return *connection_; }
 

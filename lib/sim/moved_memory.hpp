@@ -1,4 +1,4 @@
-// Other addresses for a second run of the same seed.
+// moved_memory: changes the addresses of allocations for a second run of the same seed.
 #pragma once
 
 #include <cstddef>
@@ -7,11 +7,11 @@
 
 namespace bight::sim::detail {
 
-/// While it lives, what this thread allocates lies elsewhere, frames of coroutines included: a program that
-/// goes by addresses does something else then.
+/// While it lives, allocations of this thread, including coroutine frames, get other addresses: a program
+/// that depends on addresses then behaves differently.
 class moved_memory {
   public:
-    /// It takes the blocks that were freed last, which would be given out again.
+    /// Takes the blocks that were freed last, which would otherwise be reused.
     moved_memory() {
         for (std::size_t size = 8; size < 4096; size += size < 1024 ? 16 : 128) {
             for (int i = 0; i < 8; ++i) blocks_.push_back(std::make_unique<std::byte[]>(size));

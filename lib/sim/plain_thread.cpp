@@ -46,7 +46,7 @@ void plain_thread::finish() noexcept {
     give_turn(hold);
 }
 
-// Frames that one has made may be freed by the other: both count as one thread.
+// Frames allocated by one thread may be freed by the other: both count as one.
 void plain_thread::give_turn(std::unique_lock<std::mutex>& hold) {
     worlds_turn_ = false;
     changed_.notify_all();

@@ -1,4 +1,4 @@
-// A thread of a simulated host that runs a plain function: main().
+// plain_thread: a thread of a simulated host that runs a main function.
 #pragma once
 
 #include "../core/simulated_thread.hpp"
@@ -14,8 +14,8 @@ namespace bight::sim::detail {
 
 struct host_thread;
 
-/// A thread of the machine, which runs only while the thread of its world waits for it: so it is as if both
-/// were one. Its function returns before it is destroyed.
+/// A real thread, which runs only while the thread of its world waits for it, so that both behave like one
+/// thread. Its function must return before it is destroyed.
 class plain_thread final : public bight::detail::simulated_thread {
   public:
     /// `main` begins with the first turn.
@@ -24,10 +24,10 @@ class plain_thread final : public bight::detail::simulated_thread {
 
     // For the thread of the world.
 
-    /// Whether it has not begun, or what it waits for holds.
+    /// Whether it has not begun, or the condition that it waits for holds.
     bool can_run();
     std::uint64_t place_in_order() noexcept;
-    /// Gives it its turn: until it waits, or has ended.
+    /// Gives it a turn, until it waits or has ended.
     void run();
     bool ended() const noexcept { return ended_; }
     /// Its host has crashed, and the world ends: brings its function to its end, if it has begun.
@@ -35,7 +35,7 @@ class plain_thread final : public bight::detail::simulated_thread {
     /// For a tree of tasks.
     std::string dump() const;
 
-    // For its own.
+    // For its own thread.
 
     bight::detail::platform& surroundings() noexcept override;
     unsigned processors() const noexcept override;

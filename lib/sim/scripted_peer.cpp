@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t most_shown = 80;
 
-// As it would stand in a program, on one line and not too long.
+// Quotes bytes as in source code, on one line and shortened.
 std::string quoted(std::string_view bytes) {
     std::string out = "\"";
     for (const char c : bytes.substr(0, most_shown)) {
@@ -56,7 +56,7 @@ std::string file_of(const char* path) {
 
 }  // namespace
 
-// One play of a script. What it has read and not used goes back to the stream in the end.
+// One play of a script. Bytes that it has read but not used go back to the stream at the end.
 class script_player {
   public:
     script_player(const std::vector<scripted_peer::step>& steps, stream& on) noexcept
@@ -95,7 +95,7 @@ class script_player {
     enum class news : std::uint8_t { bytes, end, error, nothing };
     const scripted_peer::step& now() const noexcept { return steps_[at_]; }
 
-    // Waits for more, as long as the step may take.
+    // Waits for more input, for as long as the step may still take.
     task<news> more() {
         const duration left = now().time - (on_.lower().home().now() - begun_);
         auto got = co_await try_with_timeout(receive(), std::max<duration>(left, duration::zero()));
@@ -191,7 +191,7 @@ class script_player {
         read_ += size;
     }
 
-    // What came up to here, and what happened then.
+    // Fails with a message about what came up to `at`, and what happened then.
     [[noreturn]] void fail_for(news n, std::size_t at) {
         switch (n) {
             case news::bytes: fail_at(at, "came");
@@ -234,7 +234,7 @@ class script_player {
     stream& on_;
     std::size_t at_ = 0;
     time_point begun_{};
-    std::string came_;        // and was not used
+    std::string came_;        // and has not been used
     std::uint64_t read_ = 0;  // bytes used before
     std::error_code error_;
 };

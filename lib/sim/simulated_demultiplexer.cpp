@@ -31,11 +31,11 @@ namespace {
 enum stage : std::uint8_t {
     stage_waits,
     stage_being_tried,
-    stage_tried_for_nothing,  // it is told as if it could go on, and then tried
+    stage_tried_for_nothing,  // queued as if it could go on, and tried in vain
     stage_ended,
 };
 
-// Where in what its socket reads, or writes, an operation is.
+// The place of an operation in the bytes that its socket reads or writes.
 std::uint64_t place_in_stream(const operation& op, const socket& s) noexcept {
     return reads(op.kind) ? 2 * s.read : 2 * s.written + 1;
 }
@@ -76,7 +76,7 @@ void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
         while (*first) {
             operation& op = **first;
             leave_line(op);
-            if (op.stage == stage_tried_for_nothing) continue;  // it is told already
+            if (op.stage == stage_tried_for_nothing) continue;  // it is queued already
             op.result = -ECANCELED;
             finish(op);
         }
@@ -108,8 +108,8 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
     return false;
 }
 
-// It is done when it ends, in whatever order: a crash before that undoes it. What has begun is not taken
-// back.
+// A file operation takes effect when it ends; operations end in any order, and a crash before that undoes
+// one. One that has begun is not cancelled.
 bool simulated_demultiplexer::start_on_disk(bight::detail::file_operation& op) {
     op.settled = op.cancel_asked = false;
     op.in_flight = true;
@@ -120,7 +120,8 @@ bool simulated_demultiplexer::start_on_disk(bight::detail::file_operation& op) {
     random_source drawn = thread_.chance.draw(purpose::disk);
     const std::chrono::microseconds takes(drawn.between(syncs ? 500 : 10, syncs ? 10'000 : 200));
     on_disk_.push_back(&op);
-    // fsync(2) promises what was written before it was called: how much more it covers the seed decides.
+    // fsync(2) guarantees what was written before the call; the seed decides whether later writes are covered
+    // too.
     std::shared_ptr<const disk_state::snapshot> covered;
     if (syncs && drawn.chance(0.5)) {
         covered = std::make_shared<disk_state::snapshot>(host_.disk.begin_sync(op));
@@ -139,7 +140,7 @@ void simulated_demultiplexer::finish_without_descriptor(operation& op) {
     finish(op);
 }
 
-// Those that `which` says end without having been done.
+// Ends the operations selected by `which` without carrying them out.
 template <class Predicate>
 void simulated_demultiplexer::end_on_disk(Predicate which) {
     for (operation* op : std::vector(on_disk_)) {
@@ -152,7 +153,7 @@ void simulated_demultiplexer::end_on_disk(Predicate which) {
 
 bool simulated_demultiplexer::cancel(operation& op) noexcept {
     const not_failing machinery;
-    if (op.stage != stage_waits) {  // its result is on the way
+    if (op.stage != stage_waits) {  // its result is on its way
         op.cancel_asked = true;
         return false;
     }
@@ -162,8 +163,8 @@ bool simulated_demultiplexer::cancel(operation& op) noexcept {
             std::chrono::microseconds(host_.world.amount(fault::late_cancel).between(1, 1000));
         host_.world.events.at(saturating_add(host_.world.clock.now(), until),
                               [&thread = thread_, this, fd = op.on->fd, reading = reads(op.kind)] {
-                                  // By then it may have succeeded, and have gone; another one that was
-                                  // cancelled may go as well.
+                                  // By then it may have succeeded and be gone; ending another cancelled one
+                                  // instead does no harm.
                                   const auto s = thread.demux == this ? host_.find(fd) : nullptr;
                                   if (!s || !s->watched) return;
                                   operation* const first =
@@ -179,7 +180,7 @@ bool simulated_demultiplexer::cancel(operation& op) noexcept {
     return true;
 }
 
-// One that was cancelled while it was first in its line.
+// Ends an operation that was cancelled while it was first in its line.
 void simulated_demultiplexer::end_cancelled(operation& op) {
     descriptor& d = *op.on;
     const bool reading = reads(op.kind);
@@ -189,7 +190,7 @@ void simulated_demultiplexer::end_cancelled(operation& op) {
     changed(d, reading);
 }
 
-// One that was tried for nothing, unless what it waits for has come by now.
+// An operation was tried in vain, unless what it waits for has come by now.
 bool simulated_demultiplexer::settle(operation& op) noexcept {
     const not_failing machinery;
     descriptor& d = *op.on;
@@ -217,7 +218,7 @@ void simulated_demultiplexer::park(operation& op) {
 }
 
 void simulated_demultiplexer::try_for_nothing_soon(operation& op, int times) {
-    // By then it may be another operation that waits there: for that one it is as good.
+    // By then another operation may wait there: that one serves as well.
     const duration pause = std::chrono::microseconds(20);
     host_.world.events.at(saturating_add(host_.world.clock.now(), pause),
                           [&thread = thread_, this, fd = op.on->fd, reading = reads(op.kind), times] {
@@ -235,15 +236,15 @@ void simulated_demultiplexer::wait(duration) {
     const not_failing machinery;
     host_.world.deliver_due();
     if (!host_.up) end_what_takes_time();
-    // A kernel tells of what is there in whatever order it likes.
+    // A kernel may report completions in any order.
     std::vector<completion> told = std::exchange(done_, {});
     std::sort(told.begin(), told.end(),
               [](const completion& a, const completion& b) { return a.place < b.place; });
     for (const completion& c : told) bight::detail::reactor_access::schedule(home_, *c.op);
 }
 
-// The tasks of a host that has crashed end with the world: time stands still, and who has been cancelled gets
-// no result any more.
+// The tasks of a crashed host end with the world: no time passes, and cancelled operations get no result any
+// more.
 void simulated_demultiplexer::end_what_takes_time() {
     finish_late_ones();
     end_on_disk([](const operation& op) { return op.cancel_asked; });
@@ -269,7 +270,7 @@ void simulated_demultiplexer::stop_all() noexcept {
     demultiplexer::stop_all();
 }
 
-// What a read has been told already, and its task has yet to hear.
+// The error of a read that has completed, but whose task has not run yet.
 std::int64_t simulated_demultiplexer::read_failure(const descriptor& d) const noexcept {
     const auto fails = [&d](const operation* op) {
         return op->on == &d && op->stage == stage_ended && reads(op->kind) && op->result < 0 &&
@@ -292,7 +293,7 @@ void simulated_demultiplexer::changed(descriptor& d, bool reading) noexcept {
     operation*& first = reading ? d.reading : d.writing;
     while (operation* const op = first) {
         if (op->stage != stage_waits) return;
-        op->stage = stage_being_tried;  // what it sets off may come back here
+        op->stage = stage_being_tried;  // its effects may lead back here
         const bool done = try_now(*op);
         op->stage = stage_waits;
         if (!done) return;
@@ -360,7 +361,8 @@ bool simulated_demultiplexer::try_now(operation& op) {
 bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, socket& s) {
     op.data.reset();
     if (s.incoming.empty()) {
-        // As in Linux an error is told once, to who comes first; TCP does not tell a reader that has the end.
+        // As in Linux an error is reported once, to the first call; TCP does not report it to a reader that
+        // has got the end.
         if (s.family == AF_UNIX || !s.end_came) op.result = -std::exchange(s.error, 0);
         return op.result < 0 || s.end_came || s.is == socket::stage::closed;
     }

@@ -1,4 +1,4 @@
-// The demultiplexer of a reactor on a simulated host.
+// simulated_demultiplexer: the demultiplexer of a reactor on a simulated host.
 #pragma once
 
 #include "host_thread.hpp"
@@ -12,8 +12,8 @@
 
 namespace bight::sim::detail {
 
-/// Completes operations as io_uring does: with their result, once it is there. What the network has for a
-/// socket is given to the operation that waits, at the moment it arrives.
+/// Completes operations like io_uring: with their results. Data that arrives for a socket is given to the
+/// waiting operation at once.
 class simulated_demultiplexer final : public bight::detail::demultiplexer {
   public:
     simulated_demultiplexer(host_thread& on, bight::reactor& home);
@@ -36,17 +36,17 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     std::size_t lent_buffers() const noexcept override { return blocks_->lent(); }
     const void* lender() const noexcept override { return blocks_; }
 
-    /// Whether the next wait has something to tell.
+    /// Whether the next wait will queue a completion.
     bool has_news() const noexcept { return !done_.empty(); }
-    /// Of what completed first. Only when there is news.
+    /// The number of the first completion. Only when has_news().
     std::uint64_t first_news() const noexcept { return done_.front().place; }
-    /// Something has changed for who reads from, or writes to, this descriptor.
+    /// Something has changed for the reader or the writer of this descriptor.
     void changed(bight::detail::descriptor& d, bool reading) noexcept;
 
   private:
     struct completion {
         bight::detail::operation* op;
-        std::uint64_t place;  ///< among those that are told at once: its number
+        std::uint64_t place;  ///< its place among completions at the same time
     };
 
     bool try_now(bight::detail::operation& op);
@@ -63,12 +63,12 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     void finish_late_ones();
     void end_what_takes_time();
     void finish_late(bight::detail::operation& op);
-    /// It waits, in its place; now and then it is tried for nothing.
+    /// Lets it wait in its line; now and then it is tried in vain.
     void park(bight::detail::operation& op);
     void tell(bight::detail::operation& op);
-    /// Says, for chance, what has completed, on which connection and where.
+    /// A number for keyed_chance that identifies what has completed, on which connection and where.
     std::uint64_t number_of(bight::detail::operation& op);
-    /// Whether it happens to this operation.
+    /// Whether the fault happens to this operation.
     bool suffers(bight::detail::operation& op, fault f);
     void try_for_nothing_soon(bight::detail::operation& op, int times);
 
@@ -76,9 +76,9 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     host_state& host_;
     bight::reactor& home_;
     bight::detail::block_pool* blocks_;
-    std::vector<bight::detail::operation*> late_;  // they have their results, and wait to be told
+    std::vector<bight::detail::operation*> late_;  // operations with results that are reported late
     std::vector<bight::detail::operation*> on_disk_;
-    std::vector<completion> done_;  // the next wait tells them
+    std::vector<completion> done_;  // the next wait queues them
 };
 
 }  // namespace bight::sim::detail

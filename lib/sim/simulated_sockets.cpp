@@ -87,7 +87,7 @@ int simulated_sockets::bind(int fd, const address& to) noexcept {
     if (to.port() == 0) {
         int tried = 0;
         do {
-            if (++tried > 32768) return -EADDRINUSE;  // as ip(7) has it
+            if (++tried > 32768) return -EADDRINUSE;  // see ip(7)
             wanted = address::from_ip(ip, host_.next_ephemeral_port());
         } while (taken(*s, wanted));
     } else if (taken(*s, to)) {
@@ -121,7 +121,7 @@ int simulated_sockets::accept(int fd) noexcept {
 
 int simulated_sockets::accept(socket& listening) noexcept {
     const not_failing machinery;
-    if (exhausted()) return -EMFILE;  // Linux finds a descriptor first
+    if (exhausted()) return -EMFILE;  // as Linux, which allocates the descriptor first
     if (listening.backlog.empty()) return -EAGAIN;
     std::shared_ptr<socket> s = listening.backlog.front();
     const int fd = host_.add(s);
@@ -189,7 +189,7 @@ void simulated_sockets::discard_input(int fd) noexcept {
     if (const auto s = host_.find(fd)) s->incoming.clear();
 }
 
-// As with the kernel a try shows it, and a listener that is alive gets a connection that ends at once.
+// As with the kernel, this is found out by connecting: a live listener gets a connection that ends at once.
 simulated_sockets::occupant simulated_sockets::remove_stale(const address& at) noexcept {
     const not_failing machinery;
     if (!host_.files.contains(at.path())) return occupant::none;

@@ -1,4 +1,4 @@
-// The socket calls of a thread of a simulated host.
+// simulated_sockets: the socket calls of a simulated host.
 #pragma once
 
 #include "../demux/socket_calls.hpp"
@@ -9,7 +9,7 @@ struct host_state;
 struct host_thread;
 struct socket;
 
-/// They end at once, as the kernel's do.
+/// The calls complete at once, like the kernel's.
 class simulated_sockets final : public bight::detail::socket_calls {
   public:
     explicit simulated_sockets(host_thread& of) noexcept;
@@ -43,7 +43,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
 
     /// The connection that has waited longest; -EAGAIN, -EMFILE.
     int accept(socket& listening) noexcept;
-    /// No descriptor is left.
+    /// Whether descriptors have run out.
     bool exhausted() const noexcept;
 
   private:

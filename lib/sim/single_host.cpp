@@ -1,4 +1,4 @@
-// A world of one host, for a program that does not know that it is simulated.
+// BIGHT_REACTOR=sim:SEED: a world with one host, for a program that does not know that it is simulated.
 #include "simulated_demultiplexer.hpp"
 #include "world_state.hpp"
 
@@ -22,7 +22,7 @@ class single_host final : public bight::detail::platform, public bight::detail::
         thread_ = &host_.begin_life(0);
         host_.up = true;
     }
-    // The world looks at its hosts as it goes, and this one goes first.
+    // The world's destructor looks at its hosts, and this one is destroyed before it.
     ~single_host() override {
         host_.crash();
         world_.states.clear();

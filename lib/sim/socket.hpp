@@ -1,4 +1,4 @@
-// A socket of a simulated host.
+// socket: a stream socket of a simulated host.
 #pragma once
 
 #include "keyed_chance.hpp"
@@ -19,8 +19,8 @@ namespace bight::sim::detail {
 class simulated_demultiplexer;
 struct host_state;
 
-/// Of a stream. The network holds it as long as something is on its way to it, the host's table as long as
-/// the program has its descriptor, and its peer as long as the connection lasts.
+/// Kept alive by the network while something is on its way to it, by the host's table while the program has
+/// its descriptor, and by its peer while the connection lasts.
 struct socket {
     socket(host_state& on, int of_family, keyed_chance has) noexcept
         : chance(has), home(&on), family(of_family) {}
@@ -30,7 +30,7 @@ struct socket {
         listening,
         connecting,
         connected,
-        closed,  ///< nothing comes, and nothing goes
+        closed,  ///< nothing is sent or received any more
     };
 
     keyed_chance chance;  ///< of this direction, once it is connected
@@ -47,41 +47,41 @@ struct socket {
     bight::detail::descriptor* watched = nullptr;  ///< whose operations wait for it, at:
     simulated_demultiplexer* watcher = nullptr;
 
-    // One that listens.
+    // For a listening socket.
     std::deque<std::shared_ptr<socket>> backlog;
     std::size_t backlog_limit = 0;
 
-    // One that is connected.
+    // For a connected socket.
     std::uint64_t link = 0;  ///< the connection's number; both ends have the same
     std::shared_ptr<socket> peer;
     std::string outgoing;  ///< taken from the program, and not yet sent
     std::string incoming;  ///< arrived, and not yet read
     std::size_t in_flight = 0;
-    // Bytes so far: where in its stream something happens.
+    // The numbers of bytes so far, which give the places of events in the stream.
     std::uint64_t written = 0;  ///< taken from the program
     std::uint64_t sent = 0;
     std::uint64_t read = 0;       ///< given to the program
     std::size_t send_buffer = 0;  ///< the most that `outgoing` and `in_flight` hold
     std::size_t window = 0;       ///< the most that `incoming`, and what is on its way to it, hold
-    std::size_t narrowed = 0;     ///< for now it holds no more than so many of either; 0: no such limit
+    std::size_t narrowed = 0;     ///< a temporary limit for both of these; 0: none
     bool silent = false;          ///< nothing that it sends arrives any more
-    bool end_asked = false;       ///< after what is outgoing
+    bool end_asked = false;       ///< an end is to be sent after `outgoing`
     bool end_sent = false;
     bool end_acknowledged = false;
     bool end_came = false;
     bool reads_ended = false;  ///< closed: what arrives is answered with a reset
-    bool vanished = false;     ///< its host died under it
-    bool gave_up = false;      ///< what is on its way from here is not sent again, and never arrives
-    /// Its peer does not know that it is gone, and is told so with a reset when it sends something.
+    bool vanished = false;     ///< its host has crashed
+    bool gave_up = false;      ///< packets on their way from here are not repeated, and never arrive
+    /// Whether it is gone without its peer's knowledge; the peer gets a reset when it sends something.
     bool is_gone() const noexcept { return vanished || gave_up; }
-    time_point last_arrival{};  ///< of what it sent: bytes do not overtake each other
+    time_point last_arrival{};  ///< of its packets, so that bytes do not overtake each other
     unsigned attempts = 0;      ///< to connect
 
-    // Its patience with a peer that does not answer (contact.hpp); max() for never.
+    // Its time-outs for a peer that does not answer (contact.hpp); max() for never.
     time_point unheard_since = time_point::max();
     time_point waits_since{};  ///< for an acknowledgement
     time_point last_heard{};
-    time_point patience_ends = time_point::max();  ///< an event looks then
+    time_point patience_ends = time_point::max();  ///< an event checks then
 };
 
 }  // namespace bight::sim::detail

@@ -55,7 +55,7 @@ void append_line(std::string& out, const trace_event& e) {
     out += "}\n";
 }
 
-// Eight bytes at a time: each step is one to one, so that what differs in one word differs in the end.
+// Hashes eight bytes at a time. Each step is one-to-one, so that a difference in one word is never lost.
 class hasher {
   public:
     void word(std::uint64_t value) noexcept {
@@ -88,7 +88,7 @@ std::string trace::to_json_lines() const {
 
 std::uint64_t trace::digest() const noexcept { return digest_of(events_.size()); }
 
-// Of the first so many events, of those before them, and of the hosts.
+// The digest of the first `count` events, of the dropped ones before them, and of the hosts.
 std::uint64_t trace::digest_of(std::size_t count) const noexcept {
     hasher hash;
     hash.word(digest_of_forgotten_);
@@ -116,7 +116,7 @@ void trace::forget_half() {
     const std::size_t kept = most_ / 2;
     const std::size_t count = events_.size() - kept;
     digest_of_forgotten_ = digest_of(count);
-    forgotten_ += count - (forgotten_ > 0 ? 1 : 0);  // the one that says so goes, too
+    forgotten_ += count - (forgotten_ > 0 ? 1 : 0);  // without the "forgotten" event itself
     const std::int64_t until = events_[count - 1].at;
     const std::size_t texts = kept > 0 ? events_[count].text_begin : texts_.size();
     texts_.erase(0, texts);

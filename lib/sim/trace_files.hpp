@@ -1,4 +1,4 @@
-// What the failure of a seed leaves in files.
+// trace_files: writes the trace of a failure to files.
 #pragma once
 
 #include <bight/sim/explore.hpp>
@@ -8,7 +8,7 @@
 
 namespace bight::sim::detail {
 
-/// Puts the text there, with the directories above it. Empty, or why it could not.
+/// Writes a file, and makes its directories. Returns an empty text, or the error.
 std::string write_file(const std::string& name, const std::string& text);
 
 /// The files of one seed, for its report.
@@ -19,11 +19,11 @@ class trace_files {
 
     static std::string name(const explore_options& options, std::uint64_t seed, const char* ending);
 
-    /// Nothing where no directory was asked for, or there are no lines.
+    /// Does nothing when there is no directory, or there are no lines.
     void write_lines(const std::string& lines);
-    /// Of a page that a child was to write there; `error` is empty, or why it could not.
+    /// Adds a page that a child was to write; `error` is empty, or the reason why it could not.
     void add(const std::string& file, const std::string& error);
-    /// Where the trace is, and what could not be written; empty where nothing was to be.
+    /// Where the trace is, and what could not be written; empty when nothing was to be written.
     std::string text() const;
 
   private:

@@ -1,4 +1,4 @@
-// A trace as a page to look at. What is drawn, and how, is in trace_page/; here the trace is put into it.
+// trace::to_html: puts the events of a trace into the page, whose drawing code is in trace_page/.
 #include "json.hpp"
 #include "trace_page_files.hpp"
 
@@ -34,10 +34,9 @@ void append_number(std::string& out, std::int64_t number) {
 
 }  // namespace
 
-// {"hosts":[[name,ip],…],"names":[what,…],"events":[[at,what,from,to,link,bytes,sent,until,text],…]}, and
-// the reactor, if there is one, at the end of an event: names and hosts are counted from 0, -1 is none; times
-// are in nanoseconds, which are whole numbers for a browser, too, as long as they are less than 2^53: 104
-// days.
+// {"hosts":[[name,ip],…],"names":[what,…],"events":[[at,what,from,to,link,bytes,sent,until,text],…]}, and the
+// reactor, if there is one, at the end of an event. Names and hosts are counted from 0, -1 is none. Times are
+// in nanoseconds, which JavaScript represents exactly up to 2^53, that is 104 days.
 std::string trace::to_html(std::string_view title) const {
     std::string events;
     std::vector<std::string_view> names;

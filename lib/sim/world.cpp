@@ -28,7 +28,7 @@ void must_be_ipv4(const std::string& ip, const char* what) {
     throw std::invalid_argument(std::string(what) + " is an IPv4 address, unlike \"" + ip + "\"");
 }
 
-// The next of 10.0.0.0/16 that no host was given by its test.
+// The next address of 10.0.0.0/16 that the test has not given to a host.
 std::string free_address(const world_state& w) {
     for (std::size_t number = w.hosts.size() + 1;; ++number) {
         std::string ip = "10.0." + std::to_string(number / 250) + "." + std::to_string(number % 250);
@@ -94,7 +94,7 @@ void world::set_faults(const fault_plan& plan) {
 
 namespace {
 
-// Each end that does not know that the other is gone, or that nothing arrives there.
+// Resets each end that does not know that the other is gone, or that its data does not arrive.
 void reset_half_open(world_state& w) {
     const auto is_lost = [](const socket& s) { return s.silent || s.is_gone(); };
     for (std::size_t i = 0; i < w.connections.size(); ++i) {

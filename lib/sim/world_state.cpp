@@ -28,7 +28,7 @@ world_state::world_state(std::uint64_t chosen, world_options opts, virtual_clock
 
 world_state::~world_state() {
     for (host_state* h : states) h->crash();
-    events.clear();  // of what their tasks do in the end nothing goes anywhere
+    events.clear();  // nothing that the ending tasks send goes anywhere
     for (host_state* h : states) h->end_former_lives();
     events.clear();
     for (const auto& connection : connections) {
@@ -91,7 +91,7 @@ trace::host_number number_of(const host_state* h) noexcept {
     return h ? static_cast<trace::host_number>(h->index) : trace::no_host;
 }
 
-// Of `from`, when it has its turn.
+// The number of the reactor of `from` that has its turn.
 std::uint16_t reactor_of(const host_state* from, const host_thread* acting) noexcept {
     return acting && &acting->host == from ? static_cast<std::uint16_t>(acting->number) : std::uint16_t{0};
 }
@@ -128,8 +128,8 @@ void world_state::record_span(std::string_view what, const host_state* from, con
 
 namespace {
 
-// A packet that has passed the link. What waits at the host does not go back there: what came after it may
-// wait there by then.
+// Delivers a packet that has passed the link. Packets that wait at the host do not go back to the link, where
+// later packets may wait by then.
 void reach(world_state& w, host_state& from, host_state& to, bool repeated, duration sent,
            const std::function<void()>& arrival) {
     if (!to.up && repeated) {
@@ -147,11 +147,11 @@ void reach(world_state& w, host_state& from, host_state& to, bool repeated, dura
     }
 }
 
-// A packet at the end of the link.
+// Handles a packet at the end of the link.
 void arrive(world_state& w, host_state& from, host_state& to, std::size_t bytes, bool repeated, duration sent,
             const std::function<void()>& arrival) {
     link_state& l = w.link(from, to);
-    if (l.cut || w.clock.now() < l.open_from || !l.held.empty()) {  // none overtakes what waits
+    if (l.cut || w.clock.now() < l.open_from || !l.held.empty()) {  // no packet overtakes waiting ones
         l.held.emplace_back([&w, &from, &to, bytes, repeated, sent, arrival] {
             arrive(w, from, to, bytes, repeated, sent, arrival);
         });
@@ -235,7 +235,7 @@ void world_state::send_datagram(host_state& from, host_state& to, std::size_t by
                        to.up ? "a datagram, at a cut" : "a datagram, at a host that is down");
                 return;
             }
-            if (to.stands_still(clock.now())) {  // its network has room for some
+            if (to.stands_still(clock.now())) {  // its network buffers some packets
                 to.held.push_back({nullptr, arrival});
                 return;
             }
@@ -273,8 +273,8 @@ void world_state::cut_for(host_state& from, host_state& to, duration d) {
     contact_changed(*this);
 }
 
-// It was passed to the other end at the usual speed, and what is behind it waits there: so nothing waits any
-// more when the link is mended.
+// The packet has arrived at the usual speed, and later packets wait at the end of the link, so nothing waits
+// any more when the link is mended.
 void world_state::pass(link_state& l, std::size_t bytes) {
     if (bytes == 0 || clock.now() >= l.narrow_until) return;
     open_at(l, std::min(l.narrow_until, saturating_add(clock.now(), time_for(bytes, l.narrow_rate))));
@@ -290,7 +290,7 @@ void world_state::mend(link_state& l) {
 
 time_point world_state::next_event() const noexcept { return events.next(); }
 
-// It is nobody's doing now.
+// No host causes these events now.
 void world_state::deliver_due() {
     const host_thread* const in_turn = std::exchange(acting, nullptr);
     while (events.next() <= clock.now()) events.take()();
@@ -370,7 +370,7 @@ void world_state::interrupt_wait(host_thread& waits) {
               [this, &waits, boots = waits.host.boots] { interrupted.emplace_back(&waits, boots); });
 }
 
-// Not within deliver_due, which a turn calls as well: one turn has ended when the next begins.
+// Not within deliver_due, which turns also call: turns must not nest.
 void world_state::give_interrupted_turns() {
     while (!interrupted.empty()) {
         for (const auto& [waits, boots] : std::exchange(interrupted, {})) {
@@ -403,7 +403,7 @@ bool world_state::has_clients() const noexcept {
     return std::any_of(states.begin(), states.end(), [](const host_state* h) { return h->running > 0; });
 }
 
-// The programs have ended, and what their connections still had to say is said.
+// Whether the programs have ended, and their connections have sent everything.
 bool world_state::finished() noexcept {
     using bight::detail::reactor_state;
     if (has_clients()) return false;

@@ -1,4 +1,4 @@
-// The inside of a world.
+// world_state: the implementation of sim::world.
 #pragma once
 
 #include "event_queue.hpp"
@@ -26,27 +26,27 @@ namespace bight::sim::detail {
 /// One direction of a link.
 struct link_state {
     explicit link_state(keyed_chance has) noexcept : chance(has) {}
-    keyed_chance chance;  ///< of datagrams
+    keyed_chance chance;  ///< for datagrams
     link_options options;
     bool cut = false;
-    time_point open_from{};         ///< nothing arrives before this moment, and then everything that waited
+    time_point open_from{};         ///< nothing arrives before this time, then everything that waited
     time_point busy_until{};        ///< with a limit of bytes per second
-    time_point narrow_until{};      ///< until then there is one more:
+    time_point narrow_until{};      ///< until then there is a second limit:
     std::uint64_t narrow_rate = 0;  ///< bytes per second
     std::vector<std::function<void()>> held;
 };
 
-/// What a packet takes its chance from, and what it carries.
+/// The source of a packet's random numbers, and its properties.
 struct departure {
     keyed_chance& chance;
     std::uint64_t place;  ///< in its stream
     std::uint64_t link;
     std::size_t bytes;
-    time_point earliest;    ///< it does not arrive before
-    bool repeated = false;  ///< its sender sends it again: at a host that is down it is lost
+    time_point earliest;    ///< it does not arrive before this time
+    bool repeated = false;  ///< its sender repeats it, so at a host that is down it is lost
 };
 
-// What a world keeps for its test; what was made last goes first, as in a scope.
+// The objects made by world::own, destroyed in reverse order.
 struct belongings {
     belongings() = default;
     belongings(const belongings&) = delete;
@@ -62,21 +62,21 @@ struct world_state {
                 virtual_clock::mode mode = virtual_clock::mode::manual);
     ~world_state();
 
-    belongings owned;  // first: it goes last
+    belongings owned;  // first member: destroyed last
     const std::uint64_t seed;
     world_options options;
-    /// What this leaves out stays out, whatever plan options.faults becomes.
+    /// What this plan excludes stays excluded, whatever options.faults becomes.
     const fault_plan limits = options.faults;
     virtual_clock clock;
     random_source for_tests;
-    const keyed_chance chance;           ///< that those of the hosts and links come from
-    std::vector<random_source> amounts;  ///< of each kind of fault: what the last one does
+    const keyed_chance chance;           ///< from which those of hosts and links derive
+    std::vector<random_source> amounts;  ///< for each kind of fault: the amounts of the last one
     event_queue events;
     std::vector<std::unique_ptr<host>> hosts;
-    std::vector<host_state*> states;                                     ///< theirs
+    std::vector<host_state*> states;                                     ///< the states of `hosts`
     std::map<std::pair<std::size_t, std::size_t>, link_state> links;     ///< by the hosts' indices
     std::map<std::string, std::vector<std::string>, std::less<>> names;  ///< that a test has set
-    /// One end of each, so that they can be taken apart in the end.
+    /// One end of each connection, so that the ends can be separated at the end.
     std::vector<std::weak_ptr<socket>> connections;
     std::size_t connections_looked_at = 64;
     trace happened;
@@ -85,10 +85,10 @@ struct world_state {
     std::vector<happened_fault> faults;
     std::uint64_t last_link = 0;
     const host_thread* acting = nullptr;  ///< whose turn it is
-    /// Those whose waits end in vain now, with the life of their hosts.
+    /// Threads whose waits are interrupted now, with the life of their hosts.
     std::vector<std::pair<host_thread*, std::uint64_t>> interrupted;
     std::exception_ptr failure;
-    /// So many without time passing, and without a program that receives anything, are no progress.
+    /// This many turns in which no time passes and no program receives anything mean that the run is stuck.
     std::uint64_t most_turns_at_once = 1'000'000;
     std::uint64_t turns_at_once = 0;
     std::optional<duration> healed_at;
@@ -96,62 +96,63 @@ struct world_state {
     host_state* find_host(const std::string& ip) const noexcept;
     link_state& link(const host_state& from, const host_state& to);
 
-    /// Whether this fault happens now; it is in the trace then. To a host, by the chance of a thread of it
-    /// that has its turn:
+    /// Whether this fault happens now; if so, it is recorded in the trace. To a host, with the random numbers
+    /// of its thread that has its turn:
     bool happens(fault f, host_thread& at);
     /// To a socket, at this place in what it reads or writes.
     bool happens(fault f, socket& at, std::uint64_t place);
-    /// How much: for one of this kind that has just happened, whatever else happens in between.
+    /// The amounts of a fault of this kind that has just happened, independent of other faults.
     random_source& amount(fault f) noexcept { return amounts[static_cast<std::size_t>(f)]; }
-    /// By a chance at a place.
+    /// With the given keyed_chance, at a place.
     bool happens(fault f, double scale, host_state& at, keyed_chance& by, std::uint64_t place,
                  std::uint64_t on_link, std::string_view text);
-    /// To what a host knows by name.
+    /// To a thing that a host knows by name.
     bool happens(fault f, host_state& at, keyed_chance& by);
     /// `what` is a literal.
     void record(std::string_view what, const host_state* from, const host_state* to = nullptr,
                 std::uint64_t on_link = 0, std::uint64_t bytes = 0, std::string_view text = {});
-    /// The same for what a packet does that is at the end of its way now: only while it arrives.
+    /// The same for the effect of an arriving packet: only while it arrives.
     void record_arrival(std::string_view what, const host_state* from, const host_state* to,
                         std::uint64_t on_link = 0, std::uint64_t bytes = 0, std::string_view text = {});
-    /// The same for what lasts until then.
+    /// The same for something that lasts until then.
     void record_span(std::string_view what, const host_state* from, const host_state* to, time_point until);
 
-    /// Something that takes a packet's time from one host to another. When it would arrive, it waits while
-    /// the network is cut there, or the other host is down (`arrival` may run twice for what is repeated); a
-    /// host that is down sends nothing. Gives when it is to arrive.
+    /// Sends a packet from one host to another, and returns when it should arrive. At that time it waits
+    /// while the link is cut or the other host is down (`arrival` may run twice for a repeated packet). A
+    /// host that is down sends nothing.
     time_point send(host_state& from, host_state& to, const departure& what, std::function<void()> arrival);
 
-    /// The same for what is lost where the other waits, and overtakes its like. `arrival` may run twice, or
-    /// never.
+    /// The same for a datagram, which is lost where a packet would wait, and may overtake others. `arrival`
+    /// may run twice, or never.
     void send_datagram(host_state& from, host_state& to, std::size_t bytes,
                        const std::function<void()>& arrival);
-    /// What reached this host in its former life, or while it was down, was lost there: it waits at the link
-    /// again, where that is cut, in front of what came later.
+    /// Packets that reached this host in its former life, or while it was down, were lost there. If the link
+    /// is cut, they wait at it again, before later packets.
     void send_again_to(host_state& booted);
-    /// When something that sets out now would be there.
+    /// When a packet sent now would arrive.
     time_point arrival_of(host_state& from, host_state& to, const departure& what);
 
     /// True when something ran.
     bool turn();
-    /// This reactor begins to wait. It may look in vain for something to do, up to 1 ms from now.
+    /// This reactor begins to wait: its wait may be interrupted up to 1 ms from now.
     void interrupt_wait(host_thread& waits);
     void give_interrupted_turns();
-    /// Lets time pass until the next thing happens, at most until `limit`. False when nothing ever will.
+    /// Advances time to the next event, at most to `limit`. False when nothing will ever happen.
     bool advance(time_point limit);
-    /// What waits at `l` arrives then, unless it is cut.
+    /// Has the packets that wait at `l` arrive then, unless it is cut.
     void open_at(link_state& l, time_point when);
     void cut_for(host_state& from, host_state& to, duration d);
-    /// A packet of so many bytes has arrived: while the link is narrow, the next one waits for a time.
+    /// A packet of `bytes` bytes has arrived: while the link is narrow, the next one waits for a time.
     void pass(link_state& l, std::size_t bytes);
     void mend(link_state& l);
     void deliver_due();
     time_point next_event() const noexcept;
     bool finished() noexcept;
-    /// Whether something that host::run was given has not ended.
+    /// Whether a program given to host::run has not ended.
     bool has_clients() const noexcept;
-    /// True when all of those have ended. When nothing can ever happen again, `deadlock` is thrown; but with
-    /// `whole_time` time passes then, and also when there were none.
+    /// Runs until all programs given to host::run have ended; true when they have. When nothing can ever
+    /// happen again, throws `deadlock`; with `whole_time` the time passes instead, also when there were no
+    /// such programs.
     bool run_until(time_point limit, bool whole_time);
     std::string dump_tasks() const;
 

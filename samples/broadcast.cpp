@@ -13,7 +13,7 @@ struct client {
 
 struct hall {
     std::list<client> clients;
-    int total = 0;  // of all who ever came
+    int total = 0;  // clients that ever came
 };
 
 // Eight random letters and digits.

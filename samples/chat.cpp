@@ -1,7 +1,7 @@
 // A chat room: what one says, the others hear.   chat [ENDPOINT]     then: telnet 127.0.0.1 8123
 //
-// A client has two states, choosing a name and chatting: they are two stretches of one coroutine. Leaving,
-// however it comes about, is the destructor of a seat.
+// A client has two states, choosing a name and chatting, which are two parts of one coroutine. The destructor
+// of a seat handles leaving, whatever the reason.
 #include <bight/bight.hpp>
 
 #include <map>
@@ -9,7 +9,7 @@
 
 class seat;
 
-// Who is here, by name. All connections run on one thread, so it needs no lock.
+// The clients by name. All connections run on one thread, so it needs no lock.
 class room {
   public:
     bool has(const std::string& name) const { return seats_.contains(name); }

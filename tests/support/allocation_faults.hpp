@@ -21,18 +21,18 @@ using bight::sim::blocks_out;
 using bight::sim::failing;
 
 struct fault_tally {
-    long allocations = 0;  ///< that `attempt` makes when none fails
-    long endured = 0;      ///< failures that it went on without
+    long allocations = 0;  ///< made by `attempt` when none fails
+    long endured = 0;      ///< failures after which it still succeeded
 };
 
-/// Calls `attempt(fault)` with a fault in its first allocation, its second, and so on, until it needs no
-/// more; then the same with all allocations failing from there on. What it does while it has a
-/// `failing(fault)` must end well, or with std::bad_alloc or std::system_error (not_enough_memory, or
+/// Calls `attempt(fault)` with a fault in its first allocation, its second, and so on, until no allocation is
+/// left to fail; then again with all later allocations failing too. The code that runs while `failing(fault)`
+/// lives must succeed, or fail with std::bad_alloc or std::system_error (not_enough_memory, or
 /// errc::unavailable for a reactor), and leave no memory behind.
 template <class F>
 fault_tally fail_each_allocation(F attempt) {
     allocation_fault none{-1, false, false};
-    attempt(none);  // what is made once for the program, when all is well and when it is not
+    attempt(none);  // makes the objects that are made once for the program
     for (const long n : {0L, 1L, 2L}) {
         allocation_fault once{n, false, false};
         try {
@@ -83,7 +83,7 @@ fault_tally fail_each_allocation_on(bight::demultiplexer_kind kind, F body) {
         reactor_fixture on(kind, options);
         std::exception_ptr error;
         {
-            // Not through the fixture, which notes the error: that is memory, too.
+            // Not through the fixture, which records the error and so allocates.
             watchdog guard(on.reactor(), std::chrono::seconds(30));
             try {
                 on.reactor().run(body(on, fault));

@@ -14,7 +14,7 @@ inline std::atomic<long>& allocation_counter() {
     return counter;
 }
 
-/// So far, on all threads.
+/// The number of allocations so far, on all threads.
 inline long allocations() { return allocation_counter().load(std::memory_order_relaxed); }
 
 inline void* counted_allocation(std::size_t size) noexcept {

@@ -1,4 +1,4 @@
-// One task among others that a test cancels, at the moment it chooses.
+// cancellable: a task that a test can cancel alone, at any time.
 #pragma once
 
 #include <bight/core/group.hpp>
@@ -24,7 +24,7 @@ class cancellable {
     void cancel() {
         if (group_) group_->cancel();
     }
-    /// Whether it came to its end, and was not cancelled.
+    /// Whether it has ended without being cancelled.
     bool ended() const { return ended_; }
 
   private:

@@ -19,7 +19,7 @@ struct Catch::StringMaker<std::error_code> {
     }
 };
 
-// The names of version 2, in which the tests are written, for what version 3 calls otherwise.
+// The tests use the names of version 2; this defines those that differ in version 3.
 #if __has_include(<catch2/catch_all.hpp>)
 namespace Catch {
 

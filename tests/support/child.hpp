@@ -16,7 +16,7 @@
 
 namespace test {
 
-// Where a child writes what it did.
+// The pipe to which a child reports what it did.
 class witness_pipe {
   public:
     explicit witness_pipe(int fd) : fd_(fd) {}
@@ -28,8 +28,8 @@ class witness_pipe {
     int fd_;
 };
 
-// A process of its own with both signals at their defaults; `body(pipe)` gives its exit status. An alarm ends
-// it if nothing else does, which also ends the waiting of the parent for its words.
+// A child process with both signals at their defaults; `body(pipe)` gives its exit status. An alarm ends it
+// if nothing else does, and so ends the parent's wait for its output.
 class child {
   public:
     template <class F>
@@ -73,7 +73,7 @@ class child {
             std::ifstream stat("/proc/" + std::to_string(pid_) + "/stat");
             std::string line;
             std::getline(stat, line);
-            const std::size_t state = line.rfind(") ");  // what goes before is its name
+            const std::size_t state = line.rfind(") ");  // the text before it is its name
             if (state == std::string::npos || line[state + 2] != 'R') return;
             ::sched_yield();
         }
@@ -97,7 +97,7 @@ class child {
         return true;
     }
 
-    /// Waits for the child's end: its exit status, or 1000 plus the signal that killed it.
+    /// Waits for the child's end, and returns its exit status, or 1000 plus the signal that killed it.
     int exit_status() {
         while (read_more(-1)) {
         }

@@ -3,7 +3,7 @@
 //
 //     confined PROGRAM [ARGUMENT...]
 //
-// Ends with status 125, and says why, where such a container cannot be made.
+// If such a container cannot be made, prints why and ends with status 125.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -42,7 +42,7 @@ void write_file(const std::string& path, const std::string& text) {
     ::close(fd);
 }
 
-// Who is not root is root in a user namespace of its own, with the same number outside.
+// A user who is not root becomes root in a new user namespace, with the same number outside.
 void enter_network_of_its_own() {
     const uid_t user = ::geteuid();
     const gid_t group = ::getegid();
@@ -67,7 +67,7 @@ void bring_loopback_up() {
     ::close(any);
 }
 
-// As the default profile of Docker and Podman does.
+// Refuses io_uring as the default profile of Docker and Podman does.
 void refuse_io_uring() {
     constexpr std::array<std::uint32_t, 3> refused{SYS_io_uring_setup, SYS_io_uring_enter,
                                                    SYS_io_uring_register};

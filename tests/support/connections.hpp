@@ -29,7 +29,7 @@
 
 namespace test {
 
-/// `memory`: no socket, but both ends at once (sim::memory_pair). It can be no endpoint.
+/// `memory`: no socket, but both ends of a sim::memory_pair. It has no endpoint.
 enum class family { tcp, tcp6, unix_path, unix_abstract, memory };
 
 /// Why this machine has no ::1; nothing when it has.
@@ -51,7 +51,7 @@ inline const std::optional<std::string>& no_ipv6() {
     return why;
 }
 
-/// reactors() where ::1 can be had: a simulated host has it wherever it is simulated.
+/// The reactors() that have ::1; a simulated host always has it.
 inline const std::vector<reactor_choice>& reactors_with_ipv6() {
     static const std::vector<reactor_choice> all = [] {
         std::vector<reactor_choice> found = reactors();
@@ -61,7 +61,7 @@ inline const std::vector<reactor_choice>& reactors_with_ipv6() {
     return all;
 }
 
-/// Of these, those that this machine has.
+/// Those of `wanted` that this machine has.
 inline std::vector<family> those_here(std::vector<family> wanted) {
     if (no_ipv6()) std::erase(wanted, family::tcp6);
     return wanted;
@@ -73,7 +73,7 @@ inline const std::vector<family>& families() {
     return all;
 }
 
-/// Those, and streams in memory: for what asks nothing of a stream but what every stream promises.
+/// Also streams in memory: for tests that need only what every stream guarantees.
 inline const std::vector<family>& stream_families() {
     static const std::vector<family> all = [] {
         std::vector<family> found = families();
@@ -159,15 +159,15 @@ inline bight::task<stream_pair> connected_pair(family f) {
     co_return stream_pair(std::move(server), std::move(client));
 }
 
-/// Everything until the end of the stream.
+/// Reads everything until the end of the stream.
 inline bight::task<std::string> read_all(bight::stream& from) {
     std::string all;
     while (auto chunk = co_await from.read_some()) all.append(chunk.begin(), chunk.end());
     co_return all;
 }
 
-/// Bytes `from` to `from + size` of an endless text, which repeats itself after a prime number of bytes: no
-/// buffer's size is a multiple of it.
+/// Bytes `from` to `from + size` of an endless text with a prime period, of which no buffer's size is a
+/// multiple.
 inline std::string pattern(std::size_t from, std::size_t size) {
     static const std::string period = [] {
         std::string text(65521, '\0');
@@ -207,7 +207,7 @@ class raw_socket {
         ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         close();
     }
-    /// All of `text`; blocks.
+    /// Sends all of `text`; blocks.
     void send(const std::string& text) const {
         std::size_t done = 0;
         while (done < text.size()) {
@@ -216,7 +216,7 @@ class raw_socket {
             done += static_cast<std::size_t>(sent);
         }
     }
-    /// Until the end of the stream or an error, which is left in `error`; blocks, but at most 20 s.
+    /// Reads until the end of the stream or an error, which is stored in `error`; blocks for at most 20 s.
     std::string receive_all(int* error = nullptr) const {
         const timeval bound{20, 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
@@ -224,7 +224,8 @@ class raw_socket {
         char buffer[4096];
         for (;;) {
             const auto got = ::recv(fd_, buffer, sizeof buffer, 0);
-            // With a time-out it is not restarted: an io_uring of this thread that is taken down is enough.
+            // With a time-out the call is not restarted after an interruption, which the destruction of this
+            // thread's io_uring suffices to cause.
             if (got < 0 && errno == EINTR) continue;
             if (error) *error = got < 0 ? errno : 0;
             if (got <= 0) return all;
@@ -236,7 +237,8 @@ class raw_socket {
     int fd_ = -1;
 };
 
-/// A blocking socket that is connected to `to`: the backlog of a listener is enough for it to return.
+/// A blocking socket that is connected to `to`; it returns as soon as the connection is in the listener's
+/// backlog.
 inline raw_socket raw_connect(const bight::address& to) {
     raw_socket s(::socket(to.native_family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (::connect(s.get(), static_cast<const sockaddr*>(to.native()),
@@ -262,7 +264,7 @@ inline bight::task<half_pair> connected_to_raw(family f) {
     co_return half_pair(std::move(s), std::move(raw));
 }
 
-/// Everything that can be read, and how it ended: "text, end" or "text, error 104".
+/// Reads everything, and says how it ended: "text, end" or "text, error 104".
 inline bight::task<std::string> rest(bight::stream& from) {
     std::string all;
     std::string how = "end";

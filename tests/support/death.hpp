@@ -1,4 +1,4 @@
-// What a program says when bight ends it.
+// dying_words: captures the message of a process that bight aborts.
 #pragma once
 
 #include "child.hpp"
@@ -10,7 +10,7 @@
 
 namespace test {
 
-/// Runs `body` in a process of its own. Gives what it wrote to standard error, when it ended by abort(); else
+/// Runs `body` in a child process. Returns what it wrote to standard error if it ended by abort(), otherwise
 /// a text that no test expects.
 template <class F>
 std::string dying_words(F body) {

@@ -1,4 +1,4 @@
-// Searches for seeds in tests.
+// Options for sim::explore in tests.
 #pragma once
 
 #include <bight/sim/explore.hpp>

@@ -1,4 +1,4 @@
-// A process that runs out of descriptors soon.
+// few_descriptors: makes the process run out of descriptors soon.
 #pragma once
 
 #include <fcntl.h>
@@ -7,12 +7,12 @@
 
 namespace test {
 
-/// At most so many descriptors more than now can be opened, for as long as this lives.
+/// While it lives, only this many more descriptors can be opened.
 class few_descriptors {
   public:
     explicit few_descriptors(int more) {
         ::getrlimit(RLIMIT_NOFILE, &before_);
-        // The limit is one of their numbers, of which the lowest that is free is given out.
+        // The system limits the numbers of descriptors, and allocates the lowest free one.
         const int lowest = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
         ::close(lowest);
         rlimit few = before_;

@@ -1,12 +1,12 @@
-// A value that moves, until told otherwise.
+// fickle: a type whose move constructor throws on demand.
 #pragma once
 
 #include <stdexcept>
 
 namespace test {
 
-/// Cannot be copied, counts itself, and throws std::runtime_error from the move after `moves_left` others;
-/// once, and never while that is negative.
+/// Cannot be copied, and counts its objects. After `moves_left` further moves one move throws
+/// std::runtime_error; none while that is negative.
 class fickle {
   public:
     explicit fickle(int v) : value(v) { ++living; }

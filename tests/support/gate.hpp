@@ -1,4 +1,4 @@
-// A gate between threads: those who pass wait until it is open.
+// gate: threads wait at it until it is opened.
 #pragma once
 
 #include <condition_variable>

@@ -10,19 +10,19 @@
 //
 // The threads are fibers of one real thread. Each atomic operation, lock and wait of the code under test
 // (which takes its atomics from a policy, here test::model_threads) is a point at which the search decides
-// who goes on. The search is a depth-first one: it replays the decisions of the run before up to the last one
-// that had an alternative, and takes that.
+// which thread goes on. The search is depth-first: it repeats the decisions of the previous run up to the
+// last one that had an alternative, and takes that.
 //
-// Operations on different objects, and two loads, commute; of the orders that differ only by such swaps one
-// is run (sleep sets; Godefroid, "Partial-Order Methods for the Verification of Concurrent Systems", 1996).
-// With `preemptions` limited, only orders with so many switches away from a thread that could have gone on
-// are run (Musuvathi, Qadeer: "Iterative Context Bounding", 2007); the reduction is off then, because the two
-// together would miss orders.
+// Operations on different objects, and two loads, commute; of orders that differ only by such swaps, one is
+// run (sleep sets; Godefroid, "Partial-Order Methods for the Verification of Concurrent Systems", 1996). With
+// `preemptions` limited, only orders with at most that many switches away from a thread that could have gone
+// on are run (Musuvathi, Qadeer: "Iterative Context Bounding", 2007); the reduction is off then, because the
+// two together would miss orders.
 //
-// What it covers: all orders of sequentially consistent operations, a lost wake-up (nobody can go on, and not
-// all are through) and what `finish` checks. What it does not: weaker memory orders (everything is seen at
-// once, in one order), spurious failures of a compare-and-swap, and data races. For those there are
-// ThreadSanitizer's runs, and the argument that stands with the code.
+// What it covers: all orders of sequentially consistent operations, lost wake-ups (no thread can go on, but
+// not all have ended) and the checks of `finish`. It does not cover weaker memory orders (every write is
+// visible at once, in one order), spurious failures of a compare-and-swap, and data races. For those there
+// are runs under ThreadSanitizer, and the arguments in the comments of the code.
 #pragma once
 
 #include <sys/mman.h>
@@ -52,18 +52,18 @@
 
 namespace test {
 
-/// What a check in the code under test throws.
+/// Thrown by a check in the code under test.
 struct violation : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
 struct exploration {
     std::uint64_t runs = 0;     ///< complete ones
-    std::uint64_t pruned = 0;   ///< given up because an equal one had been run
+    std::uint64_t pruned = 0;   ///< abandoned because an equal one had been run
     std::uint64_t longest = 0;  ///< points in the longest run
     bool complete = false;      ///< every order was covered, within the limit on preemptions
     std::string failure;        ///< of the first run that failed; empty when none did
-    std::vector<int> schedule;  ///< who went on at each point of that run
+    std::vector<int> schedule;  ///< which thread went on at each point of that run
 };
 
 struct exploration_limits {
@@ -152,7 +152,7 @@ class explorer {
         bool enabled() const { return !through && (!next.possible || next.possible(next.object)); }
     };
 
-    // One point of a run: who went on there, and who could have.
+    // One point of a run: which thread went on there, and which could have.
     struct choice {
         unsigned chosen = 0;
         unsigned enabled = 0;  // bit sets of threads
@@ -160,7 +160,7 @@ class explorer {
         unsigned asleep = 0;   // would only repeat what was tried before
         int preemptions = 0;   // before this point
         unsigned previous = 0;
-        std::vector<operation> next;  // what each was about to do
+        std::vector<operation> next;  // what each thread was about to do
     };
 
     static bool commute(const operation& a, const operation& b) {
@@ -214,8 +214,7 @@ class explorer {
                 path_.push_back(std::move(c));
             }
             choice& c = path_[depth];
-            // Below here, those need not run first whose turn at this point was, or will be, covered
-            // elsewhere.
+            // Below this point, threads need not run first if their turn at this point is covered elsewhere.
             asleep = 0;
             if (limits_.preemptions < 0) {
                 for (std::size_t i = 0; i < threads_.size(); ++i) {
@@ -233,8 +232,8 @@ class explorer {
         }
     }
 
-    // In any order: what was built can only be taken down when the threads are through. False when they
-    // cannot get there, which an equal run has found or will find.
+    // Runs the threads to their ends in any order, since the world can be destroyed only after that. False
+    // when they cannot end, which an equal run has found or will find.
     bool run_to_end() {
         for (;;) {
             bool all_through = true;
@@ -398,7 +397,7 @@ struct model_threads {
             value_ = static_cast<T>(value_ | with);
             return old;
         }
-        /// Waits until it is not `old`.
+        /// Waits until the value is not zero.
         void wait_while_zero() const {
             reach(this, false,
                   [](const void* self) { return static_cast<const atomic*>(self)->value_ != T(); });

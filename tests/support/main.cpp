@@ -9,7 +9,7 @@
 
 namespace {
 
-// tests/run.sh reads it. Before version 3.3 Catch2 counts these cases as passed.
+// tests/run.sh reads this output. Before version 3.3 Catch2 counts these cases as passed.
 std::size_t print_skipped() {
     std::size_t all = 0;
     for (const auto& [why, cases] : test::skipped_cases()) {
@@ -25,8 +25,7 @@ std::size_t count_chosen(Catch::Session& session) {
     return filterTests(getAllTestCasesSorted(config), config.testSpec(), config).size();
 }
 
-// A case without an assertion is an error, for what is not checked has not passed; and so is a run of no
-// test, in version 3 without being told.
+// Makes a case without an assertion an error, and a run without any test (which is the default in version 3).
 void refuse_what_is_empty(Catch::Session& session) {
     auto& about = session.configData().warnings;
     int all = about | Catch::WarnAbout::NoAssertions;
@@ -46,8 +45,8 @@ int main(int argc, char** argv) {
     const std::size_t skipped = print_skipped();
     constexpr int only_skipped = 4;  // of version 3
     if ((result == 0 || result == only_skipped) && skipped > 0 && skipped == count_chosen(session)) {
-        return 77;  // Meson's word for it
+        return 77;  // means "skipped" to Meson
     }
-    // Catch2 returns the number of failed assertions, which may be 77, too.
+    // Catch2 returns the number of failed assertions, which may be 77 too.
     return result == 0 ? 0 : 1;
 }

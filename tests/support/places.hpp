@@ -34,7 +34,7 @@ struct place {
     test::family family = test::family::tcp;
     bight::demultiplexer_kind demultiplexer = bight::demultiplexer_kind::automatic;  ///< machine
     std::uint64_t seed = 0;
-    /// Simulated: everything that a network and a kernel may do and a program must not notice.
+    /// Simulated: with everything that a network and a kernel may do without affecting a correct program.
     bool rough = false;
 
     bool simulated() const { return where != kind::machine; }
@@ -49,7 +49,7 @@ struct place {
 inline std::vector<place> places_of(const std::vector<family>& wanted) {
     std::vector<place> all;
     for (const family f : wanted) {
-        // A simulated host has ::1 wherever it is simulated.
+        // A simulated host always has ::1.
         const bool here = f != family::tcp6 || !no_ipv6();
         for (const auto kind : demultiplexers()) {
             if (here) all.push_back({place::kind::machine, f, kind, 0, false});
@@ -77,8 +77,8 @@ inline const std::vector<place>& unix_places() {
     return all;
 }
 
-/// One place, for one body. It checks that nothing is left in the end: frames, descriptors, sockets, untaken
-/// errors.
+/// One place, for one body. At the end it checks that no frames, descriptors, sockets or untaken errors are
+/// left.
 class place_fixture {
   public:
     explicit place_fixture(place at) : place_(at) {
@@ -90,7 +90,7 @@ class place_fixture {
             machine_.emplace(place_.demultiplexer);
         }
     }
-    /// The same with options of the world; on the machine they do nothing.
+    /// The same with options of the world, which are ignored on the machine.
     place_fixture(place at, const bight::sim::world_options& options) : place_(at) {
         if (place_.simulated()) {
             begin_world(options);
@@ -105,10 +105,10 @@ class place_fixture {
     const place& at() const { return place_; }
     bool is_tcp() const { return test::is_tcp(place_.family); }
 
-    /// Where the server may listen; each call gives another.
+    /// An endpoint on which the server may listen; each call gives another.
     std::string new_endpoint() {
         if (place_.where == place::kind::two_hosts) return "tcp:0:interface=10.0.0.1";
-        // In a world its name decides what happens: the same in each process.
+        // In a world the name influences what happens, so it must be the same in each process.
         if (place_.simulated() && place_.family == family::unix_path) {
             return "unix:/run/" + std::to_string(++endpoints_);
         }
@@ -119,16 +119,16 @@ class place_fixture {
     }
     const temporary_directory& directory() const { return directory_; }
 
-    /// More bytes than all buffers between the two ends take.
+    /// More bytes than all buffers between the two ends hold.
     std::size_t more_than_buffers() const { return (place_.simulated() ? 1U : 16U) << 20; }
 
-    /// What takes "a moment": long enough for everything that is on its way to arrive.
+    /// Long enough for everything that is on its way to arrive.
     bight::duration moment() const {
         if (place_.simulated()) return std::chrono::seconds(3);
         return std::chrono::milliseconds(10);
     }
     bight::task<> settle() const { co_await bight::sleep_for(moment()); }
-    /// Until what the other half does has made it so.
+    /// Waits until the other half has made the condition true.
     template <class Condition>
     bight::task<> until(Condition holds) const {
         while (!holds()) co_await bight::sleep_for(std::chrono::milliseconds(1));
@@ -149,7 +149,7 @@ class place_fixture {
         client_->run(std::move(client));
         world_->run();
     }
-    /// One task that is both.
+    /// Runs one task that is both halves.
     template <class Body>
     void run(Body body) {
         INFO("in " << place_.name());
@@ -160,7 +160,7 @@ class place_fixture {
         server_->run(std::move(body));
         world_->run();
     }
-    /// Both halves with a stream each: the ends of one connection.
+    /// Runs both halves with the ends of one connection.
     template <class Server, class Client>
     void run_pair(Server server, Client client) {
         std::string where;

@@ -1,5 +1,5 @@
-// What nearly every test includes, compiled once for each program. Tests still name what they use: they
-// compile without this (meson setup -Db_pch=false).
+// The headers that nearly every test includes, precompiled once for each program. Tests still include what
+// they use, and compile without this (meson setup -Db_pch=false).
 #ifndef BIGHT_TESTS_PRECOMPILED
 #define BIGHT_TESTS_PRECOMPILED  // g++ warns of "#pragma once" in a header that it compiles by itself
 

@@ -49,7 +49,7 @@ namespace detail {
 
 struct tried_demultiplexers {
     std::vector<bight::demultiplexer_kind> found;
-    std::map<bight::demultiplexer_kind, std::string> refused;  ///< and why
+    std::map<bight::demultiplexer_kind, std::string> refused;  ///< with the reasons
 };
 
 inline const tried_demultiplexers& try_demultiplexers() {
@@ -74,18 +74,18 @@ inline const tried_demultiplexers& try_demultiplexers() {
 
 }  // namespace detail
 
-/// Those that can be had on this machine.
+/// The demultiplexers that work on this machine.
 inline const std::vector<bight::demultiplexer_kind>& demultiplexers() {
     return detail::try_demultiplexers().found;
 }
 
-/// Skips the test case where this one cannot be had.
+/// Skips the test case if this demultiplexer does not work here.
 inline void need(bight::demultiplexer_kind kind) {
     const auto& refused = detail::try_demultiplexers().refused;
     if (const auto at = refused.find(kind); at != refused.end()) skip(at->second);
 }
 
-/// What the reactor of a test stands on: a demultiplexer of this machine, or a simulated host.
+/// The kind of reactor of a test: with a demultiplexer of this machine, or on a simulated host.
 struct reactor_choice {
     reactor_choice(bight::demultiplexer_kind on) : kind(on) {}
     static reactor_choice simulated(std::uint64_t seed) {
@@ -101,13 +101,13 @@ struct reactor_choice {
     std::optional<std::uint64_t> seed;
 };
 
-/// Those of this machine.
+/// The choices with a real demultiplexer.
 inline const std::vector<reactor_choice>& real_reactors() {
     static const std::vector<reactor_choice> real(demultiplexers().begin(), demultiplexers().end());
     return real;
 }
 
-/// Those, and a simulated host: for what uses nothing but bight, and so must see the same on each.
+/// Also a simulated host: for tests that use only bight, and so must behave the same on each.
 inline const std::vector<reactor_choice>& reactors() {
     static const std::vector<reactor_choice> all = [] {
         std::vector<reactor_choice> found = real_reactors();
@@ -117,7 +117,7 @@ inline const std::vector<reactor_choice>& reactors() {
     return all;
 }
 
-/// Sets an environment variable for as long as this lives.
+/// Sets an environment variable while it lives.
 class environment_variable {
   public:
     environment_variable(const char* name, const std::string& value) : name_(name) {
@@ -146,11 +146,11 @@ inline int open_descriptors() {
     int count = 0;
     while (::readdir(dir)) ++count;
     ::closedir(dir);
-    return count - 3;  // ".", "..", and the one of the directory
+    return count - 3;  // ".", "..", and the directory's own descriptor
 }
 
-/// Prints the tasks of a reactor and cancels them when it takes too long; ends the process when even that
-/// does not help.
+/// Prints the tasks of a reactor and cancels them when they take too long; ends the process when that does
+/// not help.
 class watchdog {
   public:
     watchdog(bight::reactor& r, std::chrono::seconds limit)
@@ -159,7 +159,7 @@ class watchdog {
     watchdog& operator=(const watchdog&) = delete;
     ~watchdog() { stop(); }
 
-    /// True when it had to bark.
+    /// True when the time limit was reached.
     bool stop() {
         {
             const std::lock_guard hold(lock_);
@@ -222,8 +222,8 @@ class reactor_fixture {
 
     bight::reactor& reactor() { return *reactor_; }
 
-    /// Runs a task, or what a callable that gives a task makes; its value, or its error, is the result. The
-    /// callable is kept meanwhile, so a lambda with captures is safe.
+    /// Runs a task, or the task that a callable makes, and gives its value or throws its error. The callable
+    /// is stored meanwhile, so a lambda with captures is safe.
     template <class T>
     T run(bight::task<T> root, std::chrono::seconds limit = std::chrono::seconds(30)) {
         INFO("on " << name_);
@@ -244,7 +244,7 @@ class reactor_fixture {
         return run(make(), limit);
     }
 
-    /// The reports of errors that no task took, so far; clears the list.
+    /// The reports of unhandled errors so far; clears the list.
     std::vector<std::string> take_errors() {
         const std::lock_guard hold(lock_);
         return std::exchange(errors_, {});
@@ -255,7 +255,8 @@ class reactor_fixture {
         return std::exchange(log_, {});
     }
 
-    /// For a test of chunks that outlive their reactor: so many buffers are out when it is destroyed.
+    /// For a test of chunks that outlive their reactor: this many buffers are still held when it is
+    /// destroyed.
     void keeps_buffers(std::uint64_t count) { buffers_kept_ = count; }
 
     /// Destroys the reactor and makes the checks now.

@@ -38,8 +38,8 @@ class runtime_fixture {
 
     bight::runtime& runtime() { return *runtime_; }
 
-    /// `run` on a thread of its own, so that the test can be its client meanwhile. It is stopped, if it has
-    /// not ended, when this goes.
+    /// Runs `run` on a separate thread, so that the test can be its client meanwhile. The destructor stops it
+    /// if it has not ended.
     class background {
       public:
         template <class F>

@@ -1,4 +1,4 @@
-// Tests that cannot be had here. What they need is missing: they are counted as skipped, never as passed.
+// Tests that cannot run on this machine are counted as skipped, never as passed.
 #pragma once
 
 #include "catch.hpp"
@@ -16,7 +16,7 @@ inline std::map<std::string, std::set<std::string>>& skipped_cases() {
     return all;
 }
 
-/// Ends the test case, on its own thread: what it needs is missing, and `why` says what.
+/// Ends the test case, on its own thread, because something that it needs is missing; `why` says what.
 [[noreturn]] inline void skip(const std::string& why) {
     skipped_cases()[why].insert(Catch::getResultCapture().getCurrentTestName());
 #ifdef SKIP  // of Catch2, since 3.3
@@ -27,7 +27,7 @@ inline std::map<std::string, std::set<std::string>>& skipped_cases() {
 #endif
 }
 
-/// Says that one of several things on which cases are tried is missing: the cases run on the others.
+/// Reports that one of the alternatives on which cases run is missing: the cases run on the others.
 inline void leave_out(const std::string& what_and_why) {
     std::fprintf(stderr, "left out: %s\n", what_and_why.c_str());
 }

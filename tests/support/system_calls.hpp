@@ -1,4 +1,4 @@
-// A process of its own in which system calls are refused, as the filters of container runtimes do.
+// Refuses system calls in a child process, as the filters of container runtimes do.
 #pragma once
 
 #include "catch.hpp"
@@ -22,7 +22,8 @@
 
 namespace test {
 
-/// What `f` returns, called in a child process: whatever it does to its process ends with it.
+/// Calls `f` in a child process and returns its result, so that its effects on the process end with the
+/// child.
 template <class F>
 std::string in_child(F f) {
     int ends[2];
@@ -58,7 +59,8 @@ std::string in_child(F f) {
     return said;
 }
 
-/// A filter as container runtimes install: from here on these system calls fail with `error` in this process.
+/// Installs a filter as container runtimes do: from here on these system calls fail with `error` in this
+/// process.
 inline void refuse_system_calls(std::initializer_list<long> numbers, int error) {
     std::vector<sock_filter> program;
     program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));

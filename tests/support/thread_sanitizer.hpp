@@ -1,4 +1,4 @@
-// What ThreadSanitizer cannot do.
+// The limits of ThreadSanitizer.
 #pragma once
 
 #if defined(__SANITIZE_THREAD__)
@@ -14,11 +14,11 @@
 
 namespace test {
 
-/// It starts no threads in a child that was forked from a program with several.
+/// ThreadSanitizer starts no threads in a child that was forked from a program with several.
 inline constexpr bool forked_children_have_threads = !BIGHT_TEST_UNDER_TSAN;
 
-/// It delivers a signal when the program next makes a call that it knows: a thread that waits in another one,
-/// as liburing's are, is not interrupted.
+/// ThreadSanitizer delivers a signal at the program's next call that it intercepts: a thread that waits in
+/// another call, such as liburing's, is not interrupted.
 inline constexpr bool signals_interrupt_every_call = !BIGHT_TEST_UNDER_TSAN;
 
 }  // namespace test

@@ -202,7 +202,7 @@ def main():
         root, end = pathlib.Path(sys.argv[2]).resolve(), sys.argv.index("--")
         mistakes = check(root, sys.argv[3:end], sys.argv[end + 1:])
         print("\n".join(mistakes))
-        print(f"test cases: 1 | {'1 failed' if mistakes else '1 passed'}")
+        print("test cases: 1 | 1 failed" if mistakes else "All tests passed (1 assertion in 1 test case)")
         return 1 if mistakes else 0
     out, root, folders = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]).resolve(), sys.argv[4:]
     try:

@@ -28,6 +28,8 @@ constexpr bight::duration never = std::chrono::hours(10);
 // has arrived that the one before sent:
 //   write      a few bytes
 //   read       everything until the end, an error, or until nothing comes for a while
+//   takes      one read
+//   gives_up   one read, which is cancelled when nothing has come for a while
 //   shutdown, close, abort
 //   reads      begins a read, which is told after the last step, when both ends have closed
 //   fills      the same for a write of more bytes than all buffers take
@@ -84,6 +86,21 @@ const script scripts[] = {
      "ok ok bytes+end EPIPE aborted end EPIPE"},
     {"A:abort A:write A:read A:shutdown A:close", "ok aborted aborted ok ok"},
     {"A:close A:write A:read A:shutdown A:abort", "ok closed closed ok ok"},
+    {"A:fills A:abort A:abort B:read", "aborted ok ok bytes+ECONNRESET", "aborted ok ok bytes+end"},
+    {"A:fills A:abort B:read B:write", "aborted ok bytes+ECONNRESET ECONNRESET",
+     "aborted ok bytes+end EPIPE"},
+    {"A:fills B:fills B:abort A:read", "ECONNRESET aborted ok bytes+ECONNRESET",
+     "EPIPE aborted ok bytes+ECONNRESET"},
+    {"A:fills B:read", "ok bytes+pending"},
+    {"A:fills B:shutdown A:read B:read", "ok ok end bytes+pending"},
+    {"A:fills B:takes B:abort", "ECONNRESET bytes ok", "EPIPE bytes ok"},
+    {"A:gives_up B:shutdown A:read B:read", "pending ok end pending"},
+    {"A:gives_up B:write A:read", "pending ok bytes+pending"},
+    {"A:reads A:fills B:shutdown", "end aborted ok"},
+    {"A:write B:takes B:close A:read A:write", "ok bytes ok end ok"},
+    {"B:gives_up A:fills B:read", "pending ok bytes+pending"},
+    {"B:reads A:fills B:read", "bytes ok bytes+pending"},
+    {"B:shutdown A:read A:write B:read B:close A:write A:write", "ok end ok bytes+pending ok ok ok"},
 };
 
 std::string said(std::error_code e) {
@@ -150,7 +167,12 @@ task<> fill(const place_fixture& on, stream& to, std::string& gave) {
 
 task<std::string> take_step(const place_fixture& on, stream& peer, std::string what) {
     std::string gave;
-    if (what == "read") {
+    if (what == "takes") {
+        co_await read_once(peer, gave);
+    } else if (what == "gives_up") {
+        const auto got = co_await bight::try_with_timeout(bight::as_result(peer.read_some()), on.moment());
+        gave = got ? "something" : "pending";
+    } else if (what == "read") {
         gave = co_await read_what_comes(on, peer);
     } else if (what == "abort") {
         peer.abort();

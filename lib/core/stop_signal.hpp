@@ -1,4 +1,4 @@
-// Whether a signal has asked the runs of this process to end.
+// received_stop_signal: whether a signal has asked the runs of this process to end.
 #pragma once
 
 namespace bight::detail {

@@ -204,7 +204,8 @@ void closer::look_in(duration pause) noexcept {
                                 std::min(deadline_, saturating_add(to().home().now(), pause)));
 }
 
-// There may be memory again. The timer goes back to what it was for; this may be gone afterwards.
+// Memory may be available again: retries, and resets the timer to its usual purpose. The closer may be gone
+// afterwards.
 void closer::read_on() noexcept {
     starved_ = false;
     if (said_ && hurried_) {

@@ -22,7 +22,7 @@ constexpr const char* ways_across =
 
 }  // namespace
 
-// Of a stream of another thread nothing is looked at but who its reactor is.
+// Of a stream that belongs to another thread only the reactor's identity is read.
 void throw_stream_error(std::error_code error, const char* operation, const transport* on) {
     std::string what = operation;
     what += ' ';
@@ -49,7 +49,7 @@ bool read_awaiter::suspend(promise_base& p) noexcept {
     return to().start_read(*this) ? finish_now() : true;
 }
 
-// Whoever was asked would answer 0, which means the end.
+// Not passed on: a transport would answer 0, which means the end.
 bool read_into_awaiter::read_nothing(promise_base& p) noexcept {
     if (!begin(p)) return true;
     if (may_begin(p.owner().home()) && !to().accepts_reads()) set_error(to().why_closed());
@@ -89,7 +89,7 @@ void end_awaiter::describe(std::string& out) const {
 
 }  // namespace detail
 
-// A read that is answered by what a chunk holds beyond what was wanted gives the rest back.
+// Each read_some takes bytes that were given back (unread) first, and keeps those that do not fit.
 task<> stream::read_exactly(mutable_buffer memory) {
     auto* at = static_cast<char*>(memory.data);
     std::size_t left = memory.size;
@@ -103,7 +103,7 @@ task<> stream::read_exactly(mutable_buffer memory) {
 
 namespace {
 
-// Bytes that were taken from a stream and go back to it if they are not used.
+// Holds bytes that were taken from a stream, and returns them if they are not used.
 class held_bytes {
   public:
     explicit held_bytes(stream& s) noexcept : stream_(s) {}
@@ -165,8 +165,8 @@ void stream::set_keep_alive(bool on) {
     }
 }
 
-// A reactor that does not run may be looked after by any thread, one at a time; one that is gone has taken
-// the descriptor with it.
+// The streams of a reactor that does not run may be used on any thread, one at a time; when a reactor is
+// gone, the descriptor is closed.
 bool detail::belongs_elsewhere(const transport& t) noexcept {
     if (reactor::current() == &t.home() || t.native_handle() < 0) return false;
     return reactor_state::runs(t.home());

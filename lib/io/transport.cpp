@@ -24,7 +24,7 @@ bool transport_request::may_begin(const reactor& here) noexcept {
     return false;
 }
 
-// A request that no coroutine awaits (an outbox's) is run instead of resumed.
+// A request that no coroutine awaits (that of an outbox) is run instead of resumed.
 void transport_request::complete(std::error_code error) noexcept {
     set_error(error);
     settled();
@@ -109,7 +109,7 @@ bool transport::write_if_allowed(write_request& request) noexcept {
     return true;
 }
 
-// Whoever writes on knows: nothing is missing in between.
+// Another write follows one that had sent nothing: nothing is missing in between.
 void transport::forgive() noexcept {
     if (cut_ != cut::before_its_first_byte) return;
     cut_ = cut::no;

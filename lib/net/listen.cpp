@@ -186,8 +186,7 @@ bound_socket::bound_socket(const endpoint& where) : made_in_(this_process()), ca
 
 bound_socket::~bound_socket() {
     if (fd_ < 0) return;
-    if (made_in_ == this_process())
-        traces_.remove(*calls_, fd_);  // in a forked child they belong to the parent
+    if (made_in_ == this_process()) traces_.remove(*calls_, fd_);  // in a child they are the parent's
     calls_->close(fd_);
 }
 

@@ -216,8 +216,7 @@ task<> service_tree::control() {
         if (!errors_.add(error)) detail::report_error({error, "a tree of services", {}});
     }
     shutting_down_ = true;
-    co_await phases_.run(shutdown_phase::before,
-                         deadlines_.before);  // nothing unless the first was cut short
+    co_await phases_.run(shutdown_phase::before, deadlines_.before);  // nothing, unless that was cut short
     co_await phases_.run(shutdown_phase::during, deadlines_.during);
     co_await phases_.run(shutdown_phase::after, deadlines_.after);
     errors_.throw_all();

@@ -20,7 +20,7 @@ void throw_sending(const char* what) {
                                 "it");
 }
 
-void throw_place_used() { throw std::logic_error("a place in a channel that was used already"); }
+void throw_place_used() { throw std::logic_error("a channel_place was used that holds no place"); }
 
 void check_buffered(std::size_t capacity) {
     if (capacity > 0) return;

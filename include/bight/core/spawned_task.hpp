@@ -1,4 +1,4 @@
-// spawned_task: one task of a group, for those who started it.
+// spawned_task: a handle on one task of a group, for cancelling it or waiting for it.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -17,18 +17,18 @@ class group_job;
 class spawned_task_awaiter;
 }  // namespace detail
 
-/// What group::spawn returns: a way to cancel that one task, to wait for its end, and to ask whether it has
-/// ended. It may be thrown away, and it may outlive the group; the task goes on without it. Its error is
-/// still the group's: waiting here tells nothing of it.
+/// Returned by group::spawn. It can cancel that one task, wait for its end, and tell whether it has ended. It
+/// may be ignored, and it may outlive the group; the task goes on without it. An error of the task still goes
+/// to the group: waiting here does not report it.
 ///
-/// A task has ended when its frame and what was given to spawn are gone: a connection that was moved into it
-/// is closed by then, and its name is free.
+/// A task has ended when its frame and the arguments of spawn have been destroyed: a connection that was
+/// moved into it is closed by then.
 ///
-/// Destroying it, or assigning to it, while a task waits for it ends the process with a message; moving it
-/// takes those that wait along. Thread: the reactor's.
+/// Destroying it, or assigning to it, while a task waits for it ends the process with a message; when it is
+/// moved, the waiting tasks move with it. Thread: the reactor's.
 class spawned_task {
   public:
-    /// Of no task: one that has ended.
+    /// Refers to no task, and counts as ended.
     spawned_task() noexcept = default;
     spawned_task(spawned_task&& other) noexcept { take(other); }
     spawned_task& operator=(spawned_task&& other) noexcept {
@@ -40,11 +40,11 @@ class spawned_task {
     ~spawned_task() { let_go(); }
 
     bool ended() const noexcept { return !job_; }
-    /// Cancels that task, and no other of its group, which goes on. A task that has not begun never does.
-    /// Nothing when it has ended. A task may cancel itself: it ends at its next await.
+    /// Cancels this task only; the group goes on. A task that has not begun never begins. Does nothing when
+    /// it has ended. A task may cancel itself: it ends at its next await.
     void cancel() noexcept;
-    /// Waits until it has ended, in whatever way. Cancelling the wait leaves the task alone. Throws
-    /// std::logic_error in the task itself, and in those that it waits for: that would be for ever.
+    /// Waits until it has ended, however it ended. Cancelling the wait does not affect the task. Throws
+    /// std::logic_error in the task itself, and in tasks that it waits for, because the wait would never end.
     detail::spawned_task_awaiter wait() noexcept;
 
   private:

@@ -131,7 +131,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] race_awaiter final : public
 template <class R>
 auto jobs_of_some(R& tasks) {
     auto jobs = jobs_of(tasks);
-    if (jobs.empty()) throw std::invalid_argument("there is no first of no tasks at all");
+    if (jobs.empty()) throw std::invalid_argument("when_any and race need at least one task");
     return jobs;
 }
 

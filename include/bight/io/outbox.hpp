@@ -21,7 +21,7 @@ namespace BIGHT_EXPORT bight {
 enum class overflow_policy : std::uint8_t {
     wait,         ///< send() queues nothing and gives false; `co_await push()` waits for room
     drop_newest,  ///< the new message is dropped
-    drop_oldest,  ///< the oldest messages that the transport has not begun to send are dropped
+    drop_oldest,  ///< drops the oldest messages not yet being sent; the new one if it still does not fit
     disconnect,   ///< the stream is aborted with errc::backlog_exceeded: its reader gets that error
 };
 

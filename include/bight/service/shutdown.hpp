@@ -19,8 +19,7 @@ namespace BIGHT_EXPORT bight {
 class shutdown_phases;
 
 enum class shutdown_phase : std::uint8_t {
-    before,  ///< drain: everything still runs; the hooks run concurrently, started in the order of
-             ///< registration
+    before,  ///< drain: everything still runs; the hooks run concurrently, begun in order of registration
     during,  ///< close: one hook after the other, the last registered first
     after,   ///< release: one hook after the other, the last registered first
 };

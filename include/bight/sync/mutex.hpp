@@ -60,8 +60,9 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
 /// the next turn; no other task can take it in between. It is not recursive: a task that locks it twice waits
 /// for itself.
 ///
-/// Destroying it while it is locked, or adopting it while it is not locked, ends the process with a message.
-/// Thread: the reactor's; another thread's use is caught in debug builds.
+/// Destroying it while it is locked ends the process with a message; so does unlocking it through a guard
+/// that adopted it while it was not locked. Thread: the reactor's; another thread's use is caught in debug
+/// builds.
 class mutex {
   public:
     mutex() noexcept = default;

@@ -55,8 +55,9 @@ class [[nodiscard("the mutex is unlocked when the guard goes: give it a name")]]
 /// get the lock together. A task that is granted the lock runs in the next turn.
 ///
 /// It is not recursive: a task that locks it shared twice waits for itself if a writer queues in between.
-/// Destroying it while it is locked, or adopting it while it is not locked, ends the process with a message.
-/// Thread: the reactor's; another thread's use is caught in debug builds.
+/// Destroying it while it is locked ends the process with a message; so does unlocking it through a guard
+/// that adopted it while it was not locked. Thread: the reactor's; another thread's use is caught in debug
+/// builds.
 class shared_mutex {
   public:
     shared_mutex() noexcept = default;

@@ -1,4 +1,4 @@
-// Implementation of bight/net/draining.hpp: what its operations are made of.
+// Implementation of bight/net/draining.hpp.
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
@@ -19,7 +19,7 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Who is told when a server begins to drain.
+/// Is told when a server begins to drain.
 class drain_listener : public list_hook<drain_listener> {
   public:
     virtual void drains() noexcept = 0;
@@ -29,18 +29,18 @@ class drain_listener : public list_hook<drain_listener> {
     ~drain_listener() = default;
 };
 
-/// Of one server, which outlives the tasks of its connections.
+/// The drain signal of one server, which outlives the tasks of its connections.
 class drain_signal {
   public:
-    /// That of the server to whose connection `j` belongs, or null.
+    /// The signal of the server to whose connection `j` belongs, or null.
     static drain_signal* of(const job* j) noexcept;
-    /// What job::find_local gives for `key` in the job of a connection.
+    /// The result of job::find_local for `key` in the job of a connection.
     const void* find(const void* key) const noexcept;
 
     bool draining() const noexcept { return draining_; }
     void add(drain_listener& l) noexcept { listeners_.push_back(l); }
     void remove(drain_listener& l) noexcept { listeners_.remove(l); }
-    /// Once. Who is told has left the list.
+    /// Tells all listeners, once. Each has left the list when it is told.
     void begin() noexcept {
         draining_ = true;
         while (drain_listener* const l = listeners_.pop_front()) l->drains();
@@ -71,8 +71,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] draining_awaiter final
     drain_signal* signal_ = nullptr;
 };
 
-/// A child that is cancelled when the server drains. The cancellation is a timer that has run out: between
-/// the two the kernel is asked, and what has arrived wins.
+/// Runs a child that is cancelled when the server drains. The cancellation comes from a timer that is due at
+/// once: before it fires the kernel is asked, so that data that has arrived wins.
 template <class T>
 class [[nodiscard("co_await it"), gnu::warn_unused]] draining_scope final
     : public scope,

@@ -105,7 +105,8 @@ void print(const std::string& text) noexcept {
     std::fflush(stderr);
 }
 
-// Normal for a server, and not the fault of the code in the trace: one line on standard error is enough.
+// Normal for the connection of a server, and not the fault of the code in the trace: one line on standard
+// error is enough.
 bool peer_went_away(const std::exception_ptr& error) noexcept {
     try {
         std::rethrow_exception(error);
@@ -116,6 +117,9 @@ bool peer_went_away(const std::exception_ptr& error) noexcept {
         return false;
     }
 }
+
+// Of a server: its report names the peer.
+bool of_connection(const error_report& report) noexcept { return report.task.starts_with("connection "); }
 
 // Errors that arise while the tasks of a crashed simulated host are unwound are not reported.
 bool nobody_is_told() noexcept {
@@ -191,7 +195,8 @@ void report_error(const error_report& report) noexcept {
             handler(report, context);
         } else {
             const std::string text = "bight: " + report.to_string();
-            print(peer_went_away(report.error) ? text.substr(0, text.find('\n') + 1) : text);
+            const bool brief = of_connection(report) && peer_went_away(report.error);
+            print(brief ? text.substr(0, text.find('\n') + 1) : text);
         }
     } catch (...) {
         std::fputs("bight: an error could not be reported (out of memory, or the error handler threw)\n",

@@ -261,6 +261,7 @@ class parser {
     }
 
     std::string read_host(const segment& s, std::string_view expected) const {
+        if (s.value.starts_with("//")) fail_value(s, 0, expected, " (no URL: as in tcp:localhost:8123)");
         if (const auto nul = s.value.find('\0'); nul != s.value.npos)
             fail_value(s, nul, std::string(expected) + " without a NUL byte");
         address ip;

@@ -107,7 +107,7 @@ void serving::cancel() noexcept {
 std::coroutine_handle<> serving::child_finished(job&) noexcept {
     accepting_running_ = false;
     owner().adopt_trace(accepting_);
-    if (!connections_.empty()) say_that_it_drains();
+    if (!connections_.empty() && options_.drain > duration::zero()) say_that_it_drains();
     listener_.close();
     if (connections_.empty()) return conclude(accepting_.result() == outcome::cancelled);
     detail::reactor_access::arm_grace(home(), *this, options_.drain);

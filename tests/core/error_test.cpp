@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <exception>
 #include <memory>
@@ -220,7 +221,8 @@ TEST_CASE("the log handler gets every message; without one, warnings go to stand
     CHECK(text == "bight: warning: alarm\nbight: answer\n");
 }
 
-TEST_CASE("on standard error a peer that went away is one line, and any other error has its trace") {
+TEST_CASE(
+    "on standard error the peer of a server that went away is one line; any other error has its trace") {
     const auto reset = [] {
         throw std::system_error(ECONNRESET, std::system_category(), "read from 127.0.0.1:1");
     };
@@ -235,12 +237,21 @@ TEST_CASE("on standard error a peer that went away is one line, and any other er
             (void)r.run_to_status(failing());
         });
     };
-    const auto one_line = report_of(reset);
+    const auto one_line = standard_error_of([&] {
+        try {
+            reset();
+        } catch (...) {
+            const std::array trace{std::source_location::current()};
+            bight::detail::report_error({std::current_exception(), "connection 7 from 127.0.0.1:1", trace});
+        }
+    });
+    CHECK(one_line.find("connection 7") != std::string::npos);
     CHECK(one_line.find("read from 127.0.0.1:1") != std::string::npos);
     CHECK(std::count(one_line.begin(), one_line.end(), '\n') == 1);
-    const auto traced = report_of(bug);
-    CHECK(traced.find("a bug\n  in ") != std::string::npos);
-    CHECK(traced.find("error_test.cpp:") != std::string::npos);
+    for (const auto& traced : {report_of(reset), report_of(bug)}) {
+        CHECK(traced.find("\n  in ") != std::string::npos);
+        CHECK(traced.find("error_test.cpp:") != std::string::npos);
+    }
 }
 
 TEST_CASE("every errc has a message of its own, and those with an equivalent equal it") {

@@ -120,7 +120,8 @@ TEST_CASE("a wait that is cancelled leaves the task alone") {
     on.run([&]() -> task<> {
         co_await bight::with_group([&](group& g) -> task<> {
             spawned_task one = g.spawn(sleep_long);
-            CHECK_FALSE(co_await bight::try_with_timeout(one.wait(), 1ms));
+            const bool in_time = co_await bight::try_with_timeout(one.wait(), 1ms);
+            CHECK_FALSE(in_time);
             CHECK_FALSE(one.ended());
             one.cancel();
         });
@@ -240,12 +241,13 @@ TEST_CASE("a handle that goes while a task waits for it ends the process") {
 
 TEST_CASE("a group with a limit runs no more than so many tasks at once, in the order of spawning") {
     test::reactor_fixture on(any_demultiplexer);
-    const std::size_t limit = GENERATE(1U, 3U, 20U);
+    bight::group_options options;
+    options.limit = GENERATE(1U, 3U, 20U);
     std::vector<int> begun;
     std::size_t running = 0;
     std::size_t most = 0;
     on.run([&]() -> task<> {
-        co_await bight::with_group({.limit = limit}, [&](group& g) -> task<> {
+        co_await bight::with_group(options, [&](group& g) -> task<> {
             for (int i = 0; i < 10; ++i) {
                 g.spawn([&, i]() -> task<> {
                     begun.push_back(i);
@@ -259,7 +261,7 @@ TEST_CASE("a group with a limit runs no more than so many tasks at once, in the 
         });
     });
     CHECK(begun == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
-    CHECK(most == std::min<std::size_t>(limit, 10));
+    CHECK(most == std::min<std::size_t>(options.limit, 10));
 }
 
 TEST_CASE("what waits for the limit of its group begins when a place is free, and never when cancelled") {

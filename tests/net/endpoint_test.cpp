@@ -131,6 +131,11 @@ TEST_CASE("tcp6 takes IPv6 addresses and names", "[endpoint]") {
                 "an IPv6 address or a name, found \"0.0.0.0\" (tcp6 is IPv6 only)");
 }
 
+TEST_CASE("who writes a URL is told what to write", "[endpoint]") {
+    check_error("tcp://127.0.0.1:80", 4,
+                "a host name or address, found \"//127.0.0.1\" (no URL: as in tcp:localhost:8123)");
+}
+
 TEST_CASE("an IPv6 address stands in brackets, as address::to_string prints it", "[endpoint]") {
     const auto e = endpoint::parse("tcp:[::1]:8123:interface=[fe80::1]:timeout=2");
     CHECK(e.host == "::1");

@@ -75,10 +75,11 @@ consteval void check_protocol() {
         !by_reference,
         "a protocol takes the stream by value, as in task<> echo(bight::stream peer): it is its own, and "
         "nobody else keeps it");
-    static_assert(serves<F, Bound...> || by_reference,
-                  "serve(where, protocol, bound...) stores copies of the protocol and of what is bound, and "
-                  "the protocol, called with these and the stream, must give a task<>: for a parameter T& "
-                  "write std::ref(x), for an overloaded or a template function a lambda that calls it");
+    static_assert(
+        serves<F, Bound...> || by_reference,
+        "serve(where, protocol, bound...) stores copies of the protocol and of what is bound, and "
+        "the protocol, called with these and the stream, in this order, must give a task<>: for a "
+        "parameter T& write std::ref(x), for an overloaded or a template function a lambda that calls it");
     refuse_temporaries<std::decay_t<F>, std::decay_t<Bound>..., stream>();
     static_assert(!takes_last_by_reference<std::decay_t<F>>(),
                   "a protocol takes the stream by value: it is its own, and nobody else keeps it");

@@ -120,7 +120,8 @@ TEST_CASE("a wait that is cancelled leaves the task alone") {
     on.run([&]() -> task<> {
         co_await bight::with_group([&](group& g) -> task<> {
             spawned_task one = g.spawn(sleep_long);
-            CHECK_FALSE(co_await bight::try_with_timeout(one.wait(), 1ms));
+            const bool ended = co_await bight::try_with_timeout(one.wait(), 1ms);
+            CHECK_FALSE(ended);
             CHECK_FALSE(one.ended());
             one.cancel();
         });
@@ -245,7 +246,8 @@ TEST_CASE("a group with a limit runs no more than so many tasks at once, in the 
     std::size_t running = 0;
     std::size_t most = 0;
     on.run([&]() -> task<> {
-        co_await bight::with_group({.limit = limit}, [&](group& g) -> task<> {
+        const bight::group_options options{.limit = limit};
+        co_await bight::with_group(options, [&](group& g) -> task<> {
             for (int i = 0; i < 10; ++i) {
                 g.spawn([&, i]() -> task<> {
                     begun.push_back(i);

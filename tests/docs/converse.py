@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Runs the server of a page, and talks to it as its clients do.
+"""Runs the server of a page, and talks to it like its clients.
 
 usage: converse.py DOCS_PROGRAMS PAGE STEP...
 
-A step is NAME>TEXT, the client of that name sends this line, or NAME<TEXT, a line with this text is the next that it
-gets, NAME. the end of what it gets, and with NAME/ it leaves. A client connects at its first step. The step "restart"
-starts another server at the same socket, and sends a SIGTERM to the one before, for whose end the step "ended" waits.
-When all clients have left, the last server gets a SIGTERM. Each has to end in good order, with the status 128 + 15. The last line is a summary in the form of Catch2.
+The steps of a client: NAME>TEXT sends this line; NAME<TEXT expects it as the next line; NAME. expects the end of the
+stream; NAME/ closes the connection. A client connects at its first step. The step "restart" starts another server
+on the same socket, and sends SIGTERM to the first one; "ended" waits for the end of the first one. After the last step
+all clients close their connections, and the server gets SIGTERM. Each server must exit with status 128 + 15. The last
+line of the output is a summary in the form of Catch2.
 """
 import pathlib
 import re
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-LIMIT = 60  # seconds; only what is wrong takes so long
+LIMIT = 60  # seconds; reached only in a failure
 
 
 def converse(connect, others, steps):
@@ -50,7 +51,7 @@ def leave(to, lines):
 def run(program, page, steps):
     servers = []
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
-        # The socket is the test's, and is listened at before the server begins: nobody comes too early.
+        # The test listens before the server starts, so that no client connects too early.
         path = f"{folder}/server"
         listener.bind(path)
         listener.listen()
@@ -78,7 +79,7 @@ def run(program, page, steps):
         try:
             start()
             if "restart" not in steps:
-                listener.close()  # the server's alone: when it ends, its clients hear of it
+                listener.close()  # only the server has it now: if it dies, its clients notice
             converse(connect, {"restart": restart, "ended": ended}, steps)
             servers[-1].send_signal(signal.SIGTERM)
             ended()

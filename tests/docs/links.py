@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Every relative link in a document leads somewhere, its anchor too; and docs/README.md has a link to every page in
-docs/.
+"""Checks that every relative link in a document leads to an existing file and heading, and that docs/README.md links to
+every page in docs/.
 
 usage: links.py ROOT
 
-`links.py --self-test` looks for what it has to find. The last line is a summary in the form of Catch2.
+`links.py --self-test` tests the checks. The last line of the output is a summary in the form of Catch2.
 """
 import os
 import pathlib
@@ -19,7 +19,7 @@ LINK = re.compile(r"\]\(([^()\s]*)\)")
 
 
 def prose(page):
-    """The lines of a page without its blocks of code, as (number, text without code in it)."""
+    """The lines of a page outside of code blocks, as (number, text); brackets within inline code are blanked."""
     inside = False
     for number, line in enumerate(page.read_text(encoding="utf-8").split("\n"), 1):
         if line.lstrip().startswith("```"):
@@ -29,7 +29,7 @@ def prose(page):
 
 
 def anchors(page):
-    """What its headings are called in links."""
+    """The anchors of its headings."""
     for _, line in prose(page):
         heading = re.match(r"#+ (.*)", line)
         if heading:

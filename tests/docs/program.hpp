@@ -1,4 +1,4 @@
-// The programs in the documents: one in each page that has one, run by its name.
+// program: a program in a document, found by the name of its page.
 #pragma once
 
 namespace docs {
@@ -6,7 +6,9 @@ namespace docs {
 /// Enters a program in the table of main.cpp.
 struct program {
     program(const char* page, int (*run)()) : page(page), run_alone(run), next(first) { first = this; }
-    program(const char* page, int (*run)(int, char**)) : page(page), run_with(run), next(first) { first = this; }
+    program(const char* page, int (*run)(int, char**)) : page(page), run_with(run), next(first) {
+        first = this;
+    }
 
     const char* page;
     int (*run_alone)() = nullptr;

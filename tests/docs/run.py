@@ -3,7 +3,7 @@
 
 usage: run.py DOCS_PROGRAMS PAGE [STATUS TEXT]
 
-It has to end with STATUS (0), and to print TEXT. The last line is a summary in the form of Catch2.
+It must exit with STATUS (by default 0), and print TEXT. The last line of the output is a summary in the form of Catch2.
 """
 import pathlib
 import subprocess

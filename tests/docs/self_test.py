@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""snippets.py sees what it has to: a block that does not compile is reported with its page and line, none is left
-out, and what is none of the kinds is refused.
+"""Tests snippets.py: a block that does not compile is reported with its page and line, no block is left out, and
+blocks of an unknown kind are refused.
 
 usage: self_test.py ROOT COMPILER [ARGUMENT...]
 
@@ -45,7 +45,7 @@ int main() {
 ```
 """
 
-# What makes a page wrong, and what is said about it, with the line.
+# Pages with a mistake, and how the report of it begins.
 REFUSED = [
     ("```\nx\n```\n", "page.md:1: a block of no language"),
     ("\n```c++\nx\n```\n", "page.md:2: a block of c++"),
@@ -74,7 +74,7 @@ def check(holds, what):
 
 
 def compile_page(text, compiler):
-    """The status and what the compiler says about the page."""
+    """The compiler's exit status and output."""
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / "page.md").write_text(text)
         code = snippets.write("pages", pathlib.Path(folder), ["."])
@@ -105,7 +105,7 @@ def main():
         (folder / "page.md").write_text(PAGE % ";")
         check("nothing runs it" in "".join(snippets.check(folder, ["."], [])), "a program that nothing runs")
 
-    # By a simpler way to find them: the first line of each block is in what is compiled.
+    # No block is left out: found in a simpler way, the first line of each is in the generated code.
     for page in snippets.all_pages(root):
         where = page.relative_to(root)
         lines = page.read_text(encoding="utf-8").split("\n")

@@ -1,26 +1,26 @@
 #!/usr/bin/env python3
-"""Turns the C++ blocks of the documents into C++ files, so that what a page shows compiles and runs.
+"""Generates C++ files from the C++ blocks of the documents, so that these blocks are compiled and run.
 
 usage: snippets.py pages|programs OUT ROOT FOLDER...
        snippets.py check ROOT FOLDER... -- PROGRAM...
 
-`pages` writes all blocks of the pages in these folders, `programs` those that are programs, with a table entry for
-main.cpp; each line keeps its page and number. Beside OUT goes OUT.d, what it was made from. `check` says which blocks
-are none of the kinds below, which pages are in none of the folders, and whether PROGRAM... are all the programs.
-A folder is that of ROOT with this name, and not those inside it.
+`pages` writes all blocks of the pages in these folders; `programs` writes the blocks that are programs, and enters
+them in the table of main.cpp. Compilers report errors with the page and its line. OUT.d lists the files that OUT was
+made from. `check` reports blocks that are of no kind below, pages with blocks that are in none of the folders, and
+whether PROGRAM... are all the pages with a program. A folder stands for its own pages, not for its subfolders.
 
     ```cpp         declarations; with an `int main`, which comes last, a program
-    ```cpp body    statements: those of a coroutine, or, with a `return` at the beginning of a line, of a main()
+    ```cpp body    statements: of a coroutine, or, if a line begins with `return`, of a function like main()
 
-What blocks need and a reader need not see (a declaration is enough, but in a program, which shows all) stands in
-front of one of them: <!-- given: ... -->. A block sees what those before it on its page declare, and may use the names
-again; a program sees nothing but itself.
+Declarations that a block needs and the reader need not see stand before it in a comment, <!-- given: ... -->. (They
+need no definitions: these blocks are only compiled.) A block sees the declarations of the blocks before it on its
+page, and may declare the same names again; a program sees only its own block.
 """
 import pathlib
 import re
 import sys
 
-# What a block may be written in; each has a name, or a renderer guesses.
+# The languages of blocks. A block without one would be highlighted as whatever the renderer guesses.
 LANGUAGES = {"cpp", "sh", "text", "meson", "cmake", "json", "gdb"}
 
 FENCE = re.compile(r"^ {0,3}```\s*(\S*)\s*(.*?)\s*$")
@@ -91,7 +91,7 @@ def block_of(page, line, more, lines, given, wrong):
         if given:
             wrong(given[0], "a program shows all that it needs")
         kind = "program"
-        # Only the real main() may run off its end.
+        # Only the global main() may omit its return statement.
         last = lines[-1]
         if last.startswith("}"):
             lines = lines[:-1] + ["return 0; " + last]
@@ -105,7 +105,7 @@ def name_of(page):
 
 
 class Writer:
-    """Includes go to the top of the file, once each; everything else stays in its order."""
+    """Collects the text; #include lines are moved to the top of the file."""
 
     def __init__(self):
         self.includes, self.text = {}, []
@@ -169,7 +169,7 @@ def write(what, root, folders):
 
 
 def all_pages(root):
-    """What is no part of the project (a build directory, a subproject that was fetched) is left out."""
+    """All pages of the project: without build directories and subprojects."""
     for page in sorted(root.rglob("*.md")):
         parts = page.relative_to(root).parts
         if parts[0] not in ("build", "subprojects") and not any(part.startswith(".") for part in parts):
@@ -177,7 +177,7 @@ def all_pages(root):
 
 
 def check(root, folders, programs):
-    """What is wrong, one line each."""
+    """The mistakes, one line each."""
     found, mistakes = [], []
     looked_at = set(pages_in(root, folders))
     for page in all_pages(root):
@@ -210,7 +210,7 @@ def main():
     except Mistake as mistake:
         print(mistake, file=sys.stderr)
         return 1
-    # A folder changes when a page comes or goes.
+    # The folders, too: they change when a page is added or removed.
     made_from = [str(root / folder) for folder in folders] + [str(page) for page in pages_in(root, folders)]
     pathlib.Path(f"{out}.d").write_text(f"{out}: {' '.join(made_from)}\n", encoding="utf-8")
     return 0

@@ -28,19 +28,20 @@ void group::check_not_elsewhere() const noexcept {
         "through a concurrent_channel, or call reactor::post");
 }
 
+// Within its callers: every spawn passes here.
+[[gnu::always_inline]] inline void group::begin_job(detail::group_job& job) noexcept {
+    detail::promise_base& root = jobs_.add(job);
+    job.start(home(), &owner(), root);
+    if (cancelled_) job.request_cancel();
+}
+
 void group::start(detail::group_job& job, task<>&& t, std::source_location where) noexcept {
     if (!job.give(std::move(t))) detail::misused_task(where);
-    if (limit_ != 0 && jobs_.size() >= limit_ && !cancelled_) {
+    if (limit_ != 0 && jobs_.size() >= limit_ && !cancelled_) [[unlikely]] {
         unbegun_.push_back(job);
     } else {
         begin_job(job);
     }
-}
-
-void group::begin_job(detail::group_job& job) noexcept {
-    detail::promise_base& root = jobs_.add(job);
-    job.start(home(), &owner(), root);
-    if (cancelled_) job.request_cancel();
 }
 
 std::coroutine_handle<> group::body_started(task<>&& body) noexcept {
@@ -70,13 +71,18 @@ void group::failed(detail::job& job, const std::exception_ptr& error) noexcept {
     cancel();
 }
 
+void group::begin_next() noexcept {
+    if (jobs_.size() < limit_) begin_job(*unbegun_.pop_front());
+}
+
 // Called from the ready queue.
 void group::ended(detail::group_job& job) noexcept {
     if (job.result() == detail::outcome::error) failed(job, job.task_.promise().error());
     if (job.result() == detail::outcome::cancelled) cut_short_ = true;
     jobs_.remove(job);
     delete &job;
-    if (!unbegun_.empty() && jobs_.size() < limit_) begin_job(*unbegun_.pop_front());
+    if (!unbegun_.empty()) [[unlikely]]
+        begin_next();
     if (jobs_.empty() && !body_running_) conclude_here(was_cut_short());
 }
 

@@ -120,6 +120,7 @@ class group : public detail::scope {
     void check_not_elsewhere() const noexcept;
     void start(detail::group_job& job, task<>&& t, std::source_location where) noexcept;
     void begin_job(detail::group_job& job) noexcept;
+    void begin_next() noexcept;
     void cancel_one(detail::group_job& job) noexcept;
     void ended(detail::group_job& job) noexcept;
     void failed(detail::job& job, const std::exception_ptr& error) noexcept;

@@ -91,15 +91,11 @@ const script scripts[] = {
      "aborted ok bytes+end EPIPE"},
     {"A:fills B:fills B:abort A:read", "ECONNRESET aborted ok bytes+ECONNRESET",
      "EPIPE aborted ok bytes+ECONNRESET"},
-    {"A:fills B:read", "ok bytes+pending"},
-    {"A:fills B:shutdown A:read B:read", "ok ok end bytes+pending"},
     {"A:fills B:takes B:abort", "ECONNRESET bytes ok", "EPIPE bytes ok"},
     {"A:gives_up B:shutdown A:read B:read", "pending ok end pending"},
     {"A:gives_up B:write A:read", "pending ok bytes+pending"},
     {"A:reads A:fills B:shutdown", "end aborted ok"},
     {"A:write B:takes B:close A:read A:write", "ok bytes ok end ok"},
-    {"B:gives_up A:fills B:read", "pending ok bytes+pending"},
-    {"B:reads A:fills B:read", "bytes ok bytes+pending"},
     {"B:shutdown A:read A:write B:read B:close A:write A:write", "ok end ok bytes+pending ok ok ok"},
 };
 

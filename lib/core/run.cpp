@@ -209,7 +209,11 @@ signal_stop::~signal_stop() {
     while (all.in_handler.load() > 0) ::usleep(100);
 }
 
-int received_stop_signal() noexcept { return simulated_thread::current() ? 0 : all.first.load(); }
+int received_stop_signal() noexcept {
+    if (simulated_thread::current()) return 0;
+    const std::lock_guard hold(all.lock);
+    return all.stopping_users > 0 ? all.first.load() : 0;  // that of an earlier run says nothing of this one
+}
 
 int signal_stop::received() const noexcept { return slot_ < 0 || !stops_ ? 0 : all.first.load(); }
 

@@ -165,6 +165,9 @@ TEST_CASE("what until_draining awaits gives its value, its reference, its error"
             why = e.what();
         }
         CHECK(why == "no");
+        const auto given_up =
+            co_await bight::try_with_timeout(bight::until_draining(bight::sleep_for(1h)), 1ms);
+        CHECK_FALSE(given_up.has_value());
         tried = true;
         const bool slept = co_await bight::until_draining(bight::sleep_for(1h));
         CHECK_FALSE(slept);
@@ -173,7 +176,7 @@ TEST_CASE("what until_draining awaits gives its value, its reference, its error"
     };
     auto client = [&](const std::string& where, bight::deferred<>& stop) -> task<> {
         stream s = co_await bight::connect(where);
-        while (!tried) co_await bight::yield();
+        while (!tried) co_await bight::sleep_for(1ms);
         stop.set_value();
         const auto rest = co_await test::read_all(s);
         CHECK(rest == "");

@@ -114,7 +114,7 @@ void promise_base::unhandled_exception() noexcept {
             if (trace->lines.size() == 64) break;
         }
     } catch (...) {  // out of memory: the error travels without its trace
-        delete std::exchange(job_->trace_, nullptr);
+        job_->drop_trace();
     }
 }
 

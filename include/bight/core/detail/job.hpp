@@ -78,7 +78,10 @@ class job : public work_item {
     void adopt_trace(job& child) noexcept;
 
   protected:
-    ~job();
+    ~job() {
+        if (trace_) [[unlikely]]
+            drop_trace();
+    }
 
     /// The chain has ended, with `how` in result(). For a value or an error the root frame is suspended at
     /// its end and still there (it must not be destroyed from within this call); after a cancellation every
@@ -100,6 +103,7 @@ class job : public work_item {
     void attach(reactor& home, job* parent, promise_base& root) noexcept;
     void end(outcome how) noexcept;
     void unwind() noexcept;
+    void drop_trace() noexcept;
     void schedule_unwind() noexcept;
     static void cancel_waiters(job* first) noexcept;
 
@@ -127,4 +131,4 @@ class job : public work_item {
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

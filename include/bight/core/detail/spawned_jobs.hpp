@@ -29,7 +29,8 @@ class spawned_job : public job, public pooled, public list_hook<Job> {
 
     /// False when there is none in `t`.
     bool give(task<>&& t) noexcept {
-        task_ = std::move(t).release();
+        task_handle<void> given = std::move(t).release();
+        task_.take_from(given);
         return static_cast<bool>(task_);
     }
     /// The end of `finished`: reap() comes when the frame is no longer the one that calls.
@@ -77,4 +78,4 @@ class spawned_jobs {
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -49,6 +49,8 @@ class task_handle {
     }
     std::coroutine_handle<>& handle() noexcept { return handle_; }
 
+    /// Takes over the frame of `other`. This handle must be empty. (Cheaper than assigning.)
+    void take_from(task_handle& other) noexcept { handle_ = std::exchange(other.handle_, nullptr); }
     void reset() noexcept {
         if (auto h = std::exchange(handle_, nullptr)) destroy(h);
     }
@@ -103,4 +105,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] task_awaiter {
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -7,6 +7,13 @@ namespace bight::detail {
 
 void waiter::confirm_cancel() noexcept { promise_->job_->schedule_unwind(); }
 
+bool waiter::let_others_run(promise_base& p) noexcept {
+    promise_ = &p;
+    owner().innermost_ = &p;
+    reactor_access::schedule(home(), *this);
+    return true;
+}
+
 void waiter::run() noexcept {
     owner().enter(promise_->where_);
     promise_->self().resume();

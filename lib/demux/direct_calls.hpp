@@ -16,33 +16,26 @@ namespace bight::detail {
 
 /// recv(2) of at most transfer_budget bytes into `memory`; updates the descriptor's readiness. Returns the
 /// number of bytes, 0 at the end of the stream, or -errno; -EAGAIN when the socket is empty.
-inline int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept {
-    ssize_t got = 0;
-    do {
-        got = ::recv(d.fd, memory, size, MSG_DONTWAIT);
-    } while (got < 0 && errno == EINTR);
-    if (got > 0) [[likely]] {
-        if (static_cast<std::size_t>(got) < size && d.short_read_empties && !d.drain) d.may_read = false;
-        return static_cast<int>(got);
-    }
-    if (got == 0) return 0;
-    if (errno != EAGAIN) return -errno;
-    d.may_read = false;
-    d.drain = false;
-    return -EAGAIN;
+int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept;
+
+/// Of a receive of `got` bytes into `size`: whether it has emptied the socket.
+inline void note_received(descriptor& d, std::size_t got, std::size_t size) noexcept {
+    if (got < size && d.short_read_empties && !d.drain) d.may_read = false;
 }
 
-/// The same into a block of `pool`, which is put into `out` (an empty chunk) if anything came.
-inline int receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
+/// What is left to do after a receive_chunk whose call gave nothing: `got` is 0 or negative (errno).
+[[gnu::noinline]] ssize_t no_chunk(descriptor& d, block_pool::block& block, ssize_t got, chunk& out) noexcept;
+
+/// As receive_bytes, into a block of `pool`, which is put into `out` (an empty chunk) if anything came.
+inline ssize_t receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
     block_pool::block* block = pool.take();
     if (!block) [[unlikely]]
         return -ENOMEM;
-    const int got = receive_bytes(d, block->bytes(), block_pool::block_size);
-    if (got > 0) [[likely]] {
-        out.fill(*block, block->bytes(), static_cast<std::size_t>(got));
-    } else {
-        pool.give_back(*block);
-    }
+    const ssize_t got = ::recv(d.fd, block->bytes(), block_pool::block_size, MSG_DONTWAIT);
+    if (got <= 0) [[unlikely]]
+        return no_chunk(d, *block, got, out);
+    note_received(d, static_cast<std::size_t>(got), block_pool::block_size);
+    out.fill(*block, block->bytes(), static_cast<std::size_t>(got));
     return got;
 }
 

@@ -42,27 +42,52 @@ void stream_is_empty() noexcept {
     std::abort();
 }
 
+// The usual paths are short, because a busy server takes them for every message: what is seldom is in
+// functions of its own. A read usually waits, and a write does not.
+
 bool read_awaiter::suspend(promise_base& p) noexcept {
-    if (!begin(p)) return true;
-    if (!may_begin(p.owner().home())) [[unlikely]]
-        return finish_now();
+    if (p.owner().cancel_requested() || !may_begin(p.owner().home()) || !to().reads_plainly()) [[unlikely]]
+        return suspend_rarely(p);
+    begin_regardless(p);
     return to().start_read(*this) ? finish_now() : true;
+}
+
+bool read_awaiter::suspend_rarely(promise_base& p) noexcept {
+    if (!begin(p)) return true;
+    if (may_begin(p.owner().home())) return to().start_read(*this) ? finish_now() : true;
+    set_refusal();
+    return finish_now();
 }
 
 // Not passed on: a transport would answer 0, which means the end.
 bool read_into_awaiter::read_nothing(promise_base& p) noexcept {
     if (!begin(p)) return true;
-    if (may_begin(p.owner().home()) && !to().accepts_reads()) set_error(to().why_closed());
+    if (!may_begin(p.owner().home())) {
+        set_refusal();
+    } else if (!to().accepts_reads()) {
+        set_error(to().why_closed());
+    }
     return finish_now();
 }
 
 bool write_awaiter_base::suspend(promise_base& p, const_buffer* first, std::size_t number) noexcept {
-    if (!begin(p)) return true;
-    if (!may_begin(p.owner().home())) [[unlikely]]
-        return finish_now();
     pieces = first;
     count = number;
-    return to().start_write(*this) ? finish_now() : true;
+    if (p.owner().cancel_requested() || !may_begin(p.owner().home()) || !to().writes_plainly()) [[unlikely]]
+        return suspend_rarely(p);
+    return to().start_write(*this) ? finish_at_once(p) : wait(p);
+}
+
+bool write_awaiter_base::wait(promise_base& p) noexcept {
+    begin_regardless(p);
+    return true;
+}
+
+bool write_awaiter_base::suspend_rarely(promise_base& p) noexcept {
+    if (!begin(p)) return true;
+    if (may_begin(p.owner().home())) return to().start_write(*this) ? finish_now() : true;
+    set_refusal();
+    return finish_now();
 }
 
 // end_awaiter

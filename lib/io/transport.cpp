@@ -17,11 +17,8 @@ namespace bight {
 
 namespace detail {
 
-bool transport_request::may_begin(const reactor& here) noexcept {
-    if (transport_ && &transport_->home() == &here) [[likely]]
-        return true;
+void transport_request::set_refusal() noexcept {
     set_error(transport_ ? errc::wrong_thread : no_connection());
-    return false;
 }
 
 // A request that no coroutine awaits (that of an outbox) is run instead of resumed.
@@ -103,10 +100,9 @@ bool transport::write_if_allowed(write_request& request) noexcept {
         return true;
     }
     forgive();
+    if (write(request)) return true;
     writer_ = &request;
-    if (!write(request)) return false;
-    writer_ = nullptr;
-    return true;
+    return false;
 }
 
 // Another write follows one that had sent nothing: nothing is missing in between.

@@ -101,12 +101,10 @@ bool socket_transport::read(read_request& request) noexcept {
     } else {
         receive_.kind = operation_kind::receive;
     }
-    if (demux->tries_first() && !may_read) {
-        retain();
-        demux->park_read(receive_, *this);
-        return false;
-    }
-    return read_started(request);
+    if (!demux->tries_first() || may_read) return read_started(request);
+    retain();
+    demux->park_read(receive_, *this);
+    return false;
 }
 
 // A separate function, so that the common path stays short.
@@ -186,23 +184,38 @@ void socket_transport::received() noexcept {
     }
 }
 
-void socket_transport::retry_receive() noexcept {
-    read_request* request = reader();
-    const int got = receive_chunk(*this, *demux->blocks(), request->data);
-    if (got > 0) [[likely]] {
-        demux->completed_read(*this);
-        receive_.in_flight = false;
-        request->count = static_cast<std::size_t>(got);
-        request->complete_now();
-    } else if (got == -EAGAIN && !receive_.cancel_asked) {
+// A fast version of the general path, for the most frequent case: a socket became ready, and something is
+// there.
+void socket_transport::receiving::run() noexcept {
+    demultiplexer* const demux = transport_.demux;
+    if (settled || kind != operation_kind::receive || !demux || !demux->tries_first()) {
+        operation::run();
+    } else {
+        transport_.retry_receive(*demux);
+    }
+}
+
+inline void socket_transport::retry_receive(demultiplexer& by) noexcept {
+    const ssize_t got = receive_chunk(*this, *by.blocks(), reader()->data);
+    if (got <= 0) [[unlikely]] {
+        retry_failed(static_cast<int>(got));
+        return;
+    }
+    demultiplexer::completed_read(*this);
+    receive_.in_flight = false;
+    reader()->complete_now();
+    release();
+}
+
+void socket_transport::retry_failed(int result) noexcept {
+    if (result == -EAGAIN && !receive_.cancel_asked) {
         demux->park_read(receive_, *this);
         return;
-    } else {
-        receive_.result = got == -EAGAIN ? -ECANCELED : got;
-        demux->completed_read(*this);
-        receive_.in_flight = false;
-        received();
     }
+    receive_.result = result == -EAGAIN ? -ECANCELED : result;
+    demux->completed_read(*this);
+    receive_.in_flight = false;
+    received();
     release();
 }
 

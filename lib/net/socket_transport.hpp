@@ -57,15 +57,7 @@ class socket_transport final : public transport, private descriptor, public pool
         explicit receiving(socket_transport& t) noexcept : transport_(t) {}
 
       private:
-        // A fast version of the general path, for the most frequent case: a socket that became ready.
-        void run() noexcept override {
-            if (!settled && kind == operation_kind::receive && transport_.demux &&
-                transport_.demux->tries_first()) {
-                transport_.retry_receive();
-            } else {
-                operation::run();
-            }
-        }
+        void run() noexcept override;
         void completed() noexcept override { transport_.received(); }
         socket_transport& transport_;
     };
@@ -84,7 +76,7 @@ class socket_transport final : public transport, private descriptor, public pool
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
 
-    bool read_nothing(read_request& request) noexcept;
+    [[gnu::noinline]] bool read_nothing(read_request& request) noexcept;
     [[gnu::noinline]] bool read_started(read_request& request) noexcept;
     [[gnu::noinline]] bool write_rest(write_request& request, ssize_t sent) noexcept;
     void deliver_receive(read_request& request) noexcept;
@@ -97,7 +89,8 @@ class socket_transport final : public transport, private descriptor, public pool
     void fail_write(write_request& request, int error) noexcept;
     void take_send(write_request& request) noexcept;
     void received() noexcept;
-    void retry_receive() noexcept;
+    void retry_receive(demultiplexer& by) noexcept;
+    [[gnu::noinline]] void retry_failed(int result) noexcept;
     void sent() noexcept;
     void detach_now() noexcept;
     std::error_code set(socket_calls::option which, bool on) const noexcept;

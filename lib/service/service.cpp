@@ -34,7 +34,7 @@ class service_scope final : public scope, public awaiter_base<service_scope> {
     friend awaiter_base<service_scope>;
     std::coroutine_handle<> suspend(promise_base& p) {
         child_.give(begin_body(service_));  // may throw, and nothing may from begin on
-        begin_shielded(p);
+        begin_regardless(p);
         service_.scope_ = this;
         return child_.launch_now(*this, home(), owner());
     }

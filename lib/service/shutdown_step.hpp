@@ -40,7 +40,7 @@ class bounded_step final : public scope, public awaiter_base<bounded_step>, priv
   private:
     friend awaiter_base<bounded_step>;
     std::coroutine_handle<> suspend(promise_base& p) noexcept {
-        begin_shielded(p);
+        begin_regardless(p);
         const auto first = child_.launch_now(*this, home(), owner());
         child_.forget_cancel();
         detail::reactor_access::arm_grace(home(), *this, limit_);
@@ -75,7 +75,7 @@ class uncancelled_step final : public scope, public awaiter_base<uncancelled_ste
   private:
     friend awaiter_base<uncancelled_step>;
     std::coroutine_handle<> suspend(promise_base& p) noexcept {
-        begin_shielded(p);
+        begin_regardless(p);
         const auto first = child_.launch_now(*this, home(), owner());
         child_.forget_cancel();
         return first;

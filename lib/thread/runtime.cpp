@@ -101,7 +101,7 @@ class shard_scope final : public scope, public awaiter_base<shard_scope>, privat
   private:
     friend awaiter_base<shard_scope>;
     std::coroutine_handle<> suspend(promise_base& p) noexcept {
-        begin_shielded(p);
+        begin_regardless(p);
         run_.scopes[index_] = this;
         if (stopped_) {
             run_.stop();

@@ -320,7 +320,7 @@ inline reactor& waiter::home() const noexcept { return promise_->job_->home(); }
 
 inline void waiter::enter(std::source_location where) noexcept { owner().enter(where); }
 
-inline void waiter::begin_shielded(promise_base& p) noexcept {
+inline void waiter::begin_regardless(promise_base& p) noexcept {
     job& j = *p.job_;
     promise_ = &p;
     j.innermost_ = &p;
@@ -328,7 +328,7 @@ inline void waiter::begin_shielded(promise_base& p) noexcept {
 }
 
 inline bool waiter::begin(promise_base& p) noexcept {
-    begin_shielded(p);
+    begin_regardless(p);
     if (!p.job_->cancel_requested_) return true;
     p.job_->schedule_unwind();
     return false;
@@ -345,12 +345,16 @@ inline void waiter::requeue(promise_base& p) noexcept {
     }
 }
 
+inline bool waiter::finish_at_once(promise_base& p) noexcept {
+    if (detail::reactor_access::spend_budget(p.job_->home())) [[likely]]
+        return false;
+    return let_others_run(p);
+}
+
 inline bool waiter::finish_now() noexcept {
     job& j = *promise_->job_;
     j.waiter_ = nullptr;
-    if (detail::reactor_access::spend_budget(j.home())) return false;
-    detail::reactor_access::schedule(j.home(), *this);
-    return true;
+    return finish_at_once(*promise_);
 }
 
 inline void waiter::ready() noexcept {
@@ -423,4 +427,4 @@ int reactor::run_to_status(task<T> root) {
     }
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -51,8 +51,8 @@ class read_request : public detail::transport_request {
 /// of the caller's); the memory that they point to stays valid and unchanged until it answers.
 class write_request : public detail::transport_request {
   public:
-    const_buffer* pieces = nullptr;
-    std::size_t count = 0;
+    const_buffer* pieces;
+    std::size_t count;
     bool begun;  ///< whether any byte was taken; the transport sets it before it answers, unless all were
 
     void cancel() noexcept override;
@@ -69,7 +69,7 @@ class write_request : public detail::transport_request {
     explicit write_request(transport* to) noexcept  // NOLINT(*-member-init)
         : transport_request(to) {}
     write_request(write_request&& other) noexcept  // NOLINT(*-member-init)
-        : transport_request(std::move(other)), pieces(other.pieces), count(other.count) {}
+        : transport_request(std::move(other)) {}
     ~write_request() = default;
 
   private:
@@ -172,9 +172,15 @@ class transport {
     /// Bytes that were read and returned: the next read gets them first.
     chunk& unread() noexcept { return unread_; }
 
-    /// Makes `request` the pending read, and starts it. True when it finished at once, also with an error.
+    /// Whether nothing stands between a read and the transport: no other read, no bytes that were given back,
+    /// no close.
+    bool reads_plainly() const noexcept { return !reader_ && !unread_ && accepts_reads_; }
+    /// The same for a write.
+    bool writes_plainly() const noexcept { return !writer_ && plain_writes_; }
+    /// Starts `request`, and makes it the pending read unless it finished at once: then it gives true, also
+    /// for an error.
     bool start_read(read_request& request) noexcept {
-        if (reader_ || unread_ || !accepts_reads_) [[unlikely]]
+        if (!reads_plainly()) [[unlikely]]
             return read_without_transport(request);
         reader_ = &request;
         if (!read(request)) return false;
@@ -182,12 +188,11 @@ class transport {
         return true;
     }
     bool start_write(write_request& request) noexcept {
-        if (writer_ || !plain_writes_) [[unlikely]]
+        if (!writes_plainly()) [[unlikely]]
             return write_if_allowed(request);
+        if (write(request)) return true;
         writer_ = &request;
-        if (!write(request)) return false;
-        writer_ = nullptr;
-        return true;
+        return false;
     }
     /// Makes `request` the stream's writer until end_write, for requests that write more than once. Returns
     /// errc::busy when others write before it; `request.writer_free()` is called when its turn comes, first
@@ -261,6 +266,11 @@ class transport {
     static constexpr std::chrono::seconds default_close_patience{10};
 };
 
+// Called at the beginning of every read and write.
+inline bool detail::transport_request::may_begin(const reactor& here) const noexcept {
+    return transport_ && &transport_->home() == &here;
+}
+
 // Called at the end of every read that has waited.
 
 inline void detail::transport_request::go_on() noexcept {
@@ -276,4 +286,4 @@ inline void read_request::complete_now() noexcept {
     go_on();
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

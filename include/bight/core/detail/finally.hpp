@@ -45,7 +45,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
   private:
     friend awaiter_base<finally_awaiter>;
     std::coroutine_handle<> suspend(promise_base& p) noexcept {
-        begin_shielded(p);
+        begin_regardless(p);
         if (owner().cancel_requested()) return clean_up();  // the body would end at its first await
         return body_.launch_now(*this, home(), owner());
     }

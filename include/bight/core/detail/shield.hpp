@@ -32,7 +32,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] shield_awaiter final
   private:
     friend awaiter_base<shield_awaiter>;
     std::coroutine_handle<> suspend(promise_base& p) noexcept {
-        begin_shielded(p);
+        begin_regardless(p);
         const auto first = child_.launch_now(*this, home(), owner());
         child_.forget_cancel();
         if (owner().cancel_requested()) cancel();

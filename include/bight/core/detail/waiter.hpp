@@ -23,6 +23,13 @@ namespace detail {
 ///         return true;
 ///     }
 ///
+/// One that seldom waits begins only when it must:
+///
+///         if (p.owner().cancel_requested()) { begin(p); return true; }
+///         if (result is there at once) return finish_at_once(p);
+///         begin_regardless(p);
+///         return true;
+///
 /// From `begin` on, exactly one of three things ends it: `finish_now`, `ready`, `confirm_cancel`; nothing may
 /// throw. `cancel` is called while other jobs are in the middle of cancelling: it must call no user code.
 class waiter : public work_item {
@@ -47,8 +54,9 @@ class waiter : public work_item {
 
     /// Suspends `p`'s job here. False when its cancellation was requested: then nothing may be started.
     bool begin(promise_base& p) noexcept;
-    /// The same for the few waits that a cancelled task may still make (shield).
-    void begin_shielded(promise_base& p) noexcept;
+    /// The same, whether cancellation was requested or not: for the few waits that a cancelled task may still
+    /// make (shield), and for operations that asked before.
+    void begin_regardless(promise_base& p) noexcept;
 
     /// Replaces `begin` where a task only yields: p's job goes to the end of the ready queue, or unwinds if
     /// it is cancelled.
@@ -57,6 +65,8 @@ class waiter : public work_item {
     /// The result was there without waiting. Gives what `suspend` is to return: true when the budget is used
     /// up, so that the task has been queued and others run first.
     bool finish_now() noexcept;
+    /// The same without `begin` before.
+    bool finish_at_once(promise_base& p) noexcept;
 
     /// The result is there: the task is resumed in the next turn, and can no longer be cancelled here.
     void ready() noexcept;
@@ -77,8 +87,11 @@ class waiter : public work_item {
     void enter(std::source_location where) noexcept;
 
   private:
+    /// Gives true, so that it can be called last.
+    bool let_others_run(promise_base& p) noexcept;
+
     promise_base* promise_ = nullptr;
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -46,6 +46,9 @@ class read_awaiter : public read_request {
   protected:
     ~read_awaiter() = default;
     bool suspend(promise_base& p) noexcept;
+    /// For a cancelled task, and for a stream that is empty, belongs elsewhere, or has more to do than to
+    /// read.
+    [[gnu::noinline]] bool suspend_rarely(promise_base& p) noexcept;
     void throw_error() const {
         if (failed()) throw_stream_error(error(), "read from", transport_if_any());
     }
@@ -104,6 +107,10 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] write_awaiter_base : public
     write_awaiter_base(write_awaiter_base&&) noexcept = default;
     ~write_awaiter_base() = default;
     bool suspend(promise_base& p, const_buffer* first, std::size_t number) noexcept;
+
+  private:
+    [[gnu::noinline]] bool suspend_rarely(promise_base& p) noexcept;
+    [[gnu::noinline]] bool wait(promise_base& p) noexcept;
 };
 
 template <std::size_t N>
@@ -168,4 +175,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] end_awaiter final : public 
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -52,12 +52,14 @@ class transport_request : public waiter {
 
   protected:
     /// `to` is null for an empty handle; may_begin reports that.
-    explicit transport_request(transport* to) noexcept : transport_(to) {}
+    explicit transport_request(transport* to) noexcept : transport_(to) {}  // NOLINT(*-member-init)
     ~transport_request() = default;
     transport& to() const noexcept { return *transport_; }
     const transport* transport_if_any() const noexcept { return transport_; }
-    /// Sets the error and returns false when there is no transport, or it belongs to another reactor.
-    bool may_begin(const reactor& here) noexcept;
+    /// Whether there is a transport, and it belongs to this reactor.
+    bool may_begin(const reactor& here) const noexcept;
+    /// Sets the error that says why it may not.
+    void set_refusal() noexcept;
     /// The transport no longer owns the request.
     virtual void settled() noexcept = 0;
     /// Resumes the waiting task inside this call.
@@ -67,9 +69,9 @@ class transport_request : public waiter {
     transport* transport_;
     // A std::error_code in two members: clearing it sets only the category to null.
     const std::error_category* category_ = nullptr;
-    int value_ = 0;
+    int value_;
 };
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -81,6 +81,8 @@ class uring final : public demultiplexer {
     void submit_file(file_operation& op) noexcept;
     void file_done(file_operation& op, int result) noexcept;
     bool submit_receive_own(receive_operation& op) noexcept;
+    bool take_in_bulk(operation& op) noexcept;
+    void bulk_polled(receive_operation& op, int result) noexcept;
     void arm_wake() noexcept;
     void probe_receive_cap() noexcept;
     /// Whether this thread may enter the kernel: on others the registered number of the ring is invalid.

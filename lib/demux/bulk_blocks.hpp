@@ -4,9 +4,12 @@
 #include "block_pool.hpp"
 #include "receive_size.hpp"
 
+#include <bight/core/export.hpp>
+
 #include <cstddef>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// Blocks of the larger sizes, made when they are first needed. What they may hold together is limited: then
 /// there is none, and the receive gets smaller again. Thread: that of their demultiplexer; chunks return
@@ -46,4 +49,5 @@ class bulk_blocks {
     block_pool* pools_[kinds] = {};
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -50,6 +50,11 @@ class demultiplexer : public event_port {
     /// The buffers for `receive`; only where tries_first(). They outlive the demultiplexer while chunks still
     /// hold them.
     block_pool* blocks() const noexcept { return blocks_; }
+    /// Whether a read call of its owner would get the next bytes: none were received ahead, or will be.
+    virtual bool reads_directly(const descriptor& d) const noexcept {
+        (void)d;
+        return tries_first();
+    }
     /// The larger ones, for sockets from which data comes in bulk. They outlive it, too.
     bulk_blocks& blocks_for_bulk() noexcept { return bulk_; }
     /// Only where tries_first(), and for the only receive or accept of its descriptor, when its call would

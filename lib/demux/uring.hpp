@@ -43,6 +43,9 @@ class uring final : public demultiplexer {
     std::int64_t read_failure(const descriptor& d) const noexcept override {
         return d.ring && d.ring->has_end && d.ring->end < 0 ? d.ring->end : 0;
     }
+    bool reads_directly(const descriptor& d) const noexcept override {
+        return !d.ring || (!d.ring->armed && d.ring->count == 0 && !d.ring->has_end);
+    }
     void hand_over() noexcept override {
         if (enabled_ && has_unsubmitted()) submit();
     }

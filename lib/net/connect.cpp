@@ -1,9 +1,9 @@
 #include <bight/net/connect.hpp>
 
-#include "../demux/socket_calls.hpp"
 #include "connect_race.hpp"
 #include "resolve.hpp"
 #include "socket_transport.hpp"
+#include "../demux/socket_calls.hpp"
 
 #include <bight/core/reactor.hpp>
 #include <bight/core/timeout.hpp>

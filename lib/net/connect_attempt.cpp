@@ -1,7 +1,7 @@
 #include "connect_attempt.hpp"
 
-#include "../demux/socket_calls.hpp"
 #include "socket_transport.hpp"
+#include "../demux/socket_calls.hpp"
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/reactor.hpp>

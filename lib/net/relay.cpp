@@ -3,10 +3,11 @@
 #include "../demux/splice_calls.hpp"
 #include "../io/pipe_transfer.hpp"
 
+#include <bight/core/error.hpp>
 #include <bight/core/when_all.hpp>
 
 #include <cstddef>
-#include <tuple>
+#include <exception>
 
 namespace bight {
 
@@ -61,8 +62,15 @@ task<std::uint64_t> copy(stream& from, stream& to) {
 }
 
 task<relayed> relay(stream& a, stream& b) {
-    const auto [from_a, from_b] = co_await when_all(copy_to_end(a, b), copy_to_end(b, a));
-    co_return relayed{from_a, from_b};
+    std::exception_ptr first;
+    try {
+        const auto [from_a, from_b] = co_await when_all(copy_to_end(a, b), copy_to_end(b, a));
+        co_return relayed{from_a, from_b};
+    } catch (
+        const aggregate_error& both) {  // a reset, say, that the read and the write of one stream learn of
+        first = both.errors().front();
+    }
+    std::rethrow_exception(first);
 }
 
 }  // namespace bight

@@ -59,11 +59,11 @@ socket_transport::socket_transport(reactor& home, int socket) noexcept
     send_.kind = operation_kind::send;
     never_waits = true;
     socket_calls& calls = demultiplexer_of(home).sockets();
-    const int family = calls.family(socket);
+    const address from = calls.peer(socket);
+    const int family = from ? from.native_family() : calls.family(socket);  // it may be reset already
     tcp_ = family == AF_INET || family == AF_INET6;
     short_read_empties = tcp_;
     if (tcp_) {
-        const address from = calls.peer(socket);
         std::memcpy(&tcp_peer_, from.native(), std::min(from.native_size(), sizeof tcp_peer_));
     }
 }
@@ -396,8 +396,9 @@ void socket_transport::abort(std::error_code reason) noexcept {
         return;
     }
     aborted_ = reason ? reason : make_error_code(errc::aborted);
-    (void)set(socket_calls::option::abort_on_close, true);
-    if (demux && tcp_) calls().reset(fd);  // even if others have a descriptor of it
+    const bool reset_before = end_ == -ECONNRESET;  // nobody is there any more who could be told
+    if (!reset_before) (void)set(socket_calls::option::abort_on_close, true);
+    if (!reset_before && demux && tcp_) calls().reset(fd);  // even if others have a descriptor of it
     detach_now();
 }
 

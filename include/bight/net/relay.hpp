@@ -26,10 +26,10 @@ struct relayed {
 };
 
 /// Copies in both directions at once, until both streams have ended: a proxy. The end of one is passed on
-/// with shutdown_write, while the other direction goes on (half-close). An error in one direction cancels the
-/// other, and is thrown; streams that are destroyed because of it end with a reset, so both peers notice.
-/// Cancellation does the same. A peer that neither ends nor sends keeps it waiting: set a time-out, or
-/// keep-alive.
+/// with shutdown_write, while the other direction goes on (half-close). The first error in one direction
+/// cancels the other, and is thrown; streams that are destroyed because of it end with a reset, so both peers
+/// notice. Cancellation does the same. A peer that neither ends nor sends keeps it waiting: set a time-out,
+/// or keep-alive.
 task<relayed> relay(stream& a, stream& b);
 
 }  // namespace bight

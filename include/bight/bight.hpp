@@ -38,6 +38,7 @@
 #include <bight/net/draining.hpp>
 #include <bight/net/endpoint.hpp>
 #include <bight/net/listener.hpp>
+#include <bight/net/relay.hpp>
 #include <bight/net/serve.hpp>
 #include <bight/net/sharded_listener.hpp>
 #include <bight/service/service.hpp>

@@ -12,7 +12,7 @@ namespace bight::detail {
 void block_pool::release(buffer_block& base) noexcept {
     auto& b = static_cast<block&>(base);
     block_pool& pool = *b.pool;
-    if (&pool == lender_here) [[likely]] {
+    if (pool.lender_.load(std::memory_order_relaxed) == lender_here) [[likely]] {
         pool.give_back(b);
     } else {
         pool.give_back_elsewhere(b);
@@ -26,7 +26,7 @@ void block_pool::release_poisoned(buffer_block& base) noexcept {
 }
 
 block_pool::block* block_pool::make() noexcept {
-    void* memory = ::operator new(sizeof(block) + block_size, std::nothrow);
+    void* memory = ::operator new(sizeof(block) + size_, std::nothrow);
     if (!memory) return nullptr;
     auto* b = new (memory) block;
     b->pool = this;
@@ -45,7 +45,7 @@ block_pool::block* block_pool::more() noexcept {
     }
     std::size_t count = 1;
     lent_block* last = first;
-    while (last->next && count < kept_blocks) {
+    while (last->next && count < kept_) {
         last = last->next;
         ++count;
     }
@@ -72,7 +72,7 @@ block_pool::block* block_pool::more() noexcept {
 
 [[gnu::noinline]] void block_pool::give_back_elsewhere(block& b) noexcept {
     const bool kept =
-        owned_.load(std::memory_order_relaxed) && waiting_.load(std::memory_order_relaxed) < kept_blocks;
+        owned_.load(std::memory_order_relaxed) && waiting_.load(std::memory_order_relaxed) < kept_;
     if (kept) {
         waiting_.fetch_add(1, std::memory_order_relaxed);
         elsewhere_.put(b);
@@ -83,6 +83,7 @@ block_pool::block* block_pool::more() noexcept {
 }
 
 void block_pool::let_go() noexcept {
+    lender_.store(this, std::memory_order_relaxed);  // another owner may come to stand where its owner stood
     owned_.store(false, std::memory_order_relaxed);
     const auto elsewhere = static_cast<long>(made_ - free_ones() + taken_back_);
     while (lent_block* b = free_) {

@@ -1,4 +1,4 @@
-// block_pool: receive buffers of the demultiplexers that wait for readiness.
+// block_pool: receive buffers that are made when they are needed, and reused.
 #pragma once
 
 #include "lent_block.hpp"
@@ -28,6 +28,10 @@ class block_pool {
     };
 
     block_pool() noexcept = default;
+    /// A pool of blocks of another size, which belong to `lender` (see lender_here) as long as it has an
+    /// owner.
+    block_pool(const void* lender, std::size_t size, std::size_t kept) noexcept
+        : lender_(lender), size_(size), kept_(kept), room_(static_cast<std::ptrdiff_t>(kept)) {}
     /// Selects a pool that overwrites the `used` bytes of returned blocks, so that reading them later is
     /// detected.
     struct poisons {};
@@ -35,7 +39,9 @@ class block_pool {
     block_pool(const block_pool&) = delete;
     block_pool& operator=(const block_pool&) = delete;
 
-    /// A block of block_size bytes, or null when memory is exhausted.
+    /// The bytes of a block.
+    std::size_t size() const noexcept { return size_; }
+    /// A block, or null when memory is exhausted.
     block* take() noexcept {
         lent_block* b = free_;
         if (!b) [[unlikely]]
@@ -61,7 +67,7 @@ class block_pool {
 
   private:
     ~block_pool();
-    std::size_t free_ones() const noexcept { return kept_blocks - static_cast<std::size_t>(room_); }
+    std::size_t free_ones() const noexcept { return kept_ - static_cast<std::size_t>(room_); }
     block* more() noexcept;
     block* make() noexcept;
     void free(block& b) noexcept;
@@ -69,8 +75,11 @@ class block_pool {
     static void release(buffer_block& b) noexcept;
     static void release_poisoned(buffer_block& b) noexcept;
 
+    std::atomic<const void*> lender_{this};
     void (*const release_)(buffer_block& b) noexcept = &release;
     lent_block* free_ = nullptr;
+    const std::size_t size_ = block_size;
+    const std::size_t kept_ = kept_blocks;
     std::ptrdiff_t room_ = kept_blocks;  // how many more free blocks are kept
     std::size_t made_ = 0;               // minus those freed by the owner
     std::size_t taken_back_ = 0;         // of those returned on other threads

@@ -1,6 +1,7 @@
 // demultiplexer: the interface to io_uring, epoll, poll and select.
 #pragma once
 
+#include "bulk_blocks.hpp"
 #include "operation.hpp"
 
 #include "../core/event_port.hpp"
@@ -49,6 +50,13 @@ class demultiplexer : public event_port {
     /// The buffers for `receive`; only where tries_first(). They outlive the demultiplexer while chunks still
     /// hold them.
     block_pool* blocks() const noexcept { return blocks_; }
+    /// Whether a read call of its owner would get the next bytes: none were received ahead, or will be.
+    virtual bool reads_directly(const descriptor& d) const noexcept {
+        (void)d;
+        return tries_first();
+    }
+    /// The larger ones, for sockets from which data comes in bulk. They outlive it, too.
+    bulk_blocks& blocks_for_bulk() noexcept { return bulk_; }
     /// Only where tries_first(), and for the only receive or accept of its descriptor, when its call would
     /// block: has the same effect as a start that returned false. The caller has called d.keep().
     void park_read(operation& op, descriptor& d) noexcept {
@@ -82,7 +90,9 @@ class demultiplexer : public event_port {
     virtual void hand_on(demultiplexer& heir) noexcept;
     /// See forked_child.cpp.
     std::unique_ptr<event_port> heir_in_child(reactor& home) override;
-    figures count_all() const noexcept override { return {operations, lent_buffers(), count()}; }
+    figures count_all() const noexcept override {
+        return {operations, lent_buffers() + bulk_.lent(), count()};
+    }
 
     /// Every descriptor attached.
     const counted_list<descriptor>& descriptors() const noexcept { return descriptors_; }
@@ -98,7 +108,7 @@ class demultiplexer : public event_port {
 
     /// Operations started since it was made; counted by the code that starts them.
     std::uint64_t operations = 0;
-    /// Receive buffers that chunks hold.
+    /// Receive buffers of the usual size that chunks hold.
     virtual std::size_t lent_buffers() const noexcept;
     const void* lender() const noexcept override { return blocks_; }
 
@@ -107,7 +117,7 @@ class demultiplexer : public event_port {
     /// For demultiplexers that wait for readiness. `tracks_interest`: whether interest_changed is to be
     /// called.
     demultiplexer(block_pool& blocks, bool tracks_interest) noexcept
-        : blocks_(&blocks), tracks_interest_(tracks_interest) {}
+        : blocks_(&blocks), bulk_(&blocks), tracks_interest_(tracks_interest) {}
     /// Called when it may have changed whether an operation waits to read from or write to the descriptor.
     virtual void interest_changed(descriptor& d) noexcept { (void)d; }
     bool tracks_interest() const noexcept { return tracks_interest_; }
@@ -124,6 +134,7 @@ class demultiplexer : public event_port {
     counted_list<descriptor> descriptors_;
     std::size_t without_descriptor_ = 0;  // pending operations
     block_pool* blocks_ = nullptr;
+    bulk_blocks bulk_;
     bool tracks_interest_ = false;
 };
 

@@ -1,6 +1,10 @@
 #include "direct_calls.hpp"
 
+#include "demultiplexer.hpp"
+
 namespace bight::detail {
+
+static_assert(block_pool::block_size == receive_size::sizes[0]);
 
 namespace {
 
@@ -20,15 +24,36 @@ int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept {
         got = ::recv(d.fd, memory, size, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     if (got < 0) return receive_failed(d);
-    if (got > 0) note_received(d, static_cast<std::size_t>(got), size);
+    const bool emptied = got > 0 && static_cast<std::size_t>(got) < size;
+    if (emptied && d.short_read_empties && !d.drain) d.may_read = false;
     return static_cast<int>(got);
 }
 
-ssize_t no_chunk(descriptor& d, block_pool::block& block, ssize_t got, chunk& out) noexcept {
-    const ssize_t result = got == 0 ? 0 : receive_failed(d);
+ssize_t receive_in_bulk(descriptor& d, block_pool::block& block, chunk& out) noexcept {
     block_pool& pool = *block.pool;
-    pool.give_back(block);
-    return result == -EINTR ? receive_chunk(d, pool, out) : result;
+    const int got = receive_bytes(d, block.bytes(), pool.size());
+    if (got <= 0) {
+        pool.give_back(block);
+        return got;
+    }
+    const auto size = static_cast<std::size_t>(got);
+    d.receiving.received(size, pool.size());
+    out.fill(block, block.bytes(), size);
+    return got;
+}
+
+// A signal does not interrupt a call that does not wait; if it did, the call is made again.
+ssize_t no_chunk(descriptor& d, block_pool::block& block, ssize_t got, chunk& out) noexcept {
+    if (got < 0 && errno == EINTR) return receive_in_bulk(d, block, out);
+    const ssize_t result = got == 0 ? 0 : receive_failed(d);
+    block.pool->give_back(block);
+    return result;
+}
+
+ssize_t receive_bulk_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
+    block_pool::block* block = d.demux->blocks_for_bulk().take(d.receiving);
+    if (!block) block = pool.take();
+    return block ? receive_in_bulk(d, *block, out) : -ENOMEM;
 }
 
 }  // namespace bight::detail

@@ -18,23 +18,30 @@ namespace bight::detail {
 /// number of bytes, 0 at the end of the stream, or -errno; -EAGAIN when the socket is empty.
 int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept;
 
-/// Of a receive of `got` bytes into `size`: whether it has emptied the socket.
-inline void note_received(descriptor& d, std::size_t got, std::size_t size) noexcept {
-    if (got < size && d.short_read_empties && !d.drain) d.may_read = false;
-}
+/// As receive_bytes, into `block`, which is put into `out` (an empty chunk) if anything came.
+ssize_t receive_in_bulk(descriptor& d, block_pool::block& block, chunk& out) noexcept;
 
 /// What is left to do after a receive_chunk whose call gave nothing: `got` is 0 or negative (errno).
 [[gnu::noinline]] ssize_t no_chunk(descriptor& d, block_pool::block& block, ssize_t got, chunk& out) noexcept;
+/// A receive_chunk of a socket from which data comes in bulk.
+[[gnu::noinline]] ssize_t receive_bulk_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept;
 
-/// As receive_bytes, into a block of `pool`, which is put into `out` (an empty chunk) if anything came.
+/// As receive_bytes, into a block of `pool`, or a larger one, which is put into `out` (an empty chunk) if
+/// anything came.
 inline ssize_t receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
+    if (d.receiving.bulk()) [[unlikely]]
+        return receive_bulk_chunk(d, pool, out);
     block_pool::block* block = pool.take();
     if (!block) [[unlikely]]
         return -ENOMEM;
     const ssize_t got = ::recv(d.fd, block->bytes(), block_pool::block_size, MSG_DONTWAIT);
     if (got <= 0) [[unlikely]]
         return no_chunk(d, *block, got, out);
-    note_received(d, static_cast<std::size_t>(got), block_pool::block_size);
+    if (got < static_cast<ssize_t>(block_pool::block_size)) {
+        if (d.short_read_empties && !d.drain) d.may_read = false;
+    } else {
+        d.receiving.filled();
+    }
     out.fill(*block, block->bytes(), static_cast<std::size_t>(got));
     return got;
 }

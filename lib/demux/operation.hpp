@@ -4,6 +4,7 @@
 
 #include "demultiplexer_space.hpp"
 #include "native_handle.hpp"
+#include "receive_size.hpp"
 
 #include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/work_item.hpp>
@@ -53,6 +54,7 @@ class descriptor : public list_hook<descriptor> {
     bool was_blocking = false;        ///< made non-blocking here: others share it, so it is put back
     bool is_shared = false;    ///< a listening socket; others who share it may restore its mode at any time
     bool never_waits = false;  ///< each call is non-blocking by itself: the (shared) mode is not changed
+    receive_size receiving;    ///< how much the next receive asks for
     int slot = -1;             ///< poll, select: its place in their tables
 
     // For io_uring: data that arrives while no operation reads.

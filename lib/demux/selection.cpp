@@ -93,6 +93,7 @@ std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_optio
         std::string refusal;
         auto made = make(c, home, options, refusal);
         if (made) {
+            made->blocks_for_bulk().limit(options.largest_receive, options.bulk_memory);
             if (!why.empty()) log_fallback_once(why, c.name);
             return made;
         }

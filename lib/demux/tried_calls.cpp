@@ -1,9 +1,8 @@
 #include "tried_calls.hpp"
 
 #include "descriptor_calls.hpp"
+#include "no_sigpipe.hpp"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -12,7 +11,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <ctime>
 
 namespace bight::detail {
 
@@ -24,35 +22,6 @@ static_assert(offsetof(const_buffer, data) == offsetof(iovec, iov_base) &&
               offsetof(const_buffer, size) == offsetof(iovec, iov_len));
 static_assert(offsetof(mutable_buffer, data) == offsetof(iovec, iov_base) &&
               offsetof(mutable_buffer, size) == offsetof(iovec, iov_len));
-
-/// Suppresses a SIGPIPE caused by a call on this thread; one that was pending before stays.
-class no_sigpipe {
-  public:
-    no_sigpipe() noexcept {
-        ::sigemptyset(&pipe_);
-        ::sigaddset(&pipe_, SIGPIPE);
-        sigset_t pending;
-        ::sigpending(&pending);
-        was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
-        if (!was_pending_) ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-    }
-    no_sigpipe(const no_sigpipe&) = delete;
-    no_sigpipe& operator=(const no_sigpipe&) = delete;
-    ~no_sigpipe() {
-        if (!was_pending_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-    void take_back() const noexcept {
-        if (was_pending_) return;
-        const timespec not_at_all{};
-        while (::sigtimedwait(&pipe_, nullptr, &not_at_all) < 0 && errno == EINTR) {
-        }
-    }
-
-  private:
-    sigset_t pipe_;
-    sigset_t before_;
-    bool was_pending_ = false;
-};
 
 #if defined(__linux__)
 constexpr int no_signal = 0x100;  // RWF_NOSIGNAL

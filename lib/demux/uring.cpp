@@ -1,6 +1,7 @@
 #include "uring.hpp"
 
 #include "descriptor_calls.hpp"
+#include "direct_calls.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/error.hpp>
@@ -32,6 +33,12 @@ enum write_stage : std::uint8_t {
     stage_poll,           // a poll
     stage_edges,          // a poll that completes at each change
     stage_ending_edges,   // the same, cancelled because a write would not block any more
+};
+
+// The same for a receive.
+enum read_stage : std::uint8_t {
+    stage_receive,       // the receive, or nothing, because a multishot brings what it waits for
+    stage_wait_in_bulk,  // a poll
 };
 
 // A poll of a socket always ends at the end of the peer (POLLRDHUP), which says nothing about writing.
@@ -94,6 +101,7 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
     }
     step = "io_uring_register (a ring of provided buffers)";
     buffers_ = uring_buffers::make(ring_, options.receive_buffers, error);
+    blocks_for_bulk().belongs_to(buffers_);
 }
 
 uring::~uring() {
@@ -189,7 +197,8 @@ bool uring::start(operation& op) noexcept {
         return false;
     }
     if (op.kind == operation_kind::send) static_cast<send_operation&>(op).space.make<sending>();
-    if (reads(op.kind) && op.on->ring && !op.on->reading && take_arrived(op)) return true;
+    if (reads(op.kind) && op.on->ring && !op.on->reading && (take_arrived(op) || take_in_bulk(op)))
+        return true;
     if (is_tried_call(op.kind) && !place_of(op) && try_call_of(op) == attempt::done) return true;
     if (op.kind == operation_kind::connect) {
         const auto& connect = static_cast<connect_operation&>(op);
@@ -324,6 +333,9 @@ bool uring::hand_over(operation& op) noexcept {
             if (op.kind == operation_kind::accept) return arm_accept(d);
             if (op.kind == operation_kind::receive_into) {
                 submit_receive(static_cast<receive_operation&>(op));
+            } else if (d.receiving.bulk() && blocks_for_bulk().has_room()) {
+                op.stage = stage_wait_in_bulk;
+                submit_read_poll(op);
             } else if (state->starved) {
                 return submit_receive_own(static_cast<receive_operation&>(op));
             } else {
@@ -502,8 +514,13 @@ void uring::operation_done(operation& op, int result) noexcept {
         if (given_up) result = -ECANCELED;
     }
     switch (op.kind) {
-        case operation_kind::receive: {  // into a heap buffer
+        case operation_kind::receive: {
             auto& receive = static_cast<receive_operation&>(op);
+            if (op.stage == stage_wait_in_bulk) {
+                bulk_polled(receive, result);
+                return;
+            }
+            // Into a heap buffer.
             receive.data.truncate(result > 0 ? static_cast<std::size_t>(result) : 0);
             if (result <= 0) receive.data.reset();
             break;
@@ -524,6 +541,36 @@ void uring::operation_done(operation& op, int result) noexcept {
             return;
     }
     finish(op, result);
+}
+
+// A socket from which data comes in bulk: what is there is taken by a plain call into a large block, which
+// the socket does not hold while it waits. The other ways are worse for large messages: buffers of a ring are
+// used in turn, so that none is in the processor's cache, and a submitted receive holds its block while it
+// waits.
+bool uring::take_in_bulk(operation& op) noexcept {
+    descriptor& d = *op.on;
+    if (op.kind != operation_kind::receive || !d.receiving.bulk() || !d.may_read || d.ring->armed)
+        return false;
+    block_pool::block* const block = blocks_for_bulk().take(d.receiving);
+    if (!block) return false;
+    auto& receive = static_cast<receive_operation&>(op);
+    receive.data.reset();
+    op.result = receive_in_bulk(d, *block, receive.data);
+    return op.result != -EAGAIN;
+}
+
+void uring::bulk_polled(receive_operation& op, int result) noexcept {
+    op.on->may_read = true;
+    op.stage = stage_receive;
+    if (result < 0) {
+        finish(op, result);
+    } else if (take_in_bulk(op)) {
+        finish(op, op.result);
+    } else if (op.cancel_asked) {
+        finish(op, -ECANCELED);
+    } else if (!hand_over(op)) {
+        finish(op, -ENOMEM);
+    }
 }
 
 void uring::send_done(send_operation& op, int result) noexcept {

@@ -43,6 +43,9 @@ class uring final : public demultiplexer {
     std::int64_t read_failure(const descriptor& d) const noexcept override {
         return d.ring && d.ring->has_end && d.ring->end < 0 ? d.ring->end : 0;
     }
+    bool reads_directly(const descriptor& d) const noexcept override {
+        return !d.ring || (!d.ring->armed && d.ring->count == 0 && !d.ring->has_end);
+    }
     void hand_over() noexcept override {
         if (enabled_ && has_unsubmitted()) submit();
     }
@@ -81,6 +84,8 @@ class uring final : public demultiplexer {
     void submit_file(file_operation& op) noexcept;
     void file_done(file_operation& op, int result) noexcept;
     bool submit_receive_own(receive_operation& op) noexcept;
+    bool take_in_bulk(operation& op) noexcept;
+    void bulk_polled(receive_operation& op, int result) noexcept;
     void arm_wake() noexcept;
     void probe_receive_cap() noexcept;
     /// Whether this thread may enter the kernel: on others the registered number of the ring is invalid.

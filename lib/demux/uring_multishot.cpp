@@ -133,6 +133,11 @@ void uring::received(descriptor& d, const io_uring_cqe& cqe) noexcept {
     ring_state& state = *d.ring;
     s.offset = 0;
     s.length = static_cast<std::uint32_t>(cqe.res);
+    if (s.length == uring_buffers::buffer_size && (cqe.flags & IORING_CQE_F_SOCK_NONEMPTY) &&
+        !d.receiving.bulk()) {
+        d.receiving.filled();
+        d.may_read = true;
+    }
     if (state.count > 0 && moved_behind(buffers_->filled(state.last), s)) {
         buffers_->give_back(s);
         return;

@@ -16,7 +16,8 @@ namespace {
 // pauses.
 constexpr std::chrono::milliseconds first_pause{1};
 constexpr std::chrono::milliseconds longest_pause{50};
-// So many parts of a peer's endless input are discarded before other tasks have their turn.
+// So many bytes, and parts, of a peer's endless input are discarded before other tasks have their turn.
+constexpr std::size_t bytes_at_once = std::size_t{256} << 10;
 constexpr int parts_at_once = 16;
 
 }  // namespace
@@ -91,8 +92,9 @@ void closer::said(std::error_code error) noexcept {
 
 void closer::drain() noexcept {
     transport& t = to();
+    std::size_t bytes = 0;
     for (int parts = 0; draining_ && !starved_ && !t.reader_; ++parts) {
-        if (parts == parts_at_once) {
+        if (parts == parts_at_once || bytes >= bytes_at_once) {
             queue_sink();
             return;
         }
@@ -103,6 +105,7 @@ void closer::drain() noexcept {
             return;
         }
         t.reader_ = nullptr;
+        bytes += sink_.data.size();
         take_input();
     }
     if (said_ && !draining_) let_go();

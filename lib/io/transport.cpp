@@ -1,6 +1,7 @@
 #include <bight/io/transport.hpp>
 
 #include "closer.hpp"
+#include "pipe_transfer.hpp"
 
 #include "../core/failing.hpp"
 #include "../core/reactor_state.hpp"
@@ -103,6 +104,36 @@ bool transport::write_if_allowed(write_request& request) noexcept {
     if (write(request)) return true;
     writer_ = &request;
     return false;
+}
+
+bool transport::read_into_pipe(detail::pipe_read& request) noexcept {
+    request.set_error(std::make_error_code(std::errc::operation_not_supported));
+    return true;
+}
+
+bool transport::write_from_pipe(detail::pipe_write& request) noexcept {
+    request.set_error(std::make_error_code(std::errc::operation_not_supported));
+    return true;
+}
+
+bool transport::start_pipe_read(detail::pipe_read& request) noexcept {
+    if (!reads_plainly()) return read_without_transport(request);
+    reader_ = &request;
+    if (!read_into_pipe(request)) return false;
+    reader_ = nullptr;
+    return true;
+}
+
+bool transport::start_pipe_write(detail::pipe_write& request) noexcept {
+    if (const std::error_code refused = refusal()) {
+        request.set_error(refused);
+        return true;
+    }
+    forgive();
+    writer_ = &request;
+    if (!write_from_pipe(request)) return false;
+    writer_ = nullptr;
+    return true;
 }
 
 // Another write follows one that had sent nothing: nothing is missing in between.

@@ -2,6 +2,7 @@
 
 #include "../core/reactor_state.hpp"
 #include "../demux/direct_calls.hpp"
+#include "../io/pipe_transfer.hpp"
 
 #include <bight/core/reactor.hpp>
 
@@ -24,6 +25,9 @@ bool passes(int error) noexcept {
     return error == ENOMEM || error == ENOBUFS || error == EINTR || error == EAGAIN || error == EMSGSIZE ||
            error == EFAULT || error == EPERM;
 }
+
+// A write of one piece of at most so many bytes is tried in the short way.
+constexpr std::size_t small_write = reactor::bytes_of_a_completion;
 
 }  // namespace
 
@@ -55,11 +59,11 @@ socket_transport::socket_transport(reactor& home, int socket) noexcept
     send_.kind = operation_kind::send;
     never_waits = true;
     socket_calls& calls = demultiplexer_of(home).sockets();
-    const int family = calls.family(socket);
+    const address from = calls.peer(socket);
+    const int family = from ? from.native_family() : calls.family(socket);  // it may be reset already
     tcp_ = family == AF_INET || family == AF_INET6;
     short_read_empties = tcp_;
     if (tcp_) {
-        const address from = calls.peer(socket);
         std::memcpy(&tcp_peer_, from.native(), std::min(from.native_size(), sizeof tcp_peer_));
     }
 }
@@ -115,6 +119,7 @@ bool socket_transport::read_started(read_request& request) noexcept {
         return false;
     }
     deliver_receive(request);
+    reactor_access::spend_budget_for(home(), request.count);
     return true;
 }
 
@@ -176,6 +181,8 @@ void socket_transport::received() noexcept {
     if (!request) return;
     if (receive_.result == -ECANCELED && !aborted_) {
         request->complete_cancelled();
+    } else if (receive_.kind == operation_kind::poll_read && receive_.result == 0) {
+        if (go_on_filling(static_cast<pipe_read&>(*request))) request->complete_now();
     } else if (receive_.result == 0 && must_wait_for_send()) {
         end_in_doubt_ = true;
     } else {
@@ -233,7 +240,7 @@ bool socket_transport::write(write_request& request) noexcept {
     }
     ++demux->operations;
     ssize_t sent = 0;
-    if (demux->tries_first() && may_write && request.count == 1 && request.pieces->size <= transfer_budget) {
+    if (demux->tries_first() && may_write && request.count == 1 && request.pieces->size <= small_write) {
         sent = send_piece(*this, *request.pieces);
         if (sent == static_cast<ssize_t>(request.pieces->size)) [[likely]]
             return true;
@@ -255,10 +262,13 @@ bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept
         fail_write(request, errno);
         return true;
     }
+    send_.kind = operation_kind::send;  // the last one may have been a poll
     send_.pieces = request.pieces;
     send_.piece_count = request.count;
     send_.begun = false;
+    const std::size_t size = request.count == 1 ? request.pieces->size : 0;
     if (!demux->start(send_)) return false;
+    reactor_access::spend_budget_for(home(), size);
     take_send(request);
     return true;
 }
@@ -302,6 +312,8 @@ void socket_transport::sent() noexcept {
         if (send_.result == -ECANCELED && !aborted_) {
             if (send_.begun) request->begun = true;
             request->complete_cancelled();
+        } else if (send_.kind == operation_kind::poll_write && send_.result == 0) {
+            if (go_on_emptying(static_cast<pipe_write&>(*request))) request->complete_now();
         } else {
             take_send(*request);
             request->complete_now();
@@ -384,8 +396,9 @@ void socket_transport::abort(std::error_code reason) noexcept {
         return;
     }
     aborted_ = reason ? reason : make_error_code(errc::aborted);
-    (void)set(socket_calls::option::abort_on_close, true);
-    if (demux && tcp_) calls().reset(fd);  // even if others have a descriptor of it
+    const bool reset_before = end_ == -ECONNRESET;  // nobody is there any more who could be told
+    if (!reset_before) (void)set(socket_calls::option::abort_on_close, true);
+    if (!reset_before && demux && tcp_) calls().reset(fd);  // even if others have a descriptor of it
     detach_now();
 }
 

@@ -23,6 +23,10 @@ class socket_transport final : public transport, private descriptor, public pool
 
     bool read(read_request& request) noexcept override;
     bool write(write_request& request) noexcept override;
+    bool fills_pipes() const noexcept override;
+    bool empties_pipes() const noexcept override;
+    bool read_into_pipe(pipe_read& request) noexcept override;
+    bool write_from_pipe(pipe_write& request) noexcept override;
     void cancel_read() noexcept override;
     void cancel_write() noexcept override;
     bool shutdown_write(end_request& request) noexcept override;
@@ -79,6 +83,8 @@ class socket_transport final : public transport, private descriptor, public pool
     [[gnu::noinline]] bool read_nothing(read_request& request) noexcept;
     [[gnu::noinline]] bool read_started(read_request& request) noexcept;
     [[gnu::noinline]] bool write_rest(write_request& request, ssize_t sent) noexcept;
+    bool go_on_filling(pipe_read& request) noexcept;
+    bool go_on_emptying(pipe_write& request) noexcept;
     void deliver_receive(read_request& request) noexcept;
     void take_failure(read_request& request) noexcept;
     bool must_wait_for_send() noexcept;

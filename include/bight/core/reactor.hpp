@@ -56,6 +56,8 @@ class reactor {
     /// busy socket starves no other task. The end of a scope counts as one. Awaiting a plain task that never
     /// suspends is a call, and counts as none.
     static constexpr unsigned completion_budget = 32;
+    /// In one with many bytes, so many count as another completion.
+    static constexpr std::size_t bytes_of_a_completion = std::size_t{64} << 10;
     /// While tasks are ready all the time, the reactor looks at the demultiplexer and the timers after this
     /// many resumptions, or when a task has used up its completion budget, always between two turns. Since a
     /// turn resumes once everything that was ready when it began, it looks after each turn when more tasks
@@ -277,6 +279,11 @@ class reactor_access {
         poll_soon(r);
         return false;
     }
+    /// The same for the bytes of a large transfer, which hold up others for longer than a completion does.
+    static void spend_budget_for(reactor& r, std::size_t bytes) noexcept {
+        const std::size_t more = bytes / reactor::bytes_of_a_completion;
+        r.budget_ = r.budget_ > more ? r.budget_ - static_cast<unsigned>(more) : 0;
+    }
     static void arm(reactor& r, timer& t, time_point deadline) noexcept { r.timers_.arm(t, deadline); }
     static void disarm(reactor& r, timer& t) noexcept { r.timers_.disarm(t); }
     static void arm_grace(reactor& r, grace_timer& t, duration patience) noexcept {
@@ -427,4 +434,4 @@ int reactor::run_to_status(task<T> root) {
     }
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

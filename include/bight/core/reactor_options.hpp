@@ -4,6 +4,7 @@
 #include <bight/core/duration.hpp>
 #include <bight/core/export.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -31,6 +32,12 @@ struct reactor_options {
     /// Number of 4 KiB receive buffers that an io_uring reactor offers to the kernel; a power of two. Their
     /// list is locked memory too: 16 bytes each.
     unsigned receive_buffers = 1024;
+    /// The most bytes that one receive asks for (where the memory is not the caller's). It grows to 64 KiB
+    /// and 256 KiB, and back, with what comes; 16 KiB or less: it never grows.
+    std::size_t largest_receive = std::size_t{256} << 10;
+    /// The most bytes of such larger buffers that chunks hold together; beyond that, receives are small
+    /// again.
+    std::size_t bulk_memory = std::size_t{64} << 20;
     /// The clock, for tests (see virtual_clock); null: the real one.
     virtual_clock* clock = nullptr;
     /// When a task holds the reactor for longer than this, a warning with its name and line is logged: by a

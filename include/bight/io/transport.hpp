@@ -104,6 +104,16 @@ class transport {
     virtual void cancel_read() noexcept = 0;
     virtual void cancel_write() noexcept = 0;
 
+    // For copy and relay: transfers through a pipe, in the kernel. The default is a transport without them.
+
+    /// Whether read_into_pipe may be called now: nothing that was received stands outside the kernel.
+    virtual bool fills_pipes() const noexcept { return false; }
+    virtual bool empties_pipes() const noexcept { return false; }
+    /// As `read` and `write`, to and from a pipe: a read ends when any bytes were moved (`count`), a write
+    /// when all were.
+    virtual bool read_into_pipe(detail::pipe_read& request) noexcept;
+    virtual bool write_from_pipe(detail::pipe_write& request) noexcept;
+
     /// Ends the outgoing direction. Called once, when no write is pending. A peer that has gone already is no
     /// error.
     virtual bool shutdown_write(end_request& request) noexcept = 0;
@@ -194,6 +204,9 @@ class transport {
         writer_ = &request;
         return false;
     }
+    /// The same for transfers through a pipe.
+    bool start_pipe_read(detail::pipe_read& request) noexcept;
+    bool start_pipe_write(detail::pipe_write& request) noexcept;
     /// Makes `request` the stream's writer until end_write, for requests that write more than once. Returns
     /// errc::busy when others write before it; `request.writer_free()` is called when its turn comes, first
     /// come, first served.
@@ -286,4 +299,4 @@ inline void read_request::complete_now() noexcept {
     go_on();
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -25,6 +25,8 @@ namespace detail {
 
 class closer;
 class end_awaiter;
+class pipe_read;
+class pipe_write;
 
 /// A task, an outbox or a closer that waits for a transport: the transport answers exactly once.
 class transport_request : public waiter {

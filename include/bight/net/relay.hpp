@@ -1,0 +1,35 @@
+// copy, relay: pass on what a stream gives, in one direction or in both.
+#pragma once
+
+#include <bight/core/export.hpp>
+#include <bight/core/task.hpp>
+#include <bight/io/stream.hpp>
+
+#include <cstdint>
+
+namespace BIGHT_EXPORT bight {
+
+/// Writes everything that `from` gives to `to`, until the end of `from`; gives the number of bytes. The end
+/// is not passed on: `to` can be written to afterwards. A peer that does not read holds up the reading
+/// (back-pressure); the memory is one receive buffer, whatever comes. In bulk between two sockets the bytes
+/// stay in the kernel (Linux: splice(2)).
+///
+/// Throws the error of the read or of the write. When it is cancelled, or the write fails, bytes that were
+/// read and not written are lost; like every write that is cut short, this makes `to` end with a reset. Both
+/// streams must live until it has ended, and belong to the reactor of the task.
+task<std::uint64_t> copy(stream& from, stream& to);
+
+/// How many bytes relay has passed on.
+struct relayed {
+    std::uint64_t from_a = 0;
+    std::uint64_t from_b = 0;
+};
+
+/// Copies in both directions at once, until both streams have ended: a proxy. The end of one is passed on
+/// with shutdown_write, while the other direction goes on (half-close). The first error in one direction
+/// cancels the other, and is thrown; streams that are destroyed because of it end with a reset, so both peers
+/// notice. Cancellation does the same. A peer that neither ends nor sends keeps it waiting: set a time-out,
+/// or keep-alive.
+task<relayed> relay(stream& a, stream& b);
+
+}  // namespace bight

@@ -1,0 +1,43 @@
+// splice_calls: moves bytes between a socket and a pipe within the kernel.
+#pragma once
+
+#include <bight/core/export.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace BIGHT_EXPORT bight {
+namespace detail {
+
+/// Whether this system can (Linux: splice(2)).
+bool has_splice() noexcept;
+
+/// The number of bytes, 0 at the end of the stream, or -errno; -EAGAIN when nothing is there. The pipe must
+/// be empty: a full one gives -EAGAIN, too.
+std::int64_t splice_from(int socket, int pipe, std::size_t most) noexcept;
+/// The number of bytes, or -errno. Raises no signal.
+std::int64_t splice_to(int socket, int pipe, std::size_t size) noexcept;
+
+/// A pipe that holds `room` bytes.
+class kernel_pipe {
+  public:
+    kernel_pipe() noexcept = default;
+    kernel_pipe(const kernel_pipe&) = delete;
+    kernel_pipe& operator=(const kernel_pipe&) = delete;
+    ~kernel_pipe() { close(); }
+
+    /// False when the process has no descriptors left, say.
+    bool open() noexcept;
+    void close() noexcept;
+    explicit operator bool() const noexcept { return ends_[0] >= 0; }
+    int reading() const noexcept { return ends_[0]; }
+    int writing() const noexcept { return ends_[1]; }
+    std::size_t room() const noexcept { return room_; }
+
+  private:
+    int ends_[2] = {-1, -1};
+    std::size_t room_ = 0;
+};
+
+}  // namespace detail
+}  // namespace bight

@@ -1,0 +1,49 @@
+// pipe_read, pipe_write: move bytes between a transport and a pipe of the kernel, for copy and relay.
+#pragma once
+
+#include <bight/core/detail/awaiter.hpp>
+#include <bight/io/detail/stream.hpp>
+#include <bight/io/transport.hpp>
+
+#include <cstddef>
+
+namespace bight::detail {
+
+/// Awaits one read of at most `most` bytes into an empty pipe; gives how many, 0 at the end of the stream.
+class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_read final : public read_request,
+                                                                       public awaiter_base<pipe_read> {
+  public:
+    pipe_read(transport& from, int into_pipe, std::size_t at_most) noexcept
+        : read_request(&from, mutable_buffer()), pipe(into_pipe), most(at_most) {}
+    std::size_t await_resume() {
+        if (failed()) throw_stream_error(error(), "read from", transport_if_any());
+        return count;
+    }
+
+    const int pipe;
+    const std::size_t most;
+
+  private:
+    friend awaiter_base<pipe_read>;
+    bool suspend(promise_base& p) noexcept;
+};
+
+/// Awaits one write of all of the `left` bytes that are in a pipe.
+class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_write final : public write_request,
+                                                                        public awaiter_base<pipe_write> {
+  public:
+    pipe_write(transport& to, int from_pipe, std::size_t size) noexcept
+        : write_request(&to), pipe(from_pipe), left(size) {}
+    void await_resume() {
+        if (failed()) throw_stream_error(error(), "write to", transport_if_any());
+    }
+
+    const int pipe;
+    std::size_t left;
+
+  private:
+    friend awaiter_base<pipe_write>;
+    bool suspend(promise_base& p) noexcept;
+};
+
+}  // namespace bight::detail

@@ -1,0 +1,76 @@
+#include <bight/net/relay.hpp>
+
+#include "../demux/splice_calls.hpp"
+#include "../io/pipe_transfer.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/core/when_all.hpp>
+
+#include <cstddef>
+#include <exception>
+
+namespace bight {
+
+namespace {
+
+// A chunk of this size says that bytes come in bulk; below a quarter of it, a splice costs more than it
+// saves.
+constexpr std::size_t worth_splicing = std::size_t{64} << 10;
+constexpr int patience = 8;
+
+bool can_splice(const stream& from, const stream& to) noexcept {
+    return !from.lower().unread() && from.lower().fills_pipes() && to.lower().empties_pipes();
+}
+
+// Until the end of the stream, or until little comes several times in a row: the pipe, two descriptors, is
+// held no longer than it is of use.
+task<std::uint64_t> splice_bulk(stream& from, stream& to) {
+    std::uint64_t bytes = 0;
+    detail::kernel_pipe pipe;
+    if (!pipe.open()) co_return bytes;
+    for (int meagre = 0; meagre < patience;) {
+        const std::size_t got = co_await detail::pipe_read(from.lower(), pipe.writing(), pipe.room());
+        if (got == 0) break;  // the next read gives the end again
+        co_await detail::pipe_write(to.lower(), pipe.reading(), got);
+        bytes += got;
+        meagre = got < worth_splicing / 4 ? meagre + 1 : 0;
+    }
+    co_return bytes;
+}
+
+task<std::uint64_t> copy_to_end(stream& from, stream& to) {
+    const std::uint64_t bytes = co_await copy(from, to);
+    co_await to.shutdown_write();
+    co_return bytes;
+}
+
+}  // namespace
+
+task<std::uint64_t> copy(stream& from, stream& to) {
+    std::uint64_t bytes = 0;
+    for (;;) {
+        std::size_t got = 0;
+        {
+            const chunk data = co_await from.read_some();
+            if (!data) co_return bytes;
+            got = data.size();
+            co_await to.write(data);
+        }
+        bytes += got;
+        if (got >= worth_splicing && can_splice(from, to)) bytes += co_await splice_bulk(from, to);
+    }
+}
+
+task<relayed> relay(stream& a, stream& b) {
+    std::exception_ptr first;
+    try {
+        const auto [from_a, from_b] = co_await when_all(copy_to_end(a, b), copy_to_end(b, a));
+        co_return relayed{from_a, from_b};
+    } catch (
+        const aggregate_error& both) {  // a reset, say, that the read and the write of one stream learn of
+        first = both.errors().front();
+    }
+    std::rethrow_exception(first);
+}
+
+}  // namespace bight

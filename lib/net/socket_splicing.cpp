@@ -1,0 +1,81 @@
+// The reads and writes of a socket_transport that go through a pipe of the kernel: the call is tried, and on
+// EAGAIN again when a poll says that it may succeed.
+#include "socket_transport.hpp"
+
+#include "../demux/splice_calls.hpp"
+#include "../io/pipe_transfer.hpp"
+
+#include <cerrno>
+
+namespace bight::detail {
+
+bool socket_transport::fills_pipes() const noexcept {
+    return empties_pipes() && demux->reads_directly(*this);
+}
+
+bool socket_transport::empties_pipes() const noexcept {
+    return demux && has_splice() && &demux->sockets() == &kernel_sockets();
+}
+
+bool socket_transport::read_into_pipe(pipe_read& request) noexcept {
+    if (end_ <= 0 || !demux) return read_nothing(request);
+    ++demux->operations;
+    return go_on_filling(request);
+}
+
+// True when the request is done.
+bool socket_transport::go_on_filling(pipe_read& request) noexcept {
+    for (;;) {
+        receive_.result = splice_from(fd, request.pipe, request.most);
+        if (receive_.result > 0) {
+            request.count = static_cast<std::size_t>(receive_.result);
+            return true;
+        }
+        if (receive_.result != -EAGAIN) break;
+        may_read = drain = false;
+        receive_.kind = operation_kind::poll_read;
+        if (!demux->start(receive_)) return false;
+        if (receive_.result < 0) break;
+    }
+    if (receive_.result == 0 && must_wait_for_send()) {
+        end_in_doubt_ = true;
+        return false;
+    }
+    take_failure(request);
+    return true;
+}
+
+bool socket_transport::write_from_pipe(pipe_write& request) noexcept {
+    if (!demux) {
+        request.set_error(errc::closed);
+        return true;
+    }
+    ++demux->operations;
+    send_.begun = false;
+    return go_on_emptying(request);
+}
+
+bool socket_transport::go_on_emptying(pipe_write& request) noexcept {
+    for (;;) {
+        const std::int64_t moved = splice_to(fd, request.pipe, request.left);
+        if (moved > 0) {
+            request.begun = true;
+            request.left -= static_cast<std::size_t>(moved);
+            if (request.left == 0) return true;
+            continue;
+        }
+        if (moved != -EAGAIN) {
+            fail_write(request, moved < 0 ? static_cast<int>(-moved) : EPIPE);
+            return true;
+        }
+        may_write = false;
+        send_.kind = operation_kind::poll_write;
+        if (!demux->start(send_)) return false;
+        if (send_.result < 0) {
+            fail_write(request, send_.error());
+            return true;
+        }
+    }
+}
+
+}  // namespace bight::detail

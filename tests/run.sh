@@ -110,6 +110,10 @@ needs() {
     need catch2 'Catch2 2.13 or later; without it Meson fetches its source' pkg-config --exists 'catch2 >= 2.13'
     need telnet 'a telnet client, for the tests of the samples' command -v telnet
     need netcat-openbsd 'OpenBSD netcat, for the tests of the samples' openbsd_netcat
+    if [ $matrix != quick ]; then
+        need valgrind 'valgrind, which counts instructions' command -v valgrind
+        need strace 'strace, which counts system calls' command -v strace
+    fi
     if [ $matrix = quick ] || choose_clangxx; then
         return
     elif [ -n "${CLANGXX:-}" ]; then
@@ -383,6 +387,33 @@ use_from_outside() {
     fi
 }
 
+# hold_figures COMPILER: against tests/bench/bounds.txt.
+hold_figures() {
+    case $(identity "$1") in
+    'g++ 12.'*) ;;
+    *)
+        echo "left out: figures: their bounds are those of g++ 12" >>"$not_tried"
+        return
+        ;;
+    esac
+    build figures "$1" -Dbuildtype=release -Ddefault_library=static -Dunity=on -Dunity_size=24 -Dbenchmarks=enabled \
+        -Dtests=disabled -Dsamples=disabled || return
+    echo "== figures: measuring"
+    CXX=$1 python3 "$root/tests/bench/figures.py" "$root/build/figures" >"$root/build/figures.txt" 2>&1
+    cat "$root/build/figures.txt"
+    grep '^left out: ' "$root/build/figures.txt" | sed 's/^/figures: /' >>"$not_tried"
+    grep 'ABOVE' "$root/build/figures.txt" | sed 's/^/FAILED: figures: /' >>"$failures"
+    last=$(tail -n 1 "$root/build/figures.txt")
+    case $last in
+    *' passed, '*' failed')
+        passed=$((passed + ${last%% passed*}))
+        last=${last#* passed, }
+        failed=$((failed + ${last%% failed}))
+        ;;
+    *) fail "figures: the script ended without its last line" ;;
+    esac
+}
+
 if [ -n "$storm" ]; then
     targets() { echo tests/storm; }
     build storm "$gxx" -Dbuildtype=release || exit 1
@@ -398,6 +429,9 @@ if build gcc "$gxx" -Dbuildtype=debug "-Dcpp_args=-g1 --param=ggc-min-heapsize=1
     [ -n "$confined" ] || run gcc gcc
     run_confined gcc
     if [ $matrix != quick ] && [ -z "$words" ]; then use_from_outside gcc "$gxx"; fi
+fi
+if [ $matrix != quick ] && [ -z "$words" ] && [ -n "$gxx" ]; then
+    hold_figures "$gxx"
 fi
 if [ $matrix != quick ]; then
     timeouts=3

@@ -4,7 +4,8 @@
 usage: coroutine_idioms.py [--summary] FILE_OR_DIRECTORY...
 
 Prints FILE:LINE: RULE: what to write instead, for each that it finds (in generated code the file and line of the last
-#line, as compilers do); the exit status is 1 then, 0 when there is none, and 2 when a file cannot be read. The rules, and what is behind them, are in docs/design/pitfalls.md:
+#line, as compilers do); the exit status is 1 then, 0 when there is none, and 2 when a file cannot be read. The rules,
+and what is behind them, are in docs/design/pitfalls.md:
 
   one-await      two co_await in one full expression
   condition      co_await in the condition of if, while, switch or for that declares no variable

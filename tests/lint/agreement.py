@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that README, CONTRIBUTING, the build files and the scripts say the same of compilers, of what must be installed, and
-of the rooms.
+"""Checks that README, CONTRIBUTING, the build files and the scripts say the same of compilers, of what must be installed,
+and of the rooms.
 
 usage: agreement.py ROOT
 

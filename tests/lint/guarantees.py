@@ -5,8 +5,8 @@ offered, and each test that a row names exists.
 usage: guarantees.py ROOT
 
 A table whose first column is `name` has the columns of docs/guarantees.md. The names of a row stand in backticks in its
-first cell; one that follows `class::member`, or a class, may be a member of that class: `stream::close`, `abort`. A test is `ROOM/SUBJECT` "test
-case", or `compile_fail/NAME`. A row names a test in its last cell, unless its second cell begins with "No promise".
+first cell; behind a class, or a member of it, come more of its members: `stream::close`, `abort`. A test is `ROOM/SUBJECT`
+"test case", `compile_fail/NAME` or `lint/NAME`. A row names one in its last cell, unless its second begins with "No promise".
 The last line is a summary in the form of Catch2.
 """
 import pathlib
@@ -39,10 +39,15 @@ class Tests:
                        for subject in re.findall(r"'(\w+)'", subjects)}
         self.mistakes = re.findall(r"^\s+'(\w+)',$", (tests / "compile_fail/meson.build").read_text(), re.MULTILINE)
 
+        self.lints = [name for build in tests.glob("*/meson.build")
+                      for name in re.findall(r"^test\('lint' / '(\w+)'", build.read_text(), re.MULTILINE)]
+
     def missing(self, room, subject, case):
         """Why this is no test; None when it is one."""
         if room == "compile_fail":
             return None if subject in self.mistakes else "tests/compile_fail/meson.build has no such mistake"
+        if room == "lint":
+            return None if subject in self.lints else f"there is no test lint/{subject}"
         source = self.tests / room / f"{subject}_test.cpp"
         if not source.exists():
             return f"there is no tests/{room}/{source.name}"
@@ -59,20 +64,15 @@ class Tests:
 
 def meant(cell, offered):
     """The offered names that the first cell of a row has, and what in it is none."""
-    found, unknown, classes = set(), [], []
+    found, unknown, around = set(), [], ""
     for name in re.findall(r"`([^`]+)`", cell):
-        choices = [name] + [f"{one}::{name}" for one in classes]
-        chosen = [choice for choice in choices if choice in offered]
-        if not chosen:
+        chosen = next((choice for choice in (f"{around}::{name}", name) if choice in offered), None)
+        if chosen is None:
             unknown.append(name)
             continue
-        found.update(chosen)
-        longest = max(chosen, key=len)
-        parent = longest.rpartition("::")[0]
-        if parent in offered:  # a member: more of that class may follow
-            classes = [parent]
-        elif f"{longest}::" in "".join(f"{other} " for other in offered):
-            classes = [longest]
+        found.add(chosen)
+        parent = chosen.rpartition("::")[0]
+        around = parent if parent in offered else chosen
     return found, unknown
 
 

@@ -50,7 +50,7 @@ PAGE = """# Guarantees
 
 | name | bight guarantees | the caller sees to | cancelled | thread | held by |
 | --- | --- | --- | --- | --- | --- |
-| `door`, `door::open`, `is_open`, `wait`, `part`, `door::part::size` | It opens. | | — | any | `core/door` "a door opens"<br>`compile_fail/slam` |
+| `door`, `door::open`, `is_open`, `wait`, `part`, `door::part::size` | It opens. | | — | any | `core/door` "a door opens"<br>`compile_fail/slam`<br>`lint/hinges` |
 | `colour`, `most`, `knock` | Is heard. | | — | any | `core/door` |
 | `sim::sometimes` | No promise: chance. | | | | |
 """
@@ -63,6 +63,7 @@ MISTAKES = [
     ("`core/door` |", "`core/window` |", "docs/guarantees.md:6: there is no tests/core/window_test.cpp"),
     ("`core/door` |", "`core/unlisted` |", "docs/guarantees.md:6: tests/meson.build does not list core/unlisted"),
     ("compile_fail/slam", "compile_fail/slap", "docs/guarantees.md:5: tests/compile_fail/meson.build has no such mistake"),
+    ("lint/hinges", "lint/hinge", "docs/guarantees.md:5: there is no test lint/hinge"),
     ("| `core/door` |", "| none |", "docs/guarantees.md:6: names no test in its last cell"),
     ("| Is heard. | |", "| Is heard. |", "docs/guarantees.md:6: a row has 6 cells, and this one 5"),
     ("| cancelled |", "| when cancelled |", "docs/guarantees.md:3: the columns of such a table are"),
@@ -73,6 +74,7 @@ FILES = {
     "include/bight/core/detail/door.hpp": "namespace bight { void not_offered(); }",
     "tests/meson.build": "tests_by_room = {\n  'core': [\n    'door',\n  ],\n}\n",
     "tests/compile_fail/meson.build": "mistakes = [\n  'slam',\n]\n",
+    "tests/lint/meson.build": "test('lint' / 'hinges', python)\n",
     "tests/core/door_test.cpp": 'TEST_CASE("a door "\n          "opens") {}\n',
     "tests/core/unlisted_test.cpp": 'TEST_CASE("nothing runs this") {}\n',
 }

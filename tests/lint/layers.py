@@ -21,8 +21,8 @@ EVERYTHING = {"bight.hpp"}
 
 # What replaces functions of the C library is for one.
 OF_A_PLATFORM = {"sim/guard.hpp"}
-PLATFORM = re.compile(r"^\s*#\s*(?:include\s*<(?!bight/)[^>]*[./][^>]*>|(?:el)?if.*\b(?:__linux__|__unix__|__APPLE__|_WIN32)\b)",
-                      re.MULTILINE)
+PLATFORM = re.compile(r"^\s*#\s*(?:include\s*<(?!bight/)[^>]*[./][^>]*>|"
+                      r"(?:el)?if.*\b(?:__linux__|__unix__|__APPLE__|_WIN32)\b)", re.MULTILINE)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<(bight/[^>]+)>|"([^"]+)")', re.MULTILINE)
 
@@ -75,7 +75,8 @@ def check(root):
         if room not in ROOMS:
             wrong.append(f"{name}: {room} is not in the table of rooms")
             continue
-        wrong += [f"{name}:{line}: {what}: what is of a platform is in lib/ only" for line, what in of_a_platform(path, root)]
+        wrong += [f"{name}:{line}: {what}: what is of a platform is in lib/ only"
+                  for line, what in of_a_platform(path, root)]
         for line, target in included(path, root):
             if target.name in EVERYTHING and room_of(target, root) is None:
                 if room != "sim":

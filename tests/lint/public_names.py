@@ -164,7 +164,9 @@ class Header:
         self.bases = {}  # of each class
         self.offered = []
         for scopes, found, announced in declarations(path.read_text(encoding="utf-8")):
-            if not found.kind or not found.name or found.kind == "namespace" or not scopes or not scopes[0][1].startswith("bight"):
+            if not found.name or found.kind in (None, "namespace"):
+                continue
+            if not scopes or not scopes[0][1].startswith("bight"):
                 continue
             if not all(public for _, _, public in scopes):
                 continue

@@ -171,7 +171,7 @@ TEST_CASE("ten servers are connected to at once, in the time that one takes") {
         });
         w.run();
         CHECK(*std::min_element(took.begin(), took.end()) >= 200ms);  // there and back
-        CHECK(all < 400ms);                                          // one after the other: two seconds
+        CHECK(all < 400ms);                                           // one after the other: two seconds
     }
 }
 

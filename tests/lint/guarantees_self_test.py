@@ -52,13 +52,15 @@ PAGE = """# Guarantees
 | --- | --- | --- | --- | --- | --- |
 | `door`, `door::open`, `is_open`, `wait`, `part`, `door::part::size` | It opens. | | — | any | `core/door` "a door opens"<br>`compile_fail/slam`<br>`lint/hinges` |
 | `colour`, `most`, `knock` | Is heard. | | — | any | `core/door` |
-| `sim::sometimes` | No promise: chance. | | | | |
+| `sim::sometimes`, `SOMETIMES` | No promise: chance. | | | | |
+| `door::callback`, `door::~door` | Rows may name these. | | — | any | `core/door` |
 """
 
 # What is changed in the page, and the beginning of what is said then.
 MISTAKES = [
     ("`is_open`, ", "", "include/bight/core/door.hpp: door::is_open has no row"),
     ("`knock`", "`knack`", "docs/guarantees.md:6: no public header offers knack"),
+    ("door::callback", "door::height_", "docs/guarantees.md:8: no public header offers door::height_"),
     ('"a door opens"', '"a door shuts"', 'docs/guarantees.md:5: tests/core/door_test.cpp has no test case "a door shuts"'),
     ("`core/door` |", "`core/window` |", "docs/guarantees.md:6: there is no tests/core/window_test.cpp"),
     ("`core/door` |", "`core/unlisted` |", "docs/guarantees.md:6: tests/meson.build does not list core/unlisted"),

@@ -6,7 +6,7 @@ usage: public_names.py INCLUDE_DIRECTORY
 Offered are the types, aliases, concepts, functions and constants of namespace bight, and the public member functions of
 its classes, with those that a class has from bases in a namespace `detail`; a name in a namespace inside (bight::sim)
 has that in front. Not offered is what stands in a namespace `detail` or after `private:` or `protected:`, nor friends,
-operators, constructors, data members, aliases of a class, and what only the compiler calls (await_ready, promise_type).
+operators, constructors and destructors, data members, aliases of a class, and what only the compiler calls.
 
 It reads tokens and knows no types; guarantees.py wants a row for each of these names.
 """
@@ -73,8 +73,8 @@ def without_constraint(words):
 
 
 class Declaration:
-    """Its kind (namespace, class, struct, enum, function, constant, alias, concept, using; None: something else), its
-    name, and the names of a class's public bases."""
+    """Its kind (namespace, class, struct, enum, function, constant, variable, alias, concept, using; None: something
+    else), its name, and the names of a class's public bases."""
 
     def __init__(self, tokens):
         self.kind, self.name, self.bases = None, None, []
@@ -115,13 +115,15 @@ class Declaration:
             if words[at] != "(":
                 at += 1
             elif WORD.match(before) and before not in NO_FUNCTION:
-                if words[at - 2:at - 1] not in (["~"], ["::"]) and words[at + 1] != "*":
+                if words[at + 1] == "*":  # a pointer to a function
+                    self.kind, self.name = "variable", words[at + 2]
+                elif words[at - 2:at - 1] not in (["~"], ["::"]):
                     self.kind, self.name = "function", before
                 return
             else:
                 at = behind(words, at)
-        if "constexpr" in words[:at] and at and WORD.match(words[at - 1]):
-            self.kind, self.name = "constant", words[at - 1]
+        if at and WORD.match(words[at - 1]):
+            self.kind, self.name = "constant" if "constexpr" in words[:at] else "variable", words[at - 1]
 
 
 def declarations(text):
@@ -163,6 +165,7 @@ class Header:
         self.members = {}  # of each class: its public member functions
         self.bases = {}  # of each class
         self.offered = []
+        self.details = []  # data members and destructors, which a row may name, and need not
         for scopes, found, announced in declarations(path.read_text(encoding="utf-8")):
             if not found.name or found.kind in (None, "namespace"):
                 continue
@@ -176,18 +179,32 @@ class Header:
                     continue
                 self.bases[found.name] = found.bases
             elif scopes[-1][0] != "namespace":
+                if found.kind == "variable" and "detail" not in inside:
+                    self.details.append("::".join([*inside, found.name]))
                 if found.kind not in ("function", "using") or found.name in MACHINERY or found.name == inside[-1]:
                     continue
                 self.members.setdefault(inside[-1], []).append(found.name)
-            elif found.kind == "using":
+            elif found.kind in ("using", "variable"):
                 continue
             if "detail" not in inside:
                 self.offered.append("::".join([*inside, found.name]))
 
 
+def headers_of(include):
+    return {path.relative_to(include): Header(path) for path in sorted(include.rglob("*.hpp"))}
+
+
+def details(include):
+    """The data members of what the folder include/bight offers, and the destructors."""
+    public = [header for path, header in headers_of(include).items() if "detail" not in path.parts]
+    found = {name for header in public for name in header.details}
+    found.update(f"{name}::~{name.split('::')[-1]}" for header in public for name in header.offered)
+    return found
+
+
 def public_names(include):
     """{name: the header that offers it}, of the folder include/bight."""
-    headers = {path.relative_to(include): Header(path) for path in sorted(include.rglob("*.hpp"))}
+    headers = headers_of(include)
     members, bases = {}, {}
     for header in headers.values():
         for name, own in header.members.items():

@@ -3,8 +3,9 @@
 
 usage: coroutine_idioms.py [--summary] FILE_OR_DIRECTORY...
 
-Prints FILE:LINE: RULE: what to write instead, for each that it finds; the exit status is 1 then, 0 when there is
-none, and 2 when a file cannot be read. The rules, and what is behind them, are in docs/design/pitfalls.md:
+Prints FILE:LINE: RULE: what to write instead, for each that it finds (in generated code the file and line of the last
+#line, as compilers do); the exit status is 1 then, 0 when there is none, and 2 when a file cannot be read. The rules,
+and what is behind them, are in docs/design/pitfalls.md:
 
   one-await      two co_await in one full expression
   condition      co_await in the condition of if, while, switch or for that declares no variable
@@ -16,6 +17,7 @@ none, and 2 when a file cannot be read. The rules, and what is behind them, are 
   kept-lambda    a capturing lambda that is a coroutine, called without being awaited in the same expression
   thread-local   a thread_local that a coroutine touches
   dropped-guard  a lock, permits or a place that are awaited and given back at once, as nothing keeps the guard
+  held-lock      a lock of std (lock_guard, unique_lock, scoped_lock, shared_lock) that is held over a co_await
 
 A line is exempt when it, or a comment alone on the line before, says:  // bight-lint: allow RULE why
 
@@ -40,6 +42,8 @@ ADVICE = {
                    "spawn(lambda, arguments...), or co_await the call",
     "thread-local": "reach a thread_local through a function that is not inlined: compilers keep its address across "
                     "an await",
+    "held-lock": "a lock of std belongs to the thread, which goes on with other tasks meanwhile: end its block before the "
+                 "await, or use a bight::mutex",
     "dropped-guard": "what was awaited is given back at once: keep the guard, as in `auto guard = co_await m.lock();`",
 }
 
@@ -73,8 +77,12 @@ STD_OBJECTS = ("string", "wstring", "u8string", "vector", "deque", "list", "map"
 WAITS = ("run", "run_to_status", "block_on")
 # Members whose awaited result is a guard, and functions that hand on what they await, or a result with it.
 GUARDED = ("lock", "lock_shared", "scoped_acquire", "reserve")
+# Of std, what locks as long as it lives.
+STD_LOCKS = ("lock_guard", "unique_lock", "scoped_lock", "shared_lock")
 HANDS_ON = ("with_timeout", "try_with_timeout", "as_result", "shield")
 CLOSING = {"(": ")", "[": "]", "{": "}"}
+# #line 12 "page.md"
+LINE_DIRECTIVE = re.compile(r'[ \t]*#[ \t]*line[ \t]+(\d+)[ \t]+"([^"]*)"')
 
 
 class Token:
@@ -105,6 +113,7 @@ class Source:
         self.tokens = []
         self.allowed = set()  # (line, rule)
         self.findings = []  # (line, rule)
+        self.renamed = []  # (line, number, file) of each #line
         self.tokenize(text)
         self.match_brackets()
         self.find_lambdas()
@@ -123,8 +132,19 @@ class Source:
             kind = match.lastgroup if match.lastgroup != "mark" else "string"
             if kind == "comment":
                 self.read_comment(text, match, line)
-            elif kind != "directive":
+            elif kind == "directive":
+                said = LINE_DIRECTIVE.match(match.group())
+                if said:
+                    self.renamed.append((line, int(said.group(1)), said.group(2)))
+            else:
                 self.tokens.append(Token(kind, match.group(), line))
+
+    def place(self, path, line):
+        """FILE:LINE of a line of `path`: those that the last #line before it gives."""
+        for at, number, file in reversed(self.renamed):
+            if at < line:
+                return f"{file}:{number + line - at - 1}"
+        return f"{path}:{line}"
 
     def read_comment(self, text, match, line):
         said = re.search(r"bight-lint: allow ([a-z-]+)", match.group())
@@ -287,7 +307,24 @@ class Source:
                                             self.text(i - 1) not in (".", "->")):
                 if self.function_around(i) in self.coroutines:
                     self.report(i, "thread-local")
+            if t.text in STD_LOCKS and self.text(i - 1) == "::" and self.text(i - 2) == "std" and self.is_held(i):
+                self.report(i, "held-lock")
         return sorted(self.findings)
+
+    def is_held(self, i):
+        """Whether the lock that token i declares is alive at an await of its coroutine."""
+        block = self.inside[i]
+        if block is None or self.text(block) != "{" or block not in self.pair:
+            return False
+        name = self.skip_angles(i + 1) if self.text(i + 1) == "<" else i + 1
+        if self.tokens[name].kind != "name":
+            return False
+        for at in range(name + 1, self.pair[block]):
+            if self.text(at) == self.text(name) and self.text(at + 1) == "." and self.text(at + 2) == "unlock":
+                return False
+            if self.text(at) in AWAITS and self.function_around(at) == self.function_around(i):
+                return True
+        return False
 
     def is_block(self, brace):
         end = self.pair.get(brace, brace)
@@ -585,9 +622,13 @@ def sources(paths):
             yield path
 
 
-def findings_of(path):
+def source_of(path):
     with open(path, encoding="utf-8", errors="replace") as source:
-        return Source(source.read()).check()
+        return Source(source.read())
+
+
+def findings_of(path):
+    return source_of(path).check()
 
 
 def main(arguments):
@@ -600,9 +641,10 @@ def main(arguments):
     for path in sources(paths):
         files += 1
         try:
-            for line, rule in findings_of(path):
+            source = source_of(path)
+            for line, rule in source.check():
                 found += 1
-                print(f"{path}:{line}: {rule}: {ADVICE[rule]}")
+                print(f"{source.place(path, line)}: {rule}: {ADVICE[rule]}")
         except OSError as error:
             print(f"{path}: {error.strerror}", file=sys.stderr)
             return 2

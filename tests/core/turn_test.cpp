@@ -273,3 +273,17 @@ TEST_CASE("dump_tasks shows the tree: who waits for what, in which line") {
     // What the time-out waits for is one level below it.
     CHECK(position("waits for a task with a time-out") < position("waits for a timer"));
 }
+
+TEST_CASE("the time of a turn stands still within it, and is never ahead of the clock") {
+    test::reactor_fixture on(GENERATE(from_range(test::real_reactors())));
+    on.run([&]() -> task<> {
+        const bight::reactor& r = on.reactor();
+        const bight::time_point before = r.turn_time();
+        while (r.now() < before + 2ms) {
+        }
+        CHECK(r.turn_time() == before);
+        co_await bight::sleep_for(1ms);
+        CHECK(r.turn_time() >= before + 3ms);
+        CHECK(r.turn_time() <= r.now());
+    });
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Tests snippets.py: a block that does not compile is reported with its page and line, no block is left out, and
-blocks of an unknown kind are refused.
+"""Tests snippets.py: a block that does not compile, or has a form that coroutines must not have, is reported with its
+page and line, no block is left out, and blocks of an unknown kind are refused.
 
 usage: self_test.py ROOT COMPILER [ARGUMENT...]
 
@@ -73,14 +73,27 @@ def check(holds, what):
         sys.exit(1)
 
 
-def compile_page(text, compiler):
-    """The compiler's exit status and output."""
+def code_of(text):
+    """The code that a page becomes."""
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / "page.md").write_text(text)
-        code = snippets.write("pages", pathlib.Path(folder), ["."])
+        return snippets.write("pages", pathlib.Path(folder), ["."])
+
+
+def compile_page(text, compiler):
+    """The compiler's exit status and output."""
+    code = code_of(text)
     result = subprocess.run(compiler + ["-std=c++20", "-fsyntax-only", "-x", "c++", "-"], input=code, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
     return result.returncode, result.stdout
+
+
+def idioms_of(text, checker):
+    """The output of coroutine_idioms.py."""
+    with tempfile.NamedTemporaryFile("w", suffix=".cpp") as generated:
+        generated.write(code_of(text))
+        generated.flush()
+        return subprocess.run([sys.executable, checker, generated.name], text=True, stdout=subprocess.PIPE).stdout
 
 
 def main():
@@ -91,6 +104,13 @@ def main():
     status, said = compile_page(PAGE % "", compiler)
     check(status != 0 and re.search(r"^page\.md:1[45]:\d+: error", said, re.M),
           f"a missing semicolon in line 14 is not reported there:\n{said}")
+
+    checker = root / "tools/coroutine_idioms.py"
+    said = idioms_of(PAGE % ";", checker)
+    check(said == "", f"a good page has what coroutines must not have:\n{said}")
+    said = idioms_of(PAGE % ", co_await bight::yield();", checker)
+    check(said.startswith("page.md:14: one-await: ") and said.count("\n") == 1,
+          f"two awaits in line 14 are not reported there:\n{said}")
 
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)

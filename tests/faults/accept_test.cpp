@@ -25,7 +25,7 @@ const std::vector<int> of_one_connection{ECONNABORTED, EPERM,      EPROTO,     E
                                          ENOPROTOOPT,  EHOSTDOWN,  ENONET,     EINTR,
                                          EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH};
 const std::vector<int> of_resources{EMFILE, ENFILE, ENOBUFS, ENOMEM};
-const std::vector<int> of_the_listener{EBADF, EINVAL, ENOTSOCK, EFAULT, ENOSYS};
+const std::vector<int> of_the_listener{EBADF, EINVAL, ENOTSOCK, EFAULT, ENOSYS, 511};  // 511: of no name
 
 bight::serve_options with(bight::exhaustion_policy policy) {
     bight::serve_options options;

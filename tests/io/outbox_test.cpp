@@ -6,8 +6,11 @@
 #include <bight/bight.hpp>
 #include <bight/sim/memory_stream.hpp>
 
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -342,5 +345,29 @@ TEST_CASE("an outbox may outlive what it sends to: the stream goes first") {
         pair.server = bight::stream();
         out.reset();
         co_await bight::yield();
+    });
+}
+
+TEST_CASE("pieces that fit are one operation, and so are messages that are queued behind another") {
+    on_each_real([]() -> task<> {
+        auto pair = co_await test::connected_to_raw(test::family::tcp);
+        const auto operations = [] { return bight::reactor::current()->statistics().operations; };
+        std::uint64_t before = operations();
+        co_await pair.stream.write("three ", "pieces, ", "one operation");
+        CHECK(operations() - before == 1);
+
+        const std::string large(8U << 20, 'x');
+        outbox out(pair.stream, outbox_options{large.size() * 2, overflow_policy::wait});
+        out.send(large);  // waits for its peer, which reads nothing yet
+        before = operations();
+        for (int i = 0; i < 16; ++i) CHECK(out.send("and"));
+        std::size_t left = 27 + large.size() + std::size_t{16} * 3;
+        std::vector<char> memory(65536);
+        while (left > 0) {
+            const auto got = ::recv(pair.raw.get(), memory.data(), memory.size(), MSG_DONTWAIT);
+            if (got > 0) left -= static_cast<std::size_t>(got);
+            co_await bight::yield();
+        }
+        CHECK(operations() - before == 1);
     });
 }

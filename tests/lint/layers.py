@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks that no include goes up the table of layers (docs/design/layers.md): a room may include itself and the rooms
-before it, never one after it; and that what is in a room's detail/ is of that room.
+before it, never one after it; that what is in a room's detail/ is of that room; and that a public header needs no
+platform: neither a header of C or of the system, nor an #if that asks for one.
 
 usage: layers.py ROOT [--arrows]
 
@@ -17,6 +18,11 @@ ROOMS = ["core", "sync", "generator", "thread", "service", "io", "demux", "net",
 
 # Where everything is included, on purpose.
 EVERYTHING = {"bight.hpp"}
+
+# What replaces functions of the C library is for one.
+OF_A_PLATFORM = {"sim/guard.hpp"}
+PLATFORM = re.compile(r"^\s*#\s*(?:include\s*<(?!bight/)[^>]*[./][^>]*>|"
+                      r"(?:el)?if.*\b(?:__linux__|__unix__|__APPLE__|_WIN32)\b)", re.MULTILINE)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<(bight/[^>]+)>|"([^"]+)")', re.MULTILINE)
 
@@ -45,6 +51,16 @@ def included(path, root):
                 break
 
 
+def of_a_platform(path, root):
+    """(line, directive) of what a public header takes from a platform."""
+    public = root / "include/bight"
+    if not path.is_relative_to(public) or path.relative_to(public).as_posix() in OF_A_PLATFORM:
+        return
+    text = path.read_text()
+    for found in PLATFORM.finditer(text):
+        yield text.count("\n", 0, found.start(0)) + 1, found.group().strip()
+
+
 def check(root):
     """What is wrong, a line each, and the arrows between rooms."""
     wrong, arrows = [], collections.Counter()
@@ -59,6 +75,8 @@ def check(root):
         if room not in ROOMS:
             wrong.append(f"{name}: {room} is not in the table of rooms")
             continue
+        wrong += [f"{name}:{line}: {what}: what is of a platform is in lib/ only"
+                  for line, what in of_a_platform(path, root)]
         for line, target in included(path, root):
             if target.name in EVERYTHING and room_of(target, root) is None:
                 if room != "sim":

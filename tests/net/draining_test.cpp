@@ -6,9 +6,11 @@
 
 #include <bight/bight.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -196,4 +198,35 @@ TEST_CASE("outside of a server nothing drains") {
         const auto ended = co_await bight::try_with_timeout(bight::until_draining(bight::sleep_for(1h)), 1ms);
         CHECK_FALSE(ended.has_value());
     });
+}
+
+TEST_CASE("a connection that fails while its server drains ends no other") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    int begun = 0;
+    int draining = 0;
+    auto fragile = [&](stream peer) -> task<> {
+        ++begun;
+        co_await bight::draining();
+        ++draining;
+        const auto chunk = co_await peer.read_some();
+        if (chunk.view() == "fail") throw std::runtime_error("failed in the drain");
+        co_await peer.write(chunk);
+    };
+    auto client = [&](const std::string& where, bight::deferred<>& stop) -> task<> {
+        stream good = co_await bight::connect(where);
+        stream bad = co_await bight::connect(where);
+        while (begun < 2) co_await bight::yield();
+        stop.set_value();
+        while (draining < 2) co_await bight::yield();
+        co_await bad.write("fail");
+        const auto error = co_await test::error_of(bad.read_some());
+        CHECK(error == test::from_errno(ECONNRESET));
+        co_await good.write("still here");
+        const std::string all = co_await test::read_all(good);
+        CHECK(all == "still here");
+    };
+    on.run([&] { return drained("tcp:0:interface=127.0.0.1", fragile, client); });
+    const auto errors = on.take_errors();
+    REQUIRE(errors.size() == 1);
+    CHECK_THAT(errors[0], Catch::Contains("failed in the drain"));
 }

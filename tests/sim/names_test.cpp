@@ -6,6 +6,7 @@
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <system_error>
@@ -143,5 +144,46 @@ TEST_CASE("a client of a dead port of its own host meets itself now and then, an
     w.run();
     CHECK(refused == 40);
     CHECK_THAT(w.trace().to_json_lines(), Catch::Contains("\"connected\""));
+    CHECK(client.sockets() == 0);
+}
+
+TEST_CASE("ten servers are connected to at once, in the time that one takes") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        CAPTURE(seed);
+        sim::world_options options;
+        options.link.least = options.link.most = 100ms;
+        sim::world w(seed, options);
+        for (int i = 0; i < 10; ++i) w.add("server" + std::to_string(i)).on_boot(accept_all);
+        std::vector<bight::duration> took(10);
+        auto one = [&](int i) -> task<> {
+            const auto begin = bight::reactor::current()->now();
+            const bight::stream s = co_await connect("tcp:server" + std::to_string(i) + ":80");
+            took[static_cast<std::size_t>(i)] = bight::reactor::current()->now() - begin;
+        };
+        bight::duration all{};
+        w.add("client").run([&]() -> task<> {
+            co_await bight::sleep_for(1s);  // by then all servers listen
+            const auto begin = bight::reactor::current()->now();
+            co_await bight::with_group([&](bight::group& g) {
+                for (int i = 0; i < 10; ++i) g.spawn(one, i);
+            });
+            all = bight::reactor::current()->now() - begin;
+        });
+        w.run();
+        CHECK(*std::min_element(took.begin(), took.end()) >= 200ms);  // there and back
+        CHECK(all < 400ms);                                           // one after the other: two seconds
+    }
+}
+
+TEST_CASE("what never answers is given up after thirty seconds, unless told otherwise") {
+    sim::world w(1);
+    auto& client = w.add("client");
+    w.set_name("name", {"10.9.9.9"});
+    outcome of;
+    client.run([&] { return be_client(of); });
+    w.run();
+    CHECK(of.took >= 30s);
+    CHECK(of.took < 31s);
+    CHECK(of.error.find("tcp:name:80") != std::string::npos);
     CHECK(client.sockets() == 0);
 }

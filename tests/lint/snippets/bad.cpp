@@ -117,6 +117,24 @@ task<> dropped(bool b, holder* h) {
     co_await body();
 }
 
+task<> held(bool b, std::mutex& of_threads, std::shared_mutex& table) {
+    {
+        const std::lock_guard<std::mutex> here(of_threads);  // bad: held-lock
+        if (b) co_await go();
+    }
+    std::unique_lock lock{of_threads};  // bad: held-lock
+    for (;;) {
+        co_await go();
+        lock.unlock();
+    }
+    auto body = [&]() -> task<> {
+        std::scoped_lock both(of_threads, table);  // bad: held-lock
+        co_yield 1;
+    };
+    std::shared_lock<std::shared_mutex> reads = look(table);  // bad: held-lock
+    co_await body();
+}
+
 struct server {
     task<> run() {
         if (co_await ready()) go();  // bad: condition

@@ -83,6 +83,30 @@ task<mutex_guard> guarded(holder* h, std::vector<int>& all) {
     co_return co_await m.lock();
 }
 
+task<> unlocked_in_time(std::mutex& of_threads) {
+    {
+        const std::lock_guard<std::mutex> here(of_threads);
+        go();
+    }
+    co_await go();
+    std::unique_lock lock(of_threads);
+    lock.unlock();
+    co_await go();
+    auto job = [&] {
+        std::scoped_lock here(of_threads);
+        return 1;
+    };
+    co_await bight::offload(job);
+    const std::lock_guard<std::mutex> last(of_threads);
+    auto later = [&]() -> task<> { co_await go(); };
+    use(later, std::lock_guard<std::mutex>(of_threads));
+}
+
+void no_coroutine(std::unique_lock<std::mutex> given, std::mutex& m) {
+    std::lock_guard here(m);
+    run([&]() -> task<> { co_await go(); });
+}
+
 int main() {
     reactor r;
     std::string name;

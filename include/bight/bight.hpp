@@ -8,6 +8,8 @@
 #include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/interval.hpp>
+#include <bight/core/movable_deadline.hpp>
+#include <bight/core/now.hpp>
 #include <bight/core/random.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>
@@ -29,6 +31,7 @@
 #include <bight/generator/merge.hpp>
 #include <bight/io/address.hpp>
 #include <bight/io/chunk.hpp>
+#include <bight/io/idle_timeout.hpp>
 #include <bight/io/line_reader.hpp>
 #include <bight/io/outbox.hpp>
 #include <bight/io/payload.hpp>

@@ -49,6 +49,7 @@
 #include <bight/sync/barrier.hpp>
 #include <bight/sync/broadcast_channel.hpp>
 #include <bight/sync/channel.hpp>
+#include <bight/sync/collector.hpp>
 #include <bight/sync/condition.hpp>
 #include <bight/sync/event.hpp>
 #include <bight/sync/latch.hpp>
@@ -57,9 +58,11 @@
 #include <bight/sync/priority_queue.hpp>
 #include <bight/sync/semaphore.hpp>
 #include <bight/sync/shared_mutex.hpp>
+#include <bight/sync/token_bucket.hpp>
 #include <bight/sync/watch.hpp>
 #include <bight/thread/block_on.hpp>
 #include <bight/thread/concurrent_channel.hpp>
 #include <bight/thread/offload.hpp>
+#include <bight/thread/on.hpp>
 #include <bight/thread/runtime.hpp>
 #include <bight/thread/thread_pool.hpp>

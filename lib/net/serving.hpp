@@ -2,9 +2,9 @@
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/lazy_timer.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/spawned_jobs.hpp>
-#include <bight/core/detail/lazy_timer.hpp>
 #include <bight/io/detail/activity.hpp>
 #include <bight/net/detail/draining.hpp>
 #include <bight/net/serve.hpp>
@@ -51,7 +51,7 @@ class connection_job final : public spawned_job<connection_job> {
     void end_now() noexcept;
 
     serving& server_;
-    transport& transport_;  // kept, to know when it is closed
+    transport& transport_;              // kept, to know when it is closed
     std::unique_ptr<idle_limit> idle_;  // null when there is none, and when its coroutine has ended
     bool closing_ = false;
     std::uint64_t number_;  // counted from 1 for each server

@@ -13,12 +13,13 @@ token_bucket::token_bucket(std::uint32_t rate, duration per, std::uint32_t burst
     if (rate == 0 || per <= duration::zero()) {
         throw std::invalid_argument("the rate of a token_bucket is zero or negative: no token would come");
     }
-    if (burst == 0) throw std::invalid_argument("the burst of a token_bucket is zero: it would keep no token");
+    if (burst == 0)
+        throw std::invalid_argument("the burst of a token_bucket is zero: it would keep no token");
     level_ = parts_of(burst);
 }
 
-// A full bucket keeps the fraction of a token that has come in the nanosecond in which it became full: otherwise
-// one that waits for each token would lose it each time.
+// A full bucket keeps the fraction of a token that has come in the nanosecond in which it became full:
+// otherwise one that waits for each token would lose it each time.
 token_bucket::parts token_bucket::most_parts() const noexcept {
     const auto one = static_cast<std::uint64_t>(per_.count());
     return parts_of(burst_) + std::min<std::uint64_t>(rate_, one) - 1;

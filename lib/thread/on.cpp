@@ -53,7 +53,9 @@ void distant_task::answer_call::released(bool arrived) noexcept {
 distant_task::distant_task() noexcept
     : distant_call("bight::on: the other reactor has stopped, so the call did not begin") {}
 
-bool distant_task::given_up() const noexcept { return (state_.load(std::memory_order_acquire) & asking) != 0; }
+bool distant_task::given_up() const noexcept {
+    return (state_.load(std::memory_order_acquire) & asking) != 0;
+}
 
 void distant_task::cancel_call::released(bool) noexcept {
     of_.cancel_came_ = true;

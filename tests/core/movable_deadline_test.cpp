@@ -81,7 +81,8 @@ TEST_CASE("a movable deadline that nobody moves is like any other") {
         CHECK(code == bight::errc::timed_out);
         CHECK(bight::now() - begun == 10s);
         CHECK(held.use_count() == 1);
-        const int in_time = co_await bight::with_timeout(number(3, 9s), limit);  // used again, and begins anew
+        const int in_time =
+            co_await bight::with_timeout(number(3, 9s), limit);  // used again, and begins anew
         CHECK(in_time == 3);
         const auto late = co_await bight::try_with_timeout(number(4, 11s), limit);
         CHECK(late == std::nullopt);

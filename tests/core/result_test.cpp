@@ -124,7 +124,9 @@ TEST_CASE("the result of a task that gives a reference refers to the same object
 
 namespace {
 
-int length(const result<std::string>& r) { return static_cast<int>(r->size() + (*r).size() + r.value().size()); }
+int length(const result<std::string>& r) {
+    return static_cast<int>(r->size() + (*r).size() + r.value().size());
+}
 
 }  // namespace
 

@@ -127,7 +127,8 @@ TEST_CASE("a silent connection is ended with an error that says for how long it 
     });
 }
 
-TEST_CASE("reads that are given up before a byte has come count for nothing, nor do bytes that are put back") {
+TEST_CASE(
+    "reads that are given up before a byte has come count for nothing, nor do bytes that are put back") {
     on_each([](stream& server, stream& client) -> task<> {
         auto polls = [](stream& s) -> task<> {
             for (;;) co_await bight::try_with_timeout(s.read_some(), 1min);
@@ -205,9 +206,7 @@ TEST_CASE("of several streams, any one that is busy is enough, and two time-outs
         auto pump = [](stream& from, stream& to) -> task<> {
             while (auto bytes = co_await from.read_some()) co_await to.write(bytes);
         };
-        auto both = [&]() -> task<> {
-            co_await bight::when_all(pump(b, c), pump(c, b));
-        };
+        auto both = [&]() -> task<> { co_await bight::when_all(pump(b, c), pump(c, b)); };
         const auto taken = co_await time_until_idle(both(), talk(a, 9min, 5), b, c);
         CHECK(taken == 45min + limit);
 
@@ -244,7 +243,9 @@ TEST_CASE("values, errors, ends of streams and cancellations pass through an idl
         }
         CHECK(said == "as it is");
         test::cancellable one;
-        auto waits = [&]() -> task<> { co_await bight::with_idle_timeout(for_ever(), limit, server, client); };
+        auto waits = [&]() -> task<> {
+            co_await bight::with_idle_timeout(for_ever(), limit, server, client);
+        };
         co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(one.run(waits()));
             co_await bight::sleep_for(1s);

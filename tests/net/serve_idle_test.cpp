@@ -75,7 +75,7 @@ TEST_CASE("a server ends a connection that is silent, and one that is busy lives
                 }
             };
             auto [ended_after, none] = co_await bight::when_all(reads_to_the_end(), goes_on());
-            CHECK(ended_after >= 10min);
+            CHECK(ended_after > 9min);  // since it was accepted, which was before
             CHECK(ended_after < 11min);
             // Then the busy one is silent, too.
             const std::string rest = co_await test::read_all(busy);
@@ -96,12 +96,11 @@ TEST_CASE("an idle connection cleans up like one that is cancelled, and counts u
     on_each([]() -> task<> {
         int cleaned = 0;
         auto protocol = [&](stream peer) -> task<> {
-            co_await bight::finally(
-                [&]() -> task<> { co_await peer.read_some(); }(),
-                [&]() -> task<> {
-                    co_await peer.write("goodbye");
-                    ++cleaned;
-                });
+            co_await bight::finally([&]() -> task<> { co_await peer.read_some(); }(),
+                                    [&]() -> task<> {
+                                        co_await peer.write("goodbye");
+                                        ++cleaned;
+                                    });
         };
         auto talks = [&](std::string where) -> task<> {
             stream s = co_await bight::connect(where);

@@ -64,7 +64,8 @@ TEST_CASE("results come as the tasks end, or in the order of the spawns, and the
                               std::make_unique<int>(3));
                 CHECK(results.running() == 3);
                 const auto got = co_await rest_of(results);
-                CHECK(got == (order == result_order::as_spawned ? std::vector{1, 2, 3} : std::vector{3, 2, 1}));
+                CHECK(got ==
+                      (order == result_order::as_spawned ? std::vector{1, 2, 3} : std::vector{3, 2, 1}));
                 CHECK(results.running() == 0);
                 results.spawn(after, 4, 1s);  // it goes on
                 const auto again = co_await rest_of(results);

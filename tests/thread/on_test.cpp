@@ -127,13 +127,16 @@ class other_reactor {
 TEST_CASE("on gives the value of a task and of a function of another reactor, or throws its error") {
     between_two([](bight::reactor& there, std::thread::id thread) -> task<> {
         const auto here = std::this_thread::get_id();
-        const int sum = co_await bight::on(there, [](int a, int b) -> task<int> {
-            const int first = co_await later(a);
-            co_return first + b;
-        }, 3, 4);
+        const int sum = co_await bight::on(
+            there,
+            [](int a, int b) -> task<int> {
+                const int first = co_await later(a);
+                co_return first + b;
+            },
+            3, 4);
         CHECK(sum == 7);
-        const auto moved = co_await bight::on(there, [](std::unique_ptr<int> p) { return p; },
-                                              std::make_unique<int>(5));
+        const auto moved =
+            co_await bight::on(there, [](std::unique_ptr<int> p) { return p; }, std::make_unique<int>(5));
         CHECK(*moved == 5);
         int object = 0;
         int& reference = co_await bight::on(there, [&]() -> int& { return object; });
@@ -213,8 +216,7 @@ TEST_CASE("a task that is cancelled in a call cancels the other one, and waits f
             co_await bight::shield(bight::sleep_for(20ms), 1h);
             co_await bight::sleep_for(1h);
         };
-        const bool done =
-            co_await bight::try_with_timeout(bight::on(there, waits, witness(argument)), 10ms);
+        const bool done = co_await bight::try_with_timeout(bight::on(there, waits, witness(argument)), 10ms);
         CHECK_FALSE(done);
         CHECK(cleaned);
         CHECK(argument == thread);
@@ -327,9 +329,10 @@ TEST_CASE("a virtual clock stands still while its task waits for another reactor
     on.run([&]() -> task<> {
         other_reactor other(kind);
         const bool done =
-            co_await bight::try_with_timeout(bight::on(other.reactor(), []() -> task<> {
-                                                 co_await bight::sleep_for(5ms);  // of real time
-                                             }),
+            co_await bight::try_with_timeout(bight::on(other.reactor(),
+                                                       []() -> task<> {
+                                                           co_await bight::sleep_for(5ms);  // of real time
+                                                       }),
                                              1s);
         CHECK(done);
         CHECK(on.elapsed() == 0s);
@@ -368,8 +371,9 @@ TEST_CASE("many calls between all reactors of a runtime, cancelled at any time, 
             co_return std::move(mine);
         };
         auto caller = [&](std::size_t to, int n) -> task<> {
-            const auto got = co_await bight::try_with_timeout(
-                bight::on(cores.reactor(to), callee, counted(living), n % 7), std::chrono::microseconds(n * 3));
+            const auto got =
+                co_await bight::try_with_timeout(bight::on(cores.reactor(to), callee, counted(living), n % 7),
+                                                 std::chrono::microseconds(n * 3));
             if (got) ++answered;
         };
         for (int round = 0; round < 20; ++round) {
@@ -416,9 +420,8 @@ TEST_CASE("on works between the reactors of a simulated host") {
                     CHECK(cores.index_here() == expected);
                     co_return static_cast<int>(expected);
                 };
-                auto [one, two] =
-                    co_await bight::when_all(bight::on(cores.reactor(1), here, std::size_t{1}),
-                                             bight::on(cores.reactor(2), here, std::size_t{2}));
+                auto [one, two] = co_await bight::when_all(bight::on(cores.reactor(1), here, std::size_t{1}),
+                                                           bight::on(cores.reactor(2), here, std::size_t{2}));
                 sum = one + two;
                 CHECK(cores.index_here() == 0);
                 const auto begun = bight::now();

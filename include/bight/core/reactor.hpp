@@ -214,7 +214,7 @@ class reactor {
 namespace detail {
 /// Throws a std::logic_error: `what` was used where no reactor runs on this thread.
 [[noreturn]] void throw_no_reactor(const char* what, std::source_location where);
-}
+}  // namespace detail
 
 /// What reactor::current gives: a pointer to the reactor, or null when none runs on this thread.
 /// Dereferencing null throws a std::logic_error that names the line.
@@ -435,4 +435,4 @@ int reactor::run_to_status(task<T> root) {
     }
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

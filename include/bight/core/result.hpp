@@ -193,4 +193,4 @@ task<result<T>> as_result(task<T> t) {
     return detail::without_throwing(std::move(t));
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

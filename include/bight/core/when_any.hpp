@@ -46,9 +46,10 @@ struct any_result {
     }
     template <std::size_t I>
     const std::tuple_element_t<I, std::tuple<Ts...>>* get() const&& noexcept {
-        static_assert(I > sizeof...(Ts),
-                      "the value would be gone before it is used: write auto got = co_await when_any(...), and "
-                      "then if (auto* value = got.get<0>())");
+        static_assert(
+            I > sizeof...(Ts),
+            "the value would be gone before it is used: write auto got = co_await when_any(...), and "
+            "then if (auto* value = got.get<0>())");
         return nullptr;
     }
 
@@ -250,4 +251,4 @@ detail::race_list_awaiter<detail::range_value<R>> race(R tasks) {
     return detail::race_list_awaiter<detail::range_value<R>>{detail::jobs_of_some(tasks)};
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

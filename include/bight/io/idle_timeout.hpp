@@ -28,8 +28,10 @@ namespace BIGHT_EXPORT bight {
 /// std::system_error at once with EBADF for an empty stream, and with errc::wrong_thread when it is awaited
 /// in a task of another reactor. The streams may be moved meanwhile, and may end before the task does.
 template <class A, std::same_as<stream>... More>
-detail::idle_timeout_awaiter<detail::awaited_type<A>, 1 + sizeof...(More)> with_idle_timeout(
-    A awaited, duration limit, stream& first, More&... more) {
+detail::idle_timeout_awaiter<detail::awaited_type<A>, 1 + sizeof...(More)> with_idle_timeout(A awaited,
+                                                                                             duration limit,
+                                                                                             stream& first,
+                                                                                             More&... more) {
     return {detail::to_task(std::move(awaited)), limit, detail::transport_to_watch(first),
             detail::transport_to_watch(more)...};
 }
@@ -43,4 +45,4 @@ detail::optional_idle_timeout_awaiter<detail::awaited_type<A>, 1 + sizeof...(Mor
             detail::transport_to_watch(more)...};
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

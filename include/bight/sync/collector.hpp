@@ -41,7 +41,8 @@ enum class result_order : std::uint8_t {
 /// Thread: the reactor's.
 template <class T>
 class collector {
-    static_assert(std::is_object_v<T>, "a task of a collector gives an object: spawn the others in the group");
+    static_assert(std::is_object_v<T>,
+                  "a task of a collector gives an object: spawn the others in the group");
 
   public:
     explicit collector(group& in, result_order order = result_order::as_they_end)
@@ -57,7 +58,8 @@ class collector {
     spawned_task spawn(F&& f, Args&&... args) {
         detail::refuse_temporaries<std::decay_t<F>, std::decay_t<Args>...>();
         return group_->spawn(&detail::collect<T, std::decay_t<F>, std::decay_t<Args>...>,
-                             detail::collected_task(shared_), std::forward<F>(f), std::forward<Args>(args)...);
+                             detail::collected_task(shared_), std::forward<F>(f),
+                             std::forward<Args>(args)...);
     }
     template <class F, class... Args>
         requires(!detail::gives_task_of<T, F, Args...>)
@@ -82,4 +84,4 @@ class collector {
     detail::collection& shared_;
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

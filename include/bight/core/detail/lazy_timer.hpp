@@ -40,4 +40,4 @@ class lazy_timer : private timer {
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

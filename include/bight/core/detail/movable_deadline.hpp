@@ -43,4 +43,4 @@ template <class T>
 using optional_moved_timeout_awaiter = optional_timeout_awaiter<T, moved_timeout_scope<T>>;
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -88,4 +88,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] optional_timeout_awaiter fi
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -44,4 +44,4 @@ class activity_watch {
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

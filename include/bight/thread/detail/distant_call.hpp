@@ -60,10 +60,10 @@ class distant_call : public job, public blocked_thread, private remote_call {
     reactor* reactor_ = nullptr;
     const char* stopped_;
     std::exception_ptr error_;
-    bool over_ = false;     // nothing more to run
+    bool over_ = false;  // nothing more to run
     bool begun_ = false;
     bool started_ = false;  // it is one of the reactor's roots
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

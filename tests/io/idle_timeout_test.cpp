@@ -197,6 +197,32 @@ TEST_CASE("a long write whose peer reads now and then goes on, and is ended when
     });
 }
 
+TEST_CASE("what a relay passes on in bulk, in the kernel where it can, is seen by an idle time-out") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    test::virtual_fixture on(kind);
+    on.run([]() -> task<> {
+        auto left = co_await test::connected_pair(test::family::tcp);
+        auto right = co_await test::connected_pair(test::family::tcp);
+        const std::string much = pattern(0, 4 << 20);
+        auto sends = [&]() -> task<> {
+            for (int i = 0; i < 4; ++i) {
+                co_await bight::sleep_for(9min);
+                co_await left.client.write(much);
+            }
+            co_await for_ever();
+        };
+        auto passes_on = [&]() -> task<> {
+            co_await bight::when_all(bight::relay(left.server, right.server), read_all_of(right.client),
+                                     sends());
+        };
+        const auto begun = bight::now();
+        const bool done =
+            co_await bight::try_with_idle_timeout(passes_on(), limit, left.server, right.server);
+        CHECK_FALSE(done);
+        CHECK(bight::now() - begun == 36min + limit);
+    });
+}
+
 TEST_CASE("of several streams, any one that is busy is enough, and two time-outs see the same bytes") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     test::virtual_fixture on(kind);

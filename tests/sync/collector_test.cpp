@@ -121,7 +121,7 @@ TEST_CASE("an error of a task cancels the group, and with_group throws it") {
                 results.spawn(after, 1, 1s);
                 results.spawn(fails);
                 results.spawn(after, 2, 1h);
-                while (co_await results.next()) ++taken;
+                while (const auto one = co_await results.next()) ++taken;
             });
         } catch (const std::runtime_error& e) {
             said = e.what();

@@ -152,10 +152,11 @@ TEST_CASE("on gives the value of a task and of a function of another reactor, or
         for (const bool at_once : {false, true}) {
             std::string said;
             try {
-                co_await bight::on(there, [at_once]() -> task<int> {
+                auto throws = [at_once]() -> task<int> {
                     if (!at_once) co_await bight::yield();
                     throw std::runtime_error("over there");
-                });
+                };
+                co_await bight::on(there, throws);
             } catch (const std::runtime_error& e) {
                 said = e.what();
             }

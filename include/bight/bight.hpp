@@ -8,6 +8,8 @@
 #include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/interval.hpp>
+#include <bight/core/movable_deadline.hpp>
+#include <bight/core/now.hpp>
 #include <bight/core/random.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>
@@ -29,6 +31,7 @@
 #include <bight/generator/merge.hpp>
 #include <bight/io/address.hpp>
 #include <bight/io/chunk.hpp>
+#include <bight/io/idle_timeout.hpp>
 #include <bight/io/line_reader.hpp>
 #include <bight/io/outbox.hpp>
 #include <bight/io/payload.hpp>
@@ -46,6 +49,7 @@
 #include <bight/sync/barrier.hpp>
 #include <bight/sync/broadcast_channel.hpp>
 #include <bight/sync/channel.hpp>
+#include <bight/sync/collector.hpp>
 #include <bight/sync/condition.hpp>
 #include <bight/sync/event.hpp>
 #include <bight/sync/latch.hpp>
@@ -54,9 +58,11 @@
 #include <bight/sync/priority_queue.hpp>
 #include <bight/sync/semaphore.hpp>
 #include <bight/sync/shared_mutex.hpp>
+#include <bight/sync/token_bucket.hpp>
 #include <bight/sync/watch.hpp>
 #include <bight/thread/block_on.hpp>
 #include <bight/thread/concurrent_channel.hpp>
 #include <bight/thread/offload.hpp>
+#include <bight/thread/on.hpp>
 #include <bight/thread/runtime.hpp>
 #include <bight/thread/thread_pool.hpp>

@@ -1,4 +1,5 @@
-// blocked_threads: the plain threads that wait in block_on for one reactor.
+// blocked_threads: the plain threads that wait in block_on for one reactor, and the tasks of other reactors
+// that wait in on.
 #pragma once
 
 #include <bight/core/detail/blocked_thread.hpp>
@@ -9,7 +10,7 @@
 namespace bight::detail {
 
 /// From `end` until the next `begin` new calls are refused, and existing ones are brought to an end. The
-/// reactor's thread and the blocking threads share the list, which a lock guards.
+/// reactor's thread and the threads that wait share the list, which a lock guards.
 class blocked_threads {
   public:
     blocked_threads() noexcept = default;

@@ -198,11 +198,10 @@ current_reactor reactor::current(std::source_location where) noexcept {
     return {this_thread().current, where};
 }
 
-void detail::throw_no_reactor(std::source_location where) {
-    throw std::logic_error(
-        describe_location(where) +
-        ": reactor::current() was used where no reactor runs on this thread: call it within "
-        "bight::run or reactor::run, or keep a reference to the reactor");
+void detail::throw_no_reactor(const char* what, std::source_location where) {
+    throw std::logic_error(describe_location(where) + ": " + what +
+                           " was used where no reactor runs on this thread: call it within "
+                           "bight::run or reactor::run, or keep a reference to the reactor");
 }
 
 time_point reactor::now() const noexcept {

@@ -132,6 +132,7 @@ void outbox_state::end_batch() noexcept {
         if (!concerns_reader(failure_)) to().abort(failure_);
         return;
     }
+    to().has_written();
     for (; batch_ > 0; --batch_) {
         bytes_ -= queue_.front().size();
         queue_.pop_front();
@@ -152,7 +153,11 @@ void outbox_state::pump() noexcept {
             return;
         }
         begin_batch();
-        if (!to().write(*this)) return;  // run() goes on
+        const std::size_t whole = to().about_to_write(*this);
+        if (!to().write(*this)) {
+            to().write_waits(whole);
+            return;  // run() goes on
+        }
         end_batch();
     }
     writing_ = false;

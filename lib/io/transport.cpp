@@ -68,6 +68,7 @@ void write_request::cancel() noexcept { to().cancel_write(); }
 void write_request::settled() noexcept { to().end_write(); }
 void write_request::complete_cancelled() noexcept {
     to().write_cut(begun);
+    set_error(errc::aborted);  // so that it does not count as done
     transport_request::complete_cancelled();
 }
 void write_request::describe(std::string& out) const {
@@ -75,12 +76,31 @@ void write_request::describe(std::string& out) const {
     to().describe(out);
 }
 
-bool transport::read_without_transport(read_request& request) noexcept {
+bool transport::read_if_allowed(read_request& request) noexcept {
+    if (!read_begins(request)) return true;
+    reader_ = &request;
+    if (!read(request)) return false;
+    reader_ = nullptr;
+    has_read(request);
+    return true;
+}
+
+// False when the request has its answer without the transport.
+bool transport::read_begins(read_request& request) noexcept {
     if (reader_ && accepts_reads_) {
         request.set_error(errc::busy);
-    } else if (!unread_) {
+    } else if (unread_) {
+        read_unread(request);
+    } else if (!accepts_reads_) {
         request.set_error(why_closed());
-    } else if (!request.into.data) {
+    } else {
+        return true;
+    }
+    return false;
+}
+
+void transport::read_unread(read_request& request) noexcept {
+    if (!request.into.data) {
         request.data = std::move(unread_);
     } else {
         request.count = unread_.size() < request.into.size ? unread_.size() : request.into.size;
@@ -88,11 +108,16 @@ bool transport::read_without_transport(read_request& request) noexcept {
         unread_.remove_prefix(request.count);
         if (!unread_) unread_.reset();
     }
-    return true;
+}
+
+// A read that was cancelled has neither bytes nor an error.
+void transport::has_read(const read_request& request) noexcept {
+    if (watches_ && !request.failed() && (request.count > 0 || request.data)) tell_watches();
 }
 
 void transport::reader_gone() noexcept {
-    if (closer_) closer_->reader_gone();
+    if (const read_request* const reader = std::exchange(reader_, nullptr)) has_read(*reader);
+    if (closer_ && !accepts_reads_) closer_->reader_gone();
 }
 
 bool transport::write_if_allowed(write_request& request) noexcept {
@@ -101,8 +126,13 @@ bool transport::write_if_allowed(write_request& request) noexcept {
         return true;
     }
     forgive();
-    if (write(request)) return true;
+    const std::size_t whole = about_to_write(request);
+    if (write(request)) {
+        if (!request.failed()) has_written();
+        return true;
+    }
     writer_ = &request;
+    write_waits(whole);
     return false;
 }
 
@@ -117,10 +147,11 @@ bool transport::write_from_pipe(detail::pipe_write& request) noexcept {
 }
 
 bool transport::start_pipe_read(detail::pipe_read& request) noexcept {
-    if (!reads_plainly()) return read_without_transport(request);
+    if (!read_begins(request)) return true;
     reader_ = &request;
     if (!read_into_pipe(request)) return false;
     reader_ = nullptr;
+    has_read(request);
     return true;
 }
 
@@ -131,8 +162,13 @@ bool transport::start_pipe_write(detail::pipe_write& request) noexcept {
     }
     forgive();
     writer_ = &request;
-    if (!write_from_pipe(request)) return false;
+    const std::size_t whole = request.left;
+    if (!write_from_pipe(request)) {
+        write_waits(whole);
+        return false;
+    }
     writer_ = nullptr;
+    if (!request.failed()) has_written();
     return true;
 }
 
@@ -140,7 +176,7 @@ bool transport::start_pipe_write(detail::pipe_write& request) noexcept {
 void transport::forgive() noexcept {
     if (cut_ != cut::before_its_first_byte) return;
     cut_ = cut::no;
-    plain_writes_ = true;
+    plain_writes_ = !watches_;
 }
 
 std::error_code transport::refusal() const noexcept {
@@ -172,6 +208,11 @@ std::error_code transport::claim_writer(write_request& request) noexcept {
 }
 
 void transport::end_write() noexcept {
+    if (plain_writes_ && !next_writer_) [[likely]] {
+        writer_ = nullptr;
+        return;
+    }
+    if (!writer_->failed()) has_written();
     writer_ = next_writer_;
     if (writer_) {
         next_writer_ = writer_->next_writer_;
@@ -202,7 +243,7 @@ bool transport::start_end(bool only_writing, duration patience, detail::end_awai
         return true;
     }
     accepts_writes_ = plain_writes_ = false;
-    if (!only_writing) accepts_reads_ = false;
+    if (!only_writing) accepts_reads_ = plain_reads_ = false;
     closer_ = made;
     return closer_->begin(patience, waiting, error);
 }

@@ -6,8 +6,11 @@
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/io/address.hpp>
+#include <bight/io/detail/idle_timeout.hpp>
 
 #include <new>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace bight::detail {
@@ -71,7 +74,9 @@ void serving::begin_connection(stream peer) noexcept {
     connection_job* c = nullptr;
     try {
         c = new connection_job(*this, t, ++accepted_);
+        if (options_.idle_timeout != duration::max()) c->limit_idleness(options_.idle_timeout);
     } catch (const std::bad_alloc&) {
+        delete c;
         refused(std::make_error_code(std::errc::not_enough_memory));
         t.abort(errc::aborted);
         return;
@@ -162,6 +167,34 @@ void serving::visit_jobs(void (*visit)(const job&, void*), void* context) const 
     connections_.visit(visit, context);
 }
 
+// idle_limit
+
+idle_limit::idle_limit(connection_job& c, transport& t, duration limit) noexcept
+    : connection_(c), watch_(t), limit_(limit) {
+    watch_.begin(*this, limit);
+    start(t.home(), saturating_add(t.home().now(), limit));
+}
+
+idle_limit::~idle_limit() {
+    stop();
+    watch_.end();
+}
+
+void idle_limit::overdue() noexcept {
+    if (watch_.write_advances()) {
+        reactor& home = watch_.watched().home();
+        start(home, saturating_add(home.now(), limit_));
+        return;
+    }
+    try {
+        std::string text;
+        connection_.describe(text);
+        log(log_level::info, text + ": " + idle_for(limit_) + ", so it is ended");
+    } catch (const std::bad_alloc&) {  // it is ended all the same
+    }
+    connection_.request_cancel();
+}
+
 // connection_job
 
 connection_job::connection_job(serving& server, transport& t, std::uint64_t number) noexcept
@@ -180,6 +213,7 @@ void connection_job::describe(std::string& out) const {
 }
 
 std::coroutine_handle<> connection_job::finished() noexcept {
+    idle_.reset();
     if (result() == outcome::error) report_job_error(*this, task_.promise().error());
     return reap_later();
 }
@@ -206,11 +240,23 @@ void connection_job::end_now() noexcept {
 
 // serve
 
+namespace {
+
+void check_serve_options(const serve_options& options) {
+    if (options.idle_timeout <= duration::zero()) {
+        throw std::invalid_argument("serve_options::idle_timeout is zero or less: no connection would live");
+    }
+}
+
+}  // namespace
+
 task<> serve_listener(listener l, serve_options options, protocol_handle p) {
+    check_serve_options(options);
     co_await serving(l, options, *p);
 }
 
 task<> serve_endpoint(std::string where, serve_options options, protocol_handle p) {
+    check_serve_options(options);
     listener l = listen(endpoint::parse(where), options.listen);
     co_await serving(l, options, *p);
 }

@@ -2,16 +2,34 @@
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/lazy_timer.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/spawned_jobs.hpp>
+#include <bight/io/detail/activity.hpp>
 #include <bight/net/detail/draining.hpp>
 #include <bight/net/serve.hpp>
 
 #include <cstdint>
+#include <memory>
 
 namespace bight::detail {
 
 class serving;
+class connection_job;
+
+/// Cancels the coroutine of a connection that is idle.
+class idle_limit final : private lazy_timer, public pooled {
+  public:
+    idle_limit(connection_job& c, transport& t, duration limit) noexcept;
+    ~idle_limit();
+
+  private:
+    void overdue() noexcept override;
+
+    connection_job& connection_;
+    activity_watch watch_;
+    duration limit_;
+};
 
 /// The job of one connection. It is deleted when its coroutine has ended and its connection is closed.
 class connection_job final : public spawned_job<connection_job> {
@@ -24,6 +42,8 @@ class connection_job final : public spawned_job<connection_job> {
     friend class serving;
 
     ~connection_job();
+    /// Throws std::bad_alloc.
+    void limit_idleness(duration limit) { idle_ = std::make_unique<idle_limit>(*this, transport_, limit); }
     std::coroutine_handle<> finished() noexcept override;
     void reap() noexcept override;
     /// End a connection that is being closed: as soon as nothing is lost by that, or at once.
@@ -31,7 +51,8 @@ class connection_job final : public spawned_job<connection_job> {
     void end_now() noexcept;
 
     serving& server_;
-    transport& transport_;  // kept, to know when it is closed
+    transport& transport_;              // kept, to know when it is closed
+    std::unique_ptr<idle_limit> idle_;  // null when there is none, and when its coroutine has ended
     bool closing_ = false;
     std::uint64_t number_;  // counted from 1 for each server
 };

@@ -434,6 +434,14 @@ std::error_code socket_transport::set(socket_calls::option which, bool on) const
     return result < 0 ? from_errno(-result) : std::error_code();
 }
 
+std::size_t socket_transport::unwritten() const noexcept {
+    if (!send_.in_flight) return 0;
+    if (send_.kind == operation_kind::poll_write) return static_cast<const pipe_write&>(*writer()).left;
+    std::size_t left = 0;
+    for (std::size_t i = 0; i < send_.piece_count; ++i) left += send_.pieces[i].size;
+    return left;
+}
+
 void socket_transport::describe(std::string& out) const {
     const address from = peer();
     if (from || fd >= 0) {

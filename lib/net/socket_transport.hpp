@@ -44,6 +44,7 @@ class socket_transport final : public transport, private descriptor, public pool
     std::error_code set_no_delay(bool on) noexcept override;
     std::error_code set_keep_alive(bool on) noexcept override;
     void describe(std::string& out) const override;
+    std::size_t unwritten() const noexcept override;
 
     /// For a socket that is not connected yet: demultiplexer::start and cancel for its connect, and the
     /// report of its success. `error` is an errno if the connection was made but has already failed;

@@ -10,7 +10,9 @@
 #include "support/reactors.hpp"
 
 #include <stdexcept>
+#include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 using bight::result;
@@ -118,4 +120,40 @@ TEST_CASE("the result of a task that gives a reference refers to the same object
         CHECK(none.error() == bight::errc::closed);
         CHECK_THROWS_AS(none.value(), std::system_error);
     });
+}
+
+namespace {
+
+int length(const result<std::string>& r) {
+    return static_cast<int>(r->size() + (*r).size() + r.value().size());
+}
+
+}  // namespace
+
+TEST_CASE("a result is read through const, changed in place, and moved out of only when it goes") {
+    result<std::string> r(std::string("value"));
+    CHECK(length(r) == 15);
+    r.value() += "s";
+    r->append("!");
+    *r += "?";
+    CHECK(*r == "values!?");
+    static_assert(std::is_same_v<decltype(*std::as_const(r)), const std::string&>);
+    static_assert(std::is_same_v<decltype(std::as_const(r).value()), const std::string&>);
+    static_assert(std::is_same_v<decltype(r.value()), std::string&>);
+    static_assert(std::is_same_v<decltype(std::move(r).value()), std::string>);
+    const std::string taken = std::move(r).value();
+    CHECK(taken == "values!?");
+
+    result<std::string> none(bight::make_error_code(bight::errc::closed));
+    const auto code_of = [](auto get) {
+        try {
+            get();
+        } catch (const std::system_error& e) {
+            return e.code();
+        }
+        return std::error_code();
+    };
+    CHECK(code_of([&] { (void)none.value(); }) == bight::errc::closed);
+    CHECK(code_of([&] { (void)std::as_const(none).value(); }) == bight::errc::closed);
+    CHECK(code_of([&] { (void)std::move(none).value(); }) == bight::errc::closed);
 }

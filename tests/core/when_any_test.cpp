@@ -445,3 +445,36 @@ TEST_CASE("tasks that give references may be raced: their values are reference_w
         CHECK(&list[1].get() == &one);
     });
 }
+
+TEST_CASE("get gives a pointer to the value of a task of when_any, and null when it has none") {
+    test::virtual_fixture on;
+    on.run([]() -> task<> {
+        auto line = []() -> task<std::string> {
+            co_await bight::sleep_for(1s);
+            co_return "line";
+        };
+        auto tick = [](bight::duration after) -> task<> { co_await bight::sleep_for(after); };
+        auto got = co_await bight::when_any(line(), tick(1h));
+        std::string seen;
+        if (auto* one = got.get<0>()) {
+            one->append("!");
+            seen = *one;
+        }
+        CHECK(seen == "line!");
+        CHECK(got.get<1>() == nullptr);
+        const auto& fixed = got;
+        static_assert(std::is_same_v<decltype(fixed.get<0>()), const std::string*>);
+        CHECK(*fixed.get<0>() == "line!");
+
+        auto ticked = co_await bight::when_any(line(), tick(1ms));
+        CHECK(ticked.get<0>() == nullptr);
+        CHECK(ticked.get<1>() != nullptr);  // a task<void> that succeeded
+        CHECK(ticked.index == 1);
+
+        int object = 5;
+        auto refers = [&]() -> task<int&> { co_return object; };
+        auto reference = co_await bight::when_any(refers());
+        REQUIRE(reference.get<0>());
+        CHECK(&reference.get<0>()->get() == &object);
+    });
+}

@@ -212,8 +212,9 @@ class reactor {
 };
 
 namespace detail {
-[[noreturn]] void throw_no_reactor(std::source_location where);
-}
+/// Throws a std::logic_error: `what` was used where no reactor runs on this thread.
+[[noreturn]] void throw_no_reactor(const char* what, std::source_location where);
+}  // namespace detail
 
 /// What reactor::current gives: a pointer to the reactor, or null when none runs on this thread.
 /// Dereferencing null throws a std::logic_error that names the line.
@@ -223,7 +224,7 @@ class current_reactor {
     operator reactor*() const noexcept { return here_; }
     reactor* operator->() const {
         if (!here_) [[unlikely]]
-            detail::throw_no_reactor(where_);
+            detail::throw_no_reactor("reactor::current()", where_);
         return here_;
     }
     reactor& operator*() const { return *operator->(); }
@@ -434,4 +435,4 @@ int reactor::run_to_status(task<T> root) {
     }
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -61,15 +61,29 @@ class [[nodiscard]] result {
     std::error_code error() const noexcept { return ok_ ? std::error_code{} : error_; }
     /// Only when there is a value.
     T& operator*() & noexcept { return value_; }
+    const T& operator*() const& noexcept { return value_; }
     T&& operator*() && noexcept { return std::move(value_); }
-    T* operator->() noexcept { return &value_; }
-    /// Throws std::system_error when there is none.
+    T* operator->() noexcept { return __builtin_addressof(value_); }
+    const T* operator->() const noexcept { return __builtin_addressof(value_); }
+    /// Throws std::system_error when there is none. A result that goes away gives the value itself, which is
+    /// moved out; the others a reference to it.
+    T& value() & {
+        check();
+        return value_;
+    }
+    const T& value() const& {
+        check();
+        return value_;
+    }
     T value() && {
-        if (!ok_) throw std::system_error(error_);
+        check();
         return std::move(value_);
     }
 
   private:
+    void check() const {
+        if (!ok_) throw std::system_error(error_);
+    }
     // Called while the union holds nothing.
     void become(std::error_code error) noexcept {
         ::new (static_cast<void*>(&error_)) std::error_code(error);
@@ -179,4 +193,4 @@ task<result<T>> as_result(task<T> t) {
     return detail::without_throwing(std::move(t));
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

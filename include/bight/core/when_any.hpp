@@ -6,6 +6,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <tuple>
@@ -24,6 +25,33 @@ struct any_result {
     /// The values of all tasks that succeeded, including the first: a task that finished before its
     /// cancellation took effect loses nothing.
     std::tuple<std::optional<Ts>...> values;
+
+    /// The value of task number `I`, or null when it has none:
+    ///
+    ///     auto got = co_await bight::when_any(lines.next(), peers.receive());
+    ///     if (auto* line = got.get<0>()) …
+    ///
+    /// Several may have one. For a task<void> it is a std::monostate, which says that the task succeeded.
+    template <std::size_t I>
+    auto* get() & noexcept {
+        static_assert(I < sizeof...(Ts), "when_any was given fewer tasks than that: they are counted from 0");
+        auto& value = std::get<I>(values);
+        return value ? std::addressof(*value) : nullptr;
+    }
+    template <std::size_t I>
+    const auto* get() const& noexcept {
+        static_assert(I < sizeof...(Ts), "when_any was given fewer tasks than that: they are counted from 0");
+        const auto& value = std::get<I>(values);
+        return value ? std::addressof(*value) : nullptr;
+    }
+    template <std::size_t I>
+    const std::tuple_element_t<I, std::tuple<Ts...>>* get() const&& noexcept {
+        static_assert(
+            I > sizeof...(Ts),
+            "the value would be gone before it is used: write auto got = co_await when_any(...), and "
+            "then if (auto* value = got.get<0>())");
+        return nullptr;
+    }
 
     any_result() = default;
     any_result(std::size_t first, std::tuple<std::optional<Ts>...>&& all)
@@ -223,4 +251,4 @@ detail::race_list_awaiter<detail::range_value<R>> race(R tasks) {
     return detail::race_list_awaiter<detail::range_value<R>>{detail::jobs_of_some(tasks)};
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -164,6 +164,9 @@ class transport {
     virtual std::error_code set_no_delay(bool on) noexcept;
     virtual std::error_code set_keep_alive(bool on) noexcept;
     virtual void describe(std::string& out) const;
+    /// How many bytes of the pending write the medium has not taken. The default counts what the request
+    /// names, for implementations that drop from it what they have sent.
+    virtual std::size_t unwritten() const noexcept;
 
     reactor& home() const noexcept { return *home_; }
 
@@ -183,15 +186,15 @@ class transport {
     chunk& unread() noexcept { return unread_; }
 
     /// Whether nothing stands between a read and the transport: no other read, no bytes that were given back,
-    /// no close.
-    bool reads_plainly() const noexcept { return !reader_ && !unread_ && accepts_reads_; }
+    /// no close, no idle time-out.
+    bool reads_plainly() const noexcept { return !reader_ && !unread_ && plain_reads_; }
     /// The same for a write.
     bool writes_plainly() const noexcept { return !writer_ && plain_writes_; }
     /// Starts `request`, and makes it the pending read unless it finished at once: then it gives true, also
     /// for an error.
     bool start_read(read_request& request) noexcept {
         if (!reads_plainly()) [[unlikely]]
-            return read_without_transport(request);
+            return read_if_allowed(request);
         reader_ = &request;
         if (!read(request)) return false;
         reader_ = nullptr;
@@ -214,14 +217,28 @@ class transport {
     /// The pending write is done: it is the turn of the next writer, or of the closer.
     void end_write() noexcept;
     void end_read() noexcept {
-        reader_ = nullptr;
-        if (!accepts_reads_) [[unlikely]]
+        if (plain_reads_) [[likely]] {
+            reader_ = nullptr;
+        } else {
             reader_gone();
+        }
     }
     /// A write was cancelled before all of it was sent. The connection will end with a reset, however it is
     /// ended, because the peer could not notice the gap; except when nothing was sent (not `begun`) and
     /// another write follows.
     void write_cut(bool begun) noexcept;
+    // For idle time-outs; also for requests that call `write` themselves, more than once.
+
+    /// A write is done.
+    void has_written() noexcept {
+        if (watches_) tell_watches();
+    }
+    /// Called before a write: what write_waits is to be given.
+    std::size_t about_to_write(const write_request& r) const noexcept { return watches_ ? size_of(r) : 0; }
+    /// A write waits for the peer.
+    void write_waits(std::size_t whole) noexcept {
+        if (watches_) tell_watches_of_wait(whole);
+    }
     /// Data queued for writing is lost for this reason, which a later close reports.
     void writes_lost(std::error_code why) noexcept {
         if (!lost_) lost_ = why;
@@ -243,7 +260,7 @@ class transport {
     /// Only the first call sets the reason.
     void set_closed(std::error_code why) noexcept {
         if (open_) why_closed_ = why;
-        open_ = accepts_reads_ = accepts_writes_ = plain_writes_ = false;
+        open_ = accepts_reads_ = plain_reads_ = accepts_writes_ = plain_writes_ = false;
     }
     virtual ~transport() = default;
     /// The last reference is gone.
@@ -251,13 +268,22 @@ class transport {
 
   private:
     friend class detail::closer;
+    friend class detail::activity_watch;
     enum class cut : std::uint8_t { no, before_its_first_byte, amid };
 
-    bool read_without_transport(read_request& request) noexcept;
+    bool read_if_allowed(read_request& request) noexcept;
+    bool read_begins(read_request& request) noexcept;
+    void read_unread(read_request& request) noexcept;
+    void has_read(const read_request& request) noexcept;
     void reader_gone() noexcept;
     bool write_if_allowed(write_request& request) noexcept;
     std::error_code refusal() const noexcept;
     void forgive() noexcept;
+    void watch(detail::activity_watch& w) noexcept;
+    void unwatch(detail::activity_watch& w) noexcept;
+    static std::size_t size_of(const write_request& request) noexcept;
+    void tell_watches() noexcept;
+    void tell_watches_of_wait(std::size_t whole) noexcept;
 
     reactor* home_;
     read_request* reader_ = nullptr;
@@ -265,6 +291,7 @@ class transport {
     write_request* next_writer_ = nullptr;  // the first of the waiting writers, in order of arrival
     write_request* last_writer_ = nullptr;  // the last of them, when there is one
     detail::closer* closer_ = nullptr;
+    detail::activity_watch* watches_ = nullptr;
     chunk unread_;
     duration close_patience_ = default_close_patience;
     std::error_code why_closed_;
@@ -272,7 +299,8 @@ class transport {
     std::uint32_t references_ = 0;
     bool accepts_reads_ = true;
     bool accepts_writes_ = true;
-    bool plain_writes_ = true;  // accepts_writes_, and no write was cut short
+    bool plain_reads_ = true;   // accepts_reads_, and nobody watches
+    bool plain_writes_ = true;  // accepts_writes_, no write was cut short, and nobody watches
     bool open_ = true;
     cut cut_ = cut::no;
 
@@ -299,4 +327,4 @@ inline void read_request::complete_now() noexcept {
     go_on();
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

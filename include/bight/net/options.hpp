@@ -44,6 +44,10 @@ struct serve_options {
     /// stream::set_close_deadline of each connection: after its coroutine has returned, how long sending the
     /// rest of an outbox may take, and how long the peer may take to end.
     duration close_deadline = std::chrono::seconds(10);
+    /// How long a connection may be silent in both directions, as with_idle_timeout counts it. Then its
+    /// coroutine is cancelled, and log_level::info says so. It counts from the accept to the end of the
+    /// coroutine. duration::max(): for ever; serve refuses zero and less with std::invalid_argument.
+    duration idle_timeout = duration::max();
     /// The maximum number of connections at a time: further ones wait in the backlog. 0: no limit. A
     /// connection counts until both sides have closed it.
     std::uint32_t max_connections = 0;
@@ -60,4 +64,4 @@ static_assert(std::is_trivially_destructible_v<listen_options> &&
               std::is_trivially_destructible_v<serve_options> &&
               std::is_trivially_destructible_v<connect_options>);  // see reactor_options
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

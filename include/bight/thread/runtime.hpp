@@ -110,7 +110,7 @@ using runtime_result = std::conditional_t<std::is_void_v<T> || std::same_as<T, i
 
 /// Several reactors, each on its own thread, that are started and stopped together. A task stays on the
 /// reactor where it was started, so data that only the tasks of one reactor use needs no lock. To talk to
-/// another reactor, post a call to it (reactor::post).
+/// another reactor, await a call there (bight::on), or post one (reactor::post).
 ///
 /// The threads exist from the constructor to the destructor, and wait while nothing runs. Thread: one thread
 /// makes, runs and destroys the runtime; any thread may call `stop`, `stop_now`, `size` and `reactor`.
@@ -185,4 +185,4 @@ class runtime {
     detail::runtime_state* state_;
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

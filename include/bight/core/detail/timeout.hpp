@@ -17,6 +17,8 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
+[[noreturn]] inline void throw_timed_out() { throw std::system_error(errc::timed_out); }
+
 template <class T>
 class timeout_scope : public scope, public awaiter_base<timeout_scope<T>>, private timer {
   public:
@@ -33,6 +35,7 @@ class timeout_scope : public scope, public awaiter_base<timeout_scope<T>>, priva
     ~timeout_scope() = default;
     /// True when the deadline won.
     bool timed_out() const noexcept { return child_.result() == outcome::cancelled; }
+    [[noreturn]] static void throw_timed_out() { detail::throw_timed_out(); }
     T take() { return child_.take(); }
 
   private:
@@ -53,23 +56,22 @@ class timeout_scope : public scope, public awaiter_base<timeout_scope<T>>, priva
     duration limit_;
 };
 
-[[noreturn]] inline void throw_timed_out() { throw std::system_error(errc::timed_out); }
-
-template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] timeout_awaiter final : public timeout_scope<T> {
+/// Of a scope with a time limit: throws when the deadline has won.
+template <class T, class Scope = timeout_scope<T>>
+class [[nodiscard("co_await it"), gnu::warn_unused]] timeout_awaiter final : public Scope {
   public:
-    using timeout_scope<T>::timeout_scope;
+    using Scope::Scope;
     T await_resume() {
-        if (this->timed_out()) throw_timed_out();
+        if (this->timed_out()) this->throw_timed_out();
         return this->take();
     }
 };
 
-template <class T>
-class [[nodiscard("co_await it"), gnu::warn_unused]] optional_timeout_awaiter final
-    : public timeout_scope<T> {
+/// Gives nothing when the deadline has won.
+template <class T, class Scope = timeout_scope<T>>
+class [[nodiscard("co_await it"), gnu::warn_unused]] optional_timeout_awaiter final : public Scope {
   public:
-    using timeout_scope<T>::timeout_scope;
+    using Scope::Scope;
     auto await_resume() {
         if constexpr (std::is_void_v<T>) {
             if (this->timed_out()) return false;
@@ -86,4 +88,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] optional_timeout_awaiter fi
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

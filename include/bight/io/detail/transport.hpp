@@ -23,6 +23,7 @@ class address;
 
 namespace detail {
 
+class activity_watch;
 class closer;
 class end_awaiter;
 class pipe_read;

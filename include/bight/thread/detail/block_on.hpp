@@ -1,15 +1,13 @@
 // Implementation of bight/thread/block_on.hpp.
 #pragma once
 
-#include <bight/core/detail/blocked_thread.hpp>
-#include <bight/core/detail/job.hpp>
 #include <bight/core/detail/job_result.hpp>
 #include <bight/core/detail/kept_task.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
+#include <bight/thread/detail/distant_call.hpp>
 #include <bight/thread/detail/parker.hpp>
-#include <bight/thread/detail/remote_call.hpp>
 
 #include <concepts>
 #include <coroutine>
@@ -24,37 +22,24 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-/// A job that lives on the stack of the thread that waits for it.
-class blocked_call : public job, public blocked_thread, private remote_call {
+/// The call of a thread that is blocked until it has ended.
+class blocked_call : public distant_call {
   public:
     void describe(std::string& out) const override { out += "a task given to block_on()"; }
 
   protected:
-    blocked_call() : parker_(parker::of_this_thread()) {}
+    blocked_call()
+        : distant_call("block_on: the reactor stopped before this could run"),
+          parker_(parker::of_this_thread()) {}
     ~blocked_call() = default;
 
     /// Posts the job to `home` and sleeps until it has ended. Throws when it cannot run or was cancelled.
     void run_on(reactor& home);
 
-    /// Called on the reactor's thread. Makes the task; null when there is nothing to await.
-    virtual promise_base* begin() = 0;
-    /// Called on the reactor's thread when the task has ended with a value or an error.
-    virtual void settle() = 0;
-
   private:
-    void arrived() noexcept override;
-    void released(bool arrived) noexcept override;
-    std::coroutine_handle<> finished() noexcept override;
-    void reap() noexcept override;
-    void cancel_begun() noexcept override;
-    void abandon() noexcept override;
-    void let_go() noexcept;
+    void answered() noexcept override { parker_.unpark(); }
 
     parker& parker_;
-    reactor* reactor_ = nullptr;
-    std::exception_ptr error_;
-    bool over_ = false;     // nothing more to run
-    bool started_ = false;  // it is one of the reactor's roots
 };
 
 /// The task's frame was allocated on this thread, and is freed on it.
@@ -117,4 +102,4 @@ class blocked_function<F, task<T>> final : public blocked_call {
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -1,0 +1,40 @@
+// on: calls a function on another reactor and awaits its result.
+#pragma once
+
+#include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/export.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/thread/detail/on.hpp>
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+namespace BIGHT_EXPORT bight {
+
+/// Calls `f(args…)` on the thread of the reactor `there`, in its next turn, and gives the result here, or
+/// throws what it threw. When `f` gives a task, that is awaited there; any other result is returned as it is.
+///
+///     const auto users = co_await bight::on(cores.reactor(0), [&] { return registry.size(); });
+///
+/// `f` and the arguments are stored, moved into the call (std::ref for references), and destroyed on the
+/// thread of `there` before the result comes here; if the call never begins, here. The frame of the task and
+/// all that it holds are made and destroyed there; the result is moved there and then here, and must not
+/// refer to objects of `there` that only its own tasks may use (a stream, say).
+///
+/// Cancellation: when the task that waits is cancelled, the task there is cancelled, and this one waits for
+/// its end; a call that has not begun never begins. A result that was there at the same time is delivered.
+/// When `there` stops, or its `run` ends, it cancels the task, which throws std::errc::operation_canceled
+/// here. When it has stopped already, or stops or is destroyed before the call has begun, errc::closed is
+/// thrown, and nothing was done. A call before the first run of `there` waits for that run.
+///
+/// `there` must exist when this is awaited, and may be the reactor of the task itself. Thread: any reactor's;
+/// plain threads have block_on. A virtual clock of this reactor stands still meanwhile.
+template <class F, class... Args>
+    requires std::invocable<std::decay_t<F>&, std::decay_t<Args>...>
+detail::on_awaiter<std::decay_t<F>, std::decay_t<Args>...> on(reactor& there, F&& f, Args&&... args) {
+    detail::refuse_temporaries<std::decay_t<F>, std::decay_t<Args>...>();
+    return {there, std::forward<F>(f), std::forward<Args>(args)...};
+}
+
+}  // namespace BIGHT_EXPORT bight

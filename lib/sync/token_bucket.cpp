@@ -1,0 +1,114 @@
+#include <bight/sync/token_bucket.hpp>
+
+#include <bight/core/now.hpp>
+#include <bight/core/reactor.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace bight {
+
+token_bucket::token_bucket(std::uint32_t rate, duration per, std::uint32_t burst)
+    : per_(per), rate_(rate), burst_(burst), level_(0) {
+    if (rate == 0 || per <= duration::zero()) {
+        throw std::invalid_argument("the rate of a token_bucket is zero or negative: no token would come");
+    }
+    if (burst == 0)
+        throw std::invalid_argument("the burst of a token_bucket is zero: it would keep no token");
+    level_ = parts_of(burst);
+}
+
+// A full bucket keeps the fraction of a token that has come in the nanosecond in which it became full:
+// otherwise one that waits for each token would lose it each time.
+token_bucket::parts token_bucket::most_parts() const noexcept {
+    const auto one = static_cast<std::uint64_t>(per_.count());
+    return parts_of(burst_) + std::min<std::uint64_t>(rate_, one) - 1;
+}
+
+// The clock's epoch may be anything; a bucket is full until the first tokens are taken from it.
+token_bucket::parts token_bucket::level_at(time_point now) const noexcept {
+    if (level_ >= parts_of(burst_) || now <= filled_) return level_;
+    const parts came = parts(rate_) * static_cast<std::uint64_t>((now - filled_).count());
+    return std::min(most_parts(), level_ + came);
+}
+
+bool token_bucket::try_take_at(time_point now, std::uint32_t n) noexcept {
+    const parts there = level_at(now);
+    if (there < parts_of(n)) return false;
+    level_ = there - parts_of(n);
+    filled_ = std::max(filled_, now);
+    return true;
+}
+
+bool token_bucket::try_take(std::uint32_t n) {
+    home_.check("a token_bucket");
+    return waiters_.empty() && try_take_at(now(), n);
+}
+
+std::uint32_t token_bucket::available() const {
+    return static_cast<std::uint32_t>(level_at(now()) / static_cast<std::uint64_t>(per_.count()));
+}
+
+detail::take_tokens_awaiter token_bucket::take(std::uint32_t n) {
+    if (n > burst_) throw std::invalid_argument("more tokens than the burst of the token_bucket");
+    return detail::take_tokens_awaiter{*this, n};
+}
+
+// Strictly from the front: when the first in the queue wants more than there are, those behind it wait too.
+void token_bucket::grant(const reactor& home) noexcept {
+    const time_point at = home.now();
+    while (detail::take_tokens_awaiter* const next = waiters_.front()) {
+        if (!try_take_at(at, next->wanted_)) return;
+        waiters_.remove(*next);
+        next->ready();
+    }
+}
+
+// To the nanosecond in which the tokens are complete.
+void token_bucket::wait_for_front(reactor& home) noexcept {
+    const detail::take_tokens_awaiter* const next = waiters_.front();
+    if (!next) {
+        detail::reactor_access::disarm(home, *this);
+        return;
+    }
+    const parts missing = parts_of(next->wanted_) - level_;
+    const parts needed = (missing + rate_ - 1) / rate_;
+    const parts most = static_cast<std::uint64_t>(duration::max().count());
+    const duration wait(static_cast<duration::rep>(std::min(needed, most)));
+    detail::reactor_access::arm(home, *this, saturating_add(filled_, wait));
+}
+
+void token_bucket::expired() noexcept {
+    reactor& home = waiters_.front()->home();
+    grant(home);
+    wait_for_front(home);
+}
+
+namespace detail {
+
+bool take_tokens_awaiter::suspend(promise_base& p) noexcept {
+    if (!begin(p)) return true;
+    bucket_->home_.check(home(), "a token_bucket");
+    const bool first = bucket_->waiters_.empty();
+    if (first && bucket_->try_take_at(home().now(), wanted_)) return finish_now();
+    bucket_->waiters_.push_back(*this);
+    if (first) bucket_->wait_for_front(home());
+    return true;
+}
+
+void take_tokens_awaiter::cancel() noexcept {
+    const bool first = bucket_->waiters_.front() == this;
+    bucket_->waiters_.remove(*this);
+    confirm_cancel();
+    if (!first) return;
+    bucket_->grant(home());
+    bucket_->wait_for_front(home());
+}
+
+void take_tokens_awaiter::describe(std::string& out) const {
+    out += "a token_bucket";
+    if (wanted_ != 1) out += " (" + std::to_string(wanted_) + " tokens)";
+}
+
+}  // namespace detail
+}  // namespace bight

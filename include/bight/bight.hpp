@@ -28,6 +28,8 @@
 #include <bight/generator/map_concurrent.hpp>
 #include <bight/generator/merge.hpp>
 #include <bight/io/address.hpp>
+#include <bight/io/buffered_reader.hpp>
+#include <bight/io/buffered_writer.hpp>
 #include <bight/io/chunk.hpp>
 #include <bight/io/line_reader.hpp>
 #include <bight/io/outbox.hpp>

@@ -36,6 +36,7 @@
 #include <bight/io/payload.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/io/transport.hpp>
+#include <bight/io/until_peer_gone.hpp>
 #include <bight/net/connect.hpp>
 #include <bight/net/draining.hpp>
 #include <bight/net/endpoint.hpp>

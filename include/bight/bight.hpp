@@ -30,6 +30,8 @@
 #include <bight/generator/map_concurrent.hpp>
 #include <bight/generator/merge.hpp>
 #include <bight/io/address.hpp>
+#include <bight/io/buffered_reader.hpp>
+#include <bight/io/buffered_writer.hpp>
 #include <bight/io/chunk.hpp>
 #include <bight/io/idle_timeout.hpp>
 #include <bight/io/line_reader.hpp>
@@ -37,6 +39,7 @@
 #include <bight/io/payload.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/io/transport.hpp>
+#include <bight/io/until_peer_gone.hpp>
 #include <bight/net/connect.hpp>
 #include <bight/net/draining.hpp>
 #include <bight/net/endpoint.hpp>

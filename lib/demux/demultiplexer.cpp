@@ -4,6 +4,9 @@
 #include "descriptor_calls.hpp"
 #include "socket_calls.hpp"
 
+#include <cerrno>
+#include <utility>
+
 namespace bight::detail {
 
 demultiplexer::~demultiplexer() {
@@ -24,6 +27,40 @@ void demultiplexer::unlist(descriptor& d) noexcept {
     d.demux = nullptr;
 }
 
+bool demultiplexer::watch_end(operation& op) noexcept {
+    descriptor& d = *op.on;
+    op.settled = op.cancel_asked = op.underway = false;
+    d.ending = &op;
+    if (!ending_changed(d)) {
+        d.ending = nullptr;
+        op.result = -ENOMEM;
+        return true;
+    }
+    op.in_flight = true;
+    d.keep();
+    return false;
+}
+
+bool demultiplexer::cancel_watch(operation& op) noexcept {
+    descriptor& d = *op.on;
+    op.cancel_asked = true;
+    if (d.ending != &op) return false;  // it is about to complete
+    d.ending = nullptr;
+    (void)ending_changed(d);
+    op.in_flight = false;
+    d.drop();
+    return true;
+}
+
+operation* demultiplexer::take_ending(descriptor& d, int result) noexcept {
+    operation* const op = std::exchange(d.ending, nullptr);
+    if (op) {
+        op->result = result;
+        op->settled = true;
+    }
+    return op;
+}
+
 void demultiplexer::stop_all() noexcept {
     while (descriptor* const d = descriptors_.front()) detach(*d, true);
 }
@@ -42,7 +79,7 @@ void demultiplexer::orphan_all() noexcept {
         if (d->was_blocking) set_blocking(d->fd);
         sockets().close(d->fd);
         d->fd = -1;
-        d->reading = d->writing = nullptr;
+        d->reading = d->writing = d->ending = nullptr;
         unlist(*d);
     }
 }

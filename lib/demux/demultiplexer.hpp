@@ -69,6 +69,14 @@ class demultiplexer : public event_port {
     /// The operation that park_read parked was queued, and its owner has made the call: it has completed.
     static void completed_read(descriptor& d) noexcept { d.reading = nullptr; }
 
+    /// For an operation of kind poll_end, of which a descriptor has at most one, beside its reads and writes:
+    /// completes it with 0 when the peer may have ended or the connection may have failed, at the latest when
+    /// that happens after the call. The owner looks (socket_calls::peer_state) before, and afterwards. True
+    /// when it is done at once, with -ENOMEM.
+    bool watch_end(operation& op) noexcept;
+    /// As cancel, for such an operation.
+    bool cancel_watch(operation& op) noexcept;
+
     /// Called from the ready queue before completed(): false when the call would still block, and `op` waits
     /// again.
     virtual bool settle(operation& op) noexcept = 0;
@@ -101,7 +109,7 @@ class demultiplexer : public event_port {
     bool has_pending() const noexcept override {
         if (without_descriptor_ > 0) return true;
         for (const descriptor& d : descriptors_) {
-            if (d.reading || d.writing) return true;
+            if (d.reading || d.writing || d.ending) return true;
         }
         return false;
     }
@@ -121,6 +129,14 @@ class demultiplexer : public event_port {
     /// Called when it may have changed whether an operation waits to read from or write to the descriptor.
     virtual void interest_changed(descriptor& d) noexcept { (void)d; }
     bool tracks_interest() const noexcept { return tracks_interest_; }
+    /// Called when d.ending was set or cleared. False when memory is exhausted.
+    virtual bool ending_changed(descriptor& d) noexcept {
+        (void)d;
+        return true;
+    }
+    /// Takes the operation that waits for the end of the peer, if there is one, with its result: it is to be
+    /// queued.
+    static operation* take_ending(descriptor& d, int result) noexcept;
     /// An operation without a descriptor has begun, or ended.
     void count_without_descriptor(int change) noexcept {
         without_descriptor_ += static_cast<std::size_t>(static_cast<std::ptrdiff_t>(change));
@@ -150,4 +166,4 @@ inline demultiplexer& demultiplexer_of(reactor& r) noexcept {
 }
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -33,6 +33,7 @@ class forked_child final : public demultiplexer {
     void detach(descriptor& d, bool close_it) noexcept override {
         end_line(d.reading);
         end_line(d.writing);
+        if (operation* const op = take_ending(d, -ECANCELED)) detail::reactor_access::schedule(home_, *op);
         if (close_it && d.fd >= 0) ::close(d.fd);
         d.fd = invalid_handle;
         unlist(d);

@@ -131,6 +131,14 @@ class kernel_socket_calls final : public socket_calls {
         return error == EPIPE ? 1 : error > 0 ? -error : 0;
     }
 
+    // SO_ERROR would tell the error, and nobody after that.
+    peer_state state_of_peer(int fd) noexcept override {
+        pollfd p{fd, POLLRDHUP, 0};
+        if (::poll(&p, 1, 0) == 0) return peer_state::there;
+        if ((p.revents & (POLLERR | POLLNVAL)) != 0) return peer_state::has_failed;
+        return (p.revents & POLLHUP) != 0 ? peer_state::hung_up : peer_state::ended;
+    }
+
     void reset(int fd) noexcept override {
         const sockaddr nowhere{AF_UNSPEC, {}};
         (void)::connect(fd, &nowhere, sizeof nowhere);

@@ -60,6 +60,8 @@ class descriptor : public list_hook<descriptor> {
     // For io_uring: data that arrives while no operation reads.
     ring_state* ring = nullptr;
 
+    operation* ending = nullptr;  ///< waits for the end of the peer, in no line
+
   protected:
     descriptor() noexcept = default;
     ~descriptor();
@@ -85,6 +87,7 @@ enum class operation_kind : std::uint8_t {
     receive_message,
     send_message,
     wait_process,  ///< for the process of a pidfd
+    poll_end,      ///< until the peer may have ended: see demultiplexer::watch_end
     // Without a descriptor: file_operation.hpp
     open_file,  ///< result: a handle, close-on-exec
     close_file,

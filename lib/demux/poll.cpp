@@ -41,7 +41,9 @@ class poll_demultiplexer final : public readiness {
             if (!e) continue;
             --left;
             constexpr int ends = POLLHUP | POLLERR | POLLNVAL;
-            became_ready(*owners_[i - 1], (e & (POLLIN | ends)) != 0, (e & (POLLOUT | ends)) != 0, false);
+            descriptor& d = *owners_[i - 1];
+            became_ready(d, (e & (POLLIN | ends)) != 0, (e & (POLLOUT | ends)) != 0, false);
+            if ((e & (POLLRDHUP | ends)) != 0) peer_ended(d);
         }
     }
 
@@ -60,7 +62,8 @@ class poll_demultiplexer final : public readiness {
     void unwatch(descriptor& d) noexcept override { remove(d); }
 
     void interest_changed(descriptor& d) noexcept override {
-        const int events = (waits_to_read(d) ? POLLIN : 0) | (waits_to_write(d) ? POLLOUT : 0);
+        const int events =
+            (waits_to_read(d) ? POLLIN : 0) | (waits_to_write(d) ? POLLOUT : 0) | (d.ending ? POLLRDHUP : 0);
         if (events == 0) {
             remove(d);
             return;

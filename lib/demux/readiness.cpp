@@ -58,6 +58,7 @@ void readiness::detach(descriptor& d, bool close_it) noexcept {
     unwatch(d);
     end_line(d.reading, d.may_read);
     end_line(d.writing, d.may_write);
+    if (operation* const op = take_ending(d, -ECANCELED)) detail::reactor_access::schedule(home_, *op);
     if (d.was_blocking) set_blocking(d.fd);
     if (close_it) ::close(d.fd);
     d.fd = invalid_handle;

@@ -39,8 +39,10 @@ class readiness : public demultiplexer {
     virtual void unwatch(descriptor& d) noexcept = 0;
     /// The kernel has reported these events of a descriptor.
     void became_ready(descriptor& d, bool read, bool write, bool drain) noexcept {
-        if (drain) [[unlikely]]
+        if (drain) [[unlikely]] {
             d.drain = true;
+            peer_ended(d);
+        }
         if (read && !d.may_read) {
             d.may_read = true;
             if (operation* op = d.reading) unpark(*op);
@@ -49,6 +51,18 @@ class readiness : public demultiplexer {
             d.may_write = true;
             if (operation* op = d.writing) unpark(*op);
         }
+    }
+
+    /// The kernel has reported an end or an error.
+    void peer_ended(descriptor& d) noexcept {
+        operation* const op = take_ending(d, 0);
+        if (!op) return;
+        if (tracks_interest()) interest_changed(d);
+        detail::reactor_access::schedule(home_, *op);
+    }
+    bool ending_changed(descriptor& d) noexcept override {
+        if (tracks_interest()) interest_changed(d);
+        return true;
     }
 
     /// Whether an operation waits for the descriptor to become ready. The first in its line waits while a

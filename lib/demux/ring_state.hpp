@@ -30,12 +30,13 @@ struct ring_state {
     std::uint16_t last = none;
     std::uint16_t count = 0;
 
-    bool listening = false;     // the multishot accepts; otherwise it receives
-    bool armed = false;         // a multishot is with the kernel
-    bool stopping = false;      // its cancellation was submitted
-    bool starved = false;       // the kernel ran out of buffers: the next receive brings its own
-    bool has_end = false;       // `end` is to be delivered after what is queued
-    int end = 0;                // 0: end of stream; otherwise -errno
+    bool listening = false;   // the multishot accepts; otherwise it receives
+    bool armed = false;       // a multishot is with the kernel
+    bool stopping = false;    // its cancellation was submitted
+    bool starved = false;     // the kernel ran out of buffers: the next receive brings its own
+    bool end_polled = false;  // a poll for the end of the peer is with the kernel, and the descriptor is kept
+    bool has_end = false;     // `end` is to be delivered after what is queued
+    int end = 0;              // 0: end of stream; otherwise -errno
     std::vector<int> accepted;  // descriptors that no accept has taken yet, oldest first
 
     ring_state() = default;

@@ -4,9 +4,12 @@
 #include <bight/core/error.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/select.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <ctime>
 #include <system_error>
 #include <vector>
@@ -32,6 +35,16 @@ class select_demultiplexer final : public readiness {
     std::string_view name() const noexcept override { return "select"; }
 
     void wait(duration limit) override {
+        if (looked_at_ > 0) limit = std::min(limit, between_looks);
+        wait_for(limit);
+        if (looked_at_ > 0) look_for_ends();
+    }
+
+  private:
+    // The end of a peer behind unread bytes makes no descriptor ready: it is looked for this often.
+    static constexpr duration between_looks = std::chrono::milliseconds(100);
+
+    void wait_for(duration limit) {
         timespec t{};
         timespec* timeout = nullptr;
         if (limit != duration::max()) {
@@ -53,12 +66,13 @@ class select_demultiplexer final : public readiness {
             if (fd == wake_descriptor()) {
                 if (in) woken(false);
             } else if (in || out) {
-                became_ready(*owners_[static_cast<std::size_t>(fd)], in, out, false);
+                descriptor& d = *owners_[static_cast<std::size_t>(fd)];
+                became_ready(d, in, out, false);
+                if (in && d.ending) look_for_end(d);
             }
         }
     }
 
-  private:
     void watch(descriptor& d) override {
         if (d.fd >= FD_SETSIZE) {
             throw std::system_error(
@@ -77,6 +91,7 @@ class select_demultiplexer final : public readiness {
     }
 
     void unwatch(descriptor& d) noexcept override {
+        stop_looking(d);
         FD_CLR(d.fd, &read_);
         FD_CLR(d.fd, &write_);
         owners_[static_cast<std::size_t>(d.fd)] = nullptr;
@@ -84,7 +99,7 @@ class select_demultiplexer final : public readiness {
     }
 
     void interest_changed(descriptor& d) noexcept override {
-        if (waits_to_read(d)) {
+        if (waits_to_read(d) || (d.ending && d.slot != looked_at)) {
             FD_SET(d.fd, &read_);
         } else {
             FD_CLR(d.fd, &read_);
@@ -96,14 +111,46 @@ class select_demultiplexer final : public readiness {
         }
     }
 
+    bool ending_changed(descriptor& d) noexcept override {
+        stop_looking(d);
+        return readiness::ending_changed(d);
+    }
+
+    // Ready to read: that is the end, or bytes; with bytes the descriptor stays ready, and waiting for that
+    // would not be waiting.
+    void look_for_end(descriptor& d) noexcept {
+        pollfd p{d.fd, POLLRDHUP, 0};
+        if (::poll(&p, 1, 0) != 0) {
+            stop_looking(d);
+            peer_ended(d);
+        } else if (d.slot != looked_at) {
+            d.slot = looked_at;
+            ++looked_at_;
+            interest_changed(d);
+        }
+    }
+    void look_for_ends() noexcept {
+        for (descriptor& d : descriptors()) {
+            if (d.slot == looked_at) look_for_end(d);
+        }
+    }
+    void stop_looking(descriptor& d) noexcept {
+        if (d.slot != looked_at) return;
+        d.slot = -1;
+        --looked_at_;
+    }
+
     // select refuses the whole set when a descriptor in it was closed behind our back: operations that wait
     // for that one get EBADF, the others go on.
     bool evict_closed() noexcept {
         bool any = false;
         for (descriptor& d : descriptors()) {
-            if (::fcntl(d.fd, F_GETFD) < 0 && errno == EBADF && (waits_to_read(d) || waits_to_write(d))) {
+            if (::fcntl(d.fd, F_GETFD) < 0 && errno == EBADF &&
+                (waits_to_read(d) || waits_to_write(d) || d.ending)) {
                 any = true;
                 became_ready(d, true, true, false);
+                stop_looking(d);
+                peer_ended(d);
             }
         }
         return any;
@@ -112,7 +159,9 @@ class select_demultiplexer final : public readiness {
     fd_set read_;
     fd_set write_;
     int highest_ = -1;
-    std::vector<descriptor*> owners_;  // indexed by descriptor
+    std::vector<descriptor*> owners_;    // indexed by descriptor
+    static constexpr int looked_at = 0;  // in descriptor::slot
+    std::size_t looked_at_ = 0;          // how many are
     bool warned_ = false;
 };
 

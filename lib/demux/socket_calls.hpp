@@ -64,6 +64,14 @@ class socket_calls {
     /// failed and no other call has got the error; 0 when this is unknown, because another call may have got
     /// it.
     virtual int input_ended(int fd) noexcept = 0;
+    /// What the other side of a connection has done, whether or not that was read.
+    enum class peer_state : unsigned char {
+        there,
+        ended,      ///< it has sent its end
+        hung_up,    ///< the connection is over in both directions
+        has_failed  ///< with an error, which the next call gets
+    };
+    virtual peer_state state_of_peer(int fd) noexcept = 0;
     /// Sends the peer a reset (TCP), even if the socket has other descriptors.
     virtual void reset(int fd) noexcept = 0;
     /// The number of bytes that the peer has not acknowledged; the end of the stream counts as one.
@@ -106,4 +114,4 @@ socket_calls& kernel_sockets() noexcept;
 socket_calls& sockets_here() noexcept;
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -158,6 +158,11 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
         end_line(d.reading);
         end_line(d.writing);
     }
+    if (operation* const op = take_ending(d, -ECANCELED)) detail::reactor_access::schedule(home_, *op);
+    if (made_ && d.ring && d.ring->end_polled) {
+        submit_cancel(tagged(&d, tag_end));
+        with_kernel = true;
+    }
     drop_arrived(d);
     const int fd = d.fd;
     d.fd = -1;
@@ -423,6 +428,34 @@ void uring::submit_room_poll(operation& op, bool edges) noexcept {
     op.stage = edges ? stage_edges : stage_poll;
 }
 
+// One poll for each descriptor, which outlasts the operation by as long as its cancellation takes.
+bool uring::ending_changed(descriptor& d) noexcept {
+    ring_state* const state = state_of(d);
+    if (!state) return false;
+    if (d.ending && !state->end_polled) {
+        io_uring_sqe& sqe = entry();
+        io_uring_prep_poll_add(&sqe, d.fd, POLLRDHUP);
+        sqe.user_data = tagged(&d, tag_end);
+        ++in_kernel_;
+        state->end_polled = true;
+        d.keep();
+    } else if (!d.ending && state->end_polled) {
+        submit_cancel(tagged(&d, tag_end));
+    }
+    return true;
+}
+
+// A poll that was cancelled may belong to an operation that came after that.
+void uring::end_polled(descriptor& d, int result) noexcept {
+    d.ring->end_polled = false;
+    if (d.ending && d.fd >= 0 && result == -ECANCELED) {
+        (void)ending_changed(d);
+    } else if (operation* const op = take_ending(d, 0)) {
+        detail::reactor_access::schedule(home_, *op);
+    }
+    d.drop();
+}
+
 void uring::submit_receive(receive_operation& op) noexcept {
     io_uring_sqe& sqe = entry_for(op);
     io_uring_prep_recv(&sqe, op.on->fd, op.memory.data, std::min(op.memory.size, transfer_budget), 0);
@@ -488,6 +521,10 @@ void uring::dispatch(const io_uring_cqe& cqe) noexcept {
             --in_kernel_;
             multishot_cancelled(*reinterpret_cast<descriptor*>(cqe.user_data - tag_multishot_cancel),
                                 cqe.res);
+            break;
+        case tag_end:
+            --in_kernel_;
+            end_polled(*reinterpret_cast<descriptor*>(cqe.user_data - tag_end), cqe.res);
             break;
         case tag_receive_cap:
             --in_kernel_;

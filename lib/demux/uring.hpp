@@ -91,6 +91,9 @@ class uring final : public demultiplexer {
     /// Whether this thread may enter the kernel: on others the registered number of the ring is invalid.
     bool may_enter() const noexcept { return enabled_ && thread_ == std::this_thread::get_id(); }
 
+    bool ending_changed(descriptor& d) noexcept override;
+    void end_polled(descriptor& d, int result) noexcept;
+
     // Completion (uring.cpp)
     void reap() noexcept;
     void dispatch(const io_uring_cqe& cqe) noexcept;
@@ -140,6 +143,7 @@ enum uring_tag : std::uint64_t {
     tag_cancel = 3,
     tag_multishot_cancel = 4,  // of that descriptor's
     tag_receive_cap = 5,       // the probe
+    tag_end = 6,               // the poll for the end of that descriptor's peer
     tag_mask = 7
 };
 

@@ -1,72 +1,13 @@
 #include <bight/io/outbox.hpp>
 
-#include <bight/core/detail/frame_pool.hpp>
+#include "outbox_state.hpp"
+
 #include <bight/core/detail/wait_list.hpp>
-#include <bight/core/reactor.hpp>
 
 #include <algorithm>
-#include <array>
-#include <deque>
+#include <utility>
 
 namespace bight::detail {
-
-/// The queue, and the write request that sends it. It lives as long as its outbox, and after that until it
-/// has nothing more to write; the transport keeps it alive meanwhile.
-class outbox_state final : public write_request {
-  public:
-    /// Throws std::bad_alloc: an empty deque has memory.
-    outbox_state(transport& t, const outbox_options& options) : write_request(&t), options_(options) {
-        t.retain();
-    }
-
-    bool send(payload&& message);
-    bool queue(payload&& message);
-    void let_go() noexcept;
-
-    void add(outbox_waiter& w) noexcept { waiters_.push_back(w); }
-    void remove(outbox_waiter& w) noexcept { waiters_.remove(w); }
-    bool fits(std::size_t size) const noexcept { return bytes_ == 0 || bytes_ + size <= options_.capacity; }
-    bool idle() const noexcept { return queue_.empty(); }
-    bool waited_for() const noexcept { return !waiters_.empty(); }
-    std::error_code failure() const noexcept { return failure_; }
-    /// Why nothing can be queued any more; empty if something can.
-    std::error_code refusal() const noexcept {
-        return failure_ || to().accepts_writes() ? failure_ : to().why_closed();
-    }
-    void describe_to(std::string& out) const { to().describe(out); }
-
-    std::size_t bytes() const noexcept { return bytes_; }
-    std::uint64_t dropped() const noexcept { return dropped_; }
-
-  private:
-    ~outbox_state() { to().release(); }
-
-    // Called from the ready queue when the transport has finished a batch.
-    void run() noexcept override;
-    void writer_free() noexcept override;
-    void settled() noexcept override {}  // stays the stream's writer until the queue is empty
-    void cancel() noexcept override {}   // no task waits in it
-
-    // How many batches are written in a row before other tasks on this reactor have their turn.
-    static constexpr unsigned most_batches = 16;
-
-    void begin_batch() noexcept;
-    void end_batch() noexcept;
-    void pump() noexcept;
-    void fail(std::error_code why) noexcept;
-    void admit_waiters() noexcept;
-
-    outbox_options options_;
-    std::deque<payload> queue_;  // the transport is sending the first batch_ of them
-    std::array<const_buffer, 16> pieces_;
-    std::size_t batch_ = 0;
-    std::size_t bytes_ = 0;
-    std::uint64_t dropped_ = 0;
-    std::error_code failure_;
-    intrusive_list<outbox_waiter> waiters_;
-    bool writing_ = false;  // is the stream's writer, or waits for its turn
-    bool let_go_ = false;
-};
 
 // Whether the reader of the stream will notice a failed write by itself, after reading what has arrived.
 // Otherwise the peer would wait for the dropped messages, and nobody would notice.
@@ -79,15 +20,43 @@ bool outbox_state::queue(payload&& message) {
     const std::size_t size = message.size();
     queue_.push_back(std::move(message));
     bytes_ += size;
-    if (writing_) return true;
+    start();
+    return !failure_;
+}
+
+void outbox_state::start() noexcept {
+    if (writing_) return;
     const std::error_code claimed = to().claim_writer(*this);
     writing_ = !claimed || claimed == errc::busy;
-    if (!claimed) {
+    if (!claimed && gathers_) {
+        detail::reactor_access::schedule(to().home(), *this);
+    } else if (!claimed) {
         pump();
     } else if (!writing_) {
         fail(claimed);
     }
-    return !failure_;
+}
+
+void outbox_state::gather(std::span<const const_buffer> pieces, std::size_t size) {
+    append(pieces, size);
+    start();
+}
+
+void outbox_state::append(std::span<const const_buffer> pieces, std::size_t size) {
+    // Of the last payload, unless the transport has it.
+    std::size_t room = queue_.size() > batch_ ? queue_.back().room() : 0;
+    const bool fills = room > 0;
+    if (size > room) queue_.push_back(payload::with_room(std::max(size - room, block_size)));
+    auto* into = &queue_[queue_.size() - (fills && size > room ? 2 : 1)];
+    for (const const_buffer& piece : pieces) {
+        const char* const data = static_cast<const char*>(piece.data);
+        const std::size_t part = std::min(piece.size, into->room());
+        if (part > 0) into->append(data, part);
+        if (part == piece.size) continue;
+        into = &queue_.back();
+        into->append(data + part, piece.size - part);
+    }
+    bytes_ += size;
 }
 
 bool outbox_state::send(payload&& message) {
@@ -190,17 +159,21 @@ void outbox_state::let_go() noexcept {
 
 // In the order in which they came; a message that does not fit keeps those behind it waiting.
 void outbox_state::admit_waiters() noexcept {
-    while (outbox_waiter* w = waiters_.front()) {
+    while (outbox_wait* w = waiters_.front()) {
         if (failure_) {
             w->error_ = failure_;
         } else if (w->wants_empty_) {
             if (!queue_.empty()) return;
         } else {
-            const std::size_t size = w->message_.size();
+            const std::size_t size = w->size();
             if (!fits(size)) return;
             try {
-                queue_.push_back(std::move(w->message_));
-                bytes_ += size;
+                if (gathers_) {
+                    append(w->pieces_, size);
+                } else {
+                    queue_.push_back(std::move(w->message_));
+                    bytes_ += size;
+                }
             } catch (...) {
                 w->error_ = std::make_error_code(std::errc::not_enough_memory);
             }
@@ -210,41 +183,66 @@ void outbox_state::admit_waiters() noexcept {
     }
 }
 
-// outbox_waiter
+// outbox_wait
 
-bool outbox_waiter::suspend(promise_base& p) noexcept {
+bool outbox_wait::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
     outbox_state& s = *on_;
     error_ = wants_empty_ ? s.failure() : s.refusal();
     if (error_ || (wants_empty_ && s.idle())) return finish_now();
-    if (!wants_empty_ && !s.waited_for() && s.fits(message_.size())) {
-        try {
-            s.queue(std::move(message_));
-            error_ = s.failure();
-        } catch (...) {
-            error_ = std::make_error_code(std::errc::not_enough_memory);
-        }
+    if (!wants_empty_ && !s.waited_for() && s.fits(size())) {
+        queue_now();
         return finish_now();
     }
     s.add(*this);
     return true;
 }
 
-void outbox_waiter::cancel() noexcept {
+// A write that fits is a call, as one into a string: no checkpoint, and nothing of the budget. What is queued
+// is bounded, so that a task which writes without an end comes to wait.
+bool outbox_wait::suspend(promise_base& p, std::span<const const_buffer> pieces) noexcept {
+    pieces_ = pieces;
+    outbox_state& s = *on_;
+    if (&s.transport_of().home() != &p.owner().home()) [[unlikely]] {
+        error_ = errc::wrong_thread;
+        return false;
+    }
+    error_ = s.refusal();
+    if (!error_ && (s.waited_for() || !s.fits(size()))) return suspend(p);
+    if (!error_) queue_now();
+    return false;
+}
+
+void outbox_wait::queue_now() noexcept {
+    try {
+        if (pieces_.data()) {
+            if (const std::size_t bytes = size(); bytes > 0) on_->gather(pieces_, bytes);
+        } else {
+            on_->queue(std::move(message_));
+        }
+        error_ = on_->failure();
+    } catch (...) {
+        error_ = std::make_error_code(std::errc::not_enough_memory);
+    }
+}
+
+std::size_t outbox_wait::size() const noexcept {
+    std::size_t sum = message_.size();
+    for (const const_buffer& piece : pieces_) sum += piece.size;
+    return sum;
+}
+
+void outbox_wait::cancel() noexcept {
     on_->remove(*this);
     confirm_cancel();
 }
 
-void outbox_waiter::describe(std::string& out) const {
+void outbox_wait::describe(std::string& out) const {
     out += wants_empty_ ? "an outbox to be empty: " : "room in an outbox: ";
     on_->describe_to(out);
 }
 
-void outbox_waiter::throw_failed() const {
-    std::string what = "send to ";
-    on_->describe_to(what);
-    throw std::system_error(error_, what);
-}
+void outbox_wait::throw_failed() const { throw_stream_error(error_, "send to", &on_->transport_of()); }
 
 }  // namespace bight::detail
 

@@ -128,21 +128,28 @@ task<> stream::read_exactly(mutable_buffer memory) {
 
 namespace {
 
-// Holds bytes that were taken from a stream, and returns them if they are not used.
+// Holds bytes that were taken from a stream, `text` and then those of `more`, and returns them if they are
+// not used.
 class held_bytes {
   public:
     explicit held_bytes(stream& s) noexcept : stream_(s) {}
     held_bytes(const held_bytes&) = delete;
     held_bytes& operator=(const held_bytes&) = delete;
     ~held_bytes() {
-        if (text.empty()) return;
+        if (text.empty() && !more) return;
         try {
-            stream_.unread(chunk::copy_of(text));
+            if (text.empty()) {
+                stream_.unread(std::move(more));
+            } else {
+                text.append(more.begin(), more.size());
+                stream_.unread(chunk::copy_of(text));
+            }
         } catch (...) {
             stream_.abort(std::make_error_code(std::errc::not_enough_memory));
         }
     }
     std::string text;
+    chunk more;
 
   private:
     stream& stream_;
@@ -150,23 +157,33 @@ class held_bytes {
 
 }  // namespace
 
+// What comes after the delimiter stays in its chunk, which goes back to the stream as it is: the next call
+// finds it there.
 task<std::string> stream::read_until(std::string_view delimiter, std::size_t limit) {
     held_bytes held(*this);
     std::string& text = held.text;
-    std::size_t searched = 0;
+    chunk& more = held.more;
     for (;;) {
-        const std::size_t found = text.find(delimiter, searched);
-        if (found != std::string::npos && found + delimiter.size() <= limit) {
-            std::string line = text.substr(0, found + delimiter.size());
-            text.erase(0, line.size());
+        more = co_await read_some();
+        if (!more) detail::throw_stream_error(errc::end_of_stream, "read until a delimiter from", &lower());
+        const std::size_t before = text.size();
+        // A delimiter may have begun in what came before.
+        const std::size_t searched = before < delimiter.size() ? 0 : before - delimiter.size() + 1;
+        if (before > 0) text.append(more.begin(), more.size());
+        const std::string_view all = before > 0 ? std::string_view(text) : more.view();
+        const std::size_t found = all.find(delimiter, searched);
+        if (found != std::string_view::npos && found + delimiter.size() <= limit) {
+            const std::size_t size = found + delimiter.size();
+            std::string line = before > 0 ? std::move(text) : std::string(all.substr(0, size));
+            line.resize(size);
+            text.clear();
+            more.remove_prefix(size - before);
             co_return line;
         }
+        if (before == 0) text.assign(more.view());
+        more.reset();
         if (text.size() >= limit)
             detail::throw_stream_error(errc::too_long, "read until a delimiter from", &lower());
-        searched = text.size() < delimiter.size() ? 0 : text.size() - delimiter.size() + 1;
-        chunk more = co_await read_some();
-        if (!more) detail::throw_stream_error(errc::end_of_stream, "read until a delimiter from", &lower());
-        text.append(more.begin(), more.end());
     }
 }
 

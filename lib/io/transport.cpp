@@ -245,6 +245,7 @@ bool transport::start_end(bool only_writing, duration patience, detail::end_awai
     accepts_writes_ = plain_writes_ = false;
     if (!only_writing) accepts_reads_ = plain_reads_ = false;
     closer_ = made;
+    if (!only_writing && watcher_) cancel_watch();
     return closer_->begin(patience, waiting, error);
 }
 

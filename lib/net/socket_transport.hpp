@@ -29,6 +29,8 @@ class socket_transport final : public transport, private descriptor, public pool
     bool write_from_pipe(pipe_write& request) noexcept override;
     void cancel_read() noexcept override;
     void cancel_write() noexcept override;
+    bool watch(watch_request& request) noexcept override;
+    void cancel_watch() noexcept override;
     bool shutdown_write(end_request& request) noexcept override;
     bool close(end_request& request) noexcept override;
     bool lingers() const noexcept override { return lingering_; }
@@ -75,8 +77,21 @@ class socket_transport final : public transport, private descriptor, public pool
         socket_transport& transport_;
     };
 
+    // For until_peer_gone; made when it is first needed.
+    class watching final : public operation, public pooled {
+      public:
+        explicit watching(socket_transport& t) noexcept : transport_(t) {
+            kind = operation_kind::poll_end;
+            on = &t;
+        }
+
+      private:
+        void completed() noexcept override { transport_.watched(); }
+        socket_transport& transport_;
+    };
+
     socket_transport(reactor& home, int socket) noexcept;
-    ~socket_transport() override = default;
+    ~socket_transport() override { delete watching_; }
     void unused() noexcept override;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
@@ -99,6 +114,8 @@ class socket_transport final : public transport, private descriptor, public pool
     void retry_receive(demultiplexer& by) noexcept;
     [[gnu::noinline]] void retry_failed(int result) noexcept;
     void sent() noexcept;
+    void watched() noexcept;
+    bool peer_has_gone(peer_ending& how) noexcept;
     void detach_now() noexcept;
     std::error_code set(socket_calls::option which, bool on) const noexcept;
     socket_calls& calls() const noexcept { return demux->sockets(); }
@@ -113,7 +130,8 @@ class socket_transport final : public transport, private descriptor, public pool
     bool end_said_ = false;      // the outgoing direction has been ended
     bool lingering_ = false;     // closed, but the descriptor is not
     bool end_in_doubt_ = false;  // a read waits until the send in progress tells what the end means
-    sockaddr_in6 tcp_peer_{};    // IPv4 or IPv6; asked for early, because a reset socket no longer knows it
+    watching* watching_ = nullptr;
+    sockaddr_in6 tcp_peer_{};  // IPv4 or IPv6; asked for early, because a reset socket no longer knows it
 };
 
 }  // namespace bight::detail

@@ -160,6 +160,7 @@ bool memory_transport::work_off(write_request& request) noexcept {
         done = take(request);
     }
     working_ = false;
+    look_for_end();
     look_for_input();  // the connection may have broken
     return done;
 }
@@ -175,6 +176,34 @@ void memory_transport::go_on_writing() noexcept {
     if (!writing_ || working_ || !work_off(*writing_)) return;
     write_request& request = *std::exchange(writing_, nullptr);
     request.complete(request.error());
+}
+
+// Waiting for the peer's end
+
+bool memory_transport::peer_has_gone(peer_ending& how) const noexcept {
+    const auto ending = in().ending_by(now());
+    how = ending == memory_pipe::ending::end ? peer_ending::ended : peer_ending::failed;
+    return ending != memory_pipe::ending::none;
+}
+
+bool memory_transport::watch(watch_request& request) noexcept {
+    if (peer_has_gone(request.ending)) return true;
+    watching_ = &request;
+    set_timer();
+    return false;
+}
+
+void memory_transport::look_for_end() noexcept {
+    if (!watching_ || !peer_has_gone(watching_->ending)) return;
+    std::exchange(watching_, nullptr)->complete({});
+}
+
+void memory_transport::cancel_watch() noexcept {
+    look_for_end();
+    if (!watching_) return;
+    watch_request& request = *std::exchange(watching_, nullptr);
+    set_timer();
+    request.complete_cancelled();
 }
 
 // The end
@@ -216,7 +245,9 @@ void memory_transport::end(std::error_code why) noexcept {
     set_closed(why);
     read_request* const read = std::exchange(reading_, nullptr);
     write_request* const write = std::exchange(writing_, nullptr);
+    watch_request* const watch = std::exchange(watching_, nullptr);
     set_timer();
+    if (watch) watch->complete(why);
     if (read) read->complete(why);
     if (write) write->complete(why);
     wake_peer();
@@ -244,6 +275,7 @@ void memory_transport::expired() noexcept { look_again(); }
 // A request that gets its answer may release this end.
 void memory_transport::look_again() noexcept {
     retain();
+    look_for_end();
     look_for_input();
     go_on_writing();
     set_timer();
@@ -254,6 +286,7 @@ void memory_transport::look_again() noexcept {
 void memory_transport::set_timer() noexcept {
     time_point next = reading_ ? in().next_arrival() : time_point::max();
     if (writing_) next = std::min(next, out().writes_fail_from());
+    if (watching_) next = std::min(next, in().ending_arrival());
     if (next != time_point::max()) {
         bight::detail::reactor_access::arm(home(), *this, next);
     } else if (armed()) {

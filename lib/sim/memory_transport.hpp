@@ -60,6 +60,14 @@ class memory_pipe {
     void consume(std::size_t size) noexcept;
     /// The ending that has arrived, once all bytes are read.
     ending arrived_ending(time_point now) const noexcept;
+    /// The ending that has arrived, although bytes before it may be unread.
+    ending ending_by(time_point now) const noexcept {
+        return ending_arrives_ <= now ? ending_ : ending::none;
+    }
+    /// When it arrives; max() when none is on its way.
+    time_point ending_arrival() const noexcept {
+        return ending_ != ending::none ? ending_arrives_ : time_point::max();
+    }
     std::error_code reset_error() const noexcept { return reset_error_; }
     /// When there will be more to read than now; max() when nothing is on its way.
     time_point next_arrival() const noexcept;
@@ -130,6 +138,8 @@ class memory_transport final : public transport, private bight::detail::timer, p
     bool write(write_request& request) noexcept override;
     void cancel_read() noexcept override;
     void cancel_write() noexcept override;
+    bool watch(watch_request& request) noexcept override;
+    void cancel_watch() noexcept override;
     bool shutdown_write(end_request& request) noexcept override;
     bool close(end_request& request) noexcept override;
     void abort(std::error_code reason) noexcept override;
@@ -154,6 +164,8 @@ class memory_transport final : public transport, private bight::detail::timer, p
     bool work_off(write_request& request) noexcept;
     void look_again() noexcept;
     void look_for_input() noexcept;
+    bool peer_has_gone(peer_ending& how) const noexcept;
+    void look_for_end() noexcept;
     void go_on_writing() noexcept;
     void wake_peer() const noexcept;
     void end(std::error_code why) noexcept;
@@ -164,6 +176,7 @@ class memory_transport final : public transport, private bight::detail::timer, p
     unsigned which_;
     read_request* reading_ = nullptr;  // what is pending
     write_request* writing_ = nullptr;
+    watch_request* watching_ = nullptr;
     bool working_ = false;  // within work_off
 };
 

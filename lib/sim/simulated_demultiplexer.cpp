@@ -81,6 +81,7 @@ void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
             finish(op);
         }
     }
+    if (operation* const op = take_ending(d, -ECANCELED)) finish(*op);
     if (close_it) thread_.sockets().close(d.fd);
     d.fd = -1;
     unlist(d);
@@ -290,6 +291,7 @@ void simulated_demultiplexer::finish_late_ones() {
 }
 
 void simulated_demultiplexer::changed(descriptor& d, bool reading) noexcept {
+    if (reading && d.ending) look_for_end(d);
     operation*& first = reading ? d.reading : d.writing;
     while (operation* const op = first) {
         if (op->stage != stage_waits) return;
@@ -303,6 +305,17 @@ void simulated_demultiplexer::changed(descriptor& d, bool reading) noexcept {
         } else {
             finish(*op);
         }
+    }
+}
+
+void simulated_demultiplexer::look_for_end(descriptor& d) {
+    if (thread_.sockets().state_of_peer(d.fd) == bight::detail::socket_calls::peer_state::there) return;
+    operation& op = *std::exchange(d.ending, nullptr);
+    op.result = 0;
+    if (suffers(op, fault::slow_completion)) {
+        finish_late(op);
+    } else {
+        finish(op);
     }
 }
 

@@ -58,6 +58,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     template <class Predicate>
     void end_on_disk(Predicate which);
     void finish_without_descriptor(bight::detail::operation& op);
+    void look_for_end(bight::detail::descriptor& d);
     void finish(bight::detail::operation& op);
     void end_cancelled(bight::detail::operation& op);
     void finish_late_ones();

@@ -178,6 +178,14 @@ int simulated_sockets::input_ended(int fd) noexcept {
     return s && s->end_came ? 1 : 0;
 }
 
+simulated_sockets::peer_state simulated_sockets::state_of_peer(int fd) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    if (!s || s->error != 0) return peer_state::has_failed;
+    if (s->is == socket::stage::closed) return peer_state::hung_up;
+    return s->end_came ? peer_state::ended : peer_state::there;
+}
+
 std::size_t simulated_sockets::unsent(int fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);

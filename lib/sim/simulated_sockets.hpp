@@ -29,6 +29,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
     address peer(int fd) noexcept override;
     int shutdown_write(int fd) noexcept override;
     int input_ended(int fd) noexcept override;
+    peer_state state_of_peer(int fd) noexcept override;
     void reset(int) noexcept override {}  // its descriptors are never shared
     std::size_t unsent(int fd) noexcept override;
     void discard_input(int fd) noexcept override;

@@ -227,6 +227,23 @@ TEST_CASE("read_until stops after the delimiter and keeps what follows") {
     });
 }
 
+TEST_CASE("what read_until leaves is not copied, however often it is called") {
+    on_each([](test::family f) -> task<> {
+        auto pair = co_await connected_pair(f);
+        co_await pair.client.write("one\ntwo\nrest");
+        auto whole = co_await pair.server.read_some();
+        REQUIRE(whole.view() == "one\ntwo\nrest");
+        const char* const at = whole.data();
+        pair.server.unread(std::move(whole));
+        const std::string one = co_await pair.server.read_until("\n");
+        const std::string two = co_await pair.server.read_until("\n");
+        CHECK(one + two == "one\ntwo\n");
+        const auto rest = co_await pair.server.read_some();
+        CHECK(rest.view() == "rest");
+        CHECK(static_cast<const void*>(rest.data()) == at + 8);
+    });
+}
+
 TEST_CASE("read_until finds a delimiter that comes in parts") {
     on_each([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);

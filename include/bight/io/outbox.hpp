@@ -5,12 +5,16 @@
 #include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
+#include <bight/core/result.hpp>
+#include <bight/io/buffer.hpp>
 #include <bight/io/payload.hpp>
 #include <bight/io/stream.hpp>
 
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -37,10 +41,9 @@ namespace detail {
 
 class outbox_state;
 
-/// A task that waits for room in an outbox, or for it to be empty.
-class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter final : public waiter,
-                                                                           public awaiter_base<outbox_waiter>,
-                                                                           public list_hook<outbox_waiter> {
+/// What awaits room in an outbox or a buffered_writer, or that it is empty.
+class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_wait : public waiter,
+                                                                   public list_hook<outbox_wait> {
   public:
     void await_resume() const {
         if (error_) throw_failed();
@@ -49,20 +52,36 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter final : publi
     void cancel() noexcept override;
     void describe(std::string& out) const override;
 
-    outbox_waiter(outbox_state& on, payload&& message, bool wants_empty) noexcept
+  protected:
+    outbox_wait(outbox_state& on, payload&& message, bool wants_empty) noexcept
         : on_(&on), message_(std::move(message)), wants_empty_(wants_empty) {}
-    outbox_waiter(outbox_waiter&&) noexcept = default;
-    ~outbox_waiter() = default;
+    outbox_wait(outbox_wait&&) noexcept = default;
+    ~outbox_wait() = default;
+    bool suspend(promise_base& p) noexcept;
+    /// For the bytes of these pieces instead of a message.
+    bool suspend(promise_base& p, std::span<const const_buffer> pieces) noexcept;
 
   private:
     friend class outbox_state;
-    friend awaiter_base<outbox_waiter>;
-    bool suspend(promise_base& p) noexcept;
     [[noreturn]] void throw_failed() const;
+    void queue_now() noexcept;
+    std::size_t size() const noexcept;
     outbox_state* on_;
     payload message_;
+    std::span<const const_buffer> pieces_;
     std::error_code error_;
     bool wants_empty_;
+};
+
+class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_waiter final
+    : public outbox_wait,
+      public awaiter_base<outbox_waiter> {
+  public:
+    outbox_waiter(outbox_state& on, payload&& message, bool wants_empty) noexcept
+        : outbox_wait(on, std::move(message), wants_empty) {}
+
+  private:
+    friend awaiter_base<outbox_waiter>;
 };
 
 }  // namespace detail
@@ -107,4 +126,4 @@ class outbox {
     detail::outbox_state* state_;
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

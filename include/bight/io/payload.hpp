@@ -14,6 +14,10 @@
 
 namespace BIGHT_EXPORT bight {
 
+namespace detail {
+class outbox_state;
+}
+
 /// An immutable, reference-counted copy of bytes: a broadcast copies them once, and each outbox holds a
 /// reference. Thread: any; copies on several threads may refer to the same bytes.
 class payload {
@@ -41,12 +45,19 @@ class payload {
     std::string_view view() const noexcept { return {data(), size()}; }
 
   private:
+    friend class detail::outbox_state;
     struct block {
         std::size_t size;
+        std::size_t capacity;
         std::atomic<std::uint32_t> references;
     };
+    // For the outbox that fills it, before anybody else has it.
+    static payload with_room(std::size_t capacity);
+    std::size_t room() const noexcept { return bytes_ ? bytes_->capacity - bytes_->size : 0; }
+    void append(const char* data, std::size_t size) noexcept;
+
     void drop() noexcept;
     block* bytes_ = nullptr;
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

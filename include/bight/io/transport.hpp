@@ -77,6 +77,29 @@ class write_request : public detail::transport_request {
     write_request* next_writer_;  // while it waits for its turn
 };
 
+/// How a peer has gone.
+enum class peer_ending : std::uint8_t {
+    ended,   ///< it has sent the end of its stream; it may still read
+    failed,  ///< the connection was reset or timed out, which reads and writes tell
+};
+
+/// A wait for the end of the peer; the transport sets `ending` before it answers.
+class watch_request : public detail::transport_request {
+  public:
+    peer_ending ending = peer_ending::ended;
+
+    /// As read_request::complete_cancelled.
+    void complete_cancelled() noexcept;
+    void cancel() noexcept final;
+    void describe(std::string& out) const final;
+
+  protected:
+    void settled() noexcept final;
+    explicit watch_request(transport* of) noexcept : transport_request(of) {}
+    watch_request(watch_request&&) noexcept = default;
+    ~watch_request() = default;
+};
+
 /// The end of a connection, or of its outgoing direction.
 class end_request : public detail::transport_request {
   protected:
@@ -113,6 +136,12 @@ class transport {
     /// when all were.
     virtual bool read_into_pipe(detail::pipe_read& request) noexcept;
     virtual bool write_from_pipe(detail::pipe_write& request) noexcept;
+
+    /// Waits until the peer has gone, independently of reads and writes, and takes nothing. As with a read,
+    /// true when it is known at once (or cannot be told here: ENOTSUP), and cancel_watch asks for an early
+    /// end.
+    virtual bool watch(watch_request& request) noexcept;
+    virtual void cancel_watch() noexcept {}
 
     /// Ends the outgoing direction. Called once, when no write is pending. A peer that has gone already is no
     /// error.
@@ -180,6 +209,7 @@ class transport {
 
     read_request* reader() const noexcept { return reader_; }
     write_request* writer() const noexcept { return writer_; }
+    watch_request* watcher() const noexcept { return watcher_; }
     /// The closer that is ending it, or its outgoing direction; null before and afterwards.
     detail::closer* closer() const noexcept { return closer_; }
     /// Bytes that were read and returned: the next read gets them first.
@@ -210,6 +240,7 @@ class transport {
     /// The same for transfers through a pipe.
     bool start_pipe_read(detail::pipe_read& request) noexcept;
     bool start_pipe_write(detail::pipe_write& request) noexcept;
+    bool start_watch(watch_request& request) noexcept;
     /// Makes `request` the stream's writer until end_write, for requests that write more than once. Returns
     /// errc::busy when others write before it; `request.writer_free()` is called when its turn comes, first
     /// come, first served.
@@ -269,6 +300,7 @@ class transport {
   private:
     friend class detail::closer;
     friend class detail::activity_watch;
+    friend class watch_request;
     enum class cut : std::uint8_t { no, before_its_first_byte, amid };
 
     bool read_if_allowed(read_request& request) noexcept;
@@ -303,6 +335,7 @@ class transport {
     bool plain_writes_ = true;  // accepts_writes_, no write was cut short, and nobody watches
     bool open_ = true;
     cut cut_ = cut::no;
+    watch_request* watcher_ = nullptr;
 
     static constexpr std::chrono::seconds default_close_patience{10};
 };

@@ -7,13 +7,14 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <system_error>
 
 namespace BIGHT_EXPORT bight {
 class reactor;
 class virtual_clock;
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
@@ -43,6 +44,9 @@ class platform {
     /// The program used something that only the real machine has (`what`: "a real socket"): reports that, and
     /// returns the error.
     virtual std::error_code refuse(const char* what) = 0;
+
+    /// What it is called for a reader: "server, reactor 2".
+    virtual std::string description() const = 0;
 
     /// Whether the host has crashed: then its tasks are being unwound, and their errors are not reported.
     virtual bool has_crashed() const noexcept { return false; }
@@ -76,4 +80,4 @@ bool environment_names_a_platform() noexcept;
 std::unique_ptr<platform> platform_of_environment();
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -37,6 +37,7 @@ class single_host final : public bight::detail::platform, public bight::detail::
     std::uint64_t random() noexcept override { return thread_->random(); }
     std::chrono::system_clock::time_point wall_time() noexcept override { return host_.wall_time(); }
     duration time_on_a_thread() noexcept override { return thread_->time_on_a_thread(); }
+    std::string description() const override { return thread_->description(); }
     std::error_code refuse(const char* what) override { return host_.refuse(what); }
     task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override {
         return thread_->look_up(std::move(host), port, only_ipv6);

@@ -1,7 +1,7 @@
 #include <bight/thread/runtime.hpp>
 
-#include "runtime_state.hpp"
 #include "../core/reactor_state.hpp"
+#include "runtime_state.hpp"
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
@@ -234,6 +234,10 @@ void runtime_state::start_threads(std::size_t count) {
     if (start_error) std::rethrow_exception(start_error);
 }
 
+std::string runtime_state::name_of(std::size_t index) const {
+    return "reactor " + std::to_string(index) + " of " + std::to_string(workers.size());
+}
+
 void runtime_state::join() noexcept {
     {
         const std::lock_guard hold(lock);
@@ -253,7 +257,10 @@ void runtime_state::be_worker(std::size_t index) noexcept {
         if (options.pin_threads && !processors.empty()) {
             keep_to_processor(processors[index % processors.size()]);
         }
-        self.own.emplace(options.reactor);
+        const std::string name = name_of(index);
+        reactor_options own = options.reactor;
+        own.name = name;
+        self.own.emplace(own);
         hold.lock();
         ++started;
     } catch (...) {

@@ -33,6 +33,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
     }
     void describe(std::string& out) const override {
         out += cleaning_up_ ? "the clean-up of finally" : "the body of finally";
+        append_time_left(out, *this, home().now());
     }
     void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
         if (cleaning_up_) {
@@ -107,4 +108,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

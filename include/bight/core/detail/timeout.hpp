@@ -24,7 +24,10 @@ class timeout_scope : public scope, public awaiter_base<timeout_scope<T>>, priva
     timeout_scope(task<T>&& t, duration limit) noexcept : child_(std::move(t)), limit_(limit) {}
 
     void cancel() noexcept override { child_.request_cancel(); }
-    void describe(std::string& out) const override { out += "a task with a time-out"; }
+    void describe(std::string& out) const override {
+        out += "a task with a time-out";
+        append_time_left(out, *this, home().now());
+    }
     void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
         visit(child_, context);
     }
@@ -86,4 +89,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] optional_timeout_awaiter fi
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -419,7 +419,16 @@ bool world_state::finished() noexcept {
     return true;
 }
 
+std::string world_state::forgotten() const {
+    const auto has_program = [](const host_state* h) { return !h->at_boot.empty() || !h->once.empty(); };
+    const auto first = std::ranges::find_if(states, has_program);
+    if (has_run || first == states.end()) return {};
+    return "a simulated world was never run, so the programs of its hosts (of \"" + (*first)->name +
+           "\", say) did nothing: call world::run or world::run_for";
+}
+
 bool world_state::run_until(time_point limit, bool whole_time) {
+    has_run = true;
     turns_at_once = 0;
     bool until_finished = !whole_time;
     for (;;) {

@@ -88,6 +88,8 @@ struct world_state {
     /// Threads whose waits are interrupted now, with the life of their hosts.
     std::vector<std::pair<host_thread*, std::uint64_t>> interrupted;
     std::exception_ptr failure;
+    bool has_run = false;
+    const int exceptions_before = std::uncaught_exceptions();
     /// This many turns in which no time passes and no program receives anything mean that the run is stuck.
     std::uint64_t most_turns_at_once = 1'000'000;
     std::uint64_t turns_at_once = 0;
@@ -132,6 +134,9 @@ struct world_state {
     /// When a packet sent now would arrive.
     time_point arrival_of(host_state& from, host_state& to, const departure& what);
 
+    /// What to say of a world whose hosts have programs and which was never run; empty for any other.
+    std::string forgotten() const;
+
     /// True when something ran.
     bool turn();
     /// This reactor begins to wait: its wait may be interrupted up to 1 ms from now.
@@ -158,6 +163,11 @@ struct world_state {
 
   private:
     void turn_of_reactor(host_thread& chosen);
+};
+
+/// The state of a world, for what runs tests.
+struct world_access {
+    static world_state& state(world& w) noexcept { return *w.state_; }
 };
 
 }  // namespace bight::sim::detail

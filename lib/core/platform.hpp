@@ -20,6 +20,7 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 class event_port;
+class simulated_machine;
 
 /// Replaces this machine for a reactor: time, random numbers and all else that comes from outside the
 /// program. A reactor without a platform uses the kernel and its clock. It must outlive its reactor. All
@@ -68,13 +69,12 @@ class platform {
 struct named_platform {
     std::string_view prefix;                                       ///< "sim:"
     std::unique_ptr<platform> (*make)(std::string_view variable);  ///< throws std::system_error
+    std::unique_ptr<simulated_machine> (*make_machine)(std::string_view variable);  ///< throws the same
 };
 
 /// Registers `p` for the rest of the process. To be called before main, on one thread.
 void offer_platform(const named_platform& p) noexcept;
 
-/// Whether BIGHT_REACTOR names a simulated platform, whether or not this program has it.
-bool environment_names_a_platform() noexcept;
 /// The platform that BIGHT_REACTOR names; null when it names none. Throws std::system_error
 /// (errc::unavailable) for one that this program does not have, and for a value that it cannot parse.
 std::unique_ptr<platform> platform_of_environment();

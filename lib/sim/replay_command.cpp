@@ -17,7 +17,7 @@ bool needs_no_quotes(char c) noexcept {
            std::string_view("_-./:=,+@%").find(c) != std::string_view::npos;
 }
 
-std::string quoted(std::string_view word) {
+std::string shell_word(std::string_view word) {
     if (!word.empty() && std::all_of(word.begin(), word.end(), needs_no_quotes)) return std::string(word);
     std::string out = "'";
     for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
@@ -31,7 +31,7 @@ std::string called_as() {
     std::string command;
     for (std::size_t at = 0; at < all.size();) {
         const std::size_t end = std::min(all.find('\0', at), all.size());
-        command += " " + quoted(std::string_view(all).substr(at, end - at));
+        command += " " + shell_word(std::string_view(all).substr(at, end - at));
         at = end + 1;
     }
     return command;

@@ -399,6 +399,15 @@ bool world_state::advance(time_point limit) {
     return true;
 }
 
+bool world_state::deliver_now() {
+    if (events.next() > clock.now()) return false;
+    deliver_due();
+    give_interrupted_turns();
+    return true;
+}
+
+bool world_state::step() { return turn() || deliver_now() || advance(time_point::max()); }
+
 bool world_state::has_clients() const noexcept {
     return std::any_of(states.begin(), states.end(), [](const host_state* h) { return h->running > 0; });
 }
@@ -444,11 +453,7 @@ bool world_state::run_until(time_point limit, bool whole_time) {
             }
             continue;
         }
-        if (events.next() <= clock.now()) {
-            deliver_due();
-            give_interrupted_turns();
-            continue;
-        }
+        if (deliver_now()) continue;
         turns_at_once = 0;
         if (clock.now() >= limit) return !until_finished;
         if (advance(limit)) continue;

@@ -151,6 +151,10 @@ struct world_state {
     void pass(link_state& l, std::size_t bytes);
     void mend(link_state& l);
     void deliver_due();
+    /// True when there were any.
+    bool deliver_now();
+    /// Whatever comes next, a turn or a leap of time; false when nothing can ever happen again.
+    bool step();
     time_point next_event() const noexcept;
     bool finished() noexcept;
     /// Whether a program given to host::run has not ended.

@@ -14,7 +14,6 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -195,6 +194,11 @@ task<> shard_main(shard_run& run, std::size_t index, bool stopped) {
 
 void runtime_state::start() {
     std::size_t count = options.reactors;
+    const bool in_a_world = simulated && !dynamic_cast<simulated_machine*>(simulated);
+    if (!in_a_world && options.reactor.demultiplexer == demultiplexer_kind::automatic) {
+        machine = machine_of_environment();
+        if (machine) simulated = machine.get();
+    }
     if (simulated) {
         make_simulated(count > 0 ? count : simulated->processors());
         return;
@@ -206,14 +210,6 @@ void runtime_state::start() {
 }
 
 void runtime_state::start_threads(std::size_t count) {
-    if (count > 1 && options.reactor.demultiplexer == demultiplexer_kind::automatic &&
-        environment_names_a_platform()) {
-        throw std::system_error(errc::unavailable,
-                                "BIGHT_REACTOR is \"" + std::string(std::getenv("BIGHT_REACTOR")) +
-                                    "\": a program that runs in a world of its own has one reactor, and this "
-                                    "runtime is to have " +
-                                    std::to_string(count) + "; host::on_boot (bight/sim/world.hpp) takes it");
-    }
     workers.reserve(count);
     for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<worker>());
     for (std::size_t i = 0; i < count; ++i) {

@@ -90,7 +90,8 @@ struct runtime_state {
 
     const runtime_options options;
     const unsigned made_in = this_process();
-    simulated_thread* const simulated = simulated_thread::current();
+    std::shared_ptr<simulated_machine> machine;  // of BIGHT_REACTOR=sim:SEED
+    simulated_thread* simulated = simulated_thread::current();
     std::vector<int> processors;
     std::vector<std::unique_ptr<worker>> workers;
 

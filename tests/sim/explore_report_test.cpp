@@ -1,6 +1,7 @@
 // What explore prints: how to run a failure again, what it did with its time, and how far it is.
 #include "support/catch.hpp"
 #include "support/child.hpp"
+#include "support/connections.hpp"
 #include "support/exploring.hpp"
 
 #include "sim/replay_command.hpp"
@@ -48,15 +49,17 @@ sim::explore_options in_trouble() {
     return options;
 }
 
-// What a shell makes of the command, as `NAME=value` and then each argument, a line each.
+// What a shell makes of the command: the value, and then the program and each of its arguments, a line each.
 std::string read_by_a_shell(const std::string& command) {
-    const std::string show = "show() { printf '%s\\n' \"$BIGHT_SIM_SEED\" \"$@\"; }\n";
-    const std::size_t program = command.find(' ', command.find('\'') == 15 ? command.find('\'', 16) : 0);
-    std::FILE* const shell =
-        ::popen(("sh -c " + std::string("\"$(cat)\" <<'END'\n") + show + command.substr(0, program) +
-                 "; show" + command.substr(program) + "\nEND")
-                    .c_str(),
-                "r");
+    const test::temporary_directory place;
+    const std::size_t value = std::string("BIGHT_SIM_SEED=").size();
+    const std::size_t program = command[value] == '\'' ? command.find("' ", value) + 1 : command.find(' ');
+    {
+        std::ofstream script(place.file("script"));
+        script << "show() { printf '%s\\n' \"$BIGHT_SIM_SEED\" \"$@\"; }\n"
+               << command.substr(0, program) << " show" << command.substr(program) << "\n";
+    }
+    std::FILE* const shell = ::popen(("sh '" + place.file("script") + "'").c_str(), "r");
     REQUIRE(shell);
     std::string all;
     char buffer[4096];

@@ -1,15 +1,17 @@
 // Prints the tree of tasks as text.
-#include "error_trace.hpp"
+#include "frame_lines.hpp"
 #include "reactor_state.hpp"
+#include "time_words.hpp"
 
 #include <bight/core/detail/promise.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
+#include <ratio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,26 +20,9 @@ namespace bight::detail {
 
 namespace {
 
-// "12 s", "2 h 05 min": two units at most.
-std::string in_words(std::uint32_t seconds) {
-    char text[48];
-    if (seconds < 60) {
-        std::snprintf(text, sizeof text, "%u s", seconds);
-    } else if (seconds < 3600) {
-        std::snprintf(text, sizeof text, "%u min %02u s", seconds / 60, seconds % 60);
-    } else {
-        std::snprintf(text, sizeof text, "%u h %02u min", seconds / 3600, seconds / 60 % 60);
-    }
-    return text;
-}
-
-// The same for short times, to the tenth of a second.
 std::string ticks_in_words(std::uint32_t ticks) {
-    constexpr std::uint32_t each_second = detail::reactor_access::ticks_per_second;
-    if (ticks >= 60 * each_second) return in_words(ticks / each_second);
-    char text[16];
-    std::snprintf(text, sizeof text, "%.1f s", static_cast<double>(ticks) / each_second);
-    return text;
+    using tick = std::chrono::duration<std::int64_t, std::ratio<1, reactor_access::ticks_per_second>>;
+    return to_a_tenth(tick(ticks));
 }
 
 // Tasks nested deeper than this are not shown one by one: a runaway recursion may have a hundred thousand of
@@ -75,7 +60,7 @@ class printer {
         }
         depth_ = deepest_shown;
         if (deeper_ > deeper_shown_) {
-            indent(0);
+            indent();
             out_ += "and " + std::to_string(deeper_ - deeper_shown_) + " more tasks, nested more than " +
                     std::to_string(deepest_shown) + " deep\n";
         }
@@ -91,56 +76,53 @@ class printer {
 
     void add(const job& child) { below_.push_back({&child, depth_}); }
 
-    void indent(std::size_t by) { out_.append(2 * (std::min(depth_, deepest_shown) + by), ' '); }
-
-    void print_line(const std::source_location& where) {
-        indent(1);
-        out_ += "in " + describe_location(where) + "\n";
-    }
+    std::size_t indentation() const { return 2 * std::min(depth_, deepest_shown); }
+    void indent() { out_.append(indentation(), ' '); }
 
     void count_deeper(const job& j, bool waits_for_tasks) {
         ++deeper_;
         if (waits_for_tasks || deeper_shown_ == most_deeper_shown) return;
         ++deeper_shown_;
-        indent(0);
+        indent();
         out_ += "… level " + std::to_string(depth_ + 1) + ":\n";
         print(j);
     }
 
     void print(const job& j) {
-        indent(0);
-        j.describe(out_);
+        indent();
+        j.describe_with_name(out_);
         const waiter* const w = j.waiting();
         const bool runs = !w && j.running();
         if (w) {
             out_ += ": waits for ";
             w->describe(out_);
             if (j.cancel_requested()) out_ += " (cancelled)";
-            out_ += ", " + ticks_in_words(now_ - j.since());
+            out_ += ", " + ticks_in_words(now_ - j.since()) + " so far";
         } else {
             out_ += runs ? ": running" : j.result() == outcome::pending ? ": ready" : ": ended";
         }
-        out_ += " (age " + in_words(j.age()) + ")\n";
+        out_ += " (age " + in_words(std::chrono::seconds(j.age())) + ")\n";
+        frame_lines lines(indentation() + 2);
         if (runs) {  // its list of frames is not up to date
-            print_line(detail::reactor_access::resumed_at(j.home()));
+            lines.add(detail::reactor_access::resumed_at(j.home()));
         } else {
-            print_frames(j);
+            add_frames(lines, j);
         }
+        out_ += std::move(lines).take();
     }
 
-    // One task may also have that many frames, if coroutines await each other: prints the innermost and the
-    // outermost ones.
-    void print_frames(const job& j) {
+    // One task may also have that many frames, if coroutines await each other: the innermost and the
+    // outermost ones are shown.
+    static void add_frames(frame_lines& to, const job& j) {
         constexpr std::size_t most = 2 * deepest_shown;
         std::size_t frames = 0;
         for (const promise_base* f = j.innermost(); f; f = f->parent()) ++frames;
         std::size_t at = 0;
         for (const promise_base* f = j.innermost(); f; f = f->parent(), ++at) {
             if (at < most / 2 || at + most / 2 >= frames) {
-                print_line(f->where());
+                to.add(f->where());
             } else if (at == most / 2) {
-                indent(1);
-                out_ += "… " + std::to_string(frames - most) + " more\n";
+                to.leave_out(frames - most);
             }
         }
     }
@@ -154,6 +136,12 @@ class printer {
 };
 
 }  // namespace
+
+std::string reactor_state::title() const {
+    const std::string kind(port->name());
+    if (lives_in) return lives_in->description() + " (" + kind + ")";
+    return name.empty() ? kind : name + " (" + kind + ")";
+}
 
 std::string reactor_state::dump(std::uint32_t tick) const {
     if (roots.empty()) return "no tasks\n";

@@ -1,10 +1,13 @@
 #include <bight/core/error.hpp>
 
-#include "error_trace.hpp"
+#include "frame_lines.hpp"
+#include "job_notes.hpp"
 #include "platform.hpp"
 #include "process.hpp"
+#include "reactor_state.hpp"
 
 #include <bight/core/detail/job.hpp>
+#include <bight/core/reactor.hpp>
 
 #include <signal.h>
 
@@ -12,6 +15,7 @@
 #include <cstdio>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace bight {
@@ -105,8 +109,7 @@ void print(const std::string& text) noexcept {
     std::fflush(stderr);
 }
 
-// Normal for the connection of a server, and not the fault of the code in the trace: one line on standard
-// error is enough.
+// See error_report::peer_went_away.
 bool peer_went_away(const std::exception_ptr& error) noexcept {
     try {
         std::rethrow_exception(error);
@@ -118,8 +121,22 @@ bool peer_went_away(const std::exception_ptr& error) noexcept {
     }
 }
 
-// Of a server: its report names the peer.
-bool of_connection(const error_report& report) noexcept { return report.task.starts_with("connection "); }
+// A peer that went away is one line, and not each of many.
+void print_report(const error_report& report) {
+    std::string text = "bight: " + report.to_string();
+    if (report.peer_went_away) {
+        text.resize(text.find('\n'));
+        if (reactor* const here = reactor::current()) {
+            std::uint64_t others = 0;
+            detail::message_limit& said = detail::reactor_state::news_of_peers(*here);
+            if (!said.lets_through(here->now(), others)) return;
+            if (others > 0)
+                text += " (" + std::to_string(others) + " more peers went away since the last such line)";
+        }
+        text += '\n';
+    }
+    print(text);
+}
 
 // Errors that arise while the tasks of a crashed simulated host are unwound are not reported.
 bool nobody_is_told() noexcept {
@@ -160,8 +177,9 @@ std::span<const std::exception_ptr> aggregate_error::errors() const noexcept { r
 
 std::string error_report::to_string() const {
     std::string out = "error in " + std::string(task) + ": " + detail::describe_error(error) + "\n";
-    for (const auto& line : trace) out += "  in " + detail::describe_location(line) + "\n";
-    return out;
+    detail::frame_lines lines(2);
+    for (const auto& line : trace) lines.add(line);
+    return out + std::move(lines).take();
 }
 
 void set_error_handler(error_handler handler, void* context) noexcept {
@@ -194,9 +212,7 @@ void report_error(const error_report& report) noexcept {
         if (handler) {
             handler(report, context);
         } else {
-            const std::string text = "bight: " + report.to_string();
-            const bool brief = of_connection(report) && peer_went_away(report.error);
-            print(brief ? text.substr(0, text.find('\n') + 1) : text);
+            print_report(report);
         }
     } catch (...) {
         std::fputs("bight: an error could not be reported (out of memory, or the error handler threw)\n",
@@ -204,18 +220,34 @@ void report_error(const error_report& report) noexcept {
     }
 }
 
-void report_job_error(const job& j, const std::exception_ptr& error) noexcept {
+namespace {
+
+void report_with_trace(const job& j, const std::exception_ptr& error, std::string_view name,
+                       bool gone) noexcept {
     try {
-        std::string task;
-        j.describe(task);
-        const error_trace* trace = j.trace();
-        const bool known = trace && trace->error == error;
+        std::string task(name);
+        if (name.empty()) j.describe_with_name(task);
+        const job_notes* const notes = j.notes();
+        const bool known = notes && notes->error == error;
         report_error({error, task,
-                      known ? std::span<const std::source_location>(trace->lines)
-                            : std::span<const std::source_location>()});
+                      known ? std::span<const std::source_location>(notes->trace)
+                            : std::span<const std::source_location>(),
+                      gone});
     } catch (...) {
-        report_error({error, "a task", {}});
+        report_error({error, "a task", {}, gone});
     }
+}
+
+}  // namespace
+
+void report_job_error(const job& j, const std::exception_ptr& error, std::string_view name) noexcept {
+    report_with_trace(j, error, name, false);
+}
+
+void report_connection_error(const job& j, const std::exception_ptr& error) noexcept {
+    const bool gone = peer_went_away(error);
+    if (gone) reactor_state::count_peer_gone(j.home());
+    report_with_trace(j, error, {}, gone);
 }
 
 std::exception_ptr error_from(errc code, const char* what) noexcept {
@@ -249,32 +281,21 @@ void log(log_level level, std::string_view message) noexcept {
     }
 }
 
-// g++ names a coroutine "void f(f()::_Z1fv.Frame*)", clang "task<> f(int)": in both, the name stands before
-// the parameters.
-std::string describe_location(const std::source_location& where) {
-    std::string_view name = where.function_name();
-    constexpr std::string_view unnamed = "(anonymous namespace)";  // clang's; not a parameter list
-    int depth = 0;
-    for (std::size_t i = 0; i < name.size(); ++i) {  // the first '(' outside template arguments
-        if (name[i] == '<') ++depth;
-        if (name[i] == '>') --depth;
-        if (name.substr(i).starts_with(unnamed)) i += unnamed.size();
-        if (name[i] == '(' && depth == 0) {
-            name = name.substr(0, i);
-            break;
+std::string printable(std::string_view text) {
+    constexpr char digits[] = "0123456789abcdef";
+    std::string shown;
+    shown.reserve(text.size());
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7f) {
+            shown += c;
+        } else {
+            shown += "\\x";
+            shown += digits[byte >> 4];
+            shown += digits[byte & 15];
         }
     }
-    depth = 0;
-    for (std::size_t i = name.size(); i > 0; --i) {  // the return type
-        if (name[i - 1] == '>' || name[i - 1] == ')') ++depth;
-        if (name[i - 1] == '<' || name[i - 1] == '(') --depth;
-        if (name[i - 1] == ' ' && depth == 0) {
-            name = name.substr(i);
-            break;
-        }
-    }
-    std::string out(name.empty() ? "a coroutine" : name);
-    return out + " at " + where.file_name() + ":" + std::to_string(where.line());
+    return shown;
 }
 
 std::string describe_error(const std::exception_ptr& error) {

@@ -1,6 +1,6 @@
 #include <bight/core/detail/job.hpp>
 
-#include "error_trace.hpp"
+#include "job_notes.hpp"
 #include "thread_state.hpp"
 
 #include <bight/core/detail/promise.hpp>
@@ -8,11 +8,12 @@
 #include <bight/core/reactor.hpp>
 
 #include <cstdlib>
+#include <string>
 #include <utility>
 
 namespace bight::detail {
 
-void job::drop_trace() noexcept { delete std::exchange(trace_, nullptr); }
+void job::drop_notes() noexcept { delete std::exchange(notes_, nullptr); }
 
 void job::attach(reactor& home, job* parent, promise_base& root) noexcept {
     home_ = &home;
@@ -112,15 +113,31 @@ bool job::running() const noexcept {
 
 void job::describe(std::string& out) const { out += "task"; }
 
+void job::describe_with_name(std::string& out) const {
+    describe(out);
+    if (notes_ && !notes_->name.empty()) out += " \"" + notes_->name + "\"";
+}
+
+void job::set_name(std::string name) {
+    if (!notes_) notes_ = new job_notes;
+    notes_->name = std::move(name);
+}
+
 const void* job::find_local(const void* key) const noexcept {
     (void)key;
     return nullptr;
 }
 
+// The child keeps its name, and its parent its own.
 void job::adopt_trace(job& child) noexcept {
-    if (!child.trace_) return;
-    drop_trace();
-    trace_ = std::exchange(child.trace_, nullptr);
+    if (!child.notes_ || !child.notes_->error) return;
+    if (!notes_) {
+        notes_ = std::exchange(child.notes_, nullptr);
+        notes_->name.clear();
+    } else {
+        notes_->error = std::exchange(child.notes_->error, nullptr);
+        notes_->trace.swap(child.notes_->trace);
+    }
 }
 
 }  // namespace bight::detail

@@ -46,15 +46,33 @@ simulated_thread* simulated_thread::current() noexcept { return this_thread().si
 
 void offer_platform(const named_platform& p) noexcept { offered = &p; }
 
-bool environment_names_a_platform() noexcept { return variable().starts_with(simulated_prefix); }
+namespace {
 
-std::unique_ptr<platform> platform_of_environment() {
-    if (offered && variable().starts_with(offered->prefix)) return offered->make(variable());
-    if (!environment_names_a_platform()) return nullptr;
+// Null when the variable names none.
+const named_platform* named_by_environment() {
+    if (offered && variable().starts_with(offered->prefix)) return offered;
+    if (!variable().starts_with(simulated_prefix)) return nullptr;
     throw std::system_error(errc::unavailable,
                             "BIGHT_REACTOR is \"" + std::string(variable()) +
                                 "\", and this program has no simulation in it: link bight-sim (in Meson "
                                 "bight_sim_dep, else what pkg-config says of bight-sim)");
+}
+
+}  // namespace
+
+std::unique_ptr<platform> platform_of_environment() {
+    const named_platform* const named = named_by_environment();
+    return named ? named->make(variable()) : nullptr;
+}
+
+std::shared_ptr<simulated_machine> machine_of_environment() {
+    static thread_local std::weak_ptr<simulated_machine> last;
+    std::shared_ptr<simulated_machine> here = last.lock();
+    if (here) return here;
+    const named_platform* const named = named_by_environment();
+    if (named) here = named->make_machine(variable());
+    last = here;
+    return here;
 }
 
 }  // namespace bight::detail

@@ -7,18 +7,20 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <system_error>
 
 namespace BIGHT_EXPORT bight {
 class reactor;
 class virtual_clock;
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
 class event_port;
+class simulated_machine;
 
 /// Replaces this machine for a reactor: time, random numbers and all else that comes from outside the
 /// program. A reactor without a platform uses the kernel and its clock. It must outlive its reactor. All
@@ -44,6 +46,9 @@ class platform {
     /// returns the error.
     virtual std::error_code refuse(const char* what) = 0;
 
+    /// What it is called for a reader: "server, reactor 2".
+    virtual std::string description() const = 0;
+
     /// Whether the host has crashed: then its tasks are being unwound, and their errors are not reported.
     virtual bool has_crashed() const noexcept { return false; }
 
@@ -64,16 +69,15 @@ class platform {
 struct named_platform {
     std::string_view prefix;                                       ///< "sim:"
     std::unique_ptr<platform> (*make)(std::string_view variable);  ///< throws std::system_error
+    std::unique_ptr<simulated_machine> (*make_machine)(std::string_view variable);  ///< throws the same
 };
 
 /// Registers `p` for the rest of the process. To be called before main, on one thread.
 void offer_platform(const named_platform& p) noexcept;
 
-/// Whether BIGHT_REACTOR names a simulated platform, whether or not this program has it.
-bool environment_names_a_platform() noexcept;
 /// The platform that BIGHT_REACTOR names; null when it names none. Throws std::system_error
 /// (errc::unavailable) for one that this program does not have, and for a value that it cannot parse.
 std::unique_ptr<platform> platform_of_environment();
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

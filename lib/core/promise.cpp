@@ -1,6 +1,6 @@
 #include <bight/core/detail/promise.hpp>
 
-#include "error_trace.hpp"
+#include "job_notes.hpp"
 #include "thread_state.hpp"
 
 #include <bight/core/error.hpp>
@@ -98,23 +98,23 @@ void promise_base::explain_borrowed() const noexcept {
 void promise_base::unhandled_exception() noexcept {
     error_ = std::current_exception();
     if (!job_) return;
-    if (job_->trace_ && job_->trace_->error == error_) return;
+    if (job_->notes_ && job_->notes_->error == error_) return;
     try {
-        auto* trace = job_->trace_ ? job_->trace_ : (job_->trace_ = new error_trace);
-        trace->error = error_;
-        trace->lines.clear();
+        auto* notes = job_->notes_ ? job_->notes_ : (job_->notes_ = new job_notes);
+        notes->error = error_;
+        notes->trace.clear();
         for (const promise_base* frame = this; frame;) {
-            trace->lines.push_back(frame->where_);
+            notes->trace.push_back(frame->where_);
             if (frame->parent_) {
                 frame = frame->parent_;
             } else {
                 const job* above = frame->job_->parent_;
                 frame = above ? above->innermost_ : nullptr;
             }
-            if (trace->lines.size() == 64) break;
+            if (notes->trace.size() == 64) break;
         }
     } catch (...) {  // out of memory: the error travels without its trace
-        job_->drop_trace();
+        if (job_->notes_) job_->notes_->error = nullptr;
     }
 }
 

@@ -574,7 +574,7 @@ void reactor::request_dump() noexcept {
 void reactor::show_tasks() noexcept {
     state_->dump_requested = false;
     try {
-        log(log_level::requested, "tasks on " + std::string(port_->name()) + ":\n" + state_->dump(tick_));
+        log(log_level::requested, "tasks on " + state_->title() + ":\n" + state_->dump(tick_));
     } catch (const std::bad_alloc&) {
         log(log_level::requested, "there is no memory for the tree of tasks");
     }

@@ -13,8 +13,8 @@ void reactor_state::make_machinery() {
         port = choose_event_port(self, options, fallback_reason);
     }
     self.port_ = port.get();
-    if (options.stall_limit > duration::zero()) {
-        watch = std::make_unique<stall_watch>(self, options.stall_limit);
+    if (const duration limit = stall_limit_of(options, lives_in != nullptr); limit > duration::zero()) {
+        watch = std::make_unique<stall_watch>(self, name, limit);
         observer = watch.get();
     }
     inherited = false;

@@ -6,6 +6,7 @@
 #include "event_port.hpp"
 #include "inbox.hpp"
 #include "item_observer.hpp"
+#include "message_limit.hpp"
 #include "platform.hpp"
 #include "process.hpp"
 #include "stall_watch.hpp"
@@ -25,14 +26,15 @@
 namespace bight::detail {
 
 struct reactor_state final : private fork_aware {
-    reactor_state(reactor& r, const reactor_options& o) : self(r), options(o) {}
+    reactor_state(reactor& r, const reactor_options& o) : self(r), options(o), name(o.name) {}
     ~reactor_state() = default;
 
     /// Makes what `options` ask for on this machine. Throws what the constructor of reactor throws.
     void make_machinery();
 
     reactor& self;
-    const reactor_options options;
+    const reactor_options options;  // but for `name`, which is copied
+    const std::string name;
 
     // Members are destroyed last to first: the event port before the frame cache and the inbox.
     frame_cache frames;
@@ -47,6 +49,7 @@ struct reactor_state final : private fork_aware {
 
     std::string fallback_reason;
     reactor_statistics counted;
+    message_limit peers_went;
     std::vector<job*> roots;  // the tasks given to run and start
     intrusive_list<grace_timer> graces;
     std::size_t leftovers = 0;          // how many of `graces` are leftovers
@@ -74,6 +77,8 @@ struct reactor_state final : private fork_aware {
                            [](const job* root) { return root->result() == outcome::pending; });
     }
     bool stop_asked() const noexcept { return stop_level.load(std::memory_order_relaxed) != obeyed_level; }
+    /// What the reactor is called for a reader: "epoll", "reactor 2 of 4 (epoll)".
+    std::string title() const;
     /// The tree of tasks.
     std::string dump(std::uint32_t tick) const;
 
@@ -83,6 +88,12 @@ struct reactor_state final : private fork_aware {
     static event_port& port_of(reactor& r) noexcept { return *r.port_; }
     /// Sets the observer from the next turn on; not for a reactor with a stall limit.
     static void observe(reactor& r, item_observer* o) noexcept { r.state_->observer = o; }
+    /// Counts the connection of a server whose peer went away.
+    static void count_peer_gone(reactor& r) noexcept { ++r.state_->counted.peers_gone; }
+    /// How often it is said that a peer went away.
+    static message_limit& news_of_peers(reactor& r) noexcept { return r.state_->peers_went; }
+    /// Empty unless it was given one.
+    static const std::string& name_of(const reactor& r) noexcept { return r.state_->name; }
     static blocked_threads& threads_blocked_on(reactor& r) noexcept { return r.state_->blocked; }
     /// Throws std::bad_alloc, having done nothing.
     static void start_root(reactor& r, job& root, promise_base& frame) { r.start_root(root, frame); }

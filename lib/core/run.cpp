@@ -66,6 +66,7 @@ struct shared {
     std::atomic<int> in_handler{0};
     std::atomic<int> first{0};
     std::atomic<int> count{0};
+    std::atomic<bool> answered{false};
     std::atomic<pid_t> owner{0};  // the process whose reactors these are
 
     std::mutex lock;  // for constructors and destructors of signal_stop
@@ -165,7 +166,10 @@ extern "C" void bight_on_dump_signal(int signal) {
 signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), dumps_(dumps) {
     if ((!stops && !dumps) || simulated_thread::current()) return;  // simulated hosts get no signals
     const std::lock_guard hold(all.lock);
-    if (all.owner.exchange(::getpid()) != ::getpid()) all.first = all.count = 0;  // a parent's
+    if (all.owner.exchange(::getpid()) != ::getpid()) {
+        all.first = all.count = 0;  // a parent's
+        all.answered = false;
+    }
     for (std::size_t i = 0; i < all.listening.size() && slot_ < 0; ++i) {
         if (!all.listening[i].taken) slot_ = static_cast<int>(i);
     }
@@ -181,6 +185,7 @@ signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), du
         if (all.stopping_users++ == 0) {
             all.first = 0;
             all.count = 0;
+            all.answered = false;
         } else {  // the others may be ending already
             if (all.count.load() == 1) r.stop();
             if (all.count.load() > 1) r.stop_now();
@@ -214,6 +219,8 @@ int received_stop_signal() noexcept {
     const std::lock_guard hold(all.lock);
     return all.stopping_users > 0 ? all.first.load() : 0;  // that of an earlier run says nothing of this one
 }
+
+bool first_to_answer_stop_signal() noexcept { return !all.answered.exchange(true); }
 
 int signal_stop::received() const noexcept { return slot_ < 0 || !stops_ ? 0 : all.first.load(); }
 

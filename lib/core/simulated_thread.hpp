@@ -5,6 +5,8 @@
 
 #include <bight/core/export.hpp>
 
+#include <memory>
+
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
@@ -48,5 +50,18 @@ class simulated_thread {
     ~simulated_thread() = default;
 };
 
+/// The main thread of a program that runs in a world of its own (BIGHT_REACTOR=sim:SEED): while this lives it
+/// is the simulated thread of the one that made it, and its waits give the reactors their turns there. They
+/// throw `deadlock` when nothing can ever run again.
+class simulated_machine : public simulated_thread {
+  public:
+    virtual ~simulated_machine() = default;
+};
+
+/// The machine that BIGHT_REACTOR names, for a program with several reactors: the same for all who ask on
+/// this thread while one of them keeps it; null when the variable names none. Throws as
+/// platform_of_environment.
+std::shared_ptr<simulated_machine> machine_of_environment();
+
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

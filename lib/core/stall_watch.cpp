@@ -17,8 +17,8 @@ std::string in_milliseconds(duration d) {
 
 }  // namespace
 
-stall_watch::stall_watch(reactor& r, duration limit)
-    : reactor_(r), limit_(limit), thread_([this] { watch(); }) {}
+stall_watch::stall_watch(reactor& r, const std::string& name, duration limit)
+    : reactor_(r), name_(name), limit_(limit), thread_([this] { watch(); }) {}
 
 stall_watch::~stall_watch() {
     {
@@ -49,7 +49,7 @@ void stall_watch::watch() {
         caught_since_.store(since.time_since_epoch().count(), std::memory_order_relaxed);
         caught_.store(item / 2, std::memory_order_relaxed);
         try {
-            log(log_level::warning, "the reactor has been held for more than " + in_milliseconds(limit_) +
+            log(log_level::warning, who() + " has been held for more than " + in_milliseconds(limit_) +
                                         " by the task that went on from " + describe_location(where));
         } catch (...) {  // out of memory: the end of the stall may still be logged
         }
@@ -59,10 +59,10 @@ void stall_watch::watch() {
 void stall_watch::report_end(const job* j) noexcept {
     const time_point since{clock::duration(caught_since_.load(std::memory_order_relaxed))};
     try {
-        std::string text = "the reactor was held for " + in_milliseconds(clock::now() - since);
+        std::string text = who() + " was held for " + in_milliseconds(clock::now() - since);
         if (j) {
             text += " by ";
-            j->describe(text);
+            j->describe_with_name(text);
             if (const promise_base* at = j->innermost()) {
                 text += ", which has come to " + describe_location(at->where());
             } else {

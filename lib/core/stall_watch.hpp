@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <thread>
 
 namespace bight::detail {
@@ -18,8 +19,9 @@ namespace bight::detail {
 /// took and where its task waits now. The cause lies between the two lines.
 class stall_watch final : public item_observer {
   public:
-    /// Throws std::system_error when no thread can be started.
-    stall_watch(reactor& r, duration limit);
+    /// `name` is that of the reactor, or empty, and must outlive this. Throws std::system_error when no
+    /// thread can be started.
+    stall_watch(reactor& r, const std::string& name, duration limit);
     ~stall_watch();
 
     void item_begins() noexcept override { item_.store(++number_ * 2 + 1, std::memory_order_relaxed); }
@@ -33,7 +35,10 @@ class stall_watch final : public item_observer {
     void watch();
     void report_end(const job* j) noexcept;
 
+    std::string who() const { return name_.empty() ? "the reactor" : name_; }
+
     reactor& reactor_;
+    const std::string& name_;
     const duration limit_;
     std::uint64_t number_ = 0;
     std::atomic<std::uint64_t> item_{0};    // odd while an item runs
@@ -45,5 +50,9 @@ class stall_watch final : public item_observer {
     bool done_ = false;
     std::thread thread_;
 };
+
+/// The limit that these options ask for, and where they leave it open, the environment or the kind of build
+/// (reactor_options::stall_limit). Throws std::system_error (errc::unavailable).
+duration stall_limit_of(const reactor_options& options, bool simulated);
 
 }  // namespace bight::detail

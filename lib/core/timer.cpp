@@ -1,6 +1,19 @@
 #include <bight/core/detail/timer.hpp>
 
+#include "time_words.hpp"
+
 namespace bight::detail {
+
+void append_time_left(std::string& out, const timer& t, time_point now) {
+    if (!t.armed()) return;
+    if (t.deadline() == time_point::max()) {
+        out += " (which is never due)";
+    } else if (t.deadline() <= now) {
+        out += " (due)";
+    } else {
+        out += " (" + to_a_tenth(t.deadline() - now) + " left)";
+    }
+}
 
 bool timer_heap::before(const timer& a, const timer& b) noexcept {
     return a.deadline_ != b.deadline_ ? a.deadline_ < b.deadline_ : a.order_ < b.order_;

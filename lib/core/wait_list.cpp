@@ -1,20 +1,23 @@
 #include <bight/core/detail/wait_list.hpp>
 
+#include "frame_lines.hpp"
+
 #include <bight/core/detail/promise.hpp>
-#include <bight/core/error.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 namespace bight::detail {
 
 void listed_waiter::abort_destroyed(const char* what) const noexcept {
     std::string text = "bight: " + std::string(what) +
                        " was destroyed while a task waits for it, which it must outlive; the task waits\n";
+    frame_lines lines(2);
     const promise_base* frame = &promise();
     while (frame) {
-        text += "  in " + describe_location(frame->where()) + "\n";
+        lines.add(frame->where());
         if (frame->parent()) {
             frame = frame->parent();
         } else {
@@ -22,6 +25,7 @@ void listed_waiter::abort_destroyed(const char* what) const noexcept {
             frame = above ? above->innermost() : nullptr;
         }
     }
+    text += std::move(lines).take();
     std::fputs(text.c_str(), stderr);
     std::abort();
 }

@@ -253,21 +253,4 @@ std::size_t address::hash() const noexcept {
     return static_cast<std::size_t>(h);
 }
 
-std::string detail::printable(std::string_view text) {
-    constexpr char digits[] = "0123456789abcdef";
-    std::string shown;
-    shown.reserve(text.size());
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 0x20 && byte != 0x7f) {
-            shown += c;
-        } else {
-            shown += "\\x";
-            shown += digits[byte >> 4];
-            shown += digits[byte & 15];
-        }
-    }
-    return shown;
-}
-
 }  // namespace bight

@@ -1,5 +1,6 @@
 #include "serving.hpp"
 
+#include "../core/reactor_state.hpp"
 #include "../core/stop_signal.hpp"
 #include "../io/closer.hpp"
 
@@ -122,13 +123,16 @@ std::coroutine_handle<> serving::child_finished(job&) noexcept {
 }
 
 // Who has pressed Ctrl-C sees what keeps the program.
-void serving::say_that_it_drains() const noexcept {
+void serving::say_that_it_drains() noexcept {
     const bool by_signal = received_stop_signal() != 0;
     try {
         std::string text = "draining " + std::to_string(connections_.size()) + " connection" +
                            (connections_.size() == 1 ? "" : "s") + " of the server at " +
                            listener_.local().to_string();
-        if (by_signal) text += "; a second signal (Ctrl-C) ends them at once";
+        const std::string& on = reactor_state::name_of(home());
+        if (!on.empty()) text += ", on " + on;
+        if (by_signal && first_to_answer_stop_signal())
+            text += "; a second signal (Ctrl-C) ends them at once";
         log(by_signal ? log_level::requested : log_level::info, text);
     } catch (const std::bad_alloc&) {  // the drain goes on all the same
     }
@@ -160,6 +164,7 @@ void serving::describe(std::string& out) const {
     if (listener_) out += " at " + listener_.local().to_string();
     out += " with " + std::to_string(connections_.size()) + " connections";
     if (!accepting_running_) out += cancelling_ ? " (stopping)" : " (draining)";
+    append_time_left(out, *this, home().now());
 }
 
 void serving::visit_jobs(void (*visit)(const job&, void*), void* context) const {
@@ -214,7 +219,7 @@ void connection_job::describe(std::string& out) const {
 
 std::coroutine_handle<> connection_job::finished() noexcept {
     idle_.reset();
-    if (result() == outcome::error) report_job_error(*this, task_.promise().error());
+    if (result() == outcome::error) report_connection_error(*this, task_.promise().error());
     return reap_later();
 }
 

@@ -163,9 +163,9 @@ namespace {
 
 void report(const service& s, const detail::job& child, const std::exception_ptr& error) noexcept {
     try {
-        detail::report_named(child, error, "the service \"" + s.name() + "\"");
+        detail::report_job_error(child, error, "the service \"" + s.name() + "\"");
     } catch (const std::bad_alloc&) {
-        detail::report_named(child, error, s.name());
+        detail::report_job_error(child, error, s.name());
     }
 }
 

@@ -1,26 +1,14 @@
 // bounded_step, uncancelled_step: run the tasks of a shutdown, with a time limit and without cancellation.
 #pragma once
 
-#include "../core/error_trace.hpp"
-
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/error.hpp>
 
-#include <span>
 #include <string>
 #include <string_view>
 
 namespace bight::detail {
-
-/// Reports `error`, which left `j`, under `name`.
-inline void report_named(const job& j, const std::exception_ptr& error, std::string_view name) noexcept {
-    const error_trace* const trace = j.trace();
-    const bool known = trace && trace->error == error;
-    report_error({error, name,
-                  known ? std::span<const std::source_location>(trace->lines)
-                        : std::span<const std::source_location>()});
-}
 
 /// Runs a task for at most `limit`, even when the awaiting task is cancelled; reactor::stop_now ends it at
 /// once. Gives whether it ended by itself. Its error is reported under `name`, which must outlive it.
@@ -32,7 +20,10 @@ class bounded_step final : public scope, public awaiter_base<bounded_step>, priv
     bool await_resume() const noexcept { return child_.result() != outcome::cancelled; }
 
     void cancel() noexcept override {}
-    void describe(std::string& out) const override { out += name_; }
+    void describe(std::string& out) const override {
+        out += name_;
+        append_time_left(out, *this, home().now());
+    }
     void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
         visit(child_, context);
     }
@@ -48,7 +39,7 @@ class bounded_step final : public scope, public awaiter_base<bounded_step>, priv
     }
     std::coroutine_handle<> child_finished(job&) noexcept override {
         detail::reactor_access::disarm_grace(home(), *this);
-        if (child_.result() == outcome::error) report_named(child_, child_.error(), name_);
+        if (child_.result() == outcome::error) report_job_error(child_, child_.error(), name_);
         return conclude(false);
     }
     void expired() noexcept override { child_.request_cancel(); }

@@ -1,6 +1,7 @@
 #include <bight/sim/explore.hpp>
 
 #include "explore_search.hpp"
+#include "replay_command.hpp"
 #include "trace_files.hpp"
 
 #include <algorithm>
@@ -19,14 +20,6 @@ namespace bight::sim {
 namespace detail {
 
 namespace {
-
-constexpr const char* variable = "BIGHT_SIM_SEED";
-
-void print(const explore_options& options, const std::string& text) {
-    if (options.quiet) return;
-    std::fwrite(text.data(), 1, text.size(), stderr);
-    std::fflush(stderr);
-}
 
 std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;
@@ -108,10 +101,9 @@ std::string report_of(const seed_failure& f, const explore_options& options, con
         text += "bight: its trace, around the faults and at the end:\n" + lines_around_faults(f);
     if (!f.tasks.empty()) text += "bight: its tasks at that moment:\n" + f.tasks;
     text += files.text();
-    text += "bight: to run this again, here and now: " + std::string(variable) + "=" + f.replay + "\n";
+    text += "bight: to run this again, here and now:\n  " + replay_command(f.replay) + "\n";
     if (f.replay != std::to_string(f.seed)) {
-        text +=
-            "bight: with all of its faults: " + std::string(variable) + "=" + std::to_string(f.seed) + "\n";
+        text += "bight: with all of its faults:\n  " + replay_command(std::to_string(f.seed)) + "\n";
     }
     return text;
 }
@@ -198,12 +190,14 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
 }
 
 // Runs one seed in this process.
-exploration replay(world_test& test, const explore_options& options, std::string_view text) {
+exploration replay(world_test& test, const explore_options& options, std::string_view given) {
+    const std::string without = without_spaces(given);
+    const std::string_view text = without;
     const std::size_t end_of_seed = std::min(text.find(':'), text.size());
     std::uint64_t seed = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + end_of_seed, seed);
     if (error != std::errc() || end != text.data() + end_of_seed || end_of_seed == 0) {
-        throw std::invalid_argument(std::string(variable) + " is \"" + std::string(text) +
+        throw std::invalid_argument(std::string(replay_variable) + " is \"" + std::string(text) +
                                     "\", which does not begin with a seed, a number below 2^64");
     }
     const plan_part part = plan_part::parse(text.substr(std::min(end_of_seed + 1, text.size())));
@@ -235,21 +229,24 @@ exploration replay(world_test& test, const explore_options& options, std::string
 }  // namespace
 
 exploration explore_with(world_test& test, const explore_options& options) {
-    if (const char* const text = std::getenv(variable)) return replay(test, options, text);
+    if (const char* const text = std::getenv(replay_variable)) return replay(test, options, text);
     const usual_child_signal children;
     exploration result;
     const auto begin = std::chrono::steady_clock::now();
     const search_result found = search(test, options);
     result.real = std::chrono::steady_clock::now() - begin;
     result.seeds = found.seeds;
+    result.out_of_time = !found.failure && found.seeds < options.seeds;
     result.simulated = std::chrono::nanoseconds(found.simulated);
     if (found.failure) {
         const std::uint64_t seed = options.first_seed + found.seeds - 1;
         trace_files files(options, seed);
+        const auto failed = std::chrono::steady_clock::now();
         seed_failure f = analyse(test, options, seed, *found.failure, files);
+        result.shrinking = std::chrono::steady_clock::now() - failed;
         f.report = report_of(f, options, files);
-        print(options, f.report);
         result.failure = std::move(f);
+        print(options, result.failure->report + "bight: " + options.name + ": " + result.summary() + "\n");
     }
     return result;
 }
@@ -277,7 +274,14 @@ std::string exploration::summary() const {
                               tenths(std::chrono::duration<double, std::ratio<3600>>(simulated).count()) +
                               " simulated hours in " + tenths(std::chrono::duration<double>(real).count()) +
                               " s (" + tenths(hours_per_second()) + " for each second)";
-    return detail::counted(seeds, "seed") + (failure ? ", the last failed" : ", none failed") + times;
+    std::string text =
+        detail::counted(seeds, "seed") + (failure ? ", the last failed" : ", none failed") + times;
+    if (out_of_time) text += "; limit_for_all came before the other seeds";
+    if (failure && failure->shrinking_runs > 0) {
+        text += "; then " + detail::counted(failure->shrinking_runs, "run") + " in " +
+                tenths(std::chrono::duration<double>(shrinking).count()) + " s to find its smallest form";
+    }
+    return text;
 }
 
 }  // namespace bight::sim

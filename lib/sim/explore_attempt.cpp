@@ -1,5 +1,7 @@
 #include "explore_attempt.hpp"
 
+#include "world_state.hpp"
+
 #include "moved_memory.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
@@ -191,6 +193,9 @@ attempt run_once_here(world_test& test, std::uint64_t seed, const world_options&
         const watched_world watched(w, a, with_details);
         try {
             test.run(w);
+            if (const std::string forgotten = world_access::state(w).forgotten(); !forgotten.empty()) {
+                throw std::logic_error(forgotten);
+            }
         } catch (const std::exception& e) {
             a.failed = true;
             a.type = current_type();
@@ -204,6 +209,7 @@ attempt run_once_here(world_test& test, std::uint64_t seed, const world_options&
             a.type = current_type();
             a.message = "no std::exception";
         }
+        world_access::state(w).has_run = true;  // a test that failed before is reported as such
         const long blocks_of_run = blocks_out();
         if (with_details) {
             look_closely_at(w, a);

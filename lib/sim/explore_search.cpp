@@ -297,6 +297,12 @@ class crew {
 
 }  // namespace
 
+void print(const explore_options& options, const std::string& text) {
+    if (options.quiet) return;
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+}
+
 search_result search(world_test& test, const explore_options& options) {
     crew all(test, options);
     return all.run();

@@ -19,6 +19,9 @@ struct search_result {
     std::optional<attempt> failure;  ///< of first_seed + seeds - 1
 };
 
+/// Writes to standard error, unless the options say that nothing is to be printed.
+void print(const explore_options& options, const std::string& text);
+
 /// Runs the seeds in child processes, until the first failure.
 search_result search(world_test& test, const explore_options& options);
 

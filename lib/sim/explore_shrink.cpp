@@ -102,6 +102,8 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
+constexpr auto time_between_news = std::chrono::seconds(2);
+
 class shrinker {
   public:
     shrinker(world_test& test, std::uint64_t seed, const explore_options& options, const attempt& failure)
@@ -112,6 +114,7 @@ class shrinker {
           kind_(failure.kind),
           kinds_(kinds_of(failure)),
           happened_(ids_of(failure)),
+          faults_before_(happened_.size()),
           end_(saturating_add(clock::now(), options.limit_for_shrinking)) {}
 
     shrink_result run() {
@@ -124,7 +127,21 @@ class shrinker {
     }
 
   private:
+    // Who waits sees that it goes on.
+    void tell_progress() {
+        const auto now = clock::now();
+        if (now - told_ < time_between_news) return;
+        told_ = now;
+        const auto passed = std::chrono::duration_cast<std::chrono::seconds>(now - begun_).count();
+        print(options_, "bight: " + options_.name + ": seed " + std::to_string(seed_) + " fails (" +
+                            std::string(name_of(kind_)) + "); shrinking for " + std::to_string(passed) +
+                            " s: " + std::to_string(result_.runs) + " runs, " +
+                            std::to_string(happened_.size()) + " of " + std::to_string(faults_before_) +
+                            " faults left\n");
+    }
+
     bool out_of_patience() {
+        tell_progress();
         if (result_.runs < options_.most_shrinking_runs && clock::now() < end_) return false;
         result_.cut_short = true;
         return true;
@@ -269,6 +286,9 @@ class shrinker {
     const failure_kind kind_;
     const std::set<fault> kinds_;          ///< the kinds that happened in the failure
     std::vector<std::uint64_t> happened_;  ///< in the smallest run with the same failure
+    const std::size_t faults_before_;
+    const clock::time_point begun_ = clock::now();
+    clock::time_point told_ = begun_;
     const clock::time_point end_;
     shrink_result result_;
 };

@@ -26,6 +26,24 @@ std::string without_numbers(std::string_view text) {
     return out;
 }
 
+// A name (name_task) may be anything: `task "request 17": waits for …`.
+std::string without_name(std::string line) {
+    const std::size_t begin = line.find(" \"");
+    const std::size_t end = line.rfind("\": ");
+    if (begin != line.npos && end != line.npos && begin < end) line.erase(begin, end + 1 - begin);
+    return line;
+}
+
+// That of a timer depends on when the run ended.
+std::string without_time_left(std::string line) {
+    for (const std::string_view last : {" left)", " (due)"}) {
+        const std::size_t end = line.find(last);
+        if (end != line.npos)
+            line.erase(line.rfind(" (", end), line.find(')', end) + 1 - line.rfind(" (", end));
+    }
+    return line;
+}
+
 }  // namespace
 
 std::string places_in(std::string_view tree) {
@@ -44,14 +62,14 @@ std::string places_in(std::string_view tree) {
             continue;
         }
         line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-        if (line.starts_with("in ")) {
+        if (line.starts_with("in ") || line.starts_with("through ")) {
             place += std::string(line) + "\n";
             continue;
         }
         end_place();
         line = line.substr(0, line.rfind(" (age "));
         if (line.find(": waits for ") != line.npos) line = line.substr(0, line.rfind(", "));
-        place = without_numbers(line) + "\n";
+        place = without_numbers(without_name(without_time_left(std::string(line)))) + "\n";
     }
     end_place();
     std::string out;

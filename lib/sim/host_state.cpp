@@ -92,6 +92,19 @@ host_thread& host_state::add_reactor() {
     return *threads.back();
 }
 
+bool host_state::has_thread(const bight::detail::platform* of) const noexcept {
+    return std::ranges::any_of(threads, [&](const auto& thread) { return thread.get() == of; });
+}
+
+void host_state::give_turns(host_thread& to, bool on) noexcept {
+    if (std::exchange(to.has_turns, on) == on || !up) return;
+    if (on) {
+        awake.push_back(&to);
+    } else {
+        std::erase(awake, &to);
+    }
+}
+
 void host_state::boot() {
     host_thread& main = begin_life(++boots);
     reactor_options options;

@@ -37,6 +37,10 @@ struct host_state {
 
     /// Makes the thread for the host's own reactor. Life 0 is the one before the first boot.
     host_thread& begin_life(std::uint64_t which);
+    /// Whether it is one of its threads; `of` may be null.
+    bool has_thread(const bight::detail::platform* of) const noexcept;
+    /// See simulated_thread::give_turns.
+    void give_turns(host_thread& to, bool on) noexcept;
     void boot();
     /// Throws std::logic_error within one of its own tasks, and then does nothing.
     void crash();

@@ -75,7 +75,7 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     /// Its reactor, if it has turns.
     bight::reactor* reactor() const noexcept { return has_turns ? runs : nullptr; }
     /// "server, reactor 2"
-    std::string description() const;
+    std::string description() const override;
 
     host_state& host;
     keyed_chance chance;

@@ -82,19 +82,10 @@ unsigned plain_thread::processors() const noexcept { return on_.host.world.optio
 
 bight::detail::platform& plain_thread::add_reactor() { return on_.host.add_reactor(); }
 
-bool plain_thread::has(const bight::detail::platform* of) const noexcept {
-    return std::ranges::any_of(on_.host.threads, [&](const auto& thread) { return thread.get() == of; });
-}
+bool plain_thread::has(const bight::detail::platform* of) const noexcept { return on_.host.has_thread(of); }
 
 void plain_thread::give_turns(bight::detail::platform& of, bool on) noexcept {
-    auto& thread = static_cast<host_thread&>(of);
-    if (std::exchange(thread.has_turns, on) == on || !on_.host.up) return;
-    auto& awake = on_.host.awake;
-    if (on) {
-        awake.push_back(&thread);
-    } else {
-        std::erase(awake, &thread);
-    }
+    on_.host.give_turns(static_cast<host_thread&>(of), on);
 }
 
 bool plain_thread::wait(condition& until) {

@@ -43,10 +43,14 @@ std::string quoted(std::string_view bytes) {
     return out;
 }
 
+// "5 s", "0.25 s": not by printf, which follows the locale.
 std::string seconds(duration d) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%g s", std::chrono::duration<double>(d).count());
-    return text;
+    std::string text = std::to_string(d / std::chrono::seconds(1));
+    std::string fraction = std::to_string((d % std::chrono::seconds(1)).count());
+    fraction.insert(0, 9 - fraction.size(), '0');
+    fraction.erase(fraction.find_last_not_of('0') + 1);
+    if (!fraction.empty()) text += "." + fraction;
+    return text + " s";
 }
 
 std::string file_of(const char* path) {

@@ -4,10 +4,12 @@
 #include "contact.hpp"
 #include "world_state.hpp"
 
+#include <bight/core/detail/wait_list.hpp>
 #include <bight/io/address.hpp>
 #include <bight/sim/allocation_fault.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <stdexcept>
 #include <utility>
 
@@ -17,7 +19,12 @@ using namespace detail;
 
 world::world(std::uint64_t seed, world_options options)
     : state_(std::make_unique<world_state>(seed, std::move(options))) {}
-world::~world() = default;
+world::~world() {
+    if (std::uncaught_exceptions() > state_->exceptions_before) return;
+    if (const std::string forgotten = state_->forgotten(); !forgotten.empty()) {
+        bight::detail::abort_misused(forgotten.c_str());
+    }
+}
 
 namespace {
 

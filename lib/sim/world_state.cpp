@@ -399,6 +399,15 @@ bool world_state::advance(time_point limit) {
     return true;
 }
 
+bool world_state::deliver_now() {
+    if (events.next() > clock.now()) return false;
+    deliver_due();
+    give_interrupted_turns();
+    return true;
+}
+
+bool world_state::step() { return turn() || deliver_now() || advance(time_point::max()); }
+
 bool world_state::has_clients() const noexcept {
     return std::any_of(states.begin(), states.end(), [](const host_state* h) { return h->running > 0; });
 }
@@ -419,7 +428,16 @@ bool world_state::finished() noexcept {
     return true;
 }
 
+std::string world_state::forgotten() const {
+    const auto has_program = [](const host_state* h) { return !h->at_boot.empty() || !h->once.empty(); };
+    const auto first = std::ranges::find_if(states, has_program);
+    if (has_run || first == states.end()) return {};
+    return "a simulated world was never run, so the programs of its hosts (of \"" + (*first)->name +
+           "\", say) did nothing: call world::run or world::run_for";
+}
+
 bool world_state::run_until(time_point limit, bool whole_time) {
+    has_run = true;
     turns_at_once = 0;
     bool until_finished = !whole_time;
     for (;;) {
@@ -435,11 +453,7 @@ bool world_state::run_until(time_point limit, bool whole_time) {
             }
             continue;
         }
-        if (events.next() <= clock.now()) {
-            deliver_due();
-            give_interrupted_turns();
-            continue;
-        }
+        if (deliver_now()) continue;
         turns_at_once = 0;
         if (clock.now() >= limit) return !until_finished;
         if (advance(limit)) continue;

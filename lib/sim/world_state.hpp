@@ -88,6 +88,8 @@ struct world_state {
     /// Threads whose waits are interrupted now, with the life of their hosts.
     std::vector<std::pair<host_thread*, std::uint64_t>> interrupted;
     std::exception_ptr failure;
+    bool has_run = false;
+    const int exceptions_before = std::uncaught_exceptions();
     /// This many turns in which no time passes and no program receives anything mean that the run is stuck.
     std::uint64_t most_turns_at_once = 1'000'000;
     std::uint64_t turns_at_once = 0;
@@ -132,6 +134,9 @@ struct world_state {
     /// When a packet sent now would arrive.
     time_point arrival_of(host_state& from, host_state& to, const departure& what);
 
+    /// What to say of a world whose hosts have programs and which was never run; empty for any other.
+    std::string forgotten() const;
+
     /// True when something ran.
     bool turn();
     /// This reactor begins to wait: its wait may be interrupted up to 1 ms from now.
@@ -146,6 +151,10 @@ struct world_state {
     void pass(link_state& l, std::size_t bytes);
     void mend(link_state& l);
     void deliver_due();
+    /// True when there were any.
+    bool deliver_now();
+    /// Whatever comes next, a turn or a leap of time; false when nothing can ever happen again.
+    bool step();
     time_point next_event() const noexcept;
     bool finished() noexcept;
     /// Whether a program given to host::run has not ended.
@@ -158,6 +167,11 @@ struct world_state {
 
   private:
     void turn_of_reactor(host_thread& chosen);
+};
+
+/// The state of a world, for what runs tests.
+struct world_access {
+    static world_state& state(world& w) noexcept { return *w.state_; }
 };
 
 }  // namespace bight::sim::detail

@@ -1,7 +1,7 @@
 #include <bight/thread/runtime.hpp>
 
-#include "runtime_state.hpp"
 #include "../core/reactor_state.hpp"
+#include "runtime_state.hpp"
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
@@ -14,7 +14,6 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -195,6 +194,11 @@ task<> shard_main(shard_run& run, std::size_t index, bool stopped) {
 
 void runtime_state::start() {
     std::size_t count = options.reactors;
+    const bool in_a_world = simulated && !dynamic_cast<simulated_machine*>(simulated);
+    if (!in_a_world && options.reactor.demultiplexer == demultiplexer_kind::automatic) {
+        machine = machine_of_environment();
+        if (machine) simulated = machine.get();
+    }
     if (simulated) {
         make_simulated(count > 0 ? count : simulated->processors());
         return;
@@ -206,14 +210,6 @@ void runtime_state::start() {
 }
 
 void runtime_state::start_threads(std::size_t count) {
-    if (count > 1 && options.reactor.demultiplexer == demultiplexer_kind::automatic &&
-        environment_names_a_platform()) {
-        throw std::system_error(errc::unavailable,
-                                "BIGHT_REACTOR is \"" + std::string(std::getenv("BIGHT_REACTOR")) +
-                                    "\": a program that runs in a world of its own has one reactor, and this "
-                                    "runtime is to have " +
-                                    std::to_string(count) + "; host::on_boot (bight/sim/world.hpp) takes it");
-    }
     workers.reserve(count);
     for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<worker>());
     for (std::size_t i = 0; i < count; ++i) {
@@ -232,6 +228,10 @@ void runtime_state::start_threads(std::size_t count) {
     std::unique_lock hold(lock);
     changed.wait(hold, [this] { return busy == 0; });
     if (start_error) std::rethrow_exception(start_error);
+}
+
+std::string runtime_state::name_of(std::size_t index) const {
+    return "reactor " + std::to_string(index) + " of " + std::to_string(workers.size());
 }
 
 void runtime_state::join() noexcept {
@@ -253,7 +253,10 @@ void runtime_state::be_worker(std::size_t index) noexcept {
         if (options.pin_threads && !processors.empty()) {
             keep_to_processor(processors[index % processors.size()]);
         }
-        self.own.emplace(options.reactor);
+        const std::string name = name_of(index);
+        reactor_options own = options.reactor;
+        own.name = name;
+        self.own.emplace(own);
         hold.lock();
         ++started;
     } catch (...) {

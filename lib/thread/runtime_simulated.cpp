@@ -1,9 +1,13 @@
 // A runtime on a simulated host.
-#include "runtime_state.hpp"
 #include "../core/driven_run.hpp"
 #include "../core/reactor_state.hpp"
+#include "runtime_state.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/core/virtual_clock.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -82,7 +86,15 @@ void runtime_state::give_turns(bool on) noexcept {
 void runtime_state::run_simulated(shard_run& run) {
     simulated_shards shards(run);
     give_turns(true);
-    const bool ended = simulated->wait(shards);
+    bool ended = false;
+    try {
+        ended = simulated->wait(shards);
+    } catch (const deadlock&) {  // a machine's: a world throws it from world::run
+        if (run.reports) report_error({std::current_exception(), "bight::runtime::run", {}});
+        run.failed(std::current_exception());
+        stop_now();
+        ended = simulated->wait(shards);
+    }
     give_turns(false);
     if (ended) return;
     stop_now();

@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -69,6 +70,8 @@ struct runtime_state {
 
     void start();
     void start_threads(std::size_t count);
+    /// "reactor 2 of 4", counted from 0 as everywhere.
+    std::string name_of(std::size_t index) const;
     void join() noexcept;
     // For a simulated host, which has no threads: the world gives the reactors their turns.
     void make_simulated(std::size_t count);
@@ -87,7 +90,8 @@ struct runtime_state {
 
     const runtime_options options;
     const unsigned made_in = this_process();
-    simulated_thread* const simulated = simulated_thread::current();
+    std::shared_ptr<simulated_machine> machine;  // of BIGHT_REACTOR=sim:SEED
+    simulated_thread* simulated = simulated_thread::current();
     std::vector<int> processors;
     std::vector<std::unique_ptr<worker>> workers;
 

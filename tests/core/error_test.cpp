@@ -242,7 +242,8 @@ TEST_CASE(
             reset();
         } catch (...) {
             const std::array trace{std::source_location::current()};
-            bight::detail::report_error({std::current_exception(), "connection 7 from 127.0.0.1:1", trace});
+            bight::detail::report_error(
+                {std::current_exception(), "connection 7 from 127.0.0.1:1", trace, true});
         }
     });
     CHECK(one_line.find("connection 7") != std::string::npos);
@@ -252,6 +253,36 @@ TEST_CASE(
         CHECK(traced.find("\n  in ") != std::string::npos);
         CHECK(traced.find("error_test.cpp:") != std::string::npos);
     }
+}
+
+TEST_CASE("of peers that go away one line a second is written, with the number of the others") {
+    const auto text = standard_error_of([] {
+        bight::virtual_clock time;
+        bight::reactor_options options;
+        options.clock = &time;
+        bight::reactor r(options);
+        auto lose = [](int peers) -> task<> {
+            const auto reset = std::make_exception_ptr(
+                std::system_error(ECONNRESET, std::system_category(), "read from a peer"));
+            auto* const job = bight::detail::reactor_access::running_job(*bight::reactor::current());
+            for (int i = 0; i < peers; ++i) bight::detail::report_connection_error(*job, reset);
+            co_return;
+        };
+        r.run([](auto lost) -> task<> {
+            co_await lost(3);
+            co_await bight::sleep_for(999ms);
+            co_await lost(2);
+            co_await bight::sleep_for(1ms);
+            co_await lost(1);
+            co_await bight::sleep_for(1s);
+            co_await lost(1);
+        }(lose));
+        std::fprintf(stderr, "%d\n", static_cast<int>(r.statistics().peers_gone));
+    });
+    const std::string line =
+        "bight: error in the task given to run(): read from a peer: Connection reset by peer";
+    CHECK(text ==
+          line + "\n" + line + " (4 more peers went away since the last such line)\n" + line + "\n7\n");
 }
 
 TEST_CASE("every errc has a message of its own, and those with an equivalent equal it") {

@@ -79,10 +79,11 @@ TEST_CASE("the tree of tasks says since when each waits, and how old it is") {
         co_await bight::try_with_timeout(bight::when_all(sleeper(), look()), 200s);
     });
     INFO(tree);
-    CHECK(contains(tree, "waits for a timer, 10.5 s (age 1 min 40 s)"));
+    CHECK(contains(tree, "waits for a timer (1 h 59 min left), 10.5 s so far (age 1 min 40 s)"));
     CHECK(contains(tree, "task: running (age 1 min 40 s)"));
     CHECK(contains(tree,
-                   "the task given to run(): waits for a task with a time-out, 1 min 40 s (age 1 min 40 s)"));
+                   "the task given to run(): waits for a task with a time-out (1 min 39 s left), "
+                   "1 min 40 s so far (age 1 min 40 s)"));
 }
 
 TEST_CASE("the tree of tasks names the operation, the descriptor and the peer that is waited for") {

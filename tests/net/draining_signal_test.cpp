@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,7 +18,17 @@ using bight::stream;
 using bight::task;
 using namespace std::chrono_literals;
 
-TEST_CASE("who has sent a signal is told what keeps the server") {
+namespace {
+
+std::size_t count_of(const std::string& part, const std::string& text) {
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++count;
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("who has sent a signal is told what keeps each server, and once what a second signal does") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     CAPTURE(kind);
     test::child c([&](const test::witness_pipe& pipe) {
@@ -30,10 +41,12 @@ TEST_CASE("who has sent a signal is told what keeps the server") {
             const_cast<test::witness_pipe*>(&pipe));
         bight::run_options options;
         options.reactor.demultiplexer = kind;
+        options.reactor.name = "the reactor of the test";
+        int connected = 0;
         auto client = [&](std::string to) -> task<> {
             stream s = co_await bight::connect(to);
             (void)co_await s.read_some();
-            pipe.say("ready\n");
+            if (++connected == 2) pipe.say("ready\n");
             (void)co_await test::read_all(s);
         };
         bight::serve_options patient;
@@ -43,9 +56,13 @@ TEST_CASE("who has sent a signal is told what keeps the server") {
             co_await bight::draining();
         };
         auto main = [&]() -> task<> {
-            bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
-            auto beside = bight::shield(client(test::endpoint_to(l.local())), 1h);
-            co_await bight::when_all(bight::serve(std::move(l), patient, protocol), std::move(beside));
+            bight::listener one = bight::listen("tcp:0:interface=127.0.0.1");
+            bight::listener two = bight::listen("tcp:0:interface=127.0.0.1");
+            auto beside = bight::shield(bight::when_all(client(test::endpoint_to(one.local())),
+                                                        client(test::endpoint_to(two.local()))),
+                                        1h);
+            co_await bight::when_all(bight::serve(std::move(one), patient, protocol),
+                                     bight::serve(std::move(two), patient, protocol), std::move(beside));
         };
         return bight::run(main(), options);
     });
@@ -53,6 +70,8 @@ TEST_CASE("who has sent a signal is told what keeps the server") {
     c.send(SIGINT);
     CHECK(c.exit_status() == 128 + SIGINT);
     const std::string said = c.said();
-    CHECK(said.find("draining 1 connection of the server at 127.0.0.1:") != std::string::npos);
-    CHECK(said.find("; a second signal (Ctrl-C) ends them at once") != std::string::npos);
+    CAPTURE(said);
+    CHECK(count_of("draining 1 connection of the server at 127.0.0.1:", said) == 2);
+    CHECK(count_of(", on the reactor of the test", said) == 2);
+    CHECK(count_of("; a second signal (Ctrl-C) ends them at once", said) == 1);
 }

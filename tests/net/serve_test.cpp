@@ -179,6 +179,40 @@ TEST_CASE("a peer that resets is reported by its name, and the server goes on") 
     const auto errors = on.take_errors();
     REQUIRE(errors.size() == 1);
     CHECK_THAT(errors[0], Catch::Contains("connection 1 from " + name));
+    CHECK(on.reactor().statistics().peers_gone == 1);
+}
+
+TEST_CASE("the report of a connection says whether its peer went away, and these are counted") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    std::vector<bool> gone;
+    bight::set_error_handler(
+        [](const bight::error_report& report, void* to) {
+            static_cast<std::vector<bool>*>(to)->push_back(report.peer_went_away);
+        },
+        &gone);
+    on.run([&]() -> task<> {
+        auto protocol = [](stream peer) -> task<> {
+            const auto got = co_await peer.read_some();
+            if (got.view() == "x") throw std::runtime_error("a bug of the server");
+            co_await peer.write(got);
+            (void)co_await peer.read_some();
+        };
+        auto body = [&](const std::string& where) -> task<> {
+            for (const std::string_view word : {"x", "y", "y"}) {
+                stream s = co_await bight::connect(where);
+                co_await s.write(word);
+                (void)co_await bight::as_result(s.read_some());
+                s.abort();
+            }
+            stream good = co_await bight::connect(where);
+            co_await good.write("y");
+            (void)co_await good.read_some();
+            co_await good.close();
+        };
+        co_await beside(quick_drain(), protocol, body);
+    });
+    CHECK(gone == std::vector<bool>{false, true, true});
+    CHECK(on.reactor().statistics().peers_gone == 2);
 }
 
 TEST_CASE("a protocol that returns ends its connection in good order") {

@@ -1,5 +1,6 @@
 // What the checkers for users accept, and what they do not.
 #include "support/catch.hpp"
+#include "support/decimal_comma.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/at_most_once.hpp>
@@ -11,7 +12,6 @@
 #include <bight/sim/world.hpp>
 
 #include <chrono>
-#include <clocale>
 #include <exception>
 #include <memory>
 #include <stdexcept>
@@ -291,15 +291,9 @@ TEST_CASE("leaks: of a host that is down nothing can be said") {
 }
 
 TEST_CASE("the time in a message has a point, whatever the locale of the program") {
-    const char* const before = std::setlocale(LC_NUMERIC, nullptr);
-    const std::string restored = before ? before : "C";
-    // Any that has a comma; a machine without one shows nothing here.
-    for (const char* const name : {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "fr_FR", "da_DK.UTF-8"}) {
-        if (std::setlocale(LC_NUMERIC, name)) break;
-    }
+    const test::decimal_comma has_comma;
     CHECK(sim::detail::seconds_text(1500ms) == "1.500000 s");
     CHECK(sim::detail::seconds_text(1h) == "3600.000000 s");
     CHECK(sim::detail::seconds_text(bight::duration(-1500ms)) == "-1.500000 s");
     CHECK(sim::detail::seconds_text(1999ns) == "0.000002 s");
-    std::setlocale(LC_NUMERIC, restored.c_str());
 }

@@ -160,3 +160,20 @@ TEST_CASE("a sharded server goes through the same script on a simulated host, in
         CHECK(seen == expected);
     }
 }
+
+TEST_CASE("a sharded server goes through the same script in a program that is its own world, in every seed") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        CAPTURE(seed);
+        const test::environment_variable simulated("BIGHT_REACTOR", "sim:" + std::to_string(seed));
+        transcript seen;
+        bight::runtime_options three;
+        three.reactors = 3;
+        bight::runtime cores(three);
+        CHECK(cores.reactor(2).demultiplexer_name() == "simulation");
+        server s(cores, "tcp:7000");
+        const server* const here = &s;
+        cores.reactor(1).start([&] { return script(here, "localhost", seen); });
+        CHECK(s.run() == 1);
+        CHECK(seen == expected);
+    }
+}

@@ -9,7 +9,9 @@
 #include <bight/core/deferred.hpp>
 #include <bight/core/finally.hpp>
 #include <bight/core/shield.hpp>
+#include <bight/core/run.hpp>
 #include <bight/core/sleep.hpp>
+#include <bight/sync/event.hpp>
 
 #include <sched.h>
 
@@ -479,15 +481,80 @@ TEST_CASE(
     CHECK(test::open_descriptors() == before);
 }
 
-TEST_CASE("a runtime of several reactors is refused in a simulation, which is one thread's") {
+TEST_CASE("BIGHT_REACTOR=sim:SEED simulates all reactors of a runtime, in virtual time") {
+    const test::environment_variable simulated("BIGHT_REACTOR", "sim:1");
+    const unsigned count = GENERATE(0U, 1U, 3U);
+    bight::runtime_options options;
+    options.reactors = count;
+    runtime cores(options);
+    CHECK(cores.size() == (count == 0 ? 4 : count));  // the processors of a simulated host
+    CHECK(cores.reactor(cores.size() - 1).demultiplexer_name() == "simulation");
+    const bight::time_point begun = cores.reactor(0).now();
+    std::size_t heard = 0;
+    const int status = cores.run([&](std::size_t index) -> task<> {
+        co_await bight::sleep_for(std::chrono::hours(100));
+        cores.reactor((index + 1) % cores.size()).post([&heard] { ++heard; });
+    });
+    CHECK(status == 0);
+    CHECK(heard == cores.size());
+    CHECK(cores.reactor(0).now() - begun >= std::chrono::hours(100));
+}
+
+TEST_CASE("the seed decides the order of simulated reactors, and the same seed decides the same") {
+    const auto order_in = [](std::uint64_t seed) {
+        const test::environment_variable simulated("BIGHT_REACTOR", "sim:" + std::to_string(seed));
+        bight::runtime_options options;
+        options.reactors = 4;
+        runtime cores(options);
+        std::string order;
+        (void)cores.run([&](std::size_t index) -> task<> {
+            for (int i = 0; i < 3; ++i) {
+                order += std::to_string(index);
+                co_await bight::yield();
+                co_await bight::sleep_for(1ms);
+            }
+        });
+        return order;
+    };
+    std::set<std::string> orders;
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        orders.insert(order_in(seed));
+        CHECK(order_in(seed) == order_in(seed));
+    }
+    CHECK(orders.size() > 5);
+}
+
+TEST_CASE("simulated reactors that can never run again are a deadlock, whose report has the tree of tasks") {
     const test::environment_variable simulated("BIGHT_REACTOR", "sim:1");
     bight::runtime_options options;
     options.reactors = 2;
-    CHECK_THROWS_WITH(runtime(options),
-                      Catch::Contains("sim:1") &&
-                          Catch::Contains("a program that runs in a world of its own has one reactor") &&
-                          Catch::Contains("host::on_boot"));
-    options.reactors = 1;
-    runtime alone(options);
-    CHECK(alone.run([]() -> task<> { co_await bight::sleep_for(std::chrono::hours(1)); }) == 0);
+    runtime cores(options);
+    const auto wait_for_ever = [](std::size_t) -> task<> {
+        bight::manual_reset_event never;
+        co_await never.wait();
+    };
+    std::string reported;
+    bight::set_error_handler([](const bight::error_report& report,
+                                void* to) { *static_cast<std::string*>(to) += report.to_string(); },
+                             &reported);
+    const int status = cores.run(wait_for_ever);
+    bight::set_error_handler(nullptr);
+    CHECK(status == 1);
+    CHECK_THAT(reported, Catch::Contains("deadlock: nothing can ever run again") &&
+                             Catch::Contains("host localhost, reactor 2") &&
+                             Catch::Contains("waits for an event"));
+    CHECK(cores.run([](std::size_t) -> task<> { co_await bight::sleep_for(1h); }) == 0);  // and runs again
+}
+
+TEST_CASE("runtimes and reactors of one program live in one simulated world") {
+    const test::environment_variable simulated("BIGHT_REACTOR", "sim:1");
+    bight::runtime_options options;
+    options.reactors = 2;
+    auto first = std::make_unique<runtime>(options);
+    runtime second(options);
+    CHECK(first->run([](std::size_t) -> task<> { co_await bight::sleep_for(1h); }) == 0);
+    CHECK(second.reactor(0).now() - first->reactor(0).now() == 0s);
+    first.reset();
+    CHECK(second.run([](std::size_t) -> task<> { co_await bight::sleep_for(1h); }) == 0);
+    CHECK(bight::run([]() -> task<> { co_await bight::sleep_for(1h); }()) == 0);
 }

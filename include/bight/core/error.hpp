@@ -53,16 +53,21 @@ struct error_report {
     std::string_view task;  ///< what failed: "connection 17 from 127.0.0.1:41234"
     std::span<const std::source_location>
         trace;  ///< where each coroutine of the chain stood, innermost first
+    /// The connection of a server has ended because its peer had reset it, or does not read what it is sent:
+    /// a matter of course, and no fault of the code in the trace.
+    bool peer_went_away = false;
 
-    /// The message of the error and the trace, one coroutine a line.
+    /// The message of the error and the trace, one coroutine a line: first those of the program, then those
+    /// of bight ("through …").
     std::string to_string() const;
 };
 
 using error_handler = void (*)(const error_report& report, void* context);
 
 /// Sets the function that is called with errors that no task handles; null restores the default, which writes
-/// the report to standard error. Thread: any. The handler is called on the thread of the reactor where the
-/// error arose, and must not throw.
+/// the report to standard error (of peers that went away one line a second at most for each reactor; they are
+/// counted in reactor_statistics::peers_gone). Thread: any. The handler is called on the thread of the
+/// reactor where the error arose, and must not throw.
 void set_error_handler(error_handler handler, void* context = nullptr) noexcept;
 
 enum class log_level {
@@ -82,19 +87,23 @@ namespace detail {
 class job;
 
 void report_error(const error_report& report) noexcept;
-/// Reports `error`, which left `j`, with its trace.
-void report_job_error(const job& j, const std::exception_ptr& error) noexcept;
+/// Reports `error`, which left `j`, with its trace; under `name` if that is not empty.
+void report_job_error(const job& j, const std::exception_ptr& error, std::string_view name = {}) noexcept;
+/// The same for the connection of a server; counts peers that went away.
+void report_connection_error(const job& j, const std::exception_ptr& error) noexcept;
 void log(log_level level, std::string_view message) noexcept;
 /// Makes a std::system_error without throwing; a std::bad_alloc when there is no memory for it.
 std::exception_ptr error_from(errc code, const char* what) noexcept;
 
 /// "function at file:line", with the function's name made readable.
 std::string describe_location(const std::source_location& where);
+/// `text` with each control byte written as \x0a, so that it fits on one line of a log or a terminal.
+std::string printable(std::string_view text);
 /// The message of an exception.
 std::string describe_error(const std::exception_ptr& error);
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight
 
 template <>
 struct std::is_error_code_enum<bight::errc> : std::true_type {};

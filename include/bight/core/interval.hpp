@@ -50,7 +50,10 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] tick_awaiter final : public
     interval_tick await_resume() const;
 
     void cancel() noexcept override;
-    void describe(std::string& out) const override { out += "a tick"; }
+    void describe(std::string& out) const override {
+        out += "a tick";
+        append_time_left(out, *this, home().now());
+    }
 
   private:
     friend class bight::interval;
@@ -114,4 +117,4 @@ class interval {
     bool scheduled_ = false;  // next_ is valid
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

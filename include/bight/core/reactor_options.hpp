@@ -6,7 +6,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <type_traits>
+
+// Not part of the type's layout, so files of one program may differ in it.
+#if defined(NDEBUG) || defined(__OPTIMIZE__)
+#define BIGHT_DEBUG_BUILD 0
+#else
+#define BIGHT_DEBUG_BUILD 1
+#endif
 
 namespace BIGHT_EXPORT bight {
 
@@ -42,11 +51,19 @@ struct reactor_options {
     virtual_clock* clock = nullptr;
     /// When a task holds the reactor for longer than this, a warning with its name and line is logged: by a
     /// separate thread while the task runs, and again once it is over, with the line that it reached. Zero:
-    /// no warnings.
-    duration stall_limit = duration::zero();
+    /// no warnings, and no thread. Empty: what the environment variable BIGHT_STALL_LIMIT says ("100ms",
+    /// "2s", "0"; the reactor's constructor throws for anything else), otherwise 1 s in a debug build
+    /// (debug_build), and no warnings in others; none on a simulated host.
+    std::optional<duration> stall_limit = {};
+    /// Whether the code that makes the reactor is a debug build: compiled without optimisation (-O0) and
+    /// without NDEBUG. It does not matter how bight itself was compiled.
+    bool debug_build = BIGHT_DEBUG_BUILD != 0;
+    /// What the reactor is called in the tree of tasks and in warnings, for a program that has several;
+    /// copied. The reactors of a runtime are called "reactor 2 of 4".
+    std::string_view name = {};
     /// The platform of a simulated host (bight/sim/world.hpp); null: this machine.
     detail::platform* platform = nullptr;
 };
 static_assert(std::is_trivially_destructible_v<reactor_options>);
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -20,8 +20,10 @@ struct reactor_statistics {
     std::uint64_t live_timers = 0;       ///< timers armed now
     std::uint64_t live_buffers = 0;      ///< receive buffers that chunks hold now
     std::uint64_t live_descriptors = 0;  ///< sockets open now
+    /// Connections of servers that ended in an error because their peers had reset them, or did not read.
+    std::uint64_t peers_gone = 0;
     /// The longest time that tasks ran between two looks at the demultiplexer and the timers.
     duration longest_turn = duration::zero();
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

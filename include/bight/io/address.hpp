@@ -59,12 +59,6 @@ class address {
     family_type family_ = family_type::none;
 };
 
-namespace detail {
-
-/// `text` with each control byte written as \x0a, so that it fits on one line of a log or a terminal.
-std::string printable(std::string_view text);
-
-}  // namespace detail
 }  // namespace bight
 
 template <>

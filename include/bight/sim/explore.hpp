@@ -95,11 +95,15 @@ struct [[nodiscard]] exploration {
     duration simulated{};
     /// The real time that passed meanwhile, without that for shrinking.
     std::chrono::nanoseconds real{};
+    /// The real time that was then spent on running the failure again and shrinking it.
+    std::chrono::nanoseconds shrinking{};
+    /// explore_options::limit_for_all came before all seeds had run.
+    bool out_of_time = false;
 
     bool ok() const noexcept { return !failure; }
     /// Simulated hours per second of real time.
     double hours_per_second() const noexcept;
-    /// A summary in one line.
+    /// What it did with its time, in one line.
     std::string summary() const;
 };
 
@@ -155,10 +159,12 @@ exploration explore_with(world_test& test, const explore_options& options);
 /// of the faults that happened, as long as the failure stays the same. That means the same signal, or an
 /// exception of the same type whose first line differs only in numbers; for a deadlock, the same tasks at the
 /// same lines. Faults that are left out stay out when the test sets faults itself (world::set_faults). The
-/// report is printed to standard error. The same options give the same text.
+/// report is printed to standard error, and below it exploration::summary. The same options give the same
+/// report. While it shrinks it says every two seconds how far it is.
 ///
 /// With BIGHT_SIM_SEED=… in the environment it runs only one seed, in this process, for a debugger: the value
-/// is a seed, or the string that was printed for the smallest failure. Throws std::invalid_argument for any
+/// is a seed, or the string that was printed for the smallest failure (spaces and line ends do not count).
+/// Throws std::invalid_argument for any
 /// other value, and std::system_error when no process can be forked. Thread: any, while no reactor runs on
 /// it.
 template <class F>
@@ -178,4 +184,4 @@ exploration explore(F test, std::uint64_t seeds) {
 }
 
 }  // namespace sim
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

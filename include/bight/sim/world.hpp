@@ -39,6 +39,7 @@ enum class half_open_peers : std::uint8_t {
 };
 
 namespace detail {
+struct world_access;
 struct world_state;
 struct host_state;
 
@@ -236,7 +237,9 @@ class world {
     world(const world&) = delete;
     world& operator=(const world&) = delete;
     /// Crashes every host, and unwinds all tasks that have not ended; meanwhile there is no network, and no
-    /// time passes.
+    /// time passes. If hosts have programs and neither run nor run_for was ever called, the test has tested
+    /// nothing: unless an exception has ended it before, this ends the process with a message that says so
+    /// (in a test given to sim::explore the seed fails).
     ~world();
 
     /// Adds a host, which is up. Others reach it by its name and by `ip` (an IPv4 address that no other host
@@ -314,6 +317,7 @@ class world {
     std::string dump_tasks() const;
 
   private:
+    friend struct detail::world_access;
     void keep(std::unique_ptr<detail::belonging> b);
     std::unique_ptr<detail::world_state> state_;
 };
@@ -325,7 +329,7 @@ class world {
 bool sometimes(const char* name, double probability = 1);
 
 }  // namespace sim
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight
 
 /// The same as a macro, which a build can remove by defining it as (false).
 #ifndef BIGHT_SOMETIMES

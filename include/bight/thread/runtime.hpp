@@ -114,11 +114,13 @@ using runtime_result = std::conditional_t<std::is_void_v<T> || std::same_as<T, i
 ///
 /// The threads exist from the constructor to the destructor, and wait while nothing runs. Thread: one thread
 /// makes, runs and destroys the runtime; any thread may call `stop`, `stop_now`, `size` and `reactor`.
+///
+/// With BIGHT_REACTOR=sim:SEED there are no threads: all reactors are on one simulated host, and have their
+/// turns, in an order that the seed decides, on the thread that calls `run`. Real threads must not touch them.
 class runtime {
   public:
     /// Starts the threads and makes the reactors. Throws what reactor's constructor throws; std::system_error
-    /// when a thread cannot be started or pinned, or when BIGHT_REACTOR names a simulation (which has one
-    /// thread) and there are several reactors; std::invalid_argument for a virtual clock. Then nothing is
+    /// when a thread cannot be started or pinned; std::invalid_argument for a virtual clock. Then nothing is
     /// left running. In main(), exit_status_of reports such an error.
     explicit runtime(const runtime_options& options = {});
     runtime(const runtime&) = delete;

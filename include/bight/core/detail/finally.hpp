@@ -14,15 +14,10 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 
-template <class T, class F>
-class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
-    : public scope,
-      public awaiter_base<finally_awaiter<T, F>>,
-      private grace_timer {
+/// Apart from the clean-up, whose type may be a lambda's, so that a debugger finds the tasks.
+template <class T>
+class finally_scope : public scope, public awaiter_base<finally_scope<T>>, private grace_timer {
   public:
-    finally_awaiter(task<T>&& body, F&& cleanup, duration patience)
-        : body_(std::move(body)), cleanup_(std::move(cleanup)), patience_(patience) {}
-
     T await_resume() {
         if (cleanup_error_ && body_.result() == outcome::value) std::rethrow_exception(cleanup_error_);
         return body_.take();
@@ -33,6 +28,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
     }
     void describe(std::string& out) const override {
         out += cleaning_up_ ? "the clean-up of finally" : "the body of finally";
+        append_time_left(out, *this, home().now());
     }
     void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
         if (cleaning_up_) {
@@ -42,8 +38,14 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
         }
     }
 
+  protected:
+    finally_scope(task<T>&& body, duration patience) : body_(std::move(body)), patience_(patience) {}
+    finally_scope(finally_scope&&) noexcept = default;
+    ~finally_scope() = default;
+    virtual task<> make_cleanup() = 0;
+
   private:
-    friend awaiter_base<finally_awaiter>;
+    friend awaiter_base<finally_scope>;
     std::coroutine_handle<> suspend(promise_base& p) noexcept {
         begin_regardless(p);
         if (owner().cancel_requested()) return clean_up();  // the body would end at its first await
@@ -52,7 +54,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
     std::coroutine_handle<> clean_up() noexcept {
         cleaning_up_ = true;
         try {
-            cleaning_.give(cleanup_());
+            cleaning_.give(make_cleanup());
         } catch (...) {
             cleanup_error_ = std::current_exception();
             return done();
@@ -97,7 +99,6 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
 
     child_job<T> body_;
     child_job<void> cleaning_;
-    F cleanup_;
     duration patience_;
     time_point due_{};
     std::exception_ptr cleanup_error_;
@@ -105,6 +106,17 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final
     bool hurried_ = false;
 };
 
+template <class T, class F>
+class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final : public finally_scope<T> {
+  public:
+    finally_awaiter(task<T>&& body, F&& cleanup, duration patience)
+        : finally_scope<T>(std::move(body), patience), cleanup_(std::move(cleanup)) {}
+
+  private:
+    task<> make_cleanup() override { return cleanup_(); }
+    F cleanup_;
+};
+
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -19,7 +19,7 @@ namespace detail {
 
 class promise_base;
 class waiter;
-struct error_trace;
+struct job_notes;
 
 /// How a job ended. Cancellation is a third outcome, neither a value nor an exception.
 enum class outcome : std::uint8_t { pending, value, error, cancelled };
@@ -67,20 +67,24 @@ class job : public work_item {
     /// Seconds since it began.
     std::uint32_t age() const noexcept;
 
-    /// Appends the name of the job for the tree of tasks and for error reports.
+    /// Appends what the job is, for the tree of tasks and for error reports.
     virtual void describe(std::string& out) const;
+    /// The same with its name, if it has one (name_task).
+    void describe_with_name(std::string& out) const;
+    /// Throws std::bad_alloc.
+    void set_name(std::string name);
 
     /// The value that this job binds for the task_local `key`, or null.
     virtual const void* find_local(const void* key) const noexcept;
 
-    /// The coroutines that the last error of this job went through.
-    error_trace* trace() const noexcept { return trace_; }
+    /// Its name, and the coroutines that its last error went through; null when it has neither.
+    const job_notes* notes() const noexcept { return notes_; }
     void adopt_trace(job& child) noexcept;
 
   protected:
     ~job() {
-        if (trace_) [[unlikely]]
-            drop_trace();
+        if (notes_) [[unlikely]]
+            drop_notes();
     }
 
     /// The chain has ended, with `how` in result(). For a value or an error the root frame is suspended at
@@ -103,7 +107,7 @@ class job : public work_item {
     void attach(reactor& home, job* parent, promise_base& root) noexcept;
     void end(outcome how) noexcept;
     void unwind() noexcept;
-    void drop_trace() noexcept;
+    void drop_notes() noexcept;
     void schedule_unwind() noexcept;
     static void cancel_waiters(job* first) noexcept;
 
@@ -121,7 +125,7 @@ class job : public work_item {
     job* parent_ = nullptr;
     promise_base* innermost_ = nullptr;
     waiter* waiter_ = nullptr;
-    error_trace* trace_ = nullptr;
+    job_notes* notes_ = nullptr;
     // One word.
     std::uint32_t since_ = 0;
     std::uint32_t started_ : 24 = 0;

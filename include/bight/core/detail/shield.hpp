@@ -24,7 +24,10 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] shield_awaiter final
     T await_resume() { return child_.take(); }
 
     void cancel() noexcept override { detail::reactor_access::arm_grace(home(), *this, patience_); }
-    void describe(std::string& out) const override { out += "a shielded task"; }
+    void describe(std::string& out) const override {
+        out += "a shielded task";
+        append_time_left(out, *this, home().now());
+    }
     void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
         visit(child_, context);
     }
@@ -51,4 +54,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] shield_awaiter final
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

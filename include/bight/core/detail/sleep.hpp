@@ -32,7 +32,10 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] sleep_awaiter final : publi
         detail::reactor_access::disarm(home(), *this);
         confirm_cancel();
     }
-    void describe(std::string& out) const override { out += "a timer"; }
+    void describe(std::string& out) const override {
+        out += "a timer";
+        append_time_left(out, *this, home().now());
+    }
 
   private:
     friend awaiter_base<sleep_awaiter>;
@@ -70,4 +73,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] yield_awaiter final
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

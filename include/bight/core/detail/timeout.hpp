@@ -26,7 +26,10 @@ class timeout_scope : public scope, public awaiter_base<timeout_scope<T>>, priva
     timeout_scope(task<T>&& t, duration limit) noexcept : child_(std::move(t)), limit_(limit) {}
 
     void cancel() noexcept override { child_.request_cancel(); }
-    void describe(std::string& out) const override { out += "a task with a time-out"; }
+    void describe(std::string& out) const override {
+        out += "a task with a time-out";
+        append_time_left(out, *this, home().now());
+    }
     void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
         visit(child_, context);
     }

@@ -5,6 +5,7 @@
 #include <bight/core/export.hpp>
 
 #include <cstdint>
+#include <string>
 
 namespace BIGHT_EXPORT bight {
 
@@ -40,6 +41,9 @@ class timer {
     bool armed_ = false;
 };
 
+/// Appends how long an armed timer still has: " (4.5 s left)". For the description of a wait.
+void append_time_left(std::string& out, const timer& t, time_point now);
+
 /// A pairing heap (Fredman, Sedgewick, Sleator, Tarjan: "The pairing heap: a new form of self-adjusting
 /// heap", 1986): arming is O(1), disarming and firing O(log n) amortised, and the next deadline is known
 /// exactly.
@@ -68,4 +72,4 @@ class timer_heap {
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -1,5 +1,6 @@
 // So does every operation of a stream, an outbox and a listener.
 // expect each ONE_AWAITED: co_await it
+// at most 11 lines
 #include <bight/bight.hpp>
 
 #ifdef MISTAKE

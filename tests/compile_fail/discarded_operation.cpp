@@ -1,5 +1,6 @@
 // So does every operation of the core, and every scope.
 // expect each ONE_AWAITED: co_await it
+// at most 11 lines
 #include <bight/bight.hpp>
 
 #include <vector>

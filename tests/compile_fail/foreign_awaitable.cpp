@@ -1,6 +1,7 @@
 // What does not know of bight's reactor and of cancellation cannot be awaited in a task.
 // expect: a bight task awaits bight's awaitables only
 // expect: make a bight::deferred
+// at most 17 lines
 #include <bight/core/deferred.hpp>
 #include <bight/core/task.hpp>
 

@@ -1,5 +1,6 @@
 // Nor another library's coroutine, whose operator co_await is a member.
 // expect: a bight task awaits bight's awaitables only
+// at most 17 lines
 #include <bight/core/deferred.hpp>
 #include <bight/core/task.hpp>
 

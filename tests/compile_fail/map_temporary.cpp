@@ -1,5 +1,6 @@
 // The task of each item is awaited after the call.
 // expect: give an argument of the parameter's own type
+// at most 25 lines
 #include <bight/generator/generator_adaptors.hpp>
 #include <bight/generator/map_concurrent.hpp>
 

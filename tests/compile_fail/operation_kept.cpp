@@ -1,6 +1,7 @@
 // An operation that is kept in a variable gives itself up when it is awaited: it has one result to give.
 // expect: an operation is awaited once
 // expect: co_await the call that makes it
+// at most 17 lines
 #include <bight/core/deferred.hpp>
 #include <bight/core/task.hpp>
 #include <bight/sync/channel.hpp>

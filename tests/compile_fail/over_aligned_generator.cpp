@@ -1,5 +1,6 @@
 // So is one of a generator.
 // expect: a coroutine's parameter may need an alignment of 16 bytes at most
+// at most 9 lines
 #include <bight/generator/generator.hpp>
 
 struct alignas(64) line {

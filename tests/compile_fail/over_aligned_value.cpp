@@ -1,5 +1,6 @@
 // Compilers do not align coroutine frames further than to 16 bytes.
 // expect: a task's value may need an alignment of 16 bytes at most
+// at most 19 lines
 #include <bight/core/task.hpp>
 
 #ifdef MISTAKE

@@ -1,6 +1,7 @@
 // A task of a const reference gives no reference to what ends with its own co_return.
 // expect: a task of a reference would give one to a temporary
 // expect: make it a task of a value
+// at most 24 lines
 #include <bight/core/task.hpp>
 
 #include <functional>

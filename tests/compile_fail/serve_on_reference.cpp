@@ -1,5 +1,6 @@
 // So does serve_on, for each reactor.
 // expect: for a parameter T& write std::ref(x)
+// at most 15 lines
 #include <bight/net/sharded_listener.hpp>
 
 struct room {

@@ -1,5 +1,6 @@
 // serve stores a copy of what is bound: a reference to what the caller owns is said with std::ref.
 // expect: for a parameter T& write std::ref(x)
+// at most 18 lines
 #include <bight/net/serve.hpp>
 
 struct room {

@@ -1,5 +1,6 @@
 // Nobody keeps the stream but the protocol.
 // expect: a protocol takes the stream by value, as in task<> echo(bight::stream peer)
+// at most 18 lines
 #include <bight/net/serve.hpp>
 
 #ifdef MISTAKE

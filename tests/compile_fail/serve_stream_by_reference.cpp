@@ -1,5 +1,6 @@
 // Nobody keeps the stream but the protocol.
 // expect: a protocol takes the stream by value
+// at most 18 lines
 #include <bight/net/serve.hpp>
 
 #ifdef MISTAKE

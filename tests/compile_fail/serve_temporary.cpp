@@ -1,5 +1,6 @@
 // Each call would make a temporary, which the connection's task outlives.
 // expect: give an argument of the parameter's own type
+// at most 25 lines
 #include <bight/net/serve.hpp>
 
 #include <string>

@@ -1,5 +1,6 @@
 // What is spawned gives a task<>: nobody would take a value.
 // expect: must give a task<>
+// at most 11 lines
 #include <bight/core/group.hpp>
 
 bight::task<int> answer() { co_return 42; }

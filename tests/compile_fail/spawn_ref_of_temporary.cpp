@@ -1,5 +1,6 @@
 // std::ref and std::cref refuse a temporary.
 // expect: deleted function
+// at most 26 lines
 #include <bight/core/group.hpp>
 
 #include <string>

@@ -1,5 +1,6 @@
 // A reference to what the caller owns is said with std::ref.
 // expect: for a parameter T& write std::ref(x)
+// at most 11 lines
 #include <bight/core/group.hpp>
 
 bight::task<> count(int& n) {

@@ -1,6 +1,7 @@
 // spawn stores the arguments, but a conversion to a reference parameter would be a temporary of the call.
 // expect: spawn would have to make a temporary for a parameter that is a reference
 // expect: give an argument of the parameter's own type
+// at most 14 lines
 #include <bight/core/group.hpp>
 
 #include <string>

@@ -1,5 +1,6 @@
 // The same for a member function.
 // expect: spawn would have to make a temporary for a parameter that is a reference
+// at most 11 lines
 #include <bight/core/group.hpp>
 
 #include <string>

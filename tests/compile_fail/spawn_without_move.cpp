@@ -1,5 +1,6 @@
 // What moves only is moved in.
 // expect: give what moves only (a stream, a std::unique_ptr) as std::move(x)
+// at most 11 lines
 #include <bight/core/group.hpp>
 
 #include <memory>

@@ -1,5 +1,6 @@
 // start stores its arguments, as spawn does.
 // expect: for a parameter T& write std::ref(x)
+// at most 14 lines
 #include <bight/core/reactor.hpp>
 
 #include <functional>

@@ -1,5 +1,6 @@
 // std::lock_guard calls lock() and drops what it gives.
 // expect: a bight::mutex is locked by `auto guard = co_await m.lock();`
+// at most 16 lines
 #include <bight/sync/mutex.hpp>
 
 #include <mutex>

@@ -1,5 +1,6 @@
 // std::shared_lock calls lock_shared() and drops what it gives.
 // expect: a bight::shared_mutex is locked by `auto guard = co_await m.lock_shared();`
+// at most 14 lines
 #include <bight/sync/shared_mutex.hpp>
 
 #include <shared_mutex>

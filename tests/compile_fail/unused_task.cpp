@@ -1,5 +1,6 @@
 // A task that is kept and never awaited does not run either.
 // expect: unused variable
+// at most 6 lines
 #include <bight/core/task.hpp>
 
 bight::task<> work() { co_return; }

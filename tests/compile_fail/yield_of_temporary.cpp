@@ -1,6 +1,7 @@
 // A generator of const references gives none to what a conversion made.
 // expect: a generator of references would give one to a temporary
 // expect: make it a generator of values
+// at most 12 lines
 #include <bight/generator/generator.hpp>
 
 #include <string>

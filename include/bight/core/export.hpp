@@ -4,6 +4,7 @@
 // Every public header includes this one before any other, so that this error comes first.
 #if __cplusplus < 202002L
 #error "bight needs C++20: compile with -std=c++20 or later"
+#include <C++20>  // There is no such file: the compiler stops here, before it lists what follows from it.
 #endif
 
 /// Marks the namespace in every public header: all that such a header declares is exported, because its

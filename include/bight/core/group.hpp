@@ -5,6 +5,7 @@
 #include <bight/core/detail/borrowed_arguments.hpp>
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/detail/group.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/spawned_task.hpp>
@@ -71,7 +72,7 @@ class group : public detail::scope {
     template <class F, class... Args>
         requires(!detail::spawnable<F, Args...> && !(sizeof...(Args) < 2 && std::is_convertible_v<F, task<>>))
     void spawn(F&&, Args&&...) {
-        static_assert(detail::spawnable<F, Args...>,
+        static_assert(detail::never<F>,
                       "spawn(f, arguments...) stores copies of f and of the arguments, and f, called with "
                       "these, must give a task<>: for a parameter T& write std::ref(x), for an overloaded or "
                       "a template function a lambda that calls it");
@@ -205,6 +206,16 @@ template <class F>
     requires std::is_invocable_r_v<task<>, F&, group&> || std::is_void_v<std::invoke_result_t<F&, group&>>
 detail::group_awaiter<F> with_group(const group_options& options, F body) {
     return detail::group_awaiter<F>{options, std::move(body)};
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto with_group(detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "with_group(body), or with_group(options, body), calls the body with a group&, and the body "
+        "gives a task<>, or nothing when it only spawns: "
+        "with_group([&](bight::group& g) -> bight::task<> { ... })");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

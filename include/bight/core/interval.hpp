@@ -1,6 +1,7 @@
 // interval: a periodic timer.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
@@ -87,6 +88,14 @@ class interval {
     /// The first tick is due at `start`, which may have passed (a time before the clock's epoch counts as the
     /// epoch).
     interval(time_point start, duration period, missed_ticks policy = missed_ticks::burst);
+    // What no other constructor takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    explicit interval(detail::anything) {
+        static_assert(
+            fits,
+            "interval(period) takes a length of time with its unit: 5s, 500ms, std::chrono::seconds(n), "
+            "after using namespace std::chrono_literals");
+    }
     interval(const interval&) = delete;
     interval& operator=(const interval&) = delete;
     /// A task that still waits in tick() gets std::system_error with errc::closed.

@@ -5,6 +5,7 @@
 #include <bight/core/detail/job.hpp>
 #include <bight/core/detail/kept_task.hpp>
 #include <bight/core/detail/posted.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/detail/work_item.hpp>
@@ -84,6 +85,15 @@ class reactor {
     /// and in a child of a process in which it ran.
     template <class T>
     T run(task<T> root);
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    auto run(detail::anything = {}) {
+        static_assert(
+            fits,
+            "run(task) takes a task: call the function or the lambda, run(program()); what is to be "
+            "awaited and is no task goes into one: bight::task<> program() { co_await ...; }");
+        return detail::refused();
+    }
 
     /// The same for main(): 0 or the task's int; 1 when it failed, after the error went to the error handler;
     /// -1 when it was cancelled.
@@ -106,7 +116,7 @@ class reactor {
     template <class F, class... Args>
         requires(!std::is_invocable_r_v<task<>, F&, Args...> && !std::is_convertible_v<F, task<>>)
     void start(F, Args...) {
-        static_assert(std::is_invocable_r_v<task<>, F&, Args...>,
+        static_assert(detail::never<F>,
                       "start(f, arguments...) stores copies of f and of the arguments, and f, called with "
                       "these, must give a task<>: for a parameter T& write std::ref(x), for an overloaded or "
                       "a template function a lambda that calls it");
@@ -138,7 +148,12 @@ class reactor {
     /// called.
     template <class F>
     void post(F&& f) {
-        enqueue(new detail::posted_call<std::decay_t<F>>(std::forward<F>(f)));
+        constexpr bool callable = std::is_invocable_v<std::decay_t<F>&>;
+        static_assert(callable,
+                      "post(f) takes a function or a lambda without arguments, which is called on the "
+                      "reactor's thread: what it needs, it captures; a task is started there: "
+                      "post([&r] { r.start(work); })");
+        if constexpr (callable) enqueue(new detail::posted_call<std::decay_t<F>>(std::forward<F>(f)));
     }
 
     /// "io_uring", "epoll", "poll" or "select".

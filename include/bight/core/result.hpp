@@ -1,6 +1,7 @@
 // result<T>: a value or an error code, for awaiting without exceptions.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 
@@ -191,6 +192,15 @@ detail::result_awaiter<A> as_result(A operation) noexcept(std::is_nothrow_move_c
 template <class T>
 task<result<T>> as_result(task<T> t) {
     return detail::without_throwing(std::move(t));
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto as_result(detail::anything = {}) {
+    static_assert(
+        fits,
+        "as_result(operation) takes a task, or an operation such as peer.read_some(), and is awaited "
+        "itself: co_await as_result(work()); a function or a lambda is called first, work() for work");
+    return detail::refused_operation();
 }
 
 }  // namespace BIGHT_EXPORT bight

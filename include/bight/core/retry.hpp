@@ -1,6 +1,7 @@
 // retry: repeats an operation until it succeeds, with exponential back-off.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
@@ -123,6 +124,7 @@ struct any_error {
 };
 
 template <class F>
+    requires std::is_invocable_v<F&, const retry_attempt&> || std::is_invocable_v<F&>
 auto call_attempt(F& f, const retry_attempt& attempt) {
     if constexpr (std::is_invocable_v<F&, const retry_attempt&>) {
         return std::invoke(f, attempt);
@@ -183,6 +185,17 @@ template <class F, class P>
     requires std::is_invocable_r_v<bool, P&, const std::exception_ptr&>
 task<detail::attempt_value<F>> retry(const retry_policy& policy, F f, P retry_if) {
     return detail::run_retry(detail::retry_state(policy), std::move(f), std::move(retry_if));
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto retry(detail::anything = {}, detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "retry(policy, f) or retry(policy, f, retry_if) takes a retry_policy, a function that gives "
+        "a task each time that it is called, without arguments or with a retry_attempt, and a "
+        "predicate of the error, bool(const std::exception_ptr&): "
+        "retry(policy, [&] { return bight::connect(where); })");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

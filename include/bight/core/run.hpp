@@ -1,6 +1,7 @@
 // run: runs one task on a new reactor, and stops it on SIGINT and SIGTERM.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/exit_status.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
@@ -100,6 +101,14 @@ auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<st
             throw;
         }
     }
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto run(detail::anything = {}, detail::anything = {}) {
+    static_assert(fits,
+                  "run(task) takes a task: call the function or the lambda, run(program()); what is to be "
+                  "awaited and is no task goes into one: bight::task<> program() { co_await ...; }");
+    return detail::refused();
 }
 
 }  // namespace bight

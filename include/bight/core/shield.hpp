@@ -1,6 +1,7 @@
 // shield: protects an await from cancellation, up to a deadline.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/shield.hpp>
 #include <bight/core/export.hpp>
@@ -19,6 +20,15 @@ template <class A>
 detail::shield_awaiter<detail::awaited_type<A>> shield(A awaited, duration deadline) noexcept(
     noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), deadline};
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto shield(detail::anything = {}, detail::anything = {}) {
+    static_assert(fits,
+                  "shield(awaited, deadline) takes a task or another operation, then how long it may go on "
+                  "after a cancellation: shield(work(), 5s); a function or a lambda is called first, work() "
+                  "for work");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

@@ -31,6 +31,7 @@ class BIGHT_AWAIT_ELIDABLE
     using value_type = T;
     using bight_awaitable = void;
 
+    task(const task&) = delete;  // a task is given up where it is awaited or started: std::move(t)
     task(task&& other) noexcept : frame_(std::move(other.frame_)) {
         if (frame_) frame_.promise().pass_on_borrowed();
     }
@@ -45,6 +46,8 @@ class BIGHT_AWAIT_ELIDABLE
     }
     /// A task is awaited once: write `co_await std::move(t)`.
     detail::task_awaiter<T> operator co_await() const& = delete;
+
+    explicit operator bool() const = delete;  // it has no result yet: if (auto x = co_await work())
 
     /// For scopes that start it after the full expression that made it; see promise_base::refuse_borrowed.
     void refuse_borrowed(const char* scope, std::source_location where) const noexcept {

@@ -1,6 +1,7 @@
 // task_local<T>: task-local variables, inherited by child tasks.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/task_local.hpp>
 #include <bight/core/export.hpp>
@@ -47,6 +48,14 @@ class task_local {
     template <class A>
     detail::binding_awaiter<detail::awaited_type<A>, T> bind(T value, A awaited) const {
         return {detail::to_task(std::move(awaited)), this, std::move(value)};
+    }
+    // What no other overload takes.
+    template <bool fits = false>
+    auto bind(detail::anything = {}, detail::anything = {}) const {
+        static_assert(fits,
+                      "bind(value, awaited) takes the value, then a task or another operation: "
+                      "bind(17, work()); a function or a lambda is called first, work() for work");
+        return detail::refused_operation();
     }
 
   private:

@@ -1,6 +1,7 @@
 // with_timeout, try_with_timeout: a time limit for a task.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/timeout.hpp>
 #include <bight/core/detail/timer.hpp>
@@ -30,6 +31,26 @@ template <class A>
 detail::optional_timeout_awaiter<detail::awaited_type<A>> try_with_timeout(
     A awaited, duration limit) noexcept(noexcept(detail::to_task(std::move(awaited)))) {
     return {detail::to_task(std::move(awaited)), limit};
+}
+
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto with_timeout(detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "with_timeout(awaited, limit) takes a task or another operation, then a time with its unit: "
+        "with_timeout(work(), 5s), or a point in time minus the present; a function or a lambda is "
+        "called first, work() for work");
+    return detail::refused_operation();
+}
+template <class Here = decltype([] {}), bool fits = false>
+auto try_with_timeout(detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "try_with_timeout(awaited, limit) takes a task or another operation, then a time with its unit: "
+        "try_with_timeout(work(), 5s), or a point in time minus the present; a function or a lambda is "
+        "called first, work() for work");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

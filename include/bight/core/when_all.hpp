@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 
@@ -197,12 +198,23 @@ concept range_of_tasks =
 template <class R>
 using range_value = typename task_value<std::remove_cvref_t<range_reference<R>>>::type;
 
-/// Moves the tasks out of the range.
+/// Whether a copy of the range would copy the tasks, which cannot be: a container, and not a view.
 template <class R>
-std::vector<child_job<range_value<R>>> jobs_of(R& tasks) {
-    std::vector<child_job<range_value<R>>> jobs;
-    if constexpr (requires { tasks.size(); }) jobs.reserve(tasks.size());
-    for (auto&& t : tasks) jobs.emplace_back(std::move(t));
+concept owns_tasks = std::is_const_v<std::remove_reference_t<range_reference<const R>>>;
+
+/// Moves the tasks out of the range, which is taken over first if it is given up.
+template <class G>
+std::vector<child_job<range_value<std::remove_cvref_t<G>>>> jobs_of(G&& given) {
+    using range = std::remove_cvref_t<G>;
+    std::vector<child_job<range_value<range>>> jobs;
+    constexpr bool given_up = !std::is_lvalue_reference_v<G> || !owns_tasks<range>;
+    static_assert(given_up,
+                  "the tasks of a range are moved out of it: give up one that has a name, std::move(tasks)");
+    if constexpr (given_up) {
+        range tasks(std::forward<G>(given));
+        if constexpr (requires { tasks.size(); }) jobs.reserve(tasks.size());
+        for (auto&& t : tasks) jobs.emplace_back(std::move(t));
+    }
     return jobs;
 }
 
@@ -222,9 +234,21 @@ detail::when_all_awaiter<detail::awaited_type<As>...> when_all(As... awaited) {
 /// vector of their values (std::reference_wrapper for a task<T&>), in the order of the range; nothing for
 /// task<void>. An empty range is done at once.
 template <class R>
-    requires detail::range_of_tasks<R>
-detail::when_all_list_awaiter<detail::range_value<R>> when_all(R tasks) {
-    return detail::when_all_list_awaiter<detail::range_value<R>>{detail::jobs_of(tasks)};
+    requires detail::range_of_tasks<std::remove_cvref_t<R>>
+detail::when_all_list_awaiter<detail::range_value<std::remove_cvref_t<R>>> when_all(R&& tasks) {
+    return detail::when_all_list_awaiter<detail::range_value<std::remove_cvref_t<R>>>{
+        detail::jobs_of(std::forward<R>(tasks))};
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto when_all(detail::anything = {}, detail::anything = {}, detail::anything = {}, detail::anything = {},
+              detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "when_all(a, b, ...) takes tasks or other operations of bight (a function or a lambda is called "
+        "first, work() for work; with_timeout sets a limit), or one range of tasks: "
+        "when_all(std::move(tasks))");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

@@ -157,8 +157,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] race_awaiter final : public
 };
 
 template <class R>
-auto jobs_of_some(R& tasks) {
-    auto jobs = jobs_of(tasks);
+auto jobs_of_some(R&& tasks) {
+    auto jobs = jobs_of(std::forward<R>(tasks));
     if (jobs.empty()) throw std::invalid_argument("when_any and race need at least one task");
     return jobs;
 }
@@ -227,9 +227,21 @@ detail::when_any_awaiter<detail::awaited_type<As>...> when_any(As... awaited) {
 /// The same for a range of tasks of one type, which are taken out of it. Throws std::invalid_argument when it
 /// is empty.
 template <class R>
-    requires detail::range_of_tasks<R>
-detail::when_any_list_awaiter<detail::range_value<R>> when_any(R tasks) {
-    return detail::when_any_list_awaiter<detail::range_value<R>>{detail::jobs_of_some(tasks)};
+    requires detail::range_of_tasks<std::remove_cvref_t<R>>
+detail::when_any_list_awaiter<detail::range_value<std::remove_cvref_t<R>>> when_any(R&& tasks) {
+    return detail::when_any_list_awaiter<detail::range_value<std::remove_cvref_t<R>>>{
+        detail::jobs_of_some(std::forward<R>(tasks))};
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto when_any(detail::anything = {}, detail::anything = {}, detail::anything = {}, detail::anything = {},
+              detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "when_any(a, b, ...) takes tasks or other operations of bight (a function or a lambda is called "
+        "first, work() for work; with_timeout sets a limit), or one range of tasks: "
+        "when_any(std::move(tasks))");
+    return detail::refused_operation();
 }
 
 /// Runs all of `awaited` concurrently until one succeeds, then cancels the others and waits for them. Gives
@@ -246,9 +258,20 @@ detail::race_awaiter<detail::awaited_type<As>...> race(As... awaited) {
 /// The same for a range of tasks of one type, which are taken out of it: gives the winner's index and value.
 /// Throws std::invalid_argument when it is empty.
 template <class R>
-    requires detail::range_of_tasks<R>
-detail::race_list_awaiter<detail::range_value<R>> race(R tasks) {
-    return detail::race_list_awaiter<detail::range_value<R>>{detail::jobs_of_some(tasks)};
+    requires detail::range_of_tasks<std::remove_cvref_t<R>>
+detail::race_list_awaiter<detail::range_value<std::remove_cvref_t<R>>> race(R&& tasks) {
+    return detail::race_list_awaiter<detail::range_value<std::remove_cvref_t<R>>>{
+        detail::jobs_of_some(std::forward<R>(tasks))};
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto race(detail::anything = {}, detail::anything = {}, detail::anything = {}, detail::anything = {},
+          detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "race(a, b, ...) takes tasks or other operations of bight (a function or a lambda is called "
+        "first, work() for work; with_timeout sets a limit), or one range of tasks: race(std::move(tasks))");
+    return detail::refused_operation();
 }
 
 }  // namespace BIGHT_EXPORT bight

@@ -48,6 +48,7 @@ class [[nodiscard("a generator does nothing until its items are asked for: co_aw
     /// std::optional<T>, or a pointer when T is a reference.
     using item_type = typename promise_type::item_type;
 
+    generator(const generator&) = delete;  // a generator is given up to who reads it: std::move(g)
     generator(generator&&) noexcept = default;
     generator& operator=(generator&&) noexcept = default;
 
@@ -61,6 +62,10 @@ class [[nodiscard("a generator does nothing until its items are asked for: co_aw
 
     /// True when the body has ended, however it ended: next() will give no more items.
     bool done() const noexcept { return !frame_.alive(); }
+
+    // Its items come with time, so that no loop over a range can read it.
+    void begin() const = delete;  // write while (auto item = co_await items.next())
+    void end() const = delete;
 
   private:
     friend promise_type;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
@@ -36,7 +37,7 @@ generator<detail::as_item<detail::settled_call<F, T>>> map(generator<T> source, 
 
 /// Gives the items of `source` for which `wanted(item)` is true. `wanted` takes a const reference and gives a
 /// bool or a task<bool>.
-template <class T, class F>
+template <class T, detail::predicate_of<T> F>
 generator<T> filter(generator<T> source, F wanted) {
     while (auto item = co_await source.next()) {
         bool yes = false;
@@ -82,6 +83,23 @@ task<std::vector<T>> collect(generator<T> source) {
     std::vector<T> items;
     while (auto item = co_await source.next()) items.push_back(*std::move(item));
     co_return items;
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto map(detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "map(generator, f) takes a generator, moved in if it has a name, then a function of an item: "
+        "map(std::move(lines), parse); a range is given as items_of(range)");
+    return detail::refused_operation();
+}
+template <class Here = decltype([] {}), bool fits = false>
+auto filter(detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "filter(generator, wanted) takes a generator, moved in if it has a name, then a function of "
+        "an item that gives a bool, or a task<bool>; a range is given as items_of(range)");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

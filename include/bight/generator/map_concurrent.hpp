@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/group.hpp>
@@ -58,14 +59,45 @@ auto map_concurrent_unordered(group& scope, R source, std::size_t limit, F f) {
 /// then. Values of the calls are dropped. Throws std::invalid_argument at once when `limit` is zero.
 template <class T, class F>
 task<> for_each_concurrent(generator<T> source, std::size_t limit, F f) {
-    detail::check_concurrent_call<T, F>();
-    return detail::run_each(detail::each_crew<T, F>(std::move(source), limit, std::move(f)));
+    if constexpr (detail::check_concurrent_call<T, F>()) {
+        return detail::run_each(detail::each_crew<T, F>(std::move(source), limit, std::move(f)));
+    } else {
+        return detail::refused_operation();
+    }
 }
 
 /// The same for the items of a range, which is kept (see items_of).
 template <detail::item_range R, class F>
 task<> for_each_concurrent(R source, std::size_t limit, F f) {
     return for_each_concurrent(items_of(std::move(source)), limit, std::move(f));
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto map_concurrent(detail::anything = {}, detail::anything = {}, detail::anything = {},
+                    detail::anything = {}) {
+    static_assert(fits,
+                  "map_concurrent(group, items, limit, f) takes a group, a generator or a range, how many at "
+                  "once, then a function that gives a task for an item: map_concurrent(g, urls, 10, fetch)");
+    return detail::refused_operation();
+}
+template <class Here = decltype([] {}), bool fits = false>
+auto map_concurrent_unordered(detail::anything = {}, detail::anything = {}, detail::anything = {},
+                              detail::anything = {}) {
+    static_assert(
+        fits,
+        "map_concurrent_unordered(group, items, limit, f) takes a group, a generator or a range, how "
+        "many at once, then a function that gives a task for an item: "
+        "map_concurrent_unordered(g, urls, 10, fetch)");
+    return detail::refused_operation();
+}
+template <class Here = decltype([] {}), bool fits = false>
+auto for_each_concurrent(detail::anything = {}, detail::anything = {}, detail::anything = {},
+                         detail::anything = {}) {
+    static_assert(
+        fits,
+        "for_each_concurrent(items, limit, f) takes a generator or a range, how many at once, then a "
+        "function that gives a task for an item, and no group: for_each_concurrent(urls, 10, fetch)");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

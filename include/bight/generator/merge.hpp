@@ -1,6 +1,7 @@
 // merge: combines several generators into one, in order of arrival.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/task.hpp>
@@ -48,6 +49,14 @@ generator<T> merge(group& scope, generator<T> first, More... more) {
     sources.push_back(std::move(first));
     (sources.push_back(std::move(more)), ...);
     return merge(scope, std::move(sources));
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto merge(detail::anything = {}, detail::anything = {}, detail::anything = {}, detail::anything = {}) {
+    static_assert(fits,
+                  "merge(group, generators...) takes a group, then generators of one type, or a vector of "
+                  "them: merge(g, lines(a), lines(b)); one that has a name is moved in, std::move(x)");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

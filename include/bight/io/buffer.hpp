@@ -53,6 +53,9 @@ struct mutable_buffer {
 
     mutable_buffer() noexcept = default;
     mutable_buffer(void* bytes, std::size_t count) noexcept : data(bytes), size(count) {}
+    template <class N>
+        requires std::is_arithmetic_v<N>
+    mutable_buffer(N) = delete;  // a read fills memory, not a number of bytes: char header[4]
     template <detail::single_byte T, std::size_t N>
         requires(std::is_convertible_v<T*, void*>)
     mutable_buffer(T (&bytes)[N]) noexcept : data(bytes), size(N) {}

@@ -1,6 +1,7 @@
 // stream: a handle on a byte-stream connection (TCP, Unix socket, or any transport).
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
@@ -60,6 +61,7 @@ class stream {
     stream() noexcept = default;
     /// For implementations of transport.
     explicit stream(transport& t) noexcept : transport_(&t) { t.retain(); }
+    stream(const stream&) = delete;  // a connection has one owner: std::move(peer), or a stream& to it
     stream(stream&& other) noexcept : transport_(std::exchange(other.transport_, nullptr)) {}
     stream& operator=(stream&& other) noexcept {
         if (this != &other) {
@@ -84,9 +86,26 @@ class stream {
     detail::read_into_awaiter read_some(mutable_buffer memory) noexcept {
         return detail::read_into_awaiter{transport_, memory};
     }
+    // A const stream is not read or written.
+    template <bool fits = false>
+    auto read_some(mutable_buffer = {}) const {
+        static_assert(
+            fits, "reading changes a stream, and this one is const: take a stream&, or the stream by value");
+        return detail::refused_operation();
+    }
     /// Fills all of `memory`. Throws errc::end_of_stream when the stream ends before that. When it is
     /// cancelled in the middle, the part that was read is in `memory`, but its length is lost.
     task<> read_exactly(mutable_buffer memory);
+    // What no other overload takes.
+    template <class T>
+        requires(!std::is_convertible_v<T, mutable_buffer>)
+    auto read_some(T&&) {
+        constexpr bool writable = std::is_convertible_v<T, mutable_buffer>;
+        static_assert(writable,
+                      "read_some takes writable bytes, a char bytes[512] or a std::string of that size, or "
+                      "bight::mutable_buffer(pointer, size); without an argument it gives a chunk");
+        return detail::refused_operation();
+    }
     /// Reads everything up to and including `delimiter` (not empty). What comes after it stays for the next
     /// read. Throws errc::too_long when `limit` bytes hold no delimiter, errc::end_of_stream when the stream
     /// ends before one; after these errors, and after a cancellation, the bytes can still be read.
@@ -100,6 +119,27 @@ class stream {
         requires(sizeof...(Pieces) > 0 && (std::is_convertible_v<const Pieces&, const_buffer> && ...))
     detail::write_awaiter<sizeof...(Pieces)> write(const Pieces&... pieces) noexcept {
         return detail::write_awaiter<sizeof...(Pieces)>{transport_, pieces...};
+    }
+    template <class... Pieces>
+        requires(!(std::is_convertible_v<const Pieces&, const_buffer> && ...) &&
+                 !(std::is_convertible_v<Pieces &&, std::span<const_buffer>> && ...))
+    auto write(Pieces&&...) {
+        constexpr bool bytes = (std::is_convertible_v<const Pieces&, const_buffer> && ...);
+        static_assert(
+            bytes,
+            "write takes text, bytes and chunks: a number as std::to_string(n), an optional as *line, "
+            "one character c as std::string(1, c), other objects as "
+            "bight::const_buffer(&object, sizeof object)");
+        return detail::refused_operation();
+    }
+    template <class... Pieces>
+        requires(sizeof...(Pieces) > 0 && (std::is_convertible_v<const Pieces&, const_buffer> && ...))
+    auto write(const Pieces&...) const {
+        constexpr bool changes = sizeof...(Pieces) == 0;
+        static_assert(
+            changes,
+            "writing changes a stream, and this one is const: take a stream&, or the stream by value");
+        return detail::refused_operation();
     }
     /// The same for a list of pieces; the elements of the list are changed during the write.
     detail::write_list_awaiter write(std::span<const_buffer> pieces) noexcept {

@@ -1,6 +1,7 @@
 // connect: opens a client connection.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/stream.hpp>
@@ -28,5 +29,15 @@ namespace BIGHT_EXPORT bight {
 /// for each address. Cancelling closes all sockets opened.
 task<stream> connect(endpoint where, connect_options options = {});
 task<stream> connect(std::string where, connect_options options = {});
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto connect(detail::anything, detail::anything = {}) {
+    static_assert(
+        fits,
+        "connect(where, options) takes an endpoint, or one as a std::string: "
+        "connect(\"tcp:localhost:1234\"), or connect(\"tcp:\" + host + \":\" + std::to_string(port)); "
+        "a time-out is an option: {.timeout = 5s}");
+    return detail::refused_operation();
+}
 
 }  // namespace bight

@@ -1,6 +1,7 @@
 // listener, listen: accepts connections on a listening socket.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
@@ -24,6 +25,7 @@ class listener {
   public:
     listener() noexcept = default;
     explicit listener(detail::acceptor& s) noexcept;
+    listener(const listener&) = delete;  // it has one owner: std::move(l)
     listener(listener&& other) noexcept : socket_(std::exchange(other.socket_, nullptr)) {}
     listener& operator=(listener&& other) noexcept {
         if (this != &other) {
@@ -70,5 +72,14 @@ class listener {
 /// the call and the address; errc::bad_endpoint for a string that cannot be parsed.
 listener listen(const endpoint& where, const listen_options& options = {});
 listener listen(std::string_view where, const listen_options& options = {});
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto listen(detail::anything, detail::anything = {}) {
+    static_assert(
+        fits,
+        "listen(where, options) takes an endpoint, or one as text: listen(\"tcp:8123\"); the length "
+        "of the queue is an option: {.backlog = 50}");
+    return detail::refused();
+}
 
 }  // namespace bight

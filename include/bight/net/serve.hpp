@@ -3,6 +3,7 @@
 
 #include <bight/core/detail/borrowed_arguments.hpp>
 #include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/stream.hpp>
@@ -53,6 +54,16 @@ task<> serve(listener on, const serve_options& options, F&& protocol, Bound&&...
     return detail::serve_listener(
         std::move(on), options,
         detail::make_protocol(std::forward<F>(protocol), std::forward<Bound>(bound)...));
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto serve(detail::anything = {}, detail::anything = {}, detail::anything = {}, detail::anything = {},
+           detail::anything = {}) {
+    static_assert(fits,
+                  "serve(where, protocol, bound...), or serve(where, options, protocol, bound...), takes the "
+                  "endpoint as text first, as in serve(\"tcp:8123\", echo), or a listener: "
+                  "serve(bight::listen(endpoint), echo); for the reactors of a runtime see serve_on");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

@@ -1,6 +1,7 @@
 // sharded_listener, serve_on: one listening address for all the reactors of a runtime.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/exit_status.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
@@ -119,16 +120,31 @@ template <class F, class... Bound>
     requires std::copy_constructible<std::decay_t<F>> && (std::copy_constructible<std::decay_t<Bound>> && ...)
 int serve_on(runtime& on, std::string_view where, const serve_options& options, F&& protocol,
              Bound&&... bound) {
-    return detail::reported_status_of("bight::serve_on", [&] {
-        sharded_listener all(on, where, options.listen);
-        return on.run(detail::shard_server<std::decay_t<F>, std::decay_t<Bound>...>(
-            all, options, std::forward<F>(protocol), std::forward<Bound>(bound)...));
-    });
+    if constexpr (detail::check_protocol<F, Bound...>()) {
+        return detail::reported_status_of("bight::serve_on", [&] {
+            sharded_listener all(on, where, options.listen);
+            return on.run(detail::shard_server<std::decay_t<F>, std::decay_t<Bound>...>(
+                all, options, std::forward<F>(protocol), std::forward<Bound>(bound)...));
+        });
+    } else {
+        return detail::refused();
+    }
 }
 template <detail::no_options F, class... Bound>
     requires std::copy_constructible<std::decay_t<F>> && (std::copy_constructible<std::decay_t<Bound>> && ...)
 int serve_on(runtime& on, std::string_view where, F&& protocol, Bound&&... bound) {
     return serve_on(on, where, serve_options{}, std::forward<F>(protocol), std::forward<Bound>(bound)...);
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto serve_on(detail::anything = {}, detail::anything = {}, detail::anything = {}, detail::anything = {},
+              detail::anything = {}) {
+    static_assert(fits,
+                  "serve_on(runtime, where, protocol, bound...), or serve_on(runtime, where, options, "
+                  "protocol, bound...), takes a runtime, then the endpoint as text: serve_on(cores, "
+                  "\"tcp:8123\", echo); each reactor copies the protocol and what is bound: std::ref(x) for "
+                  "what they share");
+    return detail::refused();
 }
 
 }  // namespace bight

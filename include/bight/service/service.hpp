@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/detail/wait_list.hpp>
 #include <bight/core/export.hpp>
@@ -122,6 +123,15 @@ class service {
         requires std::is_invocable_r_v<task<>, std::decay_t<F>&, service&> ||
                  std::is_invocable_r_v<task<>, std::decay_t<F>&>
     service& add(std::string_view name, F&& run, const service_options& options = {});
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    service& add(detail::anything = {}, detail::anything = {}, detail::anything = {}) {
+        static_assert(
+            fits,
+            "add(name, run, options) takes a name, then a function that gives a task<>, and which takes "
+            "a service& or nothing: add(\"web\", [&] { return bight::serve(where, web); })");
+        return *this;
+    }
 
   private:
     friend class service_tree;
@@ -224,6 +234,15 @@ class service_tree {
                  std::is_invocable_r_v<task<>, std::decay_t<F>&>
     service& add(std::string_view name, F&& run, const service_options& options = {}) {
         return add_service(nullptr, name, make_body(std::forward<F>(run)), options);
+    }
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    service& add(detail::anything = {}, detail::anything = {}, detail::anything = {}) {
+        static_assert(
+            fits,
+            "add(name, run, options) takes a name, then a function that gives a task<>, and which takes "
+            "a service& or nothing: add(\"web\", [&] { return bight::serve(where, web); })");
+        return *services_.front();
     }
 
     /// Adds a hook for the shutdown of this tree (see shutdown_phases): `before` runs while all services

@@ -1,6 +1,7 @@
 // basic_channel<T, Store>: the common base of channel and priority_queue.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/sync/detail/channel_base.hpp>
 
@@ -62,6 +63,15 @@ class basic_channel {
         requires std::constructible_from<T, U&&>
     send_awaiter send(U&& value) {
         return send_awaiter(passing_, std::forward<U>(value));
+    }
+    template <class U>
+        requires(!std::constructible_from<T, U &&>)
+    auto send(U&&) {
+        static_assert(
+            detail::never<U>,
+            "a T of the channel is made of what is sent, and cannot be made of this: convert it, or "
+            "give what moves only as std::move(x)");
+        return detail::refused_operation();
     }
 
     /// Sends without waiting. False, with `value` unchanged, when the channel is full or closed, or another

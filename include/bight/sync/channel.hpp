@@ -33,8 +33,13 @@ void check_buffered(std::size_t capacity);
 /// Destroying a channel with a reserved place aborts, as it does when a task waits in it. Values sent after
 /// close() through places reserved before it arrive before the end.
 template <class T>
-class channel : public basic_channel<T, detail::block_ring<T>> {
-    using base = basic_channel<T, detail::block_ring<T>>;
+class channel : public basic_channel<detail::sent<T>, detail::block_ring<detail::sent<T>>> {
+    using base = basic_channel<detail::sent<T>, detail::block_ring<detail::sent<T>>>;
+    static_assert(
+        detail::can_be_sent<T>,
+        "what is sent is an object that can be moved: send a std::unique_ptr to one that cannot, or a "
+        "pointer to one that lasts; a channel that only gives signals is a bight::channel<bool>, or a "
+        "bight::semaphore");
 
   public:
     using place = channel_place<T>;

@@ -1,6 +1,7 @@
 // condition: a condition variable for tasks.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/sync/detail/condition.hpp>
@@ -55,6 +56,15 @@ class condition {
         requires std::is_invocable_r_v<bool, P&>
     task<> wait(mutex_guard& held, P holds) {
         while (!holds()) co_await wait(held);
+    }
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    auto wait(detail::anything = {}, detail::anything = {}) {
+        static_assert(
+            fits,
+            "wait(guard) or wait(guard, predicate) takes the guard of the locked mutex, from auto guard "
+            "= co_await m.lock(), and a function without arguments that gives a bool");
+        return detail::refused_operation();
     }
 
     /// Wakes the task that has waited longest, if any. The mutex may be locked or not.

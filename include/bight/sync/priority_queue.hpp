@@ -155,8 +155,13 @@ std::size_t checked_capacity(std::size_t capacity);
 ///
 /// `less` must be a strict weak order; it must not throw or use the queue.
 template <class T, class Less = less_priority>
-class priority_queue : public basic_channel<T, detail::priority_heap<T, Less>> {
-    using base = basic_channel<T, detail::priority_heap<T, Less>>;
+class priority_queue : public basic_channel<detail::sent<T>, detail::priority_heap<detail::sent<T>, Less>> {
+    using base = basic_channel<detail::sent<T>, detail::priority_heap<detail::sent<T>, Less>>;
+    static_assert(
+        detail::can_be_sent<T>,
+        "what is sent is an object that can be moved: send a std::unique_ptr to one that cannot, or a "
+        "pointer to one that lasts; a channel that only gives signals is a bight::channel<bool>, or a "
+        "bight::semaphore");
 
   public:
     using push_awaiter = typename base::send_awaiter;
@@ -171,6 +176,11 @@ class priority_queue : public basic_channel<T, detail::priority_heap<T, Less>> {
         requires std::constructible_from<T, U&&>
     push_awaiter push(U&& value) {
         return base::send(std::forward<U>(value));
+    }
+    template <class U>
+        requires(!std::constructible_from<T, U &&>)
+    auto push(U&& value) {
+        return base::send(std::forward<U>(value));  // says what is wrong
     }
     /// As basic_channel::try_send.
     template <class U = T>

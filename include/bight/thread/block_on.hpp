@@ -5,6 +5,7 @@
 #include <bight/core/detail/job.hpp>
 #include <bight/core/detail/job_result.hpp>
 #include <bight/core/detail/kept_task.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
@@ -43,6 +44,14 @@ template <class F>
     requires std::invocable<F&>
 auto block_on(reactor& r, F&& f) {
     return detail::blocked_function<std::remove_reference_t<F>>(f).result_from(r);
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto block_on(detail::anything = {}, detail::anything = {}) {
+    static_assert(fits,
+                  "block_on(reactor, task) takes a reactor that runs on another thread, then a task, or a "
+                  "function without arguments: block_on(r, work()); main() has bight::run(work()) instead");
+    return detail::refused();
 }
 
 }  // namespace bight

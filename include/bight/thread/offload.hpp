@@ -4,6 +4,7 @@
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/job_result.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
@@ -172,6 +173,24 @@ auto offload_abandonable(F&& f, offload_options options = {},
                          std::source_location where = std::source_location::current()) {
     options.abandon_on_cancel = true;
     return offload(std::forward<F>(f), options, where);
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto offload(detail::anything = {}, detail::anything = {}, detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "offload(f, options) calls f without arguments, on another thread: f is the function or the "
+        "lambda, not its result, and captures its arguments: offload([=] { return compute(x); })");
+    return detail::refused_operation();
+}
+template <class Here = decltype([] {}), bool fits = false>
+auto offload_abandonable(detail::anything = {}, detail::anything = {}, detail::anything = {},
+                         detail::anything = {}) {
+    static_assert(fits,
+                  "offload_abandonable(f, options) calls f without arguments, on another thread: f is the "
+                  "function or the lambda, not its result, and captures its arguments by value: "
+                  "offload_abandonable([=] { return compute(x); })");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

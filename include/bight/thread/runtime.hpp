@@ -1,6 +1,7 @@
 // runtime: one reactor per core, started and stopped together.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/run.hpp>
@@ -47,6 +48,7 @@ class shard_roots {
 };
 
 template <class F>
+    requires std::is_invocable_v<F&, std::size_t> || std::is_invocable_v<F&>
 auto call_root(F& root, std::size_t index) {
     if constexpr (std::is_invocable_v<F&, std::size_t>) {
         return root(index);
@@ -123,6 +125,12 @@ class runtime {
     /// when a thread cannot be started or pinned; std::invalid_argument for a virtual clock. Then nothing is
     /// left running. In main(), exit_status_of reports such an error.
     explicit runtime(const runtime_options& options = {});
+    /// The number of reactors is an option: this does not compile.
+    template <std::integral N>
+    explicit runtime(N) : state_(nullptr) {
+        static_assert(detail::never<N>,
+                      "the number of reactors is an option: bight::runtime cores({.reactors = 4})");
+    }
     runtime(const runtime&) = delete;
     runtime& operator=(const runtime&) = delete;
     /// Destroys the reactors, each on its own thread (see reactor::~reactor), and joins the threads. In a
@@ -172,6 +180,15 @@ class runtime {
             for (std::optional<value>& one : roots.values()) values.push_back(std::move(*one));
             return values;
         }
+    }
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    auto run(detail::anything = {}) {
+        static_assert(
+            fits,
+            "runtime::run(f) takes a function or a lambda that gives a task, and which each reactor "
+            "copies and calls with its number or without arguments: cores.run([&] { return work(); })");
+        return detail::refused();
     }
 
     /// reactor::stop, or stop_now, for all reactors: the first one gets it, and passes it on to the others. A

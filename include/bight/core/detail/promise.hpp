@@ -1,9 +1,11 @@
 // promise_base: the part of a coroutine's promise that links it into its chain and records where it awaits.
 #pragma once
 
+#include <bight/core/detail/awaitable.hpp>
 #include <bight/core/detail/compiler.hpp>
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/detail/job.hpp>
+#include <bight/core/detail/refused_await.hpp>
 #include <bight/core/export.hpp>
 
 #include <coroutine>
@@ -18,9 +20,6 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 struct final_awaiter;
-
-template <class A>
-concept bight_awaitable = requires { typename std::remove_cvref_t<A>::bight_awaitable; };
 
 /// Refers to an awaiter that stays where it is: g++ 12 copies or moves what await_transform returns by
 /// reference.
@@ -59,9 +58,7 @@ inline constexpr bool fits_a_frame<T> = true;
 
 template <class A>
 consteval bool await_fits_a_frame() {
-    if constexpr (!bight_awaitable<A>) {
-        return true;
-    } else if constexpr (requires(A&& a) { static_cast<A&&>(a).operator co_await(); }) {
+    if constexpr (requires(A&& a) { static_cast<A&&>(a).operator co_await(); }) {
         using awaiter = decltype(std::declval<A>().operator co_await());
         return fits_a_frame<awaiter> && fits_a_frame<decltype(std::declval<awaiter&>().await_resume())>;
     } else {
@@ -103,29 +100,32 @@ class promise_base {
     /// Every await of a task passes through here; so bight knows the line of each.
     template <class A>
     auto await_transform(A&& awaited, code_line where = __builtin_source_location()) noexcept {
-        static_assert(
-            bight_awaitable<A>,
-            "a bight task awaits bight's awaitables only: to wait for another library's callback or "
-            "coroutine, make a bight::deferred, have that fire it with set_value, and co_await the deferred");
         constexpr bool kept = std::is_lvalue_reference_v<A> && !awaited_again<A>;
-        static_assert(!kept || !task_like<A>,
-                      "a task is awaited once, and gives itself up by that: write co_await std::move(t), or "
-                      "co_await the call that makes it");
-        static_assert(
-            !kept || task_like<A> || !bight_awaitable<A>,
-            "an operation is awaited once, and gives itself up by that: co_await the call that makes "
-            "it, for each await anew, or write co_await std::move(operation)");
-        static_assert(await_fits_a_frame<A>(),
-                      "what is awaited, or what that gives, needs an alignment of more than 16 bytes, and "
-                      "compilers do not align coroutine frames further: pass it as a std::unique_ptr, or by "
-                      "reference");
-        if constexpr (BIGHT_TRACE_AWAITS != 0) where_ = location_of(where);
-        if constexpr (!bight_awaitable<A> || kept) {
-            return std::suspend_never();  // so that the message above is the only one
-        } else if constexpr (requires { static_cast<A&&>(awaited).operator co_await(); }) {
-            return static_cast<A&&>(awaited).operator co_await();
+        if constexpr (!bight_awaitable<A>) {
+            refuse_await<A>();
+            return refused_operation();
+        } else if constexpr (kept) {
+            constexpr bool kept_task = task_like<A>;
+            static_assert(!kept_task,
+                          "a task is awaited once, and gives itself up by that: write co_await std::move(t), "
+                          "or co_await the call that makes it");
+            static_assert(kept_task,
+                          "an operation is awaited once, and gives itself up by that: co_await the call that "
+                          "makes it, for each await anew, or write co_await std::move(operation)");
+            return refused_operation();
         } else {
-            return awaiter_reference<std::remove_reference_t<A>>(awaited);
+            constexpr bool fits = await_fits_a_frame<A>();
+            static_assert(
+                fits,
+                "what is awaited, or what that gives, needs an alignment of more than 16 bytes, and "
+                "compilers do not align coroutine frames further: pass it as a std::unique_ptr, or "
+                "by reference");
+            if constexpr (BIGHT_TRACE_AWAITS != 0) where_ = location_of(where);
+            if constexpr (requires { static_cast<A&&>(awaited).operator co_await(); }) {
+                return static_cast<A&&>(awaited).operator co_await();
+            } else {
+                return awaiter_reference<std::remove_reference_t<A>>(awaited);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 // task_promise: the promise type of a task, which holds its value.
 #pragma once
 
+#include <bight/core/detail/awaitable.hpp>
 #include <bight/core/detail/promise.hpp>
 #include <bight/core/export.hpp>
 
@@ -40,6 +41,19 @@ class task_promise : public promise_base {
     void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
         ::new (static_cast<void*>(__builtin_addressof(value_))) T(std::forward<U>(value));
         has_value_ = true;
+    }
+    template <class U>
+        requires(!std::is_constructible_v<T, U &&>)
+    void return_value(U&&) noexcept {
+        constexpr bool is_awaitable = bight_awaitable<U>;
+        static_assert(
+            !is_awaitable,
+            "a task gives a value, and not what is still to be awaited: co_return co_await work(), with "
+            "std::move(t) for a task that has a name");
+        static_assert(
+            is_awaitable,
+            "the value of co_return does not convert to the task's type, the T of task<T>: convert it, "
+            "give what moves only as std::move(x), or change the type of the task");
     }
 
     T take() {

@@ -39,6 +39,8 @@ class waiter : public work_item {
     waiter() noexcept = default;
     waiter(waiter&& other) noexcept : work_item() { (void)other; }
 
+    explicit operator bool() const = delete;  // it has no result yet: if (auto x = co_await operation)
+
     /// Asks the wait to end early. Called at most once, on the reactor's thread, while the task is suspended.
     /// It must lead to `ready` or `confirm_cancel`, now or later, and does not wait for that.
     virtual void cancel() noexcept = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/promise.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
@@ -78,6 +79,16 @@ class generator_promise final : public promise_base {
             "sees it: co_yield an object of the item's own type, or make it a generator of values");
         // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): it does not run before a consumer has set it.
         generator_item<T>::put(*into_, std::forward<U>(value));
+        return {};
+    }
+
+    template <class U>
+        requires(!std::is_constructible_v<T, U &&>)
+    yield_to_consumer yield_value(U&&) noexcept {
+        static_assert(
+            never<U>,
+            "the value of co_yield does not convert to an item, the T of generator<T>: convert it, give "
+            "what moves only as std::move(x), and what is still to be awaited as co_yield co_await work()");
         return {};
     }
 

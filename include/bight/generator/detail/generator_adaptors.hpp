@@ -54,6 +54,10 @@ using as_item = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove
 /// The type in which a predicate gets an item.
 template <class T>
 using looked_at = const std::remove_reference_t<T>&;
+template <class F, class T>
+concept predicate_of = requires(typename settled<std::invoke_result_t<F&, looked_at<T>>>::type (*gives)()) {
+    static_cast<bool>(gives());
+};
 
 }  // namespace detail
 

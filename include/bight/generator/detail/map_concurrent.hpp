@@ -3,6 +3,7 @@
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/group.hpp>
@@ -134,21 +135,44 @@ task<> run_each(each_crew<T, F> calls) {
     co_await with_group([&calls](group& g) -> task<> { return calls(g); });
 }
 
+/// False where it has said what is wrong: then nothing else is to be compiled.
 template <class T, class F>
-void check_concurrent_call() {
-    static_assert(!std::is_reference_v<T>,
+consteval bool check_concurrent_call() {
+    constexpr bool owned = !std::is_reference_v<T>;
+    static_assert(owned,
                   "a source goes on while its items are worked on, so that references to them would dangle");
-    static_assert(bight_awaitable<called<F, T>>, "the callable gives something to await, a task for one");
-    refuse_temporaries<F, T>();
+    if constexpr (!std::is_invocable_v<F&, T&&>) {
+        static_assert(
+            never<F>,
+            "the function is called with one item, as an rvalue of the type that the generator or the "
+            "range gives, and takes no such argument: take it by value");
+        return false;
+    } else {
+        constexpr bool awaitable = bight_awaitable<called<F, T>>;
+        static_assert(
+            awaitable,
+            "the callable gives something to await, a task for one: for an ordinary function write a "
+            "loop, or [](auto item) -> bight::task<> { ... }");
+        refuse_temporaries<F, T>();
+        return owned && awaitable;
+    }
 }
 
 template <class T, class F>
 auto map_several(group& scope, generator<T> source, std::size_t limit, F f, bool in_order) {
-    check_concurrent_call<T, F>();
-    using result = settled_call<F, T>;
-    static_assert(std::is_object_v<result>,
-                  "the task gives an object; for_each_concurrent is for those that give nothing");
-    return gathered<result>(scope, map_crew<T, result, F>(std::move(source), limit, std::move(f)), in_order);
+    if constexpr (check_concurrent_call<T, F>()) {
+        using result = settled_call<F, T>;
+        constexpr bool object = std::is_object_v<result>;
+        static_assert(object, "the task gives an object; for_each_concurrent is for those that give nothing");
+        if constexpr (object) {
+            return gathered<result>(scope, map_crew<T, result, F>(std::move(source), limit, std::move(f)),
+                                    in_order);
+        } else {
+            return refused_operation();
+        }
+    } else {
+        return refused_operation();
+    }
 }
 
 }  // namespace detail

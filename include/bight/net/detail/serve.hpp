@@ -68,27 +68,38 @@ template <class F, class... Bound>
 concept serves = std::is_invocable_r_v<task<>, std::decay_t<F>&, const std::decay_t<Bound>&..., stream>;
 
 template <class F, class... Bound>
-consteval void check_protocol() {
+inline constexpr bool can_be_bound = std::is_constructible_v<std::decay_t<F>, F> &&
+                                     (std::is_constructible_v<std::decay_t<Bound>, Bound> && ...);
+
+/// False where it has said what is wrong: then nothing else is to be compiled.
+template <class F, class... Bound>
+consteval bool check_protocol() {
+    constexpr bool fits = serves<F, Bound...>;
     constexpr bool by_reference =
-        std::is_invocable_v<std::decay_t<F>&, const std::decay_t<Bound>&..., stream&> && !serves<F, Bound...>;
+        std::is_invocable_v<std::decay_t<F>&, const std::decay_t<Bound>&..., stream&> && !fits;
+    constexpr bool kept = can_be_bound<F, Bound...>;
     static_assert(
         !by_reference,
         "a protocol takes the stream by value, as in task<> echo(bight::stream peer): it is its own, and "
         "nobody else keeps it");
     static_assert(
-        serves<F, Bound...> || by_reference,
+        fits || by_reference,
         "serve(where, protocol, bound...) stores copies of the protocol and of what is bound, and "
         "the protocol, called with these and the stream, in this order, must give a task<>: for a "
-        "parameter T& write std::ref(x), for an overloaded or a template function a lambda that calls it");
+        "parameter T& write std::ref(x), for an overloaded or a template function a lambda that calls it; "
+        "options come before the protocol");
+    static_assert(!fits || kept,
+                  "serve keeps copies of the protocol and of what is bound, and one of these cannot be "
+                  "copied: give what is shared as std::ref(x), and what moves only as std::move(x)");
     refuse_temporaries<std::decay_t<F>, std::decay_t<Bound>..., stream>();
     static_assert(!takes_last_by_reference<std::decay_t<F>>(),
                   "a protocol takes the stream by value: it is its own, and nobody else keeps it");
+    return fits && kept;
 }
 
 template <class F, class... Bound>
 protocol_handle make_protocol(F&& f, Bound&&... bound) {
-    check_protocol<F, Bound...>();
-    if constexpr (serves<F, Bound...>) {
+    if constexpr (check_protocol<F, Bound...>()) {
         return protocol_handle(new bound_protocol<std::decay_t<F>, std::decay_t<Bound>...>(
             std::forward<F>(f), std::forward<Bound>(bound)...));
     } else {

@@ -22,6 +22,14 @@ namespace detail {
 /// Ends the process: "a channel was destroyed while a place in it is kept".
 [[noreturn]] void abort_place_kept(const char* what) noexcept;
 
+template <class T>
+inline constexpr bool can_be_sent =
+    std::is_object_v<T> && !std::is_const_v<T> && std::is_move_constructible_v<T>;
+
+/// T, but another type where T is an error, so that the message on that is the only one.
+template <class T>
+using sent = std::conditional_t<can_be_sent<T>, T, char>;
+
 /// A queue of tasks that want room (to send or to reserve), a queue of receivers, and between them a store of
 /// at most `capacity` values. Both queues are first in, first out. A reserved place counts as a value in the
 /// store. Two invariants hold whenever a task runs: when a receiver waits, the store is empty and no task in
@@ -37,9 +45,6 @@ namespace detail {
 /// called.
 template <class T, class Store>
 class channel_base {
-    static_assert(std::is_object_v<T> && !std::is_const_v<T> && std::is_move_constructible_v<T>,
-                  "what is sent is an object that can be moved");
-
   public:
     template <class... As>
     explicit channel_base(std::size_t capacity, As&&... for_store)

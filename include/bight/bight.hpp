@@ -8,6 +8,7 @@
 #include <bight/core/finally.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/interval.hpp>
+#include <bight/core/platform_report.hpp>
 #include <bight/core/random.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>

@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <vector>
 
@@ -43,6 +44,11 @@ class poll_demultiplexer final : public readiness {
             constexpr int ends = POLLHUP | POLLERR | POLLNVAL;
             became_ready(*owners_[i - 1], (e & (POLLIN | ends)) != 0, (e & (POLLOUT | ends)) != 0, false);
         }
+    }
+
+    void add_features(std::vector<kernel_feature>& to) override {
+        wait_for(std::chrono::nanoseconds(1));
+        to.push_back({"ppoll", "2.6.16", precise_, "a sleeping poll reactor wakes at whole milliseconds"});
     }
 
   private:
@@ -104,11 +110,11 @@ class poll_demultiplexer final : public readiness {
 
 }  // namespace
 
-std::unique_ptr<demultiplexer> make_poll(reactor& home, std::string& why) {
+std::unique_ptr<demultiplexer> make_poll(reactor& home, refusal& why) {
     try {
         return std::make_unique<poll_demultiplexer>(home);
     } catch (const std::system_error& e) {
-        why = e.what();
+        why = {e.what(), e.code()};
         return nullptr;
     }
 }

@@ -59,7 +59,7 @@ platform_report probe_platform(const reactor_options& options) {
         {"eventfd2", "2.6.27", has_eventfd(), "other threads wake a reactor by a pipe"});
     report.features.push_back(
         {"accept4", "2.6.28", has_accept4(), "accepting takes three system calls, and a fork may inherit"});
-    report.features.push_back({"pwritev2 with RWF_NOSIGNAL", "6.18", has_no_signal_flag(),
+    report.features.push_back({"RWF_NOSIGNAL", "6.18", has_no_signal_flag(),
                                "a write to a pipe or a file takes three more system calls, against SIGPIPE"});
     return report;
 }

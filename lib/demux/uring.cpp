@@ -151,7 +151,7 @@ void uring::probe_receive_cap() noexcept {
 }
 
 void uring::add_features(std::vector<kernel_feature>& to) {
-    to.push_back({"limits of multishot receives", "6.17", receive_cap_,
+    to.push_back({"multishot_limit", "6.17", receive_cap_,
                   "each receive of an io_uring reactor is a request of its own"});
 }
 
@@ -690,7 +690,7 @@ static std::string explain(int error, const char* step) {
             std::fclose(f);
         }
         if (disabled != 0) return text + " (kernel.io_uring_disabled is " + std::to_string(disabled) + ")";
-        return text + " (a seccomp filter, as container runtimes install)";
+        return text + " (a seccomp filter, as container runtimes install, or a security module)";
     }
     return text;
 }

@@ -51,10 +51,10 @@ bool environment_names_a_platform() noexcept { return variable().starts_with(sim
 std::unique_ptr<platform> platform_of_environment() {
     if (offered && variable().starts_with(offered->prefix)) return offered->make(variable());
     if (!environment_names_a_platform()) return nullptr;
-    throw std::system_error(errc::unavailable,
-                            "BIGHT_REACTOR is \"" + std::string(variable()) +
-                                "\", and this program has no simulation in it: link bight-sim (in Meson "
-                                "bight_sim_dep, else what pkg-config says of bight-sim)");
+    throw std::system_error(
+        errc::unavailable, "BIGHT_REACTOR is \"" + std::string(variable()) +
+                               "\", and this program has no simulation in it: link bight-sim (in Meson "
+                               "bight_sim_dep, in CMake bight::sim, else what pkg-config says of bight-sim)");
 }
 
 }  // namespace bight::detail

@@ -6,7 +6,8 @@
 #include "tried_calls.hpp"
 #include "waker.hpp"
 
-#include <bight/core/error.hpp>
+#include "../core/platform.hpp"
+
 #include <bight/core/reactor.hpp>
 
 #include <system_error>
@@ -25,10 +26,6 @@ void probe_one(demultiplexer_report& about, reactor_options options, std::vector
     try {
         reactor tried(options);
         demultiplexer& port = demultiplexer_of(tried);
-        if (port.simulated()) {
-            throw std::system_error(errc::unavailable,
-                                    "probe_platform in a simulated world, which has no kernel");
-        }
         port.enter_thread();
         port.add_features(features);
     } catch (const refused_demultiplexer& e) {
@@ -48,6 +45,10 @@ bool has_eventfd() {
 }  // namespace
 
 platform_report probe_platform(const reactor_options& options) {
+    if (platform* const simulated = platform::current()) {
+        throw std::system_error(simulated->refuse("probe_platform"),
+                                "probe_platform in a simulated world, which has no kernel to be looked at");
+    }
     platform_report report;
     for (const demultiplexer_choice& c : demultiplexer_choices()) {
         demultiplexer_report& about = report.demultiplexers.emplace_back();

@@ -61,6 +61,20 @@ TEST_CASE("probe_platform does not look at BIGHT_REACTOR") {
     CHECK(bight::probe_platform().demultiplexers.back().refusal.empty());
 }
 
+TEST_CASE("in a simulated world probe_platform is refused, for there is no kernel") {
+    const test::environment_variable set("BIGHT_REACTOR", "sim:1");
+    bight::reactor r;
+    auto probe = []() -> bight::task<int> {
+        try {
+            bight::probe_platform();
+        } catch (const std::system_error& e) {
+            co_return e.code().value();
+        }
+        co_return 0;
+    };
+    CHECK(r.run(probe()) == ENOTSUP);
+}
+
 TEST_CASE("probe_platform names the call that a filter refuses io_uring by, and its error") {
     test::need(demultiplexer_kind::io_uring);
     const int error = GENERATE(EPERM, ENOSYS, EACCES);

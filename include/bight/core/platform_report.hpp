@@ -37,8 +37,8 @@ struct platform_report {
 /// (`demultiplexer`, `clock` and `platform` are not looked at), and tries the calls that it could do without.
 /// Nothing of them is left. BIGHT_REACTOR does not matter. `bight doctor` prints what it finds.
 ///
-/// Throws std::bad_alloc, and in a simulated world std::system_error (errc::unavailable): there is no kernel.
+/// Throws std::bad_alloc, and in a simulated world std::system_error (ENOTSUP): there is no kernel.
 /// It takes about a millisecond, and blocks meanwhile. Thread: any.
 platform_report probe_platform(const reactor_options& options = {});
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -28,7 +28,8 @@
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) && !defined(BIGHT_SIBLING_CALLS)
 #error \
     "bight: without -foptimize-sibling-calls g++ -O0 overflows the stack in a long loop of awaits: compile with \
--foptimize-sibling-calls -DBIGHT_SIBLING_CALLS (`pkg-config --cflags bight`, Meson's bight_dep and CMake's bight::bight have them)"
+-foptimize-sibling-calls -DBIGHT_SIBLING_CALLS (`pkg-config --cflags bight`, Meson's bight_dep and CMake's \
+bight::bight have them)"
 #endif
 
 #if !defined(__cpp_exceptions)
@@ -74,4 +75,4 @@ inline std::source_location location_of(code_line line) noexcept {
 }
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

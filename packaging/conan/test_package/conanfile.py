@@ -1,5 +1,5 @@
 """Uses the package as a program would: `conan create` builds this and runs it."""
-import pathlib
+import os
 
 from conan import ConanFile
 from conan.tools.build import can_run
@@ -23,6 +23,6 @@ class BightTest(ConanFile):
 
     def test(self):
         if can_run(self):
-            for program in "alone", "simulated":
-                self.run(str(pathlib.Path(self.cpp.build.bindir, program)), env="conanrun")
-            self.run(f"BIGHT_REACTOR=sim:1 {pathlib.Path(self.cpp.build.bindir, 'simulated')}", env="conanrun")
+            alone, simulated = (os.path.join(self.cpp.build.bindir, name) for name in ("alone", "simulated"))
+            for command in alone, simulated, f"BIGHT_REACTOR=sim:1 {simulated}":
+                self.run(command, env="conanrun")

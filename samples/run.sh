@@ -73,7 +73,7 @@ fi
 mkdir -p "$root/build"
 if ! {
     # The library in a few pieces: a fresh build takes a quarter of the time.
-    set_up "$build" "$compiler" -Dsamples=enabled -Dtests=disabled -Dbenchmarks=disabled -Dunity=on -Dunity_size=24 &&
+    set_up "$build" "$compiler" -Dsamples=enabled -Dtests=disabled -Dtools=disabled -Dbenchmarks=disabled -Dunity=on -Dunity_size=24 &&
         { [ -x "$build/samples/$name" ] || echo "Building in $build with $compiler_line" >&3; } &&
         ninja -C "$build" -j "${JOBS:-2}" "samples/$name"
 } 3>&2 >"$log" 2>&1; then

@@ -108,13 +108,14 @@ needs() {
     need g++ "g++ $oldest_gxx or later" choose_gxx
     need_build_tools
     need catch2 'Catch2 2.13 or later; without it Meson fetches its source' pkg-config --exists 'catch2 >= 2.13'
+    need libcli11-dev 'CLI11 2.1 or later; without it Meson fetches its source' pkg-config --exists 'CLI11 >= 2.1'
     need telnet 'a telnet client, for the tests of the samples' command -v telnet
     need netcat-openbsd 'OpenBSD netcat, for the tests of the samples' openbsd_netcat
-    if [ $matrix != quick ]; then
-        need valgrind 'valgrind, which counts instructions' command -v valgrind
-        need strace 'strace, which counts system calls' command -v strace
-    fi
-    if [ $matrix = quick ] || choose_clangxx; then
+    if [ $matrix = quick ]; then return; fi
+    need valgrind 'valgrind, which counts instructions' command -v valgrind
+    need strace 'strace, which counts system calls' command -v strace
+    need cmake 'CMake, for the test of what it finds of bight' command -v cmake
+    if choose_clangxx; then
         return
     elif [ -n "${CLANGXX:-}" ]; then
         need "libclang-rt-$(major_version "$CLANGXX")-dev" "the sanitizers of $CLANGXX" false
@@ -268,6 +269,7 @@ targets() {
     if [ -n "$words" ]; then
         selected_tests "$1" | sed 's|/.*||' | sort -u | while read -r room; do
             case $room in
+            tools) echo tests/tools_tests tools/bight ;;
             samples) echo tests/samples_tests && sed -n "s|^  '\(.*\)',|samples/\1|p" "$root/samples/meson.build" ;;
             compile_fail | lint) echo build.ninja ;;
             core | sync | generator | thread | service) echo tests/runtime_tests ;;
@@ -307,7 +309,7 @@ build() {
     count_seconds
     # shellcheck disable=SC2046 # a list of words
     {
-        set_up "$directory" "$compiler" -Dtests=enabled -Dsamples=enabled -Dwerror="$(warnings_are_errors "$compiler")" "$@" &&
+        set_up "$directory" "$compiler" -Dtests=enabled -Dsamples=enabled -Dtools=enabled -Dwerror="$(warnings_are_errors "$compiler")" "$@" &&
             ninja -C "$directory" -j "$jobs" $(targets "$directory")
     } >"$log" 2>&1
     status=$?
@@ -382,7 +384,7 @@ build_and_run() {
     build "$@" && run "$1" "$1"
 }
 
-# use_from_outside NAME COMPILER: build/NAME installed, and bight as a subproject.
+# use_from_outside NAME COMPILER: build/NAME installed, and bight as a subproject (tests/packaging/run.sh).
 use_from_outside() {
     echo "== $1: using it from outside"
     # In a few pieces: what is tried is whether it can be used.
@@ -404,7 +406,7 @@ hold_figures() {
         ;;
     esac
     build figures "$1" -Dbuildtype=release -Ddefault_library=static -Dunity=on -Dunity_size=24 -Dbenchmarks=enabled \
-        -Dtests=disabled -Dsamples=disabled || return
+        -Dtests=disabled -Dsamples=disabled -Dtools=disabled || return
     echo "== figures: measuring"
     CXX=$1 python3 "$root/tests/bench/figures.py" "$root/build/figures" >"$root/build/figures.txt" 2>&1
     cat "$root/build/figures.txt"
@@ -431,8 +433,8 @@ fi
 
 # What each configuration is there for is in CONTRIBUTING.md.
 # Lines are all that a report shows: without the rest of what a debugger knows, it takes a sixth less. A compiler that
-# may use 1 GiB before it collects garbage takes a tenth less.
-if build gcc "$gxx" -Dbuildtype=debug "-Dcpp_args=-g1 --param=ggc-min-heapsize=1048576" -Ddefault_library=shared -Dbenchmarks=enabled; then
+# may use 1 GiB before it collects garbage takes a tenth less. The tests use the shared library, and use_from_outside both.
+if build gcc "$gxx" -Dbuildtype=debug "-Dcpp_args=-g1 --param=ggc-min-heapsize=1048576" -Ddefault_library=both -Dbenchmarks=enabled; then
     [ -n "$confined" ] || run gcc gcc
     run_confined gcc
     if [ $matrix != quick ] && [ -z "$words" ]; then use_from_outside gcc "$gxx"; fi

@@ -11,6 +11,7 @@
 #include <bight/core/movable_deadline.hpp>
 #include <bight/core/now.hpp>
 #include <bight/core/name_task.hpp>
+#include <bight/core/platform_report.hpp>
 #include <bight/core/random.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>

@@ -55,7 +55,7 @@ const named_platform* named_by_environment() {
     throw std::system_error(errc::unavailable,
                             "BIGHT_REACTOR is \"" + std::string(variable()) +
                                 "\", and this program has no simulation in it: link bight-sim (in Meson "
-                                "bight_sim_dep, else what pkg-config says of bight-sim)");
+                                "bight_sim_dep, in CMake bight::sim, else what pkg-config says of bight-sim)");
 }
 
 }  // namespace

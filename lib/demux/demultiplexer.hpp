@@ -9,11 +9,15 @@
 
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
+#include <bight/core/platform_report.hpp>
 #include <bight/core/reactor.hpp>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <vector>
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
@@ -89,6 +93,10 @@ class demultiplexer : public event_port {
     /// Submits operations now, because the reactor's thread may be busy for a while.
     virtual void hand_over() noexcept {}
 
+    /// Tries what it would do without if the kernel refused it, and says so. After enter_thread, and before
+    /// anything is attached.
+    virtual void add_features(std::vector<kernel_feature>& to) { (void)to; }
+
     /// The socket calls for its descriptors.
     virtual socket_calls& sockets() noexcept;
 
@@ -154,11 +162,31 @@ class demultiplexer : public event_port {
     bool tracks_interest_ = false;
 };
 
+struct demultiplexer_choice {
+    demultiplexer_kind kind;
+    const char* name;
+};
+/// All of them, best first.
+std::span<const demultiplexer_choice> demultiplexer_choices() noexcept;
+
+/// Why a demultiplexer could not be made.
+struct refusal {
+    std::string text;
+    std::error_code error;  ///< of the system call that failed, if one did
+};
+
 /// Make a demultiplexer, or return null and the reason in `why`.
-std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, std::string& why);
-std::unique_ptr<demultiplexer> make_epoll(reactor& home, std::string& why);
-std::unique_ptr<demultiplexer> make_poll(reactor& home, std::string& why);
-std::unique_ptr<demultiplexer> make_select(reactor& home, std::string& why);
+std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, refusal& why);
+std::unique_ptr<demultiplexer> make_epoll(reactor& home, refusal& why);
+std::unique_ptr<demultiplexer> make_poll(reactor& home, refusal& why);
+std::unique_ptr<demultiplexer> make_select(reactor& home, refusal& why);
+
+/// What a reactor throws whose demultiplexer was named and cannot be had.
+class refused_demultiplexer : public std::system_error {
+  public:
+    refused_demultiplexer(const std::string& what, refusal because);
+    refusal why;
+};
 
 /// The demultiplexer of a reactor; every port is one.
 inline demultiplexer& demultiplexer_of(reactor& r) noexcept {

@@ -49,13 +49,21 @@ int accept_in_steps(int listening) noexcept {
 
 #if defined(__linux__) || defined(__FreeBSD__)
 
+// By a filter that knows only the old call.
+static bool refused_by_filter(int error) noexcept {
+    return error == ENOSYS || error == EPERM || error == EACCES;
+}
+
 int accept_connection(int listening) noexcept {
     const int fd = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) return fd;
-    // A system call filter that knows only the old call. (A firewall also refuses a connection with EPERM:
-    // then the next one is accepted.)
-    if (errno == ENOSYS || errno == EPERM || errno == EACCES) return accept_in_steps(listening);
-    return -errno;
+    // (A firewall also refuses a connection with EPERM: then the next one is accepted.)
+    return refused_by_filter(errno) ? accept_in_steps(listening) : -errno;
+}
+
+bool has_accept4() noexcept {
+    const int fd = ::accept4(-1, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    return fd < 0 && !refused_by_filter(errno);
 }
 
 int make_pipe(int (&ends)[2]) noexcept { return ::pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0; }
@@ -63,6 +71,8 @@ int make_pipe(int (&ends)[2]) noexcept { return ::pipe2(ends, O_CLOEXEC | O_NONB
 #else
 
 int accept_connection(int listening) noexcept { return accept_in_steps(listening); }
+
+bool has_accept4() noexcept { return false; }
 
 int make_pipe(int (&ends)[2]) noexcept {
     if (::pipe(ends) < 0) return -errno;

@@ -7,6 +7,8 @@ class descriptor;
 
 /// The next connection of a listening socket, or -errno.
 int accept_connection(int listening) noexcept;
+/// Whether accept4(2) is there and not refused: otherwise accept_connection makes three calls.
+bool has_accept4() noexcept;
 /// Returns 0, with the read end in ends[0], or -errno.
 int make_pipe(int (&ends)[2]) noexcept;
 /// 1, 0, or -errno.

@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace bight::detail {
 
@@ -64,6 +66,13 @@ class epoll final : public readiness {
         }
     }
 
+    void add_features(std::vector<kernel_feature>& to) override {
+        epoll_event none;
+        wait_for(&none, 1, std::chrono::nanoseconds(1));
+        to.push_back(
+            {"epoll_pwait2", "5.11", precise_, "a sleeping epoll reactor wakes at whole milliseconds"});
+    }
+
   private:
     void watch(descriptor& d) override {
         epoll_event all{};
@@ -96,11 +105,11 @@ class epoll final : public readiness {
 
 }  // namespace
 
-std::unique_ptr<demultiplexer> make_epoll(reactor& home, std::string& why) {
+std::unique_ptr<demultiplexer> make_epoll(reactor& home, refusal& why) {
     try {
         return std::make_unique<epoll>(home);
     } catch (const std::system_error& e) {
-        why = e.what();
+        why = {e.what(), e.code()};
         return nullptr;
     }
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <vector>
 
@@ -45,6 +46,11 @@ class poll_demultiplexer final : public readiness {
             became_ready(d, (e & (POLLIN | ends)) != 0, (e & (POLLOUT | ends)) != 0, false);
             if ((e & (POLLRDHUP | ends)) != 0) peer_ended(d);
         }
+    }
+
+    void add_features(std::vector<kernel_feature>& to) override {
+        wait_for(std::chrono::nanoseconds(1));
+        to.push_back({"ppoll", "2.6.16", precise_, "a sleeping poll reactor wakes at whole milliseconds"});
     }
 
   private:
@@ -107,11 +113,11 @@ class poll_demultiplexer final : public readiness {
 
 }  // namespace
 
-std::unique_ptr<demultiplexer> make_poll(reactor& home, std::string& why) {
+std::unique_ptr<demultiplexer> make_poll(reactor& home, refusal& why) {
     try {
         return std::make_unique<poll_demultiplexer>(home);
     } catch (const std::system_error& e) {
-        why = e.what();
+        why = {e.what(), e.code()};
         return nullptr;
     }
 }

@@ -167,11 +167,11 @@ class select_demultiplexer final : public readiness {
 
 }  // namespace
 
-std::unique_ptr<demultiplexer> make_select(reactor& home, std::string& why) {
+std::unique_ptr<demultiplexer> make_select(reactor& home, refusal& why) {
     try {
         return std::make_unique<select_demultiplexer>(home);
     } catch (const std::system_error& e) {
-        why = e.what();
+        why = {e.what(), e.code()};
         return nullptr;
     }
 }

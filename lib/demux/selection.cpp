@@ -7,21 +7,17 @@
 #include <atomic>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace bight::detail {
 
 namespace {
 
-struct choice {
-    demultiplexer_kind kind;
-    const char* name;
-};
-
-// Best first.
-constexpr choice choices[] = {
+constexpr demultiplexer_choice choices[] = {
     {demultiplexer_kind::io_uring, "io_uring"},
     {demultiplexer_kind::epoll, "epoll"},
     {demultiplexer_kind::poll, "poll"},
@@ -31,16 +27,16 @@ constexpr choice choices[] = {
 #if !BIGHT_HAS_IO_URING
 }  // namespace
 
-std::unique_ptr<demultiplexer> make_uring(reactor&, const reactor_options&, std::string& why) {
-    why = "this bight was built without it (liburing 2.3 or later was not found)";
+std::unique_ptr<demultiplexer> make_uring(reactor&, const reactor_options&, refusal& why) {
+    why.text = "this bight was built without it (liburing 2.3 or later was not found)";
     return nullptr;
 }
 
 namespace {
 #endif
 
-std::unique_ptr<demultiplexer> make(const choice& c, reactor& home, const reactor_options& options,
-                                    std::string& why) {
+std::unique_ptr<demultiplexer> make(const demultiplexer_choice& c, reactor& home,
+                                    const reactor_options& options, refusal& why) {
     switch (c.kind) {
         case demultiplexer_kind::io_uring: return make_uring(home, options, why);
         case demultiplexer_kind::epoll: return make_epoll(home, why);
@@ -53,15 +49,16 @@ std::unique_ptr<demultiplexer> make(const choice& c, reactor& home, const reacto
 
 std::string list_available(reactor& home, const reactor_options& options) {
     std::string names;
-    for (const choice& c : choices) {
-        std::string why;
+    for (const demultiplexer_choice& c : choices) {
+        refusal why;
         if (make(c, home, options, why)) names += (names.empty() ? "" : ", ") + std::string(c.name);
     }
     return names;
 }
 
-[[noreturn]] void refuse(const std::string& what, reactor& home, const reactor_options& options) {
-    throw std::system_error(errc::unavailable, what + "; available here: " + list_available(home, options));
+[[noreturn]] void refuse(const std::string& what, reactor& home, const reactor_options& options,
+                         refusal why = {}) {
+    throw refused_demultiplexer(what + "; available here: " + list_available(home, options), std::move(why));
 }
 
 // Logged once, not for each reactor: what is missing for one is missing for all.
@@ -72,6 +69,11 @@ void log_fallback_once(const std::string& why, std::string_view used) {
 
 }  // namespace
 
+std::span<const demultiplexer_choice> demultiplexer_choices() noexcept { return choices; }
+
+refused_demultiplexer::refused_demultiplexer(const std::string& what, refusal because)
+    : std::system_error(errc::unavailable, what), why(std::move(because)) {}
+
 std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_options& options,
                                               std::string& why) {
     demultiplexer_kind wanted = options.demultiplexer;
@@ -79,7 +81,7 @@ std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_optio
     const char* variable = std::getenv("BIGHT_REACTOR");
     if (wanted == demultiplexer_kind::automatic && variable && *variable) {
         asked_by = "the environment variable BIGHT_REACTOR";
-        for (const choice& c : choices) {
+        for (const demultiplexer_choice& c : choices) {
             if (std::string_view(variable) == c.name) wanted = c.kind;
         }
         if (wanted == demultiplexer_kind::automatic) {
@@ -88,20 +90,20 @@ std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_optio
                    home, options);
         }
     }
-    for (const choice& c : choices) {
+    for (const demultiplexer_choice& c : choices) {
         if (wanted != demultiplexer_kind::automatic && wanted != c.kind) continue;
-        std::string refusal;
-        auto made = make(c, home, options, refusal);
+        refusal because;
+        auto made = make(c, home, options, because);
         if (made) {
             made->blocks_for_bulk().limit(options.largest_receive, options.bulk_memory);
             if (!why.empty()) log_fallback_once(why, c.name);
             return made;
         }
         if (wanted == c.kind) {
-            refuse(std::string(c.name) + ", asked for by " + asked_by + ", cannot be had: " + refusal, home,
-                   options);
+            refuse(std::string(c.name) + ", asked for by " + asked_by + ", cannot be had: " + because.text,
+                   home, options, because);
         }
-        why += (why.empty() ? "" : "; ") + std::string(c.name) + " is not available: " + refusal;
+        why += (why.empty() ? "" : "; ") + std::string(c.name) + " is not available: " + because.text;
     }
     throw std::system_error(errc::unavailable, why);
 }

@@ -29,6 +29,11 @@ constexpr int no_signal = 0x100;  // RWF_NOSIGNAL
 ssize_t write_with_flag(int fd, const iovec* pieces, std::size_t count) noexcept {
     return ::pwritev2(fd, pieces, static_cast<int>(count), -1, no_signal);
 }
+#else
+ssize_t write_with_flag(int, const iovec*, std::size_t) noexcept { return -1; }
+#endif
+
+}  // namespace
 
 // Probed once, on a pipe made for that.
 bool has_no_signal_flag() noexcept {
@@ -44,10 +49,8 @@ bool has_no_signal_flag() noexcept {
     }();
     return has;
 }
-#else
-ssize_t write_with_flag(int, const iovec*, std::size_t) noexcept { return -1; }
-bool has_no_signal_flag() noexcept { return false; }
-#endif
+
+namespace {
 
 // Returns the number of bytes, or -errno; raises no signal.
 std::int64_t write_pieces(int fd, const iovec* pieces, std::size_t count) noexcept {

@@ -22,6 +22,9 @@ enum class attempt : unsigned char {
 /// Makes the call of an operation for which is_tried_call. Its descriptor is non-blocking.
 attempt try_call(operation& op) noexcept;
 
+/// Whether the kernel takes RWF_NOSIGNAL; asks it once.
+bool has_no_signal_flag() noexcept;
+
 /// For tests: false makes writes as before Linux 6.18, which introduced a flag against SIGPIPE.
 inline bool uses_no_signal_flag = true;
 

@@ -150,6 +150,11 @@ void uring::probe_receive_cap() noexcept {
     reap();
 }
 
+void uring::add_features(std::vector<kernel_feature>& to) {
+    to.push_back({"multishot_limit", "6.17", receive_cap_,
+                  "each receive of an io_uring reactor is a request of its own"});
+}
+
 void uring::detach(descriptor& d, bool close_it) noexcept {
     bool with_kernel = made_ && d.ring && d.ring->armed;
     if (with_kernel && !d.ring->stopping) stop_multishot(d);
@@ -722,20 +727,20 @@ static std::string explain(int error, const char* step) {
             std::fclose(f);
         }
         if (disabled != 0) return text + " (kernel.io_uring_disabled is " + std::to_string(disabled) + ")";
-        return text + " (a seccomp filter, as container runtimes install)";
+        return text + " (a seccomp filter, as container runtimes install, or a security module)";
     }
     return text;
 }
 
-std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, std::string& why) {
+std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, refusal& why) {
     int error = 0;
     const char* step = "";
     try {
         auto made = std::make_unique<uring>(home, options, error, step);
         if (error == 0) return made;
-        why = explain(-error, step);
+        why = {explain(-error, step), {-error, std::system_category()}};
     } catch (const std::system_error& e) {
-        why = e.what();
+        why = {e.what(), e.code()};
     }
     return nullptr;
 }

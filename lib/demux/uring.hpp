@@ -64,6 +64,7 @@ class uring final : public demultiplexer {
     void wait(duration limit) override;
     void wake() noexcept override { waker_.wake(); }
     void forked() noexcept override;
+    void add_features(std::vector<kernel_feature>& to) override;
 
     /// Whether multishot receives may use the byte limit of Linux 6.17 and later; tests set it to false.
     static inline bool uses_receive_cap = true;

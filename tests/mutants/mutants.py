@@ -49,7 +49,7 @@ ROOMS = {
 }
 # The rooms whose tests are in a program of another name (tests/meson.build).
 PROGRAMS = dict.fromkeys(["core", "sync", "generator", "thread", "service"], "runtime")
-COPIED = ["include", "lib", "samples", "subprojects", "tests", "meson.build", "meson_options.txt"]
+COPIED = ["include", "lib", "packaging", "samples", "subprojects", "tests", "tools", "meson.build", "meson_options.txt"]
 
 
 def write_if_changed(path, content):

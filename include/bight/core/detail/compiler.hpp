@@ -24,11 +24,12 @@
 
 // g++ compiles the transfer from one coroutine to the next as a jump only with -foptimize-sibling-calls (GCC
 // PR 100897), which -O2 includes. No predefined macro shows that option, so whoever passes it also defines
-// BIGHT_SIBLING_CALLS, as bight's Meson dependency and its pkg-config file do.
+// BIGHT_SIBLING_CALLS, as bight's Meson dependency, pkg-config file and CMake target do.
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) && !defined(BIGHT_SIBLING_CALLS)
 #error \
     "bight: without -foptimize-sibling-calls g++ -O0 overflows the stack in a long loop of awaits: compile with \
--foptimize-sibling-calls -DBIGHT_SIBLING_CALLS (`pkg-config --cflags bight` and Meson's bight_dep have them)"
+-foptimize-sibling-calls -DBIGHT_SIBLING_CALLS (`pkg-config --cflags bight`, Meson's bight_dep and CMake's \
+bight::bight have them)"
 #endif
 
 #if !defined(__cpp_exceptions)

@@ -3,7 +3,6 @@
 #include <bight/io/stream.hpp>
 
 #include <optional>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -39,21 +38,5 @@ bight::task<> read(bight::stream& peer, const bight::stream& fixed, const std::s
     co_await peer.read_exactly(text);
     (void)fixed;
     (void)constant;
-#endif
-}
-
-// Another function that prints a chunk goes first.
-namespace user {
-struct log : std::ostringstream {};
-log& operator<<(log& to, const bight::chunk& bytes);
-}  // namespace user
-
-void printed(std::ostringstream& out, user::log& own, const bight::chunk& bytes) {
-#ifdef MISTAKE
-    out << bytes;  // shows: out << bytes.view()
-    (void)own;
-#else
-    out << bytes.view();
-    own << bytes;
 #endif
 }

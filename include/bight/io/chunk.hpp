@@ -4,9 +4,7 @@
 #include <bight/core/export.hpp>
 #include <bight/io/buffer.hpp>
 
-#include <concepts>
 #include <cstddef>
-#include <iosfwd>
 #include <span>
 #include <string>
 #include <string_view>
@@ -108,18 +106,5 @@ class chunk {
     std::size_t size_ = 0;
     detail::buffer_block* block_ = nullptr;
 };
-
-namespace detail {
-
-/// What a chunk converts to where no other function prints it.
-struct printed_chunk {
-    template <std::same_as<chunk> C>
-    printed_chunk(const C&) noexcept {}
-};
-
-}  // namespace detail
-
-template <class C, class T>
-void operator<<(std::basic_ostream<C, T>&, detail::printed_chunk) = delete;  // write out << bytes.view()
 
 }  // namespace bight

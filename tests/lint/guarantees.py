@@ -66,10 +66,9 @@ def meant(cell, offered, details):
     """The offered names that the first cell of a row has, and what in it is none, nor a detail of one, nor a macro."""
     found, unknown, around = set(), [], ""
     for name in re.findall(r"`([^`]+)`", cell):
-        choices = (f"{around}::{name}", name)
-        chosen = next((choice for choice in choices if choice in offered), None)
+        chosen = next((choice for choice in (f"{around}::{name}", name) if choice in offered or choice in details), None)
         if chosen is None:
-            if not details.intersection(choices) and not name.isupper():
+            if not name.isupper():
                 unknown.append(name)
             continue
         found.add(chosen)

@@ -29,7 +29,7 @@ class [[nodiscard("give it a (name)")]] door : public detail::base {
     bool is_open() const noexcept { return open_; }
     bool operator==(const door&) const = default;
     bool (*callback)(int) = nullptr;
-    struct part { int size() const { return 0; } };
+    struct part { int size() const { return 0; } int many = 1; };
   private:
     void secret();
     int height_, width_;
@@ -53,7 +53,7 @@ PAGE = """# Guarantees
 | `door`, `door::open`, `is_open`, `wait`, `part`, `door::part::size` | It opens. | | — | any | `core/door` "a door opens"<br>`compile_fail/slam`<br>`lint/hinges` |
 | `colour`, `most`, `knock` | Is heard. | | — | any | `core/door` |
 | `sim::sometimes`, `SOMETIMES` | No promise: chance. | | | | |
-| `door::callback`, `door::~door` | Rows may name these. | | — | any | `core/door` |
+| `door::callback`, `~door`, `door::part::many` | Rows may name these. | | — | any | `core/door` |
 """
 
 # What is changed in the page, and the beginning of what is said then.

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <string>
+#include <system_error>
 
 using Catch::Contains;
 using Catch::Matchers::StartsWith;
@@ -62,6 +63,18 @@ TEST_CASE("a refused io_uring is a note, and its advice is that for its cause") 
         if (*r.cause == '\0') CHECK_THAT(said, !Contains("here"));
         CHECK(say(m, "demultiplexers", "reactor") == "fine: takes epoll");
         CHECK(doctor::worst(doctor::examine(m)) == doctor::state::note);
+    }
+}
+
+TEST_CASE("where descriptors have run out, the advice is not to change a filter") {
+    const int error = GENERATE(EMFILE, ENFILE);
+    fake_machine m;
+    for (auto& d : m.report.demultiplexers) {
+        d.refusal = "Too many open files";
+        d.error = {error, std::system_category()};
+    }
+    for (const auto& d : m.report.demultiplexers) {
+        CHECK(say(m, "demultiplexers", d.name) == "note: Too many open files -> see open_files below");
     }
 }
 

@@ -33,7 +33,6 @@ std::string advice_for_io_uring(const machine& m, const bight::demultiplexer_rep
         return "install liburing 2.3 or later (Debian: liburing-dev), and build bight with "
                "-Dio_uring=enabled";
     if (error == ENOMEM) return "ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit of systemd";
-    if (error == EMFILE || error == ENFILE) return "see open_files below";
     const bool old = !at_least(m.kernel(), "6.1");
     if (error == EINVAL && old) return "boot Linux 6.1 or later; this is " + m.kernel();
     if (error == ENOSYS) {
@@ -50,6 +49,13 @@ std::string advice_for_io_uring(const machine& m, const bight::demultiplexer_rep
     }
     if (is_filtered(m)) return advice_for_filter();
     return "a security module refuses it (SELinux, AppArmor): journalctl -k says which rule";
+}
+
+std::string advice_for(const machine& m, const bight::demultiplexer_report& d) {
+    const int error = d.error.value();
+    if (error == EMFILE || error == ENFILE) return "see open_files below";
+    if (d.kind == bight::demultiplexer_kind::io_uring) return advice_for_io_uring(m, d);
+    return "allow its system calls in the filter";
 }
 
 // What the library cannot know from the errno alone.
@@ -71,8 +77,7 @@ finding examine_one(const machine& m, const bight::demultiplexer_report& d) {
     if (!d.refusal.empty()) {
         f.state = state::note;
         f.found = d.refusal + cause_of(m, d);
-        f.advice = d.kind == bight::demultiplexer_kind::io_uring ? advice_for_io_uring(m, d)
-                                                                 : "allow its system calls in the filter";
+        f.advice = advice_for(m, d);
         return f;
     }
     if (const std::string error = m.converse(d.kind); !error.empty()) {

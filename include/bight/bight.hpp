@@ -39,6 +39,7 @@
 #include <bight/io/line_reader.hpp>
 #include <bight/io/outbox.hpp>
 #include <bight/io/payload.hpp>
+#include <bight/io/socket_options.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/io/transport.hpp>
 #include <bight/io/until_peer_gone.hpp>

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -28,6 +29,7 @@
 #include <climits>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -58,6 +60,31 @@ bool peer_has_died(int fd) noexcept {
     return peer.pid > 0 && ::kill(peer.pid, 0) < 0 && errno == ESRCH;
 }
 
+// Where an option is.
+struct place {
+    int level;
+    int name;
+};
+
+place place_of(int fd, socket_calls::number which) noexcept {
+    using number = socket_calls::number;
+    switch (which) {
+        case number::no_delay: return {IPPROTO_TCP, TCP_NODELAY};
+        case number::keep_alive: return {SOL_SOCKET, SO_KEEPALIVE};
+        case number::keep_alive_idle: return {IPPROTO_TCP, TCP_KEEPIDLE};
+        case number::keep_alive_interval: return {IPPROTO_TCP, TCP_KEEPINTVL};
+        case number::keep_alive_count: return {IPPROTO_TCP, TCP_KEEPCNT};
+        case number::user_timeout: return {IPPROTO_TCP, TCP_USER_TIMEOUT};
+        case number::send_buffer: return {SOL_SOCKET, SO_SNDBUF};
+        case number::receive_buffer: return {SOL_SOCKET, SO_RCVBUF};
+        case number::dscp:
+            return integer_option(fd, SO_DOMAIN) == AF_INET6 ? place{IPPROTO_IPV6, IPV6_TCLASS}
+                                                             : place{IPPROTO_IP, IP_TOS};
+        case number::reset_on_close: break;
+    }
+    return {SOL_SOCKET, SO_LINGER};
+}
+
 class kernel_socket_calls final : public socket_calls {
   public:
     int open(int family) noexcept override {
@@ -83,6 +110,35 @@ class kernel_socket_calls final : public socket_calls {
             }
         }
         return -EINVAL;
+    }
+
+    int set_number(int fd, number which, int value) noexcept override {
+        const place at = place_of(fd, which);
+        if (which == number::dscp) value <<= 2;  // the other two bits are for congestion notification
+        return result_of(::setsockopt(fd, at.level, at.name, &value, sizeof value));
+    }
+    int get_number(int fd, number which) noexcept override {
+        if (which == number::reset_on_close) {
+            linger at_close{};
+            socklen_t size = sizeof at_close;
+            if (::getsockopt(fd, SOL_SOCKET, SO_LINGER, &at_close, &size) < 0) return -errno;
+            return at_close.l_onoff != 0 && at_close.l_linger == 0;
+        }
+        const place at = place_of(fd, which);
+        int value = 0;
+        socklen_t size = sizeof value;
+        if (::getsockopt(fd, at.level, at.name, &value, &size) < 0) return -errno;
+        return which == number::dscp ? value >> 2 : value;
+    }
+    int set_device(int fd, std::string_view name) noexcept override {
+        return result_of(
+            ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name.data(), static_cast<socklen_t>(name.size())));
+    }
+    interface_name device(int fd) noexcept override {
+        char name[IFNAMSIZ] = {};
+        socklen_t size = sizeof name;
+        if (::getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &size) < 0) return {};
+        return interface_name(std::string_view(name, ::strnlen(name, sizeof name - 1)));
     }
 
     int bind(int fd, const address& to) noexcept override {

@@ -3,10 +3,12 @@
 
 #include <bight/core/export.hpp>
 #include <bight/io/address.hpp>
+#include <bight/io/socket_options.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
@@ -42,6 +44,25 @@ class socket_calls {
     virtual int open(int family) noexcept = 0;
     virtual void close(int fd) noexcept = 0;
     virtual int set(int fd, option which, bool on) noexcept = 0;
+    /// Options that are numbers, or are read back as numbers.
+    enum class number : unsigned char {
+        no_delay,
+        keep_alive,
+        keep_alive_idle,      ///< seconds
+        keep_alive_interval,  ///< seconds
+        keep_alive_count,
+        user_timeout,  ///< milliseconds
+        send_buffer,
+        receive_buffer,
+        dscp,
+        reset_on_close
+    };
+    virtual int set_number(int fd, number which, int value) noexcept = 0;
+    virtual int get_number(int fd, number which) noexcept = 0;
+    /// The network interface to which the socket is bound; none when it is to none.
+    virtual int set_device(int fd, std::string_view name) noexcept = 0;
+    virtual interface_name device(int fd) noexcept = 0;
+
     virtual int bind(int fd, const address& to) noexcept = 0;
     virtual int listen(int fd, int backlog) noexcept = 0;
     /// A connection, or -EAGAIN.

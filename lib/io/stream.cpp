@@ -207,6 +207,15 @@ void stream::set_keep_alive(bool on) {
     }
 }
 
+void stream::set_options(const socket_options& options) {
+    if (!transport_) detail::throw_stream_error(detail::no_connection(), "set options of", nullptr);
+    if (detail::belongs_elsewhere(*transport_))
+        detail::throw_stream_error(errc::wrong_thread, "set options of", transport_);
+    transport_->set_options(options);
+}
+
+socket_options stream::options() const { return transport_ ? transport_->options() : socket_options(); }
+
 // The streams of a reactor that does not run may be used on any thread, one at a time; when a reactor is
 // gone, the descriptor is closed.
 bool detail::belongs_elsewhere(const transport& t) noexcept {

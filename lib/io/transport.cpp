@@ -263,6 +263,8 @@ address transport::peer() const { return {}; }
 address transport::local() const { return {}; }
 std::error_code transport::set_no_delay(bool) noexcept { return {}; }
 std::error_code transport::set_keep_alive(bool) noexcept { return {}; }
+void transport::set_options(const socket_options&) {}
+socket_options transport::options() const { return {}; }
 void transport::describe(std::string& out) const { out += "a stream"; }
 
 }  // namespace bight

@@ -32,7 +32,7 @@ class bound_socket {
   public:
     bound_socket() noexcept = default;
     /// Throws what bight::listen throws.
-    explicit bound_socket(const endpoint& where);
+    bound_socket(const endpoint& where, const listen_options& options);
     bound_socket(bound_socket&& other) noexcept
         : fd_(std::exchange(other.fd_, -1)),
           made_in_(other.made_in_),

@@ -1,9 +1,10 @@
 #include <bight/net/connect.hpp>
 
+#include "../demux/socket_calls.hpp"
 #include "connect_race.hpp"
+#include "option_values.hpp"
 #include "resolve.hpp"
 #include "socket_transport.hpp"
-#include "../demux/socket_calls.hpp"
 
 #include <bight/core/reactor.hpp>
 #include <bight/core/timeout.hpp>
@@ -45,17 +46,24 @@ task<std::vector<address>> addresses_of(const endpoint& where) {
 }
 
 // Gives an empty stream when no address has answered.
-task<stream> connect_any(const endpoint& where, progress& so_far) {
+task<stream> connect_any(const endpoint& where, const connect_options& options, progress& so_far) {
     const std::vector<address> found = co_await addresses_of(where);
-    const address from = where.interface.empty() ? address() : address::from_ip(where.interface, 0);
-    so_far.attempts = detail::in_order(found, from);
+    detail::connect_setup setup;
+    setup.from =
+        where.interface.empty() ? options.local : address::from_ip(where.interface, where.local_port);
+    if (where.interface.empty() && where.local_port != 0) {
+        setup.local_port = where.local_port;
+        if (setup.from) setup.from = address::from_ip(setup.from.host(), where.local_port);
+    }
+    setup.options = detail::merged(where.options, options.socket);
+    so_far.attempts = detail::in_order(found, setup.from);
     so_far.found = true;
     if (so_far.attempts.empty()) {
         throw std::system_error(EAFNOSUPPORT, std::system_category(),
                                 "cannot connect to " + where.to_string() +
                                     ": no address that it has is of the family of its interface");
     }
-    co_return co_await detail::connect_first(so_far.attempts, from);
+    co_return co_await detail::connect_first(so_far.attempts, setup);
 }
 
 // Makes a stream of a duplicate of the descriptor. On failure the descriptor is unchanged.
@@ -82,7 +90,7 @@ task<stream> connect(endpoint where, connect_options options) {
     if (where.kind == endpoint::kind_type::descriptor) co_return adopt(where);
     const duration limit = where.timeout >= duration::zero() ? where.timeout : options.timeout;
     progress so_far;
-    auto connected = co_await try_with_timeout(connect_any(where, so_far), limit);
+    auto connected = co_await try_with_timeout(connect_any(where, options, so_far), limit);
     if (connected && *connected) co_return std::move(*connected);
     const std::error_code why =
         connected ? std::error_code(detail::best_error(so_far.attempts), std::system_category())

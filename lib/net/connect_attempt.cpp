@@ -1,7 +1,7 @@
 #include "connect_attempt.hpp"
 
-#include "socket_transport.hpp"
 #include "../demux/socket_calls.hpp"
+#include "socket_transport.hpp"
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/reactor.hpp>
@@ -71,9 +71,14 @@ bool meets_itself(socket_calls& calls, int fd, const address& to) noexcept {
     return own.port() == to.port() && own == calls.peer(fd);
 }
 
+address local_address(const address& to, const connect_setup& setup) {
+    if (setup.from || setup.local_port == 0) return setup.from;
+    return address::from_ip(to.family() == address::family_type::ipv6 ? "::" : "0.0.0.0", setup.local_port);
+}
+
 }  // namespace
 
-task<stream> connect_to(connect_attempt& a, const address& from) {
+task<stream> connect_to(connect_attempt& a, const connect_setup& setup) {
     a.begun = true;
     socket_calls& calls = sockets_here();
     const int fd = calls.open(a.to.native_family());
@@ -82,14 +87,19 @@ task<stream> connect_to(connect_attempt& a, const address& from) {
         co_return stream();
     }
     stream s(socket_transport::make(*reactor::current(), fd));
-    if (from) {
+    auto& t = static_cast<socket_transport&>(s.lower());
+    if (setup.options != socket_options()) {
+        t.set_options(setup.options, "the socket for " + a.to.to_string());
+    }
+    if (const address from = local_address(a.to, setup)) {
+        // Otherwise the port of a connection that has ended would be in use for a minute.
+        if (from.port() != 0) (void)calls.set(fd, socket_calls::option::reuse_address, true);
         const int bound = calls.bind(fd, from);
         if (bound < 0) {
             a.error = -bound;
             co_return stream();
         }
     }
-    auto& t = static_cast<socket_transport&>(s.lower());
     // The kernel does not report when the backlog of a Unix socket has room again (connect(2), EAGAIN), so it
     // must be polled: often at first, for a server that is merely busy, then less often, for one that hangs.
     const bool may_wait = a.to.family() == address::family_type::unix_domain;

@@ -60,15 +60,15 @@ std::vector<connect_attempt> in_order(const std::vector<address>& found, const a
     return attempts;
 }
 
-task<stream> connect_first(std::vector<connect_attempt>& attempts, const address& from) {
+task<stream> connect_first(std::vector<connect_attempt>& attempts, const connect_setup& setup) {
     stream winner;
     if (attempts.size() == 1) {
-        winner = co_await connect_to(attempts[0], from);
+        winner = co_await connect_to(attempts[0], setup);
         co_return winner;
     }
     auto_reset_event one_failed;
     auto attempt = [&](group& others, connect_attempt& a) -> task<> {
-        stream s = co_await connect_to(a, from);
+        stream s = co_await connect_to(a, setup);
         if (!s) {
             one_failed.set();
         } else if (winner) {

@@ -24,7 +24,7 @@ std::vector<connect_attempt> in_order(const std::vector<address>& found, const a
 /// Gives the stream of the first address that succeeds, or an empty one when none does. The next attempt
 /// begins when one has failed, or has not answered for connection_attempt_delay; when one has won, the others
 /// are cancelled. Cancelling closes all. `attempts` must outlive the task, and show the outcome of each.
-task<stream> connect_first(std::vector<connect_attempt>& attempts, const address& from);
+task<stream> connect_first(std::vector<connect_attempt>& attempts, const connect_setup& setup);
 
 /// The most informative error: an answer before no answer, and that before a condition of this machine. The
 /// first among equals; EHOSTUNREACH when nothing was tried.

@@ -228,7 +228,7 @@ listener connection_hub::open(std::size_t index) {
     auto* made = new intake(home, shared_from_this(), index);
     listener result(*made);
     if (!source_) {
-        if (!socket_) socket_ = bound_socket(endpoint_);
+        if (!socket_) socket_ = bound_socket(endpoint_, options_);
         listening_socket& from = std::move(socket_).listen(endpoint_, options_);
         auto source = std::make_shared<hub_source>(from);
         running_source running(shared_from_this(), source);

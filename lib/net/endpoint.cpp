@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <climits>
+#include <optional>
 #include <span>
 #include <system_error>
 #include <vector>
@@ -17,7 +19,27 @@ namespace {
 constexpr std::size_t socket_path_capacity = sizeof(sockaddr_un::sun_path);
 constexpr std::uint64_t second = 1'000'000'000;  // in nanoseconds
 
-enum class key { host, port, interface, path, mode, descriptor, backlog, timeout, reuse_port };
+enum class key {
+    host,
+    port,
+    interface,
+    path,
+    mode,
+    descriptor,
+    backlog,
+    timeout,
+    reuse_port,
+    local_port,
+    keep_alive,
+    keep_alive_interval,
+    keep_alive_count,
+    user_timeout,
+    send_buffer,
+    receive_buffer,
+    dscp,
+    device,
+    dual_stack
+};
 
 struct key_text {
     key which;
@@ -35,14 +57,40 @@ constexpr key_text key_texts[] = {
     {key::backlog, "backlog", "a backlog (1 to 2147483647; without one it is the system's maximum)"},
     {key::timeout, "timeout", "a time-out in seconds, such as 5 or 0.5"},
     {key::reuse_port, "reuse_port", "yes or no"},
+    {key::local_port, "local_port", "a port (1 to 65535)"},
+    {key::keep_alive, "keep_alive", "whole seconds until the first probe (1 to 32767)"},
+    {key::keep_alive_interval, "keep_alive_interval", "whole seconds between probes (1 to 32767)"},
+    {key::keep_alive_count, "keep_alive_count", "a number of probes (1 to 127)"},
+    {key::user_timeout, "user_timeout", "a time-out in seconds, such as 20 or 0.5, of at most 2147483"},
+    {key::send_buffer, "send_buffer", "a number of bytes (1 to 2147483647)"},
+    {key::receive_buffer, "receive_buffer", "a number of bytes (1 to 2147483647)"},
+    {key::dscp, "dscp", "a code point (0 to 63)"},
+    {key::device, "device", "the name of a network interface, of at most 15 bytes"},
+    {key::dual_stack, "dual_stack", "yes or no"},
 };
 
 // The rows are in the order of the enumeration.
 const key_text& text_of(key k) { return key_texts[static_cast<std::size_t>(k)]; }
 
-constexpr key tcp_keys[] = {key::host,    key::port,    key::interface,
-                            key::backlog, key::timeout, key::reuse_port};
-constexpr key unix_keys[] = {key::path, key::mode, key::backlog, key::timeout};
+constexpr key tcp6_keys[] = {key::host,
+                             key::port,
+                             key::interface,
+                             key::backlog,
+                             key::timeout,
+                             key::reuse_port,
+                             key::local_port,
+                             key::keep_alive,
+                             key::keep_alive_interval,
+                             key::keep_alive_count,
+                             key::user_timeout,
+                             key::send_buffer,
+                             key::receive_buffer,
+                             key::dscp,
+                             key::device,
+                             key::dual_stack};
+constexpr auto tcp_keys = std::span<const key>(tcp6_keys).first<std::size(tcp6_keys) - 1>();
+constexpr key unix_keys[] = {key::path,    key::mode,        key::backlog,
+                             key::timeout, key::send_buffer, key::receive_buffer};
 constexpr key descriptor_keys[] = {key::descriptor};
 
 struct kind_text {
@@ -56,7 +104,7 @@ struct kind_text {
 
 constexpr kind_text kind_texts[] = {
     {endpoint::kind_type::tcp, "tcp", tcp_keys, 2, key::port, "tcp:8123"},
-    {endpoint::kind_type::tcp6, "tcp6", tcp_keys, 2, key::port, "tcp6:8123"},
+    {endpoint::kind_type::tcp6, "tcp6", tcp6_keys, 2, key::port, "tcp6:8123"},
     {endpoint::kind_type::unix_domain, "unix", unix_keys, 1, key::path, "unix:/run/name"},
     {endpoint::kind_type::descriptor, "fd", descriptor_keys, 1, key::descriptor, "fd:3"},
 };
@@ -253,11 +301,44 @@ class parser {
             case key::descriptor: result_.descriptor = read_number(s, expected, 10, 0, INT_MAX); break;
             case key::backlog: result_.backlog = read_number(s, expected, 10, 1, INT_MAX); break;
             case key::timeout: result_.timeout = read_seconds(s, expected); break;
-            case key::reuse_port:
-                if (s.value != "yes" && s.value != "no") fail_value(s, 0, expected);
-                result_.reuse_port = s.value == "yes";
+            case key::reuse_port: result_.reuse_port = read_yes(s, expected); break;
+            case key::dual_stack: result_.dual_stack = read_yes(s, expected); break;
+            case key::local_port:
+                result_.local_port = static_cast<std::uint16_t>(read_number(s, expected, 10, 1, 65535));
                 break;
+            default: read_option(s, expected); break;
         }
+    }
+
+    void read_option(const segment& s, std::string_view expected) {
+        socket_options& o = result_.options;
+        switch (s.meaning) {
+            case key::keep_alive:
+                o.keep_alive_idle = std::chrono::seconds(read_number(s, expected, 10, 1, 32767));
+                break;
+            case key::keep_alive_interval:
+                o.keep_alive_interval = std::chrono::seconds(read_number(s, expected, 10, 1, 32767));
+                break;
+            case key::keep_alive_count: o.keep_alive_count = read_number(s, expected, 10, 1, 127); break;
+            case key::user_timeout:
+                o.user_timeout = read_seconds(s, expected);
+                if (*o.user_timeout > std::chrono::seconds(2147483)) fail_value(s, 0, expected);
+                break;
+            case key::send_buffer: o.send_buffer = read_number(s, expected, 10, 1, INT_MAX); break;
+            case key::receive_buffer: o.receive_buffer = read_number(s, expected, 10, 1, INT_MAX); break;
+            case key::dscp: o.dscp = read_number(s, expected, 10, 0, 63); break;
+            default: {
+                const bool odd = s.value.find('\0') != s.value.npos || s.value.find('/') != s.value.npos;
+                if (odd || s.value.size() > 15) fail_value(s, 0, expected);
+                o.device = std::string_view(s.value);
+                break;
+            }
+        }
+    }
+
+    bool read_yes(const segment& s, std::string_view expected) const {
+        if (s.value != "yes" && s.value != "no") fail_value(s, 0, expected);
+        return s.value == "yes";
     }
 
     std::string read_host(const segment& s, std::string_view expected) const {
@@ -414,6 +495,19 @@ std::string endpoint::to_string() const {
     if (backlog > 0) add("backlog", std::to_string(backlog));
     if (timeout >= duration::zero()) add("timeout", seconds(timeout));
     if (tcp && reuse_port) add("reuse_port", "yes");
+    if (tcp && local_port > 0) add("local_port", std::to_string(local_port));
+    const auto number = [&](std::string_view name, std::optional<int> value) {
+        if (value) add(name, std::to_string(*value));
+    };
+    if (tcp && options.keep_alive_idle) add("keep_alive", seconds(*options.keep_alive_idle));
+    if (tcp && options.keep_alive_interval) add("keep_alive_interval", seconds(*options.keep_alive_interval));
+    if (tcp) number("keep_alive_count", options.keep_alive_count);
+    if (tcp && options.user_timeout) add("user_timeout", seconds(*options.user_timeout));
+    number("send_buffer", options.send_buffer);
+    number("receive_buffer", options.receive_buffer);
+    if (tcp) number("dscp", options.dscp);
+    if (tcp && options.device) add("device", escaped(options.device.text()));
+    if (kind == kind_type::tcp6 && dual_stack) add("dual_stack", "yes");
     return text;
 }
 

@@ -1,6 +1,7 @@
 // Creates listening sockets.
 #include "bound_socket.hpp"
 #include "listening_socket.hpp"
+#include "option_values.hpp"
 #include "resolve.hpp"
 
 #include "../core/process.hpp"
@@ -50,9 +51,15 @@ class socket_guard {
     int get() const noexcept { return fd_; }
     int release() noexcept { return std::exchange(fd_, -1); }
 
-    void set(socket_calls::option which, const std::string& where) const {
-        if (const int error = calls_.set(fd_, which, true); error < 0)
+    void set(socket_calls::option which, const std::string& where, bool on = true) const {
+        if (const int error = calls_.set(fd_, which, on); error < 0)
             listening_failed(-error, "setsockopt for " + where);
+    }
+    void set(const socket_options& options, const std::string& where) const {
+        if (options.reset_on_close)
+            listening_failed(
+                EINVAL, "listen at " + where + ": reset_on_close is for each connection, not for listen");
+        detail::set_options(calls_, fd_, options, where);
     }
     /// `make_way` is called before each try, and returns what is at the address.
     template <class F>
@@ -76,7 +83,8 @@ class socket_guard {
     int fd_;
 };
 
-int listening_tcp(socket_calls& calls, const endpoint& e, const std::string& where) {
+int listening_tcp(socket_calls& calls, const endpoint& e, const listen_options& options,
+                  const std::string& where) {
     const std::string& host = e.interface.empty() ? e.host : e.interface;
     address to;
     if (host.empty()) {
@@ -91,7 +99,8 @@ int listening_tcp(socket_calls& calls, const endpoint& e, const std::string& whe
     socket_guard s(calls, to.native_family(), where);
     s.set(option::reuse_address, where);
     if (e.reuse_port) s.set(option::reuse_port, where);
-    if (to.family() == address::family_type::ipv6) s.set(option::only_ipv6, where);
+    if (to.family() == address::family_type::ipv6) s.set(option::only_ipv6, where, !e.dual_stack);
+    s.set(detail::merged(e.options, options.socket), where);
     s.bind(to, where, [] { return socket_calls::occupant::none; });
     return s.release();
 }
@@ -112,9 +121,11 @@ class directory_lock {
     int held_;
 };
 
-int listening_unix(socket_calls& calls, const endpoint& e, const std::string& where, socket_file& made) {
+int listening_unix(socket_calls& calls, const endpoint& e, const listen_options& options,
+                   const std::string& where, socket_file& made) {
     const address to = address::from_path(e.path);
     socket_guard s(calls, to.native_family(), where);
+    s.set(detail::merged(e.options, options.socket), where);
     const bool file = !e.path.empty() && e.path.front() != '@';
     std::string path;
     // With the lock, of two servers that start at once each sees either a stale file or a listening socket.
@@ -169,13 +180,14 @@ int adopted(socket_calls& calls, const endpoint& e, const std::string& where, bo
 
 namespace detail {
 
-bound_socket::bound_socket(const endpoint& where) : made_in_(this_process()), calls_(&sockets_here()) {
+bound_socket::bound_socket(const endpoint& where, const listen_options& options)
+    : made_in_(this_process()), calls_(&sockets_here()) {
     const std::string text = where.to_string();
     switch (where.kind) {
         case endpoint::kind_type::tcp:
-        case endpoint::kind_type::tcp6: fd_ = listening_tcp(*calls_, where, text); break;
+        case endpoint::kind_type::tcp6: fd_ = listening_tcp(*calls_, where, options, text); break;
         case endpoint::kind_type::unix_domain:
-            fd_ = listening_unix(*calls_, where, text, traces_.file);
+            fd_ = listening_unix(*calls_, where, options, text, traces_.file);
             break;
         case endpoint::kind_type::descriptor:
             fd_ = adopted(*calls_, where, text, traces_.was_blocking);
@@ -210,7 +222,7 @@ listening_socket& bound_socket::listen(const endpoint& where, const listen_optio
 listener listen(const endpoint& where, const listen_options& options) {
     if (!reactor::current())
         throw std::logic_error("bight::listen is called within a task (no reactor runs on this thread)");
-    return listener(detail::bound_socket(where).listen(where, options));
+    return listener(detail::bound_socket(where, options).listen(where, options));
 }
 
 listener listen(std::string_view where, const listen_options& options) {

@@ -54,11 +54,11 @@ bool sharded_sockets::bind_each() {
     if (!is_tcp(where)) return false;
     // SO_REUSEPORT would also let another program of this user bind the address, or a second instance of this
     // one: a probe without it detects that.
-    if (!where.reuse_port && where.port != 0) const bound_socket probe(where);
+    if (!where.reuse_port && where.port != 0) const bound_socket probe(where, options);
     where.reuse_port = true;
     try {
         while (own.size() < on.size()) {
-            own.emplace_back(where);
+            own.emplace_back(where, options);
             where.port = own.front().local().port();
         }
     } catch (const std::system_error& e) {
@@ -74,7 +74,7 @@ bool sharded_sockets::bind_each() {
 }
 
 void sharded_sockets::bind_one() {
-    bound_socket one(where);
+    bound_socket one(where, options);
     local = one.local();
     if (is_tcp(where)) where.port = local.port();
     hub = std::make_shared<connection_hub>(where, options, std::move(one), on.size());
@@ -103,7 +103,7 @@ listener sharded_listener::listen() {
     }
     if (sockets_->hub) return sockets_->hub->open(index);
     detail::bound_socket& mine = sockets_->own[index];
-    if (!mine) mine = detail::bound_socket(sockets_->where);
+    if (!mine) mine = detail::bound_socket(sockets_->where, sockets_->options);
     return listener(std::move(mine).listen(sockets_->where, sockets_->options));
 }
 

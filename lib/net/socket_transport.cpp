@@ -1,5 +1,7 @@
 #include "socket_transport.hpp"
 
+#include "option_values.hpp"
+
 #include "../core/reactor_state.hpp"
 #include "../demux/direct_calls.hpp"
 #include "../io/pipe_transfer.hpp"
@@ -355,6 +357,7 @@ bool socket_transport::close(end_request&) noexcept {
     if (!aborted_) aborted_ = errc::closed;
     set_closed(errc::closed);
     if (!demux) return true;
+    if (resets_on_close_) (void)set(socket_calls::option::abort_on_close, false);
     const int result = calls().shutdown_write(fd);
     end_said_ = true;
     if (result < 0 || end_ <= 0) {  // there is no peer to wait for any more
@@ -427,6 +430,22 @@ std::error_code socket_transport::set_no_delay(bool on) noexcept {
 
 std::error_code socket_transport::set_keep_alive(bool on) noexcept {
     return set(socket_calls::option::keep_alive, on);
+}
+
+void socket_transport::set_options(const socket_options& options) {
+    std::string whose;
+    describe(whose);
+    set_options(options, whose);
+}
+
+void socket_transport::set_options(const socket_options& options, const std::string& whose) {
+    if (!demux) throw std::system_error(EBADF, std::system_category(), "set options of " + whose);
+    detail::set_options(calls(), fd, options, whose);
+    if (options.reset_on_close) resets_on_close_ = *options.reset_on_close;
+}
+
+socket_options socket_transport::options() const {
+    return demux ? options_of(calls(), fd) : socket_options();
 }
 
 std::error_code socket_transport::set(socket_calls::option which, bool on) const noexcept {

@@ -45,6 +45,10 @@ class socket_transport final : public transport, private descriptor, public pool
     int native_handle() const noexcept override { return fd; }
     std::error_code set_no_delay(bool on) noexcept override;
     std::error_code set_keep_alive(bool on) noexcept override;
+    void set_options(const socket_options& options) override;
+    /// `whose` is for the error.
+    void set_options(const socket_options& options, const std::string& whose);
+    socket_options options() const override;
     void describe(std::string& out) const override;
     std::size_t unwritten() const noexcept override;
 
@@ -126,10 +130,11 @@ class socket_transport final : public transport, private descriptor, public pool
     int end_ = 1;          // 1: data may still come; 0: the stream ended; otherwise the -errno of its failure
     int write_error_ = 0;  // the errno with which the connection failed, if no read was told first
     bool tcp_ = false;
-    bool input_ended_ = false;   // the peer's end is known to have come
-    bool end_said_ = false;      // the outgoing direction has been ended
-    bool lingering_ = false;     // closed, but the descriptor is not
-    bool end_in_doubt_ = false;  // a read waits until the send in progress tells what the end means
+    bool resets_on_close_ = false;  // see socket_options::reset_on_close
+    bool input_ended_ = false;      // the peer's end is known to have come
+    bool end_said_ = false;         // the outgoing direction has been ended
+    bool lingering_ = false;        // closed, but the descriptor is not
+    bool end_in_doubt_ = false;     // a read waits until the send in progress tells what the end means
     watching* watching_ = nullptr;
     sockaddr_in6 tcp_peer_{};  // IPv4 or IPv6; asked for early, because a reset socket no longer knows it
 };

@@ -31,10 +31,14 @@ constexpr std::uint64_t before_the_stream = ~std::uint64_t{0};
 
 using socket_ptr = std::shared_ptr<socket>;
 
-// Whether a socket that listens at `listening` accepts connections to `to`.
-bool hears(const address& listening, const address& to) {
-    if (listening.family() != to.family() || listening.port() != to.port()) return false;
+// Whether a socket that listens accepts connections to `to`.
+bool hears(const socket& listener, const address& to) {
+    const address& listening = listener.local;
+    if (listening.port() != to.port()) return false;
     const std::string host = listening.host();
+    if (listening.family() != to.family()) {
+        return !listener.only_ipv6 && host == "::" && to.family() == address::family_type::ipv4;
+    }
     return host == "0.0.0.0" || host == "::" || host == to.host();
 }
 
@@ -47,7 +51,7 @@ socket_ptr find_listener(host_state& at, const address& to, keyed_chance& by) {
     }
     std::vector<socket_ptr> listeners;
     for (const auto& [fd, s] : at.open) {
-        if (s->is == socket::stage::listening && hears(s->local, to)) listeners.push_back(s);
+        if (s->is == socket::stage::listening && hears(*s, to)) listeners.push_back(s);
     }
     if (listeners.empty()) return nullptr;
     return listeners[by.draw(purpose::listener).below(listeners.size())];
@@ -78,6 +82,8 @@ void size_buffers(socket& s) {
     random_source drawn = s.chance.draw(purpose::buffers);
     s.send_buffer = static_cast<std::size_t>(drawn.between(4, 256)) * 1024;
     s.window = static_cast<std::size_t>(drawn.between(2, 128)) * 1024;
+    if (s.numbers.send_buffer > 0) s.send_buffer = static_cast<std::size_t>(s.numbers.send_buffer);
+    if (s.numbers.receive_buffer > 0) s.window = static_cast<std::size_t>(s.numbers.receive_buffer);
 }
 
 void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
@@ -95,11 +101,19 @@ void join(world_state& w, const socket_ptr& a, const socket_ptr& b) {
     contact_changed(w, a);
 }
 
-// Makes the accepting end for the connection that `s` requests.
-socket_ptr end_at(host_state& at, const socket& s) {
-    auto made = std::make_shared<socket>(at, s.family, s.chance.child("the end that accepts"));
+// Makes the accepting end for the connection that `s` requests. A socket for both families shows an IPv4
+// address as one of IPv6 (RFC 4291, 2.5.5.2).
+socket_ptr end_at(host_state& at, const socket& s, const socket& listener) {
+    auto made = std::make_shared<socket>(at, listener.family, s.chance.child("the end that accepts"));
     made->is = socket::stage::connected;
-    made->remote = s.local;
+    made->numbers = listener.numbers;
+    made->keep_alive = listener.keep_alive;
+    const auto shown = [&](const address& a) {
+        const bool mapped = listener.family == AF_INET6 && a.family() == address::family_type::ipv4;
+        return mapped ? address::from_ip("::ffff:" + a.host(), a.port()) : a;
+    };
+    made->remote = shown(s.local);
+    made->local = shown(s.remote);
     return made;
 }
 
@@ -176,8 +190,7 @@ void attempt_arrives(world_state& w, const socket_ptr& s, host_state& at) {
         w.record_arrival("drop", s->home, &at, 0, 0, "the backlog is full");
         return;
     }
-    const socket_ptr accepted = end_at(at, *s);
-    accepted->local = s->remote;
+    const socket_ptr accepted = end_at(at, *s, *listener);
     join(w, accepted, s);
     w.record_arrival("connect", s->home, &at, s->link, 0, s->remote.to_string());
     listener->backlog.push_back(accepted);
@@ -305,7 +318,7 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to, host_t
         if (is_full(*listener)) return -EAGAIN;
         s->is = socket::stage::connected;
         s->local = unnamed();
-        const socket_ptr accepted = end_at(from, *s);
+        const socket_ptr accepted = end_at(from, *s, *listener);
         accepted->local = to;
         join(w, accepted, s);
         w.record("connect", &from, &from, s->link, 0, to.to_string());
@@ -316,14 +329,16 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to, host_t
     const bool here = there == &from;
     if (to.family() == address::family_type::ipv6 && !here) return -ENETUNREACH;
     if (is_group(to)) return -ENETUNREACH;
-    if (!s->local || s->local.port() == 0) {
+    const std::string bound = s->local ? s->local.host() : std::string();
+    const bool any = bound.empty() || bound == "0.0.0.0" || bound == "::";
+    if (any || s->local.port() == 0) {
         // Any address of the loopback network is reached from its first address.
         const std::string wanted = s->remote.host();
-        const std::string ip = s->local                     ? s->local.host()
+        const std::string ip = !any                         ? bound
                                : wanted.starts_with("127.") ? "127.0.0.1"
                                : here                       ? wanted
                                                             : from.ip;
-        const std::uint16_t port = free_port(from);
+        const std::uint16_t port = s->local && s->local.port() != 0 ? s->local.port() : free_port(from);
         if (port == 0) return -EADDRNOTAVAIL;
         s->local = address::from_ip(ip, port);
     }

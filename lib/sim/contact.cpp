@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -21,9 +22,23 @@ using socket_ptr = std::shared_ptr<socket>;
 
 // The result of Linux's default of tcp_retries2 (15); probes of a closed window time out in the same way.
 constexpr duration patience_of_sender = 924s;
-// tcp_keepalive_time, and tcp_keepalive_probes times tcp_keepalive_intvl.
-constexpr duration until_probe = 7200s;
-constexpr duration patience_of_probes = 9 * 75s;
+
+// How long it sends in vain.
+duration patience_of(const socket& s) noexcept {
+    return s.numbers.user_timeout > 0 ? duration(std::chrono::milliseconds(s.numbers.user_timeout))
+                                      : patience_of_sender;
+}
+
+// How long after its first probe it gives up: after a number of probes, or (tcp_keepalive_timer in Linux)
+// with the first one that comes when the user time-out has passed since the peer was heard.
+duration patience_of_probes(const socket& s) noexcept {
+    const std::chrono::seconds interval(s.numbers.keep_alive_interval);
+    if (s.numbers.user_timeout == 0) return s.numbers.keep_alive_count * interval;
+    const auto left =
+        std::chrono::milliseconds(s.numbers.user_timeout) - std::chrono::seconds(s.numbers.keep_alive_idle);
+    const auto probes = left > 0s ? (left + interval - 1ms) / interval : 1;
+    return std::max<std::int64_t>(probes, 1) * interval;
+}
 
 bool is_open(const world_state& w, const link_state& l) noexcept {
     return !l.cut && w.clock.now() >= l.open_from;
@@ -41,6 +56,7 @@ bool hears_its_peer(world_state& w, const socket& s) {
 
 // The time of its next keep-alive probe, at `from` or later.
 time_point next_probe(const socket& s, time_point from) noexcept {
+    const std::chrono::seconds until_probe(s.numbers.keep_alive_idle);
     time_point probe = saturating_add(s.last_heard, until_probe);
     while (probe < from) probe = saturating_add(probe, until_probe);
     return probe;
@@ -56,10 +72,10 @@ ending end_of_patience(const socket& s, time_point now) noexcept {
     const bool heard = s.unheard_since == time_point::max();
     if (awaits_acknowledgement(s)) {  // keep-alive is suspended meanwhile
         if (heard) return {};
-        return {saturating_add(std::max(s.unheard_since, s.waits_since), patience_of_sender), ETIMEDOUT};
+        return {saturating_add(std::max(s.unheard_since, s.waits_since), patience_of(s)), ETIMEDOUT};
     }
     if (!s.keep_alive) return {};
-    if (!heard) return {saturating_add(next_probe(s, s.unheard_since), patience_of_probes), ETIMEDOUT};
+    if (!heard) return {saturating_add(next_probe(s, s.unheard_since), patience_of_probes(s)), ETIMEDOUT};
     if (s.peer->is_gone()) return {next_probe(s, now), ECONNRESET};  // the host answers with a reset
     return {};
 }

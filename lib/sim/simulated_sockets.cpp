@@ -50,6 +50,8 @@ int simulated_sockets::set(int fd, option which, bool on) noexcept {
     if (!s) return -EBADF;
     if (which == option::reuse_port) s->reuse_port = on;
     if (which == option::abort_on_close) s->abort_on_close = on;
+    if (which == option::no_delay) s->numbers.no_delay = on;
+    if (which == option::only_ipv6) s->only_ipv6 = on;
     if (which == option::keep_alive) {
         s->keep_alive = on;
         begin_patience(host_.world, s);

@@ -17,6 +17,10 @@ class simulated_sockets final : public bight::detail::socket_calls {
     int open(int family) noexcept override;
     void close(int fd) noexcept override;
     int set(int fd, option which, bool on) noexcept override;
+    int set_number(int fd, number which, int value) noexcept override;
+    int get_number(int fd, number which) noexcept override;
+    int set_device(int fd, std::string_view name) noexcept override;
+    interface_name device(int fd) noexcept override;
     int bind(int fd, const address& to) noexcept override;
     int listen(int fd, int backlog) noexcept override;
     int accept(int fd) noexcept override;

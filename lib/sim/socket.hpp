@@ -7,6 +7,7 @@
 
 #include <bight/core/detail/timer.hpp>
 #include <bight/io/address.hpp>
+#include <bight/io/socket_options.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +19,19 @@ namespace bight::sim::detail {
 
 class simulated_demultiplexer;
 struct host_state;
+
+/// The options of a socket that are numbers, with Linux's defaults; 0: not set.
+struct socket_numbers {
+    bool no_delay = false;
+    int keep_alive_idle = 7200;
+    int keep_alive_interval = 75;
+    int keep_alive_count = 9;
+    int user_timeout = 0;
+    int send_buffer = 0;
+    int receive_buffer = 0;
+    int dscp = 0;
+    interface_name device;
+};
 
 /// Kept alive by the network while something is on its way to it, by the host's table while the program has
 /// its descriptor, and by its peer while the connection lasts.
@@ -43,7 +57,9 @@ struct socket {
     bool reuse_port = false;
     bool abort_on_close = false;
     bool keep_alive = false;
-    int error = 0;  ///< what the next operation fails with: ECONNRESET, ETIMEDOUT
+    bool only_ipv6 = true;
+    socket_numbers numbers;  ///< inherited by accepted sockets
+    int error = 0;           ///< what the next operation fails with: ECONNRESET, ETIMEDOUT
     bight::detail::descriptor* watched = nullptr;  ///< whose operations wait for it, at:
     simulated_demultiplexer* watcher = nullptr;
 

@@ -67,6 +67,11 @@ const std::vector<std::string> good = {
     "tcp:localhost:1234",
     "tcp:host=localhost:port=1234:timeout=5",
     "tcp:localhost:1234:timeout=0.000000001:reuse_port=yes",
+    "tcp:localhost:1234:local_port=5000:keep_alive=60:keep_alive_interval=10:keep_alive_count=3:user_timeout="
+    "20.5:"
+    "send_buffer=1:receive_buffer=2147483647:dscp=63:device=eth0",
+    "tcp6:8123:keep_alive=1:dual_stack=yes",
+    "unix:/run/x:send_buffer=20000:receive_buffer=30000",
     "tcp6:\\:\\:1:80",
     "unix:/path:mode=660",
     "unix:@name",
@@ -278,17 +283,29 @@ TEST_CASE("a bad port is an error where it goes wrong", "[endpoint]") {
 }
 
 TEST_CASE("an unknown argument is answered with those of its kind", "[endpoint]") {
-    check_error("tcp:8123:prot=3", 9,
-                "an argument of tcp (host, port, interface, backlog, timeout or reuse_port), found \"prot\"");
-    check_error("tcp:8123:mode=660", 9,
-                "an argument of tcp (host, port, interface, backlog, timeout or reuse_port), found \"mode\"");
-    check_error("tcp:=5", 4,
-                "an argument of tcp (host, port, interface, backlog, timeout or reuse_port), found nothing");
-    check_error("unix:/x:port=1", 8, "an argument of unix (path, mode, backlog or timeout), found \"port\"");
+    check_error(
+        "tcp:8123:prot=3", 9,
+        "an argument of tcp (host, port, interface, backlog, timeout, reuse_port, local_port, keep_alive, "
+        "keep_alive_interval, keep_alive_count, user_timeout, send_buffer, receive_buffer, dscp or device), "
+        "found \"prot\"");
+    check_error(
+        "tcp:8123:mode=660", 9,
+        "an argument of tcp (host, port, interface, backlog, timeout, reuse_port, local_port, keep_alive, "
+        "keep_alive_interval, keep_alive_count, user_timeout, send_buffer, receive_buffer, dscp or device), "
+        "found \"mode\"");
+    check_error(
+        "tcp:=5", 4,
+        "an argument of tcp (host, port, interface, backlog, timeout, reuse_port, local_port, keep_alive, "
+        "keep_alive_interval, keep_alive_count, user_timeout, send_buffer, receive_buffer, dscp or device), "
+        "found nothing");
+    check_error(
+        "unix:/x:port=1", 8,
+        "an argument of unix (path, mode, backlog, timeout, send_buffer or receive_buffer), found \"port\"");
     check_error("fd:3:backlog=5", 5, "an argument of fd (descriptor), found \"backlog\"");
-    check_error("unix:/a=b", 5,
-                "an argument of unix (path, mode, backlog or timeout), found \"/a\""
-                " (a \"=\" inside a value is written \"\\=\")");
+    check_error(
+        "unix:/a=b", 5,
+        "an argument of unix (path, mode, backlog, timeout, send_buffer or receive_buffer), found \"/a\""
+        " (a \"=\" inside a value is written \"\\=\")");
 }
 
 TEST_CASE("an argument given twice is an error at the second", "[endpoint]") {
@@ -379,6 +396,16 @@ TEST_CASE("a bad backlog, descriptor or reuse_port is an error", "[endpoint]") {
     check_error("fd:18446744073709551619", 3, descriptor + "\"18446744073709551619\"");
     check_error("fd:stdin", 3, descriptor + "\"stdin\"");
     check_error("tcp:1:reuse_port=true", 17, "yes or no, found \"true\"");
+    check_error("tcp6:1:dual_stack=1", 18, "yes or no, found \"1\"");
+    check_error("tcp:1:keep_alive_count=128", 23, "a number of probes (1 to 127), found \"128\"");
+    check_error("tcp:1:keep_alive=0.5", 18,
+                "whole seconds until the first probe (1 to 32767), found \"0.5\"");
+    check_error("tcp:1:dscp=64", 11, "a code point (0 to 63), found \"64\"");
+    check_error("tcp:1:local_port=0", 17, "a port (1 to 65535), found \"0\"");
+    check_error("tcp:1:device=a_name_that_is_long", 13,
+                "the name of a network interface, of at most 15 bytes, found \"a_name_that_is_long\"");
+    check_error("tcp:1:user_timeout=2147484", 19,
+                "a time-out in seconds, such as 20 or 0.5, of at most 2147483, found \"2147484\"");
     check_error("tcp:1:reuse_port=YES", 17, "yes or no, found \"YES\"");
 }
 

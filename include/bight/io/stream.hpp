@@ -10,6 +10,7 @@
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
 #include <bight/io/detail/stream.hpp>
+#include <bight/io/socket_options.hpp>
 #include <bight/io/transport.hpp>
 
 #include <chrono>
@@ -183,6 +184,13 @@ class stream {
     /// SO_KEEPALIVE, off by default. Throws std::system_error.
     void set_keep_alive(bool on);
 
+    /// Sets what has a value. Throws std::system_error, which names the option, its value and the peer: out
+    /// of its range, refused by the kernel, or (EOPNOTSUPP) one that a Unix socket has not.
+    void set_options(const socket_options& options);
+    /// What the socket has now, as the kernel gives it; without a value what it has not. All are without one
+    /// for a stream that has no socket, or an empty handle.
+    socket_options options() const;
+
     /// Returns bytes that were read but not used: the next read gets them first. At most once between two
     /// reads.
     void unread(chunk bytes) noexcept { lower().unread() = std::move(bytes); }
@@ -198,4 +206,4 @@ class stream {
     transport* transport_ = nullptr;
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -10,6 +10,7 @@
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
 #include <bight/io/detail/transport.hpp>
+#include <bight/io/socket_options.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -192,6 +193,9 @@ class transport {
     /// Transports without these options do nothing and give no error.
     virtual std::error_code set_no_delay(bool on) noexcept;
     virtual std::error_code set_keep_alive(bool on) noexcept;
+    /// Throws std::system_error, which names the option.
+    virtual void set_options(const socket_options& options);
+    virtual socket_options options() const;
     virtual void describe(std::string& out) const;
     /// How many bytes of the pending write the medium has not taken. The default counts what the request
     /// names, for implementations that drop from it what they have sent.

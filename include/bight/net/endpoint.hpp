@@ -3,6 +3,7 @@
 
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
+#include <bight/io/socket_options.hpp>
 
 #include <cstdint>
 #include <string>
@@ -21,6 +22,9 @@ namespace BIGHT_EXPORT bight {
 ///     tcp:[::1]:1234                               an IPv6 address, as address::to_string prints it
 ///     tcp:host=localhost:port=1234:timeout=5       with a time-out in seconds (fractions allowed)
 ///     tcp:8123:reuse_port=yes                      several listeners may share the port
+///     tcp6:8123:dual_stack=yes                     IPv6, and IPv4 as well
+///     tcp:host:1234:keep_alive=60:user_timeout=20  a peer that is silent for 60 s is probed
+///     tcp:host:1234:interface=10.0.0.1:local_port=5000    connect from there
 ///     unix:/path:mode=660                          a Unix-domain socket, and its file's mode (octal)
 ///     unix:@name                                   the abstract namespace of Linux
 ///     fd:3                                         an open stream socket: listening, or connected
@@ -31,9 +35,11 @@ namespace BIGHT_EXPORT bight {
 /// becomes non-blocking for all processes that share it until this listener closes, and other listeners then
 /// set it again when they accept.
 ///
-/// The names are, for tcp and tcp6: host, port, interface, backlog, timeout, reuse_port (yes or no); for
-/// unix: path, mode, backlog, timeout; for fd: descriptor. Parsing looks up only the names of this machine's
-/// interfaces.
+/// The names are, for tcp and tcp6: host, port, interface, backlog, timeout, reuse_port (yes or no),
+/// local_port, and of socket_options keep_alive (the time until the first probe, in seconds),
+/// keep_alive_interval, keep_alive_count, user_timeout (seconds), send_buffer, receive_buffer, dscp and
+/// device; for tcp6 dual_stack (yes or no); for unix: path, mode, backlog, timeout, send_buffer,
+/// receive_buffer; for fd: descriptor. Parsing looks up only the names of this machine's interfaces.
 struct endpoint {
     enum class kind_type : std::uint8_t { tcp, tcp6, unix_domain, descriptor };
 
@@ -47,6 +53,9 @@ struct endpoint {
     int backlog = 0;          ///< listen: 0 means the system's maximum
     duration timeout{-1};     ///< connect: negative means the default of 30 s; at most duration::max()
     bool reuse_port = false;  ///< tcp listen: SO_REUSEPORT
+    std::uint16_t local_port = 0;  ///< tcp connect: the port to connect from; 0: any
+    bool dual_stack = false;  ///< tcp6 listen: IPv4 clients as well, as "::ffff:127.0.0.1" (IPV6_V6ONLY off)
+    socket_options options;   ///< tcp; unix: the buffers. Not all have a name in the string.
 
     /// Throws std::system_error with errc::bad_endpoint. The message shows the string, the position (in
     /// bytes, counted from 0) and what was expected there, as in "at position 6: expected a port (0 to
@@ -59,4 +68,4 @@ struct endpoint {
     bool operator==(const endpoint& other) const noexcept = default;
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

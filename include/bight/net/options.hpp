@@ -3,6 +3,8 @@
 
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
+#include <bight/io/address.hpp>
+#include <bight/io/socket_options.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -33,6 +35,9 @@ struct listen_options {
     exhaustion_policy when_exhausted = exhaustion_policy::shed;
     /// Used only by a sharded_listener.
     bight::sharding sharding = bight::sharding::automatic;
+    /// For the listening socket before it is bound; connections inherit them. Those of an endpoint take
+    /// precedence.
+    socket_options socket = {};
 };
 
 /// Options of `serve`.
@@ -58,6 +63,12 @@ struct connect_options {
     /// For everything together: the name look-up and all addresses that are tried. An endpoint's timeout=
     /// takes precedence.
     duration timeout = std::chrono::seconds(30);
+    /// Where to connect from (bind(2)): an address of this machine, and a port or 0. An endpoint's interface=
+    /// and local_port= take precedence. Only addresses of its family are tried. A port may be connected from
+    /// several times, but not to the same address and port (EADDRNOTAVAIL).
+    address local = {};
+    /// For the socket before it connects. Those of an endpoint take precedence.
+    socket_options socket = {};
 };
 
 static_assert(std::is_trivially_destructible_v<listen_options> &&

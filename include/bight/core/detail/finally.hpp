@@ -16,7 +16,9 @@ namespace detail {
 
 /// Apart from the clean-up, whose type may be a lambda's, so that a debugger finds the tasks.
 template <class T>
-class finally_scope : public scope, public awaiter_base<finally_scope<T>>, private grace_timer {
+class [[nodiscard("co_await it"), gnu::warn_unused]] finally_scope : public scope,
+                                                                     public awaiter_base<finally_scope<T>>,
+                                                                     private grace_timer {
   public:
     T await_resume() {
         if (cleanup_error_ && body_.result() == outcome::value) std::rethrow_exception(cleanup_error_);

@@ -14,6 +14,10 @@ void lazy_timer::stop() noexcept {
     if (home_) reactor_access::disarm(*home_, *this);
 }
 
+void lazy_timer::describe_time_left(std::string& out) const {
+    if (armed()) append_time_left(out, due_, home_->now());
+}
+
 void lazy_timer::arm_again() noexcept { reactor_access::arm(*home_, *this, due_); }
 
 void lazy_timer::expired() noexcept {

@@ -5,13 +5,16 @@
 namespace bight::detail {
 
 void append_time_left(std::string& out, const timer& t, time_point now) {
-    if (!t.armed()) return;
-    if (t.deadline() == time_point::max()) {
+    if (t.armed()) append_time_left(out, t.deadline(), now);
+}
+
+void append_time_left(std::string& out, time_point due, time_point now) {
+    if (due == time_point::max()) {
         out += " (which is never due)";
-    } else if (t.deadline() <= now) {
+    } else if (due <= now) {
         out += " (due)";
     } else {
-        out += " (" + to_a_tenth(t.deadline() - now) + " left)";
+        out += " (" + to_a_tenth(due - now) + " left)";
     }
 }
 

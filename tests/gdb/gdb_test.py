@@ -50,7 +50,7 @@ def expected(source):
         r"  a task of a group: waits for a server" + any_time,
         r'    connection 1 "GET /x for a client": waits for a read from fd \d+' + any_time +
         r"      in app::wait_for_lines" + at["read"] + r"      in app::serve_client" + at["serve"] +
-        r"      through bight::line_reader::next at ",
+        r"      through bight::\w+::next at ",
     ]
 
 

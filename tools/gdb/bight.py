@@ -262,7 +262,8 @@ def described_wait(waiter, reactor, jobs):
         text = words + " (" + waiter.type.strip_typedefs().name.partition("<")[0] + ")"
     timer = base(waiter, "bight::detail::timer")
     if timer is not None and bool(timer["armed_"]):
-        due = nanoseconds(timer["deadline_"])
+        lazy = base(waiter, "bight::detail::lazy_timer")
+        due = nanoseconds(timer["deadline_"] if lazy is None else lazy["due_"])
         left = (due - nanoseconds(reactor["turn_time_"])) / 1e9
         text += " (which is never due)" if due == 2**63 - 1 else (
             " (%s left)" % in_words(left) if left > 0 else " (due)")

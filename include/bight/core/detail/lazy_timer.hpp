@@ -4,6 +4,8 @@
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
 
+#include <string>
+
 namespace BIGHT_EXPORT bight {
 
 class reactor;
@@ -28,6 +30,8 @@ class lazy_timer : private timer {
     ~lazy_timer() = default;
     void start(reactor& home, time_point due) noexcept;
     void stop() noexcept;
+    /// As append_time_left.
+    void describe_time_left(std::string& out) const;
     /// The deadline has passed; called between tasks, as timer::expired. It may be started again.
     virtual void overdue() noexcept = 0;
 

@@ -23,7 +23,10 @@ class moved_timeout_scope : public lazy_timeout_scope<T>, public awaiter_base<mo
         : lazy_timeout_scope<T>(std::move(t)), by_(&by) {}
     moved_timeout_scope(moved_timeout_scope&&) noexcept = default;
 
-    void describe(std::string& out) const override { out += "a task with a movable deadline"; }
+    void describe(std::string& out) const override {
+        out += "a task with a movable deadline";
+        this->describe_time_left(out);
+    }
 
   protected:
     ~moved_timeout_scope() = default;

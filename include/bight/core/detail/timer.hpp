@@ -43,6 +43,7 @@ class timer {
 
 /// Appends how long an armed timer still has: " (4.5 s left)". For the description of a wait.
 void append_time_left(std::string& out, const timer& t, time_point now);
+void append_time_left(std::string& out, time_point due, time_point now);
 
 /// A pairing heap (Fredman, Sedgewick, Sleator, Tarjan: "The pairing heap: a new form of self-adjusting
 /// heap", 1986): arming is O(1), disarming and firing O(log n) amortised, and the next deadline is known

@@ -41,7 +41,10 @@ class idle_timeout_scope : public lazy_timeout_scope<T>, public awaiter_base<idl
         : lazy_timeout_scope<T>(std::move(t)), watches_{activity_watch(watched)...}, limit_(limit) {}
     idle_timeout_scope(idle_timeout_scope&&) noexcept = default;
 
-    void describe(std::string& out) const override { out += "a task with an idle time-out"; }
+    void describe(std::string& out) const override {
+        out += "a task with an idle time-out";
+        this->describe_time_left(out);
+    }
 
   protected:
     ~idle_timeout_scope() = default;

@@ -9,7 +9,12 @@ namespace bight::detail {
 
 namespace {
 
-std::string two_digits(std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); }
+// (Not "0" + text: GCC PR 105651.)
+std::string two_digits(std::int64_t n) {
+    std::string text = std::to_string(n);
+    if (n < 10) text.insert(text.begin(), '0');
+    return text;
+}
 
 }  // namespace
 

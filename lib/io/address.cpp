@@ -1,5 +1,7 @@
 #include <bight/io/address.hpp>
 
+#include <bight/core/error.hpp>
+
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>

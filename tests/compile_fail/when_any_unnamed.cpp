@@ -1,5 +1,6 @@
 // What get() points to belongs to the result of when_any.
 // expect: the value would be gone before it is used: write auto got = co_await when_any(...)
+// at most 12 lines
 #include <bight/core/sleep.hpp>
 #include <bight/core/when_any.hpp>
 

@@ -79,7 +79,7 @@ class Declaration:
     def __init__(self, tokens):
         self.kind, self.name, self.bases = None, None, []
         words = simplified(tokens)
-        if not words or words[0] in ("friend", "static_assert", "extern", "typedef"):
+        if not words or words[0] in ("friend", "static_assert", "extern", "typedef") or words[-2:] == ["=", "delete"]:
             return
         names = [word for word in words if WORD.match(word) and not word.startswith("BIGHT_")]
         if words[0] == "namespace":

@@ -1,6 +1,6 @@
 // What an await gives lies in the frame.
 // expect: what is awaited, or what that gives, needs an alignment of more than 16 bytes
-// at most 14 lines
+// at most 20 lines
 #include <bight/sync/channel.hpp>
 
 #include <memory>

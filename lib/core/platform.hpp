@@ -14,7 +14,7 @@
 namespace BIGHT_EXPORT bight {
 class reactor;
 class virtual_clock;
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
@@ -80,4 +80,4 @@ void offer_platform(const named_platform& p) noexcept;
 std::unique_ptr<platform> platform_of_environment();
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

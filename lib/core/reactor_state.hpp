@@ -85,6 +85,9 @@ struct reactor_state final : private fork_aware {
     /// reactor::post for an existing node. Thread: any.
     static void post(reactor& to, detail::posted& call) noexcept { to.enqueue(&call); }
     static platform* platform_of(const reactor& r) noexcept { return r.state_->lives_in; }
+    /// Whether its time is virtual while the date is the system's: with a virtual_clock outside of a
+    /// simulation.
+    static bool dateless(const reactor& r) noexcept { return r.state_->virtual_time && !r.state_->lives_in; }
     static event_port& port_of(reactor& r) noexcept { return *r.port_; }
     /// Sets the observer from the next turn on; not for a reactor with a stall limit.
     static void observe(reactor& r, item_observer* o) noexcept { r.state_->observer = o; }

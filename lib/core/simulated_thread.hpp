@@ -64,4 +64,4 @@ class simulated_machine : public simulated_thread {
 std::shared_ptr<simulated_machine> machine_of_environment();
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

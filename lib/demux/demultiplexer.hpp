@@ -194,4 +194,4 @@ inline demultiplexer& demultiplexer_of(reactor& r) noexcept {
 }
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

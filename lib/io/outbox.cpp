@@ -37,18 +37,18 @@ void outbox_state::start() noexcept {
     }
 }
 
-void outbox_state::gather(std::span<const const_buffer> pieces, std::size_t size) {
-    append(pieces, size);
+void outbox_state::gather(std::span<const const_buffer> given, std::size_t size) {
+    append(given, size);
     start();
 }
 
-void outbox_state::append(std::span<const const_buffer> pieces, std::size_t size) {
+void outbox_state::append(std::span<const const_buffer> given, std::size_t size) {
     // Of the last payload, unless the transport has it.
     std::size_t room = queue_.size() > batch_ ? queue_.back().room() : 0;
     const bool fills = room > 0;
     if (size > room) queue_.push_back(payload::with_room(std::max(size - room, block_size)));
     auto* into = &queue_[queue_.size() - (fills && size > room ? 2 : 1)];
-    for (const const_buffer& piece : pieces) {
+    for (const const_buffer& piece : given) {
         const char* const data = static_cast<const char*>(piece.data);
         const std::size_t part = std::min(piece.size, into->room());
         if (part > 0) into->append(data, part);

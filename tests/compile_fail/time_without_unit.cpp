@@ -14,7 +14,6 @@ bight::task<> times() {
     co_await bight::sleep_for(0.5);                                        // says: 500ms
     co_await bight::sleep_for(then);                                       // says: sleep_until(t)
     co_await bight::sleep_until(5s);                                       // says: sleep_for(5s)
-    co_await bight::sleep_until(std::chrono::system_clock::now() + 5s);    // says: std::chrono::steady_clock
     const bight::interval every(5);                                        // says: with its unit: 5s
 #else
     co_await bight::sleep_for(5s);

@@ -103,7 +103,7 @@ std::string printable(std::string_view text);
 std::string describe_error(const std::exception_ptr& error);
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight
 
 template <>
 struct std::is_error_code_enum<bight::errc> : std::true_type {};

@@ -126,4 +126,4 @@ class interval {
     bool scheduled_ = false;  // next_ is valid
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -94,4 +94,4 @@ void moved_timeout_scope<T>::over() noexcept {
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

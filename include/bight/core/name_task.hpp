@@ -23,4 +23,4 @@ namespace BIGHT_EXPORT bight {
 /// std::logic_error, with `where` in its message, outside of tasks. Thread: the reactor's.
 void name_task(std::string_view name, std::source_location where = std::source_location::current());
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -14,4 +14,4 @@ namespace BIGHT_EXPORT bight {
 /// wall_clock_now. Throws a std::logic_error that names the line when no reactor runs on this thread.
 time_point now(std::source_location where = std::source_location::current());
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -450,4 +450,4 @@ int reactor::run_to_status(task<T> root) {
     }
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -26,4 +26,4 @@ struct reactor_statistics {
     duration longest_turn = duration::zero();
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -203,4 +203,4 @@ auto as_result(detail::anything = {}) {
     return detail::refused_operation();
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

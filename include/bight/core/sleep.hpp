@@ -30,8 +30,9 @@ inline detail::sleep_awaiter sleep_until(time_point t) noexcept { return detail:
 template <class Here = decltype([] {}), bool fits = false>
 auto sleep_until(detail::anything) {
     static_assert(fits,
-                  "sleep_until(t) takes a time_point of bight::clock, which is std::chrono::steady_clock: "
-                  "reactor.now() + 5s; for a length of time write sleep_for(5s)");
+                  "sleep_until(t) takes a time_point of bight::clock, which is std::chrono::steady_clock "
+                  "(bight::now() + 5s), or a date of std::chrono::system_clock (bight/core/wall_clock.hpp); "
+                  "for a length of time write sleep_for(5s)");
     return detail::refused_operation();
 }
 

@@ -274,4 +274,4 @@ auto race(detail::anything = {}, detail::anything = {}, detail::anything = {}, d
     return detail::refused_operation();
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -123,4 +123,4 @@ class buffered_reader {
     bool in_use_ = false;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -83,4 +83,4 @@ class buffered_writer {
     detail::outbox_state* state_;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

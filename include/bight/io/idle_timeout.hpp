@@ -45,4 +45,4 @@ detail::optional_idle_timeout_awaiter<detail::awaited_type<A>, 1 + sizeof...(Mor
             detail::transport_to_watch(more)...};
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

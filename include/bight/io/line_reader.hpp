@@ -51,4 +51,4 @@ class line_reader {
     buffered_reader reader_;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -126,4 +126,4 @@ class outbox {
     detail::outbox_state* state_;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -60,4 +60,4 @@ class payload {
     block* bytes_ = nullptr;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

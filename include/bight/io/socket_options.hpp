@@ -80,4 +80,4 @@ struct socket_options {
 };
 static_assert(std::is_trivially_destructible_v<socket_options>);  // see reactor_options
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

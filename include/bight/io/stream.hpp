@@ -206,4 +206,4 @@ class stream {
     transport* transport_ = nullptr;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -54,4 +54,4 @@ inline detail::peer_gone_awaiter until_peer_gone(stream& peer) noexcept {
     return detail::peer_gone_awaiter(peer ? &peer.lower() : nullptr);
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

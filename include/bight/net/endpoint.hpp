@@ -68,4 +68,4 @@ struct endpoint {
     bool operator==(const endpoint& other) const noexcept = default;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

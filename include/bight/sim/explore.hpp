@@ -184,4 +184,4 @@ exploration explore(F test, std::uint64_t seeds) {
 }
 
 }  // namespace sim
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -84,4 +84,4 @@ class collector {
     detail::collection& shared_;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

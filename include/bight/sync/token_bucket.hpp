@@ -71,4 +71,4 @@ class token_bucket : private detail::timer {
     detail::thread_checker home_;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

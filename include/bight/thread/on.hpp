@@ -37,4 +37,4 @@ detail::on_awaiter<std::decay_t<F>, std::decay_t<Args>...> on(reactor& there, F&
     return {there, std::forward<F>(f), std::forward<Args>(args)...};
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

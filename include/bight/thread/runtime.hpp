@@ -204,4 +204,4 @@ class runtime {
     detail::runtime_state* state_;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -23,4 +23,4 @@ class blocked_thread : public list_hook<blocked_thread> {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

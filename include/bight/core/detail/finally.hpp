@@ -121,4 +121,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] finally_awaiter final : pub
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

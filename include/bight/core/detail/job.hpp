@@ -135,4 +135,4 @@ class job : public work_item {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -50,4 +50,4 @@ class lazy_timeout_scope : public scope, public lazy_timer {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

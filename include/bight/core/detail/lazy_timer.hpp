@@ -44,4 +44,4 @@ class lazy_timer : private timer {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -46,4 +46,4 @@ template <class T>
 using optional_moved_timeout_awaiter = optional_timeout_awaiter<T, moved_timeout_scope<T>>;
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -54,4 +54,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] shield_awaiter final
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -73,4 +73,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] yield_awaiter final
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -78,4 +78,4 @@ class spawned_jobs {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

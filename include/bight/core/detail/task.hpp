@@ -105,4 +105,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] task_awaiter {
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

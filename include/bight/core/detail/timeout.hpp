@@ -91,4 +91,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] optional_timeout_awaiter fi
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

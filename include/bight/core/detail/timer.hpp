@@ -73,4 +73,4 @@ class timer_heap {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -96,4 +96,4 @@ class waiter : public work_item {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -44,4 +44,4 @@ class activity_watch {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -77,4 +77,4 @@ template <class T, std::size_t N>
 using optional_idle_timeout_awaiter = optional_timeout_awaiter<T, idle_timeout_scope<T, N>>;
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

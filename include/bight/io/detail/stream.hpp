@@ -175,4 +175,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] end_awaiter final : public 
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -77,4 +77,4 @@ class transport_request : public waiter {
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

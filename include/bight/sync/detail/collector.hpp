@@ -150,4 +150,4 @@ task<> collect(collected_task mine, F f, Args... args) {
 }
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

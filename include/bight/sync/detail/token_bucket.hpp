@@ -35,4 +35,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] take_tokens_awaiter final
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -66,4 +66,4 @@ class distant_call : public job, public blocked_thread, private remote_call {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -250,6 +250,7 @@ bool transport::start_end(bool only_writing, duration patience, detail::end_awai
 }
 
 void transport::leave() noexcept {
+    unread_.reset();  // nobody reads it any more, and the transport may outlive its reactor's run
     if (!is_open() || closer_ || !attached()) return;
     if (detail::failing()) {
         abort(errc::aborted);

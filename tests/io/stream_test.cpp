@@ -639,3 +639,19 @@ TEST_CASE("anything contiguous of single bytes can be written, and read into") {
     static_assert(!std::is_convertible_v<const std::u16string&, bight::const_buffer>);
     static_assert(!std::is_convertible_v<const std::string&, bight::mutable_buffer>);
 }
+
+TEST_CASE("bytes that were given back go with the stream, and hold no buffer of its reactor") {
+    const auto kind = GENERATE(from_range(test::reactors()));
+    const auto family = GENERATE(from_range(test::families()));
+    CAPTURE(kind, family);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        auto pair = co_await test::connected_pair(family);
+        co_await pair.client.write("unread");
+        bight::chunk bytes = co_await pair.server.read_some();
+        pair.server.unread(std::move(bytes));
+        CHECK(on.reactor().statistics().live_buffers == 1);
+        pair.server = bight::stream();
+        CHECK(on.reactor().statistics().live_buffers == 0);
+    });
+}

@@ -95,8 +95,12 @@ std::string buffered_reader::take_string(std::size_t count) {
         take(count);
         return text;
     }
+    if (kept_.size() > count) {
+        std::string text = kept_.substr(0, count);
+        take(count);
+        return text;
+    }
     take(count);
-    if (kept_.size() > count) return kept_.substr(0, count);
     begin_ = 0;
     return std::exchange(kept_, {});
 }
@@ -147,7 +151,8 @@ bool buffered_reader::find(const ending& end, std::size_t& searched, std::size_t
         whole = found + end.text.size();
     }
     // An item of maximal length may be followed by a part of its end.
-    if (complete ? length > options_.line_limit : rest.size() >= options_.line_limit + end.longest()) {
+    const bool hopeless = rest.size() >= end.longest() && rest.size() - end.longest() >= options_.line_limit;
+    if (complete ? length > options_.line_limit : hopeless) {
         const std::string what = "read " + std::string(end.item) + " of at most " +
                                  std::to_string(options_.line_limit) + " bytes from";
         detail::throw_stream_error(errc::too_long, what.c_str(), &stream_.lower());

@@ -189,6 +189,7 @@ bool outbox_wait::suspend(promise_base& p) noexcept {
     if (!begin(p)) return true;
     outbox_state& s = *on_;
     error_ = wants_empty_ ? s.failure() : s.refusal();
+    keep_transport();
     if (error_ || (wants_empty_ && s.idle())) return finish_now();
     if (!wants_empty_ && !s.waited_for() && s.fits(size())) {
         queue_now();
@@ -242,7 +243,14 @@ void outbox_wait::describe(std::string& out) const {
     on_->describe_to(out);
 }
 
-void outbox_wait::throw_failed() const { throw_stream_error(error_, "send to", &on_->transport_of()); }
+void outbox_wait::keep_transport() noexcept {
+    kept_ = &on_->transport_of();
+    kept_->retain();
+}
+
+void outbox_wait::throw_failed() const {
+    throw_stream_error(error_, "send to", kept_ ? kept_ : &on_->transport_of());
+}
 
 }  // namespace bight::detail
 

@@ -9,7 +9,8 @@
 
 namespace bight::detail {
 
-/// Awaits one read of at most `most` bytes into an empty pipe; gives how many, 0 at the end of the stream.
+/// Awaits one read of at most `most` bytes into an empty pipe; gives how many. 0: the next is for a plain
+/// read, which gets the end of the stream, or what cannot go through a pipe.
 class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_read final : public read_request,
                                                                        public awaiter_base<pipe_read> {
   public:

@@ -147,6 +147,7 @@ bool transport::write_from_pipe(detail::pipe_write& request) noexcept {
 }
 
 bool transport::start_pipe_read(detail::pipe_read& request) noexcept {
+    if (unread_) return true;  // for a plain read
     if (!read_begins(request)) return true;
     reader_ = &request;
     if (!read_into_pipe(request)) return false;

@@ -18,20 +18,38 @@ namespace {
 constexpr std::size_t worth_splicing = std::size_t{64} << 10;
 constexpr int patience = 8;
 
+// Bytes that were read and not written are missing in `to`, whatever is written to it afterwards.
+class unwritten {
+  public:
+    explicit unwritten(stream& to) noexcept : to_(to.lower()) {}
+    unwritten(const unwritten&) = delete;
+    unwritten& operator=(const unwritten&) = delete;
+    ~unwritten() {
+        if (!written_) to_.write_cut(true);
+    }
+    void written() noexcept { written_ = true; }
+
+  private:
+    transport& to_;
+    bool written_ = false;
+};
+
 bool can_splice(const stream& from, const stream& to) noexcept {
     return !from.lower().unread() && from.lower().fills_pipes() && to.lower().empties_pipes();
 }
 
-// Until the end of the stream, or until little comes several times in a row: the pipe, two descriptors, is
-// held no longer than it is of use.
+// Until a plain read is needed (for the end, say), or until little comes several times in a row: the pipe,
+// two descriptors, is held no longer than it is of use.
 task<std::uint64_t> splice_bulk(stream& from, stream& to) {
     std::uint64_t bytes = 0;
     detail::kernel_pipe pipe;
     if (!pipe.open()) co_return bytes;
     for (int meagre = 0; meagre < patience;) {
         const std::size_t got = co_await detail::pipe_read(from.lower(), pipe.writing(), pipe.room());
-        if (got == 0) break;  // the next read gives the end again
+        if (got == 0) break;
+        unwritten part(to);
         co_await detail::pipe_write(to.lower(), pipe.reading(), got);
+        part.written();
         bytes += got;
         meagre = got < worth_splicing / 4 ? meagre + 1 : 0;
     }
@@ -54,7 +72,9 @@ task<std::uint64_t> copy(stream& from, stream& to) {
             const chunk data = co_await from.read_some();
             if (!data) co_return bytes;
             got = data.size();
+            unwritten part(to);
             co_await to.write(data);
+            part.written();
         }
         bytes += got;
         if (got >= worth_splicing && can_splice(from, to)) bytes += co_await splice_bulk(from, to);

@@ -13,29 +13,33 @@ bool socket_transport::fills_pipes() const noexcept {
     return empties_pipes() && demux->reads_directly(*this);
 }
 
+// A call on a blocking socket, as one that was adopted may be, would hold up the reactor: splice knows no
+// MSG_DONTWAIT.
 bool socket_transport::empties_pipes() const noexcept {
-    return demux && has_splice() && &demux->sockets() == &kernel_sockets();
+    return demux && has_splice() && &demux->sockets() == &kernel_sockets() && calls().is_blocking(fd) == 0;
 }
 
 bool socket_transport::read_into_pipe(pipe_read& request) noexcept {
     if (end_ <= 0 || !demux) return read_nothing(request);
     ++demux->operations;
-    return go_on_filling(request);
+    return go_on_filling(request, false);
 }
 
-// True when the request is done.
-bool socket_transport::go_on_filling(pipe_read& request) noexcept {
-    for (;;) {
-        receive_.result = splice_from(fd, request.pipe, request.most);
-        if (receive_.result > 0) {
-            request.count = static_cast<std::size_t>(receive_.result);
-            return true;
-        }
-        if (receive_.result != -EAGAIN) break;
-        may_read = drain = false;
+// True when the request is done. `polled`: a poll has just said that there is something to read. If the call
+// gets nothing all the same, it is for a plain read: splice stops for ever at the mark of urgent data, say.
+bool socket_transport::go_on_filling(pipe_read& request, bool polled) noexcept {
+    request.count = 0;
+    receive_.result = splice_from(fd, request.pipe, request.most);
+    if (receive_.result > 0) {
+        request.count = static_cast<std::size_t>(receive_.result);
+        reactor_access::spend_budget_for(home(), request.count);
+        return true;
+    }
+    if (receive_.result == -EAGAIN) {
+        if (polled) return true;
         receive_.kind = operation_kind::poll_read;
         if (!demux->start(receive_)) return false;
-        if (receive_.result < 0) break;
+        if (receive_.result >= 0) return go_on_filling(request, true);
     }
     if (receive_.result == 0 && must_wait_for_send()) {
         end_in_doubt_ = true;
@@ -52,6 +56,7 @@ bool socket_transport::write_from_pipe(pipe_write& request) noexcept {
     }
     ++demux->operations;
     send_.begun = false;
+    reactor_access::spend_budget_for(home(), request.left);
     return go_on_emptying(request);
 }
 

@@ -184,7 +184,7 @@ void socket_transport::received() noexcept {
     if (receive_.result == -ECANCELED && !aborted_) {
         request->complete_cancelled();
     } else if (receive_.kind == operation_kind::poll_read && receive_.result == 0) {
-        if (go_on_filling(static_cast<pipe_read&>(*request))) request->complete_now();
+        if (go_on_filling(static_cast<pipe_read&>(*request), true)) request->complete_now();
     } else if (receive_.result == 0 && must_wait_for_send()) {
         end_in_doubt_ = true;
     } else {

@@ -41,10 +41,13 @@ bool result_waiter::suspend(promise_base& p) noexcept {
     }
     if (from_->running_ == 0) return finish_now();
     from_->waiters_.push_back(*this);
+    listed_ = true;
     return true;
 }
 
+// As above: a result that is being moved to this task is delivered.
 void result_waiter::cancel() noexcept {
+    if (!listed_) return;
     from_->waiters_.remove(*this);
     confirm_cancel();
 }
@@ -81,6 +84,7 @@ void collection::serve_waiters() noexcept {
         result_place* const place = first_that_waits();
         if (!place) return;
         result_waiter& next = *waiters_.pop_front();
+        next.listed_ = false;
         hand_over(*place, next);
         next.ready();
     }

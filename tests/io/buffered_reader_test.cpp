@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -458,4 +459,17 @@ TEST_CASE("what a reader cannot report as an error ends the program, and says so
                    buffered_reader(none).consume(1);
                }),
                Catch::Contains("more bytes than are buffered"));
+}
+
+TEST_CASE("a limit of as much as a size can hold is none") {
+    for (const auto ends : {line_end::crlf, line_end::lf, line_end::either}) {
+        for (const auto& reads : {sim::chunking::at_most(1), sim::chunking::merged()}) {
+            on_memory(reads, [&](bight::stream& from, bight::stream& to) -> task<> {
+                co_await to.write("first\r\nsecond\r\n");
+                buffered_reader in(from, ending_with(ends, std::numeric_limits<std::size_t>::max()));
+                const auto line = co_await in.line();
+                CHECK(or_end(line).substr(0, 5) == "first");
+            });
+        }
+    }
 }

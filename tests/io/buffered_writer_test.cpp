@@ -244,6 +244,46 @@ TEST_CASE("an abort drops what is buffered, and wakes who waits for room") {
     });
 }
 
+TEST_CASE(
+    "a writer, and an outbox, may be destroyed while a task waits for room, and the stream then fails") {
+    const bool gathers = GENERATE(true, false);
+    on_each([gathers]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        std::optional<buffered_writer> writer;
+        std::optional<bight::outbox> box;
+        if (gathers) {
+            writer.emplace(pair.client);
+        } else {
+            bight::outbox_options options;
+            options.when_full = bight::overflow_policy::wait;
+            box.emplace(pair.client, options);
+        }
+        const std::string much = pattern(0, 16U << 20);
+        if (gathers) {
+            co_await writer->write(much);
+        } else {
+            CHECK(box->send(much));
+        }
+        std::error_code error;
+        auto wait = [&]() -> task<> {
+            if (gathers) {
+                error = co_await error_of(writer->write(much));
+            } else {
+                error = co_await error_of(box->push(much));
+            }
+        };
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn(wait);
+            co_await bight::sleep_for(std::chrono::milliseconds(5));
+            writer.reset();
+            box.reset();
+            co_await bight::sleep_for(std::chrono::milliseconds(5));
+            pair.client.abort();
+        });
+        CHECK(error == errc::aborted);
+    });
+}
+
 TEST_CASE("what is written arrives whole in simulated worlds with faults") {
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         CAPTURE(seed);

@@ -152,9 +152,13 @@ TEST_CASE("a connection can be bound to a port of this side") {
         const std::string where = "tcp:127.0.0.1:" + std::to_string(l.local().port());
         for (const bool by_options : {false, true}) {
             bight::connect_options options;
-            if (by_options) options.local = bight::address::from_ip("127.0.0.1", port);
-            stream client = co_await bight::connect(
-                by_options ? where : where + ":local_port=" + std::to_string(port), options);
+            std::string to = where;
+            if (by_options) {
+                options.local = bight::address::from_ip("127.0.0.1", port);
+            } else {
+                to += ":local_port=" + std::to_string(port);
+            }
+            stream client = co_await bight::connect(to, options);
             stream server = co_await l.accept();
             CHECK(client.local().port() == port);
             CHECK(server.peer().port() == port);

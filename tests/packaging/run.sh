@@ -19,7 +19,7 @@ rm -rf "$stage"
 mkdir -p "$stage"
 
 # The folder in $1, the place of an installation, that has file $2.
-folder_of() { dirname "$(find "$1" -name "$2" | head -n 1)"; }
+folder_of() { dirname "$(find "$1" -name "$2" ! -name '*.py' | head -n 1)"; }
 
 shared() {
     meson install --quiet -C "$built" --no-rebuild --destdir "$stage/shared" && used_by shared
@@ -92,13 +92,13 @@ subproject() {
 
 # What a public header declares is there, what only the library's own headers do is not.
 exports() {
-    library=$(find "$stage/shared" -name 'libbight.so*' -type f | head -n 1)
+    library=$(find "$stage/shared" -name 'libbight.so*' ! -name '*.py' -type f | head -n 1)
     nm -D -C --defined-only "$library" >"$stage/production"
     if grep -F 'bight::sim::' "$stage/production"; then
         echo 'the library has parts of the simulation'
         return 1
     fi
-    nm -D -C --defined-only "$(find "$stage/shared" -name 'libbight-sim.so*' -type f | head -n 1)" |
+    nm -D -C --defined-only "$(find "$stage/shared" -name 'libbight-sim.so*' ! -name '*.py' -type f | head -n 1)" |
         cat "$stage/production" - >"$stage/exported"
     for public in 'bight::reactor::reactor(' 'bight::connect(' 'bight::outbox::send(' 'bight::probe_platform(' \
         'bight::sim::world::run()' 'vtable for bight::transport' 'typeinfo for bight::aggregate_error'; do

@@ -87,7 +87,7 @@ TEST_CASE("each step of a conversation gives what it gives on Linux") {
     for (const script& s : scripts) steps.emplace_back(s.steps);
     const std::vector<std::string> gave = test::play_all(on, steps);
     for (std::size_t i = 0; i < steps.size(); ++i) {
-        CAPTURE(steps[i]);
+        CAPTURE(on.at().name(), steps[i]);
         const char* const over_unix = scripts[i].over_unix;
         CHECK(gave[i] == (on.is_tcp() || !over_unix ? scripts[i].over_tcp : over_unix));
     }

@@ -230,3 +230,52 @@ TEST_CASE("what moving a result throws is thrown to the one that takes it") {
     });
     CHECK(test::fickle::living == 0);
 }
+
+namespace {
+
+// Moving it is user code.
+struct meddler {
+    explicit meddler(int v) : value(v) {}
+    meddler(meddler&& other) : value(other.value) {
+        if (on_move) on_move();
+    }
+    int value = 0;
+    static inline std::function<void()> on_move;
+};
+
+}  // namespace
+
+TEST_CASE("moving a result may cancel the task that takes it, which gets it if it is on its way to it") {
+    const bool waits = GENERATE(true, false);
+    const int move = waits ? GENERATE(1, 2, 3, 4) : 1;  // which of those on its way
+    CAPTURE(waits, move);
+    test::virtual_fixture on;
+    int got = 0;
+    on.run([&]() -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            collector<meddler> results(g);
+            auto take = [&]() -> task<> {
+                if (!waits) co_await bight::sleep_for(2s);
+                auto result = co_await results.next();
+                got = result ? result->value : -1;
+                co_await bight::sleep_for(1h);  // here it is cancelled
+                got = -2;
+            };
+            bight::spawned_task taking = g.spawn(take);
+            results.spawn([]() -> task<meddler> {
+                co_await bight::sleep_for(1s);
+                co_return meddler(7);
+            });
+            co_await bight::sleep_for(waits ? 500ms : 1500ms);
+            int left = move;
+            meddler::on_move = [&] {
+                if (--left == 0) taking.cancel();
+            };
+            co_await bight::sleep_for(5s);
+            meddler::on_move = nullptr;
+            taking.cancel();
+        });
+    });
+    // Before the result is on its way to the waiting task, that task is one which is cancelled.
+    CHECK((got == 7 || (waits && got == 0)));
+}

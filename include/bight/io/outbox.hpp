@@ -55,8 +55,16 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_wait : public waiter
   protected:
     outbox_wait(outbox_state& on, payload&& message, bool wants_empty) noexcept
         : on_(&on), message_(std::move(message)), wants_empty_(wants_empty) {}
-    outbox_wait(outbox_wait&&) noexcept = default;
-    ~outbox_wait() = default;
+    outbox_wait(outbox_wait&& other) noexcept
+        : waiter(std::move(other)),
+          list_hook(),
+          on_(other.on_),
+          message_(std::move(other.message_)),
+          pieces_(other.pieces_),
+          wants_empty_(other.wants_empty_) {}
+    ~outbox_wait() {
+        if (kept_) kept_->release();
+    }
     bool suspend(promise_base& p) noexcept;
     /// For the bytes of these pieces instead of a message.
     bool suspend(promise_base& p, std::span<const const_buffer> pieces) noexcept;
@@ -65,11 +73,14 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] outbox_wait : public waiter
     friend class outbox_state;
     [[noreturn]] void throw_failed() const;
     void queue_now() noexcept;
+    /// The outbox may be destroyed before the task goes on: for the message of an error.
+    void keep_transport() noexcept;
     std::size_t size() const noexcept;
     outbox_state* on_;
     payload message_;
     std::span<const const_buffer> pieces_;
     std::error_code error_;
+    transport* kept_ = nullptr;
     bool wants_empty_;
 };
 

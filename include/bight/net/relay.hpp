@@ -14,9 +14,10 @@ namespace BIGHT_EXPORT bight {
 /// (back-pressure); the memory is one receive buffer, whatever comes. In bulk between two sockets the bytes
 /// stay in the kernel (Linux: splice(2)).
 ///
-/// Throws the error of the read or of the write. When it is cancelled, or the write fails, bytes that were
-/// read and not written are lost; like every write that is cut short, this makes `to` end with a reset. Both
-/// streams must live until it has ended, and belong to the reactor of the task.
+/// Throws the error of the read or of the write. Urgent data (MSG_OOB) is not passed on. When it is
+/// cancelled, or the write fails, bytes that were read and not written are lost; like every write that is cut
+/// short, this makes `to` end with a reset. Both streams must live until it has ended, and belong to the
+/// reactor of the task.
 task<std::uint64_t> copy(stream& from, stream& to);
 
 /// How many bytes relay has passed on.
@@ -28,8 +29,9 @@ struct relayed {
 /// Copies in both directions at once, until both streams have ended: a proxy. The end of one is passed on
 /// with shutdown_write, while the other direction goes on (half-close). The first error in one direction
 /// cancels the other, and is thrown; streams that are destroyed because of it end with a reset, so both peers
-/// notice. Cancellation does the same. A peer that neither ends nor sends keeps it waiting: set a time-out,
-/// or keep-alive.
+/// notice. Cancellation does the same. A reset is noticed when its
+/// stream is read from or written to: not while that waits for the other peer to read. A peer that neither
+/// ends nor sends keeps it waiting: set a time-out, or keep-alive.
 task<relayed> relay(stream& a, stream& b);
 
 }  // namespace bight

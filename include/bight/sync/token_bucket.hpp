@@ -26,7 +26,7 @@ namespace BIGHT_EXPORT bight {
 ///
 /// Time is that of the reactor's clock. Destroying it while tasks wait ends the process with a message.
 /// Thread: the reactor's; another thread's use is caught in debug builds.
-class token_bucket : private detail::timer {
+class token_bucket final : private detail::timer {
   public:
     /// Throws std::invalid_argument when `rate` or `burst` is zero, or `per` is zero or less.
     token_bucket(std::uint32_t rate, duration per, std::uint32_t burst);

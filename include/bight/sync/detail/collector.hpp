@@ -79,6 +79,7 @@ class result_waiter : public listed_waiter, public awaiter_base<result_waiter> {
 
     collection* from_;
     std::exception_ptr error_;
+    bool listed_ = false;
 };
 
 template <class T>

@@ -126,7 +126,7 @@ TEST_CASE("all kinds of reads take turns, and give the same wherever the bytes a
             CHECK(got == expected());
         });
     }
-    for (const std::size_t most : {1, 2, 3, 5}) {
+    for (const std::size_t most : {1U, 2U, 3U, 5U}) {
         on_memory(sim::chunking::at_most(most), [](bight::stream& from, bight::stream& to) -> task<> {
             co_await from.write(conversation);
             co_await from.shutdown_write();
@@ -193,7 +193,7 @@ TEST_CASE("a line ends with CR LF, with LF, or with either") {
     };
     for (const choice& c : all) {
         CAPTURE(static_cast<int>(c.ends));
-        for (const std::size_t most : {1, 2, 100})
+        for (const std::size_t most : {1U, 2U, 100U})
             on_memory(sim::chunking::at_most(most), [&](bight::stream& from, bight::stream& to) -> task<> {
                 co_await from.write(text);
                 co_await from.shutdown_write();
@@ -221,7 +221,7 @@ TEST_CASE("a line of exactly the limit is a line, one byte more is errc::too_lon
     };
     for (const attempt& a : all) {
         CAPTURE(static_cast<int>(a.ends), a.text);
-        for (const std::size_t most : {1, 100})
+        for (const std::size_t most : {1U, 100U})
             on_memory(sim::chunking::at_most(most), [&](bight::stream& from, bight::stream& to) -> task<> {
                 co_await from.write(a.text);
                 buffered_reader in(to, ending_with(a.ends, 5));

@@ -43,6 +43,7 @@ void outbox_state::gather(std::span<const const_buffer> given, std::size_t size)
 }
 
 void outbox_state::append(std::span<const const_buffer> given, std::size_t size) {
+    if (size == 0) return;
     // Of the last payload, unless the transport has it.
     std::size_t room = queue_.size() > batch_ ? queue_.back().room() : 0;
     const bool fills = room > 0;

@@ -18,20 +18,21 @@ namespace {
 constexpr std::size_t worth_splicing = std::size_t{64} << 10;
 constexpr int patience = 8;
 
-// Bytes that were read and not written are missing in `to`, whatever is written to it afterwards.
-class unwritten {
+// What is to be written to a stream: unless it is said to be done, something is missing, whatever is written
+// afterwards, and the stream will end with a reset.
+class owed {
   public:
-    explicit unwritten(stream& to) noexcept : to_(to.lower()) {}
-    unwritten(const unwritten&) = delete;
-    unwritten& operator=(const unwritten&) = delete;
-    ~unwritten() {
-        if (!written_) to_.write_cut(true);
+    explicit owed(stream& to) noexcept : to_(to.lower()) {}
+    owed(const owed&) = delete;
+    owed& operator=(const owed&) = delete;
+    ~owed() {
+        if (!done_) to_.write_cut(true);
     }
-    void written() noexcept { written_ = true; }
+    void done() noexcept { done_ = true; }
 
   private:
     transport& to_;
-    bool written_ = false;
+    bool done_ = false;
 };
 
 bool can_splice(const stream& from, const stream& to) noexcept {
@@ -47,9 +48,9 @@ task<std::uint64_t> splice_bulk(stream& from, stream& to) {
     for (int meagre = 0; meagre < patience;) {
         const std::size_t got = co_await detail::pipe_read(from.lower(), pipe.writing(), pipe.room());
         if (got == 0) break;
-        unwritten part(to);
+        owed part(to);
         co_await detail::pipe_write(to.lower(), pipe.reading(), got);
-        part.written();
+        part.done();
         bytes += got;
         meagre = got < worth_splicing / 4 ? meagre + 1 : 0;
     }
@@ -57,7 +58,9 @@ task<std::uint64_t> splice_bulk(stream& from, stream& to) {
 }
 
 task<std::uint64_t> copy_to_end(stream& from, stream& to) {
+    owed end(to);
     const std::uint64_t bytes = co_await copy(from, to);
+    end.done();
     co_await to.shutdown_write();
     co_return bytes;
 }
@@ -72,9 +75,9 @@ task<std::uint64_t> copy(stream& from, stream& to) {
             const chunk data = co_await from.read_some();
             if (!data) co_return bytes;
             got = data.size();
-            unwritten part(to);
+            owed part(to);
             co_await to.write(data);
-            part.written();
+            part.done();
         }
         bytes += got;
         if (got >= worth_splicing && can_splice(from, to)) bytes += co_await splice_bulk(from, to);

@@ -341,3 +341,32 @@ TEST_CASE("a socket that was adopted and blocks is copied, and holds up nobody")
         adopted.abort();
     });
 }
+
+TEST_CASE(
+    "a relay that is cancelled while both peers are silent resets both: a part is not taken for the whole") {
+    on_each([](line& l) -> task<> {
+        if (l.a().native_handle() >= 0 && l.a().local().family() == bight::address::family_type::unix_domain)
+            co_return;  // it has no reset
+        auto proxy = [&]() -> task<> {
+            const auto done =
+                co_await bight::try_with_timeout(bight::relay(l.a(), l.b()), std::chrono::milliseconds(30));
+            CHECK_FALSE(done.has_value());
+            l.a() = stream();
+            l.b() = stream();
+        };
+        auto ask = [&]() -> task<std::string> {
+            co_await l.client().write("ask");
+            co_return co_await test::rest(l.client());
+        };
+        auto serve = [&]() -> task<std::string> {
+            std::string question(3, ' ');
+            co_await l.server().read_exactly(question);
+            co_await l.server().write("part");
+            co_return co_await test::rest(l.server());
+        };
+        const auto [client, server, nothing] = co_await bight::when_all(ask(), serve(), proxy());
+        (void)nothing;
+        CHECK(client.find(", error") != std::string::npos);
+        CHECK(server.find(", error") != std::string::npos);
+    });
+}

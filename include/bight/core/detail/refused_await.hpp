@@ -39,6 +39,12 @@ concept has_operation = requires(A& a) {
     { a.read_some() } -> bight_awaitable;
 } || requires(A& a) {
     { a.tick() } -> bight_awaitable;
+} || requires(A& a) {
+    { a.line() } -> bight_awaitable;
+} || requires(A& a) {
+    { a.flush() } -> bight_awaitable;
+} || requires(A& a) {
+    { a.take(1) } -> bight_awaitable;
 };
 template <class A>
 concept has_awaitables = requires(A& a) {
@@ -72,7 +78,8 @@ consteval void refuse_await() {
     } else if constexpr (has_operation<awaited>) {
         static_assert(never<A>,
                       "an object is not awaited, its operation is: co_await x.wait(), x.receive(), x.lock(), "
-                      "x.acquire(), x.accept(), x.read_some() or x.tick(), whichever it has");
+                      "x.acquire(), x.accept(), x.read_some(), x.tick(), x.line(), x.flush() or x.take(n), "
+                      "whichever it has");
     } else if constexpr (has_awaitables<awaited>) {
         static_assert(never<A>,
                       "several tasks are awaited together: co_await bight::when_all(std::move(tasks))");

@@ -45,7 +45,8 @@ task<std::uint64_t> splice_bulk(stream& from, stream& to) {
     std::uint64_t bytes = 0;
     detail::kernel_pipe pipe;
     if (!pipe.open()) co_return bytes;
-    for (int meagre = 0; meagre < patience;) {
+    // Asked for each part, because another owner of an adopted socket may make it block again.
+    for (int meagre = 0; meagre < patience && can_splice(from, to);) {
         const std::size_t got = co_await detail::pipe_read(from.lower(), pipe.writing(), pipe.room());
         if (got == 0) break;
         owed part(to);

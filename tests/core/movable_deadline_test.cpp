@@ -9,6 +9,7 @@
 
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
+#include "support/error_of.hpp"
 #include "support/reactors.hpp"
 
 #include <memory>
@@ -39,17 +40,6 @@ void on_each(F body) {
     }
 }
 
-template <class A>
-task<std::error_code> code_of(A awaited) {
-    std::error_code code;
-    try {
-        co_await std::move(awaited);
-    } catch (const std::system_error& e) {
-        code = e.code();
-    }
-    co_return code;
-}
-
 task<int> number(int n, bight::duration after) {
     co_await bight::sleep_for(after);
     co_return n;
@@ -77,7 +67,7 @@ TEST_CASE("a movable deadline that nobody moves is like any other") {
             co_await bight::sleep_for(1h);
             (void)h;
         };
-        const auto code = co_await code_of(bight::with_timeout(holds(held), limit));
+        const auto code = co_await test::error_of(bight::with_timeout(holds(held), limit));
         CHECK(code == bight::errc::timed_out);
         CHECK(bight::now() - begun == 10s);
         CHECK(held.use_count() == 1);
@@ -181,7 +171,7 @@ TEST_CASE("one with_timeout at a time waits for a movable deadline") {
     on_each([](bight::reactor&) -> task<> {
         movable_deadline limit(10s);
         auto again = [&]() -> task<std::error_code> {
-            co_return co_await code_of(bight::with_timeout(bight::sleep_for(1s), limit));
+            co_return co_await test::error_of(bight::with_timeout(bight::sleep_for(1s), limit));
         };
         const auto code = co_await bight::with_timeout(again(), limit);
         CHECK(code == bight::errc::busy);

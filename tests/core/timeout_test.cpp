@@ -4,7 +4,9 @@
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timeout.hpp>
+#include <bight/sync/event.hpp>
 
+#include "support/error_of.hpp"
 #include "support/reactors.hpp"
 
 #include <memory>
@@ -27,17 +29,6 @@ task<int> number(int n, bight::duration after) {
     co_return n;
 }
 
-template <class A>
-task<std::error_code> code_of(A awaited) {
-    std::error_code code;
-    try {
-        co_await std::move(awaited);
-    } catch (const std::system_error& e) {
-        code = e.code();
-    }
-    co_return code;
-}
-
 }  // namespace
 
 TEST_CASE("with_timeout throws timed_out when the deadline comes first, after the task has unwound") {
@@ -49,7 +40,7 @@ TEST_CASE("with_timeout throws timed_out when the deadline comes first, after th
             (void)h;
         };
         const auto begun = on.reactor().now();
-        const auto code = co_await code_of(bight::with_timeout(holds(held), 5ms));
+        const auto code = co_await test::error_of(bight::with_timeout(holds(held), 5ms));
         CHECK(code == bight::errc::timed_out);
         CHECK(code == std::errc::timed_out);
         CHECK(held.use_count() == 1);
@@ -144,18 +135,18 @@ TEST_CASE("of nested time-outs, the one that passed is the one that throws") {
     on.run([&]() -> task<> {
         std::string log;
         auto inner_first = [&]() -> task<> {
-            const auto code = co_await code_of(bight::with_timeout(number(1, 1h), 1ms));
+            const auto code = co_await test::error_of(bight::with_timeout(number(1, 1h), 1ms));
             CHECK(code == bight::errc::timed_out);
             log += "inner ";
         };
         co_await bight::with_timeout(inner_first(), 1h);
 
         auto outer_first = [&]() -> task<> {
-            const auto code = co_await code_of(bight::with_timeout(number(1, 1h), 2h));
+            const auto code = co_await test::error_of(bight::with_timeout(number(1, 1h), 2h));
             CHECK(code == bight::errc::timed_out);
             log += "never ";
         };
-        const auto code = co_await code_of(bight::with_timeout(outer_first(), 1ms));
+        const auto code = co_await test::error_of(bight::with_timeout(outer_first(), 1ms));
         CHECK(code == bight::errc::timed_out);
         log += "outer";
         CHECK(log == "inner outer");

@@ -1,7 +1,10 @@
 // Lines, delimiters, counts and looks ahead from one stream, however its bytes are cut into pieces.
+#include "on_memory.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/death.hpp"
+#include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -30,28 +33,11 @@ namespace {
 
 using texts = std::vector<std::string>;
 
-template <class F>
-void on_each(F body) {
-    for (const auto& kind : test::reactors()) {
-        CAPTURE(kind);
-        test::reactor_fixture on(kind);
-        on.run(body);
-    }
-}
-
-// In virtual time on each demultiplexer, with a pair of memory streams whose reads are cut like this.
-template <class F>
-void on_memory(sim::chunking reads, F body) {
-    for (const auto kind : test::demultiplexers()) {
-        CAPTURE(kind);
-        test::virtual_fixture on(kind);
-        on.run([&]() -> task<> {
-            sim::memory_direction forth;
-            forth.reads = reads;
-            auto [from, to] = sim::memory_pair(sim::memory_options(forth, sim::memory_direction()));
-            co_await body(from, to);
-        });
-    }
+// Whose reads are cut like this.
+sim::memory_direction cut(sim::chunking reads) {
+    sim::memory_direction forth;
+    forth.reads = std::move(reads);
+    return forth;
 }
 
 buffered_reader_options ending_with(line_end ends, std::size_t limit = 16384) {
@@ -127,18 +113,19 @@ TEST_CASE("all kinds of reads take turns, and give the same wherever the bytes a
         });
     }
     for (const std::size_t most : {1U, 2U, 3U, 5U}) {
-        on_memory(sim::chunking::at_most(most), [](bight::stream& from, bight::stream& to) -> task<> {
-            co_await from.write(conversation);
-            co_await from.shutdown_write();
-            const texts got = co_await converse(to);
-            CHECK(got == expected());
-        });
+        test::on_memory(cut(sim::chunking::at_most(most)),
+                        [](bight::stream& from, bight::stream& to) -> task<> {
+                            co_await from.write(conversation);
+                            co_await from.shutdown_write();
+                            const texts got = co_await converse(to);
+                            CHECK(got == expected());
+                        });
     }
 }
 
 TEST_CASE(
     "the same over sockets, byte by byte while the reader waits, and in a simulated world with its faults") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         auto write = [&]() -> task<> {
             for (const char c : conversation) {
@@ -194,15 +181,16 @@ TEST_CASE("a line ends with CR LF, with LF, or with either") {
     for (const choice& c : all) {
         CAPTURE(static_cast<int>(c.ends));
         for (const std::size_t most : {1U, 2U, 100U})
-            on_memory(sim::chunking::at_most(most), [&](bight::stream& from, bight::stream& to) -> task<> {
-                co_await from.write(text);
-                co_await from.shutdown_write();
-                buffered_reader in(to, ending_with(c.ends));
-                texts lines;
-                while (auto line = co_await in.line()) lines.push_back(*line);
-                CHECK(lines == c.lines);
-                CHECK(in.buffered() == c.left);
-            });
+            test::on_memory(cut(sim::chunking::at_most(most)),
+                            [&](bight::stream& from, bight::stream& to) -> task<> {
+                                co_await from.write(text);
+                                co_await from.shutdown_write();
+                                buffered_reader in(to, ending_with(c.ends));
+                                texts lines;
+                                while (auto line = co_await in.line()) lines.push_back(*line);
+                                CHECK(lines == c.lines);
+                                CHECK(in.buffered() == c.left);
+                            });
     }
 }
 
@@ -222,25 +210,26 @@ TEST_CASE("a line of exactly the limit is a line, one byte more is errc::too_lon
     for (const attempt& a : all) {
         CAPTURE(static_cast<int>(a.ends), a.text);
         for (const std::size_t most : {1U, 100U})
-            on_memory(sim::chunking::at_most(most), [&](bight::stream& from, bight::stream& to) -> task<> {
-                co_await from.write(a.text);
-                buffered_reader in(to, ending_with(a.ends, 5));
-                auto line = co_await bight::as_result(in.line());
-                if (a.good) {
-                    REQUIRE(line);
-                    CHECK(or_end(*line) == "12345");
-                    CHECK(in.buffered().empty());
-                } else {
-                    CHECK(line.error() == errc::too_long);
-                    const std::string all_of_it = co_await in.exactly(a.text.size());
-                    CHECK(all_of_it == a.text);
-                }
-            });
+            test::on_memory(cut(sim::chunking::at_most(most)),
+                            [&](bight::stream& from, bight::stream& to) -> task<> {
+                                co_await from.write(a.text);
+                                buffered_reader in(to, ending_with(a.ends, 5));
+                                auto line = co_await bight::as_result(in.line());
+                                if (a.good) {
+                                    REQUIRE(line);
+                                    CHECK(or_end(*line) == "12345");
+                                    CHECK(in.buffered().empty());
+                                } else {
+                                    CHECK(line.error() == errc::too_long);
+                                    const std::string all_of_it = co_await in.exactly(a.text.size());
+                                    CHECK(all_of_it == a.text);
+                                }
+                            });
     }
 }
 
 TEST_CASE("a count above its limit is refused before anything is read; one of exactly the limit is not") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         co_await pair.client.write("1234");
         buffered_reader_options options;
@@ -264,7 +253,7 @@ TEST_CASE("a count above its limit is refused before anything is read; one of ex
 }
 
 TEST_CASE("the end of the stream in the middle of an item leaves the item's beginning") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         co_await pair.client.write("half a li");
         co_await pair.client.shutdown_write();
@@ -301,7 +290,7 @@ TEST_CASE("each call that is cancelled while it waits leaves everything that cam
     };
     for (const call c : calls) {
         for (const bool twice : {false, true}) {
-            on_each([&]() -> task<> {
+            test::on_each_reactor([&]() -> task<> {
                 auto pair = co_await connected_pair(test::family::tcp);
                 buffered_reader in(pair.server);
                 const auto nothing = co_await bight::try_with_timeout(c(in), std::chrono::milliseconds(1));
@@ -326,7 +315,7 @@ TEST_CASE("each call that is cancelled while it waits leaves everything that cam
 }
 
 TEST_CASE("bytes that come while a read is cancelled are kept, whichever comes first") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         buffered_reader in(pair.server);
         std::string sent;
@@ -353,7 +342,7 @@ TEST_CASE("bytes that come while a read is cancelled are kept, whichever comes f
 }
 
 TEST_CASE("a received chunk is handed out, and lines are views of it, without a copy") {
-    on_memory(sim::chunking::as_written(), [](bight::stream& from, bight::stream& to) -> task<> {
+    test::on_memory(cut(sim::chunking::as_written()), [](bight::stream& from, bight::stream& to) -> task<> {
         co_await from.write("head\r\nview\r\nbody");
         auto whole = co_await to.read_some();
         const char* const at = whole.data();
@@ -371,7 +360,7 @@ TEST_CASE("a received chunk is handed out, and lines are views of it, without a 
 }
 
 TEST_CASE("what is left goes back to the stream without a copy, and the stream is handed on") {
-    on_memory(sim::chunking::as_written(), [](bight::stream& from, bight::stream& to) -> task<> {
+    test::on_memory(cut(sim::chunking::as_written()), [](bight::stream& from, bight::stream& to) -> task<> {
         co_await from.write("STARTTLS\r\n\x16\x03\x01");
         auto whole = co_await to.read_some();
         const char* const at = whole.data();
@@ -404,7 +393,7 @@ TEST_CASE("what is left goes back to the stream without a copy, and the stream i
 }
 
 TEST_CASE("while a reader waits, it holds no buffer of the reactor") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         buffered_reader in(pair.server);
         co_await pair.client.write("line\r\nthe beginning of");
@@ -419,7 +408,7 @@ TEST_CASE("while a reader waits, it holds no buffer of the reactor") {
 }
 
 TEST_CASE("a second task gets errc::busy, and what a first one waits for is not taken from it") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         buffered_reader in(pair.server);
         co_await bight::with_group([&](bight::group& g) -> task<> {
@@ -464,7 +453,7 @@ TEST_CASE("what a reader cannot report as an error ends the program, and says so
 TEST_CASE("a limit of as much as a size can hold is none") {
     for (const auto ends : {line_end::crlf, line_end::lf, line_end::either}) {
         for (const auto& reads : {sim::chunking::at_most(1), sim::chunking::merged()}) {
-            on_memory(reads, [&](bight::stream& from, bight::stream& to) -> task<> {
+            test::on_memory(cut(reads), [&](bight::stream& from, bight::stream& to) -> task<> {
                 co_await to.write("first\r\nsecond\r\n");
                 buffered_reader in(from, ending_with(ends, std::numeric_limits<std::size_t>::max()));
                 const auto line = co_await in.line();

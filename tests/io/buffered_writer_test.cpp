@@ -1,8 +1,11 @@
 // Small writes that are gathered, and sent when the task awaits.
+#include "on_memory.hpp"
 #include "support/cancellable.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/death.hpp"
+#include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -29,28 +32,11 @@ namespace sim = bight::sim;
 
 namespace {
 
-template <class F>
-void on_each(F body) {
-    for (const auto& kind : test::reactors()) {
-        CAPTURE(kind);
-        test::reactor_fixture on(kind);
-        on.run(body);
-    }
-}
-
-// Memory streams, of which a read gives what one write has sent; `capacity` bytes are taken unread.
-template <class F>
-void on_memory(std::size_t capacity, F body) {
-    for (const auto kind : test::demultiplexers()) {
-        CAPTURE(kind);
-        test::virtual_fixture on(kind);
-        on.run([&]() -> task<> {
-            sim::memory_direction forth;
-            forth.capacity = capacity;
-            auto [from, to] = sim::memory_pair(sim::memory_options(forth, sim::memory_direction()));
-            co_await body(from, to);
-        });
-    }
+// Which takes so many bytes unread; a read gives what one write has sent.
+sim::memory_direction taking(std::size_t capacity) {
+    sim::memory_direction forth;
+    forth.capacity = capacity;
+    return forth;
 }
 
 buffered_writer_options holding(std::size_t capacity) {
@@ -62,7 +48,7 @@ buffered_writer_options holding(std::size_t capacity) {
 }  // namespace
 
 TEST_CASE("what a task writes between two waits is one write of the stream, sent when the task waits") {
-    on_memory(65536, [](stream& from, stream& to) -> task<> {
+    test::on_memory(taking(65536), [](stream& from, stream& to) -> task<> {
         buffered_writer out(from);
         std::string all;
         for (int i = 0; i < 1000; ++i) {
@@ -81,7 +67,7 @@ TEST_CASE("what a task writes between two waits is one write of the stream, sent
 }
 
 TEST_CASE("a thousand small writes are a handful of operations") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         const auto before = bight::reactor::current()->statistics().operations;
         {
@@ -97,7 +83,7 @@ TEST_CASE("a thousand small writes are a handful of operations") {
 }
 
 TEST_CASE("a full writer waits for room: back-pressure, first come, first served, whole writes") {
-    on_memory(10, [](stream& from, stream& to) -> task<> {
+    test::on_memory(taking(10), [](stream& from, stream& to) -> task<> {
         buffered_writer out(from, holding(20));
         std::string order;
         std::string got;
@@ -127,7 +113,7 @@ TEST_CASE("a full writer waits for room: back-pressure, first come, first served
 }
 
 TEST_CASE("a write of exactly the capacity fits, and one that is larger is taken by an empty writer") {
-    on_memory(4, [](stream& from, stream& to) -> task<> {
+    test::on_memory(taking(4), [](stream& from, stream& to) -> task<> {
         buffered_writer out(from, holding(8));
         std::string got;
         auto writes = [&]() -> task<> {
@@ -147,7 +133,7 @@ TEST_CASE("a write of exactly the capacity fits, and one that is larger is taken
 }
 
 TEST_CASE("a cancelled write has buffered nothing, and a cancelled flush loses nothing") {
-    on_memory(4, [](stream& from, stream& to) -> task<> {
+    test::on_memory(taking(4), [](stream& from, stream& to) -> task<> {
         buffered_writer out(from, holding(8));
         co_await out.write("12345678");
         const auto written =
@@ -171,7 +157,7 @@ TEST_CASE("close, a shutdown, and the end of writer and stream come after what i
     enum class way { close, shutdown, destroy };
     for (const way ends : {way::close, way::shutdown, way::destroy}) {
         CAPTURE(static_cast<int>(ends));
-        on_each([&]() -> task<> {
+        test::on_each_reactor([&]() -> task<> {
             auto pair = co_await connected_pair(test::family::tcp);
             const std::string text = pattern(0, 300'000);
             auto writes = [&]() -> task<> {
@@ -194,7 +180,7 @@ TEST_CASE("close, a shutdown, and the end of writer and stream come after what i
 }
 
 TEST_CASE("while something is buffered a write of the stream cannot overtake it; two writers take turns") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         buffered_writer first(pair.client);
         buffered_writer second(pair.client);
@@ -211,7 +197,7 @@ TEST_CASE("while something is buffered a write of the stream cannot overtake it;
 }
 
 TEST_CASE("the error of the stream is kept: each write, each flush and the close give it") {
-    on_memory(65536, [](stream& from, stream& to) -> task<> {
+    test::on_memory(taking(65536), [](stream& from, stream& to) -> task<> {
         buffered_writer out(from);
         to.abort();
         co_await out.write("nobody hears it");
@@ -230,7 +216,7 @@ TEST_CASE("the error of the stream is kept: each write, each flush and the close
 }
 
 TEST_CASE("an abort drops what is buffered, and wakes who waits for room") {
-    on_memory(4, [](stream& from, stream&) -> task<> {
+    test::on_memory(taking(4), [](stream& from, stream&) -> task<> {
         buffered_writer out(from, holding(8));
         co_await out.write("12345678");
         std::error_code woken;
@@ -247,7 +233,7 @@ TEST_CASE("an abort drops what is buffered, and wakes who waits for room") {
 TEST_CASE(
     "a writer, and an outbox, may be destroyed while a task waits for room, and the stream then fails") {
     const bool gathers = GENERATE(true, false);
-    on_each([gathers]() -> task<> {
+    test::on_each_reactor([gathers]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         std::optional<buffered_writer> writer;
         std::optional<bight::outbox> box;

@@ -1,6 +1,7 @@
 // Options of sockets: set, read back, inherited, refused; and what they do on simulated hosts.
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -24,15 +25,6 @@ using test::read_all;
 namespace sim = bight::sim;
 
 namespace {
-
-template <class F>
-void on_each(F body) {
-    for (const auto& kind : test::reactors()) {
-        CAPTURE(kind);
-        test::reactor_fixture on(kind);
-        on.run(body);
-    }
-}
 
 socket_options many() {
     socket_options o;
@@ -71,7 +63,7 @@ std::string words_of(std::error_code expected, const std::function<void()>& call
 }  // namespace
 
 TEST_CASE("options are set before a connect, and read back; an endpoint's take precedence") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         bight::connect_options options;
         options.socket = many();
@@ -87,7 +79,7 @@ TEST_CASE("options are set before a connect, and read back; an endpoint's take p
 }
 
 TEST_CASE("connections inherit the options of their listener") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         bight::listen_options options;
         options.socket = many();
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1", options);
@@ -102,7 +94,7 @@ TEST_CASE("connections inherit the options of their listener") {
 }
 
 TEST_CASE("a value out of its range is refused, with the option, the value and the socket") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         socket_options o;
         o.keep_alive_count = 200;
@@ -126,7 +118,7 @@ TEST_CASE("a value out of its range is refused, with the option, the value and t
 }
 
 TEST_CASE("a Unix socket has the buffers, and refuses what it has not by name") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::unix_path);
         socket_options o;
         o.user_timeout = 1s;
@@ -142,7 +134,7 @@ TEST_CASE("a Unix socket has the buffers, and refuses what it has not by name") 
 }
 
 TEST_CASE("a connection can be bound to a port of this side") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         std::uint16_t port = 0;
         {
             const bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
@@ -171,7 +163,7 @@ TEST_CASE("a connection can be bound to a port of this side") {
 
 TEST_CASE("a listener for both families is asked for, and shows IPv4 clients as mapped addresses") {
     if (test::no_ipv6()) return;
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         bight::listener both = bight::listen("tcp6:0:dual_stack=yes");
         const std::string port = std::to_string(both.local().port());
         const stream client = co_await bight::connect("tcp:127.0.0.1:" + port);
@@ -188,7 +180,7 @@ TEST_CASE("a listener for both families is asked for, and shows IPv4 clients as 
 }
 
 TEST_CASE("a stream that is to reset when its process dies still ends gracefully when it is closed") {
-    on_each([]() -> task<> {
+    test::on_each_reactor([]() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         socket_options o;
         o.reset_on_close = true;

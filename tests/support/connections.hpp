@@ -2,6 +2,7 @@
 #pragma once
 
 #include "catch.hpp"
+#include "error_of.hpp"
 #include "reactors.hpp"
 #include "skip.hpp"
 
@@ -274,18 +275,6 @@ inline bight::task<std::string> rest(bight::stream& from) {
         how = "error " + std::to_string(e.code().value());
     }
     co_return all + ", " + how;
-}
-
-/// The code of the std::system_error that an operation or a task throws; none when it succeeds.
-template <class A>
-bight::task<std::error_code> error_of(A operation) {
-    std::error_code code;
-    try {
-        co_await std::move(operation);
-    } catch (const std::system_error& e) {
-        code = e.code();
-    }
-    co_return code;
 }
 
 inline std::error_code from_errno(int error) { return {error, std::system_category()}; }

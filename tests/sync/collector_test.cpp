@@ -8,6 +8,7 @@
 #include <bight/core/when_all.hpp>
 
 #include "support/death.hpp"
+#include "support/each_reactor.hpp"
 #include "support/fickle.hpp"
 #include "support/reactors.hpp"
 
@@ -26,17 +27,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-template <class F>
-void on_each(F body) {
-    const auto on = GENERATE(from_range(test::reactors()));
-    CAPTURE(on);
-    if (on.seed) {
-        test::reactor_fixture(on).run(body);
-    } else {
-        test::virtual_fixture(on.kind).run(body);
-    }
-}
-
 task<int> after(int n, bight::duration d) {
     co_await bight::sleep_for(d);
     co_return n;
@@ -52,7 +42,7 @@ task<std::vector<T>> rest_of(collector<T>& from) {
 }  // namespace
 
 TEST_CASE("results come as the tasks end, or in the order of the spawns, and then nothing") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         for (const result_order order : {result_order::as_they_end, result_order::as_spawned}) {
             co_await bight::with_group([&](group& g) -> task<> {
                 collector<int> results(g, order);
@@ -76,7 +66,7 @@ TEST_CASE("results come as the tasks end, or in the order of the spawns, and the
 }
 
 TEST_CASE("with a limit, results that nobody takes hold up the tasks, and a slow one does so only in order") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         int begun = 0;
         int most = 0;
         auto counted = [&](int n, bight::duration d) -> task<int> {
@@ -108,7 +98,7 @@ TEST_CASE("with a limit, results that nobody takes hold up the tasks, and a slow
 }
 
 TEST_CASE("an error of a task cancels the group, and with_group throws it") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         std::string said;
         int taken = 0;
         auto fails = []() -> task<int> {
@@ -132,7 +122,7 @@ TEST_CASE("an error of a task cancels the group, and with_group throws it") {
 }
 
 TEST_CASE("a task that is cancelled alone has no result, and does not hold up those behind it") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         for (const result_order order : {result_order::as_they_end, result_order::as_spawned}) {
             for (const bool result_is_there : {false, true}) {
                 co_await bight::with_group([&](group& g) -> task<> {
@@ -166,7 +156,7 @@ TEST_CASE("a task that is cancelled alone has no result, and does not hold up th
 }
 
 TEST_CASE("a wait that is cancelled loses no result, and several consumers share the results") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         std::vector<int> got;
         co_await bight::with_group([&](group& g) -> task<> {
             collector<int> results(g);
@@ -186,7 +176,7 @@ TEST_CASE("a wait that is cancelled loses no result, and several consumers share
 }
 
 TEST_CASE("when the collector goes, results are dropped, and the tasks end") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         const auto held = std::make_shared<int>(1);
         int ended = 0;
         auto holds = [&](std::shared_ptr<int> h, bight::duration d) -> task<std::shared_ptr<int>> {

@@ -9,6 +9,7 @@
 
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
+#include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
 
 #include <cstdint>
@@ -22,18 +23,6 @@ using bight::token_bucket;
 using namespace std::chrono_literals;
 
 namespace {
-
-// A case runs in virtual time on each demultiplexer, and in the simulation.
-template <class F>
-void on_each(F body) {
-    const auto on = GENERATE(from_range(test::reactors()));
-    CAPTURE(on);
-    if (on.seed) {
-        test::reactor_fixture(on).run(body);
-    } else {
-        test::virtual_fixture(on.kind).run(body);
-    }
-}
 
 struct taker {
     token_bucket& from;
@@ -51,7 +40,7 @@ using seen = std::vector<std::pair<std::string, bight::duration>>;
 }  // namespace
 
 TEST_CASE("a bucket begins full, and then gives its rate") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         token_bucket bucket(10, 1s, 3);
         CHECK(bucket.available() == 3);
         CHECK(bucket.burst() == 3);
@@ -71,7 +60,7 @@ TEST_CASE("a bucket begins full, and then gives its rate") {
 }
 
 TEST_CASE("no fraction of a token is lost, at any rate") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         token_bucket thirds(3, 1s, 1);
         const auto begun = bight::now();
         for (int i = 0; i <= 3000; ++i) co_await thirds.take();
@@ -96,7 +85,7 @@ TEST_CASE("no fraction of a token is lost, at any rate") {
 }
 
 TEST_CASE("requests are met in their order, and a small one never overtakes a large one") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         token_bucket bucket(1, 1s, 10);
         taker all{bucket};
         CHECK(bucket.try_take(10));
@@ -115,7 +104,7 @@ TEST_CASE("requests are met in their order, and a small one never overtakes a la
 }
 
 TEST_CASE("a cancelled request takes nothing, and those behind it move up at once") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         token_bucket bucket(1, 1s, 10);
         CHECK(bucket.try_take(10));
         taker all{bucket};
@@ -145,7 +134,7 @@ TEST_CASE("a cancelled request takes nothing, and those behind it move up at onc
 }
 
 TEST_CASE("a first request that is cancelled lets a smaller one go at once") {
-    on_each([]() -> task<> {
+    test::on_each_in_virtual_time([]() -> task<> {
         token_bucket bucket(1, 1s, 10);
         CHECK(bucket.try_take(10));
         taker all{bucket};

@@ -14,6 +14,7 @@
 #include <bight/thread/runtime.hpp>
 
 #include "support/cancellable.hpp"
+#include "support/error_of.hpp"
 #include "support/reactors.hpp"
 #include "support/runtimes.hpp"
 
@@ -64,17 +65,6 @@ void between_two(F body) {
         co_await body(there, thread);
     });
     CHECK(status == 0);
-}
-
-template <class A>
-task<std::error_code> code_of(A awaited) {
-    std::error_code code;
-    try {
-        co_await std::move(awaited);
-    } catch (const std::system_error& e) {
-        code = e.code();
-    }
-    co_return code;
 }
 
 // A reactor on a thread of its own, which runs until it is told to end.
@@ -281,13 +271,13 @@ TEST_CASE("the end of the other reactor's run cancels a call, and a later one do
             other.end_run();
             co_await bight::sleep_for(1h);
         };
-        const auto cut = co_await code_of(bight::on(other.reactor(), sleeps, witness(died_on)));
+        const auto cut = co_await test::error_of(bight::on(other.reactor(), sleeps, witness(died_on)));
         CHECK(cut == std::errc::operation_canceled);
         CHECK(died_on != std::this_thread::get_id());
         other.wait_for_end_of_run();
         bool begun = false;
         died_on = {};
-        const auto closed = co_await code_of(
+        const auto closed = co_await test::error_of(
             bight::on(other.reactor(), [&](const witness&) { begun = true; }, witness(died_on)));
         CHECK(closed == bight::errc::closed);
         CHECK_FALSE(begun);
@@ -314,7 +304,7 @@ TEST_CASE("a call waits for the first run of the other reactor, and ends when th
             };
             std::error_code code;
             auto calls = [&]() -> task<> {
-                code = co_await code_of(bight::on(*there, [](const witness&) {}, witness(died_on)));
+                code = co_await test::error_of(bight::on(*there, [](const witness&) {}, witness(died_on)));
             };
             co_await bight::when_all(calls(), begins());
             thread.join();

@@ -1,0 +1,23 @@
+// error_of: what an operation fails with.
+#pragma once
+
+#include <bight/core/task.hpp>
+
+#include <system_error>
+#include <utility>
+
+namespace test {
+
+/// The code of the std::system_error that an operation or a task throws; none when it succeeds.
+template <class A>
+bight::task<std::error_code> error_of(A operation) {
+    std::error_code code;
+    try {
+        co_await std::move(operation);
+    } catch (const std::system_error& e) {
+        code = e.code();
+    }
+    co_return code;
+}
+
+}  // namespace test

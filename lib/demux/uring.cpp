@@ -1,7 +1,6 @@
 #include "uring.hpp"
 
 #include "descriptor_calls.hpp"
-#include "direct_calls.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/error.hpp>
@@ -33,12 +32,6 @@ enum write_stage : std::uint8_t {
     stage_poll,           // a poll
     stage_edges,          // a poll that completes at each change
     stage_ending_edges,   // the same, cancelled because a write would not block any more
-};
-
-// The same for a receive.
-enum read_stage : std::uint8_t {
-    stage_receive,       // the receive, or nothing, because a multishot brings what it waits for
-    stage_wait_in_bulk,  // a poll
 };
 
 // A poll of a socket always ends at the end of the peer (POLLRDHUP), which says nothing about writing.
@@ -583,36 +576,6 @@ void uring::operation_done(operation& op, int result) noexcept {
             return;
     }
     finish(op, result);
-}
-
-// A socket from which data comes in bulk: what is there is taken by a plain call into a large block, which
-// the socket does not hold while it waits. The other ways are worse for large messages: buffers of a ring are
-// used in turn, so that none is in the processor's cache, and a submitted receive holds its block while it
-// waits.
-bool uring::take_in_bulk(operation& op) noexcept {
-    descriptor& d = *op.on;
-    if (op.kind != operation_kind::receive || !d.receiving.bulk() || !d.may_read || d.ring->armed)
-        return false;
-    block_pool::block* const block = blocks_for_bulk().take(d.receiving);
-    if (!block) return false;
-    auto& receive = static_cast<receive_operation&>(op);
-    receive.data.reset();
-    op.result = receive_in_bulk(d, *block, receive.data);
-    return op.result != -EAGAIN;
-}
-
-void uring::bulk_polled(receive_operation& op, int result) noexcept {
-    op.on->may_read = true;
-    op.stage = stage_receive;
-    if (result < 0) {
-        finish(op, result);
-    } else if (take_in_bulk(op)) {
-        finish(op, op.result);
-    } else if (op.cancel_asked) {
-        finish(op, -ECANCELED);
-    } else if (!hand_over(op)) {
-        finish(op, -ENOMEM);
-    }
 }
 
 void uring::send_done(send_operation& op, int result) noexcept {

@@ -85,8 +85,6 @@ class uring final : public demultiplexer {
     void submit_file(file_operation& op) noexcept;
     void file_done(file_operation& op, int result) noexcept;
     bool submit_receive_own(receive_operation& op) noexcept;
-    bool take_in_bulk(operation& op) noexcept;
-    void bulk_polled(receive_operation& op, int result) noexcept;
     void arm_wake() noexcept;
     void probe_receive_cap() noexcept;
     /// Whether this thread may enter the kernel: on others the registered number of the ring is invalid.
@@ -105,6 +103,10 @@ class uring final : public demultiplexer {
     void settle_now(operation& op, std::int64_t result) noexcept;
     void end_line(operation*& first) noexcept;
     bool begin(operation& op) noexcept;
+
+    // Receives in bulk (uring_bulk.cpp)
+    bool take_in_bulk(operation& op) noexcept;
+    void bulk_polled(receive_operation& op, int result) noexcept;
 
     // Multishot receives and accepts (uring_multishot.cpp)
     ring_state* state_of(descriptor& d) noexcept;
@@ -134,6 +136,12 @@ class uring final : public demultiplexer {
     bool enabled_ = false;
     bool wake_armed_ = false;
     bool receive_cap_ = false;  // the kernel ends a multishot receive after a number of bytes
+};
+
+/// What a receive that is underway waits for (operation::stage).
+enum read_stage : std::uint8_t {
+    stage_receive,       ///< its own receive
+    stage_wait_in_bulk,  ///< a poll
 };
 
 /// Tags in the low bits of user_data, which are free in an address.

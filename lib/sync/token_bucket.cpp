@@ -1,12 +1,22 @@
 #include <bight/sync/token_bucket.hpp>
 
-#include <bight/core/now.hpp>
 #include <bight/core/reactor.hpp>
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 
 namespace bight {
+
+namespace {
+
+time_point now_for(const char* what, std::source_location where) {
+    const reactor* const here = reactor::current();
+    if (!here) detail::throw_no_reactor(what, where);
+    return here->now();
+}
+
+}  // namespace
 
 token_bucket::token_bucket(std::uint32_t rate, duration per, std::uint32_t burst)
     : per_(per), rate_(rate), burst_(burst), level_(0) {
@@ -40,17 +50,23 @@ bool token_bucket::try_take_at(time_point now, std::uint32_t n) noexcept {
     return true;
 }
 
-bool token_bucket::try_take(std::uint32_t n) {
+bool token_bucket::try_take(std::uint32_t n, std::source_location where) {
     home_.check("a token_bucket");
-    return waiters_.empty() && try_take_at(now(), n);
+    const time_point now = now_for("token_bucket::try_take", where);
+    return waiters_.empty() && try_take_at(now, n);
 }
 
-std::uint32_t token_bucket::available() const {
-    return static_cast<std::uint32_t>(level_at(now()) / static_cast<std::uint64_t>(per_.count()));
+std::uint32_t token_bucket::available(std::source_location where) const {
+    const time_point now = now_for("token_bucket::available", where);
+    return static_cast<std::uint32_t>(level_at(now) / static_cast<std::uint64_t>(per_.count()));
 }
 
 detail::take_tokens_awaiter token_bucket::take(std::uint32_t n) {
-    if (n > burst_) throw std::invalid_argument("more tokens than the burst of the token_bucket");
+    if (n > burst_) {
+        throw std::invalid_argument("token_bucket::take: " + std::to_string(n) +
+                                    " tokens, and the bucket holds " + std::to_string(burst_) +
+                                    " (its burst) at most");
+    }
     return detail::take_tokens_awaiter{*this, n};
 }
 

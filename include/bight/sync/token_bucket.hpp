@@ -10,6 +10,7 @@
 #include <bight/sync/detail/token_bucket.hpp>
 
 #include <cstdint>
+#include <source_location>
 
 namespace BIGHT_EXPORT bight {
 
@@ -38,12 +39,12 @@ class token_bucket final : private detail::timer {
     /// std::invalid_argument, before anything is awaited, when `n` is more than the burst: there would never
     /// be so many.
     detail::take_tokens_awaiter take(std::uint32_t n = 1);
-    /// Takes `n` tokens if there are so many and no task waits; false otherwise. Throws std::logic_error
-    /// where no reactor runs.
-    bool try_take(std::uint32_t n = 1);
+    /// Takes `n` tokens if there are so many and no task waits; false otherwise. Throws a std::logic_error
+    /// that names the line where no reactor runs.
+    bool try_take(std::uint32_t n = 1, std::source_location where = std::source_location::current());
 
     /// How many tokens there are now (for the first waiting task, if any waits). Throws as try_take.
-    std::uint32_t available() const;
+    std::uint32_t available(std::source_location where = std::source_location::current()) const;
     std::uint32_t burst() const noexcept { return burst_; }
 
   private:

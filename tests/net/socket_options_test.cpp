@@ -162,7 +162,7 @@ TEST_CASE("a connection can be bound to a port of this side") {
 }
 
 TEST_CASE("a listener for both families is asked for, and shows IPv4 clients as mapped addresses") {
-    if (test::no_ipv6()) return;
+    if (const auto& why = test::no_ipv6()) test::skip(*why);
     test::on_each_reactor([]() -> task<> {
         bight::listener both = bight::listen("tcp6:0:dual_stack=yes");
         const std::string port = std::to_string(both.local().port());

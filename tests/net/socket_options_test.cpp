@@ -3,6 +3,7 @@
 #include "support/connections.hpp"
 #include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
+#include "support/skip.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>

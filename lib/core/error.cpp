@@ -5,6 +5,7 @@
 #include "platform.hpp"
 #include "process.hpp"
 #include "reactor_state.hpp"
+#include "system_code.hpp"
 
 #include <bight/core/detail/job.hpp>
 #include <bight/core/reactor.hpp>
@@ -74,6 +75,17 @@ handlers& installed() {
     return all;
 }
 
+struct error_listener {
+    error_handler handler;
+    void* context;
+};
+
+error_listener listener_for_errors() noexcept {
+    handlers& all = installed();
+    const std::lock_guard hold(all.lock);
+    return {all.error, all.error_context};
+}
+
 // Blocks SIGPIPE: the reader of standard error may be gone, which must not end the process.
 class without_sigpipe {
   public:
@@ -111,25 +123,18 @@ void print(const std::string& text) noexcept {
 
 // See error_report::peer_went_away.
 bool peer_went_away(const std::exception_ptr& error) noexcept {
-    try {
-        std::rethrow_exception(error);
-    } catch (const std::system_error& e) {
-        return e.code() == std::errc::connection_reset || e.code() == std::errc::broken_pipe ||
-               e.code() == errc::backlog_exceeded;
-    } catch (...) {
-        return false;
-    }
+    const std::error_code code = detail::system_code_of(error);
+    return code == std::errc::connection_reset || code == std::errc::broken_pipe ||
+           code == errc::backlog_exceeded;
 }
 
-// A peer that went away is one line, and not each of many.
+// A peer that went away is one line.
 void print_report(const error_report& report) {
     std::string text = "bight: " + report.to_string();
     if (report.peer_went_away) {
         text.resize(text.find('\n'));
         if (reactor* const here = reactor::current()) {
-            std::uint64_t others = 0;
-            detail::message_limit& said = detail::reactor_state::news_of_peers(*here);
-            if (!said.lets_through(here->now(), others)) return;
+            const std::uint64_t others = detail::reactor_state::news_of_peers(*here).take_held_back();
             if (others > 0)
                 text += " (" + std::to_string(others) + " more peers went away since the last such line)";
         }
@@ -200,17 +205,10 @@ namespace detail {
 
 void report_error(const error_report& report) noexcept {
     if (nobody_is_told()) return;
-    error_handler handler = nullptr;
-    void* context = nullptr;
-    {
-        handlers& all = installed();
-        const std::lock_guard hold(all.lock);
-        handler = all.error;
-        context = all.error_context;
-    }
+    const error_listener to = listener_for_errors();
     try {
-        if (handler) {
-            handler(report, context);
+        if (to.handler) {
+            to.handler(report, to.context);
         } else {
             print_report(report);
         }
@@ -246,7 +244,13 @@ void report_job_error(const job& j, const std::exception_ptr& error, std::string
 
 void report_connection_error(const job& j, const std::exception_ptr& error) noexcept {
     const bool gone = peer_went_away(error);
-    if (gone) reactor_state::count_peer_gone(j.home());
+    if (gone) {
+        reactor& home = j.home();
+        reactor_state::count_peer_gone(home);
+        // Peers may go away by the thousand, so what nobody will read is not put into words.
+        if (!listener_for_errors().handler && !reactor_state::news_of_peers(home).lets_through(home.now()))
+            return;
+    }
     report_with_trace(j, error, {}, gone);
 }
 

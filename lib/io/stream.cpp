@@ -20,18 +20,27 @@ constexpr const char* ways_across =
     "a stream is for the tasks of its own reactor: from elsewhere call it with reactor::post or block_on, or "
     "send its task what to do through a concurrent_channel";
 
-}  // namespace
-
 // Of a stream that belongs to another thread only the reactor's identity is read.
-void throw_stream_error(std::error_code error, const char* operation, const transport* on) {
+std::system_error stream_error(std::error_code error, const char* operation, const transport* on) {
     std::string what = operation;
     what += ' ';
-    if (!on)
-        throw std::system_error(
-            error, what + "an empty stream, which was moved from, or was never given a connection");
-    if (error == errc::wrong_thread) throw std::system_error(error, what + "a stream: " + ways_across);
-    on->describe(what);
-    throw std::system_error(error, what);
+    if (!on) {
+        what += "an empty stream, which was moved from, or was never given a connection";
+    } else if (error == errc::wrong_thread) {
+        what += "a stream: ";
+        what += ways_across;
+    } else {
+        on->describe(what);
+    }
+    return {error, what};
+}
+
+}  // namespace
+
+// The exception is made elsewhere, so that its way up the stack begins at a frame with nothing to destroy: to
+// stop at one costs as much as to throw.
+void throw_stream_error(std::error_code error, const char* operation, const transport* on) {
+    throw stream_error(error, operation, on);
 }
 
 std::error_code no_connection() noexcept { return {EBADF, std::system_category()}; }

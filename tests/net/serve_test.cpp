@@ -182,6 +182,15 @@ TEST_CASE("a peer that resets is reported by its name, and the server goes on") 
     CHECK(on.reactor().statistics().peers_gone == 1);
 }
 
+namespace {
+
+/// An error of a program's own type, with a code that says that the peer went away.
+struct told_by_the_program : std::system_error {
+    told_by_the_program() : std::system_error(std::make_error_code(std::errc::connection_reset)) {}
+};
+
+}  // namespace
+
 TEST_CASE("the report of a connection says whether its peer went away, and these are counted") {
     test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     std::vector<bool> gone;
@@ -194,11 +203,12 @@ TEST_CASE("the report of a connection says whether its peer went away, and these
         auto protocol = [](stream peer) -> task<> {
             const auto got = co_await peer.read_some();
             if (got.view() == "x") throw std::runtime_error("a bug of the server");
+            if (got.view() == "z") throw told_by_the_program();
             co_await peer.write(got);
             (void)co_await peer.read_some();
         };
         auto body = [&](const std::string& where) -> task<> {
-            for (const std::string_view word : {"x", "y", "y"}) {
+            for (const std::string_view word : {"x", "y", "z", "y"}) {
                 stream s = co_await bight::connect(where);
                 co_await s.write(word);
                 (void)co_await bight::as_result(s.read_some());
@@ -211,8 +221,8 @@ TEST_CASE("the report of a connection says whether its peer went away, and these
         };
         co_await beside(quick_drain(), protocol, body);
     });
-    CHECK(gone == std::vector<bool>{false, true, true});
-    CHECK(on.reactor().statistics().peers_gone == 2);
+    CHECK(gone == std::vector<bool>{false, true, true, true});
+    CHECK(on.reactor().statistics().peers_gone == 3);
 }
 
 TEST_CASE("a protocol that returns ends its connection in good order") {

@@ -272,6 +272,8 @@ targets() {
             tools) echo tests/tools_tests tools/bight ;;
             samples) echo tests/samples_tests && sed -n "s|^  '\(.*\)',|samples/\1|p" "$root/samples/meson.build" ;;
             compile_fail | lint) echo build.ninja ;;
+            docs) echo tests/docs/libdocs_pages.a tests/docs/docs_programs ;;
+            gdb) echo tests/gdb/tree ;;
             core | sync | generator | thread | service) echo tests/runtime_tests ;;
             *) echo "tests/${room}_tests" ;;
             esac

@@ -92,7 +92,7 @@ def tried(arguments, demultiplexer, connections, period, idle):
         print(f"left out: {what}: {why}", flush=True)
         return None
     print(f"{what}: {figures['exchanges']} exchanges, {figures['unanswered']} unanswered, {figures['lost']} lost, "
-          f"{figures['late']} late; {figures['own']:.0f} B each, "
+          f"{figures['late']} late, the clients held up for {figures['held_up']} ms; {figures['own']:.0f} B each, "
           f"{figures['cpu'] / max(figures['exchanges'], 1) * 1e6:.1f} µs CPU for an exchange", flush=True)
     return figures
 

@@ -6,6 +6,8 @@
 #include "../io/pipe_transfer.hpp"
 
 #include <cerrno>
+#include <memory>
+#include <utility>
 
 namespace bight::detail {
 
@@ -55,7 +57,6 @@ bool socket_transport::write_from_pipe(pipe_write& request) noexcept {
         return true;
     }
     ++demux->operations;
-    send_.begun = false;
     reactor_access::spend_budget_for(home(), request.left);
     return go_on_emptying(request);
 }
@@ -74,10 +75,14 @@ bool socket_transport::go_on_emptying(pipe_write& request) noexcept {
             return true;
         }
         may_write = false;
-        send_.kind = operation_kind::poll_write;
-        if (!demux->start(send_)) return false;
-        if (send_.result < 0) {
-            fail_write(request, send_.error());
+        if (!make_send(operation_kind::poll_write)) {
+            fail_write(request, ENOMEM);
+            return true;
+        }
+        if (!demux->start(*send_)) return false;
+        const std::unique_ptr<sending> done = std::move(send_);
+        if (done->result < 0) {
+            fail_write(request, done->error());
             return true;
         }
     }

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace bight::detail {
@@ -55,10 +56,8 @@ socket_transport& socket_transport::make(reactor& home, int socket) {
 }
 
 socket_transport::socket_transport(reactor& home, int socket) noexcept
-    : transport(home), receive_(*this), send_(*this) {
+    : transport(home), receive_(*this) {
     fd = socket;
-    receive_.on = send_.on = this;
-    send_.kind = operation_kind::send;
     never_waits = true;
     socket_calls& calls = demultiplexer_of(home).sockets();
     const address from = calls.peer(socket);
@@ -166,7 +165,7 @@ int socket_transport::why_no_more() noexcept {
 
 // With io_uring the error may be in a send that has not completed yet.
 bool socket_transport::must_wait_for_send() noexcept {
-    return send_.in_flight && write_error_ == 0 && !aborted_ && !input_has_ended() && write_error_ == 0;
+    return send_ && write_error_ == 0 && !aborted_ && !input_has_ended() && write_error_ == 0;
 }
 
 // Asks the kernel only once, because it reports an error of the connection only once, possibly here.
@@ -196,11 +195,12 @@ void socket_transport::received() noexcept {
 // A fast version of the general path, for the most frequent case: a socket became ready, and something is
 // there.
 void socket_transport::receiving::run() noexcept {
-    demultiplexer* const demux = transport_.demux;
+    socket_transport& transport = transport_of(*this);
+    demultiplexer* const demux = transport.demux;
     if (settled || kind != operation_kind::receive || !demux || !demux->tries_first()) {
         operation::run();
     } else {
-        transport_.retry_receive(*demux);
+        transport.retry_receive(*demux);
     }
 }
 
@@ -264,14 +264,28 @@ bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept
         fail_write(request, errno);
         return true;
     }
-    send_.kind = operation_kind::send;  // the last one may have been a poll
-    send_.pieces = request.pieces;
-    send_.piece_count = request.count;
-    send_.begun = false;
+    if (!make_send(operation_kind::send)) {
+        fail_write(request, ENOMEM);
+        return true;
+    }
+    send_->pieces = request.pieces;
+    send_->piece_count = request.count;
     const std::size_t size = request.count == 1 ? request.pieces->size : 0;
-    if (!demux->start(send_)) return false;
+    if (!demux->start(*send_)) return false;
     reactor_access::spend_budget_for(home(), size);
-    take_send(request);
+    const std::unique_ptr<sending> done = std::move(send_);
+    take_send(*done, request);
+    return true;
+}
+
+// False when there is no memory for it.
+bool socket_transport::make_send(operation_kind kind) noexcept {
+    try {
+        send_ = std::make_unique<sending>(*this);
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+    send_->kind = kind;
     return true;
 }
 
@@ -299,25 +313,26 @@ void socket_transport::fail_write(write_request& request, int error) noexcept {
     request.set_error(from_errno(error));
 }
 
-void socket_transport::take_send(write_request& request) noexcept {
-    if (send_.begun) request.begun = true;
-    if (send_.result >= 0) return;
+void socket_transport::take_send(const sending& done, write_request& request) noexcept {
+    if (done.begun) request.begun = true;
+    if (done.result >= 0) return;
     if (aborted_) {
         request.set_error(aborted_);
     } else {
-        fail_write(request, send_.error());
+        fail_write(request, done.error());
     }
 }
 
 void socket_transport::sent() noexcept {
+    const std::unique_ptr<sending> done = std::move(send_);  // the next one may begin below
     if (write_request* const request = writer()) {
-        if (send_.result == -ECANCELED && !aborted_) {
-            if (send_.begun) request->begun = true;
+        if (done->result == -ECANCELED && !aborted_) {
+            if (done->begun) request->begun = true;
             request->complete_cancelled();
-        } else if (send_.kind == operation_kind::poll_write && send_.result == 0) {
+        } else if (done->kind == operation_kind::poll_write && done->result == 0) {
             if (go_on_emptying(static_cast<pipe_write&>(*request))) request->complete_now();
         } else {
-            take_send(*request);
+            take_send(*done, *request);
             request->complete_now();
         }
     }
@@ -335,9 +350,10 @@ void socket_transport::resolve_doubt() noexcept {
 }
 
 void socket_transport::cancel_write() noexcept {
-    if (!send_.in_flight || !demux || !demux->cancel(send_)) return;
+    if (!send_ || !demux || !demux->cancel(*send_)) return;
     write_request& request = *writer();
-    if (send_.begun) request.begun = true;
+    if (send_->begun) request.begun = true;
+    send_.reset();
     request.complete_cancelled();
     if (end_in_doubt_) resolve_doubt();
 }
@@ -454,10 +470,10 @@ std::error_code socket_transport::set(socket_calls::option which, bool on) const
 }
 
 std::size_t socket_transport::unwritten() const noexcept {
-    if (!send_.in_flight) return 0;
-    if (send_.kind == operation_kind::poll_write) return static_cast<const pipe_write&>(*writer()).left;
+    if (!send_) return 0;
+    if (send_->kind == operation_kind::poll_write) return static_cast<const pipe_write&>(*writer()).left;
     std::size_t left = 0;
-    for (std::size_t i = 0; i < send_.piece_count; ++i) left += send_.pieces[i].size;
+    for (std::size_t i = 0; i < send_->piece_count; ++i) left += send_->pieces[i].size;
     return left;
 }
 

@@ -12,6 +12,8 @@
 #include <netinet/in.h>
 #include <sys/types.h>
 
+#include <memory>
+
 namespace bight::detail {
 
 /// A connected stream socket on a reactor. One object holds all that a connection needs: the descriptor, and
@@ -63,36 +65,37 @@ class socket_transport final : public transport, private descriptor, public pool
     }
 
   private:
+    // `on` of each is the transport.
     class receiving final : public receive_operation {
       public:
-        explicit receiving(socket_transport& t) noexcept : transport_(t) {}
+        explicit receiving(socket_transport& t) noexcept { on = &t; }
 
       private:
         void run() noexcept override;
-        void completed() noexcept override { transport_.received(); }
-        socket_transport& transport_;
+        void completed() noexcept override { transport_of(*this).received(); }
     };
-    class sending final : public send_operation {
+    // Made for each write that is not done by the first call, so that a connection that waits has none.
+    class sending final : public send_operation, public pooled {
       public:
-        explicit sending(socket_transport& t) noexcept : transport_(t) {}
+        explicit sending(socket_transport& t) noexcept { on = &t; }
 
       private:
-        void completed() noexcept override { transport_.sent(); }
-        socket_transport& transport_;
+        void completed() noexcept override { transport_of(*this).sent(); }
     };
-
     // For until_peer_gone; made when it is first needed.
     class watching final : public operation, public pooled {
       public:
-        explicit watching(socket_transport& t) noexcept : transport_(t) {
+        explicit watching(socket_transport& t) noexcept {
             kind = operation_kind::poll_end;
             on = &t;
         }
 
       private:
-        void completed() noexcept override { transport_.watched(); }
-        socket_transport& transport_;
+        void completed() noexcept override { transport_of(*this).watched(); }
     };
+    static socket_transport& transport_of(const operation& op) noexcept {
+        return static_cast<socket_transport&>(*op.on);
+    }
 
     socket_transport(reactor& home, int socket) noexcept;
     ~socket_transport() override { delete watching_; }
@@ -113,7 +116,8 @@ class socket_transport final : public transport, private descriptor, public pool
     int read_failure() const noexcept;
     void resolve_doubt() noexcept;
     void fail_write(write_request& request, int error) noexcept;
-    void take_send(write_request& request) noexcept;
+    bool make_send(operation_kind kind) noexcept;
+    void take_send(const sending& done, write_request& request) noexcept;
     void received() noexcept;
     void retry_receive(demultiplexer& by) noexcept;
     [[gnu::noinline]] void retry_failed(int result) noexcept;
@@ -125,7 +129,7 @@ class socket_transport final : public transport, private descriptor, public pool
     socket_calls& calls() const noexcept { return demux->sockets(); }
 
     receiving receive_;
-    sending send_;
+    std::unique_ptr<sending> send_;  // while one is underway
     std::error_code aborted_;  // the error for pending requests, once it was aborted or closed
     int end_ = 1;          // 1: data may still come; 0: the stream ended; otherwise the -errno of its failure
     int write_error_ = 0;  // the errno with which the connection failed, if no read was told first

@@ -145,10 +145,10 @@ void socket_transport::deliver_receive(read_request& request) noexcept {
 void socket_transport::take_failure(read_request& request) noexcept {
     const int result = static_cast<int>(receive_.result);
     request.count = 0;
-    if (result == -ENOMEM && (!aborted_ || lingering_)) {  // no memory: nothing is lost
+    if (result == -ENOMEM && (is_open() || lingering_)) {  // no memory: nothing is lost
         request.set_error(from_errno(ENOMEM));
-    } else if (aborted_) {
-        request.set_error(aborted_);
+    } else if (!is_open()) {
+        request.set_error(why_closed());
     } else {
         end_ = result < 0 ? result : why_no_more();  // final, whatever the kernel says the next time
         if (end_ < 0) request.set_error(from_errno(-end_));
@@ -165,7 +165,7 @@ int socket_transport::why_no_more() noexcept {
 
 // With io_uring the error may be in a send that has not completed yet.
 bool socket_transport::must_wait_for_send() noexcept {
-    return send_ && write_error_ == 0 && !aborted_ && !input_has_ended() && write_error_ == 0;
+    return send_ && write_error_ == 0 && is_open() && !input_has_ended() && write_error_ == 0;
 }
 
 // Asks the kernel only once, because it reports an error of the connection only once, possibly here.
@@ -180,7 +180,7 @@ bool socket_transport::input_has_ended() noexcept {
 void socket_transport::received() noexcept {
     read_request* request = reader();
     if (!request) return;
-    if (receive_.result == -ECANCELED && !aborted_) {
+    if (receive_.result == -ECANCELED && is_open()) {
         request->complete_cancelled();
     } else if (receive_.kind == operation_kind::poll_read && receive_.result == 0) {
         if (go_on_filling(static_cast<pipe_read&>(*request), true)) request->complete_now();
@@ -316,8 +316,8 @@ void socket_transport::fail_write(write_request& request, int error) noexcept {
 void socket_transport::take_send(const sending& done, write_request& request) noexcept {
     if (done.begun) request.begun = true;
     if (done.result >= 0) return;
-    if (aborted_) {
-        request.set_error(aborted_);
+    if (!is_open()) {
+        request.set_error(why_closed());
     } else {
         fail_write(request, done.error());
     }
@@ -326,7 +326,7 @@ void socket_transport::take_send(const sending& done, write_request& request) no
 void socket_transport::sent() noexcept {
     const std::unique_ptr<sending> done = std::move(send_);  // the next one may begin below
     if (write_request* const request = writer()) {
-        if (done->result == -ECANCELED && !aborted_) {
+        if (done->result == -ECANCELED && is_open()) {
             if (done->begun) request->begun = true;
             request->complete_cancelled();
         } else if (done->kind == operation_kind::poll_write && done->result == 0) {
@@ -370,14 +370,13 @@ bool socket_transport::shutdown_write(end_request& request) noexcept {
 // which can destroy data on its way to the peer (RFC 1122, 4.2.2.13), so input is discarded until the peer
 // ends too.
 bool socket_transport::close(end_request&) noexcept {
-    if (!aborted_) aborted_ = errc::closed;
     set_closed(errc::closed);
     if (!demux) return true;
     if (resets_on_close_) (void)set(socket_calls::option::abort_on_close, false);
     const int result = calls().shutdown_write(fd);
     end_said_ = true;
     if (result < 0 || end_ <= 0) {  // there is no peer to wait for any more
-        detach_now();
+        detach_now(errc::closed);
         return true;
     }
     lingering_ = true;
@@ -396,7 +395,7 @@ void socket_transport::let_go() noexcept {
         return;
     }
     if (demux) calls().discard_input(fd);
-    detach_now();
+    detach_now(errc::closed);
 }
 
 void socket_transport::forget() noexcept {
@@ -414,20 +413,20 @@ void socket_transport::abort(std::error_code reason) noexcept {
         forget();
         return;
     }
-    aborted_ = reason ? reason : make_error_code(errc::aborted);
     const bool reset_before = end_ == -ECONNRESET;  // nobody is there any more who could be told
     if (!reset_before) (void)set(socket_calls::option::abort_on_close, true);
     if (!reset_before && demux && tcp_) calls().reset(fd);  // even if others have a descriptor of it
-    detach_now();
+    detach_now(reason ? reason : make_error_code(errc::aborted));
 }
 
-void socket_transport::detach_now() noexcept {
+// `why` is for what is pending, unless it was closed before.
+void socket_transport::detach_now(std::error_code why) noexcept {
     retain();
-    set_closed(aborted_);
+    set_closed(why);
     if (demux) demux->detach(*this, true);
     if (end_in_doubt_) {
         end_in_doubt_ = false;
-        reader()->complete(aborted_);
+        reader()->complete(why_closed());
     }
     release();
 }

@@ -124,13 +124,12 @@ class socket_transport final : public transport, private descriptor, public pool
     void sent() noexcept;
     void watched() noexcept;
     bool peer_has_gone(peer_ending& how) noexcept;
-    void detach_now() noexcept;
+    void detach_now(std::error_code why) noexcept;
     std::error_code set(socket_calls::option which, bool on) const noexcept;
     socket_calls& calls() const noexcept { return demux->sockets(); }
 
     receiving receive_;
     std::unique_ptr<sending> send_;  // while one is underway
-    std::error_code aborted_;  // the error for pending requests, once it was aborted or closed
     int end_ = 1;          // 1: data may still come; 0: the stream ended; otherwise the -errno of its failure
     int write_error_ = 0;  // the errno with which the connection failed, if no read was told first
     bool tcp_ = false;

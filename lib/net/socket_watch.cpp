@@ -46,7 +46,7 @@ void socket_transport::watched() noexcept {
     watch_request* const request = watcher();
     if (!request) return;
     if (watching_->result < 0 || !demux) {
-        request->complete(aborted_ ? aborted_ : make_error_code(errc::closed));
+        request->complete(why_closed());
     } else if (peer_has_gone(request->ending)) {
         request->complete({});
     } else if (watching_->cancel_asked) {

@@ -11,9 +11,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -55,7 +53,7 @@ socket_transport& socket_transport::make(reactor& home, int socket) {
     return *t;
 }
 
-socket_transport::socket_transport(reactor& home, int socket) noexcept
+socket_transport::socket_transport(reactor& home, int socket)
     : transport(home), receive_(*this) {
     fd = socket;
     never_waits = true;
@@ -64,9 +62,7 @@ socket_transport::socket_transport(reactor& home, int socket) noexcept
     const int family = from ? from.native_family() : calls.family(socket);  // it may be reset already
     tcp_ = family == AF_INET || family == AF_INET6;
     short_read_empties = tcp_;
-    if (tcp_) {
-        std::memcpy(&tcp_peer_, from.native(), std::min(from.native_size(), sizeof tcp_peer_));
-    }
+    if (tcp_) tcp_peer_ = kept_address(from);
 }
 
 void socket_transport::unused() noexcept {
@@ -86,7 +82,10 @@ bool socket_transport::start_connect(connect_operation& op, const address& to) n
     op.on = this;
     op.address = static_cast<const sockaddr*>(to.native());
     op.address_size = static_cast<socklen_t>(to.native_size());
-    if (tcp_) std::memcpy(&tcp_peer_, to.native(), std::min(to.native_size(), sizeof tcp_peer_));
+    try {
+        if (tcp_) tcp_peer_ = kept_address(to);
+    } catch (const std::bad_alloc&) {  // the kernel is asked when it is wanted
+    }
     end_ = -ENOTCONN;
     ++demux->operations;
     return demux->start(op);
@@ -432,7 +431,7 @@ void socket_transport::detach_now(std::error_code why) noexcept {
 }
 
 address socket_transport::peer() const {
-    if (tcp_) return address::from_native(&tcp_peer_, sizeof tcp_peer_);
+    if (const address kept = tcp_peer_.get()) return kept;
     return demux ? calls().peer(fd) : address();
 }
 

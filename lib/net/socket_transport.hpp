@@ -1,15 +1,15 @@
 // socket_transport: the transport of a connected stream socket.
 #pragma once
 
-#include "../demux/socket_calls.hpp"
+#include "kept_address.hpp"
 
 #include "../demux/demultiplexer.hpp"
+#include "../demux/socket_calls.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/io/address.hpp>
 #include <bight/io/transport.hpp>
 
-#include <netinet/in.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -97,7 +97,7 @@ class socket_transport final : public transport, private descriptor, public pool
         return static_cast<socket_transport&>(*op.on);
     }
 
-    socket_transport(reactor& home, int socket) noexcept;
+    socket_transport(reactor& home, int socket);
     ~socket_transport() override { delete watching_; }
     void unused() noexcept override;
     void keep() noexcept override { retain(); }
@@ -139,7 +139,7 @@ class socket_transport final : public transport, private descriptor, public pool
     bool lingering_ = false;        // closed, but the descriptor is not
     bool end_in_doubt_ = false;     // a read waits until the send in progress tells what the end means
     watching* watching_ = nullptr;
-    sockaddr_in6 tcp_peer_{};  // IPv4 or IPv6; asked for early, because a reset socket no longer knows it
+    kept_address tcp_peer_;  // asked for early, because a reset socket no longer knows it
 };
 
 }  // namespace bight::detail

@@ -11,16 +11,18 @@ namespace bight::detail {
 
 descriptor::~descriptor() { delete ring; }
 
+// Lines are short, and most are empty: a socket has one reader and one writer. So no descriptor stores its
+// last ones.
 bool join_line(operation& op) noexcept {
     operation*& first = place_of(op);
-    operation*& last = reads(op.kind) ? op.on->last_reading : op.on->last_writing;
     op.behind = nullptr;
     if (!first) {
         first = &op;
         return true;
     }
-    (first->behind ? last : first)->behind = &op;
-    last = &op;
+    operation* last = first;
+    while (last->behind) last = last->behind;
+    last->behind = &op;
     return false;
 }
 
@@ -29,11 +31,9 @@ void leave_line(operation& op) noexcept {
     if (first == &op) {
         first = op.behind;
     } else {
-        operation*& last = reads(op.kind) ? op.on->last_reading : op.on->last_writing;
         operation* before = first;
         while (before->behind != &op) before = before->behind;
         before->behind = op.behind;
-        if (last == &op) last = before;
     }
     op.behind = nullptr;
 }

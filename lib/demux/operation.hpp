@@ -36,11 +36,10 @@ class descriptor : public list_hook<descriptor> {
     virtual void drop() noexcept = 0;
 
     native_handle fd = invalid_handle;
+    int slot = -1;  ///< poll, select: its place in their tables
     demultiplexer* demux = nullptr;  ///< null before attach, and after the demultiplexer has gone
-    operation* reading = nullptr;    ///< the first pending operation that reads; others are linked behind it
-    operation* writing = nullptr;    ///< the first pending operation that writes
-    operation* last_reading = nullptr;  ///< the last one, if there are others
-    operation* last_writing = nullptr;
+    operation* reading = nullptr;  ///< the first pending operation that reads; others are linked behind it
+    operation* writing = nullptr;  ///< the first pending operation that writes
 
     // For the demultiplexers that wait for readiness, by edges (epoll) or levels (poll, select). In both
     // cases an event sets may_read or may_write, a call that returns EAGAIN clears it, and no call is tried
@@ -52,10 +51,11 @@ class descriptor : public list_hook<descriptor> {
     bool short_read_empties = false;  ///< TCP: a read that fills less than it could has emptied the socket
     bool is_non_blocking = false;     ///< io_uring: known to be so, for the calls that are tried
     bool was_blocking = false;        ///< made non-blocking here: others share it, so it is put back
-    bool is_shared = false;    ///< a listening socket; others who share it may restore its mode at any time
-    bool never_waits = false;  ///< each call is non-blocking by itself: the (shared) mode is not changed
-    receive_size receiving;    ///< how much the next receive asks for
-    int slot = -1;             ///< poll, select: its place in their tables
+    /// A listening socket; others who share it may restore its mode at any time.
+    bool is_shared : 1 = false;
+    /// Each call is non-blocking by itself: the (shared) mode is not changed.
+    bool never_waits : 1 = false;
+    receive_size receiving;  ///< how much the next receive asks for
 
     // For io_uring: data that arrives while no operation reads.
     ring_state* ring = nullptr;

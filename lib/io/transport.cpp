@@ -202,21 +202,28 @@ std::error_code transport::claim_writer(write_request& request) noexcept {
         writer_ = &request;
         return {};
     }
-    request.next_writer_ = nullptr;
-    (next_writer_ ? last_writer_->next_writer_ : next_writer_) = &request;
+    if (last_writer_) {
+        request.next_writer_ = std::exchange(last_writer_->next_writer_, &request);
+    } else {
+        request.next_writer_ = &request;
+    }
     last_writer_ = &request;
     return errc::busy;
 }
 
 void transport::end_write() noexcept {
-    if (plain_writes_ && !next_writer_) [[likely]] {
+    if (plain_writes_ && !last_writer_) [[likely]] {
         writer_ = nullptr;
         return;
     }
     if (!writer_->failed()) has_written();
-    writer_ = next_writer_;
+    writer_ = last_writer_ ? last_writer_->next_writer_ : nullptr;
     if (writer_) {
-        next_writer_ = writer_->next_writer_;
+        if (writer_ == last_writer_) {
+            last_writer_ = nullptr;
+        } else {
+            last_writer_->next_writer_ = writer_->next_writer_;
+        }
         writer_->writer_free();
     } else if (closer_) {
         closer_->writers_gone();

@@ -53,8 +53,8 @@ class connection_job final : public spawned_job<connection_job> {
     serving& server_;
     transport& transport_;              // kept, to know when it is closed
     std::unique_ptr<idle_limit> idle_;  // null when there is none, and when its coroutine has ended
-    bool closing_ = false;
-    std::uint64_t number_;  // counted from 1 for each server
+    std::uint64_t number_ : 63;  // counted from 1 for each server
+    bool closing_ : 1 = false;
 };
 
 /// Awaits the end of a server. Cancellation, or an error of accepting, ends it in three steps: it accepts no

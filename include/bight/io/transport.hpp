@@ -52,9 +52,9 @@ class read_request : public detail::transport_request {
 /// of the caller's); the memory that they point to stays valid and unchanged until it answers.
 class write_request : public detail::transport_request {
   public:
+    bool begun;  ///< whether any byte was taken; the transport sets it before it answers, unless all were
     const_buffer* pieces;
     std::size_t count;
-    bool begun;  ///< whether any byte was taken; the transport sets it before it answers, unless all were
 
     void cancel() noexcept override;
     void describe(std::string& out) const override;
@@ -75,7 +75,7 @@ class write_request : public detail::transport_request {
 
   private:
     friend class transport;
-    write_request* next_writer_;  // while it waits for its turn
+    write_request* next_writer_;  // while it waits for its turn; of the last one the first
 };
 
 /// How a peer has gone.
@@ -324,8 +324,7 @@ class transport {
     reactor* home_;
     read_request* reader_ = nullptr;
     write_request* writer_ = nullptr;
-    write_request* next_writer_ = nullptr;  // the first of the waiting writers, in order of arrival
-    write_request* last_writer_ = nullptr;  // the last of them, when there is one
+    write_request* last_writer_ = nullptr;  // of those that wait, in a ring: the first one is behind it
     detail::closer* closer_ = nullptr;
     detail::activity_watch* watches_ = nullptr;
     chunk unread_;

@@ -6,6 +6,7 @@
 #include "../core/failing.hpp"
 #include "../core/reactor_state.hpp"
 
+#include <bight/core/detail/wait_list.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/io/address.hpp>
 #include <bight/io/stream.hpp>
@@ -191,6 +192,9 @@ void transport::write_cut(bool begun) noexcept {
     plain_writes_ = false;
 }
 
+// A request that waits for its turn is in no queue, so its link is free.
+using writer_links = detail::waiter_links<write_request>;
+
 std::error_code transport::claim_writer(write_request& request) noexcept {
     if (reactor::current() != home_ && detail::belongs_elsewhere(*this)) {
         detail::stream_used_elsewhere("written to by an outbox");
@@ -202,11 +206,8 @@ std::error_code transport::claim_writer(write_request& request) noexcept {
         writer_ = &request;
         return {};
     }
-    if (last_writer_) {
-        request.next_writer_ = std::exchange(last_writer_->next_writer_, &request);
-    } else {
-        request.next_writer_ = &request;
-    }
+    writer_links::set_next(request, last_writer_ ? writer_links::next(*last_writer_) : &request);
+    if (last_writer_) writer_links::set_next(*last_writer_, &request);
     last_writer_ = &request;
     return errc::busy;
 }
@@ -217,12 +218,12 @@ void transport::end_write() noexcept {
         return;
     }
     if (!writer_->failed()) has_written();
-    writer_ = last_writer_ ? last_writer_->next_writer_ : nullptr;
+    writer_ = last_writer_ ? writer_links::next(*last_writer_) : nullptr;
     if (writer_) {
         if (writer_ == last_writer_) {
             last_writer_ = nullptr;
         } else {
-            last_writer_->next_writer_ = writer_->next_writer_;
+            writer_links::set_next(*last_writer_, writer_links::next(*writer_));
         }
         writer_->writer_free();
     } else if (closer_) {

@@ -72,10 +72,6 @@ class write_request : public detail::transport_request {
     write_request(write_request&& other) noexcept  // NOLINT(*-member-init)
         : transport_request(std::move(other)) {}
     ~write_request() = default;
-
-  private:
-    friend class transport;
-    write_request* next_writer_;  // while it waits for its turn; of the last one the first
 };
 
 /// How a peer has gone.

@@ -175,7 +175,7 @@ void serving::visit_jobs(void (*visit)(const job&, void*), void* context) const 
 // idle_limit
 
 idle_limit::idle_limit(connection_job& c, transport& t, duration limit) noexcept
-    : connection_(c), watch_(t), limit_(limit) {
+    : connection_(c), watch_(t) {
     watch_.begin(*this, limit);
     start(t.home(), saturating_add(t.home().now(), limit));
 }
@@ -188,13 +188,13 @@ idle_limit::~idle_limit() {
 void idle_limit::overdue() noexcept {
     if (watch_.write_advances()) {
         reactor& home = watch_.watched().home();
-        start(home, saturating_add(home.now(), limit_));
+        start(home, saturating_add(home.now(), watch_.limit()));
         return;
     }
     try {
         std::string text;
         connection_.describe(text);
-        log(log_level::info, text + ": " + idle_for(limit_) + ", so it is ended");
+        log(log_level::info, text + ": " + idle_for(watch_.limit()) + ", so it is ended");
     } catch (const std::bad_alloc&) {  // it is ended all the same
     }
     connection_.request_cancel();
@@ -203,7 +203,7 @@ void idle_limit::overdue() noexcept {
 // connection_job
 
 connection_job::connection_job(serving& server, transport& t, std::uint64_t number) noexcept
-    : server_(server), transport_(t), number_(number) {
+    : server_(server), transport_(t), number_(number & ~(std::uint64_t{1} << 63)) {
     t.retain();
     t.set_close_patience(server.options_.close_deadline);
 }

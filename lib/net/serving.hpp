@@ -28,7 +28,6 @@ class idle_limit final : private lazy_timer, public pooled {
 
     connection_job& connection_;
     activity_watch watch_;
-    duration limit_;
 };
 
 /// The job of one connection. It is deleted when its coroutine has ended and its connection is closed.

@@ -30,6 +30,7 @@ class activity_watch {
     bool write_advances() noexcept;
 
     transport& watched() const noexcept { return *transport_; }
+    duration limit() const noexcept { return limit_; }
 
   private:
     friend class bight::transport;

@@ -10,7 +10,7 @@
 #include <bight/core/detail/work_item.hpp>
 #include <bight/core/export.hpp>
 #include <bight/io/buffer.hpp>
-#include <bight/io/chunk.hpp>
+#include <bight/io/detail/receive_target.hpp>
 
 #include <sys/socket.h>
 
@@ -146,8 +146,9 @@ class operation : public work_item {
 /// An operation of kind receive, receive_into or read.
 class receive_operation : public operation {
   public:
-    mutable_buffer memory;  ///< receive_into: at least one byte
-    chunk data;             ///< receive: what came; empty at the end of the stream
+    /// receive: `data` is what came; empty at the end of the stream. receive_into, read: `into` is at least one
+    /// byte.
+    receive_target* target = nullptr;
 
   protected:
     ~receive_operation() = default;

@@ -230,10 +230,11 @@ attempt readiness::try_poll(operation& op) noexcept {
 }
 
 attempt readiness::try_receive(receive_operation& op) noexcept {
-    op.data.reset();
+    receive_target& to = *op.target;
+    to.data.reset();
     op.result = op.kind == operation_kind::receive
-                    ? receive_chunk(*op.on, *blocks(), op.data)
-                    : receive_bytes(*op.on, op.memory.data, std::min(op.memory.size, transfer_budget));
+                    ? receive_chunk(*op.on, *blocks(), to.data)
+                    : receive_bytes(*op.on, to.into.data, std::min(to.into.size, transfer_budget));
     return op.result == -EAGAIN ? attempt::would_block : attempt::done;
 }
 

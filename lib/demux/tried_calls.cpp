@@ -77,7 +77,7 @@ attempt ended(operation& op, std::int64_t result) noexcept {
 attempt try_read(receive_operation& op) noexcept {
     ssize_t got = 0;
     do {
-        got = ::read(op.on->fd, op.memory.data, std::min(op.memory.size, transfer_budget));
+        got = ::read(op.on->fd, op.target->into.data, std::min(op.target->into.size, transfer_budget));
     } while (got < 0 && errno == EINTR);
     return ended(op, got < 0 ? -errno : got);
 }

@@ -335,7 +335,7 @@ bool uring::hand_over(operation& op) noexcept {
             if (state->armed) return true;  // its completions are for this operation
             if (op.kind == operation_kind::accept) return arm_accept(d);
             if (op.kind == operation_kind::receive_into) {
-                submit_receive(static_cast<receive_operation&>(op));
+                submit_receive(op, static_cast<receive_operation&>(op).target->into);
             } else if (d.receiving.bulk() && blocks_for_bulk().has_room()) {
                 op.stage = stage_wait_in_bulk;
                 submit_read_poll(op);
@@ -454,9 +454,9 @@ void uring::end_polled(descriptor& d, int result) noexcept {
     d.drop();
 }
 
-void uring::submit_receive(receive_operation& op) noexcept {
+void uring::submit_receive(operation& op, mutable_buffer into) noexcept {
     io_uring_sqe& sqe = entry_for(op);
-    io_uring_prep_recv(&sqe, op.on->fd, op.memory.data, std::min(op.memory.size, transfer_budget), 0);
+    io_uring_prep_recv(&sqe, op.on->fd, into.data, std::min(into.size, transfer_budget), 0);
     sqe.user_data = tagged(&op, tag_operation);
 }
 
@@ -470,9 +470,8 @@ bool uring::submit_receive_own(receive_operation& op) noexcept {
         return false;
     }
     op.on->ring->starved = false;  // after this one, the buffer ring is tried again
-    op.data = chunk(*block, block->bytes(), uring_buffers::buffer_size);
-    op.memory = mutable_buffer(block->bytes(), uring_buffers::buffer_size);
-    submit_receive(op);
+    op.target->data = chunk(*block, block->bytes(), uring_buffers::buffer_size);
+    submit_receive(op, mutable_buffer(block->bytes(), uring_buffers::buffer_size));
     return true;
 }
 
@@ -556,8 +555,8 @@ void uring::operation_done(operation& op, int result) noexcept {
                 return;
             }
             // Into a heap buffer.
-            receive.data.truncate(result > 0 ? static_cast<std::size_t>(result) : 0);
-            if (result <= 0) receive.data.reset();
+            receive.target->data.truncate(result > 0 ? static_cast<std::size_t>(result) : 0);
+            if (result <= 0) receive.target->data.reset();
             break;
         }
         case operation_kind::send: send_done(static_cast<send_operation&>(op), result); return;

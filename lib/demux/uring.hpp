@@ -81,7 +81,7 @@ class uring final : public demultiplexer {
     void submit_read_poll(operation& op) noexcept;
     void submit_room_poll(operation& op, bool edges) noexcept;
     attempt try_call_of(operation& op) noexcept;
-    void submit_receive(receive_operation& op) noexcept;
+    void submit_receive(operation& op, mutable_buffer into) noexcept;
     void submit_file(file_operation& op) noexcept;
     void file_done(file_operation& op, int result) noexcept;
     bool submit_receive_own(receive_operation& op) noexcept;

@@ -16,9 +16,9 @@ bool uring::take_in_bulk(operation& op) noexcept {
         return false;
     block_pool::block* const block = blocks_for_bulk().take(d.receiving);
     if (!block) return false;
-    auto& receive = static_cast<receive_operation&>(op);
-    receive.data.reset();
-    op.result = receive_in_bulk(d, *block, receive.data);
+    chunk& data = static_cast<receive_operation&>(op).target->data;
+    data.reset();
+    op.result = receive_in_bulk(d, *block, data);
     return op.result != -EAGAIN;
 }
 

@@ -203,7 +203,7 @@ bool uring::take_arrived(operation& op) noexcept {
     if (!state.has_end) return false;
     state.has_end = false;
     op.result = state.end;
-    if (op.kind == operation_kind::receive) static_cast<receive_operation&>(op).data.reset();
+    if (op.kind == operation_kind::receive) static_cast<receive_operation&>(op).target->data.reset();
     return true;
 }
 
@@ -215,11 +215,12 @@ bool uring::take_from_ring(receive_operation& op, ring_state& state) noexcept {
         op.result = static_cast<int>(s.length);
         state.first = s.next_arrived;
         --state.count;
-        op.data = chunk(s, bytes, s.length);
+        op.target->data = chunk(s, bytes, s.length);
         return true;
     }
-    const std::size_t count = op.memory.size < s.length ? op.memory.size : s.length;
-    std::memcpy(op.memory.data, bytes, count);
+    const mutable_buffer into = op.target->into;
+    const std::size_t count = into.size < s.length ? into.size : s.length;
+    std::memcpy(into.data, bytes, count);
     s.offset += static_cast<std::uint32_t>(count);
     s.length -= static_cast<std::uint32_t>(count);
     if (s.length == 0) {

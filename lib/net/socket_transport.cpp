@@ -99,12 +99,8 @@ bool socket_transport::read(read_request& request) noexcept {
     if (end_ <= 0 || !demux) [[unlikely]]
         return read_nothing(request);
     ++demux->operations;
-    if (request.into.data) {
-        receive_.kind = operation_kind::receive_into;
-        receive_.memory = request.into;
-    } else {
-        receive_.kind = operation_kind::receive;
-    }
+    receive_.kind = request.into.data ? operation_kind::receive_into : operation_kind::receive;
+    receive_.target = &request;
     if (!demux->tries_first() || may_read) return read_started(request);
     retain();
     demux->park_read(receive_, *this);
@@ -137,7 +133,6 @@ void socket_transport::deliver_receive(read_request& request) noexcept {
         return;
     }
     request.count = static_cast<std::size_t>(receive_.result);
-    request.data.take_from(receive_.data);
 }
 
 // Delivers the end of the stream, or an error.

@@ -252,7 +252,7 @@ void simulated_demultiplexer::end_what_takes_time() {
     for (const completion& c : done_) {
         if (!c.op->cancel_asked) continue;
         if (c.op->kind == operation_kind::receive) {
-            static_cast<bight::detail::receive_operation*>(c.op)->data.reset();
+            static_cast<bight::detail::receive_operation*>(c.op)->target->data.reset();
         }
         c.op->result = -ECANCELED;
     }
@@ -372,7 +372,8 @@ bool simulated_demultiplexer::try_now(operation& op) {
 }
 
 bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, socket& s) {
-    op.data.reset();
+    bight::detail::receive_target& to = *op.target;
+    to.data.reset();
     if (s.incoming.empty()) {
         // As in Linux an error is reported once, to the first call; TCP does not report it to a reader that
         // has got the end.
@@ -383,7 +384,7 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
     if (size > 1 && host_.world.happens(fault::short_read, s, s.read)) {
         size = static_cast<std::size_t>(host_.world.amount(fault::short_read).between(1, size - 1));
     }
-    char* into = static_cast<char*>(op.memory.data);
+    char* into = static_cast<char*>(to.into.data);
     if (op.kind == operation_kind::receive) {
         const bool none = host_.world.happens(fault::no_memory, s, s.read);
         bight::detail::block_pool::block* const block = none ? nullptr : blocks_->take();
@@ -394,9 +395,9 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
         size = std::min(size, bight::detail::block_pool::block_size);
         block->used = size;
         into = block->bytes();
-        op.data.fill(*block, into, size);
+        to.data.fill(*block, into, size);
     } else {
-        size = std::min(size, op.memory.size);
+        size = std::min(size, to.into.size);
     }
     std::copy_n(s.incoming.data(), size, into);
     s.incoming.erase(0, size);

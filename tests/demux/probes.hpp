@@ -52,8 +52,18 @@ class probe final : public Base {
     }
 };
 
+/// A receive that has its target itself.
+class whole_receive : public bight::detail::receive_operation, public bight::detail::receive_target {
+  public:
+    whole_receive() noexcept { target = this; }
+    bight::mutable_buffer& memory = into;
+
+  protected:
+    ~whole_receive() = default;
+};
+
 using plain_probe = probe<bight::detail::operation>;
-using receive_probe = probe<bight::detail::receive_operation>;
+using receive_probe = probe<whole_receive>;
 using send_probe = probe<bight::detail::send_operation>;
 using connect_probe = probe<bight::detail::connect_operation>;
 using receive_message_probe = probe<bight::detail::receive_message_operation>;

@@ -9,6 +9,7 @@
 #include <bight/core/result.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
+#include <bight/io/detail/receive_target.hpp>
 #include <bight/io/detail/transport.hpp>
 #include <bight/io/socket_options.hpp>
 
@@ -27,11 +28,9 @@ class address;
 /// One read. Either `into` has memory to fill (at least one byte: `count` says how many came, 0 at the end of
 /// the stream), or `into.data` is null and the transport hands out `data` in a buffer of its own (empty at
 /// the end).
-class read_request : public detail::transport_request {
+class read_request : public detail::transport_request, public detail::receive_target {
   public:
-    mutable_buffer into;
     std::size_t count = 0;
-    chunk data;
 
     /// As transport_request::complete_now, but without virtual calls: most waits of a server end here.
     void complete_now() noexcept;
@@ -43,7 +42,8 @@ class read_request : public detail::transport_request {
 
   protected:
     void settled() noexcept final;
-    read_request(transport* from, mutable_buffer memory) noexcept : transport_request(from), into(memory) {}
+    read_request(transport* from, mutable_buffer memory) noexcept
+        : transport_request(from), receive_target{memory, chunk()} {}
     read_request(read_request&&) noexcept = default;
     ~read_request() = default;
 };

@@ -53,8 +53,7 @@ socket_transport& socket_transport::make(reactor& home, int socket) {
     return *t;
 }
 
-socket_transport::socket_transport(reactor& home, int socket)
-    : transport(home), receive_(*this) {
+socket_transport::socket_transport(reactor& home, int socket) : transport(home), receive_(*this) {
     fd = socket;
     never_waits = true;
     socket_calls& calls = demultiplexer_of(home).sockets();
@@ -259,7 +258,7 @@ bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept
         return true;
     }
     if (!make_send(operation_kind::send)) {
-        fail_write(request, ENOMEM);
+        send_without_waiting(request);
         return true;
     }
     send_->pieces = request.pieces;
@@ -270,6 +269,30 @@ bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept
     const std::unique_ptr<sending> done = std::move(send_);
     take_send(*done, request);
     return true;
+}
+
+// Without memory for an operation nothing can be waited for, but a socket mostly has room. A simulated one
+// has no calls of its own.
+void socket_transport::send_without_waiting(write_request& request) noexcept {
+    if (&calls() != &kernel_sockets()) {
+        fail_write(request, ENOMEM);
+        return;
+    }
+    while (request.count > 0) {
+        const_buffer& piece = *request.pieces;
+        const ssize_t sent = send_piece(*this, piece);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0) {
+            fail_write(request, errno == EAGAIN ? ENOMEM : errno);
+            return;
+        }
+        if (sent > 0) request.begun = true;
+        const auto size = static_cast<std::size_t>(sent);
+        piece = const_buffer(static_cast<const char*>(piece.data) + size, piece.size - size);
+        if (piece.size > 0) continue;
+        ++request.pieces;
+        --request.count;
+    }
 }
 
 // False when there is no memory for it.

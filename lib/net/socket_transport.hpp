@@ -116,6 +116,7 @@ class socket_transport final : public transport, private descriptor, public pool
     int read_failure() const noexcept;
     void resolve_doubt() noexcept;
     void fail_write(write_request& request, int error) noexcept;
+    void send_without_waiting(write_request& request) noexcept;
     bool make_send(operation_kind kind) noexcept;
     void take_send(const sending& done, write_request& request) noexcept;
     void received() noexcept;

@@ -271,7 +271,7 @@ targets() {
             case $room in
             tools) echo tests/tools_tests tools/bight ;;
             samples) echo tests/samples_tests && sed -n "s|^  '\(.*\)',|samples/\1|p" "$root/samples/meson.build" ;;
-            bench) echo tests/bench/hold tests/bench/keepalive_server tests/bench/load ;;
+            bench) echo tests/bench/hold tests/bench/keepalive_server ;;
             compile_fail | lint) echo build.ninja ;;
             docs) echo tests/docs/libdocs_pages.a tests/docs/docs_programs ;;
             gdb) echo tests/gdb/tree ;;

@@ -36,10 +36,10 @@ class descriptor : public list_hook<descriptor> {
     virtual void drop() noexcept = 0;
 
     native_handle fd = invalid_handle;
-    int slot = -1;  ///< poll, select: its place in their tables
+    int slot = -1;                   ///< poll, select: its place in their tables
     demultiplexer* demux = nullptr;  ///< null before attach, and after the demultiplexer has gone
-    operation* reading = nullptr;  ///< the first pending operation that reads; others are linked behind it
-    operation* writing = nullptr;  ///< the first pending operation that writes
+    operation* reading = nullptr;    ///< the first pending operation that reads; others are linked behind it
+    operation* writing = nullptr;    ///< the first pending operation that writes
 
     // For the demultiplexers that wait for readiness, by edges (epoll) or levels (poll, select). In both
     // cases an event sets may_read or may_write, a call that returns EAGAIN clears it, and no call is tried
@@ -146,8 +146,8 @@ class operation : public work_item {
 /// An operation of kind receive, receive_into or read.
 class receive_operation : public operation {
   public:
-    /// receive: `data` is what came; empty at the end of the stream. receive_into, read: `into` is at least one
-    /// byte.
+    /// receive: `data` is what came; empty at the end of the stream. receive_into, read: `into` is at least
+    /// one byte.
     receive_target* target = nullptr;
 
   protected:

@@ -11,8 +11,8 @@
 
 namespace bight::detail {
 
-/// An IPv4 address is in the object itself, and an IPv6 one, of twice its size, in memory of its own: there may
-/// be a million of these objects.
+/// An IPv4 address is in the object itself, and an IPv6 one, of twice its size, in memory of its own: there
+/// may be a million of these objects.
 class kept_address {
   public:
     kept_address() noexcept = default;

@@ -174,8 +174,7 @@ void serving::visit_jobs(void (*visit)(const job&, void*), void* context) const 
 
 // idle_limit
 
-idle_limit::idle_limit(connection_job& c, transport& t, duration limit) noexcept
-    : connection_(c), watch_(t) {
+idle_limit::idle_limit(connection_job& c, transport& t, duration limit) noexcept : connection_(c), watch_(t) {
     watch_.begin(*this, limit);
     start(t.home(), saturating_add(t.home().now(), limit));
 }

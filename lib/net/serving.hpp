@@ -52,7 +52,7 @@ class connection_job final : public spawned_job<connection_job> {
     serving& server_;
     transport& transport_;              // kept, to know when it is closed
     std::unique_ptr<idle_limit> idle_;  // null when there is none, and when its coroutine has ended
-    std::uint64_t number_ : 63;  // counted from 1 for each server
+    std::uint64_t number_ : 63;         // counted from 1 for each server
     bool closing_ : 1 = false;
 };
 

@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +12,12 @@ LISTENING = "0A"
 
 class Unavailable(Exception):
     """A demultiplexer that cannot be had here, or cannot hold so many connections; says why."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def listeners_at(port):
@@ -23,7 +30,7 @@ class Servers:
     """`number` of them on `demultiplexer`; `idle` seconds of silence end a connection, or none does."""
 
     def __init__(self, programs, demultiplexer, number, idle=None):
-        self.port = int(subprocess.check_output([programs / "load", "free-port"], text=True))
+        self.port = free_port()
         command = [programs / "keepalive_server", str(self.port)] + ([str(idle)] if idle else [])
         environment = dict(os.environ, BIGHT_REACTOR=demultiplexer)
         self.processes = [subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,

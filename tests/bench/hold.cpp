@@ -5,8 +5,9 @@
 //   makes exchanges, and prints what they were, as name=value; waits for the end of its input;
 //   ends its connections in good order.
 // `late` answers came after the next exchange was due, which then was left out; `lost` connections were ended
-// by the server; `held_up` ms it did not run itself, as if there had been no such time. Latencies are in µs. Each 5,000 connections have an address of their own, 127.0.SOURCE.x, so
-// that there are ports for them. usage: hold PORT CONNECTIONS PERIOD_MS SECONDS SOURCE
+// by the server; `held_up` ms it did not run itself, as if there had been no such time. Latencies are in µs.
+// Each 5,000 connections have an address of their own, 127.0.SOURCE.x, so that there are ports for them.
+// usage: hold PORT CONNECTIONS PERIOD_MS SECONDS SOURCE
 #include "bench.hpp"
 
 #include <fcntl.h>
@@ -118,7 +119,8 @@ class holder {
 
     void send(connection& c) {
         const record message{"keep-alive\r\n"};
-        if (::send(c.fd, message.data(), message.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(message.size())) {
+        if (::send(c.fd, message.data(), message.size(), MSG_NOSIGNAL) !=
+            static_cast<ssize_t>(message.size())) {
             lose(c);
             return;
         }
@@ -139,8 +141,7 @@ class holder {
     // Whether any came.
     bool take_answers(int patience_ms) {
         std::array<epoll_event, 256> events{};
-        const int ready =
-            ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), patience_ms);
+        const int ready = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), patience_ms);
         if (ready < 0 && errno != EINTR) bench::fail("epoll_wait");
         for (int i = 0; i < ready; ++i) {
             receive(*static_cast<connection*>(events[static_cast<std::size_t>(i)].data.ptr));
@@ -177,9 +178,10 @@ class holder {
             const auto size = static_cast<double>(latencies_.size());
             return latencies_[static_cast<std::size_t>(part * (size - 1))];
         };
-        std::printf("exchanges=%zu unanswered=%u late=%u lost=%u held_up=%lld p50=%.0f p99=%.0f longest=%.0f\n",
-                    latencies_.size(), under_way_, late_, lost_,
-                    static_cast<long long>(held_up_ / std::chrono::milliseconds(1)), at(0.5), at(0.99), at(1));
+        std::printf(
+            "exchanges=%zu unanswered=%u late=%u lost=%u held_up=%lld p50=%.0f p99=%.0f longest=%.0f\n",
+            latencies_.size(), under_way_, late_, lost_,
+            static_cast<long long>(held_up_ / std::chrono::milliseconds(1)), at(0.5), at(0.99), at(1));
         std::fflush(stdout);
     }
 
@@ -204,8 +206,9 @@ int main(int count, char** arguments) {
     const auto argument = [&](int index, unsigned most) {
         return bench::number(count, arguments, index, 0, most);
     };
-    const settings s{argument(1, 65535), argument(2, 1000000), std::chrono::milliseconds(argument(3, 3600000)),
-                     std::chrono::seconds(argument(4, 3600)), argument(5, 255)};
+    const settings s{argument(1, 65535), argument(2, 1000000),
+                     std::chrono::milliseconds(argument(3, 3600000)), std::chrono::seconds(argument(4, 3600)),
+                     argument(5, 255)};
     bench::live_at_most(static_cast<unsigned>(s.length.count()) + 600);
 
     holder all(s);

@@ -64,6 +64,8 @@ def of_the_kernel(run):
 
 
 def of_a_million(runs):
+    if not all(run["slabs"] for run in runs):
+        return ["Not calculated: what the kernel has for a connection was not measured."]
     rows = ["| | " + " | ".join(run["demultiplexer"] for run in runs) + " |", "| --- |" + " --- |" * len(runs)]
 
     def row(name, value):
@@ -99,13 +101,15 @@ def report(arguments, all_of_them, one_process):
              f"and clients on the same machine, over 127.0.0.0/8. A process may have {descriptors:,} descriptors here: so the servers share "
              "the port (SO_REUSEPORT), and the clients have several addresses. CPU time is the servers' own, with the "
              "system calls and what of the network runs in them; memory is what the servers have of their own for each connection, "
-             "which has been answered once and waits (the proportional set size, of which the programs' text is no part); the kernel's is further below.", "", "## All of them", ""]
+             "which has been answered once and waits (of the proportional set size what is no file's); the kernel's is further "
+             "below.", "", "## All of them", ""]
     lines += in_all(all_of_them) + [""] + timers(all_of_them)
     lines += ["", "A timer is moved by storing a number (`lib/core/lazy_timer.cpp`), and looked at when its old deadline has come: "
-              "once in an `idle_timeout`, however many records come.", "",
+              "once in an `idle_timeout`, however many records come. A µs or two between runs is the machine's.", "",
               "\"Late\" is an answer that came after the next record was due.", "",
               "## Connections that are only there", "",
-              "As many exchanges a second, on few connections and on many, in one process. epoll and io_uring are asked about those "
+              "As many exchanges a second, on few connections and on many, in one process, and so few that each wakes the server "
+              "for itself. epoll and io_uring are asked about those "
               "that have something to say; poll and select look at all of them each time, and `select` has no descriptor "
               "above 1,023, so it is not here: a connection that it cannot have is refused, and the server goes on.", ""]
     lines += in_one(one_process)

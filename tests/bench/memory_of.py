@@ -41,7 +41,7 @@ def slab_bytes():
     """{cache: bytes} of the caches of sockets; empty where only root may see them."""
     try:
         lines = Path("/proc/slabinfo").read_text().splitlines()[2:]
-    except PermissionError:
+    except OSError:
         return {}
     sizes = {}
     for line in lines:

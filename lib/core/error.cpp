@@ -90,8 +90,8 @@ error_listener listener_for_errors() noexcept {
 class without_sigpipe {
   public:
     without_sigpipe() noexcept {
-        ::sigemptyset(&only_);
-        ::sigaddset(&only_, SIGPIPE);
+        sigemptyset(&only_);
+        sigaddset(&only_, SIGPIPE);
         was_pending_ = is_pending();
         ::pthread_sigmask(SIG_BLOCK, &only_, &before_);
     }
@@ -106,9 +106,9 @@ class without_sigpipe {
   private:
     static bool is_pending() noexcept {
         sigset_t pending;
-        ::sigemptyset(&pending);
+        sigemptyset(&pending);
         ::sigpending(&pending);
-        return ::sigismember(&pending, SIGPIPE) == 1;
+        return sigismember(&pending, SIGPIPE) == 1;
     }
     sigset_t only_;
     sigset_t before_;

@@ -30,7 +30,7 @@ class handled_signal {
         struct sigaction ours{};
         ours.sa_handler = handler;
         ours.sa_flags = SA_RESTART;
-        ::sigemptyset(&ours.sa_mask);
+        sigemptyset(&ours.sa_mask);
         ::sigaction(number_, &ours, nullptr);
     }
     void leave() noexcept {
@@ -86,16 +86,16 @@ constexpr std::array<handled_signal shared::*, 3> handled{&shared::interrupt, &s
 unsigned unblock(bool stops, bool dumps) noexcept {
     sigset_t ours;
     sigset_t before;
-    ::sigemptyset(&ours);
+    sigemptyset(&ours);
     for (const auto which : handled) {
         const bool wanted = which == &shared::dump ? dumps : stops;
-        if (wanted && (all.*which).installed()) ::sigaddset(&ours, (all.*which).number());
+        if (wanted && (all.*which).installed()) sigaddset(&ours, (all.*which).number());
     }
     ::pthread_sigmask(SIG_UNBLOCK, &ours, &before);
     unsigned unblocked = 0;
     for (std::size_t i = 0; i < handled.size(); ++i) {
         const int number = (all.*handled[i]).number();
-        if (::sigismember(&ours, number) == 1 && ::sigismember(&before, number) == 1) unblocked |= 1U << i;
+        if (sigismember(&ours, number) == 1 && sigismember(&before, number) == 1) unblocked |= 1U << i;
     }
     return unblocked;
 }
@@ -103,9 +103,9 @@ unsigned unblock(bool stops, bool dumps) noexcept {
 void block_again(unsigned unblocked) noexcept {
     if (unblocked == 0) return;
     sigset_t again;
-    ::sigemptyset(&again);
+    sigemptyset(&again);
     for (std::size_t i = 0; i < handled.size(); ++i) {
-        if ((unblocked >> i & 1) != 0) ::sigaddset(&again, (all.*handled[i]).number());
+        if ((unblocked >> i & 1) != 0) sigaddset(&again, (all.*handled[i]).number());
     }
     ::pthread_sigmask(SIG_BLOCK, &again, nullptr);
 }

@@ -18,7 +18,10 @@ bool any_is_closed() noexcept {
 // Without /dev/null it opens a socket without a peer, which can be neither read nor written.
 int open_nothing() noexcept {
     const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    return fd >= 0 ? fd : ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) return fd;
+    const int without_peer = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    if (without_peer >= 0) ::fcntl(without_peer, F_SETFD, FD_CLOEXEC);
+    return without_peer;
 }
 
 }  // namespace

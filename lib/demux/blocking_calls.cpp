@@ -59,7 +59,7 @@ bool blocking_calls::start(file_operation& op) noexcept {
 bool blocking_calls::make_thread() noexcept {
     sigset_t all;
     sigset_t before;
-    ::sigfillset(&all);
+    sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     bool made = true;
     try {

@@ -1,4 +1,4 @@
-// demultiplexer: the interface to io_uring, epoll, poll and select.
+// demultiplexer: the interface to io_uring, epoll, kqueue, poll and select.
 #pragma once
 
 #include "bulk_blocks.hpp"
@@ -26,7 +26,7 @@ class block_pool;
 class socket_calls;
 
 /// The contract is completion: an operation that was started ends exactly once, with a result, whether the
-/// kernel completes operations itself (io_uring) or only reports readiness (epoll, poll and select try the
+/// kernel completes operations itself (io_uring) or only reports readiness (the others try the
 /// call first, and wait only on EAGAIN). All calls except `wake` come on the reactor's thread.
 ///
 /// Cancelling is a request: an operation that succeeds before the request takes effect completes with its
@@ -178,6 +178,7 @@ struct refusal {
 /// Make a demultiplexer, or return null and the reason in `why`.
 std::unique_ptr<demultiplexer> make_uring(reactor& home, const reactor_options& options, refusal& why);
 std::unique_ptr<demultiplexer> make_epoll(reactor& home, refusal& why);
+std::unique_ptr<demultiplexer> make_kqueue(reactor& home, refusal& why);
 std::unique_ptr<demultiplexer> make_poll(reactor& home, refusal& why);
 std::unique_ptr<demultiplexer> make_select(reactor& home, refusal& why);
 

@@ -29,13 +29,23 @@ void keep_non_blocking(descriptor& d) noexcept {
     if (is_blocking(d.fd) > 0 && set_non_blocking(d.fd) == 0) d.was_blocking = true;
 }
 
-namespace {
+#if defined(SO_NOSIGPIPE)
+void keep_from_signals(int fd) noexcept {
+    const int on = 1;
+    (void)::setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+}
+#else
+void keep_from_signals(int) noexcept {}  // MSG_NOSIGNAL does
+#endif
 
 // A fork by another thread between the creation of the descriptor and this call inherits it.
 int make_ours(int fd) noexcept {
     if (::fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) return -errno;
+    keep_from_signals(fd);
     return set_non_blocking(fd);
 }
+
+namespace {
 
 int accept_in_steps(int listening) noexcept {
     const int fd = ::accept(listening, nullptr, nullptr);

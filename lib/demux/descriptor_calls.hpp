@@ -11,6 +11,18 @@ int accept_connection(int listening) noexcept;
 bool has_accept4() noexcept;
 /// Returns 0, with the read end in ends[0], or -errno.
 int make_pipe(int (&ends)[2]) noexcept;
+/// Makes a descriptor close-on-exec and non-blocking, and a socket one that raises no SIGPIPE: for those that
+/// no call makes so from the start. 0, or -errno.
+int make_ours(int fd) noexcept;
+/// Sees to it that calls on an adopted socket raise no SIGPIPE, where their flags cannot.
+void keep_from_signals(int fd) noexcept;
+/// Whether MSG_DONTWAIT keeps each call from waiting, whatever the mode of the socket. macOS heeds it when it
+/// receives, and not when it sends.
+#if defined(__APPLE__)
+inline constexpr bool flags_forbid_waiting = false;
+#else
+inline constexpr bool flags_forbid_waiting = true;
+#endif
 /// 1, 0, or -errno.
 int is_blocking(int fd) noexcept;
 /// 0, or -errno.

@@ -1,5 +1,5 @@
-#include "readiness.hpp"
 #include "time_limit.hpp"
+#include "woken_readiness.hpp"
 
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -17,9 +17,9 @@ namespace {
 // Each descriptor is registered once, for all events, edge-triggered, so that changes of interest need no
 // system call. The last edge is remembered in descriptor::may_read and may_write until a call returns EAGAIN,
 // which gives users level-triggered behaviour (epoll(7), "Level-triggered and edge-triggered").
-class epoll final : public readiness {
+class epoll final : public woken_readiness {
   public:
-    explicit epoll(reactor& home) : readiness(home, false), fd_(::epoll_create1(EPOLL_CLOEXEC)) {
+    explicit epoll(reactor& home) : woken_readiness(home, false), fd_(::epoll_create1(EPOLL_CLOEXEC)) {
         if (fd_ < 0) throw std::system_error(errno, std::system_category(), "epoll_create1");
         epoll_event wake{};
         wake.events = EPOLLIN | EPOLLET;  // each wake is an edge, so the eventfd need not be read
@@ -35,7 +35,7 @@ class epoll final : public readiness {
     }
     // The registrations belong to the parent, which removes them itself.
     void forked() noexcept override {
-        readiness::forked();
+        woken_readiness::forked();
         ::close(std::exchange(fd_, -1));
     }
 

@@ -4,18 +4,15 @@
 #include "demultiplexer.hpp"
 #include "descriptor_calls.hpp"
 #include "network_platform.hpp"
+#include "system_sockets.hpp"
 
 #include "../core/platform.hpp"
 
 #include <bight/core/reactor.hpp>
 
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -51,45 +48,12 @@ int integer_option(int fd, int which) noexcept {
     return ::getsockopt(fd, SOL_SOCKET, which, &value, &size) < 0 ? -errno : value;
 }
 
-// Whether the process that listens at the other end of a Unix socket has died; the kernel may not have closed
-// its sockets yet.
-bool peer_has_died(int fd) noexcept {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
-    return peer.pid > 0 && ::kill(peer.pid, 0) < 0 && errno == ESRCH;
-}
-
-// Where an option is.
-struct place {
-    int level;
-    int name;
-};
-
-place place_of(int fd, socket_calls::number which) noexcept {
-    using number = socket_calls::number;
-    switch (which) {
-        case number::no_delay: return {IPPROTO_TCP, TCP_NODELAY};
-        case number::keep_alive: return {SOL_SOCKET, SO_KEEPALIVE};
-        case number::keep_alive_idle: return {IPPROTO_TCP, TCP_KEEPIDLE};
-        case number::keep_alive_interval: return {IPPROTO_TCP, TCP_KEEPINTVL};
-        case number::keep_alive_count: return {IPPROTO_TCP, TCP_KEEPCNT};
-        case number::user_timeout: return {IPPROTO_TCP, TCP_USER_TIMEOUT};
-        case number::send_buffer: return {SOL_SOCKET, SO_SNDBUF};
-        case number::receive_buffer: return {SOL_SOCKET, SO_RCVBUF};
-        case number::dscp:
-            return integer_option(fd, SO_DOMAIN) == AF_INET6 ? place{IPPROTO_IPV6, IPV6_TCLASS}
-                                                             : place{IPPROTO_IP, IP_TOS};
-        case number::reset_on_close: break;
-    }
-    return {SOL_SOCKET, SO_LINGER};
-}
+// Of a signed type on some systems.
+std::uint64_t device_of(const struct stat& file) noexcept { return static_cast<std::uint64_t>(file.st_dev); }
 
 class kernel_socket_calls final : public socket_calls {
   public:
-    int open(int family) noexcept override {
-        return result_of(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    }
+    int open(int family) noexcept override { return system_sockets::open(family); }
     void close(int fd) noexcept override { ::close(fd); }
 
     int set(int fd, option which, bool on) noexcept override {
@@ -113,7 +77,8 @@ class kernel_socket_calls final : public socket_calls {
     }
 
     int set_number(int fd, number which, int value) noexcept override {
-        const place at = place_of(fd, which);
+        const auto at = system_sockets::place_of(fd, which);
+        if (at.name < 0) return -ENOPROTOOPT;
         if (which == number::dscp) value <<= 2;  // the other two bits are for congestion notification
         return result_of(::setsockopt(fd, at.level, at.name, &value, sizeof value));
     }
@@ -124,30 +89,25 @@ class kernel_socket_calls final : public socket_calls {
             if (::getsockopt(fd, SOL_SOCKET, SO_LINGER, &at_close, &size) < 0) return -errno;
             return at_close.l_onoff != 0 && at_close.l_linger == 0;
         }
-        const place at = place_of(fd, which);
+        const auto at = system_sockets::place_of(fd, which);
+        if (at.name < 0) return -ENOPROTOOPT;
         int value = 0;
         socklen_t size = sizeof value;
         if (::getsockopt(fd, at.level, at.name, &value, &size) < 0) return -errno;
         return which == number::dscp ? value >> 2 : value;
     }
     int set_device(int fd, std::string_view name) noexcept override {
-        return result_of(
-            ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name.data(), static_cast<socklen_t>(name.size())));
+        return system_sockets::set_device(fd, name);
     }
-    interface_name device(int fd) noexcept override {
-        char name[IFNAMSIZ] = {};
-        socklen_t size = sizeof name;
-        if (::getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &size) < 0) return {};
-        return interface_name(std::string_view(name, ::strnlen(name, sizeof name - 1)));
-    }
+    interface_name device(int fd) noexcept override { return system_sockets::device(fd); }
 
     int bind(int fd, const address& to) noexcept override {
         return result_of(::bind(fd, native(to), native_size(to)));
     }
     int listen(int fd, int backlog) noexcept override { return result_of(::listen(fd, backlog)); }
     int accept(int fd) noexcept override { return accept_connection(fd); }
-    int family(int fd) noexcept override { return integer_option(fd, SO_DOMAIN); }
-    int listens(int fd) noexcept override { return integer_option(fd, SO_ACCEPTCONN); }
+    int family(int fd) noexcept override { return system_sockets::family(fd); }
+    int listens(int fd) noexcept override { return system_sockets::listens(fd); }
     int is_stream(int fd) noexcept override {
         const int type = integer_option(fd, SO_TYPE);
         return type < 0 ? type : type == SOCK_STREAM;
@@ -174,36 +134,10 @@ class kernel_socket_calls final : public socket_calls {
 
     int shutdown_write(int fd) noexcept override { return result_of(::shutdown(fd, SHUT_WR)); }
 
-    int input_ended(int fd) noexcept override {
-        tcp_info info{};
-        socklen_t size = sizeof info;
-        if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0) {
-            pollfd unix_socket{fd, 0, 0};  // POLLHUP: the peer has closed both directions, perhaps by a reset
-            return ::poll(&unix_socket, 1, 0) >= 0 && (unix_socket.revents & POLLHUP) == 0 ? 1 : 0;
-        }
-        if (info.tcpi_state != TCP_CLOSE) return 1;
-        // EPIPE: a reset after the end of the stream (tcp_reset in Linux) that nobody has been told of.
-        const int error = integer_option(fd, SO_ERROR);
-        return error == EPIPE ? 1 : error > 0 ? -error : 0;
-    }
-
-    // SO_ERROR would tell the error, and nobody after that.
-    peer_state state_of_peer(int fd) noexcept override {
-        pollfd p{fd, POLLRDHUP, 0};
-        if (::poll(&p, 1, 0) == 0) return peer_state::there;
-        if ((p.revents & (POLLERR | POLLNVAL)) != 0) return peer_state::has_failed;
-        return (p.revents & POLLHUP) != 0 ? peer_state::hung_up : peer_state::ended;
-    }
-
-    void reset(int fd) noexcept override {
-        const sockaddr nowhere{AF_UNSPEC, {}};
-        (void)::connect(fd, &nowhere, sizeof nowhere);
-    }
-
-    std::size_t unsent(int fd) noexcept override {
-        int bytes = 0;
-        return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
-    }
+    int input_ended(int fd) noexcept override { return system_sockets::input_ended(fd); }
+    peer_state state_of_peer(int fd) noexcept override { return system_sockets::state_of_peer(fd); }
+    void reset(int fd) noexcept override { system_sockets::reset(fd); }
+    std::size_t unsent(int fd) noexcept override { return system_sockets::unsent(fd); }
 
     void discard_input(int fd) noexcept override {
         for (int round = 0; round < 16; ++round) {
@@ -223,7 +157,8 @@ class kernel_socket_calls final : public socket_calls {
         const int probe = open(AF_UNIX);
         if (probe < 0) return occupant::alive;
         const int connected = result_of(::connect(probe, native(at), native_size(at)));
-        const bool dead = connected == -ECONNREFUSED || (connected == 0 && peer_has_died(probe));
+        const bool dead =
+            connected == -ECONNREFUSED || (connected == 0 && system_sockets::peer_has_died(probe));
         ::close(probe);
         if (connected == -ECONNREFUSED) ::unlink(path.c_str());
         return dead ? occupant::none : occupant::alive;
@@ -255,13 +190,13 @@ class kernel_socket_calls final : public socket_calls {
     socket_file file_at(std::string path) noexcept override {
         struct stat found{};
         if (::lstat(path.c_str(), &found) < 0) return {};
-        return {std::move(path), std::uint64_t{found.st_dev}, std::uint64_t{found.st_ino}};
+        return {std::move(path), device_of(found), std::uint64_t{found.st_ino}};
     }
     void remove(const socket_file& file) noexcept override {
         const int directory =
             lock_directory_of(file.path);  // so that no successor appears between the check and the removal
         struct stat found{};
-        if (::lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device &&
+        if (::lstat(file.path.c_str(), &found) == 0 && device_of(found) == file.device &&
             found.st_ino == file.inode) {
             ::unlink(file.path.c_str());
         }

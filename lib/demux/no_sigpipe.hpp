@@ -13,11 +13,11 @@ namespace bight::detail {
 class no_sigpipe {
   public:
     no_sigpipe() noexcept {
-        ::sigemptyset(&pipe_);
-        ::sigaddset(&pipe_, SIGPIPE);
+        sigemptyset(&pipe_);
+        sigaddset(&pipe_, SIGPIPE);
         sigset_t pending;
         ::sigpending(&pending);
-        was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
+        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
         if (!was_pending_) ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
     }
     no_sigpipe(const no_sigpipe&) = delete;
@@ -27,9 +27,16 @@ class no_sigpipe {
     }
     void take_back() const noexcept {
         if (was_pending_) return;
+#if defined(__APPLE__)  // has no sigtimedwait
+        sigset_t pending;
+        ::sigpending(&pending);
+        int taken = 0;
+        if (sigismember(&pending, SIGPIPE) == 1) ::sigwait(&pipe_, &taken);
+#else
         const timespec not_at_all{};
         while (::sigtimedwait(&pipe_, nullptr, &not_at_all) < 0 && errno == EINTR) {
         }
+#endif
     }
 
   private:

@@ -195,6 +195,7 @@ class connect_operation : public operation {
   public:
     const sockaddr* address = nullptr;
     socklen_t address_size = 0;
+    int told_error = 0;  ///< kqueue: why it failed, as the event says; SO_ERROR may not say it again
 
   protected:
     ~connect_operation() = default;

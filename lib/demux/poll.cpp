@@ -1,5 +1,5 @@
-#include "readiness.hpp"
 #include "time_limit.hpp"
+#include "woken_readiness.hpp"
 
 #include <bight/core/error.hpp>
 
@@ -16,9 +16,9 @@ namespace {
 
 // poll(2), level-triggered. The table holds only the descriptors with waiting operations, so an idle
 // connection costs only while it is awaited.
-class poll_demultiplexer final : public readiness {
+class poll_demultiplexer final : public woken_readiness {
   public:
-    explicit poll_demultiplexer(reactor& home) : readiness(home, true) {
+    explicit poll_demultiplexer(reactor& home) : woken_readiness(home, true) {
         entries_.push_back({wake_descriptor(), POLLIN, 0});
         owners_.push_back(nullptr);
     }
@@ -94,15 +94,16 @@ class poll_demultiplexer final : public readiness {
     }
 
     int wait_for(duration limit) noexcept {
-        if (limit == duration::max()) return ::poll(entries_.data(), entries_.size(), -1);
-        if (limit <= duration::zero()) return ::poll(entries_.data(), entries_.size(), 0);
+        const auto size = static_cast<nfds_t>(entries_.size());
+        if (limit == duration::max()) return ::poll(entries_.data(), size, -1);
+        if (limit <= duration::zero()) return ::poll(entries_.data(), size, 0);
         if (precise_) {
             const timespec t = to_timespec(limit);
-            const int count = ::ppoll(entries_.data(), entries_.size(), &t, nullptr);
+            const int count = ::ppoll(entries_.data(), size, &t, nullptr);
             if (count >= 0 || errno == EINTR) return count;
             precise_ = false;  // a filter refuses it
         }
-        return ::poll(entries_.data(), entries_.size(), to_milliseconds(limit));
+        return ::poll(entries_.data(), size, to_milliseconds(limit));
     }
 
     std::vector<pollfd> entries_;      // [0] is the waker

@@ -40,7 +40,9 @@ void readiness::attach(descriptor& d) {
             throw std::system_error(-result, std::system_category(), "fd " + std::to_string(d.fd));
         return result > 0;
     };
-    const bool blocking = !d.never_waits && check(is_blocking(d.fd));
+    const bool flags_do = d.never_waits && flags_forbid_waiting;
+    const bool blocking = !flags_do && check(is_blocking(d.fd));
+    keep_from_signals(d.fd);
     d.may_read = d.may_write = true;
     d.drain = false;
     watch(d);
@@ -92,9 +94,7 @@ void readiness::end_line(operation*& first, bool queued) noexcept {
     }
 }
 
-// An operation may be done on a worker thread. An eventfd need not be read when its edges are reported.
-void readiness::woken(bool edge) noexcept {
-    if (!edge || waker_.fills_up()) waker_.drain();
+void readiness::woken() noexcept {
     operation* op = calls_ ? calls_->take_done() : nullptr;
     while (op) {
         count_without_descriptor(-1);
@@ -251,7 +251,7 @@ attempt readiness::try_send(send_operation& op) noexcept {
         } else {
             msghdr message{};
             message.msg_iov = reinterpret_cast<iovec*>(op.pieces);
-            message.msg_iovlen = next.count;
+            message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(next.count);
             sent = ::sendmsg(d.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         }
         if (sent >= 0) {
@@ -291,6 +291,7 @@ attempt readiness::try_connect(connect_operation& op) noexcept {
             return attempt::done;
         }
         op.underway = true;
+        op.told_error = 0;
         d.may_write = false;
         return attempt::would_block;
     }
@@ -302,7 +303,7 @@ attempt readiness::try_connect(connect_operation& op) noexcept {
     int error = 0;
     socklen_t size = sizeof error;
     if (::getsockopt(d.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) error = errno;
-    op.result = -error;
+    op.result = -(error != 0 ? error : op.told_error);
     d.may_write = true;
     return attempt::done;
 }

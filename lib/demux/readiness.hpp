@@ -1,10 +1,9 @@
-// readiness: the common base of the epoll, poll and select demultiplexers.
+// readiness: the common base of the epoll, kqueue, poll and select demultiplexers.
 #pragma once
 
 #include "blocking_calls.hpp"
 #include "demultiplexer.hpp"
 #include "tried_calls.hpp"
-#include "waker.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -25,9 +24,7 @@ class readiness : public demultiplexer {
     bool start(operation& op) noexcept final;
     bool cancel(operation& op) noexcept final;
     bool settle(operation& op) noexcept final;
-    void wake() noexcept override { waker_.wake(); }
     bool idle() const noexcept override { return without_descriptor() == 0; }
-    void forked() noexcept override { waker_.forget(); }
     void hand_on(demultiplexer& heir) noexcept override;
 
   protected:
@@ -70,10 +67,8 @@ class readiness : public demultiplexer {
     static bool waits_to_read(const descriptor& d) noexcept { return d.reading && !d.may_read; }
     static bool waits_to_write(const descriptor& d) noexcept { return d.writing && !d.may_write; }
 
-    /// The waker's descriptor, which must be watched too.
-    native_handle wake_descriptor() const noexcept { return waker_.descriptor(); }
-    /// To be called when the waker's descriptor was reported.
-    void woken(bool edge) noexcept;
+    /// To be called after a wake: an operation may have been done on a worker thread.
+    void woken() noexcept;
 
     reactor& home() const noexcept { return home_; }
 
@@ -96,7 +91,6 @@ class readiness : public demultiplexer {
     }
 
     reactor& home_;
-    waker waker_;
     std::unique_ptr<blocking_calls> calls_;  // made when first needed
 };
 

@@ -1,10 +1,10 @@
-#include "readiness.hpp"
+#include "system_sockets.hpp"
 #include "time_limit.hpp"
+#include "woken_readiness.hpp"
 
 #include <bight/core/error.hpp>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/select.h>
 
 #include <algorithm>
@@ -19,9 +19,9 @@ namespace bight::detail {
 namespace {
 
 // select(2): three bit sets, for descriptors below FD_SETSIZE (1024) only.
-class select_demultiplexer final : public readiness {
+class select_demultiplexer final : public woken_readiness {
   public:
-    explicit select_demultiplexer(reactor& home) : readiness(home, true), owners_(FD_SETSIZE, nullptr) {
+    explicit select_demultiplexer(reactor& home) : woken_readiness(home, true), owners_(FD_SETSIZE, nullptr) {
         if (wake_descriptor() >= FD_SETSIZE) {
             throw std::system_error(EMFILE, std::system_category(),
                                     "select: no descriptor below 1024 is free");
@@ -113,14 +113,13 @@ class select_demultiplexer final : public readiness {
 
     bool ending_changed(descriptor& d) noexcept override {
         stop_looking(d);
-        return readiness::ending_changed(d);
+        return woken_readiness::ending_changed(d);
     }
 
     // Ready to read: that is the end, or bytes; with bytes the descriptor stays ready, and waiting for that
     // would not be waiting.
     void look_for_end(descriptor& d) noexcept {
-        pollfd p{d.fd, POLLRDHUP, 0};
-        if (::poll(&p, 1, 0) != 0) {
+        if (system_sockets::state_of_peer(d.fd) != socket_calls::peer_state::there) {
             stop_looking(d);
             peer_ended(d);
         } else if (d.slot != looked_at) {

@@ -17,33 +17,45 @@ namespace bight::detail {
 
 namespace {
 
+// Those that the system may have. (macOS's poll tells no end of a peer behind unread bytes, and does no
+// better than select.)
 constexpr demultiplexer_choice choices[] = {
-    {demultiplexer_kind::io_uring, "io_uring"},
-    {demultiplexer_kind::epoll, "epoll"},
+#if defined(__linux__)
+    {demultiplexer_kind::io_uring, "io_uring"}, {demultiplexer_kind::epoll, "epoll"},
+#endif
+#if BIGHT_HAS_KQUEUE
+    {demultiplexer_kind::kqueue, "kqueue"},
+#endif
+#if defined(__linux__)
     {demultiplexer_kind::poll, "poll"},
+#endif
     {demultiplexer_kind::select, "select"},
 };
-
-#if !BIGHT_HAS_IO_URING
-}  // namespace
-
-std::unique_ptr<demultiplexer> make_uring(reactor&, const reactor_options&, refusal& why) {
-    why.text = "this bight was built without it (liburing 2.3 or later was not found)";
-    return nullptr;
-}
-
-namespace {
-#endif
+// Those that may be asked for.
+constexpr demultiplexer_choice known[] = {
+    {demultiplexer_kind::io_uring, "io_uring"}, {demultiplexer_kind::epoll, "epoll"},
+    {demultiplexer_kind::kqueue, "kqueue"},     {demultiplexer_kind::poll, "poll"},
+    {demultiplexer_kind::select, "select"},
+};
 
 std::unique_ptr<demultiplexer> make(const demultiplexer_choice& c, reactor& home,
                                     const reactor_options& options, refusal& why) {
     switch (c.kind) {
+#if BIGHT_HAS_IO_URING
         case demultiplexer_kind::io_uring: return make_uring(home, options, why);
+#endif
+#if defined(__linux__)
         case demultiplexer_kind::epoll: return make_epoll(home, why);
         case demultiplexer_kind::poll: return make_poll(home, why);
+#endif
+#if BIGHT_HAS_KQUEUE
+        case demultiplexer_kind::kqueue: return make_kqueue(home, why);
+#endif
         case demultiplexer_kind::select: return make_select(home, why);
-        case demultiplexer_kind::automatic: break;
+        default: break;
     }
+    (void)options;
+    why.text = "this bight was built without it (liburing 2.3 or later was not found)";
     return nullptr;
 }
 
@@ -81,7 +93,7 @@ std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_optio
     const char* variable = std::getenv("BIGHT_REACTOR");
     if (wanted == demultiplexer_kind::automatic && variable && *variable) {
         asked_by = "the environment variable BIGHT_REACTOR";
-        for (const demultiplexer_choice& c : choices) {
+        for (const demultiplexer_choice& c : known) {
             if (std::string_view(variable) == c.name) wanted = c.kind;
         }
         if (wanted == demultiplexer_kind::automatic) {
@@ -104,6 +116,12 @@ std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_optio
                    home, options, because);
         }
         why += (why.empty() ? "" : "; ") + std::string(c.name) + " is not available: " + because.text;
+    }
+    for (const demultiplexer_choice& c : known) {
+        if (wanted == c.kind) {
+            refuse(std::string(c.name) + ", asked for by " + asked_by + ", is none of this system's", home,
+                   options);
+        }
     }
     throw std::system_error(errc::unavailable, why);
 }

@@ -3,6 +3,7 @@
 #include "descriptor_calls.hpp"
 #include "no_sigpipe.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
 
 namespace bight::detail {
 
@@ -99,22 +101,42 @@ attempt try_write(send_operation& op) noexcept {
     return ended(op, 0);
 }
 
+// Descriptors that come with a message are close-on-exec.
+#if defined(MSG_CMSG_CLOEXEC)
+constexpr int close_on_exec = MSG_CMSG_CLOEXEC;
+void close_received_on_exec(msghdr&) noexcept {}
+#else
+constexpr int close_on_exec = 0;
+void close_received_on_exec(msghdr& message) noexcept {
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+        }
+    }
+}
+#endif
+
 attempt try_receive_message(receive_message_operation& op) noexcept {
     msghdr header{};
     header.msg_name = op.address;
     header.msg_namelen = op.address_room;
     header.msg_iov = reinterpret_cast<iovec*>(op.pieces);
-    header.msg_iovlen = op.piece_count;
+    header.msg_iovlen = static_cast<decltype(header.msg_iovlen)>(op.piece_count);
     header.msg_control = op.control;
-    header.msg_controllen = op.control_room;
+    header.msg_controllen = static_cast<decltype(header.msg_controllen)>(op.control_room);
     ssize_t got = 0;
     do {
-        got = ::recvmsg(op.on->fd, &header, op.asked_flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        got = ::recvmsg(op.on->fd, &header, op.asked_flags | MSG_DONTWAIT | close_on_exec);
     } while (got < 0 && errno == EINTR);
     if (got < 0) return ended(op, -errno);
+    close_received_on_exec(header);
     op.address_size = op.address ? header.msg_namelen : 0;
     op.control_size = header.msg_controllen;
-    op.flags = header.msg_flags & ~MSG_CMSG_CLOEXEC;
+    op.flags = header.msg_flags & ~close_on_exec;
     return ended(op, got);
 }
 
@@ -123,9 +145,9 @@ attempt try_send_message(send_message_operation& op) noexcept {
     header.msg_name = const_cast<void*>(op.address);
     header.msg_namelen = op.address_size;
     header.msg_iov = reinterpret_cast<iovec*>(const_cast<const_buffer*>(op.pieces));
-    header.msg_iovlen = op.piece_count;
+    header.msg_iovlen = static_cast<decltype(header.msg_iovlen)>(op.piece_count);
     header.msg_control = const_cast<void*>(op.control);
-    header.msg_controllen = op.control_size;
+    header.msg_controllen = static_cast<decltype(header.msg_controllen)>(op.control_size);
     ssize_t sent = 0;
     do {
         sent = ::sendmsg(op.on->fd, &header, op.asked_flags | MSG_DONTWAIT | MSG_NOSIGNAL);

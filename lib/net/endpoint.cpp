@@ -124,7 +124,7 @@ std::string key_list(std::span<const key> keys, std::string_view last_joint) {
     return list(keys, last_joint, [](key k) { return text_of(k).name; });
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     return text.empty() ? "nothing" : '"' + detail::printable(text) + '"';
 }
 
@@ -168,7 +168,7 @@ class parser {
     // Reports an error at byte `index` of the segment's value.
     [[noreturn]] void fail_value(const segment& s, std::size_t index, std::string_view expected,
                                  std::string_view hint = {}) const {
-        fail(position(s, index), expected, quoted(s.value), hint);
+        fail(position(s, index), expected, in_quotes(s.value), hint);
     }
 
     std::size_t position(const segment& s, std::size_t index) const {
@@ -214,12 +214,12 @@ class parser {
         const std::size_t end = text_.find(']', begin);
         if (end == text_.npos) fail(text_.size(), "a \"]\" after the address", "the end");
         if (end + 1 < text_.size() && text_[end + 1] != ':')
-            fail(end + 1, "a \":\" or the end after the \"]\"", quoted(text_.substr(end + 1)));
+            fail(end + 1, "a \":\" or the end after the \"]\"", in_quotes(text_.substr(end + 1)));
         s.value = text_.substr(begin + 1, end - begin - 1);
         s.value_start = begin + 1;
         address ip;
         if (!address::parse_ip(s.value, 0, ip) || ip.family() != address::family_type::ipv6)
-            fail(begin + 1, "an IPv6 address in brackets", quoted(s.value));
+            fail(begin + 1, "an IPv6 address in brackets", in_quotes(s.value));
         return end;
     }
 
@@ -230,7 +230,7 @@ class parser {
                              [&](auto& k) { return k.name == name; });
         if (kind_ == std::end(kind_texts)) {
             const std::string known = list(kind_texts, " or ", [](auto& row) { return row.name; });
-            fail(0, "the kind of endpoint (" + known + ") first, as in tcp:8123", quoted(name));
+            fail(0, "the kind of endpoint (" + known + ") first, as in tcp:8123", in_quotes(name));
         }
         result_.kind = kind_->which;
     }
@@ -244,7 +244,7 @@ class parser {
                 const std::string expected =
                     "an argument of " + std::string(kind_->name) + " (" + key_list(kind_->keys, " or ") + ")";
                 const auto odd = s.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_");
-                fail(s.start, expected, quoted(s.name),
+                fail(s.start, expected, in_quotes(s.name),
                      odd == s.name.npos ? "" : " (a \"=\" inside a value is written \"\\=\")");
             }
             s.meaning = *known;
@@ -263,7 +263,7 @@ class parser {
                      colon_hint);
         if (unnamed.size() > allowed.size())
             fail(unnamed[allowed.size()]->start, "name=value",
-                 quoted(unnamed[allowed.size()]->value) + ": " + std::string(kind_->name) + " takes only " +
+                 in_quotes(unnamed[allowed.size()]->value) + ": " + std::string(kind_->name) + " takes only " +
                      key_list(allowed, " and ") + " without a name",
                  colon_hint);
         if (unnamed.size() == allowed.size()) {
@@ -285,7 +285,7 @@ class parser {
         for (auto later = arguments_.begin(); later != arguments_.end(); ++later)
             for (auto first = arguments_.begin(); first != later; ++first)
                 if (first->meaning == later->meaning)
-                    fail(later->start, quoted(text_of(later->meaning).name) + " only once", "it again",
+                    fail(later->start, in_quotes(text_of(later->meaning).name) + " only once", "it again",
                          " (the first is at position " + std::to_string(first->start) + ")");
     }
 
@@ -425,7 +425,7 @@ class parser {
             fail(text_.size(), text_of(kind_->required).expected, "the end",
                  ", as in " + std::string(kind_->example));
         if (const auto mode = find(key::mode); mode != arguments_.end() && result_.path.starts_with('@'))
-            fail(mode->start, "no mode for the abstract name " + quoted(result_.path), "one",
+            fail(mode->start, "no mode for the abstract name " + in_quotes(result_.path), "one",
                  " (it has no file whose mode could be set)");
     }
 

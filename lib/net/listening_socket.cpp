@@ -37,7 +37,9 @@ bool concerns_one_connection(int error) noexcept {
         case ENETDOWN:
         case ENOPROTOOPT:
         case EHOSTDOWN:
+#ifdef ENONET
         case ENONET:
+#endif
         case EHOSTUNREACH:
         case EOPNOTSUPP:
         case ENETUNREACH:

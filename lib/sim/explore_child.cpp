@@ -1,4 +1,5 @@
 // Runs a test in a child process, and reports its crashes and hangs.
+#include "child_pipe.hpp"
 #include "explore_attempt.hpp"
 #include "trace_files.hpp"
 
@@ -151,7 +152,7 @@ void catch_fatal_signals() {
 class pipe_ends {
   public:
     pipe_ends() {
-        if (::pipe2(fds_, O_CLOEXEC) != 0) throw std::system_error(errno, std::system_category(), "pipe2");
+        make_child_pipe(fds_);
     }
     pipe_ends(const pipe_ends&) = delete;
     pipe_ends& operator=(const pipe_ends&) = delete;

@@ -1,5 +1,7 @@
 #include "explore_search.hpp"
 
+#include "child_pipe.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -136,7 +138,7 @@ class crew {
   private:
     void hire() {
         int ends[2];
-        if (::pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::system_category(), "pipe2");
+        make_child_pipe(ends);
         std::fflush(nullptr);
         const pid_t child = ::fork();
         if (child < 0) {
@@ -197,7 +199,7 @@ class crew {
             next = std::min(next, w.until);
         }
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now()).count();
-        if (::poll(watched.data(), watched.size(), left > 0 ? static_cast<int>(left) : 0) < 0) return;
+        if (::poll(watched.data(), static_cast<nfds_t>(watched.size()), left > 0 ? static_cast<int>(left) : 0) < 0) return;
         const clock::time_point now = clock::now();
         const bool roll_call = now >= next_roll_call_;
         const bool some_are_deaf =

@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t most_shown = 80;
 
 // Quotes bytes as in source code, on one line and shortened.
-std::string quoted(std::string_view bytes) {
+std::string in_quotes(std::string_view bytes) {
     std::string out = "\"";
     for (const char c : bytes.substr(0, most_shown)) {
         switch (c) {
@@ -209,7 +209,7 @@ class script_player {
     [[noreturn]] void fail_at(std::size_t at, const std::string& what, std::error_code code = {}) {
         std::string message = "at byte " + std::to_string(at);
         if (read_ > 0) message += " (byte " + std::to_string(read_ + at) + " of all)";
-        message += ": " + (came_.empty() ? "nothing" : quoted(came_)) + ' ' + what;
+        message += ": " + (came_.empty() ? "nothing" : in_quotes(came_)) + ' ' + what;
         fail(message, at, code);
     }
     [[noreturn]] void fail(const std::string& what, std::size_t at, std::error_code code) {
@@ -220,12 +220,12 @@ class script_player {
     std::string description() const {
         using action = scripted_peer::action;
         switch (now().what) {
-            case action::expect: return "expect " + quoted(now().text);
-            case action::skip_until: return "skip until " + quoted(now().text);
+            case action::expect: return "expect " + in_quotes(now().text);
+            case action::skip_until: return "skip until " + in_quotes(now().text);
             case action::expect_silence: return "expect silence for " + seconds(now().time);
             case action::expect_end: return "expect the end of the stream";
             case action::expect_reset: return "expect a reset";
-            case action::send: return "send " + quoted(now().text);
+            case action::send: return "send " + in_quotes(now().text);
             case action::wait: return "wait";
             case action::shutdown_write: return "shutdown_write";
             case action::close: return "close";

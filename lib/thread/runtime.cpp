@@ -2,13 +2,11 @@
 
 #include "../core/reactor_state.hpp"
 #include "runtime_state.hpp"
+#include "system_threads.hpp"
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/error.hpp>
-
-#include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,28 +23,6 @@
 namespace bight::detail {
 
 namespace {
-
-/// The processors that this process may use; empty if they are not known.
-std::vector<int> usable_processors() {
-    std::vector<int> found;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (::sched_getaffinity(0, sizeof set, &set) < 0) return found;
-    for (int i = 0; i < CPU_SETSIZE; ++i) {
-        if (CPU_ISSET(i, &set)) found.push_back(i);
-    }
-    return found;
-}
-
-void keep_to_processor(int number) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(number, &set);
-    if (::sched_setaffinity(0, sizeof set, &set) < 0) {
-        throw std::system_error(errno, std::system_category(),
-                                "cannot keep a thread to processor " + std::to_string(number));
-    }
-}
 
 /// The job of the task that runs on one reactor.
 class shard_job final : public job {
@@ -249,7 +225,7 @@ void runtime_state::be_worker(std::size_t index) noexcept {
     worker& self = *workers[index];
     std::unique_lock hold(lock, std::defer_lock);
     try {
-        ::pthread_setname_np(::pthread_self(), ("bight-" + std::to_string(index)).c_str());
+        name_thread(("bight-" + std::to_string(index)).c_str());
         if (options.pin_threads && !processors.empty()) {
             keep_to_processor(processors[index % processors.size()]);
         }

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
@@ -133,7 +134,7 @@ TEST_CASE("the options beat BIGHT_REACTOR") {
 }
 
 TEST_CASE("a name that BIGHT_REACTOR cannot have is refused with a list of those it can") {
-    const char* const value = GENERATE("kqueue", "EPOLL", "epoll ", "automatic");
+    const char* const value = GENERATE("iocp", "EPOLL", "epoll ", "automatic");
     const scoped_variable set(value);
     const std::string said = refusal();
     CHECK_THAT(said, Contains("unavailable: "));
@@ -144,6 +145,17 @@ TEST_CASE("a name that BIGHT_REACTOR cannot have is refused with a list of those
     for (const auto kind : test::demultiplexers()) {
         CHECK_THAT(said.substr(list), Contains(std::string(test::name_of(kind))));
     }
+}
+
+TEST_CASE("a demultiplexer of other systems is refused as such") {
+    if (std::ranges::count(test::demultiplexers(), demultiplexer_kind::kqueue) > 0) {
+        test::skip("this bight was built with libkqueue");
+    }
+    const scoped_variable set("kqueue");
+    const std::string said = refusal();
+    CHECK_THAT(said, Contains("kqueue, asked for by the environment variable BIGHT_REACTOR"));
+    CHECK_THAT(said, Contains("is none of this system's; available here: "));
+    CHECK_THAT(said, Contains("epoll"));
 }
 
 TEST_CASE("without a wish, or with an empty one, the best that works here is used") {

@@ -39,6 +39,7 @@ inline std::string_view name_of(bight::demultiplexer_kind kind) {
     switch (kind) {
         case bight::demultiplexer_kind::io_uring: return "io_uring";
         case bight::demultiplexer_kind::epoll: return "epoll";
+        case bight::demultiplexer_kind::kqueue: return "kqueue";
         case bight::demultiplexer_kind::poll: return "poll";
         case bight::demultiplexer_kind::select: return "select";
         default: return "automatic";
@@ -56,7 +57,8 @@ inline const tried_demultiplexers& try_demultiplexers() {
     static const tried_demultiplexers all = [] {
         tried_demultiplexers tried;
         for (const auto kind : {bight::demultiplexer_kind::io_uring, bight::demultiplexer_kind::epoll,
-                                bight::demultiplexer_kind::poll, bight::demultiplexer_kind::select}) {
+                                bight::demultiplexer_kind::kqueue, bight::demultiplexer_kind::poll,
+                                bight::demultiplexer_kind::select}) {
             try {
                 bight::reactor_options options;
                 options.demultiplexer = kind;
@@ -269,12 +271,22 @@ class reactor_fixture {
         bight::set_error_handler(nullptr);
         bight::set_log_handler(nullptr);
         CHECK(bight::detail::live_frames() == frames_before_);
+        wait_for_libkqueue();
         CHECK(open_descriptors() == descriptors_before_);
         const auto untaken = take_errors();
         CHECK(untaken == std::vector<std::string>{});
     }
 
   private:
+    /// It has descriptors of its own, which a thread of its own closes in its own time.
+    void wait_for_libkqueue() const {
+        if (name_ != "kqueue") return;
+        const auto latest = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+        while (open_descriptors() != descriptors_before_ && std::chrono::steady_clock::now() < latest) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    }
+
     static void on_error(const bight::error_report& report, void* self) {
         auto& f = *static_cast<reactor_fixture*>(self);
         std::string text = std::string(report.task) + ": " + report.to_string();

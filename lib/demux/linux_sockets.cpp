@@ -1,0 +1,105 @@
+#include "system_sockets.hpp"
+
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace bight::detail::system_sockets {
+
+namespace {
+
+int integer_option(int fd, int which) noexcept {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, which, &value, &size) < 0 ? -errno : value;
+}
+
+}  // namespace
+
+int open(int family) noexcept {
+    const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+int family(int fd) noexcept { return integer_option(fd, SO_DOMAIN); }
+int listens(int fd) noexcept { return integer_option(fd, SO_ACCEPTCONN); }
+
+option_place place_of(int fd, socket_calls::number which) noexcept {
+    using number = socket_calls::number;
+    switch (which) {
+        case number::no_delay: return {IPPROTO_TCP, TCP_NODELAY};
+        case number::keep_alive: return {SOL_SOCKET, SO_KEEPALIVE};
+        case number::keep_alive_idle: return {IPPROTO_TCP, TCP_KEEPIDLE};
+        case number::keep_alive_interval: return {IPPROTO_TCP, TCP_KEEPINTVL};
+        case number::keep_alive_count: return {IPPROTO_TCP, TCP_KEEPCNT};
+        case number::user_timeout: return {IPPROTO_TCP, TCP_USER_TIMEOUT};
+        case number::send_buffer: return {SOL_SOCKET, SO_SNDBUF};
+        case number::receive_buffer: return {SOL_SOCKET, SO_RCVBUF};
+        case number::dscp:
+            return family(fd) == AF_INET6 ? option_place{IPPROTO_IPV6, IPV6_TCLASS}
+                                          : option_place{IPPROTO_IP, IP_TOS};
+        case number::reset_on_close: break;
+    }
+    return {SOL_SOCKET, SO_LINGER};
+}
+
+int set_device(int fd, std::string_view name) noexcept {
+    const auto size = static_cast<socklen_t>(name.size());
+    return ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name.data(), size) < 0 ? -errno : 0;
+}
+
+interface_name device(int fd) noexcept {
+    char name[IFNAMSIZ] = {};
+    socklen_t size = sizeof name;
+    if (::getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &size) < 0) return {};
+    return interface_name(std::string_view(name, ::strnlen(name, sizeof name - 1)));
+}
+
+int input_ended(int fd) noexcept {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0) {
+        pollfd unix_socket{fd, 0, 0};  // POLLHUP: the peer has closed both directions, perhaps by a reset
+        return ::poll(&unix_socket, 1, 0) >= 0 && (unix_socket.revents & POLLHUP) == 0 ? 1 : 0;
+    }
+    if (info.tcpi_state != TCP_CLOSE) return 1;
+    // EPIPE: a reset after the end of the stream (tcp_reset in Linux) that nobody has been told of.
+    const int error = integer_option(fd, SO_ERROR);
+    return error == EPIPE ? 1 : error > 0 ? -error : 0;
+}
+
+// SO_ERROR would tell the error, and nobody after that.
+socket_calls::peer_state state_of_peer(int fd) noexcept {
+    using state = socket_calls::peer_state;
+    pollfd p{fd, POLLRDHUP, 0};
+    if (::poll(&p, 1, 0) == 0) return state::there;
+    if ((p.revents & (POLLERR | POLLNVAL)) != 0) return state::has_failed;
+    return (p.revents & POLLHUP) != 0 ? state::hung_up : state::ended;
+}
+
+void reset(int fd) noexcept {
+    const sockaddr nowhere{AF_UNSPEC, {}};
+    (void)::connect(fd, &nowhere, sizeof nowhere);
+}
+
+std::size_t unsent(int fd) noexcept {
+    int bytes = 0;
+    return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
+bool peer_has_died(int fd) noexcept {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return false;
+    return peer.pid > 0 && ::kill(peer.pid, 0) < 0 && errno == ESRCH;
+}
+
+}  // namespace bight::detail::system_sockets

@@ -5,12 +5,14 @@
 #   sh tests/run.sh confined [WORD...]
 #   sh tests/run.sh storm [SEEDS [FIRST]]
 #   sh tests/run.sh fresh [SYSTEM...]
+#   sh tests/run.sh macos [--each]
 #   sh tests/run.sh mutants [WORD...]
 #
 #   confined  only what runs in a container that refuses io_uring and has no IPv6, with g++; the others do that, too
 #   storm     the chat and the broadcast sample, and the servers in which tests plant bugs, without them, in simulated storms,
 #             each in so many (10,000, from seed 1)
 #   fresh     README's commands in bare systems (tests/fresh.sh)
+#   macos     the library compiled for macOS, where there is no Mac (tests/macos.sh)
 #   mutants   small changes in the library, each of which some test should notice (tests/mutants/mutants.py)
 #   --quick   g++ only
 #   --full    also g++ with optimisation, clang without sanitizers (no, some, all optimisation), all tests with TSan, and
@@ -33,6 +35,11 @@ usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; }
 if [ "${1:-}" = fresh ]; then
     shift
     exec sh "$root/tests/fresh.sh" "$@"
+fi
+
+if [ "${1:-}" = macos ]; then
+    shift
+    exec sh "$root/tests/macos.sh" "$@"
 fi
 
 matrix=default

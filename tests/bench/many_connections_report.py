@@ -89,6 +89,7 @@ def of_a_million(runs):
 
 def report(arguments, all_of_them, one_process):
     with_timers = [run for run in all_of_them if run["idle"]]
+    release = platform.release().split("-")[0]
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     lines = ["# Many connections", "",
@@ -97,7 +98,7 @@ def report(arguments, all_of_them, one_process):
              f"{arguments.seconds} s; `serve` with an `idle_timeout` of six periods for each, and without. `python3 "
              "tests/bench/many_connections.py BUILD` repeats it, and with `--report docs/benchmarks/many_connections.md` "
              "writes this page.", "",
-             f"Measured on Linux {platform.release()} with {os.cpu_count()} processors and {memory:.0f} GiB, servers "
+             f"Measured on Linux {release} with {os.cpu_count()} processors and {memory:.0f} GiB, servers "
              f"and clients on the same machine, over 127.0.0.0/8. A process may have {descriptors:,} descriptors here: so the servers share "
              "the port (SO_REUSEPORT), and the clients have several addresses. CPU time is the servers' own, with the "
              "system calls and what of the network runs in them; memory is what the servers have of their own for each connection, "

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -40,6 +41,19 @@ inline unsigned number(int count, char** arguments, int index, unsigned otherwis
         std::exit(2);
     }
     return static_cast<unsigned>(value);
+}
+
+/// The value of argument `index` in seconds, a fraction as well, up to `most`; ends the program when it is
+/// not such a number.
+inline std::chrono::nanoseconds duration(char** arguments, int index, unsigned most) {
+    char* end = nullptr;
+    const double seconds = std::strtod(arguments[index], &end);
+    if (end == arguments[index] || *end || !(seconds > 0) || seconds > most) {
+        std::fprintf(stderr, "%s: \"%s\" is not a number of seconds, up to %u\n", arguments[0],
+                     arguments[index], most);
+        std::exit(2);
+    }
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
 }
 
 /// Ends the process after so many seconds, whatever it does then: no server outlives the script that started
@@ -88,17 +102,40 @@ inline int connect_to(unsigned port) {
     }
 }
 
-/// A port of 127.0.0.1 that is free now.
+/// A port of 127.0.0.1 that is free now, below those that Linux gives to clients: a client's own port would
+/// be in the server's way.
 inline unsigned free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in a = loopback(0);
-    socklen_t size = sizeof a;
-    if (fd < 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0 ||
-        ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size) < 0) {
-        fail("a free port");
+    constexpr unsigned lowest = 20000;
+    constexpr unsigned highest = 32000;
+    std::random_device random;
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+        const unsigned port = lowest + random() % (highest - lowest);
+        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0) fail("socket");
+        const sockaddr_in a = loopback(port);
+        const bool taken = ::bind(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0;
+        ::close(fd);
+        if (!taken) return port;
     }
-    ::close(fd);
-    return ntohs(a.sin_port);
+    fail("a free port");
+}
+
+/// Whether the peer has taken all of it.
+inline bool send_all(int fd, const char* data, std::size_t size) {
+    while (size > 0) {
+        const ssize_t sent = ::send(fd, data, size, MSG_NOSIGNAL);
+        if (sent < 0) return false;
+        data += sent;
+        size -= static_cast<std::size_t>(sent);
+    }
+    return true;
+}
+
+/// For a client: the message there and back, on a blocking socket.
+inline void round_trip(int fd, std::size_t size) {
+    std::vector<char> message(size, 'x');
+    if (!send_all(fd, message.data(), size)) fail("send");
+    if (::recv(fd, message.data(), size, MSG_WAITALL) != static_cast<ssize_t>(size)) fail("recv");
 }
 
 /// As many descriptors as this process may have; its children inherit the limit.

@@ -1,5 +1,6 @@
-// An echo server of bare system calls on epoll: the limit for the readiness demultiplexers. It waits for
-// input only, and lets a peer that does not read block it; a real server must do more. usage: raw_epoll PORT
+// Broadcast with bare system calls on epoll: what one client sends goes to all the others with one send(2)
+// each, and what a socket does not take at once is lost; a real server must do more. usage:
+// raw_broadcast_epoll PORT
 #include "bench.hpp"
 
 #include <sys/epoll.h>
@@ -16,22 +17,26 @@ void watch(int epoll, int fd) {
     if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) bench::fail("epoll_ctl");
 }
 
-bool send_all(int fd, const char* data, std::size_t size) {
-    while (size > 0) {
-        const ssize_t sent = ::send(fd, data, size, MSG_NOSIGNAL);
-        if (sent < 0) return false;
-        data += sent;
-        size -= static_cast<std::size_t>(sent);
-    }
-    return true;
-}
-
-void accept_all(int epoll, int listener) {
+void accept_all(int epoll, int listener, std::vector<int>& clients) {
     for (;;) {
-        const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+        const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) return;
         bench::no_delay(fd);
         watch(epoll, fd);
+        clients.push_back(fd);
+    }
+}
+
+void hear(int speaker, std::vector<int>& clients) {
+    std::array<char, 4096> memory;
+    const ssize_t got = ::recv(speaker, memory.data(), memory.size(), 0);
+    if (got <= 0) {
+        clients.erase(std::find(clients.begin(), clients.end(), speaker));
+        ::close(speaker);
+        return;
+    }
+    for (const int other : clients) {
+        if (other != speaker) ::send(other, memory.data(), static_cast<std::size_t>(got), MSG_NOSIGNAL);
     }
 }
 
@@ -39,24 +44,24 @@ void accept_all(int epoll, int listener) {
 
 int main(int count, char** arguments) {
     bench::live_at_most(600);
+    bench::raise_descriptor_limit();
     const int listener = bench::listen_at(bench::number(count, arguments, 1, 7000, 65535), SOCK_NONBLOCK);
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0) bench::fail("epoll_create1");
     watch(epoll, listener);
 
+    std::vector<int> clients;
     std::array<epoll_event, 256> events{};
-    std::array<char, 16384> buffer{};
     for (;;) {
         const int ready = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), -1);
         if (ready < 0 && errno != EINTR) bench::fail("epoll_wait");
         for (int i = 0; i < ready; ++i) {
             const int fd = events[static_cast<std::size_t>(i)].data.fd;
             if (fd == listener) {
-                accept_all(epoll, listener);
-                continue;
+                accept_all(epoll, listener, clients);
+            } else {
+                hear(fd, clients);
             }
-            const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);
-            if (got <= 0 || !send_all(fd, buffer.data(), static_cast<std::size_t>(got))) ::close(fd);
         }
     }
 }

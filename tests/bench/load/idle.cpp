@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include <array>
-
 namespace {
+
+constexpr std::size_t message = 64;
 
 unsigned start(const char* program, unsigned port) {
     const std::string argument = std::to_string(port);
@@ -21,20 +21,12 @@ unsigned start(const char* program, unsigned port) {
     return static_cast<unsigned>(pid);
 }
 
-void round_trip(int fd) {
-    std::array<char, 64> message{};
-    if (::send(fd, message.data(), message.size(), MSG_NOSIGNAL) < 0) bench::fail("send");
-    if (::recv(fd, message.data(), message.size(), MSG_WAITALL) != static_cast<ssize_t>(message.size())) {
-        bench::fail("recv");
-    }
-}
-
 // Connections are accepted in order: when the last one answers, the server has all of them.
 std::vector<int> open_connections(unsigned port, unsigned number) {
     std::vector<int> open;
     open.reserve(number + 1);
     for (unsigned i = 0; i <= number; ++i) open.push_back(bench::connect_to(port));
-    round_trip(open.back());
+    bench::round_trip(open.back(), message);
     return open;
 }
 
@@ -43,7 +35,7 @@ std::vector<int> open_connections(unsigned port, unsigned number) {
 void warm_up(unsigned port) {
     const std::vector<int> open = open_connections(port, 100);
     for (int round = 0; round < 50; ++round) {
-        for (const int fd : open) round_trip(fd);
+        for (const int fd : open) bench::round_trip(fd, message);
     }
     for (const int fd : open) ::close(fd);
 }
@@ -65,7 +57,7 @@ int main(int count, char** arguments) {
     const double before = bench::resident_bytes(pid);
     const std::vector<int> open = open_connections(port, connections);
     const double fresh = bench::resident_bytes(pid) - before;
-    for (const int fd : open) round_trip(fd);
+    for (const int fd : open) bench::round_trip(fd, message);
     const double used = bench::resident_bytes(pid) - before;
     std::printf("connections=%u fresh=%.0f used=%.0f\n", connections, fresh / connections,
                 used / connections);

@@ -1,9 +1,9 @@
 // A closed-loop load for echo servers: each connection keeps DEPTH messages of SIZE bytes on their way, and
-// sends the next one when one has come back whole. After half a second of warming up it measures for SECONDS
-// and prints one line of name=value: requests/s, latency in µs at the median, the 99th and the 99.9th
-// percentile and the longest, and, with the server's process id, the CPU time that the server used for each
-// request, in µs. `total` counts from the first request on. usage: load PORT CONNECTIONS SIZE DEPTH SECONDS
-// [SERVER_PID]
+// sends the next one when one has come back whole. After warming up (half of SECONDS, half a second at most)
+// it measures for SECONDS and prints one line of name=value: requests/s, latency in µs at the median, the
+// 99th and the 99.9th percentile and the longest, and, with the server's process id, the CPU time that the
+// server used for each request, in µs. `total` counts from the first request on. usage: load PORT CONNECTIONS
+// SIZE DEPTH SECONDS [SERVER_PID]
 //        load free-port          prints a port of 127.0.0.1 that is free
 #include "bench.hpp"
 
@@ -19,7 +19,7 @@ namespace {
 
 using bench::clock;
 
-constexpr auto warm_up = std::chrono::milliseconds(500);
+constexpr std::chrono::nanoseconds longest_warm_up = std::chrono::milliseconds(500);
 constexpr int stalled_after_ms = 5000;
 
 /// Counts by size, in steps of 1/64 of a power of two: 1.6 % at most off.
@@ -67,7 +67,7 @@ struct settings {
     unsigned connections;
     std::size_t message;
     std::size_t depth;
-    unsigned seconds;
+    std::chrono::nanoseconds duration;
     unsigned server;  // 0: its CPU time is not asked for
 };
 
@@ -105,11 +105,11 @@ class load {
             c.unsent = settings_.depth * settings_.message;
             send(c);
         }
-        turn_until(began + warm_up);
+        turn_until(began + std::min(longest_warm_up, settings_.duration / 2));
         latencies_.clear();
         const double cpu_before = settings_.server ? bench::cpu_time_ns(settings_.server) : 0;
         const auto from = clock::now();
-        turn_until(from + std::chrono::seconds(settings_.seconds));
+        turn_until(from + settings_.duration);
         const double elapsed = std::chrono::duration<double>(clock::now() - from).count();
         const double cpu = settings_.server ? bench::cpu_time_ns(settings_.server) - cpu_before : 0;
         report(elapsed, cpu);
@@ -227,8 +227,8 @@ int main(int count, char** arguments) {
     s.connections = argument(2, 20000);
     s.message = argument(3, 1 << 20);
     s.depth = argument(4, 1024);
-    s.seconds = argument(5, 300);
+    s.duration = bench::duration(arguments, 5, 300);
     s.server = argument(6, 1U << 30);
-    bench::live_at_most(s.seconds + 30);
+    bench::live_at_most(330);
     load(s).run();
 }

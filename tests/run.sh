@@ -7,6 +7,7 @@
 #   sh tests/run.sh fresh [SYSTEM...]
 #   sh tests/run.sh macos [--each]
 #   sh tests/run.sh mutants [WORD...]
+#   sh tests/run.sh bench [OPTION...] [THEME...]
 #
 #   confined  only what runs in a container that refuses io_uring and has no IPv6, with g++; the others do that, too
 #   storm     the chat and the broadcast sample, and the servers in which tests plant bugs, without them, in simulated storms,
@@ -14,6 +15,7 @@
 #   fresh     README's commands in bare systems (tests/fresh.sh)
 #   macos     the library compiled for macOS, where there is no Mac (tests/macos.sh)
 #   mutants   small changes in the library, each of which some test should notice (tests/mutants/mutants.py)
+#   bench     measures bight beside bare system calls and other libraries, and writes docs/benchmarks (tests/bench/run.sh)
 #   --quick   g++ only
 #   --full    also g++ with optimisation, clang without sanitizers (no, some, all optimisation), all tests with TSan, and
 #             the tests on each demultiplexer as the default
@@ -35,6 +37,10 @@ usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; }
 if [ "${1:-}" = fresh ]; then
     shift
     exec sh "$root/tests/fresh.sh" "$@"
+fi
+if [ "${1:-}" = bench ]; then
+    shift
+    exec sh "$root/tests/bench/run.sh" "$@"
 fi
 
 if [ "${1:-}" = macos ]; then
@@ -278,10 +284,10 @@ targets() {
             case $room in
             tools) echo tests/tools_tests tools/bight ;;
             samples) echo tests/samples_tests && sed -n "s|^  '\(.*\)',|samples/\1|p" "$root/samples/meson.build" ;;
-            bench) echo tests/bench/hold tests/bench/keepalive_server ;;
             compile_fail | lint) echo build.ninja ;;
             docs) echo tests/docs/libdocs_pages.a tests/docs/docs_programs ;;
             gdb) echo tests/gdb/tree ;;
+            bench) echo benchmarks ;;
             core | sync | generator | thread | service) echo tests/runtime_tests ;;
             *) echo "tests/${room}_tests" ;;
             esac

@@ -96,8 +96,7 @@ def report(arguments, all_of_them, one_process):
              f"{arguments.connections:,} quiet clients, each of which sends a record of 16 bytes every {arguments.period:g} s and is answered, "
              "held for "
              f"{arguments.seconds} s; `serve` with an `idle_timeout` of six periods for each, and without. `python3 "
-             "tests/bench/many_connections.py BUILD` repeats it, and with `--report docs/benchmarks/many_connections.md` "
-             "writes this page.", "",
+             "tests/bench/many_connections/many_connections.py BUILD` repeats it, and `sh tests/run.sh bench` writes this page.", "",
              f"Measured on Linux {release} with {os.cpu_count()} processors and {memory:.0f} GiB, servers "
              f"and clients on the same machine, over 127.0.0.0/8. A process may have {descriptors:,} descriptors here: so the servers share "
              "the port (SO_REUSEPORT), and the clients have several addresses. CPU time is the servers' own, with the "

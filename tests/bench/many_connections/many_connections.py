@@ -19,6 +19,7 @@ Exits with 1 when a connection was lost, or an exchange was not answered.
 """
 import argparse
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -98,6 +99,7 @@ def tried(arguments, demultiplexer, connections, period, idle):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that all that it has started ends
     parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
     parser.add_argument("build")
     parser.add_argument("--connections", type=int)

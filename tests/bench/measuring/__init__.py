@@ -1,0 +1,1 @@
+"""Starting servers and loads, in interleaved rounds, and what comes out of them."""

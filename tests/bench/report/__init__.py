@@ -1,0 +1,1 @@
+"""What the figures look like: Markdown and SVG."""

@@ -4,7 +4,8 @@
 #
 #   sh tests/run.sh bench [--quick] [--rounds N] [--seconds S] [--out FOLDER] [THEME...]
 #
-# tests/bench/suite.py says what each is for. The whole takes about half an hour, 13 minutes of it for the many connections. The last line is "N passed, N failed", in themes.
+# tests/bench/suite.py says what each is for. The whole takes about half an hour, 13 minutes of it for the many connections.
+# The last line is "N passed, N failed", in themes.
 #
 # Environment: JOBS, how many processes build side by side (2); GXX, the compiler, where the choice of .ci/compilers.sh
 # will not do.

@@ -6,10 +6,10 @@
 
 namespace bight::detail {
 
-bool blocked_threads::add(blocked_thread& thread) noexcept {
+bool blocked_threads::add() noexcept {
     const std::lock_guard hold(lock_);
     if (ended_) return false;
-    list_.push_front(thread);
+    ++coming_;
     ++sending_;
     return true;
 }
@@ -19,22 +19,26 @@ void blocked_threads::sent() noexcept {
     --sending_;
 }
 
+void blocked_threads::came(blocked_thread* thread) noexcept {
+    if (thread) list_.push_front(*thread);
+    const std::lock_guard hold(lock_);
+    --coming_;
+}
+
 void blocked_threads::begin() noexcept {
     const std::lock_guard hold(lock_);
     ended_ = false;
 }
 
 // Cancels without holding the lock: destructors that run then are user code, and may wait for a thread that
-// calls add. Only this thread removes calls from the list, and new calls are added at the front.
+// calls add.
 bool blocked_threads::end() noexcept {
-    blocked_thread* first = nullptr;
     {
         const std::lock_guard hold(lock_);
         ended_ = true;
-        first = list_.front();
     }
-    for (blocked_thread* c = first; c; c = list_.next(*c)) c->cancel_begun();
-    return first != nullptr;
+    for (blocked_thread* c = list_.front(); c; c = list_.next(*c)) c->cancel_begun();
+    return !empty();
 }
 
 bool blocked_threads::ended() const noexcept {
@@ -44,13 +48,10 @@ bool blocked_threads::ended() const noexcept {
 
 bool blocked_threads::empty() const noexcept {
     const std::lock_guard hold(lock_);
-    return list_.empty();
+    return list_.empty() && coming_ == 0;
 }
 
-void blocked_threads::remove(blocked_thread& thread) noexcept {
-    const std::lock_guard hold(lock_);
-    list_.remove(thread);
-}
+void blocked_threads::remove(blocked_thread& thread) noexcept { list_.remove(thread); }
 
 void blocked_threads::await_senders() const noexcept {
     for (spin_wait wait;; wait.a_moment()) {
@@ -59,8 +60,8 @@ void blocked_threads::await_senders() const noexcept {
     }
 }
 
-// The inbox has released its calls already. The ones that are left had begun on a reactor that could not
-// bring them to an end.
+// The inbox has released its calls already. The ones that are left had come to a reactor that could not bring
+// them to an end.
 blocked_threads::~blocked_threads() {
     while (blocked_thread* const thread = list_.pop_front()) thread->abandon();
 }

@@ -10,7 +10,8 @@
 namespace bight::detail {
 
 /// From `end` until the next `begin` new calls are refused, and existing ones are brought to an end. The
-/// reactor's thread and the threads that wait share the list, which a lock guards.
+/// list is used on the reactor's thread only: a caller that gives up a call that is on its way touches
+/// nothing of a reactor that may be gone by then.
 class blocked_threads {
   public:
     blocked_threads() noexcept = default;
@@ -19,13 +20,17 @@ class blocked_threads {
     /// Abandons the calls that never began, or never ended, because the reactor is gone.
     ~blocked_threads();
 
-    /// Thread: any. False when the reactor has stopped: nobody would answer.
-    bool add(blocked_thread& thread) noexcept;
+    /// Announces a call that will be posted. Thread: any. False when the reactor has stopped: nobody would
+    /// answer.
+    bool add() noexcept;
     /// The call has been posted, and the sender no longer uses the reactor. Thread: the one that called add.
     void sent() noexcept;
 
+    /// A call that was added has come out of the inbox; null when its caller no longer waits.
+    void came(blocked_thread* thread) noexcept;
+
     void begin() noexcept;
-    /// Cancels the calls that have begun. True when there are any.
+    /// Cancels the calls that have begun. True when there are any, or some that have not come yet.
     bool end() noexcept;
     bool ended() const noexcept;
     bool empty() const noexcept;
@@ -42,9 +47,10 @@ class blocked_threads {
     }
 
   private:
+    intrusive_list<blocked_thread> list_;  // those that came
     mutable std::mutex lock_;
-    intrusive_list<blocked_thread> list_;
-    int sending_ = 0;
+    int sending_ = 0;  // threads that are in the middle of a post
+    int coming_ = 0;   // calls on their way
     bool ended_ = false;
 };
 

@@ -23,7 +23,7 @@ void blocked_call::run_on(reactor& home) {
                                 "block_on would wait for a reactor to which this very thread gives its turns "
                                 "(run_once): start the task with reactor::start");
     }
-    if (submit(home)) parker_.park();
+    if (submit(home, ticket_)) parker_.park();
     if (error()) std::rethrow_exception(error());
     if (result() == outcome::cancelled) throw run_cancelled{};
 }

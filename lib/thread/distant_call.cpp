@@ -6,14 +6,14 @@
 
 namespace bight::detail {
 
-bool distant_call::submit(reactor& home) noexcept {
+bool distant_call::submit(reactor& home, call_ticket& ticket) noexcept {
     reactor_ = &home;
     blocked_threads& all = reactor_state::threads_blocked_on(home);
-    if (reactor_state::in_forked_child(home) || !all.add(*this)) {
+    if (reactor_state::in_forked_child(home) || !all.add()) {
         error_ = error_from(errc::closed, stopped_);
         return false;
     }
-    send(home);
+    ticket.send(*this, home);
     all.sent();
     return true;
 }
@@ -23,7 +23,7 @@ void distant_call::arrived() noexcept {
     try {
         if (reactor_state::threads_blocked_on(*reactor_).ended()) {
             error_ = error_from(errc::closed, stopped_);
-        } else if (!given_up()) {
+        } else {
             begun_ = true;
             if (promise_base* const root = begin()) {
                 over_ = false;

@@ -17,14 +17,24 @@ bool on_waiter::call(promise_base& p, distant_task& callee) noexcept {
     callee.caller_ = this;
     callee.called_at_ = p.where();
     if (there_ != &home()) outside_.emplace(home());
-    if (callee.submit(*there_)) return true;
+    if (callee.submit(*there_, *ticket_)) return true;
     outside_.reset();
     return finish_now();
 }
 
-void on_waiter::cancel() noexcept { callee_->ask_to_cancel(*there_); }
+// A call that has not begun is given up at once, however long the other reactor is busy, or not run: nothing
+// of that reactor may be touched then, which can be gone.
+void on_waiter::cancel() noexcept {
+    if (!ticket_->give_up()) {
+        callee_->ask_to_cancel(*there_);
+        return;
+    }
+    (void)ticket_.release();
+    outside_.reset();
+    confirm_cancel();
+}
 
-// A call that was not carried out because this task is cancelled has no result.
+// A call that has no result because this task is cancelled is no error.
 void on_waiter::answered() noexcept {
     outside_.reset();
     owner().adopt_trace(*callee_);
@@ -52,10 +62,6 @@ void distant_task::answer_call::released(bool arrived) noexcept {
 
 distant_task::distant_task() noexcept
     : distant_call("bight::on: the other reactor has stopped, so the call did not begin") {}
-
-bool distant_task::given_up() const noexcept {
-    return (state_.load(std::memory_order_acquire) & asking) != 0;
-}
 
 void distant_task::cancel_call::released(bool) noexcept {
     of_.cancel_came_ = true;

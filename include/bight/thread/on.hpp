@@ -23,13 +23,17 @@ namespace BIGHT_EXPORT bight {
 /// refer to objects of `there` that only its own tasks may use (a stream, say).
 ///
 /// Cancellation: when the task that waits is cancelled, the task there is cancelled, and this one waits for
-/// its end; a call that has not begun never begins. A result that was there at the same time is delivered.
-/// When `there` stops, or its `run` ends, it cancels the task, which throws std::errc::operation_canceled
-/// here. When it has stopped already, or stops or is destroyed before the call has begun, errc::closed is
-/// thrown, and nothing was done. A call before the first run of `there` waits for that run.
+/// its end; a call that has not begun never begins, and this task goes on at once, though `there` may be
+/// busy, or not run. A result that was there at the same time is delivered. When `there` stops, or its `run`
+/// ends, it cancels the task, which throws std::errc::operation_canceled here. When it has stopped already,
+/// or stops or is destroyed before the call has begun, errc::closed is thrown, and nothing was done. A call
+/// before the first run of `there` waits for that run.
 ///
 /// `there` must exist when this is awaited, and may be the reactor of the task itself. Thread: any reactor's;
 /// plain threads have block_on. A virtual clock of this reactor stands still meanwhile.
+///
+/// Throws std::bad_alloc: a call has a small block of memory, which stays after one that was given up until
+/// `there` comes to it or is destroyed.
 template <class F, class... Args>
     requires std::invocable<std::decay_t<F>&, std::decay_t<Args>...>
 detail::on_awaiter<std::decay_t<F>, std::decay_t<Args>...> on(reactor& there, F&& f, Args&&... args) {
@@ -37,4 +41,4 @@ detail::on_awaiter<std::decay_t<F>, std::decay_t<Args>...> on(reactor& there, F&
     return {there, std::forward<F>(f), std::forward<Args>(args)...};
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -6,6 +6,7 @@
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
+#include <bight/thread/detail/call_ticket.hpp>
 #include <bight/thread/detail/distant_call.hpp>
 #include <bight/thread/detail/parker.hpp>
 
@@ -40,6 +41,7 @@ class blocked_call : public distant_call {
     void answered() noexcept override { parker_.unpark(); }
 
     parker& parker_;
+    call_ticket ticket_;  // never given up: the thread is blocked until the answer
 };
 
 /// The task's frame was allocated on this thread, and is freed on it.
@@ -102,4 +104,4 @@ class blocked_function<F, task<T>> final : public blocked_call {
 
 }  // namespace detail
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

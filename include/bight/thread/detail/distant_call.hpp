@@ -6,7 +6,7 @@
 #include <bight/core/detail/promise.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
-#include <bight/thread/detail/remote_call.hpp>
+#include <bight/thread/detail/call_ticket.hpp>
 
 #include <coroutine>
 #include <exception>
@@ -16,7 +16,7 @@ namespace detail {
 
 /// A job that lives where its caller waits for it: on the stack of a blocked thread (block_on), or in the
 /// frame of a task of another reactor (on). It is one of the roots of the reactor that it is given to.
-class distant_call : public job, public blocked_thread, private remote_call {
+class distant_call : public job, public blocked_thread {
   protected:
     /// `stopped` is the message of the error for a reactor that has stopped before this could begin.
     explicit distant_call(const char* stopped) noexcept : stopped_(stopped) {}
@@ -24,8 +24,9 @@ class distant_call : public job, public blocked_thread, private remote_call {
     distant_call(distant_call&& other) noexcept : job(std::move(other)), stopped_(other.stopped_) {}
     ~distant_call() = default;
 
-    /// Posts it to `home`. False when that has stopped: error() says so, and there is no answer.
-    bool submit(reactor& home) noexcept;
+    /// Posts it to `home`, by a ticket that has not been used. False when that reactor has stopped: error()
+    /// says so, and there is no answer.
+    bool submit(reactor& home, call_ticket& ticket) noexcept;
     /// Why it did not begin, or what begin or settle threw. After the answer only.
     const std::exception_ptr& error() const noexcept { return error_; }
     /// Whether `begin` was called.
@@ -39,8 +40,6 @@ class distant_call : public job, public blocked_thread, private remote_call {
     virtual void settle() = 0;
     /// It is over, however it ended: frees what the other reactor is to free.
     virtual void clear() noexcept {}
-    /// Whether the caller no longer wants it to begin.
-    virtual bool given_up() const noexcept { return false; }
     /// False when the caller still sends something: then let_go is called again when that has come.
     virtual bool may_let_go() noexcept { return true; }
     /// The answer: the reactor no longer uses this object, which may be gone when the call returns.
@@ -51,8 +50,13 @@ class distant_call : public job, public blocked_thread, private remote_call {
     void let_go() noexcept;
 
   private:
-    void arrived() noexcept override;
-    void released(bool arrived) noexcept override;
+    friend class call_ticket;
+
+    /// The reactor has come to it.
+    void arrived() noexcept;
+    /// The ticket is no longer used. `arrived` is false when the reactor was destroyed before it came to
+    /// this.
+    void released(bool arrived) noexcept;
     std::coroutine_handle<> finished() noexcept override;
     void reap() noexcept override;
     void abandon() noexcept override;
@@ -66,4 +70,4 @@ class distant_call : public job, public blocked_thread, private remote_call {
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -8,11 +8,13 @@
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
+#include <bight/thread/detail/call_ticket.hpp>
 #include <bight/thread/detail/distant_call.hpp>
 #include <bight/thread/detail/remote_call.hpp>
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -61,10 +63,9 @@ class distant_task : public distant_call {
         distant_task& of_;
     };
 
-    /// Called by the waiting task.
+    /// Called by the waiting task, of a call that it could not give up.
     void ask_to_cancel(reactor& there) noexcept;
 
-    bool given_up() const noexcept override;
     bool may_let_go() noexcept override;
     void answered() noexcept override;
 
@@ -89,8 +90,10 @@ class on_waiter : public waiter {
     void describe(std::string& out) const override { out += "a call on another reactor"; }
 
   protected:
-    explicit on_waiter(reactor& there) noexcept : there_(&there) {}
-    on_waiter(on_waiter&& other) noexcept : waiter(std::move(other)), there_(other.there_) {}
+    /// Throws std::bad_alloc.
+    explicit on_waiter(reactor& there) : there_(&there), ticket_(std::make_unique<call_ticket>()) {}
+    on_waiter(on_waiter&& other) noexcept
+        : waiter(std::move(other)), there_(other.there_), ticket_(std::move(other.ticket_)) {}
     ~on_waiter() = default;
     bool call(promise_base& p, distant_task& callee) noexcept;
 
@@ -99,6 +102,7 @@ class on_waiter : public waiter {
     void answered() noexcept;
 
     reactor* there_;
+    std::unique_ptr<call_ticket> ticket_;  // null when the call was given up
     distant_task* callee_ = nullptr;
     std::optional<outside_work> outside_;  // a virtual clock stands still meanwhile
 };
@@ -193,4 +197,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] on_awaiter final
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

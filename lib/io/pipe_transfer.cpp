@@ -11,14 +11,4 @@ bool pipe_read::suspend(promise_base& p) noexcept {
     return to().start_pipe_read(*this) ? finish_now() : true;
 }
 
-bool pipe_write::suspend(promise_base& p) noexcept {
-    begun = false;
-    if (!begin(p)) return true;
-    if (!may_begin(p.owner().home())) {
-        set_refusal();
-        return finish_now();
-    }
-    return to().start_pipe_write(*this) ? finish_now() : true;
-}
-
 }  // namespace bight::detail

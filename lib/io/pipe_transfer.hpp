@@ -1,6 +1,8 @@
 // pipe_read, pipe_write: move bytes between a transport and a pipe of the kernel, for copy and relay.
 #pragma once
 
+#include "write_in_turn.hpp"
+
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/io/detail/stream.hpp>
 #include <bight/io/transport.hpp>
@@ -30,21 +32,19 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_read final : public re
 };
 
 /// Awaits one write of all of the `left` bytes that are in a pipe.
-class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_write final : public write_request,
+class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_write final : public write_in_turn,
                                                                         public awaiter_base<pipe_write> {
   public:
     pipe_write(transport& to, int from_pipe, std::size_t size) noexcept
-        : write_request(&to), pipe(from_pipe), left(size) {}
-    void await_resume() {
-        if (failed()) throw_stream_error(error(), "write to", transport_if_any());
-    }
+        : write_in_turn(&to), pipe(from_pipe), left(size) {}
 
     const int pipe;
     std::size_t left;
 
   private:
     friend awaiter_base<pipe_write>;
-    bool suspend(promise_base& p) noexcept;
+    bool start() noexcept override { return to().write_from_pipe(*this); }
+    std::size_t size() const noexcept override { return left; }
 };
 
 }  // namespace bight::detail

@@ -157,23 +157,6 @@ bool transport::start_pipe_read(detail::pipe_read& request) noexcept {
     return true;
 }
 
-bool transport::start_pipe_write(detail::pipe_write& request) noexcept {
-    if (const std::error_code refused = refusal()) {
-        request.set_error(refused);
-        return true;
-    }
-    forgive();
-    writer_ = &request;
-    const std::size_t whole = request.left;
-    if (!write_from_pipe(request)) {
-        write_waits(whole);
-        return false;
-    }
-    writer_ = nullptr;
-    if (!request.failed()) has_written();
-    return true;
-}
-
 // Another write follows one that had sent nothing: nothing is missing in between.
 void transport::forgive() noexcept {
     if (cut_ != cut::before_its_first_byte) return;
@@ -210,6 +193,17 @@ std::error_code transport::claim_writer(write_request& request) noexcept {
     if (last_writer_) writer_links::set_next(*last_writer_, &request);
     last_writer_ = &request;
     return errc::busy;
+}
+
+void transport::leave_line(write_request& request) noexcept {
+    write_request* before = last_writer_;
+    while (writer_links::next(*before) != &request) before = writer_links::next(*before);
+    if (before == &request) {
+        last_writer_ = nullptr;
+        return;
+    }
+    writer_links::set_next(*before, writer_links::next(request));
+    if (last_writer_ == &request) last_writer_ = before;
 }
 
 void transport::end_write() noexcept {

@@ -2,6 +2,7 @@
 
 #include "../demux/splice_calls.hpp"
 #include "../io/pipe_transfer.hpp"
+#include "../io/write_in_turn.hpp"
 
 #include <bight/core/error.hpp>
 #include <bight/core/when_all.hpp>
@@ -77,7 +78,7 @@ task<std::uint64_t> copy(stream& from, stream& to) {
             if (!data) co_return bytes;
             got = data.size();
             owed part(to);
-            co_await to.write(data);
+            co_await detail::write_bytes_in_turn(to.lower(), data);
             part.done();
         }
         bytes += got;

@@ -1,6 +1,8 @@
 // copy and relay: what one stream gives goes into another.
 #include <bight/net/relay.hpp>
 
+#include "proxied_line.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/few_descriptors.hpp"
@@ -21,57 +23,22 @@
 
 using bight::stream;
 using bight::task;
+using test::connected_line;
 using test::connected_pair;
+using test::expect;
+using test::line;
 using test::pattern;
+using test::send_and_end;
 using test::stream_pair;
 
 namespace {
 
 constexpr std::size_t much = 6U << 20;  // more than the buffers between
 
-/// A client and a server, and the proxy's two ends between them.
-struct line {
-    stream_pair front;  // client: the client's end; server: the proxy's
-    stream_pair back;   // client: the proxy's end; server: the server's
-    stream& client() { return front.client; }
-    stream& server() { return back.server; }
-    stream& a() { return front.server; }
-    stream& b() { return back.client; }
-};
-
-task<line> connected_line(test::family f) {
-    stream_pair front = co_await connected_pair(f);
-    stream_pair back = co_await connected_pair(f);
-    co_return line{std::move(front), std::move(back)};
-}
-
-template <class F>
-void on_each(F body) {
-    const auto kind = GENERATE_COPY(from_range(test::reactors()));
-    const auto family = GENERATE(from_range(test::stream_families()));
-    CAPTURE(kind, family);
-    test::reactor_fixture on(kind);
-    on.run([&]() -> task<> {
-        line l = co_await connected_line(family);
-        co_await body(l);
-    });
-}
-
-task<> send_and_end(stream& to, std::size_t from, std::size_t size) {
-    co_await to.write(pattern(from, size));
-    co_await to.shutdown_write();
-}
-
-task<> expect(stream& from, std::size_t at, std::size_t size) {
-    const std::string got = co_await test::read_all(from);
-    const bool same = got == pattern(at, size);
-    CHECK(same);
-}
-
 }  // namespace
 
 TEST_CASE("copy passes on everything until the end, and leaves the other stream open") {
-    on_each([](line& l) -> task<> {
+    test::on_each_line([](line& l) -> task<> {
         std::uint64_t bytes = 0;
         auto proxy = [&]() -> task<> {
             bytes = co_await bight::copy(l.a(), l.b());
@@ -90,7 +57,7 @@ TEST_CASE("copy passes on everything until the end, and leaves the other stream 
 }
 
 TEST_CASE("relay passes on both directions at once, and each end as an end") {
-    on_each([](line& l) -> task<> {
+    test::on_each_line([](line& l) -> task<> {
         bight::relayed passed;
         auto proxy = [&]() -> task<> { passed = co_await bight::relay(l.a(), l.b()); };
         co_await bight::when_all(send_and_end(l.client(), 1, much), expect(l.server(), 1, much),
@@ -102,7 +69,7 @@ TEST_CASE("relay passes on both directions at once, and each end as an end") {
 }
 
 TEST_CASE("relay keeps a half-closed connection: the answer comes after the end of the question") {
-    on_each([](line& l) -> task<> {
+    test::on_each_line([](line& l) -> task<> {
         auto proxy = [&]() -> task<> { co_await bight::relay(l.a(), l.b()); };
         auto answer = [&]() -> task<> {
             const std::string question = co_await test::read_all(l.server());
@@ -115,7 +82,7 @@ TEST_CASE("relay keeps a half-closed connection: the answer comes after the end 
 }
 
 TEST_CASE("what was read ahead, and what was given back, is passed on first") {
-    on_each([](line& l) -> task<> {
+    test::on_each_line([](line& l) -> task<> {
         auto proxy = [&]() -> task<> {
             const std::string first = co_await l.a().read_until("\n");
             CHECK(first == "for the proxy\n");
@@ -135,7 +102,7 @@ TEST_CASE("what was read ahead, and what was given back, is passed on first") {
 }
 
 TEST_CASE("a server that does not read holds up its client") {
-    on_each([](line& l) -> task<> {
+    test::on_each_line([](line& l) -> task<> {
         std::size_t written = 0;
         bool reading = false;
         auto ask = [&]() -> task<> {
@@ -268,7 +235,7 @@ TEST_CASE("urgent data does not hold up a relay in bulk, nor its reactor, and is
 TEST_CASE(
     "bytes that a cancelled copy has read and not written are missed: the other stream ends with a reset") {
     const auto at_once = GENERATE(true, false);
-    on_each([at_once](line& l) -> task<> {
+    test::on_each_line([at_once](line& l) -> task<> {
         co_await bight::with_group([&](bight::group& g) -> task<> {
             auto cut = [&]() -> task<> { (void)co_await bight::copy(l.a(), l.b()); };
             bight::spawned_task copying = g.spawn(cut);
@@ -336,7 +303,7 @@ TEST_CASE("a socket that was adopted and blocks is copied, and holds up nobody")
 
 TEST_CASE(
     "a relay that is cancelled while both peers are silent resets both: a part is not taken for the whole") {
-    on_each([](line& l) -> task<> {
+    test::on_each_line([](line& l) -> task<> {
         if (l.a().native_handle() >= 0 && l.a().local().family() == bight::address::family_type::unix_domain)
             co_return;  // it has no reset
         auto proxy = [&]() -> task<> {

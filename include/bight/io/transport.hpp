@@ -237,14 +237,16 @@ class transport {
         writer_ = &request;
         return false;
     }
-    /// The same for transfers through a pipe.
+    /// The same for a transfer into a pipe.
     bool start_pipe_read(detail::pipe_read& request) noexcept;
-    bool start_pipe_write(detail::pipe_write& request) noexcept;
     bool start_watch(watch_request& request) noexcept;
-    /// Makes `request` the stream's writer until end_write, for requests that write more than once. Returns
+    /// Makes `request` the stream's writer until end_write, for requests that write more than once, or wait
+    /// for those that do. Returns
     /// errc::busy when others write before it; `request.writer_free()` is called when its turn comes, first
     /// come, first served.
     std::error_code claim_writer(write_request& request) noexcept;
+    /// Gives up a claim whose turn has not come.
+    void leave_line(write_request& request) noexcept;
     /// The pending write is done: it is the turn of the next writer, or of the closer.
     void end_write() noexcept;
     void end_read() noexcept {
@@ -359,4 +361,4 @@ inline void read_request::complete_now() noexcept {
     go_on();
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -112,6 +112,51 @@ TEST_CASE("a request that arrived before its server drains is answered") {
     CHECK(served == 2);
 }
 
+TEST_CASE("a client that asks ahead is answered once more when its server drains, and then told") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    int served = 0;
+    bight::deferred<> busy;
+    auto protocol = [&](stream peer) -> task<> {  // as in docs/net/draining.md
+        bight::line_reader lines(peer);
+        while (auto request = co_await bight::until_draining(lines.next())) {
+            if (!*request) co_return;
+            if (++served == 10) busy.set_value();
+            co_await bight::yield();
+            co_await peer.write("done\r\n");
+            if (bight::is_draining()) break;
+        }
+        co_await peer.write("bye\r\n");
+    };
+    auto client = [&](const std::string& where, bight::deferred<>& stop) -> task<> {
+        stream s = co_await bight::connect(where);
+        bool told = false;
+        auto asks = [&]() -> task<> {
+            while (!told) {
+                const auto sent = co_await bight::as_result(s.write("please\r\n"));
+                if (!sent) break;
+                co_await bight::yield();
+            }
+        };
+        auto reads = [&]() -> task<> {
+            bight::line_reader answers(s);
+            for (;;) {
+                const auto answer = co_await bight::as_result(answers.next());
+                if (!answer || !*answer) break;
+                if (**answer == "bye") told = true;
+            }
+            CHECK(told);
+            told = true;
+        };
+        auto stops = [&]() -> task<> {
+            co_await busy;
+            stop.set_value();
+        };
+        co_await bight::when_all(asks(), reads(), stops());
+    };
+    on.run([&]() -> task<> { return drained("tcp:0:interface=127.0.0.1", protocol, client); });
+    CHECK(served >= 10);
+}
+
 TEST_CASE("tasks that a connection started hear of it, and the wait can be cancelled") {
     test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     int heard = 0;

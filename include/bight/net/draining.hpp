@@ -29,7 +29,10 @@ inline detail::draining_awaiter draining() noexcept { return {}; }
 /// wins, so a request that has arrived is still answered. Between two requests of a connection that is kept
 /// alive:
 ///
-///     while (auto request = co_await bight::until_draining(lines.next())) …
+///     while (auto request = co_await bight::until_draining(lines.next())) {
+///         …answer it…
+///         if (bight::is_draining()) break;   // the next one may have arrived already
+///     }
 ///
 /// Errors, and a cancellation of this task, are passed on.
 template <class A>
@@ -38,4 +41,4 @@ detail::draining_scope<detail::awaited_type<A>> until_draining(A awaited) noexce
     return detail::draining_scope<detail::awaited_type<A>>(detail::to_task(std::move(awaited)));
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -41,8 +41,10 @@ struct reactor_options {
     /// Number of 4 KiB receive buffers that an io_uring reactor offers to the kernel; a power of two. Their
     /// list is locked memory too: 16 bytes each.
     unsigned receive_buffers = 1024;
-    /// The most bytes that one receive asks for (where the memory is not the caller's). It grows to 64 KiB
-    /// and 256 KiB, and back, with what comes; 16 KiB or less: it never grows.
+    /// The most bytes that one receive asks for (where the memory is not the caller's). Receives begin with
+    /// 16 KiB (on io_uring with buffers of 4 KiB), and grow to 64 KiB and 256 KiB, and back, with what comes:
+    /// any other number is rounded down to one of these, and below 64 KiB they never grow. The least is what
+    /// they begin with.
     std::size_t largest_receive = std::size_t{256} << 10;
     /// The most bytes of such larger buffers that chunks hold together; beyond that, receives are small
     /// again.
@@ -66,4 +68,4 @@ struct reactor_options {
 };
 static_assert(std::is_trivially_destructible_v<reactor_options>);
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

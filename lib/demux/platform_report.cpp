@@ -23,6 +23,7 @@ void probe_one(demultiplexer_report& about, reactor_options options, std::vector
     options.demultiplexer = about.kind;
     options.clock = nullptr;
     options.platform = nullptr;
+    options.stall_limit = duration::zero();  // no thread, and nothing of BIGHT_STALL_LIMIT
     try {
         reactor tried(options);
         demultiplexer& port = demultiplexer_of(tried);

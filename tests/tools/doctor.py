@@ -87,12 +87,35 @@ def try_with_little(bight):
     none = run(bight, "doctor", "--json", environment={"ASAN_OPTIONS": sanitizer}, descriptors=(4, 4))
     epoll = findings_of(none)["demultiplexers", "epoll"]
     check(epoll["advice"] == "see open_files below" and none.returncode == 1, none.stdout)
+    # Enough for a reactor, and not for a connection.
+    for descriptors in range(5, 9):
+        result = run(bight, "doctor", "--json", environment={"ASAN_OPTIONS": sanitizer}, descriptors=(descriptors,) * 2)
+        for (group, name), finding in findings_of(result).items():
+            if group == "demultiplexers" and "Too many open files" in finding["found"]:
+                check(finding["advice"] == "see open_files below", f"with {descriptors}: {finding}")
+
+
+def try_without_network(bight):
+    cannot = run("unshare", "-rn", "true")
+    if cannot.returncode != 0:
+        print(f"left out: bight doctor without a network: {cannot.stderr.strip()}")
+        return
+    findings = findings_of(run("unshare", "-rn", bight, "doctor", "--json"))
+    check("lo up" in findings["network", "ipv4"]["advice"], f"{findings['network', 'ipv4']}")
+    for (group, name), finding in findings.items():
+        if group == "demultiplexers" and "127.0.0.1" in finding["found"]:
+            check(finding["state"] == "note" and finding["advice"] == "see ipv4 below", f"{finding}")
 
 
 def try_environment(bight):
     for value, state in ("select", "note"), ("kqueue", "problem"), ("sim:1", "note"):
         found = findings_of(run(bight, "doctor", "--json", environment={"BIGHT_REACTOR": value}))
         check(found["demultiplexers", "reactor"]["state"] == state, f"{value}: {found['demultiplexers', 'reactor']}")
+    for value, is_problem in ("100ms", False), ("abc", True):
+        found = findings_of(run(bight, "doctor", "--json", environment={"BIGHT_STALL_LIMIT": value}))
+        of_reactor = found["demultiplexers", "reactor"]
+        check(("BIGHT_STALL_LIMIT" in of_reactor["advice"]) == is_problem, f"{value}: {of_reactor}")
+        check(found["demultiplexers", "epoll"]["found"] == "works", f"{value}: {found['demultiplexers', 'epoll']}")
 
 
 def try_mistakes(bight):
@@ -107,6 +130,11 @@ def try_mistakes(bight):
     with open("/dev/full", "w") as full:
         result = run(bight, "doctor", stdout=full)
         check(result.returncode == 2 and "No space left" in result.stderr, f"{result}")
+        result = run(bight, "--help", stdout=full)
+        check(result.returncode == 2 and "No space left" in result.stderr, f"{result}")
+    for arguments in "doctor", "doctor --json", "--help":
+        result = run("sh", "-c", f'exec "$0" {arguments} >&-', bight)
+        check(result.returncode == 2 and "Bad file descriptor" in result.stderr, f"{arguments}: {result}")
 
 
 def try_confined(bight, confined):
@@ -131,7 +159,7 @@ def try_confined(bight, confined):
 
 def main():
     bight, confined = sys.argv[1:]
-    cases = [try_here, try_with_little, try_environment, try_mistakes]
+    cases = [try_here, try_with_little, try_without_network, try_environment, try_mistakes]
     failed = 0
     for case in cases + [lambda of: try_confined(of, confined)]:
         before = failures

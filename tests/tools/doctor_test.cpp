@@ -100,11 +100,52 @@ TEST_CASE("what BIGHT_REACTOR asks for is looked at") {
 TEST_CASE("a demultiplexer on which nothing gets through is a problem, and so is to have none") {
     fake_machine m;
     m.speechless = bight::demultiplexer_kind::io_uring;
+    m.speechless_by = {{}, "no bytes came"};
+    CHECK(say(m, "demultiplexers", "epoll") == "fine: works");
     CHECK_THAT(say(m, "demultiplexers", "io_uring"),
                StartsWith("problem: ") && Contains("no bytes came") && Contains("BIGHT_REACTOR"));
     fake_machine none;
     for (auto& d : none.report.demultiplexers) d.refusal = "refused";
     CHECK_THAT(say(none, "demultiplexers", "reactor"), StartsWith("problem: there is no demultiplexer"));
+}
+
+TEST_CASE("a demultiplexer is not blamed for the network, for descriptors or for threads") {
+    fake_machine down;
+    down.speechless_by = {{ENETUNREACH, std::system_category()}, "connect: Network is unreachable"};
+    down.connect_errors["127.0.0.1"] = ENETUNREACH;
+    fake_machine full;
+    full.speechless_by = {{EMFILE, std::system_category()}, "accept: Too many open files"};
+    full.connect_errors["127.0.0.1"] = EMFILE;
+    fake_machine crowded;
+    crowded.speechless_by = {{EAGAIN, std::system_category()}, "no thread: Resource temporarily unavailable"};
+    for (const auto& d : down.report.demultiplexers) {
+        CHECK_THAT(say(down, "demultiplexers", d.name),
+                   StartsWith("note: a reactor can be made") && Contains(" -> see ipv4 below"));
+        CHECK_THAT(say(full, "demultiplexers", d.name),
+                   StartsWith("problem: ") && Contains("Too many open files -> see open_files below"));
+        CHECK_THAT(say(crowded, "demultiplexers", d.name),
+                   StartsWith("problem: ") && Contains("unavailable -> see threads below"));
+    }
+    CHECK(say(down, "network", "ipv4") ==
+          "problem: 127.0.0.1 cannot be connected to: Network is unreachable -> ip link set lo up, as root");
+    CHECK_THAT(say(full, "network", "ipv4"), StartsWith("problem: ") && Contains(" -> see open_files above"));
+    fake_machine filtered;
+    filtered.connect_errors["127.0.0.1"] = ETIMEDOUT;
+    CHECK_THAT(say(filtered, "network", "ipv4"), StartsWith("problem: ") && Contains(" -> a packet filter"));
+}
+
+TEST_CASE("a variable that keeps programs from making a reactor is a problem, and named") {
+    fake_machine m;
+    m.refused = {{}, "BIGHT_STALL_LIMIT is \"abc\", which is no time"};
+    for (const char* chosen : {"", "epoll"}) {
+        m.variables["BIGHT_REACTOR"] = chosen;
+        CHECK(say(m, "demultiplexers", "reactor") ==
+              "problem: no reactor is made: BIGHT_STALL_LIMIT is \"abc\", which is no time -> unset "
+              "BIGHT_STALL_LIMIT, or BIGHT_STALL_LIMIT=100ms");
+    }
+    m.refused = {{EMFILE, std::system_category()}, "Too many open files"};
+    CHECK(say(m, "demultiplexers", "reactor") ==
+          "problem: no reactor is made: Too many open files -> see open_files below");
 }
 
 TEST_CASE("select is too small for a thousand connections") {

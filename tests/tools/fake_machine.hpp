@@ -58,12 +58,19 @@ class fake_machine final : public doctor::machine {
     }
     doctor::limit limit_of(doctor::resource r) const override { return limits.at(r); }
     bight::platform_report platform() const override { return report; }
-    std::string converse(bight::demultiplexer_kind kind) const override {
-        return kind == speechless ? "no bytes came" : "";
+    doctor::failure make_reactor() const override { return refused; }
+    doctor::failure converse(bight::demultiplexer_kind kind) const override {
+        if (speechless_by && (speechless == kind || speechless == bight::demultiplexer_kind::automatic))
+            return speechless_by;
+        return {};
     }
     int bind(const std::string& ip) const override {
         const auto at = bind_errors.find(ip);
         return at == bind_errors.end() ? 0 : at->second;
+    }
+    int connect(const std::string& ip) const override {
+        const auto at = connect_errors.find(ip);
+        return at == connect_errors.end() ? bind(ip) : at->second;
     }
     doctor::look_up resolve(const std::string&) const override { return localhost; }
 
@@ -71,11 +78,14 @@ class fake_machine final : public doctor::machine {
     unsigned cores = 4;
     bool root = false;
     bight::platform_report report;
-    bight::demultiplexer_kind speechless = bight::demultiplexer_kind::automatic;
+    doctor::failure refused;
+    bight::demultiplexer_kind speechless = bight::demultiplexer_kind::automatic;  // all
+    doctor::failure speechless_by;
     std::map<std::string, std::string> files;
     std::map<std::string, std::string> variables;
     std::map<doctor::resource, doctor::limit> limits;
     std::map<std::string, int> bind_errors;
+    std::map<std::string, int> connect_errors;
     doctor::look_up localhost{{"127.0.0.1", "::1"}, {}};
 };
 

@@ -90,7 +90,7 @@ TEST_CASE("no IPv6 is a note, and the advice is that for its cause; no IPv4 is a
     CHECK_THAT(say(m, "network", "ipv6"), StartsWith("note: ") && Contains("ipv6.disable=1"));
     m.bind_errors["::1"] = EPERM;
     CHECK_THAT(say(m, "network", "ipv6"), StartsWith("note: ") && Contains("not permitted"));
-    CHECK(say(m, "network", "ipv4") == "fine: 127.0.0.1 can be bound");
+    CHECK(say(m, "network", "ipv4") == "fine: 127.0.0.1 can be bound, and connected to");
     m.bind_errors["127.0.0.1"] = EADDRNOTAVAIL;
     CHECK_THAT(say(m, "network", "ipv4"), StartsWith("problem: ") && Contains("-> ip link set lo up"));
 }

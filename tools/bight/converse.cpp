@@ -17,6 +17,8 @@
 #include <chrono>
 #include <exception>
 #include <stdexcept>
+#include <string>
+#include <system_error>
 
 using namespace std::chrono_literals;
 
@@ -45,20 +47,34 @@ bight::task<> talk_at_length() {
     if (got != "hello") throw std::runtime_error("sent \"hello\" and received \"" + got + "\"");
 }
 
+template <class F>
+failure failure_of(F what) {
+    try {
+        what();
+        return {};
+    } catch (const std::system_error& e) {
+        return {e.code(), e.what()};
+    } catch (const std::exception& e) {
+        return {{}, e.what()};
+    }
+}
+
 bight::task<> talk() { co_await bight::with_timeout(talk_at_length(), 5s); }
 
 }  // namespace
 
-std::string this_machine::converse(bight::demultiplexer_kind kind) const {
-    try {
+failure this_machine::make_reactor() const {
+    return failure_of([] { const bight::reactor made; });
+}
+
+failure this_machine::converse(bight::demultiplexer_kind kind) const {
+    return failure_of([kind] {
         bight::reactor_options options;
         options.demultiplexer = kind;
+        options.stall_limit = 0s;  // whatever BIGHT_STALL_LIMIT says: see make_reactor
         bight::reactor reactor(options);
         reactor.run(talk());
-        return {};
-    } catch (const std::exception& e) {
-        return e.what();
-    }
+    });
 }
 
 }  // namespace doctor

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 namespace doctor {
 
@@ -17,6 +20,13 @@ bool refused_by_permission(int error) { return error == EPERM || error == EACCES
 std::uint64_t disabled_for(const machine& m) {
     const std::uint64_t disabled = read_number(m, "/proc/sys/kernel/io_uring_disabled").value_or(0);
     return disabled == 1 && m.is_root() ? 0 : disabled;
+}
+
+// Where the finding about what has run out is; empty: it is none of these.
+std::string what_has_run_out(std::error_code error) {
+    if (error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system)
+        return "see open_files below";
+    return error == std::errc::resource_unavailable_try_again ? "see threads below" : "";
 }
 
 std::string advice_for_filter() {
@@ -52,8 +62,7 @@ std::string advice_for_io_uring(const machine& m, const bight::demultiplexer_rep
 }
 
 std::string advice_for(const machine& m, const bight::demultiplexer_report& d) {
-    const int error = d.error.value();
-    if (error == EMFILE || error == ENFILE) return "see open_files below";
+    if (std::string at = what_has_run_out(d.error); !at.empty()) return at;
     if (d.kind == bight::demultiplexer_kind::io_uring) return advice_for_io_uring(m, d);
     return "allow its system calls in the filter";
 }
@@ -69,6 +78,19 @@ std::string cause_of(const machine& m, const bight::demultiplexer_report& d) {
     return {};
 }
 
+// A demultiplexer is to blame only for what nothing else explains.
+void examine_failure(const machine& m, const failure& what, finding& f) {
+    f.state = state::problem;
+    f.found = "a reactor can be made, but no connection over 127.0.0.1: " + what.text;
+    f.advice = what_has_run_out(what.error);
+    if (!f.advice.empty()) return;
+    f.advice = "choose another one by the environment variable BIGHT_REACTOR";
+    if (m.connect("127.0.0.1") == 0) return;
+    f.state = state::note;
+    f.found = "a reactor can be made; more cannot be told, for nothing here can connect to 127.0.0.1";
+    f.advice = "see ipv4 below";
+}
+
 finding examine_one(const machine& m, const bight::demultiplexer_report& d) {
     finding f{{}, std::string(d.name), state::fine, "works", {}};
     if (d.kind == bight::demultiplexer_kind::select) {
@@ -80,12 +102,19 @@ finding examine_one(const machine& m, const bight::demultiplexer_report& d) {
         f.advice = advice_for(m, d);
         return f;
     }
-    if (const std::string error = m.converse(d.kind); !error.empty()) {
-        f.state = state::problem;
-        f.found = "a reactor can be made, but no connection over 127.0.0.1: " + error;
-        f.advice = "choose another one by the environment variable BIGHT_REACTOR";
-    }
+    if (const failure what = m.converse(d.kind)) examine_failure(m, what, f);
     return f;
+}
+
+// Demultiplexers work, and yet no reactor is made as programs make it.
+void examine_making(const machine& m, finding& f) {
+    const failure why = m.make_reactor();
+    if (!why) return;
+    f.state = state::problem;
+    f.found = "no reactor is made: " + why.text;
+    f.advice = what_has_run_out(why.error);
+    if (why.text.find("BIGHT_STALL_LIMIT") != std::string::npos)
+        f.advice = "unset BIGHT_STALL_LIMIT, or BIGHT_STALL_LIMIT=100ms";
 }
 
 // `of` are the findings of those in `there`, in the same order.
@@ -114,6 +143,7 @@ finding examine_choice(const machine& m, const std::vector<bight::demultiplexer_
     }
     if (variable.empty()) {
         f.found = "takes " + first;
+        examine_making(m, f);
         return f;
     }
     const auto named =
@@ -130,6 +160,7 @@ finding examine_choice(const machine& m, const std::vector<bight::demultiplexer_
     f.found = "takes " + variable + ", because BIGHT_REACTOR says so" +
               (variable == first ? std::string() : "; otherwise it would take " + first);
     if (of[static_cast<std::size_t>(named - there.begin())].state == state::problem) f.state = state::problem;
+    examine_making(m, f);
     return f;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace doctor {
@@ -22,6 +23,14 @@ enum class resource : unsigned char { open_files, locked_memory, processes };
 struct look_up {
     std::vector<std::string> addresses;
     std::string error;  ///< empty if there are addresses
+};
+
+/// Why something did not work; without an errno where there is none.
+struct failure {
+    std::error_code error;
+    std::string text;  ///< empty: it worked
+
+    explicit operator bool() const { return !text.empty(); }
 };
 
 class machine {
@@ -41,11 +50,14 @@ class machine {
     virtual limit limit_of(resource r) const = 0;
 
     virtual bight::platform_report platform() const = 0;
-    /// A client and a server on one reactor, over 127.0.0.1, with a timer and a job on another thread. Gives
-    /// the error, or an empty text.
-    virtual std::string converse(bight::demultiplexer_kind kind) const = 0;
+    /// Making a reactor as programs do, where the environment variables choose.
+    virtual failure make_reactor() const = 0;
+    /// A client and a server on one reactor, over 127.0.0.1, with a timer and a job on another thread.
+    virtual failure converse(bight::demultiplexer_kind kind) const = 0;
     /// The errno of binding a socket to this address, at any port; or 0.
     virtual int bind(const std::string& ip) const = 0;
+    /// The errno of connecting to a socket that listens at this address, without bight; or 0.
+    virtual int connect(const std::string& ip) const = 0;
     /// As other programs look a name up.
     virtual look_up resolve(const std::string& name) const = 0;
 };

@@ -4,9 +4,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <iostream>
 #include <string>
 
 namespace {
@@ -14,11 +18,15 @@ namespace {
 // What scripts rely on: docs/howto/doctor.md.
 enum status : int { status_fine = 0, status_problems = 1, status_usage = 2 };
 
+int cannot_print() {
+    std::perror("bight: standard output");
+    return status_usage;
+}
+
 int print(const std::string& text) {
     if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
         return status_fine;
-    std::perror("bight: standard output");
-    return status_usage;
+    return cannot_print();
 }
 
 int doctor_of_this_machine(const doctor::examination_options& options, bool json) {
@@ -32,6 +40,8 @@ int doctor_of_this_machine(const doctor::examination_options& options, bool json
 }  // namespace
 
 int main(int argc, char** argv) try {
+    // Before a reactor puts /dev/null in the place of a descriptor that is missing.
+    if (::fcntl(STDOUT_FILENO, F_GETFD) < 0) return cannot_print();
     CLI::App app("Tools for those who run programs made with bight.", "bight");
     app.set_version_flag("--version", "bight " BIGHT_VERSION);
     app.require_subcommand(1);
@@ -48,7 +58,8 @@ int main(int argc, char** argv) try {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
-        return app.exit(e) == 0 ? status_fine : status_usage;
+        const int status = app.exit(e) == 0 ? status_fine : status_usage;
+        return std::cout.flush() ? status : cannot_print();
     }
     return doctor_of_this_machine(options, json);
 } catch (const std::exception& e) {

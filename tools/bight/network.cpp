@@ -14,29 +14,48 @@ namespace {
 
 std::string reason(int error) { return std::system_category().message(error); }
 
+// What a socket within this machine fails by, beside what is special for a family.
+std::string advice_for(int error) {
+    if (error == EMFILE || error == ENFILE) return "see open_files above";
+    if (error == EADDRNOTAVAIL || error == ENETUNREACH || error == ENETDOWN)
+        return "ip link set lo up, as root";
+    return "a packet filter, or a security module, refuses what this machine sends to itself: nft list "
+           "ruleset, "
+           "as root";
+}
+
 finding examine_ipv4(const machine& m) {
-    finding f{{}, "ipv4", state::fine, "127.0.0.1 can be bound", {}};
-    if (const int error = m.bind("127.0.0.1"); error != 0) {
-        f.state = state::problem;
-        f.found = "127.0.0.1 cannot be bound: " + reason(error);
-        f.advice = "ip link set lo up, as root";
+    finding f{{}, "ipv4", state::fine, "127.0.0.1 can be bound, and connected to", {}};
+    const char* cannot = "bound";
+    int error = m.bind("127.0.0.1");
+    if (error == 0) {
+        cannot = "connected to";
+        error = m.connect("127.0.0.1");
     }
+    if (error == 0) return f;
+    f.state = state::problem;
+    f.found = std::string("127.0.0.1 cannot be ") + cannot + ": " + reason(error);
+    f.advice = advice_for(error);
     return f;
 }
 
 finding examine_ipv6(const machine& m) {
-    finding f{{}, "ipv6", state::fine, "::1 can be bound", {}};
-    const int error = m.bind("::1");
+    finding f{{}, "ipv6", state::fine, "::1 can be bound, and connected to", {}};
+    const int bound = m.bind("::1");
+    const int error = bound != 0 ? bound : m.connect("::1");
     if (error == 0) return f;
     f.state = state::note;
-    f.found = "::1 cannot be bound: " + reason(error) + "; endpoints of IPv6 will not work here";
+    f.found = std::string("::1 cannot be ") + (bound != 0 ? "bound: " : "connected to: ") + reason(error) +
+              "; endpoints of IPv6 will not work here";
     if (error == EAFNOSUPPORT) {
         f.found += ", for the kernel has no IPv6";
         f.advice = "boot without ipv6.disable=1, or modprobe ipv6, as root";
-    } else if (error == EADDRNOTAVAIL) {
+    } else if (bound == EADDRNOTAVAIL) {
         f.advice =
             "sysctl -w net.ipv6.conf.all.disable_ipv6=0, as root; docker run --sysctl "
             "net.ipv6.conf.all.disable_ipv6=0";
+    } else {
+        f.advice = advice_for(error);
     }
     return f;
 }

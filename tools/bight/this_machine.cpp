@@ -1,8 +1,6 @@
 #include "this_machine.hpp"
 
-#include <arpa/inet.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -73,22 +71,6 @@ limit this_machine::limit_of(resource r) const {
 }
 
 bight::platform_report this_machine::platform() const { return bight::probe_platform(); }
-
-int this_machine::bind(const std::string& ip) const {
-    sockaddr_in6 six{};
-    sockaddr_in four{};
-    const bool is_six = ::inet_pton(AF_INET6, ip.c_str(), &six.sin6_addr) == 1;
-    if (!is_six && ::inet_pton(AF_INET, ip.c_str(), &four.sin_addr) != 1) return EINVAL;
-    six.sin6_family = AF_INET6;
-    four.sin_family = AF_INET;
-    const int fd = ::socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return errno;
-    const int bound = is_six ? ::bind(fd, reinterpret_cast<const sockaddr*>(&six), sizeof six)
-                             : ::bind(fd, reinterpret_cast<const sockaddr*>(&four), sizeof four);
-    const int error = bound < 0 ? errno : 0;
-    ::close(fd);
-    return error;
-}
 
 look_up this_machine::resolve(const std::string& name) const {
     addrinfo hints{};

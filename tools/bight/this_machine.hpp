@@ -14,8 +14,10 @@ class this_machine final : public machine {
     std::optional<std::string> variable(const char* name) const override;
     limit limit_of(resource r) const override;
     bight::platform_report platform() const override;
-    std::string converse(bight::demultiplexer_kind kind) const override;
+    failure make_reactor() const override;
+    failure converse(bight::demultiplexer_kind kind) const override;
     int bind(const std::string& ip) const override;
+    int connect(const std::string& ip) const override;
     look_up resolve(const std::string& name) const override;
 };
 

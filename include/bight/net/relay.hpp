@@ -12,8 +12,8 @@ namespace BIGHT_EXPORT bight {
 /// Writes everything that `from` gives to `to`, until the end of `from`; gives the number of bytes. The end
 /// is not passed on: `to` can be written to afterwards. A peer that does not read holds up the reading
 /// (back-pressure); the memory is one receive buffer, whatever comes. In bulk between two sockets the bytes
-/// stay in the kernel (Linux: splice(2)). Each write waits for its turn: what outboxes and buffered_writers of
-/// `to` hold goes out first.
+/// stay in the kernel (Linux: splice(2)). Each write waits for its turn: what outboxes and buffered_writers
+/// of `to` hold goes out first.
 ///
 /// Throws the error of the read or of the write. Urgent data (MSG_OOB) is not passed on. When it is
 /// cancelled, or the write fails, bytes that were read and not written are lost; like every write that is cut
@@ -36,4 +36,4 @@ struct relayed {
 /// keep-alive.
 task<relayed> relay(stream& a, stream& b);
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -96,6 +96,8 @@ option_place device_place(int fd) noexcept {
 
 }  // namespace
 
+int leave_port_to_connect(int, bool) noexcept { return -ENOPROTOOPT; }
+
 int set_device(int fd, std::string_view name) noexcept {
     char terminated[IFNAMSIZ] = {};
     if (name.size() >= sizeof terminated) return -ENODEV;

@@ -67,6 +67,7 @@ class kernel_socket_calls final : public socket_calls {
             case option::only_ipv6: return call(IPPROTO_IPV6, IPV6_V6ONLY);
             case option::no_delay: return call(IPPROTO_TCP, TCP_NODELAY);
             case option::keep_alive: return call(SOL_SOCKET, SO_KEEPALIVE);
+            case option::port_at_connect: return system_sockets::leave_port_to_connect(fd, on);
             case option::non_blocking: return result_of(::ioctl(fd, FIONBIO, &value));
             case option::abort_on_close: {
                 const linger at_once{on, 0};

@@ -51,6 +51,12 @@ option_place place_of(int fd, socket_calls::number which) noexcept {
     return {SOL_SOCKET, SO_LINGER};
 }
 
+// ip(7), since Linux 4.2.
+int leave_port_to_connect(int fd, bool on) noexcept {
+    const int value = on;
+    return ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &value, sizeof value) < 0 ? -errno : 0;
+}
+
 int set_device(int fd, std::string_view name) noexcept {
     const auto size = static_cast<socklen_t>(name.size());
     return ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name.data(), size) < 0 ? -errno : 0;

@@ -37,7 +37,8 @@ class socket_calls {
         no_delay,
         keep_alive,
         non_blocking,
-        abort_on_close
+        abort_on_close,
+        port_at_connect  ///< a bind to port 0 leaves the choice of the port to the connect
     };
 
     /// A new descriptor, close-on-exec and non-blocking.
@@ -135,4 +136,4 @@ socket_calls& kernel_sockets() noexcept;
 socket_calls& sockets_here() noexcept;
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -22,6 +22,8 @@ struct option_place {
     int name;
 };
 option_place place_of(int fd, socket_calls::number which) noexcept;
+/// socket_calls::option::port_at_connect: 0, or -errno.
+int leave_port_to_connect(int fd, bool on) noexcept;
 /// 0, or -errno.
 int set_device(int fd, std::string_view name) noexcept;
 interface_name device(int fd) noexcept;

@@ -92,8 +92,12 @@ task<stream> connect_to(connect_attempt& a, const connect_setup& setup) {
         t.set_options(setup.options, "the socket for " + a.to.to_string());
     }
     if (const address from = local_address(a.to, setup)) {
-        // Otherwise the port of a connection that has ended would be in use for a minute.
-        if (from.port() != 0) (void)calls.set(fd, socket_calls::option::reuse_address, true);
+        // Otherwise a port of one's own choice would be in use for a minute after its connection has ended,
+        // and one that the kernel chooses would not serve for other destinations at the same time (ip(7)).
+        (void)calls.set(
+            fd,
+            from.port() != 0 ? socket_calls::option::reuse_address : socket_calls::option::port_at_connect,
+            true);
         const int bound = calls.bind(fd, from);
         if (bound < 0) {
             a.error = -bound;

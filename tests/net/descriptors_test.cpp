@@ -166,6 +166,31 @@ TEST_CASE("tcp6 leaves the same port of IPv4 to others") {
     CHECK(*said == "beside each other");
 }
 
+TEST_CASE("connections from a chosen address use the local ports of each destination") {
+    const auto said = test::in_own_network(
+        [] { return test::set_network("ipv4/ip_local_port_range", "40000 40009"); },
+        [] {
+            for (const auto kind : test::demultiplexers()) {
+                bight::reactor_options options;
+                options.demultiplexer = kind;
+                bight::reactor r(options);
+                r.run([]() -> task<> {
+                    std::vector<bight::stream> all;
+                    const bight::listener one = bight::listen("tcp:7001:interface=127.0.0.1");
+                    const bight::listener two = bight::listen("tcp:7002:interface=127.0.0.1");
+                    for (int i = 0; i < 9; ++i) {
+                        all.push_back(co_await bight::connect("tcp:127.0.0.1:7001:interface=127.0.0.2"));
+                        all.push_back(co_await bight::connect("tcp:127.0.0.1:7002:interface=127.0.0.2"));
+                    }
+                    for (auto& s : all) s.abort();
+                }());
+            }
+            return std::string("all connected");
+        });
+    if (!said) test::skip("a network namespace is not allowed here");
+    CHECK(*said == "all connected");
+}
+
 TEST_CASE("megabytes that nobody has read do not turn the end of a connection into a reset") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     CAPTURE(kind);

@@ -1,4 +1,5 @@
 // Prints the tree of tasks as text.
+#include "crowd.hpp"
 #include "frame_lines.hpp"
 #include "reactor_state.hpp"
 #include "time_words.hpp"
@@ -31,6 +32,9 @@ constexpr std::size_t deepest_shown = 32;
 // Of the deeper tasks, this many that wait for something other than tasks are shown: it is what the others
 // wait for.
 constexpr std::size_t most_deeper_shown = 100;
+// After so many, tasks are counted by where they stand: nobody reads more, and text for each of a server's
+// connections would hold up the reactor.
+constexpr std::size_t most_shown = 1000;
 
 class printer {
   public:
@@ -52,7 +56,9 @@ class printer {
             const bool waits_for_tasks = below_.size() > before;
             std::reverse(below_.begin() + static_cast<std::ptrdiff_t>(before), below_.end());
             depth_ = next.depth;
-            if (depth_ < deepest_shown) {
+            if (shown_ == most_shown) {
+                others_.add(*next.at);
+            } else if (depth_ < deepest_shown) {
                 print(*next.at);
             } else {
                 count_deeper(*next.at, waits_for_tasks);
@@ -66,7 +72,7 @@ class printer {
         }
     }
 
-    std::string take() && { return std::move(out_); }
+    std::string take() && { return std::move(out_) + std::move(others_).take(); }
 
   private:
     struct entry {
@@ -89,6 +95,7 @@ class printer {
     }
 
     void print(const job& j) {
+        ++shown_;
         indent();
         j.describe_with_name(out_);
         const waiter* const w = j.waiting();
@@ -133,6 +140,8 @@ class printer {
     std::size_t depth_ = 0;
     std::size_t deeper_ = 0;
     std::size_t deeper_shown_ = 0;
+    std::size_t shown_ = 0;
+    crowd others_;
 };
 
 }  // namespace

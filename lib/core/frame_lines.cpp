@@ -22,9 +22,13 @@ std::string at_line(const std::string& function, const std::source_location& whe
 
 }  // namespace
 
+bool is_of_bight(const std::source_location& where) {
+    return is_of_bight(std::string_view(readable_name(where.function_name())));
+}
+
 void frame_lines::add(const std::source_location& where) {
     const std::string function = readable_name(where.function_name());
-    const bool of_bight = is_of_bight(function);
+    const bool of_bight = is_of_bight(std::string_view(function));
     (of_bight ? bights_ : programs_) +=
         indent_ + (of_bight ? "through " : "in ") + at_line(function, where) + "\n";
 }

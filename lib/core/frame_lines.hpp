@@ -8,6 +8,9 @@
 
 namespace bight::detail {
 
+/// Whether a coroutine is bight's own, and not the program's.
+bool is_of_bight(const std::source_location& where);
+
 /// One line for each coroutine of a chain, innermost first: those of the program ("in chat at chat.cpp:58"),
 /// and below them those of bight ("through bight::line_reader::next at …"), which seldom matter.
 class frame_lines {

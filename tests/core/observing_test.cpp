@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -125,6 +126,36 @@ TEST_CASE(
     CHECK(contains(tree, "level " + std::to_string(depth + 2) + ":") == (depth > 32));
     CHECK(contains(tree, std::to_string(depth - 31) + " more tasks, nested more than 32 deep") ==
           (depth > 32));
+}
+
+TEST_CASE("of tens of thousands of tasks a thousand are shown, and the others counted by their lines") {
+    test::virtual_fixture on;
+    const int tasks = GENERATE(500, 30'000);
+    CAPTURE(tasks);
+    std::string tree;
+    on.run([&]() -> task<> {
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            bight::manual_reset_event end;
+            auto one_of_many = [&]() -> task<> { co_await end.wait(); };
+            auto another = [&]() -> task<> { co_await bight::with_timeout(end.wait(), 1h); };
+            for (int i = 0; i < tasks; ++i) g.spawn(one_of_many());
+            g.spawn(another());
+            co_await bight::sleep_for(1s);
+            tree = on.reactor().dump_tasks();
+            end.set();
+        });
+    });
+    const bool many = tasks > 1000;
+    CHECK(tree.size() < 1'000'000);
+    INFO(tree.substr(tree.size() - std::min<std::size_t>(tree.size(), 1000)));
+    std::size_t shown = 0;
+    for (auto at = tree.find("waits for an event"); at != std::string::npos;
+         at = tree.find("waits for an event", at + 1)) {
+        ++shown;
+    }
+    CHECK(shown == (many ? 998 : 501));  // and the root task and its group
+    CHECK(contains(tree, " more tasks, by where they stand:\n  29002 in ") == many);
+    CHECK(contains(tree, "\n  1 in ") == many);
 }
 
 TEST_CASE("a tree of tasks that is wide is shown whole, and of one that is deep and wide so many") {

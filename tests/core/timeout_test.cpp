@@ -93,6 +93,32 @@ TEST_CASE("a result that is there at the deadline wins") {
     });
 }
 
+TEST_CASE("of timers that are due at one instant the one that was armed first comes first: the time-out") {
+    test::virtual_fixture on;
+    on.run([&]() -> task<> {
+        const bool slept = co_await bight::try_with_timeout(bight::sleep_for(5ms), 5ms);
+        CHECK_FALSE(slept);
+        const bool a_little_more = co_await bight::try_with_timeout(bight::sleep_for(5ms), 5ms + 1ns);
+        CHECK(a_little_more);
+        // What was armed before the time-out is there at its deadline, and wins.
+        bight::deferred<int> d;
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            auto gives = [&]() -> task<> {
+                co_await bight::sleep_for(5ms);
+                d.set_value(3);
+            };
+            auto limited = [&]() -> task<> {
+                auto wait = [&]() -> task<int> { co_return co_await d; };
+                const auto got = co_await bight::try_with_timeout(wait(), 5ms);
+                CHECK(got == std::optional<int>(3));
+            };
+            g.spawn(gives);
+            g.spawn(limited);
+            co_return;
+        });
+    });
+}
+
 TEST_CASE("try_with_timeout gives nullopt or false where with_timeout throws") {
     test::reactor_fixture on(any_demultiplexer);
     on.run([&]() -> task<> {

@@ -29,6 +29,7 @@ bight::task<> served(room& here, const bight::endpoint& where, bight::listener& 
     co_await bight::serve(8123, echo);                        // says: serve("tcp:8123", echo)
     co_await bight::serve(where, echo);                       // says: serve(bight::listen(endpoint), echo)
     co_await bight::serve("tcp:8123", echo, options);         // says: options come before the protocol
+    co_await bight::serve("tcp:8123", echo, {.max_connections = 5});  // says: options come before the protocol
     co_await bight::serve("tcp:8123", backwards, std::ref(here));  // says: with these and the stream, in this order
     co_await bight::serve("tcp:8123", chat);                  // says: must give a task<>
     co_await bight::serve("tcp:8123", chat, here);            // says: for a parameter T& write std::ref(x)

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <bight/core/detail/movable_deadline.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
-#include <bight/core/detail/timeout.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/core/timeout.hpp>
 
 #include <source_location>
 #include <utility>
@@ -25,6 +26,13 @@ namespace BIGHT_EXPORT bight {
 class movable_deadline {
   public:
     explicit movable_deadline(duration limit) noexcept : limit_(limit) {}
+    // What no other constructor takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    explicit movable_deadline(detail::anything = {}) {
+        static_assert(fits,
+                      "movable_deadline(limit) takes a length of time with its unit: 30s, 500ms, "
+                      "std::chrono::seconds(n); for a point in time write move_to(t) then");
+    }
     movable_deadline(const movable_deadline&) = delete;
     movable_deadline& operator=(const movable_deadline&) = delete;
     ~movable_deadline() {
@@ -35,11 +43,25 @@ class movable_deadline {
     /// effect on the task, which has been cancelled. Throws std::logic_error, naming the line, where no
     /// reactor runs.
     void push(std::source_location where = std::source_location::current());
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    void push(detail::anything) {
+        static_assert(fits,
+                      "push() takes nothing, and moves the deadline to its own limit from now; to another "
+                      "time write move_to(bight::now() + 5s)");
+    }
     /// Moves it to `t`, which may be earlier than before; a time that has passed ends the task soon.
     void move_to(time_point t) noexcept {
         due_ = t;
         begun_ = true;
         if (waiting_) waiting_->move(t);
+    }
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    void move_to(detail::anything = {}) {
+        static_assert(fits,
+                      "move_to(t) takes a time_point of bight::clock: move_to(bight::now() + 5s); push() "
+                      "moves it to its own limit from now");
     }
 
     /// When it comes, on the reactor's clock; time_point::max() before it has begun.

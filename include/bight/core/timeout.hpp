@@ -39,8 +39,8 @@ auto with_timeout(detail::anything = {}, detail::anything = {}) {
     static_assert(
         fits,
         "with_timeout(awaited, limit) takes a task or another operation, then a time with its unit: "
-        "with_timeout(work(), 5s), or a point in time minus the present; a function or a lambda is "
-        "called first, work() for work");
+        "with_timeout(work(), 5s), or a point in time minus the present, or a movable_deadline that has a "
+        "name; a function or a lambda is called first, work() for work");
     return detail::refused_operation();
 }
 template <class Here = decltype([] {}), bool fits = false>
@@ -48,8 +48,8 @@ auto try_with_timeout(detail::anything = {}, detail::anything = {}) {
     static_assert(
         fits,
         "try_with_timeout(awaited, limit) takes a task or another operation, then a time with its unit: "
-        "try_with_timeout(work(), 5s), or a point in time minus the present; a function or a lambda is "
-        "called first, work() for work");
+        "try_with_timeout(work(), 5s), or a point in time minus the present, or a movable_deadline that "
+        "has a name; a function or a lambda is called first, work() for work");
     return detail::refused_operation();
 }
 

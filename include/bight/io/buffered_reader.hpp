@@ -1,6 +1,7 @@
 // buffered_reader: reads lines, delimited and counted bytes from one stream, and looks ahead.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/buffer.hpp>
@@ -49,7 +50,16 @@ class buffered_reader {
   public:
     explicit buffered_reader(stream& from, buffered_reader_options options = {}) noexcept
         : stream_(from), options_(options) {}
-    buffered_reader(const buffered_reader&) = delete;
+    // What no other constructor takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    explicit buffered_reader(detail::anything = {}, detail::anything = {})
+        : stream_(detail::refused_reference()) {
+        static_assert(fits,
+                      "buffered_reader(stream, options) refers to a stream that has a name and outlives it, "
+                      "and is not const: auto peer = co_await bight::connect(where); bight::buffered_reader "
+                      "reader(peer, {.line_ends = bight::line_end::lf})");
+    }
+    buffered_reader(const buffered_reader&) = delete;  // it has bytes of the stream: pass a buffered_reader&
     buffered_reader& operator=(const buffered_reader&) = delete;
     /// Ends the process with a message while a task waits in it: the reader must outlive that. Bytes that it
     /// holds are dropped.
@@ -63,6 +73,12 @@ class buffered_reader {
     task<std::optional<std::string_view>> line_view();
     /// The same for `delimiter` (not empty), whose text must live until the await has ended.
     task<std::optional<std::string>> until(std::string_view delimiter);
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    auto until(detail::anything = {}) {
+        static_assert(fits, "until(delimiter) takes text: until(\",\"), not a single character");
+        return detail::refused_operation();
+    }
 
     /// The next `count` bytes. Throws errc::end_of_stream when the stream ends before, and errc::too_long at
     /// once when `count` is more than count_limit.
@@ -71,6 +87,14 @@ class buffered_reader {
     /// cancelled or fails, the bytes in `memory` are buffered again. (Without the memory for that the stream
     /// is aborted: better no stream than one with a gap.)
     task<> exactly(mutable_buffer memory);
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    auto exactly(detail::anything = {}) {
+        static_assert(fits,
+                      "exactly(count) takes how many bytes, and gives a std::string; exactly(memory) takes "
+                      "writable bytes: a char bytes[512], or bight::mutable_buffer(pointer, size)");
+        return detail::refused_operation();
+    }
     /// What is buffered or, if that is nothing, what arrives next, but at most `most` bytes (not 0): an empty
     /// chunk at the end of the stream. A received chunk that is no longer than that is passed on without
     /// being copied.
@@ -80,6 +104,10 @@ class buffered_reader {
     /// without taking them: valid until the next call of the reader. Throws errc::too_long at once when
     /// `count` is more than count_limit.
     task<std::string_view> peek(std::size_t count);
+
+    // Its lines come with time, so that no loop over a range can read it.
+    void begin() const = delete;  // write while (auto line = co_await reader.line())
+    void end() const = delete;
 
     /// The bytes that were read but not taken. Valid until the next call of the reader.
     std::string_view buffered() const noexcept {

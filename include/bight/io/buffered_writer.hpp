@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/outbox.hpp>
@@ -57,6 +58,15 @@ class buffered_writer {
   public:
     /// Throws std::bad_alloc, and std::system_error (EBADF) when `to` is empty.
     explicit buffered_writer(stream& to, buffered_writer_options options = {});
+    // What no other constructor takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    explicit buffered_writer(detail::anything = {}, detail::anything = {}) {
+        static_assert(fits,
+                      "buffered_writer(stream, options) refers to a stream that has a name and outlives it, "
+                      "and is not const: auto peer = co_await bight::connect(where); bight::buffered_writer "
+                      "out(peer, {.capacity = 4096})");
+    }
+    buffered_writer(const buffered_writer&) = delete;  // give it up, std::move(out), or pass a reference
     buffered_writer(buffered_writer&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
     buffered_writer& operator=(buffered_writer&&) = delete;
     ~buffered_writer();
@@ -70,6 +80,17 @@ class buffered_writer {
         requires(sizeof...(Pieces) > 0 && (std::is_convertible_v<const Pieces&, const_buffer> && ...))
     detail::gathered_write<sizeof...(Pieces)> write(const Pieces&... pieces) noexcept {
         return detail::gathered_write<sizeof...(Pieces)>(state(), pieces...);
+    }
+    template <class... Pieces>
+        requires(sizeof...(Pieces) == 0 || !(std::is_convertible_v<const Pieces&, const_buffer> && ...))
+    auto write(Pieces&&...) {
+        constexpr bool bytes =
+            sizeof...(Pieces) > 0 && (std::is_convertible_v<const Pieces&, const_buffer> && ...);
+        static_assert(bytes,
+                      "write takes text, bytes and chunks: a number as std::to_string(n), an optional as "
+                      "*line, one character c as std::string(1, c), other objects as "
+                      "bight::const_buffer(&object, sizeof object)");
+        return detail::refused_operation();
     }
     /// Waits until the transport has taken everything. Throws the error with which the stream has failed.
     /// Cancelling it changes nothing: the bytes are still sent.

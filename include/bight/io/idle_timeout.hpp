@@ -1,6 +1,7 @@
 // with_idle_timeout: ends a task whose connections are silent.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 #include <bight/io/detail/idle_timeout.hpp>
@@ -43,6 +44,28 @@ detail::optional_idle_timeout_awaiter<detail::awaited_type<A>, 1 + sizeof...(Mor
     A awaited, duration limit, stream& first, More&... more) {
     return {detail::to_task(std::move(awaited)), limit, detail::transport_to_watch(first),
             detail::transport_to_watch(more)...};
+}
+
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto with_idle_timeout(detail::anything = {}, detail::anything = {}, detail::anything = {},
+                       detail::anything = {}) {
+    static_assert(
+        fits,
+        "with_idle_timeout(awaited, limit, stream) takes a task or another operation, then a time with its "
+        "unit, then the streams, by their names: with_idle_timeout(work(), 30s, peer); a function or a "
+        "lambda is called first, work() for work");
+    return detail::refused_operation();
+}
+template <class Here = decltype([] {}), bool fits = false>
+auto try_with_idle_timeout(detail::anything = {}, detail::anything = {}, detail::anything = {},
+                           detail::anything = {}) {
+    static_assert(
+        fits,
+        "try_with_idle_timeout(awaited, limit, stream) takes a task or another operation, then a time with "
+        "its unit, then the streams, by their names: try_with_idle_timeout(work(), 30s, peer); a function or "
+        "a lambda is called first, work() for work");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

@@ -1,6 +1,7 @@
 // line_reader: reads a stream line by line.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/buffered_reader.hpp>
@@ -23,7 +24,16 @@ class line_reader {
     /// A line ends with `delimiter` (not empty) and has at most `limit` bytes before it.
     explicit line_reader(stream& from, std::string_view delimiter = "\r\n", std::size_t limit = default_limit)
         : delimiter_(delimiter), reader_(from, limited(limit)) {}
-    line_reader(const line_reader&) = delete;
+    // What no other constructor takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    explicit line_reader(detail::anything = {}, detail::anything = {}, detail::anything = {})
+        : reader_(static_cast<stream&>(detail::refused_reference())) {
+        static_assert(fits,
+                      "line_reader(stream, delimiter, limit) refers to a stream that has a name and outlives "
+                      "it, and is not const; the delimiter is text: auto peer = co_await "
+                      "bight::connect(where); bight::line_reader lines(peer, \"\\n\")");
+    }
+    line_reader(const line_reader&) = delete;  // it has bytes of the stream: pass a line_reader&
     line_reader& operator=(const line_reader&) = delete;
     /// Ends the process with a message while a task is in next(): the reader must outlive it.
     ~line_reader();
@@ -33,6 +43,10 @@ class line_reader {
     /// limit (after that only give_back and buffered are useful), what a read throws, and std::bad_alloc,
     /// after which it may be called again. Cancelling loses no data.
     task<std::optional<std::string>> next();
+
+    // Its lines come with time, so that no loop over a range can read it.
+    void begin() const = delete;  // write while (auto line = co_await lines.next())
+    void end() const = delete;
 
     /// The bytes that were read but not given out by next().
     std::string_view buffered() const noexcept { return reader_.buffered(); }

@@ -3,6 +3,7 @@
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/intrusive_list.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
@@ -111,6 +112,15 @@ class outbox {
   public:
     /// Throws std::bad_alloc, and std::system_error (EBADF) when `to` is empty.
     explicit outbox(stream& to, outbox_options options = {});
+    // What no other constructor takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    explicit outbox(detail::anything = {}, detail::anything = {}) {
+        static_assert(fits,
+                      "outbox(stream, options) refers to a stream that has a name and outlives it, and is "
+                      "not const: auto peer = co_await bight::connect(where); bight::outbox out(peer, "
+                      "{.capacity = 65536})");
+    }
+    outbox(const outbox&) = delete;  // give it up, std::move(out), or pass a reference
     outbox(outbox&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
     outbox& operator=(outbox&&) = delete;
     ~outbox();

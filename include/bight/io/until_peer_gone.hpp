@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/result.hpp>
 #include <bight/io/stream.hpp>
@@ -52,6 +53,14 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] peer_gone_awaiter final
 /// stream's reactor's. See poll(2), POLLRDHUP.
 inline detail::peer_gone_awaiter until_peer_gone(stream& peer) noexcept {
     return detail::peer_gone_awaiter(peer ? &peer.lower() : nullptr);
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto until_peer_gone(detail::anything = {}, detail::anything = {}) {
+    static_assert(fits,
+                  "until_peer_gone(peer) takes a stream that has a name, and is not const; for a time limit "
+                  "write with_timeout(until_peer_gone(peer), 30s)");
+    return detail::refused_operation();
 }
 
 }  // namespace bight

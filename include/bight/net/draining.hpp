@@ -1,6 +1,7 @@
 // is_draining, draining, until_draining: tell a connection that its server is shutting down.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/scope.hpp>
 #include <bight/core/export.hpp>
 #include <bight/net/detail/draining.hpp>
@@ -39,6 +40,16 @@ template <class A>
 detail::draining_scope<detail::awaited_type<A>> until_draining(A awaited) noexcept(
     noexcept(detail::to_task(std::move(awaited)))) {
     return detail::draining_scope<detail::awaited_type<A>>(detail::to_task(std::move(awaited)));
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto until_draining(detail::anything = {}, detail::anything = {}) {
+    static_assert(
+        fits,
+        "until_draining(awaited) takes one task or another operation: until_draining(lines.next()); "
+        "a function or a lambda is called first, work() for work, and what is not to be ended "
+        "stays outside of it; draining() waits for nothing else");
+    return detail::refused_operation();
 }
 
 }  // namespace BIGHT_EXPORT bight

@@ -1,6 +1,7 @@
 // copy, relay: pass on what a stream gives, in one direction or in both.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/stream.hpp>
@@ -20,6 +21,15 @@ namespace BIGHT_EXPORT bight {
 /// short, this makes `to` end with a reset. Both streams must live until it has ended, and belong to the
 /// reactor of the task.
 task<std::uint64_t> copy(stream& from, stream& to);
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto copy(detail::anything = {}, detail::anything = {}, detail::anything = {}) {
+    static_assert(fits,
+                  "copy(from, to) takes two streams that have names, and outlive it: auto to = co_await "
+                  "bight::connect(where); co_await bight::copy(from, to); for a time limit see with_timeout "
+                  "and with_idle_timeout");
+    return detail::refused_operation();
+}
 
 /// How many bytes relay has passed on.
 struct relayed {
@@ -35,5 +45,14 @@ struct relayed {
 /// waits for the other peer to read. A peer that neither ends nor sends keeps it waiting: set a time-out, or
 /// keep-alive.
 task<relayed> relay(stream& a, stream& b);
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto relay(detail::anything = {}, detail::anything = {}, detail::anything = {}) {
+    static_assert(fits,
+                  "relay(a, b) takes two streams that have names, and outlive it: auto b = co_await "
+                  "bight::connect(where); co_await bight::relay(a, b); for a time limit see with_timeout "
+                  "and with_idle_timeout");
+    return detail::refused_operation();
+}
 
 }  // namespace BIGHT_EXPORT bight

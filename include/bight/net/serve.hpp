@@ -65,5 +65,9 @@ auto serve(detail::anything = {}, detail::anything = {}, detail::anything = {}, 
                   "serve(bight::listen(endpoint), echo); for the reactors of a runtime see serve_on");
     return detail::refused_operation();
 }
+// Options with a value that does not fit, and options after the protocol.
+detail::time_without_unit<> serve(detail::anything, detail::misfit_serve_options, detail::anything,
+                                  detail::anything = {}, detail::anything = {});
+detail::options_after_protocol<> serve(detail::anything, detail::anything, detail::misfit_serve_options);
 
 }  // namespace bight

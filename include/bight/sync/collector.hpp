@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/task.hpp>
@@ -43,10 +44,21 @@ template <class T>
 class collector {
     static_assert(std::is_object_v<T>,
                   "a task of a collector gives an object: spawn the others in the group");
+    static_assert(!std::is_same_v<T, detail::result_not_named> && !detail::bight_awaitable<T>,
+                  "collector<T> is told what its tasks give: collector<int> results(g) for tasks that are "
+                  "a task<int>");
 
   public:
     explicit collector(group& in, result_order order = result_order::as_they_end)
         : group_(&in), shared_(*new detail::collection(order == result_order::as_spawned)) {}
+    // What no other constructor takes.
+    template <class... Args>
+    explicit collector(Args&&...) : shared_(detail::refused_reference()) {
+        constexpr bool fits = sizeof...(Args) > 99;
+        static_assert(fits,
+                      "collector<T>(group, order) takes the group first, which has a name and outlives it: "
+                      "bight::collector<int> results(g, bight::result_order::as_spawned)");
+    }
     collector(const collector&) = delete;
     collector& operator=(const collector&) = delete;
     ~collector() { shared_.collector_gone(); }
@@ -76,6 +88,10 @@ class collector {
     /// throws.
     detail::next_result_awaiter<T> next() noexcept { return detail::next_result_awaiter<T>{shared_}; }
 
+    // Its results come with time, so that no loop over a range can read them.
+    void begin() const = delete;  // write while (auto result = co_await results.next())
+    void end() const = delete;
+
     /// How many tasks have not ended; those whose results wait are among them.
     std::size_t running() const noexcept { return shared_.running(); }
 
@@ -83,5 +99,8 @@ class collector {
     group* group_;
     detail::collection& shared_;
 };
+// What its tasks give cannot be deduced.
+template <class... Args>
+collector(const Args&...) -> collector<detail::result_not_named>;
 
 }  // namespace bight

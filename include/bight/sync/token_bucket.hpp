@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/compiler.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/detail/wait_list.hpp>
@@ -31,6 +32,13 @@ class token_bucket final : private detail::timer {
   public:
     /// Throws std::invalid_argument when `rate` or `burst` is zero, or `per` is zero or less.
     token_bucket(std::uint32_t rate, duration per, std::uint32_t burst);
+    // What no other constructor takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    explicit token_bucket(detail::anything = {}, detail::anything = {}, detail::anything = {}) {
+        static_assert(fits,
+                      "token_bucket(rate, per, burst) takes how many tokens come, in which time, with its "
+                      "unit, and how many are kept: token_bucket(100, 1s, 20)");
+    }
     token_bucket(const token_bucket&) = delete;
     token_bucket& operator=(const token_bucket&) = delete;
     ~token_bucket() { waiters_.check_empty("a token_bucket"); }

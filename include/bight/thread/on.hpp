@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/borrowed_arguments.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/thread/detail/on.hpp>
@@ -35,10 +36,31 @@ namespace BIGHT_EXPORT bight {
 /// Throws std::bad_alloc: a call has a small block of memory, which stays after one that was given up until
 /// `there` comes to it or is destroyed.
 template <class F, class... Args>
-    requires std::invocable<std::decay_t<F>&, std::decay_t<Args>...>
+    requires std::invocable<std::decay_t<F>&, std::decay_t<Args>...> && detail::kept_for_on<F, Args...>
 detail::on_awaiter<std::decay_t<F>, std::decay_t<Args>...> on(reactor& there, F&& f, Args&&... args) {
     detail::refuse_temporaries<std::decay_t<F>, std::decay_t<Args>...>();
     return {there, std::forward<F>(f), std::forward<Args>(args)...};
+}
+// For arguments that cannot be kept.
+template <class F, class... Args>
+    requires std::invocable<std::decay_t<F>&, std::decay_t<Args>...> && (!detail::kept_for_on<F, Args...>)
+auto on(reactor&, F&&, Args&&...) {
+    static_assert(detail::kept_for_on<F, Args...>,
+                  "on keeps copies of the function and of its arguments, and one of these cannot be copied: "
+                  "give what moves only (a std::unique_ptr) as std::move(x), and what is shared as "
+                  "std::ref(x); a stream stays with its own reactor");
+    return detail::refused_operation();
+}
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto on(detail::anything = {}, detail::anything = {}, detail::anything = {}, detail::anything = {},
+        detail::anything = {}) {
+    static_assert(
+        fits,
+        "on(reactor, f, arguments...) takes the reactor first, as in on(cores.reactor(0), f), then a "
+        "function, not the task that it gives, which is called there with these arguments: work for work(), "
+        "std::ref(x) for a parameter T&, a lambda that calls it for an overloaded or a template function");
+    return detail::refused_operation();
 }
 
 }  // namespace BIGHT_EXPORT bight

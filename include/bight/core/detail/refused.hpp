@@ -37,6 +37,11 @@ struct refused {
     template <class T>
     operator T() const noexcept;
 };
+/// The same for a reference, which a constructor of such an overload must initialise.
+struct refused_reference {
+    template <class T>
+    operator T&() const noexcept;
+};
 /// The same where it is to be awaited.
 struct [[nodiscard("co_await it")]] refused_operation : refused {
     using bight_awaitable = void;

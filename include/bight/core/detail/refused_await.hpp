@@ -15,6 +15,14 @@ concept gives_awaitable = requires(A& a) {
     { a() } -> bight_awaitable;
 };
 template <class A>
+concept is_function = std::is_function_v<A> || requires { &A::operator(); };
+template <class A>
+concept is_deadline = requires(A& a) {
+    a.push();
+    a.limit();
+    a.when();
+};
+template <class A>
 concept length_of_time = requires {
     typename A::rep;
     typename A::period;
@@ -69,6 +77,14 @@ consteval void refuse_await() {
         static_assert(
             never<A>,
             "a function or a lambda is called, and what it gives is awaited: co_await work() for work");
+    } else if constexpr (is_function<awaited>) {
+        static_assert(
+            never<A>,
+            "a function or a lambda is called, and what it gives is awaited: co_await f(arguments)");
+    } else if constexpr (is_deadline<awaited>) {
+        static_assert(
+            never<A>,
+            "a deadline is not awaited, a task is, under it: co_await bight::with_timeout(work(), limit)");
     } else if constexpr (length_of_time<awaited>) {
         static_assert(never<A>, "a time is not awaited by itself: co_await bight::sleep_for(5s)");
     } else if constexpr (has_items<awaited>) {

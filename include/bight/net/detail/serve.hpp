@@ -3,6 +3,7 @@
 
 #include <bight/core/detail/borrowed_arguments.hpp>
 #include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/stream.hpp>
@@ -106,6 +107,28 @@ protocol_handle make_protocol(F&& f, Bound&&... bound) {
         return protocol_handle(nullptr);  // so that the message above is the only one
     }
 }
+
+/// Takes a list in braces that has the members of serve_options, and whose values do not fit.
+struct misfit_serve_options {
+    anything listen = {};
+    anything drain = {};
+    anything close_deadline = {};
+    anything idle_timeout = {};
+    anything max_connections = {};
+};
+/// The results of the functions that take one say so where they are called. (As templates, these functions
+/// would rank no higher than the others that do not compile.)
+template <bool fits = false>
+struct time_without_unit : refused_operation {
+    static_assert(fits,
+                  "a time in serve_options has a unit: serve(\"tcp:8123\", {.idle_timeout = 30s}, echo)");
+};
+template <bool fits = false>
+struct options_after_protocol : refused_operation {
+    static_assert(fits,
+                  "serve(where, options, protocol, bound...): options come before the protocol, as in "
+                  "serve(\"tcp:8123\", {.idle_timeout = 30s}, echo)");
+};
 
 /// Tells serve(where, protocol, …) from serve(where, options, protocol, …).
 template <class F>

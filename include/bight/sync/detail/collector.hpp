@@ -23,6 +23,9 @@ namespace detail {
 
 class collection;
 
+/// Stands for the T of a collector that is written without one, to say so.
+struct result_not_named {};
+
 template <class T, class F, class... Args>
 concept gives_task_of = std::is_invocable_r_v<task<T>, std::decay_t<F>&, std::decay_t<Args>...>;
 

@@ -107,6 +107,10 @@ class on_waiter : public waiter {
     std::optional<outside_work> outside_;  // a virtual clock stands still meanwhile
 };
 
+template <class F, class... Args>
+concept kept_for_on =
+    std::is_constructible_v<std::decay_t<F>, F> && (std::is_constructible_v<std::decay_t<Args>, Args> && ...);
+
 /// A callable with its arguments.
 template <class F, class... Args>
 class stored_call {

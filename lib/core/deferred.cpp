@@ -13,7 +13,8 @@ void deferred_base::check_thread() const {
     if (home_ && reactor::current() != home_ && !reactor_state::rests_here(*home_)) {
         throw std::system_error(
             errc::wrong_thread,
-            "a deferred is fired on its reactor's thread: from another one, use reactor::post");
+            "a deferred is fired on its reactor's thread: from a task of another one await a call there with "
+            "bight::on(reactor, f), from a plain thread use reactor::post");
     }
 }
 
@@ -88,8 +89,9 @@ bool deferred_waiter::suspend(promise_base& p) noexcept {
 
 void deferred_waiter::throw_awaited_elsewhere() {
     throw std::system_error(errc::wrong_thread,
-                            "a deferred is awaited by tasks of its own reactor: hand values to another one's "
-                            "through a concurrent_channel");
+                            "a deferred is awaited by tasks of its own reactor: from another one's await a "
+                            "call there with bight::on(reactor, f), or get values through a "
+                            "concurrent_channel");
 }
 
 void deferred_waiter::cancel() noexcept {

@@ -24,8 +24,10 @@ void group_job::tell_handle() noexcept { handle_->job_gone(); }
 void group::check_not_elsewhere() const noexcept {
     if (!detail::reactor_state::runs(home()) || home().in_this_thread()) return;
     detail::abort_misused(
-        "group::spawn was called on another thread than that of the group's reactor: send to a task there "
-        "through a concurrent_channel, or call reactor::post");
+        "group::spawn was called on another thread than that of the group's reactor: from a task await a "
+        "call "
+        "there with bight::on(reactor, f), from a plain thread use reactor::post, or send to a task there "
+        "through a concurrent_channel");
 }
 
 // Within its callers: every spawn passes here.

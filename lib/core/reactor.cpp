@@ -324,7 +324,8 @@ void reactor::start(task<> root, std::source_location where) {
     if (reactor_state::runs(*this) && !in_this_thread()) {
         throw std::system_error(errc::wrong_thread,
                                 "reactor::start is for the thread that runs the reactor: from another one, "
-                                "reactor::post a call that starts the task");
+                                "reactor::post a call that starts the task; a task awaits one of another "
+                                "reactor with bight::on(reactor, f)");
     }
     auto job = std::make_unique<started_job>(*state_, std::move(root));
     start_root(*job, job->frame(where));

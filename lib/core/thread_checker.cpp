@@ -15,8 +15,9 @@ void thread_checker::settle(const reactor* here, const char* what) const noexcep
     if (thread_ && thread_ != thread) {
         std::fprintf(
             stderr,
-            "bight: %s was used from another thread than the one whose tasks it is for: send values to "
-            "that thread through a concurrent_channel, or calls with reactor::post\n",
+            "bight: %s was used from another thread than the one whose tasks it is for: from a task await a "
+            "call there with bight::on(reactor, f), from a plain thread use reactor::post, or send values to "
+            "that thread through a concurrent_channel\n",
             what);
         std::abort();
     }

@@ -46,7 +46,7 @@ void transport::unwatch(detail::activity_watch& w) noexcept {
     detail::activity_watch** at = &watches_;
     while (*at != &w) at = &(*at)->next_;
     *at = w.next_;
-    plain_reads_ = accepts_reads_ && !watches_;
+    plain_reads_ = reads_plainly_now();
     plain_writes_ = accepts_writes_ && cut_ == cut::no && !watches_;
 }
 

@@ -21,17 +21,22 @@ struct buffered_reader::ending {
 // One call that reads; lives in its frame. Views that were given out before are invalid from here on.
 class buffered_reader::use {
   public:
-    explicit use(buffered_reader& r) : reader_(r) {
-        if (r.in_use_) detail::throw_stream_error(errc::busy, "read from", &r.stream_.lower());
+    explicit use(buffered_reader& r) : reader_(r), tells_(!r.another_holds()) {
+        if (r.in_use_) detail::throw_read_error(errc::busy, &r.stream_.lower());
         r.settle();
         r.in_use_ = true;
+        if (tells_) r.tell(detail::look_ahead::reads);
     }
     use(const use&) = delete;
     use& operator=(const use&) = delete;
-    ~use() { reader_.in_use_ = false; }
+    ~use() {
+        reader_.in_use_ = false;
+        if (tells_) reader_.tell_what_is_left();
+    }
 
   private:
     buffered_reader& reader_;
+    bool tells_;
 };
 
 buffered_reader::~buffered_reader() {
@@ -39,6 +44,24 @@ buffered_reader::~buffered_reader() {
         detail::abort_misused(
             "a buffered_reader was destroyed while a task waits in it: it must outlive that");
     }
+}
+
+// What the stream is told, so that a read of it is no gap in what was read here. A reader that is destroyed
+// with bytes takes nothing back: they are missing in the stream from then on. On another thread the read
+// itself fails.
+void buffered_reader::tell(detail::look_ahead now) const noexcept {
+    const reactor* const here = reactor::current();
+    if (stream_ && (!here || &stream_.lower().home() == here)) stream_.lower().set_look_ahead(now);
+}
+
+bool buffered_reader::another_holds() const noexcept {
+    const reactor* const here = reactor::current();
+    return buffered().empty() && stream_ && &stream_.lower().home() == here &&
+           stream_.lower().look_ahead() == detail::look_ahead::holds;
+}
+
+void buffered_reader::tell_what_is_left() const noexcept {
+    tell(buffered().empty() ? detail::look_ahead::none : detail::look_ahead::holds);
 }
 
 // Where the bytes are
@@ -111,7 +134,9 @@ void buffered_reader::consume(std::size_t count) noexcept {
     if (count > buffered().size()) {
         detail::abort_misused("buffered_reader::consume was given more bytes than are buffered");
     }
+    if (count == 0) return;
     take(count);
+    tell_what_is_left();
 }
 
 chunk buffered_reader::take_buffered() {
@@ -120,6 +145,7 @@ chunk buffered_reader::take_buffered() {
     chunk all = kept_.empty() ? std::move(chunk_) : chunk::copy_of(buffered());
     kept_ = std::string();
     begin_ = 0;
+    if (all) tell(detail::look_ahead::none);
     return all;
 }
 

@@ -55,6 +55,7 @@ class outbox_state final : public write_request {
     // Called from the ready queue when the transport has finished a batch.
     void run() noexcept override;
     void writer_free() noexcept override;
+    const char* writes_as() const noexcept override { return gathers_ ? "a buffered_writer" : "an outbox"; }
     void settled() noexcept override {}  // stays the stream's writer until the queue is empty
     void cancel() noexcept override {}   // no task waits in it
 

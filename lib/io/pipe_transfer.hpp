@@ -19,7 +19,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_read final : public re
     pipe_read(transport& from, int into_pipe, std::size_t at_most) noexcept
         : read_request(&from, mutable_buffer()), pipe(into_pipe), most(at_most) {}
     std::size_t await_resume() {
-        if (failed()) throw_stream_error(error(), "read from", transport_if_any());
+        if (failed()) throw_read_error(error(), transport_if_any());
         return count;
     }
 

@@ -17,11 +17,12 @@ namespace detail {
 namespace {
 
 constexpr const char* ways_across =
-    "a stream is for the tasks of its own reactor: from elsewhere call it with reactor::post or block_on, or "
-    "send its task what to do through a concurrent_channel";
+    "a stream is for the tasks of its own reactor: from a task of another one await a call there with "
+    "bight::on(reactor, f), from a plain thread use reactor::post or block_on, or send its task what to do "
+    "through a concurrent_channel";
 
 // Of a stream that belongs to another thread only the reactor's identity is read.
-std::system_error stream_error(std::error_code error, const char* operation, const transport* on) {
+std::string describe_operation(std::error_code error, const char* operation, const transport* on) {
     std::string what = operation;
     what += ' ';
     if (!on) {
@@ -31,6 +32,33 @@ std::system_error stream_error(std::error_code error, const char* operation, con
         what += ways_across;
     } else {
         on->describe(what);
+    }
+    return what;
+}
+
+std::system_error stream_error(std::error_code error, const char* operation, const transport* on) {
+    return {error, describe_operation(error, operation, on)};
+}
+
+std::system_error read_error(std::error_code error, const transport* on) {
+    std::string what = describe_operation(error, "read from", on);
+    if (error == errc::busy && on->look_ahead() == look_ahead::holds) {
+        what +=
+            ": a buffered_reader or a line_reader over it has bytes that come first, or took them along when "
+            "it was destroyed: read through it, or have it give them back before with give_back()";
+    } else if (error == errc::busy && on->look_ahead() == look_ahead::reads) {
+        what += ": another task waits in a buffered_reader or a line_reader over it";
+    }
+    return {error, what};
+}
+
+std::system_error write_error(std::error_code error, const transport* on) {
+    std::string what = describe_operation(error, "write to", on);
+    const char* const writes = error == errc::busy && on->writer() ? on->writer()->writes_as() : nullptr;
+    if (writes) {
+        what += ": ";
+        what += writes;
+        what += " over it has bytes that come first: write through it, or await its flush() before";
     }
     return {error, what};
 }
@@ -42,6 +70,8 @@ std::system_error stream_error(std::error_code error, const char* operation, con
 void throw_stream_error(std::error_code error, const char* operation, const transport* on) {
     throw stream_error(error, operation, on);
 }
+void throw_read_error(std::error_code error, const transport* on) { throw read_error(error, on); }
+void throw_write_error(std::error_code error, const transport* on) { throw write_error(error, on); }
 
 std::error_code no_connection() noexcept { return {EBADF, std::system_category()}; }
 

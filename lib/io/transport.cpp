@@ -88,7 +88,7 @@ bool transport::read_if_allowed(read_request& request) noexcept {
 
 // False when the request has its answer without the transport.
 bool transport::read_begins(read_request& request) noexcept {
-    if (reader_ && accepts_reads_) {
+    if (accepts_reads_ && (reader_ || ahead_ == detail::look_ahead::holds)) {
         request.set_error(errc::busy);
     } else if (unread_) {
         read_unread(request);
@@ -148,7 +148,7 @@ bool transport::write_from_pipe(detail::pipe_write& request) noexcept {
 }
 
 bool transport::start_pipe_read(detail::pipe_read& request) noexcept {
-    if (unread_) return true;  // for a plain read
+    if (unread_ && ahead_ != detail::look_ahead::holds) return true;  // for a plain read
     if (!read_begins(request)) return true;
     reader_ = &request;
     if (!read_into_pipe(request)) return false;

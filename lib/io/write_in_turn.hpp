@@ -20,7 +20,7 @@ class write_in_turn : public write_request {
     void cancel() noexcept override;
     void describe(std::string& out) const override;
     void await_resume() {
-        if (failed()) throw_stream_error(error(), "write to", transport_if_any());
+        if (failed()) throw_write_error(error(), transport_if_any());
     }
 
   protected:

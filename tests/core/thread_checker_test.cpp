@@ -68,7 +68,8 @@ TEST_CASE("use from another reactor's thread ends the program, naming the ways a
         }).join();
     });
     CHECK_THAT(said, Contains("a thing was used from another thread"));
-    CHECK_THAT(said, Contains("concurrent_channel") && Contains("reactor::post"));
+    CHECK_THAT(said, Contains("bight::on(reactor, f)") && Contains("concurrent_channel") &&
+                         Contains("reactor::post"));
 }
 
 TEST_CASE("unlocking, waiting and setting on a thread without a reactor ends the program") {

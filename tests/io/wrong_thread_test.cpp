@@ -30,7 +30,8 @@ task<std::string> error_text(A operation) {
 }
 
 bool names_the_ways(const std::string& text) {
-    return text.find("reactor::post") != std::string::npos && text.find("block_on") != std::string::npos &&
+    return text.find("bight::on(reactor, f)") != std::string::npos &&
+           text.find("reactor::post") != std::string::npos && text.find("block_on") != std::string::npos &&
            text.find("concurrent_channel") != std::string::npos;
 }
 

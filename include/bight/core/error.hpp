@@ -15,7 +15,8 @@ namespace BIGHT_EXPORT bight {
 /// Errors for which the operating system has no number. System errors keep their errno, in
 /// std::system_category().
 enum class errc {
-    busy = 1,          ///< another task is already reading (or writing) here: one at a time
+    busy = 1,          ///< another task is already reading (or writing) here: one at a time; or a reader over
+                       ///< the stream has bytes that come first
     closed,            ///< the stream, listener, channel, pool or reactor was closed on this side
     aborted,           ///< the stream was aborted on this side while this waited
     end_of_stream,     ///< the peer ended the stream before all that was asked for had come

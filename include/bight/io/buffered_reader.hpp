@@ -36,7 +36,8 @@ struct buffered_reader_options {
 static_assert(std::is_trivially_destructible_v<buffered_reader_options>);  // see reactor_options
 
 /// Reads a stream, which must outlive it, by lines, delimiters and counts, mixed as the protocol needs. What
-/// was read beyond an item is kept here: read the stream itself again only after give_back().
+/// was read beyond an item is kept here: read the stream itself again only after give_back(). Until then its
+/// reads get errc::busy (also those of another reader), with a message that says so.
 ///
 /// All calls agree on five points. What comes out does not depend on how the network divides the bytes. An
 /// item is taken whole or not at all: when a call is cancelled, or throws, everything is still there
@@ -62,7 +63,7 @@ class buffered_reader {
     buffered_reader(const buffered_reader&) = delete;  // it has bytes of the stream: pass a buffered_reader&
     buffered_reader& operator=(const buffered_reader&) = delete;
     /// Ends the process with a message while a task waits in it: the reader must outlive that. Bytes that it
-    /// holds are dropped.
+    /// holds are dropped: the stream lacks them, and gives errc::busy to reads from then on.
     ~buffered_reader();
 
     /// The next line without its end, possibly empty; nothing at the end of the stream. An unfinished last
@@ -135,6 +136,9 @@ class buffered_reader {
     bool find(const ending& end, std::size_t& searched, std::size_t& length, std::size_t& whole) const;
     std::string_view take(std::size_t count) noexcept;
     std::string take_string(std::size_t count);
+    void tell(detail::look_ahead now) const noexcept;
+    void tell_what_is_left() const noexcept;
+    bool another_holds() const noexcept;
     void settle();
     void keep();
     void join();

@@ -63,6 +63,9 @@ class write_request : public detail::transport_request {
     void complete_cancelled() noexcept;
     /// See transport::claim_writer.
     virtual void writer_free() noexcept {}
+    /// What writes, for the message of the error that others get meanwhile ("a buffered_writer"); null for a
+    /// task.
+    virtual const char* writes_as() const noexcept { return nullptr; }
 
   protected:
     void settled() noexcept override;
@@ -215,8 +218,15 @@ class transport {
     /// Bytes that were read and returned: the next read gets them first.
     chunk& unread() noexcept { return unread_; }
 
-    /// Whether nothing stands between a read and the transport: no other read, no bytes that were given back,
-    /// no close, no idle time-out.
+    /// Said by who reads ahead. While it `holds` bytes, reads get errc::busy: they would get later bytes.
+    void set_look_ahead(detail::look_ahead now) noexcept {
+        ahead_ = now;
+        plain_reads_ = reads_plainly_now();
+    }
+    detail::look_ahead look_ahead() const noexcept { return ahead_; }
+
+    /// Whether nothing stands between a read and the transport: no other read, no bytes that were given back
+    /// or read ahead, no close, no idle time-out.
     bool reads_plainly() const noexcept { return !reader_ && !unread_ && plain_reads_; }
     /// The same for a write.
     bool writes_plainly() const noexcept { return !writer_ && plain_writes_; }
@@ -305,6 +315,9 @@ class transport {
     friend class watch_request;
     enum class cut : std::uint8_t { no, before_its_first_byte, amid };
 
+    bool reads_plainly_now() const noexcept {
+        return accepts_reads_ && !watches_ && ahead_ != detail::look_ahead::holds;
+    }
     bool read_if_allowed(read_request& request) noexcept;
     bool read_begins(read_request& request) noexcept;
     void read_unread(read_request& request) noexcept;
@@ -332,9 +345,10 @@ class transport {
     std::uint32_t references_ = 0;
     bool accepts_reads_ = true;
     bool accepts_writes_ = true;
-    bool plain_reads_ = true;   // accepts_reads_, and nobody watches
+    bool plain_reads_ = true;   // accepts_reads_, nobody watches, and no bytes were read ahead
     bool plain_writes_ = true;  // accepts_writes_, no write was cut short, and nobody watches
     bool open_ = true;
+    detail::look_ahead ahead_ = detail::look_ahead::none;
     cut cut_ = cut::no;
     watch_request* watcher_ = nullptr;
 

@@ -36,6 +36,9 @@ std::error_code no_connection() noexcept;
 
 /// Throws std::system_error(error, "read from 127.0.0.1:5000"); `on` is null for an empty stream.
 [[noreturn]] void throw_stream_error(std::error_code error, const char* operation, const transport* on);
+/// The same of a read and of a write; of errc::busy they say what is in the way, if it is still there.
+[[noreturn]] void throw_read_error(std::error_code error, const transport* on);
+[[noreturn]] void throw_write_error(std::error_code error, const transport* on);
 
 /// Awaits one read.
 class read_awaiter : public read_request {
@@ -50,7 +53,7 @@ class read_awaiter : public read_request {
     /// read.
     [[gnu::noinline]] bool suspend_rarely(promise_base& p) noexcept;
     void throw_error() const {
-        if (failed()) throw_stream_error(error(), "read from", transport_if_any());
+        if (failed()) throw_read_error(error(), transport_if_any());
     }
 };
 
@@ -98,7 +101,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] read_into_awaiter final
 class [[nodiscard("co_await it"), gnu::warn_unused]] write_awaiter_base : public write_request {
   public:
     void await_resume() {
-        if (failed()) throw_stream_error(error(), "write to", transport_if_any());
+        if (failed()) throw_write_error(error(), transport_if_any());
     }
     result<void> take_result() noexcept { return error(); }
 

@@ -29,6 +29,13 @@ class end_awaiter;
 class pipe_read;
 class pipe_write;
 
+/// What a buffered_reader or a line_reader over a stream does with it.
+enum class look_ahead : std::uint8_t {
+    none,
+    reads,  ///< a task waits in it
+    holds,  ///< it has bytes that come before those that a read of the stream would get
+};
+
 /// A task, an outbox or a closer that waits for a transport: the transport answers exactly once.
 class transport_request : public waiter {
   public:

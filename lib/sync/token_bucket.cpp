@@ -16,13 +16,16 @@ time_point now_for(const char* what, std::source_location where) {
     return here->now();
 }
 
+void check_rate(std::uint32_t rate, duration per) {
+    if (rate > 0 && per > duration::zero()) return;
+    throw std::invalid_argument("the rate of a token_bucket is zero or negative: no token would come");
+}
+
 }  // namespace
 
 token_bucket::token_bucket(std::uint32_t rate, duration per, std::uint32_t burst)
     : per_(per), rate_(rate), burst_(burst), level_(0) {
-    if (rate == 0 || per <= duration::zero()) {
-        throw std::invalid_argument("the rate of a token_bucket is zero or negative: no token would come");
-    }
+    check_rate(rate, per);
     if (burst == 0)
         throw std::invalid_argument("the burst of a token_bucket is zero: it would keep no token");
     level_ = parts_of(burst);
@@ -56,6 +59,29 @@ bool token_bucket::try_take(std::uint32_t n, std::source_location where) {
     return waiters_.empty() && try_take_at(now, n);
 }
 
+void token_bucket::give_back(std::uint32_t n, std::source_location where) {
+    home_.check("a token_bucket");
+    const time_point now = now_for("token_bucket::give_back", where);
+    level_ = std::min(most_parts(), level_at(now) + parts_of(n));
+    filled_ = std::max(filled_, now);
+    serve_waiters();
+}
+
+// Of a token that has come in part, the part stays.
+void token_bucket::set_rate(std::uint32_t rate, duration per, std::source_location where) {
+    check_rate(rate, per);
+    home_.check("a token_bucket");
+    const time_point now = now_for("token_bucket::set_rate", where);
+    const parts level = level_at(now);
+    const auto before = static_cast<std::uint64_t>(per_.count());
+    const auto after = static_cast<std::uint64_t>(per.count());
+    rate_ = rate;
+    per_ = per;
+    level_ = std::min(most_parts(), level / before * after + level % before * after / before);
+    filled_ = std::max(filled_, now);
+    serve_waiters();
+}
+
 std::uint32_t token_bucket::available(std::source_location where) const {
     const time_point now = now_for("token_bucket::available", where);
     return static_cast<std::uint32_t>(level_at(now) / static_cast<std::uint64_t>(per_.count()));
@@ -75,7 +101,7 @@ void token_bucket::grant(const reactor& home) noexcept {
     const time_point at = home.now();
     while (detail::take_tokens_awaiter* const next = waiters_.front()) {
         if (!try_take_at(at, next->wanted_)) return;
-        waiters_.remove(*next);
+        remove(*next);
         next->ready();
     }
 }
@@ -94,11 +120,24 @@ void token_bucket::wait_for_front(reactor& home) noexcept {
     detail::reactor_access::arm(home, *this, saturating_add(filled_, wait));
 }
 
-void token_bucket::expired() noexcept {
+void token_bucket::add(detail::take_tokens_awaiter& w) noexcept {
+    waiters_.push_back(w);
+    ++waiting_;
+}
+
+void token_bucket::remove(detail::take_tokens_awaiter& w) noexcept {
+    waiters_.remove(w);
+    --waiting_;
+}
+
+void token_bucket::serve_waiters() noexcept {
+    if (waiters_.empty()) return;
     reactor& home = waiters_.front()->home();
     grant(home);
     wait_for_front(home);
 }
+
+void token_bucket::expired() noexcept { serve_waiters(); }
 
 namespace detail {
 
@@ -107,14 +146,14 @@ bool take_tokens_awaiter::suspend(promise_base& p) noexcept {
     bucket_->home_.check(home(), "a token_bucket");
     const bool first = bucket_->waiters_.empty();
     if (first && bucket_->try_take_at(home().now(), wanted_)) return finish_now();
-    bucket_->waiters_.push_back(*this);
+    bucket_->add(*this);
     if (first) bucket_->wait_for_front(home());
     return true;
 }
 
 void take_tokens_awaiter::cancel() noexcept {
     const bool first = bucket_->waiters_.front() == this;
-    bucket_->waiters_.remove(*this);
+    bucket_->remove(*this);
     confirm_cancel();
     if (!first) return;
     bucket_->grant(home());

@@ -151,6 +151,80 @@ TEST_CASE("a first request that is cancelled lets a smaller one go at once") {
     });
 }
 
+TEST_CASE("a new rate counts from now on: what has come stays, and who waits waits for the rest at it") {
+    test::on_each_in_virtual_time([]() -> task<> {
+        token_bucket bucket(1, 1s, 10);
+        CHECK(bucket.try_take(10));
+        taker all{bucket};
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn(&taker::take, &all, "four", 4);
+            g.spawn(&taker::take, &all, "one", 1);
+            co_await bight::sleep_for(2500ms);
+            bucket.set_rate(10, 1s);  // two and a half are there
+            co_await bight::sleep_for(100ms);
+            bucket.set_rate(1, 10s);  // and now three and a half
+        });
+        CHECK(all.seen == seen{{"four", 7600ms}, {"one", 17600ms}});
+        bucket.set_rate(1000, 1s);
+        co_await bight::sleep_for(1s);
+        CHECK(bucket.available() == 10);
+        // The largest numbers there are.
+        token_bucket large(4'000'000'000, bight::duration::max(), 4'000'000'000);
+        CHECK(large.try_take(1'000'000'000));
+        large.set_rate(1, 1ns);
+        CHECK(large.available() == 3'000'000'000);
+        large.set_rate(4'000'000'000, bight::duration::max());
+        CHECK(large.available() == 3'000'000'000);
+        CHECK(bight::reactor::current()->statistics().live_timers == 0);
+    });
+}
+
+TEST_CASE(
+    "tokens that are given back go to those who wait, in their order, and no more than the burst stay") {
+    test::on_each_in_virtual_time([]() -> task<> {
+        token_bucket bucket(1, 1h, 3);
+        CHECK(bucket.try_take(3));
+        taker all{bucket};
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn(&taker::take, &all, "two", 2);
+            g.spawn(&taker::take, &all, "one", 1);
+            co_await bight::sleep_for(1s);
+            bucket.give_back();
+            co_await bight::sleep_for(1s);
+            CHECK(all.seen.empty());
+            bucket.give_back(2);
+            CHECK(all.seen.empty());  // they go on in the next turn
+        });
+        CHECK(all.seen == seen{{"two", 2s}, {"one", 2s}});
+        CHECK(bucket.available() == 0);
+        bucket.give_back(4'000'000'000);
+        CHECK(bucket.available() == 3);
+        CHECK(bight::reactor::current()->statistics().live_timers == 0);
+    });
+}
+
+TEST_CASE("a bucket tells how many wait, so that the next may be refused") {
+    test::on_each_in_virtual_time([]() -> task<> {
+        token_bucket bucket(1, 1s, 1);
+        CHECK(bucket.try_take());
+        CHECK(bucket.waiting() == 0);
+        taker all{bucket};
+        test::cancellable second;
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn(&taker::take, &all, "one", 1);
+            g.spawn(second.run(all.take("two", 1)));
+            g.spawn(&taker::take, &all, "three", 1);
+            co_await bight::sleep_for(1ms);
+            CHECK(bucket.waiting() == 3);
+            second.cancel();
+            CHECK(bucket.waiting() == 2);
+            co_await bight::sleep_for(1s);
+            CHECK(bucket.waiting() == 1);
+        });
+        CHECK(bucket.waiting() == 0);
+    });
+}
+
 TEST_CASE("a bucket refuses what could never be") {
     CHECK_THROWS_AS(token_bucket(0, 1s, 1), std::invalid_argument);
     CHECK_THROWS_AS(token_bucket(1, 0s, 1), std::invalid_argument);
@@ -162,6 +236,10 @@ TEST_CASE("a bucket refuses what could never be") {
     CHECK_THROWS_WITH(bucket.try_take(),
                       Catch::Contains("token_bucket_test.cpp:") && Catch::Contains("token_bucket::try_take"));
     CHECK_THROWS_WITH(bucket.available(), Catch::Contains("token_bucket_test.cpp:"));
+    CHECK_THROWS_WITH(bucket.give_back(), Catch::Contains("token_bucket_test.cpp:"));
+    CHECK_THROWS_WITH(bucket.set_rate(1, 1s), Catch::Contains("token_bucket_test.cpp:"));
+    CHECK_THROWS_AS(bucket.set_rate(0, 1s), std::invalid_argument);
+    CHECK_THROWS_AS(bucket.set_rate(1, 0s), std::invalid_argument);
     test::virtual_fixture().run([&]() -> task<> {
         CHECK_FALSE(bucket.try_take(3));
         CHECK(bucket.try_take(2));

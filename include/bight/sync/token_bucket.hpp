@@ -10,6 +10,7 @@
 #include <bight/core/export.hpp>
 #include <bight/sync/detail/token_bucket.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <source_location>
 
@@ -24,7 +25,7 @@ namespace BIGHT_EXPORT bight {
 /// It begins full, and is exact: no fraction of a token is lost, at any rate. First in, first out, however
 /// many tokens a request wants: a small one never overtakes a large one that waits. A request that can be met
 /// at once does not suspend. A cancelled task leaves the queue and takes nothing; one that has been granted
-/// its tokens goes on, and is cancelled at its next await.
+/// its tokens goes on, and is cancelled at its next await. (It may give_back what it does not use.)
 ///
 /// Time is that of the reactor's clock. Destroying it while tasks wait ends the process with a message.
 /// Thread: the reactor's; another thread's use is caught in debug builds.
@@ -51,6 +52,16 @@ class token_bucket final : private detail::timer {
     /// that names the line where no reactor runs.
     bool try_take(std::uint32_t n = 1, std::source_location where = std::source_location::current());
 
+    /// Returns `n` tokens that were taken for something that did not happen after all. More than the burst are
+    /// not kept. Throws as try_take.
+    void give_back(std::uint32_t n = 1, std::source_location where = std::source_location::current());
+    /// From now on `rate` tokens come in each `per`. What has come by now stays, and who waits goes on waiting
+    /// for the rest at the new rate. Throws as the constructor and as try_take, and then changes nothing.
+    void set_rate(std::uint32_t rate, duration per,
+                  std::source_location where = std::source_location::current());
+
+    /// How many tasks wait, for those who would rather refuse than wait behind so many.
+    std::size_t waiting() const noexcept { return waiting_; }
     /// How many tokens there are now (for the first waiting task, if any waits). Throws as try_take.
     std::uint32_t available(std::source_location where = std::source_location::current()) const;
     std::uint32_t burst() const noexcept { return burst_; }
@@ -67,11 +78,15 @@ class token_bucket final : private detail::timer {
     parts most_parts() const noexcept;
     parts level_at(time_point now) const noexcept;
     bool try_take_at(time_point now, std::uint32_t n) noexcept;
+    void add(detail::take_tokens_awaiter& w) noexcept;
+    void remove(detail::take_tokens_awaiter& w) noexcept;
+    void serve_waiters() noexcept;
     void grant(const reactor& home) noexcept;
     void wait_for_front(reactor& home) noexcept;
     void expired() noexcept override;
 
     detail::wait_list<detail::take_tokens_awaiter> waiters_;
+    std::size_t waiting_ = 0;  // how many those are
     duration per_;
     std::uint32_t rate_;
     std::uint32_t burst_;

@@ -71,6 +71,8 @@ void distant_call::cancel_begun() noexcept {
     if (started_) request_cancel();
 }
 
+// The reactor is gone, and it let this go (no cancellation is sent any more), but a cancellation that was
+// sent by then came too late for its inbox.
 void distant_call::abandon() noexcept {
     error_ = error_from(errc::closed, stopped_);
     answered();

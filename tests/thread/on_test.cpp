@@ -314,6 +314,47 @@ TEST_CASE("a call waits for the first run of the other reactor, and ends when th
     });
 }
 
+// The call is in the inbox of a reactor that goes without running, and so is its cancellation, or it comes
+// at the same moment.
+TEST_CASE("a cancellation that meets the destruction of the other reactor ends the call once") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        bight::reactor_options options;
+        options.demultiplexer = kind;
+        for (int i = 0; i < 300; ++i) {
+            auto there = std::make_unique<bight::reactor>(options);
+            bight::reactor& called = *there;
+            std::thread::id died_on;
+            std::error_code code;
+            test::cancellable call;
+            auto calls = [&]() -> task<> {
+                code = co_await test::error_of(bight::on(called, [](const witness&) {}, witness(died_on)));
+            };
+            std::atomic<bool> go = false;
+            std::thread destroys([&] {
+                while (!go) std::this_thread::yield();
+                there.reset();
+            });
+            co_await bight::with_group([&](bight::group& g) -> task<> {
+                g.spawn(call.run(calls()));
+                co_await bight::yield();
+                co_await bight::yield();
+                if (i % 3 == 0) call.cancel();
+                go = true;
+                if (i % 3 == 1) call.cancel();
+                if (i % 3 == 2) {
+                    co_await bight::yield();
+                    call.cancel();
+                }
+            });
+            destroys.join();
+            CHECK((!call.ended() || code == bight::errc::closed));
+            CHECK(died_on == std::this_thread::get_id());
+        }
+    });
+}
+
 TEST_CASE("a virtual clock stands still while its task waits for another reactor") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     test::virtual_fixture on(kind);

@@ -1,4 +1,7 @@
 // What a stream promises, over the sockets of each family on each demultiplexer.
+#include "on_memory.hpp"
+
+#include "support/cancellable.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/death.hpp"
@@ -653,5 +656,29 @@ TEST_CASE("bytes that were given back go with the stream, and hold no buffer of 
         CHECK(on.reactor().statistics().live_buffers == 1);
         pair.server = bight::stream();
         CHECK(on.reactor().statistics().live_buffers == 0);
+    });
+}
+
+TEST_CASE("a stream is not open from the call of close on, though its writes still wait") {
+    bight::sim::memory_direction narrow;
+    narrow.capacity = 4;
+    test::on_memory(narrow, [](stream& from, stream& to) -> task<> {
+        bight::outbox box(from);
+        CHECK(box.send("more than fits"));
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn([&]() -> task<> { co_await from.close(); });
+            CHECK(from.is_open());
+            co_await test::turns(3);
+            CHECK(box.queued() > 0);
+            CHECK_FALSE(from.is_open());
+            const auto got = co_await read_all(to);
+            CHECK(got == "more than fits");
+        });
+        CHECK_FALSE(from.is_open());
+        CHECK(to.is_open());  // the end of the peer
+        co_await to.shutdown_write();
+        CHECK(to.is_open());
+        to.abort();
+        CHECK_FALSE(to.is_open());
     });
 }

@@ -280,6 +280,7 @@ task<> glutton(scene& s, int people) {
     co_await until(s.done, people, "everybody has heard everything");
     std::size_t bytes = 0;
     bool thrown_out = false;
+    here.lines->give_back();
     try {
         while (auto data = co_await bight::with_timeout(here.peer->read_some(), 5min)) bytes += data.size();
         thrown_out = true;

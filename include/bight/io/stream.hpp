@@ -75,8 +75,9 @@ class stream {
 
     /// False for a default-constructed or moved-from handle.
     explicit operator bool() const noexcept { return transport_ != nullptr; }
-    /// False after close() or abort() on this side.
-    bool is_open() const noexcept { return transport_ && transport_->is_open(); }
+    /// False from the call of close() or abort() on this side on, also while close() still waits for the
+    /// pending writes. The end of the peer, an error and shutdown_write change nothing.
+    bool is_open() const noexcept { return transport_ && transport_->accepts_reads(); }
 
     /// Reads what has arrived, at least one byte, into a buffer of the reactor; gives an empty chunk at the
     /// end of the stream. While it waits, the connection holds no buffer.

@@ -15,7 +15,9 @@ namespace BIGHT_EXPORT bight {
 /// What a listener does when the process runs out of descriptors (EMFILE, ENFILE) or the kernel out of
 /// memory.
 enum class exhaustion_policy : std::uint8_t {
-    shed,  ///< accepts the waiting connections and closes them at once, so that clients do not hang
+    /// Accepts the waiting connections and closes them at once, so that clients do not hang: they are
+    /// connected, and see the end of the stream, or, once they have sent something, a reset (ECONNRESET).
+    shed,
     wait,  ///< leaves them in the backlog, and looks again every 100 ms
 };
 
@@ -50,7 +52,8 @@ struct serve_options {
     /// rest of an outbox may take, and how long the peer may take to end.
     duration close_deadline = std::chrono::seconds(10);
     /// How long a connection may be silent in both directions, as with_idle_timeout counts it. Then its
-    /// coroutine is cancelled, and log_level::info says so. It counts from the accept to the end of the
+    /// coroutine is cancelled, and log_level::info says so: silent clients are a matter of course, so without
+    /// a log handler nothing is written. It counts from the accept to the end of the
     /// coroutine. duration::max(): for ever; serve refuses zero and less with std::invalid_argument.
     duration idle_timeout = duration::max();
     /// The maximum number of connections at a time: further ones wait in the backlog. 0: no limit. A

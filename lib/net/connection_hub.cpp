@@ -2,6 +2,8 @@
 
 #include "listening_socket.hpp"
 
+#include "../core/reactor_state.hpp"
+
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/shield.hpp>
@@ -227,6 +229,7 @@ listener connection_hub::open(std::size_t index) {
     }
     auto* made = new intake(home, shared_from_this(), index);
     listener result(*made);
+    auto notice = std::make_unique<failure_notice>();
     if (!source_) {
         if (!socket_) socket_ = bound_socket(endpoint_, options_);
         listening_socket& from = std::move(socket_).listen(endpoint_, options_);
@@ -238,6 +241,7 @@ listener connection_hub::open(std::size_t index) {
     }
     here.in = made;
     here.home = &home;
+    here.notice = std::move(notice);
     here.waiting = 0;
     ++here.opened;
     ++open_;
@@ -282,13 +286,20 @@ void connection_hub::deliver(const hub_source& source, owned_descriptor connecti
 void connection_hub::accept_failed(std::error_code error) noexcept {
     const std::lock_guard hold(lock_);
     for (std::size_t i = 0; i < slots_.size(); ++i) {
-        const slot& s = slots_[i];
-        if (!s.home) continue;
-        try_post(*s.home, [hub = shared_from_this(), i, opened = s.opened, error] {
-            const slot& here = hub->slots_[i];
-            if (here.in && here.opened == opened) here.in->failed(error);
-        });
+        slot& s = slots_[i];
+        if (!s.home || !s.notice) continue;  // told already
+        failure_notice* const notice = s.notice.release();
+        notice->hub = shared_from_this();
+        notice->index = i;
+        notice->opened = s.opened;
+        notice->error = error;
+        reactor_state::post(*s.home, *notice);
     }
+}
+
+void connection_hub::failure_notice::call() {
+    const slot& here = hub->slots_[index];
+    if (here.in && here.opened == opened) here.in->failed(error);
 }
 
 void connection_hub::taken(std::size_t index) noexcept {

@@ -2,10 +2,11 @@
 // (hand_over).
 #pragma once
 
+#include "../demux/socket_calls.hpp"
 #include "acceptor.hpp"
 #include "bound_socket.hpp"
-#include "../demux/socket_calls.hpp"
 
+#include <bight/core/detail/posted.hpp>
 #include <bight/thread/detail/remote_call.hpp>
 
 #include <array>
@@ -131,11 +132,23 @@ class connection_hub : public std::enable_shared_from_this<connection_hub> {
     friend class hub_source;
     class running_source;
 
+    /// Tells the listener of a reactor that accepting has failed. Made when that opens, because memory may be
+    /// what is missing later.
+    class failure_notice final : public posted {
+      public:
+        void call() override;
+        std::shared_ptr<connection_hub> hub;  // while it is under way
+        std::size_t index = 0;
+        std::uint64_t opened = 0;
+        std::error_code error;
+    };
+
     struct slot {
-        intake* in = nullptr;      // for the reactor's thread; the rest is guarded by the lock
-        reactor* home = nullptr;   // null: closed
-        std::uint64_t opened = 0;  // how often it was opened, to recognise what comes too late
-        unsigned waiting = 0;      // connections that are on their way or wait there
+        intake* in = nullptr;                    // for the reactor's thread; the rest is guarded by the lock
+        reactor* home = nullptr;                 // null: closed
+        std::uint64_t opened = 0;                // how often it was opened, to recognise what comes too late
+        unsigned waiting = 0;                    // connections that are on their way or wait there
+        std::unique_ptr<failure_notice> notice;  // until it is sent
     };
 
     static task<> accept_all(running_source source);

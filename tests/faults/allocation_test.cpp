@@ -647,6 +647,46 @@ TEST_CASE(
     CHECK(refused);
 }
 
+TEST_CASE("the listeners of all reactors are told without memory that accepting has failed") {
+    bight::runtime_options options;
+    options.reactors = 2;
+    options.reactor.demultiplexer = GENERATE(from_range(test::demultiplexers()));
+    options.handle_signals = false;
+    CAPTURE(options.reactor.demultiplexer);
+    bight::runtime both(options);
+    const test::raw_socket original(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto any = bight::address::from_ip("127.0.0.1", 0);
+    REQUIRE(::bind(original.get(), static_cast<const sockaddr*>(any.native()),
+                   static_cast<socklen_t>(any.native_size())) == 0);
+    REQUIRE(::listen(original.get(), 8) == 0);
+    bight::listen_options handed_over;
+    handed_over.sharding = bight::sharding::hand_over;
+    bight::sharded_listener where(both, "fd:" + std::to_string(original.get()), handed_over);
+    std::atomic<bool> accepts_here{false};
+    std::atomic<bool> waits_elsewhere{false};
+    std::atomic<bool> told{false};
+    auto root = [&](std::size_t i) -> task<> {
+        if (i == 0) {
+            bight::listener first = where.listen();  // its reactor accepts for both
+            accepts_here = true;
+            while (!waits_elsewhere) co_await bight::sleep_for(1ms);
+            allocation_fault all{0, true, false};
+            const failing here(all);
+            ::shutdown(original.get(), SHUT_RD);  // it listens no more
+            for (int tries = 0; tries < 5000 && !told; ++tries) co_await bight::sleep_for(1ms);
+            both.stop();
+        } else {
+            while (!accepts_here) co_await bight::sleep_for(1ms);
+            bight::listener other = where.listen();
+            waits_elsewhere = true;
+            const auto code = co_await test::error_of(other.accept());
+            told = code == std::error_code(EINVAL, std::system_category());
+        }
+    };
+    CHECK(both.run(root) == 0);
+    CHECK(told);
+}
+
 TEST_CASE("a runtime that finds no memory for a run throws bad_alloc, and the next run is complete") {
     bight::runtime_options options;
     options.reactors = 2;

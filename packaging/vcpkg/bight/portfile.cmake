@@ -20,6 +20,7 @@ vcpkg_configure_meson(
   OPTIONS
     -Dbenchmarks=disabled
     -Dio_uring=${FEATURE_io_uring}
+    -Dlibkqueue=disabled
     -Dsamples=disabled
     -Dtests=disabled
     -Dtools=${FEATURE_tools}

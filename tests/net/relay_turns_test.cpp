@@ -4,9 +4,11 @@
 #include "support/cancellable.hpp"
 
 #include <bight/net/relay.hpp>
+#include <bight/sim/world.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <system_error>
 
@@ -155,4 +157,35 @@ TEST_CASE("a copy that waits for its turn learns that the stream was aborted") {
         co_await bight::when_all(copies(), aborts());
         CHECK(code == bight::errc::aborted);
     });
+}
+
+TEST_CASE("in a simulated world whose sends take their time, a header goes out before what is relayed") {
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        bight::sim::world_options options;
+        options.faults.set(bight::sim::fault::slow_completion, 0.5);
+        bight::sim::world w(seed, options);
+        std::string got;
+        w.add("server").on_boot([&got] {
+            return bight::serve("tcp:7000", [&got](stream s) -> task<> {
+                while (auto data = co_await s.read_some()) got += data.view();
+            });
+        });
+        w.add("proxy").on_boot([] {
+            return bight::serve("tcp:8000", [](stream a) -> task<> {
+                stream b = co_await bight::connect("tcp:server:7000");
+                bight::buffered_writer out(b);
+                co_await out.write("PROXY\r\n");
+                co_await bight::relay(a, b);
+            });
+        });
+        w.add("client").run([]() -> task<> {
+            stream s = co_await bight::connect("tcp:proxy:8000");
+            co_await s.write("body");
+            co_await s.shutdown_write();
+            const std::string rest = co_await test::read_all(s);
+            CHECK(rest == "");
+        });
+        w.run();
+        CHECK(got == "PROXY\r\nbody");
+    }
 }

@@ -146,7 +146,8 @@ TEST_CASE("a call begins or is given up, never both, at whatever moment it is ca
         std::vector<bool> begun_by_its_end(many);
         for (std::size_t n = 0; n < many; ++n) {
             test::cancellable one;
-            auto calls = [&]() -> task<> { co_await bight::on(there, [&, n] { begun[n] = true; }); };
+            auto begins = [&begun, n] { begun[n] = true; };
+            auto calls = [&]() -> task<> { co_await bight::on(there, begins); };
             co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn(one.run(calls()));
                 co_await bight::yield();

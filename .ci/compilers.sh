@@ -42,7 +42,7 @@ links() {
 
 # links_sanitizers CLANG
 links_sanitizers() {
-    links "$1" -fsanitize=address,undefined && links "$1" -fsanitize=thread
+    links "$1" -fsanitize=address,undefined && links "$1" -fsanitize=thread && links "$1" -fsanitize=memory
 }
 
 # fault COMPILER KIND: why it is not fit; nothing if it is.

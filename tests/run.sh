@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the tests and runs them: with g++, and with clang's sanitizers.
+# Builds the tests and runs them: with g++ (and valgrind), and with clang's sanitizers.
 #
 #   sh tests/run.sh [--quick | --full] [WORD...]
 #   sh tests/run.sh confined [WORD...]
@@ -151,10 +151,11 @@ if [ -n "$clangxx" ]; then echo "== clang: $clangxx_line"; fi
 
 # A fault must end the test with a report, not be printed and passed over.
 export ASAN_OPTIONS="halt_on_error=1:detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+export MSAN_OPTIONS="halt_on_error=1${MSAN_OPTIONS:+:$MSAN_OPTIONS}"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
-export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$root/tests/support/tsan.suppressions${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer) && {
-    export ASAN_SYMBOLIZER_PATH="$symbolizer" TSAN_SYMBOLIZER_PATH="$symbolizer"
+    export ASAN_SYMBOLIZER_PATH="$symbolizer" MSAN_SYMBOLIZER_PATH="$symbolizer" TSAN_SYMBOLIZER_PATH="$symbolizer"
 }
 
 if [ -n "$mutants" ]; then
@@ -167,7 +168,7 @@ failed=0
 skipped=0
 
 # What TSan looks at: the other tests run on one thread.
-rooms_with_threads='core/ sync/ generator/ thread/ service/ demux/ net/ io/wrong_thread'
+rooms_with_threads='core/ sync/ generator/ thread/ service/ demux/ net/ io/wrong_thread sanitizers/'
 
 # What failed, to be said again at the end: by then it has scrolled away.
 mkdir -p "$root/build"
@@ -288,6 +289,7 @@ targets() {
             docs) echo tests/docs/libdocs_pages.a tests/docs/docs_programs ;;
             gdb) echo tests/gdb/tree ;;
             bench) echo benchmarks ;;
+            sanitizers) echo tests/sanitizers/mistakes tests/sanitizers/orders tests/sanitizers/transfers ;;
             core | sync | generator | thread | service) echo tests/runtime_tests ;;
             *) echo "tests/${room}_tests" ;;
             esac
@@ -470,6 +472,13 @@ if [ $matrix != quick ]; then
     if [ $matrix != full ] && [ -z "$words" ]; then words=$rooms_with_threads; fi
     # shellcheck disable=SC2086
     build_and_run tsan "$clangxx" $sanitized -Db_sanitize=thread -Dcpp_args=-gline-tables-only
+    words=sanitizers/
+    case "$all_words " in
+    ' ' | *' sanitizers'*)
+        # shellcheck disable=SC2086
+        build_and_run msan "$clangxx" $sanitized -Db_sanitize=memory -Dcpp_args=-gline-tables-only
+        ;;
+    esac
     words=$all_words
     timeouts=1
 fi

@@ -1,8 +1,13 @@
 #include "poison.hpp"
+#include "sanitizers.hpp"
 #include "thread_state.hpp"
 
 #include <bight/core/detail/frame_cache.hpp>
 #include <bight/core/detail/frame_pool.hpp>
+
+#if BIGHT_HAS_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
 
 #include <atomic>
 #include <cstdio>
@@ -13,19 +18,18 @@ namespace bight::detail {
 
 static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16, "check_frame_layout relies on it");
 
-// Under AddressSanitizer no frames are kept, so that a use after free is reported with both stacks.
-#if defined(__SANITIZE_ADDRESS__)
-#define BIGHT_KEEP_FRAMES 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BIGHT_KEEP_FRAMES 0
-#endif
-#endif
-#ifndef BIGHT_KEEP_FRAMES
-#define BIGHT_KEEP_FRAMES 1
-#endif
-
 namespace {
+
+// Where a tool looks for uses after free, and for uses before the first value, no frames are kept.
+bool keeps_frames() noexcept {
+#if BIGHT_UNDER_ASAN || BIGHT_UNDER_MSAN
+    return false;
+#elif BIGHT_HAS_VALGRIND
+    return RUNNING_ON_VALGRIND == 0;
+#else
+    return true;
+#endif
+}
 
 constinit frame_cache nothing_kept(frame_cache::keeps_nothing{});
 
@@ -44,7 +48,7 @@ std::uint64_t thread_state::next_number() noexcept {
 }
 
 void thread_state::use(frame_cache* cache) noexcept {
-    frame_cache* const next = BIGHT_KEEP_FRAMES && cache ? cache : &nothing_kept;
+    frame_cache* const next = keeps_frames() && cache ? cache : &nothing_kept;
     if (next == frames_here) return;  // counting is slow, and a simulated world calls this in each turn
     frames_from_heap -= frames_here->kept();
     frames_here = next;

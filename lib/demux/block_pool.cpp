@@ -75,6 +75,7 @@ block_pool::block* block_pool::more() noexcept {
         owned_.load(std::memory_order_relaxed) && waiting_.load(std::memory_order_relaxed) < kept_;
     if (kept) {
         waiting_.fetch_add(1, std::memory_order_relaxed);
+        buffer_kept(b.bytes(), size_);
         elsewhere_.put(b);
     } else {
         ::operator delete(&b);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lent_block.hpp"
+#include "tool_annotations.hpp"
 
 #include <bight/core/export.hpp>
 
@@ -49,7 +50,9 @@ class block_pool {
         if (!b) return nullptr;
         free_ = b->next;
         ++room_;
-        return static_cast<block*>(b);
+        auto* const taken = static_cast<block*>(b);
+        buffer_taken(taken->bytes(), size_);
+        return taken;
     }
     void give_back(block& b) noexcept {
         if (--room_ < 0) [[unlikely]] {
@@ -58,6 +61,7 @@ class block_pool {
         }
         b.next = free_;
         free_ = &b;
+        buffer_kept(b.bytes(), size_);
     }
     std::size_t lent() const noexcept {
         return made_ - free_ones() + taken_back_ - static_cast<std::size_t>(elsewhere_.counted());

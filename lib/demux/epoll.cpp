@@ -1,4 +1,5 @@
 #include "time_limit.hpp"
+#include "tool_annotations.hpp"
 #include "woken_readiness.hpp"
 
 #include <sys/epoll.h>
@@ -93,6 +94,7 @@ class epoll final : public woken_readiness {
         if (precise_) {
             const timespec t = to_timespec(limit);
             const int count = ::epoll_pwait2(fd_, events, size, &t, nullptr);
+            kernel_has_written(events, count * std::int64_t{sizeof *events});
             if (count >= 0 || errno == EINTR) return count;
             precise_ = false;  // before Linux 5.11, or a filter refuses it with some error
         }

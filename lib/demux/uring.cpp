@@ -1,12 +1,15 @@
 #include "uring.hpp"
 
 #include "descriptor_calls.hpp"
+#include "time_limit.hpp"
+#include "tool_annotations.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/error.hpp>
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -72,6 +75,11 @@ void drop_message(sending& of) noexcept {
     of.message = nullptr;
 }
 
+void noticed(void* bytes, int result) noexcept {
+    kernel_has_written(bytes, result);
+    socket_has_received(result);
+}
+
 }  // namespace
 
 uring::uring(reactor& home, const reactor_options& options, int& error, const char*& step) : home_(home) {
@@ -83,6 +91,7 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
     error = io_uring_queue_init_params(options.submission_entries, &ring_, &params);
     if (error != 0) return;
     made_ = true;
+    kernel_has_written(ring_.sq.ring_ptr, static_cast<std::int64_t>(ring_.sq.ring_sz));
     io_uring_ring_dontfork(&ring_);  // otherwise a child would write into its parent's queues
     // A filter may refuse one call and not the others. EBADFD is the answer of a ring that is not enabled
     // yet.
@@ -100,10 +109,22 @@ uring::uring(reactor& home, const reactor_options& options, int& error, const ch
 uring::~uring() {
     for (descriptor& d : descriptors()) drop_arrived(d);
     orphan_all();
-    if (made_) io_uring_queue_exit(&ring_);  // not in a forked child, which has no queues
+    if (made_) unmake();  // not in a forked child, which has no queues
     // Memory into which the kernel may still write is leaked. This happens only when a reactor with pending
     // operations is destroyed on another thread.
     if (buffers_ && idle()) buffers_->let_go();
+}
+
+// As io_uring_queue_exit, but through the C library, where sanitizers notice it: they would take the memory
+// of a later ring, at the same address, for that of this one.
+void uring::unmake() noexcept {
+    const io_uring_sq& sq = ring_.sq;
+    const io_uring_cq& cq = ring_.cq;
+    if (ring_.enter_ring_fd != ring_.ring_fd) io_uring_unregister_ring_fd(&ring_);
+    ::munmap(sq.sqes, sq.ring_entries * sizeof(io_uring_sqe));
+    if (cq.ring_ptr != sq.ring_ptr) ::munmap(cq.ring_ptr, cq.ring_sz);
+    ::munmap(sq.ring_ptr, sq.ring_sz);
+    ::close(ring_.ring_fd);
 }
 
 // Otherwise the child would keep the parent's ring open, and with it the sockets on which the ring listens.
@@ -239,6 +260,14 @@ void uring::wait(duration limit) {
     buffers_->take_back();
     if (limit <= duration::zero() || io_uring_cq_ready(&ring_) > 0) {
         error = io_uring_submit_and_get_events(&ring_);
+    } else if (enter_must_not_wait()) {
+        error = io_uring_submit_and_get_events(&ring_);
+        if (io_uring_cq_ready(&ring_) == 0) {
+            pollfd ring{ring_.ring_fd, POLLIN, 0};
+            const timespec t = to_timespec(limit);
+            (void)::ppoll(&ring, 1, limit == duration::max() ? nullptr : &t, nullptr);
+            if (error >= 0) error = io_uring_get_events(&ring_);
+        }
     } else if (limit == duration::max()) {
         error = io_uring_submit_and_wait(&ring_, 1);
     } else {
@@ -350,6 +379,8 @@ bool uring::hand_over(operation& op) noexcept {
         case operation_kind::connect: {
             io_uring_sqe& sqe = entry_for(op);
             const auto& to = static_cast<connect_operation&>(op);
+            kernel_will_read(to.address, to.address_size);
+            socket_will_connect();
             io_uring_prep_connect(&sqe, d.fd, to.address, to.address_size);
             sqe.user_data = tagged(&op, tag_operation);
             return true;
@@ -388,7 +419,10 @@ attempt uring::try_call_of(operation& op) noexcept {
         d.was_blocking = blocking > 0;
         d.is_non_blocking = true;
     }
-    return try_call(op);
+    if (op.kind == operation_kind::send_message) socket_will_send();
+    const attempt made = try_call(op);
+    if (op.kind == operation_kind::receive_message && made == attempt::done) socket_has_received(op.result);
+    return made;
 }
 
 // It completes at once, with the bytes that the socket takes or with EAGAIN. Pieces that are not submitted,
@@ -398,8 +432,10 @@ void uring::submit_send(send_operation& op) noexcept {
     op.advance(0);  // pieces of no bytes
     sending& own = op.space.as<sending>();
     const sendable next = next_to_send(op, transfer_budget);
+    socket_will_send();
     io_uring_sqe& sqe = entry_for(op);
     if (next.count > 1 && make_message(own)) {
+        for (std::size_t i = 0; i < next.count; ++i) kernel_will_read(op.pieces[i].data, op.pieces[i].size);
         own.message->msg_iov = reinterpret_cast<iovec*>(op.pieces);
         own.message->msg_iovlen = next.count;
         own.asked = next.size;
@@ -407,6 +443,7 @@ void uring::submit_send(send_operation& op) noexcept {
     } else {
         const const_buffer piece = op.piece_count > 0 ? *op.pieces : const_buffer();
         own.asked = std::min(piece.size, transfer_budget);
+        kernel_will_read(piece.data, own.asked);
         io_uring_prep_send(&sqe, op.on->fd, piece.data, own.asked, flags);
     }
     sqe.user_data = tagged(&op, tag_operation);
@@ -456,7 +493,9 @@ void uring::end_polled(descriptor& d, int result) noexcept {
 
 void uring::submit_receive(operation& op, mutable_buffer into) noexcept {
     io_uring_sqe& sqe = entry_for(op);
-    io_uring_prep_recv(&sqe, op.on->fd, into.data, std::min(into.size, transfer_budget), 0);
+    const std::size_t most = std::min(into.size, transfer_budget);
+    kernel_will_write(into.data, most);
+    io_uring_prep_recv(&sqe, op.on->fd, into.data, most, 0);
     sqe.user_data = tagged(&op, tag_operation);
 }
 
@@ -554,11 +593,15 @@ void uring::operation_done(operation& op, int result) noexcept {
                 bulk_polled(receive, result);
                 return;
             }
+            noticed(receive.target->data.data(), result);
             // Into a heap buffer.
             receive.target->data.truncate(result > 0 ? static_cast<std::size_t>(result) : 0);
             if (result <= 0) receive.target->data.reset();
             break;
         }
+        case operation_kind::receive_into:
+            noticed(static_cast<receive_operation&>(op).target->into.data, result);
+            break;
         case operation_kind::send: send_done(static_cast<send_operation&>(op), result); return;
         case operation_kind::poll_read:
             if (result > 0) result = (result & POLLNVAL) ? -EBADF : 0;

@@ -70,6 +70,8 @@ class uring final : public demultiplexer {
     static inline bool uses_receive_cap = true;
 
   private:
+    void unmake() noexcept;
+
     // Submission (uring.cpp)
     io_uring_sqe& entry() noexcept;
     io_uring_sqe& entry_for(operation& op) noexcept;

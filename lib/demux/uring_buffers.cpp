@@ -54,6 +54,7 @@ uring_buffers* uring_buffers::make(io_uring& ring, unsigned count, int& error) n
         io_uring_buf_ring_add(made->ring_, made->bytes(s), buffer_size, s.id, mask, static_cast<int>(i));
     }
     io_uring_buf_ring_advance(made->ring_, static_cast<int>(count));
+    buffer_kept(made->memory_, made->memory_bytes_);
     return made;
 }
 
@@ -64,12 +65,14 @@ void uring_buffers::release(buffer_block& block) noexcept {
         home.give_back(self);
         return;
     }
+    buffer_kept(home.bytes(self), buffer_size);
     home.elsewhere_.put(self);
     if (home.elsewhere_.count_one()) delete &home;
 }
 
 void uring_buffers::give_back(slot& s) noexcept {
     --lent_;
+    buffer_kept(bytes(s), buffer_size);
     const int mask = io_uring_buf_ring_mask(static_cast<unsigned>(slots_.size()));
     io_uring_buf_ring_add(ring_, bytes(s), buffer_size, s.id, mask, 0);
     io_uring_buf_ring_advance(ring_, 1);
@@ -92,6 +95,7 @@ void uring_buffers::let_go() noexcept {
 
 uring_buffers::~uring_buffers() {
     if (ring_) ::munmap(ring_, ring_bytes_);
+    if (memory_) buffer_taken(memory_, memory_bytes_);
     if (memory_) ::munmap(memory_, memory_bytes_);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lent_block.hpp"
+#include "tool_annotations.hpp"
 
 #include <liburing.h>
 
@@ -36,7 +37,10 @@ class uring_buffers {
     slot& filled(unsigned id) noexcept { return slots_[id]; }
     char* bytes(const slot& s) noexcept { return memory_ + std::size_t{s.id} * buffer_size; }
     /// The kernel has filled a buffer: it counts as lent until give_back.
-    void lend() noexcept { ++lent_; }
+    void lend(const slot& s) noexcept {
+        ++lent_;
+        buffer_taken(bytes(s), buffer_size);
+    }
     /// Returns a buffer to the kernel.
     void give_back(slot& s) noexcept;
     /// The same for buffers that were released on other threads.

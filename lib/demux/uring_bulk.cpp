@@ -1,5 +1,6 @@
 // Receives of the io_uring demultiplexer from a socket from which data comes in bulk.
 #include "direct_calls.hpp"
+#include "tool_annotations.hpp"
 #include "uring.hpp"
 
 #include <cerrno>
@@ -19,6 +20,7 @@ bool uring::take_in_bulk(operation& op) noexcept {
     chunk& data = static_cast<receive_operation&>(op).target->data;
     data.reset();
     op.result = receive_in_bulk(d, *block, data);
+    socket_has_received(op.result);
     return op.result != -EAGAIN;
 }
 

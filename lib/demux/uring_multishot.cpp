@@ -1,4 +1,5 @@
 // Multishot receives and accepts of the io_uring demultiplexer, and the data that arrives unasked.
+#include "tool_annotations.hpp"
 #include "uring.hpp"
 
 #include <sys/socket.h>
@@ -93,6 +94,7 @@ void uring::multishot_cancelled(descriptor& d, int result) noexcept {
 void uring::multishot_done(descriptor& d, const io_uring_cqe& cqe) noexcept {
     ring_state& state = *d.ring;
     const bool ended = (cqe.flags & IORING_CQE_F_MORE) == 0;
+    socket_has_received(cqe.res);
     if (ended) {
         state.armed = state.stopping = false;
         --multishots_;
@@ -124,12 +126,13 @@ void uring::ended_with(descriptor& d, int result) noexcept {
 
 void uring::received(descriptor& d, const io_uring_cqe& cqe) noexcept {
     uring_buffers::slot& s = buffers_->filled(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
-    buffers_->lend();
+    buffers_->lend(s);
     if (cqe.res <= 0 || d.fd < 0) {
         buffers_->give_back(s);
         if (cqe.res <= 0) ended_with(d, cqe.res);
         return;
     }
+    kernel_has_written(buffers_->bytes(s), cqe.res);
     ring_state& state = *d.ring;
     s.offset = 0;
     s.length = static_cast<std::uint32_t>(cqe.res);

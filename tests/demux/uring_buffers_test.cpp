@@ -62,8 +62,9 @@ class small_ring {
 /// Takes the buffer `id` over, as the demultiplexer does.
 uring_buffers::slot& lent(uring_buffers& buffers, int id) {
     REQUIRE(id >= 0);
-    buffers.lend();
-    return buffers.filled(static_cast<unsigned>(id));
+    uring_buffers::slot& filled = buffers.filled(static_cast<unsigned>(id));
+    buffers.lend(filled);
+    return filled;
 }
 
 }  // namespace

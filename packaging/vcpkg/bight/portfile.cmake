@@ -19,6 +19,7 @@ vcpkg_configure_meson(
   SOURCE_PATH "${SOURCE_PATH}"
   OPTIONS
     -Dbenchmarks=disabled
+    -Dvalgrind=disabled
     -Dio_uring=${FEATURE_io_uring}
     -Dlibkqueue=disabled
     -Dsamples=disabled

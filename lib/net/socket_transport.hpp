@@ -16,8 +16,8 @@
 
 namespace bight::detail {
 
-/// A connected stream socket on a reactor. One object holds all that a connection needs: the descriptor, and
-/// one operation for each direction. It lives until neither a stream nor the kernel uses it.
+/// A connected stream socket on a reactor. One object holds all that a connection needs while it waits: the
+/// descriptor, and a receive. It lives until neither a stream nor the kernel uses it.
 class socket_transport final : public transport, private descriptor, public pooled {
   public:
     /// Takes over `socket`, a connected stream socket. Throws std::system_error, and then closes `socket`.

@@ -410,8 +410,9 @@ TEST_CASE("an outbox that finds no memory queues a message as a whole or not at 
             if (failed) throw std::bad_alloc();
         });
     CHECK(tally.allocations >= 4);
-    // An io_uring does without the memory that sends several messages together, for each of three batches.
-    CHECK(tally.endured <= 6);
+    // Each batch does without the memory for its send, and on an io_uring without that for several messages
+    // together.
+    CHECK(tally.endured <= 14);
 }
 
 TEST_CASE("a line_reader that finds no memory loses no bytes: the next call gives the line") {

@@ -136,4 +136,4 @@ socket_calls& kernel_sockets() noexcept;
 socket_calls& sockets_here() noexcept;
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -68,4 +68,4 @@ struct reactor_options {
 };
 static_assert(std::is_trivially_destructible_v<reactor_options>);
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -375,4 +375,4 @@ inline void read_request::complete_now() noexcept {
     go_on();
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -52,4 +52,4 @@ auto until_draining(detail::anything = {}, detail::anything = {}) {
     return detail::refused_operation();
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -55,4 +55,4 @@ auto relay(detail::anything = {}, detail::anything = {}, detail::anything = {}) 
     return detail::refused_operation();
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -63,4 +63,4 @@ auto on(detail::anything = {}, detail::anything = {}, detail::anything = {}, det
     return detail::refused_operation();
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

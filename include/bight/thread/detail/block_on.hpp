@@ -104,4 +104,4 @@ class blocked_function<F, task<T>> final : public blocked_call {
 
 }  // namespace detail
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -48,4 +48,4 @@ class call_ticket final : private remote_call {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -70,4 +70,4 @@ class distant_call : public job, public blocked_thread {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

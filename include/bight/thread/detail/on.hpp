@@ -201,4 +201,4 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] on_awaiter final
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -123,6 +123,7 @@ void outbox_state::pump() noexcept {
             return;
         }
         begin_batch();
+        to().forgive();
         const std::size_t whole = to().about_to_write(*this);
         if (!to().write(*this)) {
             to().write_waits(whole);

@@ -184,7 +184,6 @@ std::error_code transport::claim_writer(write_request& request) noexcept {
     }
     const std::error_code refused = refusal();
     if (refused && refused != errc::busy) return refused;
-    forgive();
     if (!refused) {
         writer_ = &request;
         return {};

@@ -28,6 +28,7 @@ bool write_in_turn::has_answer() noexcept {
     if (!to().is_open()) {
         set_error(to().why_closed());
     } else {
+        to().forgive();
         const std::size_t whole = size();
         if (!start()) {
             to().write_waits(whole);

@@ -6,6 +6,7 @@
 
 #include <bight/core/error.hpp>
 #include <bight/core/when_all.hpp>
+#include <bight/io/detail/stream.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -35,6 +36,10 @@ class owed {
     transport& to_;
     bool done_ = false;
 };
+
+void refuse_empty(const stream& a, const stream& b) {
+    if (!a || !b) detail::throw_stream_error(detail::no_connection(), "copy from or to", nullptr);
+}
 
 bool can_splice(const stream& from, const stream& to) noexcept {
     return !from.lower().unread() && from.lower().fills_pipes() && to.lower().empties_pipes();
@@ -70,6 +75,7 @@ task<std::uint64_t> copy_to_end(stream& from, stream& to) {
 }  // namespace
 
 task<std::uint64_t> copy(stream& from, stream& to) {
+    refuse_empty(from, to);
     std::uint64_t bytes = 0;
     for (;;) {
         std::size_t got = 0;
@@ -87,6 +93,7 @@ task<std::uint64_t> copy(stream& from, stream& to) {
 }
 
 task<relayed> relay(stream& a, stream& b) {
+    refuse_empty(a, b);
     std::exception_ptr first;
     try {
         const auto [from_a, from_b] = co_await when_all(copy_to_end(a, b), copy_to_end(b, a));

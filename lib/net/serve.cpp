@@ -48,6 +48,7 @@ task<> serving::accept_all() {
         co_await room_awaiter(*this);
         auto accepted = co_await as_result(listener_.accept());
         if (accepted) {
+            warned_ = false;
             begin_connection(std::move(*accepted));
             continue;
         }
@@ -62,7 +63,9 @@ task<> serving::accept_all() {
     }
 }
 
+// Said once, until a connection is accepted again: there may be thousands.
 void serving::refused(std::error_code why) noexcept {
+    if (std::exchange(warned_, true)) return;
     try {
         log(log_level::warning,
             "refused a connection to " + listener_.local().to_string() + ": " + why.message());

@@ -101,6 +101,7 @@ class serving final : public scope, public awaiter_base<serving>, private grace_
     std::uint64_t accepted_ = 0;
     bool accepting_running_ = false;
     bool cancelling_ = false;  // the drain deadline is over
+    bool warned_ = false;      // that connections are refused
 };
 
 }  // namespace bight::detail

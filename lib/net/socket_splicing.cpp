@@ -43,11 +43,8 @@ bool socket_transport::go_on_filling(pipe_read& request, bool polled) noexcept {
         if (!demux->start(receive_)) return false;
         if (receive_.result >= 0) return go_on_filling(request, true);
     }
-    if (receive_.result == 0 && must_wait_for_send()) {
-        end_in_doubt_ = true;
-        return false;
-    }
-    take_failure(request);
+    // 0 is the end of the stream, or the mark of urgent data: a plain read tells them apart.
+    if (receive_.result < 0) take_failure(request);
     return true;
 }
 

@@ -6,6 +6,8 @@
 #include <bight/bight.hpp>
 #include <bight/sim/memory_stream.hpp>
 
+#include "on_memory.hpp"
+
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -369,5 +371,28 @@ TEST_CASE("pieces that fit are one operation, and so are messages that are queue
             co_await bight::yield();
         }
         CHECK(operations() - before == 1);
+    });
+}
+
+TEST_CASE("a message behind a write that was cancelled before its first byte leaves no gap: the end is an end") {
+    bight::sim::memory_direction narrow;
+    narrow.capacity = 4;
+    test::on_memory(narrow, [](bight::stream& from, bight::stream& to) -> task<> {
+        co_await from.write("full");
+        outbox out(from);
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            auto waits = g.spawn([&]() -> task<> { co_await from.write("never sent"); });
+            co_await bight::yield();
+            CHECK(out.send("END"));  // it stands behind the write
+            waits.cancel();
+        });
+        auto close = [&]() -> task<> {
+            co_await out.flush();
+            co_await from.close();
+        };
+        std::string got;
+        auto read = [&]() -> task<> { got = co_await test::read_all(to); };
+        co_await bight::when_all(close(), read());
+        CHECK(got == "fullEND");
     });
 }

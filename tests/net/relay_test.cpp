@@ -329,3 +329,13 @@ TEST_CASE(
         CHECK(server.find(", error") != std::string::npos);
     });
 }
+
+TEST_CASE("a copy or a relay of an empty stream is an error, and ends no process") {
+    test::on_each_line([](line& l) -> task<> {
+        stream none;
+        const auto relayed = co_await test::error_of(bight::relay(l.a(), none));
+        CHECK(relayed == test::from_errno(EBADF));
+        const auto copied = co_await test::error_of(bight::copy(none, l.a()));
+        CHECK(copied == test::from_errno(EBADF));
+    });
+}

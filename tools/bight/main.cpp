@@ -2,6 +2,8 @@
 #include "doctor.hpp"
 #include "this_machine.hpp"
 
+#include <bight/core/error.hpp>
+
 #include <CLI/CLI.hpp>
 
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <string_view>
 
 namespace {
 
@@ -30,6 +33,8 @@ int print(const std::string& text) {
 }
 
 int doctor_of_this_machine(const doctor::examination_options& options, bool json) {
+    // What a reactor would say of a demultiplexer that it cannot have is among the findings.
+    bight::set_log_handler([](bight::log_level, std::string_view, void*) {});
     const doctor::this_machine here;
     const doctor::findings all = doctor::examine(here, options);
     const int printed = print(json ? doctor::to_json(here, all) : doctor::to_text(here, all));

@@ -259,6 +259,9 @@ class transport {
     void leave_line(write_request& request) noexcept;
     /// The pending write is done: it is the turn of the next writer, or of the closer.
     void end_write() noexcept;
+    /// To be called when a request that has claimed the stream really writes: a write before it that had sent
+    /// nothing is not missed then.
+    void forgive() noexcept;
     void end_read() noexcept {
         if (plain_reads_) [[likely]] {
             reader_ = nullptr;
@@ -325,7 +328,6 @@ class transport {
     void reader_gone() noexcept;
     bool write_if_allowed(write_request& request) noexcept;
     std::error_code refusal() const noexcept;
-    void forgive() noexcept;
     void watch(detail::activity_watch& w) noexcept;
     void unwatch(detail::activity_watch& w) noexcept;
     static std::size_t size_of(const write_request& request) noexcept;

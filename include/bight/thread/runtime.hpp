@@ -19,7 +19,7 @@ namespace BIGHT_EXPORT bight {
 /// Options of a runtime.
 struct runtime_options {
     /// For each of the reactors. It must not name a virtual clock, which serves one reactor only.
-    reactor_options reactor;
+    reactor_options reactor = {};
     /// How many reactors, each on its own thread; 0: one for each processor that this process may use.
     unsigned reactors = 0;
     /// Whether each thread is pinned to one processor (sched_setaffinity(2)): the first thread to the first

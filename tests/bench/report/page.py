@@ -16,6 +16,8 @@ nothing else to do. [Benchmarks](../../tests/bench/README.md) has the options an
 - Every figure is the median of {rounds} rounds, with the lowest and the highest of them in brackets (in a chart: the thin line). In each round every
   server has one turn, so that a machine that gets slower does so for all. Ratios are taken round by round.
 - {pinning}
+- The loads are closed loops: a client that waits for an answer sends nothing. So a server that stops for a moment is asked less
+  meanwhile, and its latencies look better than those that clients with a clock of their own would see.
 - On a loopback most of a request is the kernel's work, and how many requests there are in a second says more of the load than of
   the server. So look at the processor time that the server used.
 - Bars that are too long for a chart are cut off, with an arrow at their figure.

@@ -285,7 +285,8 @@ targets() {
             case $room in
             tools) echo tests/tools_tests tools/bight ;;
             samples) echo tests/samples_tests && sed -n "s|^  '\(.*\)',|samples/\1|p" "$root/samples/meson.build" ;;
-            compile_fail | lint) echo build.ninja ;;
+            compile_fail) echo build.ninja ;;
+            lint) echo lib/trace_page_files.hpp ;;
             docs) echo tests/docs/libdocs_pages.a tests/docs/docs_programs ;;
             gdb) echo tests/gdb/tree ;;
             bench) echo benchmarks ;;

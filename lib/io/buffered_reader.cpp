@@ -1,5 +1,7 @@
 #include <bight/io/buffered_reader.hpp>
 
+#include "read_ahead.hpp"
+
 #include <bight/core/detail/wait_list.hpp>
 #include <bight/core/error.hpp>
 
@@ -21,7 +23,7 @@ struct buffered_reader::ending {
 // One call that reads; lives in its frame. Views that were given out before are invalid from here on.
 class buffered_reader::use {
   public:
-    explicit use(buffered_reader& r) : reader_(r), tells_(!r.another_holds()) {
+    explicit use(buffered_reader& r) : reader_(r), tells_(r.may_tell()) {
         if (r.in_use_) detail::throw_read_error(errc::busy, &r.stream_.lower());
         r.settle();
         r.in_use_ = true;
@@ -32,6 +34,10 @@ class buffered_reader::use {
     ~use() {
         reader_.in_use_ = false;
         if (tells_) reader_.tell_what_is_left();
+    }
+    detail::chunk_read_ahead read() const noexcept { return {reader_.from(), tells_}; }
+    detail::memory_read_ahead read(mutable_buffer memory) const noexcept {
+        return {reader_.from(), memory, tells_};
     }
 
   private:
@@ -46,6 +52,8 @@ buffered_reader::~buffered_reader() {
     }
 }
 
+transport* buffered_reader::from() const noexcept { return stream_ ? &stream_.lower() : nullptr; }
+
 // What the stream is told, so that a read of it is no gap in what was read here. A reader that is destroyed
 // with bytes takes nothing back: they are missing in the stream from then on. On another thread the read
 // itself fails.
@@ -54,10 +62,13 @@ void buffered_reader::tell(detail::look_ahead now) const noexcept {
     if (stream_ && (!here || &stream_.lower().home() == here)) stream_.lower().set_look_ahead(now);
 }
 
-bool buffered_reader::another_holds() const noexcept {
-    const reactor* const here = reactor::current();
-    return buffered().empty() && stream_ && &stream_.lower().home() == here &&
-           stream_.lower().look_ahead() == detail::look_ahead::holds;
+// Not while another reads the stream, or has read ahead: the read is refused then, and what was told is that one's.
+bool buffered_reader::may_tell() const noexcept {
+    if (!stream_ || &stream_.lower().home() != reactor::current()) return false;
+    const transport& of = stream_.lower();
+    const bool another_has_told = of.look_ahead() == detail::look_ahead::reads ||
+                                  (of.look_ahead() == detail::look_ahead::holds && buffered().empty());
+    return !of.reader() && !another_has_told;
 }
 
 void buffered_reader::tell_what_is_left() const noexcept {
@@ -195,7 +206,7 @@ task<std::optional<T>> buffered_reader::next(ending end) {
     std::size_t whole = 0;
     while (!find(end, searched, length, whole)) {
         keep();
-        chunk_ = co_await stream_.read_some();
+        chunk_ = co_await here.read();
         if (!chunk_) co_return std::nullopt;
         join();
     }
@@ -230,7 +241,7 @@ task<std::string> buffered_reader::exactly(std::size_t count) {
     refuse_count(count, "read ");
     while (buffered().size() < count) {
         keep();
-        chunk_ = co_await stream_.read_some();
+        chunk_ = co_await here.read();
         if (!chunk_) detail::throw_stream_error(errc::end_of_stream, "read from", &stream_.lower());
         join();
     }
@@ -281,7 +292,7 @@ task<> buffered_reader::exactly(mutable_buffer memory) {
     }
     while (into.rest().size > 0) {
         keep();
-        const std::size_t got = co_await stream_.read_some(into.rest());
+        const std::size_t got = co_await here.read(into.rest());
         if (got == 0) detail::throw_stream_error(errc::end_of_stream, "read from", &stream_.lower());
         into.came(got);
     }
@@ -292,7 +303,7 @@ task<chunk> buffered_reader::some(std::size_t most) {
     if (most == 0) co_return chunk();
     if (buffered().empty()) {
         keep();
-        chunk_ = co_await stream_.read_some();
+        chunk_ = co_await here.read();
     }
     if (kept_.empty() && chunk_.size() <= most) co_return std::move(chunk_);
     const std::size_t count = std::min(buffered().size(), most);
@@ -306,7 +317,7 @@ task<std::string_view> buffered_reader::peek(std::size_t count) {
     refuse_count(count, "look at ");
     while (buffered().size() < count) {
         keep();
-        chunk_ = co_await stream_.read_some();
+        chunk_ = co_await here.read();
         if (!chunk_) break;
         join();
     }

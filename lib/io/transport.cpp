@@ -88,7 +88,7 @@ bool transport::read_if_allowed(read_request& request) noexcept {
 
 // False when the request has its answer without the transport.
 bool transport::read_begins(read_request& request) noexcept {
-    if (accepts_reads_ && (reader_ || ahead_ == detail::look_ahead::holds)) {
+    if (accepts_reads_ && (reader_ || ahead_ != detail::look_ahead::none)) {
         request.set_error(errc::busy);
     } else if (unread_) {
         read_unread(request);

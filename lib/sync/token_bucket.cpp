@@ -83,6 +83,7 @@ void token_bucket::set_rate(std::uint32_t rate, duration per, std::source_locati
 }
 
 std::uint32_t token_bucket::available(std::source_location where) const {
+    home_.check("a token_bucket");
     const time_point now = now_for("token_bucket::available", where);
     return static_cast<std::uint32_t>(level_at(now) / static_cast<std::uint64_t>(per_.count()));
 }

@@ -160,8 +160,53 @@ TEST_CASE("a second reader is told that a task waits in a reader") {
             co_await bight::yield();
             const auto words = co_await words_of(pair.server.read_some());
             CHECK_THAT(words, Contains("in use already") && !Contains("reader over it"));
+            // A reader that is refused is not what is in the way.
+            buffered_reader refused(pair.server);
+            const auto words_of_reader = co_await words_of(refused.line());
+            CHECK_THAT(words_of_reader, Contains("in use already") && !Contains("reader over it"));
             co_await pair.client.write("x");
         });
+    });
+}
+
+TEST_CASE("a reader that was refused says nothing in the place of the one that waits") {
+    test::on_each_reactor([]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        buffered_reader waiting(pair.server);
+        buffered_reader refused(pair.server);
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn([&]() -> task<> { (void)co_await waiting.line(); });
+            co_await bight::yield();
+            for (int i = 0; i < 2; ++i) {
+                const auto said_1 = co_await words_of(refused.line());
+                CHECK_THAT(said_1, Contains("another task waits in a buffered_reader"));
+                const auto said_2 = co_await words_of(pair.server.read_some());
+                CHECK_THAT(said_2, Contains("another task waits in a buffered_reader"));
+            }
+            co_await pair.client.write("\r\n");
+        });
+    });
+}
+
+TEST_CASE("no read comes between bytes that have reached a reader and the task that waits for them") {
+    test::on_memory({}, [](stream& from, stream& to) -> task<> {
+        std::string line;
+        const auto reader = [&]() -> task<> {
+            buffered_reader in(to);
+            if (auto got = co_await in.line()) line = *got;
+        };
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn(reader);
+            co_await bight::yield();
+            co_await from.write("a");
+            for (const char* const part : {"b", "c", "d"}) {
+                co_await from.write(part);
+                const auto said = co_await words_of(to.read_some());
+                CHECK_THAT(said, Contains("another task waits in a buffered_reader"));
+            }
+            co_await from.write("\r\n");
+        });
+        CHECK(line == "abcd");
     });
 }
 

@@ -3,6 +3,7 @@
 
 #include <bight/core/group.hpp>
 #include <bight/core/now.hpp>
+#include <bight/core/reactor.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/timeout.hpp>
@@ -11,10 +12,12 @@
 #include "support/death.hpp"
 #include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
+#include "support/thread_sanitizer.hpp"
 
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -265,3 +268,25 @@ TEST_CASE("a bucket that is destroyed while a task waits ends the process") {
     });
     CHECK_THAT(said, Catch::Contains("a token_bucket"));
 }
+
+#ifndef NDEBUG
+TEST_CASE("who looks into a bucket of another reactor's thread ends the program") {
+    if (!test::forked_children_have_threads) test::skip("ThreadSanitizer: no threads in a forked child");
+    const std::string said = test::dying_words([] {
+        token_bucket bucket(10, 1s, 3);
+        bight::reactor r;
+        r.run([&]() -> task<> {
+            (void)bucket.try_take();
+            co_return;
+        }());
+        std::thread([&] {
+            bight::reactor other;
+            other.run([&]() -> task<> {
+                (void)bucket.available();
+                co_return;
+            }());
+        }).join();
+    });
+    CHECK_THAT(said, Catch::Contains("a token_bucket was used from another thread"));
+}
+#endif

@@ -138,7 +138,8 @@ class buffered_reader {
     std::string take_string(std::size_t count);
     void tell(detail::look_ahead now) const noexcept;
     void tell_what_is_left() const noexcept;
-    bool another_holds() const noexcept;
+    transport* from() const noexcept;
+    bool may_tell() const noexcept;
     void settle();
     void keep();
     void join();

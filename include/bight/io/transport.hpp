@@ -218,7 +218,8 @@ class transport {
     /// Bytes that were read and returned: the next read gets them first.
     chunk& unread() noexcept { return unread_; }
 
-    /// Said by who reads ahead. While it `holds` bytes, reads get errc::busy: they would get later bytes.
+    /// Said by who reads ahead. Until it says `none`, the reads of all others get errc::busy: they would take
+    /// bytes out of the middle of what is read there.
     void set_look_ahead(detail::look_ahead now) noexcept {
         ahead_ = now;
         plain_reads_ = reads_plainly_now();
@@ -239,6 +240,13 @@ class transport {
         if (!read(request)) return false;
         reader_ = nullptr;
         return true;
+    }
+    /// The same for who reads ahead, and has said so.
+    bool start_read_ahead(read_request& request) noexcept {
+        const detail::look_ahead said = std::exchange(ahead_, detail::look_ahead::none);
+        const bool done = read_if_allowed(request);
+        ahead_ = said;
+        return done;
     }
     bool start_write(write_request& request) noexcept {
         if (!writes_plainly()) [[unlikely]]
@@ -319,7 +327,7 @@ class transport {
     enum class cut : std::uint8_t { no, before_its_first_byte, amid };
 
     bool reads_plainly_now() const noexcept {
-        return accepts_reads_ && !watches_ && ahead_ != detail::look_ahead::holds;
+        return accepts_reads_ && !watches_ && ahead_ == detail::look_ahead::none;
     }
     bool read_if_allowed(read_request& request) noexcept;
     bool read_begins(read_request& request) noexcept;

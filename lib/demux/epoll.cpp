@@ -62,6 +62,7 @@ class epoll final : public woken_readiness {
                 became_ready(*d, (e & EPOLLIN) != 0, (e & EPOLLOUT) != 0, false);
                 continue;
             }
+            if ((e & (EPOLLRDHUP | ends)) == EPOLLRDHUP) d->peer_said_end = true;
             became_ready(*d, (e & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | ends)) != 0,
                          (e & (EPOLLOUT | ends)) != 0, (e & (EPOLLPRI | EPOLLRDHUP | ends)) != 0);
         }

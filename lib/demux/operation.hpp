@@ -55,6 +55,9 @@ class descriptor : public list_hook<descriptor> {
     bool is_shared : 1 = false;
     /// Each call is non-blocking by itself: the (shared) mode is not changed.
     bool never_waits : 1 = false;
+    /// epoll: the kernel has reported that the peer ended its direction, and no error: so the end of what
+    /// comes is a true one, which nobody needs to ask for.
+    bool peer_said_end : 1 = false;
     receive_size receiving;  ///< how much the next receive asks for
 
     // For io_uring: data that arrives while no operation reads.
@@ -123,10 +126,12 @@ class operation : public work_item {
   public:
     operation_kind kind = operation_kind::receive;
     bool in_flight = false;
-    bool settled = false;         ///< the result is final (otherwise run() must try the call again)
-    bool cancel_asked = false;    ///< it could not be removed at once, but should wait no longer
-    bool underway = false;        ///< the kernel has it (io_uring), or its call was made (connect)
-    std::uint8_t stage = 0;       ///< for the demultiplexer: its progress
+    bool settled = false;       ///< the result is final (otherwise run() must try the call again)
+    bool cancel_asked = false;  ///< it could not be removed at once, but should wait no longer
+    bool underway = false;      ///< the kernel has it (io_uring), or its call was made (connect)
+    std::uint8_t stage = 0;     ///< for the demultiplexer: its progress
+    /// poll_read, poll_write: its owner makes the call anyhow, so that an event will do, unverified.
+    bool believes_events = false;
     std::int64_t result = 0;      ///< bytes, a handle, or 0; or a negative error number of the system
     descriptor* on = nullptr;     ///< null for an operation without one
     operation* behind = nullptr;  ///< the next operation that waits on the same descriptor

@@ -72,9 +72,8 @@ bool outbox_state::send(payload&& message) {
         case overflow_policy::drop_newest: ++dropped_; return false;
         case overflow_policy::drop_oldest:
             while (!fits(message.size()) && queue_.size() > batch_) {
-                const auto oldest = queue_.begin() + static_cast<std::ptrdiff_t>(batch_);
-                bytes_ -= oldest->size();
-                queue_.erase(oldest);
+                bytes_ -= queue_[batch_].size();
+                queue_.erase(batch_);
                 ++dropped_;
             }
             if (fits(message.size())) return queue(std::move(message));

@@ -1,6 +1,8 @@
 // outbox_state: what an outbox and a buffered_writer are handles of.
 #pragma once
 
+#include "payload_queue.hpp"
+
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/io/outbox.hpp>
@@ -9,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <string>
 #include <system_error>
@@ -20,8 +21,7 @@ namespace bight::detail {
 /// has nothing more to write; the transport keeps it alive meanwhile.
 class outbox_state final : public write_request {
   public:
-    /// Throws std::bad_alloc: an empty deque has memory.
-    outbox_state(transport& t, const outbox_options& options, bool gathers = false)
+    outbox_state(transport& t, const outbox_options& options, bool gathers = false) noexcept
         : write_request(&t), options_(options), gathers_(gathers) {
         t.retain();
     }
@@ -73,17 +73,18 @@ class outbox_state final : public write_request {
     void fail(std::error_code why) noexcept;
     void admit_waiters() noexcept;
 
+    // What each message needs is together, for of a thousand outboxes little stays in the processor's cache.
     outbox_options options_;
-    std::deque<payload> queue_;  // the transport is sending the first batch_ of them
-    std::array<const_buffer, 16> pieces_;
-    std::size_t batch_ = 0;
-    std::size_t bytes_ = 0;
-    std::uint64_t dropped_ = 0;
-    std::error_code failure_;
-    intrusive_list<outbox_wait> waiters_;
     bool gathers_;          // writing begins when the ready queue gets there, and not at once
     bool writing_ = false;  // is the stream's writer, or waits for its turn
     bool let_go_ = false;
+    std::error_code failure_;
+    intrusive_list<outbox_wait> waiters_;
+    std::size_t batch_ = 0;
+    std::size_t bytes_ = 0;
+    payload_queue queue_;  // the transport is sending the first batch_ of them
+    std::array<const_buffer, 16> pieces_;
+    std::uint64_t dropped_ = 0;
 };
 
 }  // namespace bight::detail

@@ -24,12 +24,13 @@ bool socket_transport::empties_pipes() const noexcept {
 bool socket_transport::read_into_pipe(pipe_read& request) noexcept {
     if (end_ <= 0 || !demux) return read_nothing(request);
     ++demux->operations;
-    return go_on_filling(request, false);
+    return go_on_filling(request, known_of_input::nothing);
 }
 
-// True when the request is done. `polled`: a poll has just said that there is something to read. If the call
-// gets nothing all the same, it is for a plain read: splice stops for ever at the mark of urgent data, say.
-bool socket_transport::go_on_filling(pipe_read& request, bool polled) noexcept {
+// True when the request is done. What waits between two calls is first an event, which may be an old one, and
+// then a poll. If the call gets nothing after that, it is for a plain read: splice stops for ever at the mark
+// of urgent data, say.
+bool socket_transport::go_on_filling(pipe_read& request, known_of_input known) noexcept {
     request.count = 0;
     receive_.result = splice_from(fd, request.pipe, request.most);
     if (receive_.result > 0) {
@@ -38,10 +39,12 @@ bool socket_transport::go_on_filling(pipe_read& request, bool polled) noexcept {
         return true;
     }
     if (receive_.result == -EAGAIN) {
-        if (polled) return true;
+        if (known == known_of_input::polled) return true;
         receive_.kind = operation_kind::poll_read;
+        receive_.believes_events = demux->tries_first() && known == known_of_input::nothing && !drain;
+        if (receive_.believes_events) may_read = false;
         if (!demux->start(receive_)) return false;
-        if (receive_.result >= 0) return go_on_filling(request, true);
+        if (receive_.result >= 0) return go_on_filling(request, known_of_input::polled);
     }
     // 0 is the end of the stream, or the mark of urgent data: a plain read tells them apart.
     if (receive_.result < 0) take_failure(request);
@@ -76,6 +79,7 @@ bool socket_transport::go_on_emptying(pipe_write& request) noexcept {
             fail_write(request, ENOMEM);
             return true;
         }
+        send_->believes_events = true;
         if (!demux->start(*send_)) return false;
         const std::unique_ptr<sending> done = std::move(send_);
         if (done->result < 0) {

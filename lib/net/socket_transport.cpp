@@ -163,7 +163,7 @@ bool socket_transport::must_wait_for_send() noexcept {
 
 // Asks the kernel only once, because it reports an error of the connection only once, possibly here.
 bool socket_transport::input_has_ended() noexcept {
-    if (input_ended_) return true;
+    if (input_ended_ || peer_said_end) return true;
     const int known = calls().input_ended(fd);
     input_ended_ = known > 0;
     if (known < 0 && write_error_ == 0) write_error_ = -known;
@@ -176,7 +176,9 @@ void socket_transport::received() noexcept {
     if (receive_.result == -ECANCELED && is_open()) {
         request->complete_cancelled();
     } else if (receive_.kind == operation_kind::poll_read && receive_.result == 0) {
-        if (go_on_filling(static_cast<pipe_read&>(*request), true)) request->complete_now();
+        const bool may_be_old = receive_.believes_events && !receive_.cancel_asked;
+        const auto known = may_be_old ? known_of_input::event : known_of_input::polled;
+        if (go_on_filling(static_cast<pipe_read&>(*request), known)) request->complete_now();
     } else if (receive_.result == 0 && must_wait_for_send()) {
         end_in_doubt_ = true;
     } else {
@@ -347,7 +349,11 @@ void socket_transport::sent() noexcept {
             if (done->begun) request->begun = true;
             request->complete_cancelled();
         } else if (done->kind == operation_kind::poll_write && done->result == 0) {
-            if (go_on_emptying(static_cast<pipe_write&>(*request))) request->complete_now();
+            if (go_on_emptying(static_cast<pipe_write&>(*request))) {
+                request->complete_now();
+            } else if (done->cancel_asked) {  // it came too late for that wait, and not for the next
+                cancel_write();
+            }
         } else {
             take_send(*done, *request);
             request->complete_now();

@@ -106,7 +106,8 @@ class socket_transport final : public transport, private descriptor, public pool
     [[gnu::noinline]] bool read_nothing(read_request& request) noexcept;
     [[gnu::noinline]] bool read_started(read_request& request) noexcept;
     [[gnu::noinline]] bool write_rest(write_request& request, ssize_t sent) noexcept;
-    bool go_on_filling(pipe_read& request, bool polled) noexcept;
+    enum class known_of_input : std::uint8_t { nothing, event, polled };
+    bool go_on_filling(pipe_read& request, known_of_input known) noexcept;
     bool go_on_emptying(pipe_write& request) noexcept;
     void deliver_receive(read_request& request) noexcept;
     void take_failure(read_request& request) noexcept;

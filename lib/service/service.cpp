@@ -195,6 +195,8 @@ bool service_tree::failed(service& s, detail::job& child, const std::exception_p
     return false;
 }
 
+task<> service_tree::main() { co_await run(); }
+
 task<> service_tree::control() {
     struct made_new {
         service_tree& tree;

@@ -188,7 +188,7 @@ class Page(unittest.TestCase):
         self.assertIn("- left out: three: it is not built here", written)
 
     def test_a_page_without_figures(self):
-        lines = list(page.page_lines(SETTING, MACHINE, [Section("x", "X", "Not measured here.", notes=["left out: no valgrind"])]))
+        lines = list(page.page_lines(SETTING, MACHINE, [Section("x", "X", "Not measured here.", notes=["left out: no valgrind"])], False))
         self.assertIn("- left out: no valgrind", lines)
         self.assertFalse(any(line.startswith("![") for line in lines))
 

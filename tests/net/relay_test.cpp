@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -30,6 +31,7 @@ using test::line;
 using test::pattern;
 using test::send_and_end;
 using test::stream_pair;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -153,6 +155,44 @@ TEST_CASE("a relay that is cancelled in bulk resets both ends") {
         co_await bight::when_all(ask(), serve(), proxy());
         CHECK(error == test::from_errno(ECONNRESET));
         CHECK(how == ", error " + std::to_string(ECONNRESET));
+    });
+}
+
+TEST_CASE("a copy that is cancelled when its peer has just made room ends, though the peer reads no more") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const int turns = GENERATE(range(0, 6));  // between the room and the cancellation
+    test::reactor_fixture on(kind);
+    INFO("after " << turns << " turns");
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(test::family::tcp);
+        // Less than a pipe holds, so that what has room is a part.
+        const int little = 1 << 15;
+        REQUIRE(::setsockopt(l.b().native_handle(), SOL_SOCKET, SO_SNDBUF, &little, sizeof little) == 0);
+        const std::string large = pattern(0, 64U << 20);
+        bool ended = false;
+        auto stalled_copy = [&](bight::group& g) -> task<> {
+            std::uint64_t written = 0;
+            auto ask = [&]() -> task<> {
+                for (std::size_t at = 0; at < large.size(); at += 1U << 16, ++written)
+                    co_await l.client().write(std::string_view(large).substr(at, 1U << 16));
+            };
+            auto pass_on = [&]() -> task<> { (void)co_await bight::copy(l.a(), l.b()); };
+            bight::spawned_task asking = g.spawn(ask);
+            bight::spawned_task copying = g.spawn(pass_on);
+            for (std::uint64_t before = 1; before != written;) {
+                before = written;
+                co_await bight::sleep_for(std::chrono::milliseconds(10));
+            }
+            std::string part(1U << 16, ' ');
+            for (int i = 0; i < 16; ++i)
+                (void)::recv(l.server().native_handle(), part.data(), part.size(), MSG_DONTWAIT);
+            for (int i = 0; i < turns; ++i) co_await bight::yield();
+            copying.cancel();
+            asking.cancel();
+        };
+        const auto in_time = co_await bight::try_with_timeout(bight::with_group(stalled_copy), 20s);
+        ended = in_time;
+        CHECK(ended);
     });
 }
 

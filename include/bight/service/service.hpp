@@ -266,7 +266,7 @@ class service_tree {
     /// std::logic_error while it runs already.
     detail::tree_awaiter run() noexcept { return detail::tree_awaiter{*this}; }
     /// The same as a task, for bight::run.
-    task<> main() { co_await run(); }
+    task<> main();
 
     /// Starts the shutdown and returns at once. A stop before run ends that run. Idempotent.
     void stop() noexcept;

@@ -62,8 +62,8 @@ def aim_lines(aims):
 
 
 def glance(sections):
-    return Chart("at_a_glance", "Processor time of the server, in times of the bare system calls", "×",
-                 [group for section in sections for group in section.glance], mark=1, mark_label="bare", limit=3)
+    title = "Processor time of the server, in times of the bare system calls: bight, and the cheapest other library"
+    return Chart("at_a_glance", title, "×", [group for section in sections for group in section.glance], mark=1, mark_label="bare", limit=3)
 
 
 def image(drawn):
@@ -87,7 +87,7 @@ def section_lines(section):
         yield ""
 
 
-def page_lines(setting, machine, sections):
+def page_lines(setting, machine, sections, has_reasons):
     aims = [aim for section in sections for aim in section.aims]
     missed = [aim for aim in aims if not aim.met]
     yield "# Benchmarks"
@@ -104,6 +104,9 @@ def page_lines(setting, machine, sections):
         yield ""
     if missed:
         yield from aim_lines(missed)
+        if has_reasons:
+            yield "[What stands against them](why.md): profiles, and what was tried."
+            yield ""
     yield "## The machine"
     yield ""
     yield from table_lines(machine)
@@ -119,5 +122,5 @@ def write(folder, setting, machine, sections):
         charts.append(glance(sections))
     for drawn in charts:
         (folder / f"{drawn.name}.svg").write_text(chart.svg(drawn), encoding="utf-8")
-    text = "\n".join(page_lines(setting, machine, sections)).rstrip() + "\n"
+    text = "\n".join(page_lines(setting, machine, sections, (folder / "why.md").exists())).rstrip() + "\n"
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -52,6 +52,7 @@ struct core_foundation_loop::state : std::enable_shared_from_this<state> {
     created<CFRunLoopTimerRef> timer;
     created<CFRunLoopObserverRef> before_sleep;
     std::exception_ptr failure;
+    bool begun = false;  ///< it has had a turn
     bool ended = false;
     bool in_turn = false;
 
@@ -86,7 +87,7 @@ void core_foundation_loop::state::begin() {
     CFRunLoopAddSource(loop.get(), source.get(), kCFRunLoopCommonModes);
     CFRunLoopAddTimer(loop.get(), timer.get(), kCFRunLoopCommonModes);
     CFRunLoopAddObserver(loop.get(), before_sleep.get(), kCFRunLoopCommonModes);
-    arm();
+    CFRunLoopTimerSetNextFireDate(timer.get(), CFAbsoluteTimeGetCurrent());  // the first turn
 }
 
 // Invalid sources, timers and observers leave their run loop by themselves.
@@ -102,7 +103,7 @@ void core_foundation_loop::state::end() noexcept {
 void core_foundation_loop::state::take_turn() noexcept {
     if (ended || in_turn || failure) return;
     const std::shared_ptr<state> stays = shared_from_this();
-    in_turn = true;
+    in_turn = begun = true;
     try {
         runs.run_once();
     } catch (...) {
@@ -115,7 +116,7 @@ void core_foundation_loop::state::take_turn() noexcept {
 
 // The callback of a CFFileDescriptor is called once each time it is enabled.
 void core_foundation_loop::state::arm() noexcept {
-    if (ended || in_turn || failure) return;
+    if (ended || in_turn || failure || !begun) return;
     CFFileDescriptorEnableCallBacks(watched.get(), kCFFileDescriptorReadCallBack);
     CFAbsoluteTime fires = CFAbsoluteTimeGetCurrent();
     if (!runs.has_ready()) {

@@ -66,7 +66,9 @@ namespace {
 
 using loop_state = core_foundation_loop::state;
 
-void on_readable(CFFileDescriptorRef, CFOptionFlags, void* info) { static_cast<loop_state*>(info)->take_turn(); }
+void on_readable(CFFileDescriptorRef, CFOptionFlags, void* info) {
+    static_cast<loop_state*>(info)->take_turn();
+}
 void on_timer(CFRunLoopTimerRef, void* info) { static_cast<loop_state*>(info)->take_turn(); }
 void on_sleep(CFRunLoopObserverRef, CFRunLoopActivity, void* info) { static_cast<loop_state*>(info)->arm(); }
 
@@ -129,9 +131,9 @@ void core_foundation_loop::state::arm() noexcept {
 
 core_foundation_loop::core_foundation_loop(reactor& r, __CFRunLoop* in) : state_(std::make_shared<state>(r)) {
     if (r.descriptor() < 0) {
-        throw std::system_error(errc::unavailable,
-                                "core_foundation_loop: a reactor on " + std::string(r.demultiplexer_name()) +
-                                    " has no descriptor for a run loop to watch");
+        throw std::system_error(errc::unavailable, "core_foundation_loop: a reactor on " +
+                                                       std::string(r.demultiplexer_name()) +
+                                                       " has no descriptor for a run loop to watch");
     }
     CFRunLoopRef const loop = in ? in : CFRunLoopGetCurrent();
     CFRetain(loop);

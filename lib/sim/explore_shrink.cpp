@@ -106,8 +106,8 @@ plan_part plan_part::parse(std::string_view text) {
                 throw std::invalid_argument("no personality is called \"" + std::string(list) + "\"");
             }
         } else {
-            throw std::invalid_argument("a plan has personality=, kinds= and faults=, and no \"" + std::string(name) +
-                                        "\"");
+            throw std::invalid_argument("a plan has personality=, kinds= and faults=, and no \"" +
+                                        std::string(name) + "\"");
         }
     }
     return part;

@@ -150,9 +150,8 @@ std::vector<simulated_demultiplexer::completion> simulated_demultiplexer::next_r
                 if (at->slot < 0) continue;
                 const auto end = std::stable_partition(
                     at, told.end(), [slot = at->slot](const completion& c) { return c.slot == slot; });
-                std::stable_sort(at, end, [&](const completion& a, const completion& b) {
-                    return rank(a) < rank(b);
-                });
+                std::stable_sort(at, end,
+                                 [&](const completion& a, const completion& b) { return rank(a) < rank(b); });
                 at = end - 1;
             }
             break;

@@ -1,4 +1,5 @@
-// BIGHT_REACTOR=sim:SEED, sim:SEED:PERSONALITY: a world with one host, for a program that does not know that it is simulated.
+// BIGHT_REACTOR=sim:SEED, sim:SEED:PERSONALITY: a world with one host, for a program that does not know that
+// it is simulated.
 #include "lone_host.hpp"
 #include "simulated_demultiplexer.hpp"
 #include "single_machine.hpp"

@@ -28,8 +28,8 @@ bool has_descriptor(bight::demultiplexer_kind kind) {
            kind == bight::demultiplexer_kind::kqueue;
 }
 
-// A reactor in the run loop of this thread, on each demultiplexer that has a descriptor. At the end nothing of
-// Core Foundation's is left.
+// A reactor in the run loop of this thread, on each demultiplexer that has a descriptor. At the end nothing
+// of Core Foundation's is left.
 template <class Body>
 void in_a_run_loop(Body body) {
     for (const auto kind : test::demultiplexers()) {
@@ -54,8 +54,8 @@ class later {
     later(double seconds, std::function<void()> call) : call_(std::move(call)) {
         CFRunLoopTimerContext context{0, this, nullptr, nullptr, nullptr};
         const auto fire = [](CFRunLoopTimerRef, void* self) { static_cast<later*>(self)->call_(); };
-        timer_ = CFRunLoopTimerCreate(kCFAllocatorDefault, CFAbsoluteTimeGetCurrent() + seconds, 1e9, 0, 0, fire,
-                                      &context);
+        timer_ = CFRunLoopTimerCreate(kCFAllocatorDefault, CFAbsoluteTimeGetCurrent() + seconds, 1e9, 0, 0,
+                                      fire, &context);
         CFRunLoopAddTimer(CFRunLoopGetCurrent(), timer_, kCFRunLoopCommonModes);
     }
     later(const later&) = delete;

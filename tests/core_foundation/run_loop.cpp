@@ -1,7 +1,7 @@
-// A run loop on poll(2) behind the names of Core Foundation, as far as CoreFoundation.h beside it goes. What it
-// does is written from Apple's documentation: a descriptor's callback is called once each time it was enabled,
-// a timer that repeats can be moved, observers are called before the loop sleeps, what was invalidated leaves
-// the loop. One loop for each thread, one mode.
+// A run loop on poll(2) behind the names of Core Foundation, as far as CoreFoundation.h beside it goes. What
+// it does is written from Apple's documentation: a descriptor's callback is called once each time it was
+// enabled, a timer that repeats can be moved, observers are called before the loop sleeps, what was
+// invalidated leaves the loop. One loop for each thread, one mode.
 #include "run_loop.hpp"
 
 #include <poll.h>
@@ -184,7 +184,9 @@ void CFRunLoopRun() {
     loop->stopped = false;
 }
 void CFRunLoopStop(CFRunLoopRef loop) { loop->stopped = true; }
-void CFRunLoopAddSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode) { loop->sources.add(source); }
+void CFRunLoopAddSource(CFRunLoopRef loop, CFRunLoopSourceRef source, CFRunLoopMode) {
+    loop->sources.add(source);
+}
 void CFRunLoopAddTimer(CFRunLoopRef loop, CFRunLoopTimerRef timer, CFRunLoopMode) { loop->timers.add(timer); }
 void CFRunLoopAddObserver(CFRunLoopRef loop, CFRunLoopObserverRef observer, CFRunLoopMode) {
     loop->observers.add(observer);

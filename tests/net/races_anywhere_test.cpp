@@ -156,11 +156,13 @@ TEST_CASE("race 4, anywhere: connections accepted together keep their own peers"
     });
 }
 
-TEST_CASE("race 5, anywhere: a cancellation by another reactor is a message, and what completes meanwhile is kept") {
+TEST_CASE(
+    "race 5, anywhere: a cancellation by another reactor is a message, and what completes meanwhile is "
+    "kept") {
     const auto kind = GENERATE(from_range(test::reactors()));
     CAPTURE(kind);
-    const test::environment_variable chosen("BIGHT_REACTOR",
-                                            kind.seed ? kind.variable() : std::string(test::name_of(kind.kind)));
+    const test::environment_variable chosen(
+        "BIGHT_REACTOR", kind.seed ? kind.variable() : std::string(test::name_of(kind.kind)));
     constexpr std::size_t rounds = 60;
     std::string got;
     {

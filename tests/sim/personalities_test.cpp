@@ -48,7 +48,8 @@ sim::world_options as(personality p) {
 // Reads with pauses, and lets some of its reads be cancelled.
 task<> serve_impatiently(bight::stream peer, std::string& got) {
     for (std::size_t n = 0;; ++n) {
-        auto chunk = co_await bight::try_with_timeout(peer.read_some(), std::chrono::microseconds(50 + 150 * (n % 4)));
+        auto chunk =
+            co_await bight::try_with_timeout(peer.read_some(), std::chrono::microseconds(50 + 150 * (n % 4)));
         if (!chunk) continue;
         if (chunk->empty()) co_return;
         got += chunk->view();
@@ -182,7 +183,9 @@ struct expected {
 };
 
 const expected table[] = {
-    {personality::plain, {trait::ended_at_once}, {trait::both_in_one_event, trait::events_apart, trait::end_before_data}},
+    {personality::plain,
+     {trait::ended_at_once},
+     {trait::both_in_one_event, trait::events_apart, trait::end_before_data}},
     {personality::io_uring,
      {trait::ended_later, trait::cancelled_later, trait::beat_cancellation, trait::cancelled_early},
      {trait::both_in_one_event, trait::events_apart, trait::end_before_data}},
@@ -344,7 +347,8 @@ TEST_CASE("a failure that needs a personality is shrunk, reported and run again 
     sim::explore_options options;
     options.seeds = 500;
     options.world = as(personality::by_seed);
-    options.world.faults = sim::fault_plan().set(sim::fault::slow_packet, 0.3).set(sim::fault::late_timers, 0.3);
+    options.world.faults =
+        sim::fault_plan().set(sim::fault::slow_packet, 0.3).set(sim::fault::late_timers, 0.3);
     options.quiet = true;
     const auto test = [](sim::world& w) {
         on_one_host(w, planted::habits::what_comes_together_is_told_together);
@@ -380,12 +384,14 @@ TEST_CASE("a failure that needs no personality is shrunk to the plain one") {
     CHECK_THAT(result.failure->replay, Catch::Contains("personality=plain"));
 }
 
-TEST_CASE("BIGHT_REACTOR names a personality behind the seed, and an unknown one is an error that lists them") {
+TEST_CASE(
+    "BIGHT_REACTOR names a personality behind the seed, and an unknown one is an error that lists them") {
     for (const auto as : sim::personalities) {
         test::reactor_fixture on(test::reactor_choice::simulated(3, as));
         CHECK(on.reactor().demultiplexer_name() == "simulation");
     }
     const std::string wrong = GENERATE("sim:1:", "sim:1:windows", "sim:1:iocp:2");
     const test::environment_variable set("BIGHT_REACTOR", wrong);
-    CHECK_THROWS_WITH(bight::reactor(), Catch::Contains("a personality: plain, io_uring, epoll, kqueue, iocp, wfmo, by_seed"));
+    CHECK_THROWS_WITH(bight::reactor(),
+                      Catch::Contains("a personality: plain, io_uring, epoll, kqueue, iocp, wfmo, by_seed"));
 }

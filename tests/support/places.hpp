@@ -43,7 +43,8 @@ struct place {
         const std::string over = Catch::StringMaker<test::family>::convert(family);
         if (!simulated()) return std::string(name_of(demultiplexer)) + ", " + over;
         return std::string(where == kind::one_host ? "one simulated host" : "two simulated hosts") +
-               (rough ? ", rough" : "") + ", " + std::string(bight::sim::name_of(as)) + ", seed " + std::to_string(seed) + ", " + over;
+               (rough ? ", rough" : "") + ", " + std::string(bight::sim::name_of(as)) + ", seed " +
+               std::to_string(seed) + ", " + over;
     }
 };
 

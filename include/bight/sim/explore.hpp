@@ -161,9 +161,9 @@ exploration explore_with(world_test& test, const explore_options& options);
 /// of the faults that happened, as long as the failure stays the same. That means the same signal, or an
 /// exception of the same type whose first line differs only in numbers; for a deadlock, the same tasks at the
 /// same lines. The personality of the failing seed stays as it is, unless the failure is the same under
-/// personality::plain. Faults that are left out stay out when the test sets faults itself (world::set_faults). The
-/// report is printed to standard error, and below it exploration::summary. The same options give the same
-/// report. While it shrinks it says every two seconds how far it is.
+/// personality::plain. Faults that are left out stay out when the test sets faults itself
+/// (world::set_faults). The report is printed to standard error, and below it exploration::summary. The same
+/// options give the same report. While it shrinks it says every two seconds how far it is.
 ///
 /// With BIGHT_SIM_SEED=… in the environment it runs only one seed, in this process, for a debugger: the value
 /// is a seed, or the string that was printed for the smallest failure (spaces and line ends do not count).

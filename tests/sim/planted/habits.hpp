@@ -56,7 +56,8 @@ class numbered {
     std::vector<int>& all_;
 };
 
-inline bight::task<> read_as(bight::stream& from, std::vector<int>& all, std::vector<int>& ended, int number) {
+inline bight::task<> read_as(bight::stream& from, std::vector<int>& all, std::vector<int>& ended,
+                             int number) {
     const numbered place(all, number);
     struct log {
         std::vector<int>& to;
@@ -73,7 +74,8 @@ inline bight::task<> cancelled_tasks_end_in_order() {
     std::vector<int> ended;
     auto body = [&](bight::group& g) -> bight::task<> {
         int number = 0;
-        for (bight::stream& s : all.ours) g.spawn(read_as, std::ref(s), std::ref(present), std::ref(ended), number++);
+        for (bight::stream& s : all.ours)
+            g.spawn(read_as, std::ref(s), std::ref(present), std::ref(ended), number++);
         co_await bight::sleep_for(1ms);
         g.cancel();
     };

@@ -41,6 +41,7 @@ habits habits_of(personality p) noexcept {
             break;
         case personality::kqueue:
             has.calls = call_in_turn::all;
+            has.order = order_of_report::readers_first;
             has.aborts_accepted = true;
             break;
         case personality::iocp:

@@ -33,7 +33,8 @@ enum class end_of_cancelled : std::uint8_t {
 
 /// How a wait reports what has happened.
 enum class order_of_report : std::uint8_t {
-    any,  ///< the seed decides
+    any,            ///< the seed decides
+    readers_first,  ///< the same, but all readers before all writers
     as_it_came,
     by_descriptor,  ///< as it came, but all that is known of a descriptor in one place
     one_descriptor  ///< only one descriptor, by its place, beginning after the last one that was reported

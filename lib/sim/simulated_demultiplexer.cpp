@@ -297,6 +297,11 @@ std::int64_t simulated_demultiplexer::read_failure(const descriptor& d) const no
     for (const completion& c : done_) {
         if (fails(c.op)) return c.op->result;
     }
+    // On a completion port a send fails with the error itself, whoever else is to get it.
+    if (has().calls == call_in_turn::receives_into_buffers && d.reading && d.reading->stage == stage_queued) {
+        const auto s = host_.find(d.fd);
+        if (s && s->incoming.empty()) return -s->error;
+    }
     return 0;
 }
 

@@ -11,6 +11,15 @@
 
 namespace bight::sim::detail {
 
+namespace {
+
+// An end, a reader, a writer.
+int rank_of(bight::detail::operation_kind kind) noexcept {
+    return kind == bight::detail::operation_kind::poll_end ? 0 : bight::detail::reads(kind) ? 1 : 2;
+}
+
+}  // namespace
+
 using bight::detail::operation;
 using bight::detail::operation_kind;
 
@@ -140,18 +149,23 @@ std::vector<simulated_demultiplexer::completion> simulated_demultiplexer::next_r
             std::sort(told.begin(), told.end(),
                       [](const completion& a, const completion& b) { return a.place < b.place; });
             break;
+        case order_of_report::readers_first:
+            std::sort(told.begin(), told.end(), [](const completion& a, const completion& b) {
+                const bool a_reads = rank_of(a.op->kind) < 2;
+                const bool b_reads = rank_of(b.op->kind) < 2;
+                return a_reads != b_reads ? a_reads : a.place < b.place;
+            });
+            break;
         case order_of_report::as_it_came: break;
         case order_of_report::by_descriptor: {
             // What is reported of a descriptor: its end, its reader, its writer.
-            const auto rank = [](const completion& c) {
-                return c.op->kind == operation_kind::poll_end ? 0 : reads(c.op->kind) ? 1 : 2;
-            };
             for (auto at = told.begin(); at != told.end(); ++at) {
                 if (at->slot < 0) continue;
                 const auto end = std::stable_partition(
                     at, told.end(), [slot = at->slot](const completion& c) { return c.slot == slot; });
-                std::stable_sort(at, end,
-                                 [&](const completion& a, const completion& b) { return rank(a) < rank(b); });
+                std::stable_sort(at, end, [](const completion& a, const completion& b) {
+                    return rank_of(a.op->kind) < rank_of(b.op->kind);
+                });
                 at = end - 1;
             }
             break;

@@ -99,19 +99,18 @@ task<> cancel_together() {
 // A reader and a writer that both wait are ended by a reset, on a few connections.
 task<> reset_both() {
     auto all = co_await planted::habits::connect_pairs(4);
-    for (std::size_t i = 0; i < all.ours.size(); ++i) {
-        bight::stream& mine = all.ours[i];
-        auto read = [&]() -> task<> { co_await bight::as_result(mine.read_some()); };
-        auto write = [&]() -> task<> {
-            const std::string text = pattern(1'000'000);
-            co_await bight::as_result(mine.write(text));
-        };
-        auto end = [&]() -> task<> {
-            co_await bight::sleep_for(1ms);
-            all.theirs[i].abort();
-        };
-        co_await bight::when_all(read(), write(), end());
-    }
+    const std::string text = pattern(1'000'000);
+    auto body = [&](bight::group& g) -> task<> {
+        for (bight::stream& s : all.ours) {
+            auto read = [&s]() -> task<> { co_await bight::as_result(s.read_some()); };
+            auto write = [&s, &text]() -> task<> { co_await bight::as_result(s.write(text)); };
+            g.spawn(read);
+            g.spawn(write);
+        }
+        co_await bight::sleep_for(1ms);
+        for (bight::stream& s : all.theirs) s.abort();
+    };
+    co_await bight::with_group(body);
 }
 
 // More completions in one moment than one wait may report.

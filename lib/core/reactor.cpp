@@ -109,6 +109,7 @@ class running {
             state.running = false;
             throw;
         }
+        state.posted.wake_up();  // a host loop may have waited for it
         state.ran_in = this_process();
         state.last_thread.store(here.number(), std::memory_order_relaxed);
         here.current = &r;
@@ -351,6 +352,8 @@ bool reactor::run_once(duration limit) {
     // The caller may now wait for descriptor(), so everything that this turn has started must be submitted to
     // the kernel.
     if (port_->has_unsubmitted()) port_->wait(duration::zero());
+    // And what is posted meanwhile must make it readable.
+    if (port_->pollable() >= 0 && !state_->posted.sleep()) port_->wake();
     return any;
 }
 

@@ -62,24 +62,32 @@ class kqueue_demultiplexer final : public readiness {
             if (errno == EINTR) return;
             throw std::system_error(errno, std::system_category(), "kevent");
         }
+        // Readers come before writers, as where one event tells of both: a connection that failed tells its
+        // error to one of the two only, and to a reader it is the error that counts.
         for (int i = 0; i < count; ++i) {
-            const struct kevent& e = events[i];
-            if (e.filter == EVFILT_USER) {
+            if (events[i].filter == EVFILT_USER) {
                 woken();
-                continue;
+            } else if (events[i].filter == EVFILT_READ) {
+                handle(events[i]);
             }
-            auto& d = *static_cast<descriptor*>(reinterpret_cast<void*>(e.udata));
-            const bool over = (e.flags & (EV_EOF | EV_ERROR)) != 0;
-            const bool reads = e.filter == EVFILT_READ;
-            if (over && e.fflags != 0 && d.writing && d.writing->kind == operation_kind::connect) {
-                static_cast<connect_operation*>(d.writing)->told_error = static_cast<int>(e.fflags);
-            }
-            // EVFILT_WRITE ends when nothing can be sent any more: that is no end of what comes.
-            became_ready(d, reads, !reads, reads && over);
+        }
+        for (int i = 0; i < count; ++i) {
+            if (events[i].filter == EVFILT_WRITE) handle(events[i]);
         }
     }
 
   private:
+    void handle(const struct kevent& e) noexcept {
+        auto& d = *static_cast<descriptor*>(reinterpret_cast<void*>(e.udata));
+        const bool over = (e.flags & (EV_EOF | EV_ERROR)) != 0;
+        const bool reads = e.filter == EVFILT_READ;
+        if (over && e.fflags != 0 && d.writing && d.writing->kind == operation_kind::connect) {
+            static_cast<connect_operation*>(d.writing)->told_error = static_cast<int>(e.fflags);
+        }
+        // EVFILT_WRITE ends when nothing can be sent any more: that is no end of what comes.
+        became_ready(d, reads, !reads, reads && over);
+    }
+
     static constexpr uintptr_t wake_ident = 0;  // of no descriptor: EVFILT_USER has a space of its own
 
     // One of the two may be refused: nothing can be written at the end of a pipe that is for reading.

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -110,6 +111,7 @@ uring::~uring() {
     for (descriptor& d : descriptors()) drop_arrived(d);
     orphan_all();
     if (made_) unmake();  // not in a forked child, which has no queues
+    if (host_event_ >= 0) ::close(host_event_);
     // Memory into which the kernel may still write is leaked. This happens only when a reactor with pending
     // operations is destroyed on another thread.
     if (buffers_ && idle()) buffers_->let_go();
@@ -130,6 +132,7 @@ void uring::unmake() noexcept {
 // Otherwise the child would keep the parent's ring open, and with it the sockets on which the ring listens.
 void uring::forked() noexcept {
     waker_.forget();
+    if (const int event = host_event_.exchange(never_asked); event >= 0) ::close(event);
     if (std::exchange(made_, false)) ::close(ring_.ring_fd);
 }
 
@@ -255,8 +258,38 @@ bool uring::cancel(operation& op) noexcept {
     return true;
 }
 
+// What happens is only noted for this thread (DEFER_TASKRUN): who polls the ring itself is not woken by it,
+// but an eventfd that is registered with the ring is written to. At first it is readable: something may have
+// been noted before.
+int uring::pollable() const noexcept {
+    if (host_event_.load(std::memory_order_relaxed) == never_asked && made_) {
+        const int event = ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+        const bool registered = event >= 0 && ::syscall(__NR_io_uring_register, ring_.ring_fd,
+                                                        IORING_REGISTER_EVENTFD, &event, 1) == 0;
+        if (event >= 0 && !registered) ::close(event);
+        host_event_ = registered ? event : never_asked - 1;
+    }
+    const int event = host_event_.load(std::memory_order_relaxed);
+    return event >= 0 ? event : ring_.ring_fd;
+}
+
+// The kernel does not reliably write to one eventfd while it handles a write to another.
+void uring::wake() noexcept {
+    const int before = errno;
+    waker_.wake();
+    const std::uint64_t one = 1;
+    if (const int event = host_event_.load(std::memory_order_relaxed); event >= 0) {
+        (void)!::write(event, &one, sizeof one);
+    }
+    errno = before;
+}
+
 void uring::wait(duration limit) {
     int error = 0;
+    if (const int event = host_event_.load(std::memory_order_relaxed); event >= 0) [[unlikely]] {
+        std::uint64_t noted = 0;
+        (void)!::read(event, &noted, sizeof noted);
+    }
     buffers_->take_back();
     if (limit <= duration::zero() || io_uring_cq_ready(&ring_) > 0) {
         error = io_uring_submit_and_get_events(&ring_);

@@ -10,6 +10,7 @@
 
 #include <liburing.h>
 
+#include <atomic>
 #include <cstdint>
 #include <thread>
 
@@ -36,7 +37,9 @@ class uring final : public demultiplexer {
     ~uring() override;
 
     std::string_view name() const noexcept override { return "io_uring"; }
-    int pollable() const noexcept override { return ring_.ring_fd; }
+    /// Made when it is first asked for.
+    int pollable() const noexcept override;
+    int ring_descriptor() const noexcept { return ring_.ring_fd; }
     bool idle() const noexcept override { return in_kernel_ == 0 && multishots_ == 0; }
     bool worth_polling() const noexcept override;
     bool has_unsubmitted() const noexcept override { return io_uring_sq_ready(&ring_) > 0; }
@@ -62,7 +65,7 @@ class uring final : public demultiplexer {
     bool cancel(operation& op) noexcept override;
     bool settle(operation&) noexcept override { return true; }
     void wait(duration limit) override;
-    void wake() noexcept override { waker_.wake(); }
+    void wake() noexcept override;
     void forked() noexcept override;
     void add_features(std::vector<kernel_feature>& to) override;
 
@@ -138,6 +141,8 @@ class uring final : public demultiplexer {
     bool enabled_ = false;
     bool wake_armed_ = false;
     bool receive_cap_ = false;  // the kernel ends a multishot receive after a number of bytes
+    static constexpr int never_asked = -1;
+    mutable std::atomic<int> host_event_{never_asked};  // an eventfd of the ring, for a host loop; less: none
 };
 
 /// What a receive that is underway waits for (operation::stage).

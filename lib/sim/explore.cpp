@@ -3,6 +3,7 @@
 #include "explore_search.hpp"
 #include "replay_command.hpp"
 #include "trace_files.hpp"
+#include "world_state.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -96,6 +97,9 @@ std::string report_of(const seed_failure& f, const explore_options& options, con
                        std::string(name_of(f.kind)) + "): " + f.what + "\n";
     if (f.kind != failure_kind::not_repeatable && f.kind != failure_kind::out_of_memory) {
         text += faults_left(f);
+        if (f.personality != personality::plain) {
+            text += "bight: under the personality " + std::string(name_of(f.personality)) + "\n";
+        }
     }
     if (!f.trace.empty())
         text += "bight: its trace, around the faults and at the end:\n" + lines_around_faults(f);
@@ -115,6 +119,7 @@ void describe(seed_failure& f, const attempt& a, const plan_part& part, const ex
     f.tasks = a.tasks;
     f.trace = lines_of(a.trace);
     f.smallest = part.of(options.world.faults);
+    f.personality = personality_of(f.smallest_seed, part.of(options.world));
     for (const happened_fault& h : a.happened) {
         f.faults.push_back({h.id, std::string(name_of(h.kind)), std::nullopt});
     }
@@ -172,8 +177,7 @@ seed_failure analyse(world_test& test, const explore_options& options, std::uint
     f.shrinking_runs = smallest.runs;
     f.cut_short = smallest.cut_short;
     f.smallest_seed = smallest.seed;
-    world_options world = options.world;
-    world.faults = smallest.part.of(options.world.faults);
+    const world_options world = smallest.part.of(options.world);
     how.silent = true;
     if (!options.directory.empty()) how.html = trace_files::name(options, seed, ".html");
     how.title = options.name + ", seed " + std::to_string(smallest.seed);
@@ -203,8 +207,7 @@ exploration replay(world_test& test, const explore_options& options, std::string
     const plan_part part = plan_part::parse(text.substr(std::min(end_of_seed + 1, text.size())));
     exploration result;
     result.seeds = 1;
-    world_options world = options.world;
-    world.faults = part.of(options.world.faults);
+    const world_options world = part.of(options.world);
     print(options, "bight: " + options.name + ": only seed " + std::string(text) + ", in this process\n");
     const auto begin = std::chrono::steady_clock::now();
     const attempt a = run_here(test, seed, world, true);

@@ -25,16 +25,20 @@ void print(const explore_options& options, const std::string& text);
 /// Runs the seeds in child processes, until the first failure.
 search_result search(world_test& test, const explore_options& options);
 
-/// A part of a plan: some of its kinds of faults, and some of the faults that then happen.
+/// A part of a plan: some of its kinds of faults, and some of the faults that then happen; and under which
+/// personality.
 struct plan_part {
     std::optional<std::set<fault>> kinds;            ///< nullopt: all
     std::optional<std::vector<std::uint64_t>> only;  ///< the ids; nullopt: all
+    std::optional<sim::personality> personality;     ///< nullopt: that of the options
 
     /// The plan of this part. What it excludes stays excluded when the test sets faults itself.
     fault_plan of(const fault_plan& whole) const;
+    /// The options with that plan, and with its personality.
+    world_options of(const world_options& whole) const;
     /// Whether all of these faults may happen in it.
     bool has(const std::vector<happened_fault>& happened) const;
-    /// "kinds=reset,pause:faults=5d1c7a90b2e4f613", or empty for all of it.
+    /// "personality=iocp:kinds=reset,pause:faults=5d1c7a90b2e4f613", or empty for all of it.
     std::string to_text() const;
     /// Throws std::invalid_argument.
     static plan_part parse(std::string_view text);

@@ -1,5 +1,7 @@
 #include "explore_search.hpp"
 
+#include "world_state.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -26,6 +28,13 @@ fault_plan plan_part::of(const fault_plan& whole) const {
     return plan.allow_only({only->begin(), only->end()});
 }
 
+world_options plan_part::of(const world_options& whole) const {
+    world_options options = whole;
+    options.faults = of(whole.faults);
+    if (personality) options.personality = *personality;
+    return options;
+}
+
 bool plan_part::has(const std::vector<happened_fault>& happened) const {
     return std::all_of(happened.begin(), happened.end(), [this](const happened_fault& f) {
         return (!kinds || kinds->contains(f.kind)) &&
@@ -44,6 +53,7 @@ std::string plan_part::to_text() const {
             text += item;
         });
     };
+    if (personality) add_list("personality=", [&](const auto& add) { add(name_of(*personality)); });
     if (kinds && !(only && only->empty())) {
         add_list("kinds=", [&](const auto& add) {
             for (const fault f : *kinds) add(name_of(f));
@@ -90,9 +100,14 @@ plan_part plan_part::parse(std::string_view text) {
                 }
                 part.only->push_back(n);
             }
+        } else if (name == "personality") {
+            part.personality = personality_called(list);
+            if (!part.personality) {
+                throw std::invalid_argument("no personality is called \"" + std::string(list) + "\"");
+            }
         } else {
-            throw std::invalid_argument("a plan has kinds= and faults=, and no \"" + std::string(name) +
-                                        "\"");
+            throw std::invalid_argument("a plan has personality=, kinds= and faults=, and no \"" +
+                                        std::string(name) + "\"");
         }
     }
     return part;
@@ -119,6 +134,7 @@ class shrinker {
 
     shrink_result run() {
         result_.seed = seed_;
+        try_without_personality();
         if (happened_.empty() || try_only({}) || try_other_seeds()) return std::move(result_);
         if (!try_single_kinds()) switch_kinds_off();
         find_last();
@@ -154,12 +170,21 @@ class shrinker {
                                            : options_.limit_for_each;
     }
 
+    // The personality of the failing seed is kept, also for other seeds, unless the failure does not need it.
+    void try_without_personality() {
+        if (options_.world.personality == sim::personality::plain) return;
+        result_.part.personality = personality_of(seed_, options_.world);
+        if (result_.part.personality == sim::personality::plain) return;
+        plan_part plain = result_.part;
+        plain.personality = sim::personality::plain;
+        try_part(std::move(plain));
+    }
+
     // Tries a smaller part, and keeps it if the run still fails in the same way.
     bool try_part(plan_part part) {
         if (out_of_patience()) return false;
         ++result_.runs;
-        world_options world = options_.world;
-        world.faults = part.of(options_.world.faults);
+        const world_options world = part.of(options_.world);
         child_options how;
         how.limit = limit_for_each();
         // A run that does not end by itself reports its faults only with details.
@@ -194,7 +219,8 @@ class shrinker {
         explore_options others = options_;
         plan_part none;
         none.only.emplace();
-        others.world.faults = none.of(options_.world.faults);
+        none.personality = result_.part.personality;
+        others.world = none.of(options_.world);
         others.run_twice_each = 0;
         others.limit_for_each = limit_for_each();
         const std::uint64_t most = options_.most_shrinking_runs / 2;
@@ -221,6 +247,7 @@ class shrinker {
         for (const fault f : kinds_) {
             plan_part part;
             part.kinds = {f};
+            part.personality = result_.part.personality;
             if (!try_part(std::move(part)) || (best && happened_.size() >= fewest.size())) continue;
             best = result_.part;
             fewest = happened_;

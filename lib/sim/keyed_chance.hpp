@@ -26,8 +26,12 @@ enum class purpose : std::uint8_t {
     program,     ///< bight::random
     wake,        ///< when a thread notices what another one has posted
     missed,      ///< whether what was sent to a host that was down comes again as it starts
+    submission,  ///< whether a result is there when its operation has been started
+    cancelling,  ///< when a cancelled operation ends
+    in_vain,     ///< whether and when an operation is tried in vain
+    gathering,   ///< how long completions wait for each other
 };
-inline constexpr std::size_t purposes = static_cast<std::size_t>(purpose::missed) + 1;
+inline constexpr std::size_t purposes = static_cast<std::size_t>(purpose::gathering) + 1;
 inline constexpr purpose purpose_of(fault f) noexcept { return static_cast<purpose>(f); }
 
 /// The random numbers of one thing in a world (a host, a direction of a connection, a name). A counter-based

@@ -10,8 +10,8 @@ namespace bight::sim::detail {
 /// A world with one host, "localhost", which is up and has no reactor of its own.
 class lone_host {
   public:
-    lone_host(std::uint64_t seed, virtual_clock::mode mode)
-        : world_(seed, {}, mode), host_(world_, "localhost", "10.0.0.1", 0) {
+    lone_host(std::uint64_t seed, const world_options& options, virtual_clock::mode mode)
+        : world_(seed, options, mode), host_(world_, "localhost", "10.0.0.1", 0) {
         world_.states.push_back(&host_);
         thread_ = &host_.begin_life(0);
         host_.up = true;

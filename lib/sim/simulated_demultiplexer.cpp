@@ -28,13 +28,6 @@ using bight::detail::place_of;
 
 namespace {
 
-enum stage : std::uint8_t {
-    stage_waits,
-    stage_being_tried,
-    stage_tried_for_nothing,  // queued as if it could go on, and tried in vain
-    stage_ended,
-};
-
 // The place of an operation in the bytes that its socket reads or writes.
 std::uint64_t place_in_stream(const operation& op, const socket& s) noexcept {
     return reads(op.kind) ? 2 * s.read : 2 * s.written + 1;
@@ -66,6 +59,7 @@ void simulated_demultiplexer::attach(descriptor& d) {
     }
     s->watched = &d;
     s->watcher = this;
+    d.slot = next_slot_++;
     list(d);
 }
 
@@ -76,7 +70,8 @@ void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
         while (*first) {
             operation& op = **first;
             leave_line(op);
-            if (op.stage == stage_tried_for_nothing) continue;  // it is queued already
+            forget_cancelling(op);
+            if (op.stage == stage_queued) continue;  // it is queued already
             op.result = -ECANCELED;
             finish(op);
         }
@@ -95,7 +90,9 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
     op.stage = stage_waits;
     const bool done = !place_of(op) && try_now(op);
     const bool late = done && suffers(op, fault::slow_completion);
-    if (done && !late) {
+    const bool later = done && !late && ends_later(op);
+    if (done && !late && !later) {
+        host_.world.show(trait::ended_at_once);
         thread_.cause = number_of(op);
         return true;
     }
@@ -103,6 +100,9 @@ bool simulated_demultiplexer::start(operation& op) noexcept {
     op.in_flight = true;
     if (late) {
         finish_late(op);
+    } else if (later) {
+        host_.world.show(trait::ended_later);
+        finish(op);
     } else {
         park(op);
     }
@@ -175,6 +175,10 @@ bool simulated_demultiplexer::cancel(operation& op) noexcept {
                               });
         return false;
     }
+    if (place_of(op) == &op && has().cancelled != end_of_cancelled::at_once) {
+        if (!std::exchange(op.cancel_asked, true)) cancel_some_time(op);
+        return false;
+    }
     leave_line(op);
     op.in_flight = false;
     op.on->drop();
@@ -196,12 +200,18 @@ bool simulated_demultiplexer::settle(operation& op) noexcept {
     const not_failing machinery;
     descriptor& d = *op.on;
     op.stage = stage_being_tried;
-    const bool done = host_.up && try_now(op);
+    // As where a kernel only reports readiness: nothing would be lost with a send.
+    const bool hopeless = op.cancel_asked && op.kind == operation_kind::send && calls_in_turn(op);
+    const bool in_vain = !could_end(op);
+    const bool done = host_.up && !hopeless && try_now(op);
     op.stage = stage_waits;
+    if (!hopeless) host_.world.show(in_vain && !done ? trait::tried_in_vain : trait::called_in_turn);
+    if (done && op.cancel_asked) host_.world.show(trait::beat_cancellation);
     if (!done) {
         if (!op.cancel_asked && host_.up) return false;
         op.result = -ECANCELED;
     }
+    forget_cancelling(op);
     leave_line(op);
     changed(d, reads(op.kind));
     return true;
@@ -213,8 +223,11 @@ bool simulated_demultiplexer::suffers(operation& op, fault f) {
 }
 
 void simulated_demultiplexer::park(operation& op) {
-    if (join_line(op) && suffers(op, fault::false_readiness)) {
+    if (!join_line(op)) return;
+    if (suffers(op, fault::false_readiness)) {
         try_for_nothing_soon(op, static_cast<int>(host_.world.amount(fault::false_readiness).between(1, 8)));
+    } else if (has().tries_in_vain) {
+        try_in_vain_some_time(op);
     }
 }
 
@@ -227,7 +240,7 @@ void simulated_demultiplexer::try_for_nothing_soon(operation& op, int times) {
                               if (!s || !s->watched) return;
                               operation* const tried = reading ? s->watched->reading : s->watched->writing;
                               if (!tried || tried->stage != stage_waits) return;
-                              tried->stage = stage_tried_for_nothing;
+                              tried->stage = stage_queued;
                               if (times > 1) try_for_nothing_soon(*tried, times - 1);
                               tell(*tried);
                           });
@@ -237,16 +250,16 @@ void simulated_demultiplexer::wait(duration) {
     const not_failing machinery;
     host_.world.deliver_due();
     if (!host_.up) end_what_takes_time();
-    // A kernel may report completions in any order.
-    std::vector<completion> told = std::exchange(done_, {});
-    std::sort(told.begin(), told.end(),
-              [](const completion& a, const completion& b) { return a.place < b.place; });
+    if (done_.empty() || (gathering_ && host_.up)) return;
+    const std::vector<completion> told = next_report();
+    if (host_.up) count_what_is_reported(told);
     for (const completion& c : told) bight::detail::reactor_access::schedule(home_, *c.op);
 }
 
 // The tasks of a crashed host end with the world: no time passes, and cancelled operations get no result any
 // more.
 void simulated_demultiplexer::end_what_takes_time() {
+    gathering_ = false;
     finish_late_ones();
     end_on_disk([](const operation& op) { return op.cancel_asked; });
     for (const completion& c : done_) {
@@ -266,6 +279,7 @@ void simulated_demultiplexer::end_what_takes_time() {
 
 void simulated_demultiplexer::stop_all() noexcept {
     const not_failing machinery;
+    gathering_ = false;
     finish_late_ones();
     end_on_disk([](const operation&) { return true; });
     demultiplexer::stop_all();
@@ -283,6 +297,11 @@ std::int64_t simulated_demultiplexer::read_failure(const descriptor& d) const no
     for (const completion& c : done_) {
         if (fails(c.op)) return c.op->result;
     }
+    // On a completion port a send fails with the error itself, whoever else is to get it.
+    if (has().calls == call_in_turn::receives_into_buffers && d.reading && d.reading->stage == stage_queued) {
+        const auto s = host_.find(d.fd);
+        if (s && s->incoming.empty()) return -s->error;
+    }
     return 0;
 }
 
@@ -295,10 +314,15 @@ void simulated_demultiplexer::changed(descriptor& d, bool reading) noexcept {
     operation*& first = reading ? d.reading : d.writing;
     while (operation* const op = first) {
         if (op->stage != stage_waits) return;
+        if (calls_in_turn(*op)) {
+            if (could_end(*op)) report_ready(*op);
+            return;
+        }
         op->stage = stage_being_tried;  // its effects may lead back here
         const bool done = try_now(*op);
         op->stage = stage_waits;
         if (!done) return;
+        if (op->cancel_asked) host_.world.show(trait::beat_cancellation);
         leave_line(*op);
         if (suffers(*op, fault::slow_completion)) {
             finish_late(*op);
@@ -320,12 +344,17 @@ void simulated_demultiplexer::look_for_end(descriptor& d) {
 }
 
 void simulated_demultiplexer::finish(operation& op) {
+    forget_cancelling(op);
     op.settled = true;
     op.stage = stage_ended;
     tell(op);
 }
 
-void simulated_demultiplexer::tell(operation& op) { done_.push_back({&op, number_of(op)}); }
+void simulated_demultiplexer::tell(operation& op) {
+    const int slot = op.on && op.on->demux == this ? op.on->slot : -1;
+    done_.push_back({&op, number_of(op), slot});
+    if (has().gathers && !gathering_ && done_.size() == 1) gather();
+}
 
 std::uint64_t simulated_demultiplexer::number_of(operation& op) {
     const auto s = op.on ? host_.find(op.on->fd) : nullptr;
@@ -392,7 +421,8 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
             op.result = -ENOMEM;
             return true;
         }
-        size = std::min(size, bight::detail::block_pool::block_size);
+        const std::size_t most = has().largest_chunk;
+        size = std::min(size, most > 0 ? most : bight::detail::block_pool::block_size);
         block->used = size;
         into = block->bytes();
         to.data.fill(*block, into, size);

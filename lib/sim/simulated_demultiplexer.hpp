@@ -12,8 +12,16 @@
 
 namespace bight::sim::detail {
 
-/// Completes operations like io_uring: with their results. Data that arrives for a socket is given to the
-/// waiting operation at once.
+/// How far an operation has come (operation::stage).
+enum stage : std::uint8_t {
+    stage_waits,
+    stage_being_tried,
+    stage_queued,  // reported as if it could go on: its call is made when it leaves the ready queue
+    stage_ended,
+};
+
+/// Completes operations with their results. What it is like beyond that is a matter of its world's habits: by
+/// default data that arrives for a socket is given to the waiting operation at once.
 class simulated_demultiplexer final : public bight::detail::demultiplexer {
   public:
     simulated_demultiplexer(host_thread& on, bight::reactor& home);
@@ -37,7 +45,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     const void* lender() const noexcept override { return blocks_; }
 
     /// Whether the next wait will queue a completion.
-    bool has_news() const noexcept { return !done_.empty(); }
+    bool has_news() const noexcept { return !done_.empty() && !gathering_; }
     /// The number of the first completion. Only when has_news().
     std::uint64_t first_news() const noexcept { return done_.front().place; }
     /// Something has changed for the reader or the writer of this descriptor.
@@ -47,6 +55,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     struct completion {
         bight::detail::operation* op;
         std::uint64_t place;  ///< its place among completions at the same time
+        int slot;             ///< of its descriptor; -1: it has none
     };
 
     bool try_now(bight::detail::operation& op);
@@ -72,6 +81,24 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     /// Whether the fault happens to this operation.
     bool suffers(bight::detail::operation& op, fault f);
     void try_for_nothing_soon(bight::detail::operation& op, int times);
+    void try_in_vain_some_time(bight::detail::operation& op);
+    /// A descriptor became ready: its first operation is queued, and makes its call then.
+    void report_ready(bight::detail::operation& op);
+    /// The same, if one waits in this line by now.
+    void report_first(int fd, bool reading);
+
+    // What the habits of the world decide.
+    const habits& has() const noexcept { return host_.world.has; }
+    bool ends_later(bight::detail::operation& op);
+    bool calls_in_turn(const bight::detail::operation& op) const noexcept;
+    /// Whether its call would end now.
+    bool could_end(const bight::detail::operation& op) const;
+    /// Has it end with the events to come, unless it succeeds before.
+    void cancel_some_time(bight::detail::operation& op);
+    void forget_cancelling(const bight::detail::operation& op) noexcept;
+    void gather();
+    std::vector<completion> next_report();
+    void count_what_is_reported(const std::vector<completion>& told);
 
     host_thread& thread_;
     host_state& host_;
@@ -79,7 +106,16 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bight::detail::block_pool* blocks_;
     std::vector<bight::detail::operation*> late_;  // operations with results that are reported late
     std::vector<bight::detail::operation*> on_disk_;
-    std::vector<completion> done_;  // the next wait queues them
+    std::vector<completion> done_;  // the next wait queues them, or some
+    bool gathering_ = false;        // they wait for more
+    struct cancellation {
+        bight::detail::operation* op;
+        std::uint64_t number;
+    };
+    std::vector<cancellation> cancelling_;  // that take time, as they were asked for
+    std::uint64_t cancellations_ = 0;
+    int next_slot_ = 0;
+    int last_slot_ = -1;  // the last that a wait reported
 };
 
 }  // namespace bight::sim::detail

@@ -126,6 +126,12 @@ int simulated_sockets::accept(socket& listening) noexcept {
     if (exhausted()) return -EMFILE;  // as Linux, which allocates the descriptor first
     if (listening.backlog.empty()) return -EAGAIN;
     std::shared_ptr<socket> s = listening.backlog.front();
+    if (host_.world.has.aborts_accepted && s->is == socket::stage::closed && s->error != 0) {
+        listening.backlog.pop_front();
+        let_go(host_.world, s);
+        host_.world.show(trait::accept_aborted);
+        return -ECONNABORTED;
+    }
     const int fd = host_.add(s);
     if (fd < 0) return fd;
     listening.backlog.pop_front();

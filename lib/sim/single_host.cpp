@@ -1,4 +1,5 @@
-// BIGHT_REACTOR=sim:SEED: a world with one host, for a program that does not know that it is simulated.
+// BIGHT_REACTOR=sim:SEED, sim:SEED:PERSONALITY: a world with one host, for a program that does not know that
+// it is simulated.
 #include "lone_host.hpp"
 #include "simulated_demultiplexer.hpp"
 #include "single_machine.hpp"
@@ -17,7 +18,8 @@ namespace {
 
 class single_host final : public bight::detail::platform, public bight::detail::network_platform {
   public:
-    explicit single_host(std::uint64_t seed) : on_(seed, virtual_clock::mode::automatic) {}
+    single_host(std::uint64_t seed, const world_options& options)
+        : on_(seed, options, virtual_clock::mode::automatic) {}
 
     std::unique_ptr<bight::detail::event_port> make_event_port(bight::reactor& home) override {
         return on_.thread().make_event_port(home);
@@ -41,26 +43,47 @@ class single_host final : public bight::detail::platform, public bight::detail::
 
 constexpr std::string_view prefix = "sim:";
 
-// The seed of sim:SEED. Throws std::system_error.
-std::uint64_t seed_in(std::string_view variable) {
+struct chosen_world {
+    std::uint64_t seed = 0;
+    world_options options;
+};
+
+[[noreturn]] void refuse(std::string_view variable, const std::string& why) {
+    throw std::system_error(errc::unavailable, "BIGHT_REACTOR is \"" + std::string(variable) + "\": " + why);
+}
+
+std::string list_of_personalities() {
+    std::string names;
+    for (const personality p : personalities) names += std::string(name_of(p)) + ", ";
+    return names + std::string(name_of(personality::by_seed));
+}
+
+// Of sim:SEED and sim:SEED:PERSONALITY. Throws std::system_error.
+chosen_world parse(std::string_view variable) {
+    chosen_world chosen;
     std::string_view text = variable;
     text.remove_prefix(prefix.size());
-    std::uint64_t seed = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-    if (error != std::errc() || end != text.data() + text.size()) {
-        throw std::system_error(errc::unavailable,
-                                "BIGHT_REACTOR is \"" + std::string(variable) +
-                                    "\": after \"sim:\" comes a seed, a number below 2^64");
+    const std::size_t colon = text.find(':');
+    const std::string_view number = text.substr(0, colon);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), chosen.seed);
+    if (error != std::errc() || end != number.data() + number.size()) {
+        refuse(variable, "after \"sim:\" comes a seed, a number below 2^64");
     }
-    return seed;
+    if (colon == std::string_view::npos) return chosen;
+    const auto named = personality_called(text.substr(colon + 1));
+    if (!named) refuse(variable, "after the seed comes a personality: " + list_of_personalities());
+    chosen.options.personality = *named;
+    return chosen;
 }
 
 std::unique_ptr<bight::detail::platform> make_single_host(std::string_view variable) {
-    return std::make_unique<single_host>(seed_in(variable));
+    const chosen_world chosen = parse(variable);
+    return std::make_unique<single_host>(chosen.seed, chosen.options);
 }
 
 std::unique_ptr<bight::detail::simulated_machine> make_single_machine(std::string_view variable) {
-    return std::make_unique<single_machine>(seed_in(variable));
+    const chosen_world chosen = parse(variable);
+    return std::make_unique<single_machine>(chosen.seed, chosen.options);
 }
 
 constexpr bight::detail::named_platform offered{prefix, make_single_host, make_single_machine};

@@ -22,7 +22,8 @@ class turns_of_others {
 
 }  // namespace
 
-single_machine::single_machine(std::uint64_t seed) : on_(seed, virtual_clock::mode::manual) {
+single_machine::single_machine(std::uint64_t seed, const world_options& options)
+    : on_(seed, options, virtual_clock::mode::manual) {
     bight::detail::this_thread().simulated = this;
 }
 

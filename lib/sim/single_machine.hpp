@@ -13,7 +13,7 @@ namespace bight::sim::detail {
 /// reactors their turns, on this same thread.
 class single_machine final : public bight::detail::simulated_machine {
   public:
-    explicit single_machine(std::uint64_t seed);
+    single_machine(std::uint64_t seed, const world_options& options);
     ~single_machine() override;
 
     bight::detail::platform& surroundings() noexcept override { return on_.thread(); }

@@ -91,6 +91,7 @@ void world::fail(std::exception_ptr error) {
 }
 
 std::uint64_t world::seed() const noexcept { return state_->seed; }
+sim::personality world::personality() const noexcept { return state_->personality; }
 duration world::elapsed() const noexcept { return state_->clock.elapsed(); }
 random_source& world::random() noexcept { return state_->for_tests; }
 

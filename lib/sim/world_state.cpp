@@ -16,14 +16,33 @@ namespace bight::sim::detail {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+sim::personality chosen_by(const keyed_chance& of_world, sim::personality wanted) {
+    if (wanted != sim::personality::by_seed) return wanted;
+    keyed_chance chooses = of_world.child("the personality");
+    return personalities[chooses.draw(purpose::identity).below(personalities.size())];
+}
+
+}  // namespace
+
+sim::personality personality_of(std::uint64_t seed, const world_options& options) {
+    random_source of_world(seed);
+    return chosen_by(keyed_chance(of_world.next()), options.personality);
+}
+
 world_state::world_state(std::uint64_t chosen, world_options opts, virtual_clock::mode mode)
     : seed(chosen),
       options(std::move(opts)),
       clock(mode),
       for_tests(chosen),
       chance(for_tests.next()),
+      personality(chosen_by(chance, options.personality)),
       amounts(fault_kinds, for_tests.split()) {
     happened.keep_last(options.trace_events);
+    if (personality != sim::personality::plain) {
+        record("personality", nullptr, nullptr, 0, 0, name_of(personality));
+    }
 }
 
 world_state::~world_state() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "event_queue.hpp"
+#include "habits.hpp"
 #include "host_state.hpp"
 #include "keyed_chance.hpp"
 #include "socket.hpp"
@@ -57,6 +58,9 @@ struct belongings {
     std::vector<std::unique_ptr<belonging>> all;
 };
 
+/// That of the world which this seed and these options make: not by_seed.
+sim::personality personality_of(std::uint64_t seed, const world_options& options);
+
 struct world_state {
     world_state(std::uint64_t chosen, world_options opts,
                 virtual_clock::mode mode = virtual_clock::mode::manual);
@@ -70,6 +74,9 @@ struct world_state {
     virtual_clock clock;
     random_source for_tests;
     const keyed_chance chance;           ///< from which those of hosts and links derive
+    const sim::personality personality;  ///< not by_seed
+    const habits has = habits_of(personality);
+    trait_counts traits_shown{};
     std::vector<random_source> amounts;  ///< for each kind of fault: the amounts of the last one
     event_queue events;
     std::vector<std::unique_ptr<host>> hosts;
@@ -110,6 +117,8 @@ struct world_state {
                  std::uint64_t on_link, std::string_view text);
     /// To a thing that a host knows by name.
     bool happens(fault f, host_state& at, keyed_chance& by);
+    void show(trait t) noexcept { ++traits_shown[static_cast<std::size_t>(t)]; }
+    std::uint64_t shown(trait t) const noexcept { return traits_shown[static_cast<std::size_t>(t)]; }
     /// `what` is a literal.
     void record(std::string_view what, const host_state* from, const host_state* to = nullptr,
                 std::uint64_t on_link = 0, std::uint64_t bytes = 0, std::string_view text = {});

@@ -48,7 +48,7 @@ void tell(demultiplexer_fixture& on, std::uint64_t user_data, int result) {
     io_uring ring{};
     REQUIRE(io_uring_queue_init(2, &ring, 0) == 0);
     io_uring_sqe* const sqe = io_uring_get_sqe(&ring);
-    io_uring_prep_msg_ring(sqe, on.demux().pollable(), static_cast<unsigned>(result), user_data, pass_flags);
+    io_uring_prep_msg_ring(sqe, test::ring_of(on), static_cast<unsigned>(result), user_data, pass_flags);
     sqe->file_index = IORING_CQE_F_MORE;
     io_uring_cqe* told = nullptr;
     REQUIRE(io_uring_submit_and_wait(&ring, 1) == 1);

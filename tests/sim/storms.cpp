@@ -5,6 +5,7 @@ namespace storms {
 bight::sim::world_options options() {
     bight::sim::world_options chosen;
     chosen.faults = bight::sim::fault_plan::storm();
+    chosen.personality = bight::sim::personality::by_seed;
     return chosen;
 }
 

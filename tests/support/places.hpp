@@ -36,13 +36,15 @@ struct place {
     std::uint64_t seed = 0;
     /// Simulated: with everything that a network and a kernel may do without affecting a correct program.
     bool rough = false;
+    bight::sim::personality as = bight::sim::personality::plain;  ///< simulated
 
     bool simulated() const { return where != kind::machine; }
     std::string name() const {
         const std::string over = Catch::StringMaker<test::family>::convert(family);
         if (!simulated()) return std::string(name_of(demultiplexer)) + ", " + over;
         return std::string(where == kind::one_host ? "one simulated host" : "two simulated hosts") +
-               (rough ? ", rough" : "") + ", seed " + std::to_string(seed) + ", " + over;
+               (rough ? ", rough" : "") + ", " + std::string(bight::sim::name_of(as)) + ", seed " +
+               std::to_string(seed) + ", " + over;
     }
 };
 
@@ -58,6 +60,14 @@ inline std::vector<place> places_of(const std::vector<family>& wanted) {
             const bool rough = seed > 2;
             all.push_back({place::kind::one_host, f, {}, seed, rough});
             if (f == family::tcp) all.push_back({place::kind::two_hosts, f, {}, seed, rough});
+        }
+        for (const auto as : bight::sim::personalities) {
+            if (as == bight::sim::personality::plain) continue;
+            for (std::uint64_t seed = 6; seed <= 8; ++seed) {
+                const bool rough = seed > 7;
+                all.push_back({place::kind::one_host, f, {}, seed, rough, as});
+                if (f == family::tcp) all.push_back({place::kind::two_hosts, f, {}, seed, rough, as});
+            }
         }
     }
     return all;
@@ -202,6 +212,7 @@ class place_fixture {
   private:
     void begin_world(bight::sim::world_options options) {
         using bight::sim::fault;
+        options.personality = place_.as;
         if (place_.rough) {
             options.faults.set(fault::short_read, 0.3).set(fault::small_segment, 0.3);
             options.faults.set(fault::slow_completion, 0.1).set(fault::late_cancel, 0.3);

@@ -14,6 +14,7 @@
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/virtual_clock.hpp>
+#include <bight/sim/personality.hpp>
 
 #include <dirent.h>
 
@@ -90,17 +91,25 @@ inline void need(bight::demultiplexer_kind kind) {
 /// The kind of reactor of a test: with a demultiplexer of this machine, or on a simulated host.
 struct reactor_choice {
     reactor_choice(bight::demultiplexer_kind on) : kind(on) {}
-    static reactor_choice simulated(std::uint64_t seed) {
+    static reactor_choice simulated(std::uint64_t seed,
+                                    bight::sim::personality as = bight::sim::personality::plain) {
         reactor_choice c(bight::demultiplexer_kind::automatic);
         c.seed = seed;
+        c.as = as;
         return c;
     }
     std::string name() const {
-        return seed ? "the simulation, seed " + std::to_string(*seed) : std::string(name_of(kind));
+        if (!seed) return std::string(name_of(kind));
+        return "the simulation, " + std::string(bight::sim::name_of(as)) + ", seed " + std::to_string(*seed);
+    }
+    /// The value of BIGHT_REACTOR for a simulated one.
+    std::string variable() const {
+        return "sim:" + std::to_string(seed.value()) + ":" + std::string(bight::sim::name_of(as));
     }
 
     bight::demultiplexer_kind kind;
     std::optional<std::uint64_t> seed;
+    bight::sim::personality as = bight::sim::personality::plain;
 };
 
 /// The choices with a real demultiplexer.
@@ -109,11 +118,12 @@ inline const std::vector<reactor_choice>& real_reactors() {
     return real;
 }
 
-/// Also a simulated host: for tests that use only bight, and so must behave the same on each.
+/// Also simulated hosts, of each personality: for tests that use only bight, and so must behave the same on
+/// each.
 inline const std::vector<reactor_choice>& reactors() {
     static const std::vector<reactor_choice> all = [] {
         std::vector<reactor_choice> found = real_reactors();
-        found.push_back(reactor_choice::simulated(1));
+        for (const auto as : bight::sim::personalities) found.push_back(reactor_choice::simulated(1, as));
         return found;
     }();
     return all;
@@ -216,7 +226,7 @@ class reactor_fixture {
         options.demultiplexer = on.kind;
         if (!options.stall_limit) options.stall_limit = bight::duration::zero();  // its log is compared
         std::optional<environment_variable> simulated;
-        if (on.seed) simulated.emplace("BIGHT_REACTOR", "sim:" + std::to_string(*on.seed));
+        if (on.seed) simulated.emplace("BIGHT_REACTOR", on.variable());
         reactor_.emplace(options);
     }
     reactor_fixture(const reactor_fixture&) = delete;

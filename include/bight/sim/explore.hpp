@@ -66,6 +66,8 @@ struct seed_failure {
     /// The plan after shrinking: without the kinds of faults, and the single faults, that the failure does
     /// not need. (Faults that are left may be needed only for their side effects.)
     fault_plan smallest;
+    /// The personality under which it fails: plain, if it fails in the same way under that.
+    sim::personality personality = sim::personality::plain;
     /// The seed that fails in the same way with this plan. It differs from `seed` only if the failure needs
     /// no faults.
     std::uint64_t smallest_seed = 0;
@@ -158,9 +160,10 @@ exploration explore_with(world_test& test, const explore_options& options);
 /// fault, then other seeds without any, then with one kind of fault at a time, then repeatedly without some
 /// of the faults that happened, as long as the failure stays the same. That means the same signal, or an
 /// exception of the same type whose first line differs only in numbers; for a deadlock, the same tasks at the
-/// same lines. Faults that are left out stay out when the test sets faults itself (world::set_faults). The
-/// report is printed to standard error, and below it exploration::summary. The same options give the same
-/// report. While it shrinks it says every two seconds how far it is.
+/// same lines. The personality of the failing seed stays as it is, unless the failure is the same under
+/// personality::plain. Faults that are left out stay out when the test sets faults itself
+/// (world::set_faults). The report is printed to standard error, and below it exploration::summary. The same
+/// options give the same report. While it shrinks it says every two seconds how far it is.
 ///
 /// With BIGHT_SIM_SEED=… in the environment it runs only one seed, in this process, for a debugger: the value
 /// is a seed, or the string that was printed for the smallest failure (spaces and line ends do not count).
@@ -173,13 +176,15 @@ exploration explore(F test, const explore_options& options = {}) {
     detail::world_test_of<F> wrapped(test);
     return detail::explore_with(wrapped, options);
 }
-/// The same for this many seeds, with every fault of fault_plan::storm.
+/// The same for this many seeds, with every fault of fault_plan::storm, each under the personality that it
+/// chooses.
 template <class F>
     requires std::is_invocable_v<F&, world&>
 exploration explore(F test, std::uint64_t seeds) {
     explore_options options;
     options.seeds = seeds;
     options.world.faults = fault_plan::storm();
+    options.world.personality = personality::by_seed;
     return explore(std::move(test), options);
 }
 

@@ -7,6 +7,7 @@
 #include <bight/sim/disk.hpp>
 #include <bight/sim/faults.hpp>
 #include <bight/sim/link.hpp>
+#include <bight/sim/personality.hpp>
 #include <bight/sim/random.hpp>
 #include <bight/sim/trace.hpp>
 
@@ -95,6 +96,8 @@ class belonging_of final : public belonging {
 
 struct world_options {
     fault_plan faults;
+    /// Which system's demultiplexer that of every host behaves like.
+    sim::personality personality = sim::personality::plain;
     /// The options of all links until world::set_link changes one.
     link_options link;
     /// The date at which the world begins.
@@ -277,6 +280,8 @@ class world {
 
     std::uint64_t seed() const noexcept;
     duration elapsed() const noexcept;
+    /// The one that the options name, or that the seed has chosen.
+    sim::personality personality() const noexcept;
     /// A random source for the test's own choices.
     random_source& random() noexcept;
     /// Changes the faults that are injected from now on, also after heal(). Faults that the world's initial

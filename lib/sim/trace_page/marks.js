@@ -123,7 +123,7 @@ function drawFlags(flags) {
     pen.stroke();
     pen.setLineDash([]);
     pen.globalAlpha = back ? 0.35 : 1;
-    const text = shorten(e.what === "note" ? e.text : e.what, 40), w = pen.measureText(text).width + 12;
+    const text = shorten(e.what === "note" || e.what === "personality" ? e.text : e.what, 40), w = pen.measureText(text).width + 12;
     const row = places.place(x, x + w + 3), y = rulerHeight + 4 + 17 * Math.max(0, row);
     pen.fillStyle = colour;
     pen.beginPath();

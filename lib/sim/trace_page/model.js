@@ -31,7 +31,7 @@ const kindOf = {
   "time out": "connections",
   fault: "faults",
   crash: "hosts", restart: "hosts", pause: "hosts", cut: "hosts", mend: "hosts", heal: "hosts", "not simulated": "hosts",
-  note: "notes", forgotten: "notes",
+  note: "notes", forgotten: "notes", personality: "notes",
 };
 const kindNames = {data: "Data", connections: "Connections", faults: "Faults", hosts: "Hosts and links", notes: "Notes", other: "Other"};
 

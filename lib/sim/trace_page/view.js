@@ -2,7 +2,7 @@
 const canvas = $("picture");
 const pen = canvas.getContext("2d");
 const gutter = 124, rulerHeight = 30, mapHeight = 46;
-const hasNotes = events.some(e => e.what === "note" || e.what === "heal");
+const hasNotes = events.some(e => e.kind === "notes" || e.what === "heal");
 const top0 = rulerHeight + (hasNotes ? 40 : 6);
 let width = 0, height = 0, laneHeight = 0, scroll = 0;
 const view = {begin: 0, end: 1};
@@ -46,7 +46,7 @@ function colourOfLink(link) {
   return colour;
 }
 function colourOf(e) {
-  if (e.what === "note" || e.what === "heal" || e.what === "mend" || e.what === "restart") return colours.note;
+  if (e.what === "note" || e.what === "personality" || e.what === "heal" || e.what === "mend" || e.what === "restart") return colours.note;
   if (e.what === "pause") return colours.pause;
   if (e.what === "fault") return e.grave ? colours.grave : colours.mild;
   if (e.grave && !e.link) return colours.grave;

@@ -6,6 +6,7 @@
 #include "process.hpp"
 #include "reactor_state.hpp"
 #include "system_code.hpp"
+#include "system_error.hpp"
 
 #include <bight/core/detail/job.hpp>
 #include <bight/core/reactor.hpp>
@@ -201,6 +202,8 @@ void set_log_handler(log_handler handler, void* context) noexcept {
 }
 
 namespace detail {
+
+const std::error_category& errno_category() noexcept { return system_error_code(0).category(); }
 
 void report_error(const error_report& report) noexcept {
     if (nobody_is_told()) return;

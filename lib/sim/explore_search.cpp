@@ -1,6 +1,7 @@
 #include "explore_search.hpp"
 
 #include "child_pipe.hpp"
+#include "child_process.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -298,12 +299,6 @@ class crew {
 };
 
 }  // namespace
-
-void print(const explore_options& options, const std::string& text) {
-    if (options.quiet) return;
-    std::fwrite(text.data(), 1, text.size(), stderr);
-    std::fflush(stderr);
-}
 
 search_result search(world_test& test, const explore_options& options) {
     crew all(test, options);

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
+#include "support/thread_count.hpp"
 
 #include <bight/bight.hpp>
 
@@ -15,7 +16,6 @@
 
 #include <array>
 #include <atomic>
-#include <barrier>
 #include <chrono>
 #include <fstream>
 #include <optional>
@@ -231,7 +231,7 @@ TEST_CASE("of those that start at one Unix path in one moment, one listens there
         ::bind(left.get(), static_cast<const sockaddr*>(at.native()),
                static_cast<socklen_t>(at.native_size()));
     };
-    std::barrier gate(starting, leave_behind);
+    test::thread_meeting gate(starting, leave_behind);
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < starting; ++i) {
         threads.emplace_back([&] {

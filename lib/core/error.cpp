@@ -86,6 +86,9 @@ error_listener listener_for_errors() noexcept {
     return {all.error, all.error_context};
 }
 
+#if defined(_WIN32)
+struct without_sigpipe {};  // which Windows has not
+#else
 // Blocks SIGPIPE: the reader of standard error may be gone, which must not end the process.
 class without_sigpipe {
   public:
@@ -114,9 +117,10 @@ class without_sigpipe {
     sigset_t before_;
     bool was_pending_;
 };
+#endif
 
 void print(const std::string& text) noexcept {
-    const without_sigpipe alive;
+    [[maybe_unused]] const without_sigpipe alive{};
     std::fwrite(text.data(), 1, text.size(), stderr);
     std::fflush(stderr);
 }

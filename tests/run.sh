@@ -5,7 +5,8 @@
 #   sh tests/run.sh confined [WORD...]
 #   sh tests/run.sh storm [SEEDS [FIRST]]
 #   sh tests/run.sh fresh [SYSTEM...]
-#   sh tests/run.sh macos [--each]
+#   sh tests/run.sh macos [--short | --each]
+#   sh tests/run.sh windows [--short] [--clang] [WORD...]
 #   sh tests/run.sh mutants [WORD...]
 #   sh tests/run.sh bench [OPTION...] [THEME...]
 #
@@ -13,7 +14,8 @@
 #   storm     the chat and the broadcast sample, and the servers in which tests plant bugs, without them, in simulated storms,
 #             each in so many (10,000, from seed 1)
 #   fresh     README's commands in bare systems (tests/fresh.sh)
-#   macos     the library compiled for macOS, where there is no Mac (tests/macos.sh)
+#   macos     the library and the tests compiled for macOS, where there is no Mac (tests/macos.sh)
+#   windows   the library, the samples and the tests built for Windows, and run under Wine (tests/windows.sh)
 #   mutants   small changes in the library, each of which some test should notice (tests/mutants/mutants.py)
 #   bench     measures bight beside bare system calls and other libraries, and writes docs/benchmarks (tests/bench/run.sh)
 #   --quick   g++ only
@@ -46,6 +48,10 @@ fi
 if [ "${1:-}" = macos ]; then
     shift
     exec sh "$root/tests/macos.sh" "$@"
+fi
+if [ "${1:-}" = windows ]; then
+    shift
+    exec sh "$root/tests/windows.sh" "$@"
 fi
 
 matrix=default

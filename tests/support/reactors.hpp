@@ -7,6 +7,7 @@
 #pragma once
 
 #include "catch.hpp"
+#include "open_descriptors.hpp"
 #include "skip.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
@@ -14,8 +15,6 @@
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
 #include <bight/core/virtual_clock.hpp>
-
-#include <dirent.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -140,16 +139,6 @@ class environment_variable {
     const char* name_;
     std::optional<std::string> before_;
 };
-
-/// How many descriptors this process has open.
-inline int open_descriptors() {
-    DIR* dir = ::opendir("/proc/self/fd");
-    if (!dir) return -1;
-    int count = 0;
-    while (::readdir(dir)) ++count;
-    ::closedir(dir);
-    return count - 3;  // ".", "..", and the directory's own descriptor
-}
 
 /// Prints the tasks of a reactor and cancels them when they take too long; ends the process when that does
 /// not help.

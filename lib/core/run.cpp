@@ -34,11 +34,16 @@ struct shared {
     std::atomic<bool> answered{false};
     std::atomic<std::intmax_t> owner{0};  // the process whose reactors these are
 
-    std::mutex lock;  // for constructors and destructors of signal_stop
-    int stopping_users = 0;
+    int stopping_users = 0;  // guarded by lock()
 };
 
 constinit shared all;
+
+// For constructors and destructors of signal_stop.
+std::mutex& lock() noexcept {
+    static std::mutex the_lock;  // not constant-initialised everywhere
+    return the_lock;
+}
 
 // For a handler: the interrupted code may be about to read errno.
 class errno_kept {
@@ -96,7 +101,7 @@ extern "C" void bight_on_dump_signal(int signal) {
 
 signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), dumps_(dumps) {
     if ((!stops && !dumps) || simulated_thread::current()) return;  // simulated hosts get no signals
-    const std::lock_guard hold(all.lock);
+    const std::lock_guard hold(lock());
     if (all.owner.exchange(process_number()) != process_number()) {
         all.first = all.count = 0;  // a parent's
         all.answered = false;
@@ -128,7 +133,7 @@ signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), du
 
 signal_stop::~signal_stop() {
     if (slot_ < 0) return;
-    const std::lock_guard hold(all.lock);
+    const std::lock_guard hold(lock());
     signal_listener& place = all.listening[static_cast<std::size_t>(slot_)];
     place.stops = nullptr;
     place.dumps = nullptr;
@@ -145,7 +150,7 @@ signal_stop::~signal_stop() {
 
 int received_stop_signal() noexcept {
     if (simulated_thread::current()) return 0;
-    const std::lock_guard hold(all.lock);
+    const std::lock_guard hold(lock());
     return all.stopping_users > 0 ? all.first.load() : 0;  // that of an earlier run says nothing of this one
 }
 

@@ -10,6 +10,8 @@
 // Flags that its <fcntl.h> has not.
 #define AT_SYMLINK_NOFOLLOW 0x100
 #define AT_REMOVEDIR 0x200
+#define O_DIRECTORY 0x200000
+#define O_DSYNC 0x400000
 #endif
 
 namespace bight::detail {

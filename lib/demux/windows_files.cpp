@@ -74,13 +74,27 @@ bool is_directory(const std::wstring& path) noexcept {
     return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
 }
 
+bool is_directory(HANDLE file) noexcept {
+    const DWORD error = ::GetLastError();
+    BY_HANDLE_FILE_INFORMATION found{};
+    const bool is = ::GetFileInformationByHandle(file, &found) &&
+                    (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    ::SetLastError(error);
+    return is;
+}
+
 // A handle that is not inherited is what O_CLOEXEC asks for.
 std::int64_t open(const std::wstring& path, int flags, unsigned mode) noexcept {
     const bool read_only = (flags & O_CREAT) != 0 && (mode & 0222U) == 0;
-    const DWORD attributes = read_only ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL;
+    const DWORD attributes = (read_only ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL) |
+                             ((flags & O_DSYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0);
     const HANDLE file = ::CreateFileW(path.c_str(), access_of(flags), shared_with_all, nullptr,
                                       disposition_of(flags), attributes | FILE_FLAG_BACKUP_SEMANTICS, nullptr);
-    if (file != INVALID_HANDLE_VALUE) return reinterpret_cast<native_handle>(file);
+    if (file != INVALID_HANDLE_VALUE) {
+        if ((flags & O_DIRECTORY) == 0 || is_directory(file)) return reinterpret_cast<native_handle>(file);
+        ::CloseHandle(file);
+        return -ENOTDIR;
+    }
     if (::GetLastError() == ERROR_ACCESS_DENIED && is_directory(path)) return failure_as(EISDIR);
     return failure();
 }
@@ -90,15 +104,6 @@ OVERLAPPED at(std::uint64_t offset) noexcept {
     place.Offset = static_cast<DWORD>(offset);
     place.OffsetHigh = static_cast<DWORD>(offset >> 32);
     return place;
-}
-
-bool is_directory(HANDLE file) noexcept {
-    const DWORD error = ::GetLastError();
-    BY_HANDLE_FILE_INFORMATION found{};
-    const bool is = ::GetFileInformationByHandle(file, &found) &&
-                    (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
-    ::SetLastError(error);
-    return is;
 }
 
 // What the caller of read or write is told.
@@ -161,7 +166,7 @@ std::int64_t look_at(file_status& status, HANDLE file) noexcept {
     status = {};
     const DWORD type = ::GetFileType(file);
     if (type == FILE_TYPE_CHAR || type == FILE_TYPE_PIPE) {
-        status.mode = std::uint32_t{type == FILE_TYPE_CHAR ? S_IFCHR : S_IFIFO} | 0666U;
+        status.mode = (type == FILE_TYPE_CHAR ? std::uint32_t{S_IFCHR} : std::uint32_t{S_IFIFO}) | 0666U;
         status.links = 1;
         return 0;
     }

@@ -3,6 +3,7 @@
 
 #include <bight/core/export.hpp>
 
+#include <cerrno>
 #include <system_error>
 
 namespace BIGHT_EXPORT bight {
@@ -29,12 +30,18 @@ const std::error_category& windows_category() noexcept;
 /// The code for users, which equals the std::errc of errno_of(number). In windows_category(); but in
 /// std::generic_category() if `number` comes from no code of Windows.
 std::error_code system_error_code(int number) noexcept;
+/// Whether the system has given the code: it is in one of these two categories.
+bool is_of_system(std::error_code code) noexcept;
 
 #else
 
 constexpr int errno_of(int number) noexcept { return number; }
 /// The code for users.
 inline std::error_code system_error_code(int number) noexcept { return {number, std::system_category()}; }
+/// The number for the last call on a socket, which has failed.
+inline int last_socket_error() noexcept { return errno; }
+/// Whether the system has given the code.
+inline bool is_of_system(std::error_code code) noexcept { return code.category() == std::system_category(); }
 
 #endif
 

@@ -1,6 +1,7 @@
 #include "system_error.hpp"
 
 #include "windows_error_numbers.hpp"
+#include "windows_text.hpp"
 
 #include <winsock2.h>
 
@@ -22,10 +23,7 @@ std::string text_of(unsigned long code) {
     const unsigned long length =
         ::FormatMessageW(how, nullptr, code, 0, wide, static_cast<unsigned long>(std::size(wide)), nullptr);
     if (length == 0) return "unknown error";
-    char narrow[3 * std::size(wide)];
-    const int size = ::WideCharToMultiByte(CP_UTF8, 0, wide, static_cast<int>(length), narrow,
-                                           static_cast<int>(sizeof narrow), nullptr, nullptr);
-    std::string text(narrow, static_cast<std::size_t>(size > 0 ? size : 0));
+    std::string text = to_utf8({wide, length});
     while (!text.empty() &&
            (text.back() == ' ' || text.back() == '.' || text.back() == '\n' || text.back() == '\r')) {
         text.pop_back();
@@ -72,6 +70,10 @@ std::error_code system_error_code(int number) noexcept {
     const int code = number >> 16;
     if (code != 0) return {code, windows_category()};
     return {number, std::generic_category()};
+}
+
+bool is_of_system(std::error_code code) noexcept {
+    return code.category() == windows_category() || code.category() == std::generic_category();
 }
 
 }  // namespace bight::detail

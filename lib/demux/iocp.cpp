@@ -92,7 +92,7 @@ int iocp::kind_of(native_handle handle) noexcept {
 void iocp::attach(descriptor& d) {
     d.may_read = d.may_write = true;
     d.drain = d.was_blocking = false;
-    d.end_request = nullptr;
+    d.end_watch = nullptr;
     d.slot = kind_of(d.fd);
     if ((d.slot & is_associated) != 0) associate(d);
     list(d);

@@ -114,7 +114,7 @@ bool iocp::ending_changed(descriptor& d) noexcept {
         stop_end_poll(d);
         return true;
     }
-    if (d.end_request) return true;
+    if (d.end_watch) return true;
     completion_request* const r = request_for(*d.ending, completion_request::purpose::end_poll);
     if (!r) return false;
     r->of = nullptr;
@@ -124,16 +124,16 @@ bool iocp::ending_changed(descriptor& d) noexcept {
         give_back(*r);
         return false;
     }
-    d.end_request = r;
+    d.end_watch = r;
     return true;
 }
 
 void iocp::stop_end_poll(descriptor& d) noexcept {
-    if (completion_request* const r = std::exchange(d.end_request, nullptr)) abandon(*r);
+    if (completion_request* const r = std::exchange(d.end_watch, nullptr)) abandon(*r);
 }
 
 void iocp::end_polled(descriptor& d, const completion_request&) noexcept {
-    d.end_request = nullptr;
+    d.end_watch = nullptr;
     if (operation* const op = take_ending(d, 0)) detail::reactor_access::schedule(home_, *op);
 }
 

@@ -13,8 +13,9 @@
 namespace BIGHT_EXPORT bight {
 
 /// Errors for which the operating system has no number. System errors keep their number: on POSIX systems an
-/// errno, in std::system_category(); on Windows the code of Windows, in a category of bight's own, whose codes equal
-/// the std::errc that they stand for (std::errc::connection_reset, …). So code for all systems compares with std::errc.
+/// errno, in std::system_category(); on Windows the code of Windows, in a category of bight's own, whose
+/// codes equal the std::errc that they stand for (std::errc::connection_reset, …). So code for all systems
+/// compares with std::errc.
 enum class errc {
     busy = 1,          ///< another task is already reading (or writing) here: one at a time; or a reader over
                        ///< the stream has bytes that come first

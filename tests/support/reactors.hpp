@@ -41,6 +41,8 @@ inline std::string_view name_of(bight::demultiplexer_kind kind) {
         case bight::demultiplexer_kind::kqueue: return "kqueue";
         case bight::demultiplexer_kind::poll: return "poll";
         case bight::demultiplexer_kind::select: return "select";
+        case bight::demultiplexer_kind::iocp: return "iocp";
+        case bight::demultiplexer_kind::wfmo: return "wfmo";
         default: return "automatic";
     }
 }
@@ -57,7 +59,8 @@ inline const tried_demultiplexers& try_demultiplexers() {
         tried_demultiplexers tried;
         for (const auto kind : {bight::demultiplexer_kind::io_uring, bight::demultiplexer_kind::epoll,
                                 bight::demultiplexer_kind::kqueue, bight::demultiplexer_kind::poll,
-                                bight::demultiplexer_kind::select}) {
+                                bight::demultiplexer_kind::select, bight::demultiplexer_kind::iocp,
+                                bight::demultiplexer_kind::wfmo}) {
             try {
                 bight::reactor_options options;
                 options.demultiplexer = kind;

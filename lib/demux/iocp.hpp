@@ -129,6 +129,8 @@ struct socket_extensions {
 /// Throws std::system_error the first time, if they cannot be had.
 const socket_extensions& extensions();
 
+inline SOCKET socket_of(const operation& op) noexcept { return static_cast<SOCKET>(op.on->fd); }
+
 /// Whether a call that returned `done`, or else `error`, is under way.
 inline bool is_pending(DWORD error) noexcept { return error == ERROR_IO_PENDING; }
 

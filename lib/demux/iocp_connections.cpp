@@ -16,8 +16,6 @@ namespace {
 constexpr int update_accept_context = 0x700B;
 constexpr int update_connect_context = 0x7010;
 
-SOCKET socket_of(const operation& op) noexcept { return static_cast<SOCKET>(op.on->fd); }
-
 template <class F>
 int load(SOCKET from, GUID of, F& function) noexcept {
     DWORD size = 0;

@@ -9,12 +9,6 @@
 
 namespace bight::detail {
 
-namespace {
-
-SOCKET socket_of(const operation& op) noexcept { return static_cast<SOCKET>(op.on->fd); }
-
-}  // namespace
-
 // An idle socket holds no buffer: what waits in the kernel is a receive of no bytes, and what has come is taken
 // by a plain call when the operation leaves the ready queue.
 attempt iocp::receive(receive_operation& op, bool may_wait) noexcept {

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint32_t type_link = 0120000;  // S_IFLNK, which the C library has not
 
-HANDLE handle_of(native_handle file) noexcept {
+HANDLE system_handle(native_handle file) noexcept {
     return reinterpret_cast<HANDLE>(file);  // NOLINT(performance-no-int-to-ptr)
 }
 
@@ -118,7 +118,7 @@ DWORD at_once(std::size_t size) noexcept { return static_cast<DWORD>(std::min(si
 std::int64_t read(const file_operation& op) noexcept {
     OVERLAPPED place = at(op.offset);
     DWORD count = 0;
-    const HANDLE file = handle_of(op.file);
+    const HANDLE file = system_handle(op.file);
     if (::ReadFile(file, op.memory.data, at_once(op.memory.size), &count, &place)) return count;
     const DWORD error = ::GetLastError();
     if (error == ERROR_HANDLE_EOF || error == ERROR_BROKEN_PIPE) return 0;
@@ -128,7 +128,7 @@ std::int64_t read(const file_operation& op) noexcept {
 std::int64_t write(const file_operation& op) noexcept {
     OVERLAPPED place = at(op.offset);
     DWORD count = 0;
-    const HANDLE file = handle_of(op.file);
+    const HANDLE file = system_handle(op.file);
     if (::WriteFile(file, op.bytes.data, at_once(op.bytes.size), &count, &place)) return count;
     return transfer_failure(file);
 }
@@ -232,11 +232,11 @@ std::int64_t perform_on_path(file_operation& op) {
 
 std::int64_t perform(file_operation& op) noexcept {
     switch (op.kind) {
-        case operation_kind::close_file: return ::CloseHandle(handle_of(op.file)) ? 0 : failure();
+        case operation_kind::close_file: return ::CloseHandle(system_handle(op.file)) ? 0 : failure();
         case operation_kind::read_at: return read(op);
         case operation_kind::write_at: return write(op);
-        case operation_kind::sync_file: return sync(handle_of(op.file));
-        case operation_kind::stat_file: return look_at(op.status, handle_of(op.file));
+        case operation_kind::sync_file: return sync(system_handle(op.file));
+        case operation_kind::stat_file: return look_at(op.status, system_handle(op.file));
         case operation_kind::open_file:
         case operation_kind::stat_path:
         case operation_kind::remove_path:

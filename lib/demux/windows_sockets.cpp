@@ -65,7 +65,7 @@ struct tcp_state_info {
 };
 
 SOCKET socket_of(native_handle fd) noexcept { return static_cast<SOCKET>(fd); }
-HANDLE handle_of(native_handle fd) noexcept { return reinterpret_cast<HANDLE>(fd); }
+HANDLE any_handle(native_handle fd) noexcept { return reinterpret_cast<HANDLE>(fd); }
 
 int result_of(int returned) noexcept { return returned == SOCKET_ERROR ? -last_socket_error() : returned; }
 int result_of(SOCKET made) noexcept {
@@ -448,7 +448,7 @@ socket_calls& kernel_sockets() noexcept {
 
 void close_descriptor(native_handle fd) noexcept {
     if (::closesocket(socket_of(fd)) == SOCKET_ERROR && ::WSAGetLastError() == WSAENOTSOCK)
-        ::CloseHandle(handle_of(fd));
+        ::CloseHandle(any_handle(fd));
 }
 
 // What accept gives can be inherited, and has the mode and the events of the socket that listens.
@@ -502,7 +502,7 @@ int poll_call(native_handle fd, bool to_read) noexcept {
         const int error = last_socket_error();
         // A handle that is no socket is ready when a wait for it would end.
         if (errno_of(error) != ENOTSOCK || !to_read) return -error;
-        const DWORD answer = ::WaitForSingleObject(handle_of(fd), 0);
+        const DWORD answer = ::WaitForSingleObject(any_handle(fd), 0);
         return answer == WAIT_FAILED ? -last_error() : answer == WAIT_OBJECT_0 ? 1 : 0;
     }
     return (p.revents & POLLNVAL) != 0 ? -EBADF : got;

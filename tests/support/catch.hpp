@@ -33,3 +33,7 @@ inline auto Contains(const std::string& part) { return Matchers::ContainsSubstri
 
 }  // namespace Catch
 #endif
+
+#ifdef _WIN32
+#include "windows/unsupported.hpp"
+#endif

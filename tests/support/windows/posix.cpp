@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <io.h>
 #include <windows.h>
-#include <winternl.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -337,8 +336,8 @@ int open_sockets() {
         ULONG attributes;
         ULONG reserved;
     };
-    constexpr auto extended_handle_information = static_cast<SYSTEM_INFORMATION_CLASS>(64);
-    using query = LONG(WINAPI*)(SYSTEM_INFORMATION_CLASS, PVOID, ULONG, PULONG);
+    constexpr ULONG extended_handle_information = 64;
+    using query = LONG(WINAPI*)(ULONG, PVOID, ULONG, PULONG);
     static const auto ask = reinterpret_cast<query>(reinterpret_cast<void*>(
         ::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "NtQuerySystemInformation")));
     if (!ask) return -1;

@@ -1,4 +1,5 @@
 // What tests call of POSIX and Windows has not at all: the test case that calls it is skipped, by name and with the reason.
+// support/catch.hpp includes it.
 #pragma once
 
 #include "support/skip.hpp"
@@ -40,6 +41,7 @@ inline int kill(pid_t, int) { return -1; }
 inline unsigned alarm(unsigned) { return 0; }
 [[noreturn]] inline int getrlimit(int, rlimit*) { skip("Windows has no limits like those of setrlimit()"); }
 [[noreturn]] inline int setrlimit(int, const rlimit*) { skip("Windows has no limits like those of setrlimit()"); }
+[[noreturn]] inline int gettid() { skip("Windows has no threads in /proc"); }
 [[noreturn]] inline int mkfifo(const char*, int) { skip("Windows has no named pipes in the file system"); }
 [[noreturn]] inline int symlink(const char*, const char*) { skip("Windows gives symbolic links to administrators only"); }
 [[noreturn]] inline int sigaction(int, const struct ::sigaction*, struct ::sigaction*) {
@@ -51,6 +53,7 @@ inline unsigned alarm(unsigned) { return 0; }
 using test::posix::alarm;
 using test::posix::fork;
 using test::posix::getrlimit;
+using test::posix::gettid;
 using test::posix::kill;
 using test::posix::mkfifo;
 using test::posix::setrlimit;

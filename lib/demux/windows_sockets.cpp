@@ -68,9 +68,6 @@ SOCKET socket_of(native_handle fd) noexcept { return static_cast<SOCKET>(fd); }
 HANDLE any_handle(native_handle fd) noexcept { return reinterpret_cast<HANDLE>(fd); }
 
 int result_of(int returned) noexcept { return returned == SOCKET_ERROR ? -last_socket_error() : returned; }
-int result_of(SOCKET made) noexcept {
-    return made == INVALID_SOCKET ? -last_socket_error() : static_cast<int>(made);
-}
 
 const sockaddr* native(const address& a) noexcept { return static_cast<const sockaddr*>(a.native()); }
 int native_size(const address& a) noexcept { return static_cast<int>(a.native_size()); }

@@ -3,14 +3,14 @@
 
 namespace bight::detail {
 
-/// Called with the number of a signal: in its handler, or (Windows) on a thread of the system's. It may only do
-/// what a signal handler may.
+/// Called with the number of a signal: in its handler, or (Windows) on a thread of the system's. It may only
+/// do what a signal handler may.
 using signal_function = void (*)(int signal);
 
 /// While they are used, `f` is called for the signals that ask the program to end: SIGINT and SIGTERM; on
 /// Windows also for SIGBREAK (Ctrl-Break), and with SIGTERM when the console is closed or the user logs off.
-/// Signals for which the program has its own handler, or which it ignores, are left alone; so is a handler that
-/// the program sets meanwhile. Each use needs its own leave. Not thread-safe.
+/// Signals for which the program has its own handler, or which it ignores, are left alone; so is a handler
+/// that the program sets meanwhile. Each use needs its own leave. Not thread-safe.
 void use_stop_signals(signal_function f) noexcept;
 void leave_stop_signals() noexcept;
 /// The same for SIGUSR1, which Windows has not.

@@ -1,5 +1,5 @@
-// Signals of Windows: those of the C library (raise, Ctrl-C, Ctrl-Break), and those events of the console that
-// end the process.
+// Signals of Windows: those of the C library (raise, Ctrl-C, Ctrl-Break), and those events of the console
+// that end the process.
 #include "handled_signals.hpp"
 
 #include <windows.h>

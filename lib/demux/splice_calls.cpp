@@ -12,8 +12,8 @@ namespace bight::detail {
 
 namespace {
 
-// As much as one receive in bulk. The kernel allows less to a user who has many pipes (pipe(7)): with less than
-// this, copying is cheaper.
+// As much as one receive in bulk. The kernel allows less to a user who has many pipes (pipe(7)): with less
+// than this, copying is cheaper.
 constexpr int wanted_room = 1 << 18;
 constexpr std::size_t least_room = std::size_t{1} << 16;
 

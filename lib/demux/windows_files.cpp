@@ -51,7 +51,8 @@ std::wstring native_path(const char* path) {
 
 DWORD access_of(int flags) noexcept {
     // Without FILE_WRITE_DATA, all that is written goes to the end.
-    const DWORD writing = (flags & O_APPEND) != 0 ? FILE_GENERIC_WRITE & ~DWORD{FILE_WRITE_DATA} : GENERIC_WRITE;
+    const DWORD writing =
+        (flags & O_APPEND) != 0 ? FILE_GENERIC_WRITE & ~DWORD{FILE_WRITE_DATA} : GENERIC_WRITE;
     switch (flags & (O_WRONLY | O_RDWR)) {
         case O_WRONLY: return writing;
         case O_RDWR: return GENERIC_READ | writing;
@@ -88,8 +89,9 @@ std::int64_t open(const std::wstring& path, int flags, unsigned mode) noexcept {
     const bool read_only = (flags & O_CREAT) != 0 && (mode & 0222U) == 0;
     const DWORD attributes = (read_only ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL) |
                              ((flags & O_DSYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0);
-    const HANDLE file = ::CreateFileW(path.c_str(), access_of(flags), shared_with_all, nullptr,
-                                      disposition_of(flags), attributes | FILE_FLAG_BACKUP_SEMANTICS, nullptr);
+    const HANDLE file =
+        ::CreateFileW(path.c_str(), access_of(flags), shared_with_all, nullptr, disposition_of(flags),
+                      attributes | FILE_FLAG_BACKUP_SEMANTICS, nullptr);
     if (file != INVALID_HANDLE_VALUE) {
         if ((flags & O_DIRECTORY) == 0 || is_directory(file)) return reinterpret_cast<native_handle>(file);
         ::CloseHandle(file);
@@ -156,7 +158,8 @@ file_status::moment from(const FILETIME& t) noexcept {
 
 std::uint32_t mode_of(DWORD attributes, DWORD tag) noexcept {
     const std::uint32_t writable = (attributes & FILE_ATTRIBUTE_READONLY) != 0 ? 0U : 0222U;
-    if ((attributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 && tag == IO_REPARSE_TAG_SYMLINK) return type_link | 0777U;
+    if ((attributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 && tag == IO_REPARSE_TAG_SYMLINK)
+        return type_link | 0777U;
     if ((attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) return std::uint32_t{S_IFDIR} | 0555U | writable;
     return std::uint32_t{S_IFREG} | 0444U | writable;
 }
@@ -189,8 +192,8 @@ std::int64_t look_at(file_status& status, HANDLE file) noexcept {
 
 std::int64_t look_at_path(file_status& status, const std::wstring& path, int flags) noexcept {
     const DWORD itself = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILE_FLAG_OPEN_REPARSE_POINT : 0;
-    const HANDLE file = ::CreateFileW(path.c_str(), FILE_READ_ATTRIBUTES, shared_with_all, nullptr, OPEN_EXISTING,
-                                      FILE_FLAG_BACKUP_SEMANTICS | itself, nullptr);
+    const HANDLE file = ::CreateFileW(path.c_str(), FILE_READ_ATTRIBUTES, shared_with_all, nullptr,
+                                      OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | itself, nullptr);
     if (file == INVALID_HANDLE_VALUE) return failure();
     const std::int64_t result = look_at(status, file);
     ::CloseHandle(file);
@@ -239,9 +242,7 @@ std::int64_t perform(file_operation& op) noexcept {
         case operation_kind::stat_file: return look_at(op.status, system_handle(op.file));
         case operation_kind::open_file:
         case operation_kind::stat_path:
-        case operation_kind::remove_path:
-            try {
-                return perform_on_path(op);
+        case operation_kind::remove_path: try { return perform_on_path(op);
             } catch (const std::bad_alloc&) {
                 return -ENOMEM;
             }

@@ -65,13 +65,14 @@ struct child_options {
     std::string html;  ///< where to write a page of the trace; empty: nowhere (attempt::page_error)
     std::string title;
 };
-/// The same as run_here in a child process, whose crash or hang is also a result. On Windows it is this process,
-/// which a crash or a hang ends, after a report.
+/// The same as run_here in a child process, whose crash or hang is also a result. On Windows it is this
+/// process, which a crash or a hang ends, after a report.
 attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& options,
                      const child_options& how);
 
 /// While it lives, the kernel keeps the exit statuses of children until this process takes them: the
-/// program's own handling of SIGCHLD (ignoring it, or reaping every child) is suspended. (Windows has neither.)
+/// program's own handling of SIGCHLD (ignoring it, or reaping every child) is suspended. (Windows has
+/// neither.)
 class usual_child_signal {
   public:
     /// Throws std::system_error.

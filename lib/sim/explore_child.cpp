@@ -138,9 +138,7 @@ void catch_fatal_signals() {
 
 class pipe_ends {
   public:
-    pipe_ends() {
-        make_child_pipe(fds_);
-    }
+    pipe_ends() { make_child_pipe(fds_); }
     pipe_ends(const pipe_ends&) = delete;
     pipe_ends& operator=(const pipe_ends&) = delete;
     ~pipe_ends() {

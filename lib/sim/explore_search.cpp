@@ -200,7 +200,9 @@ class crew {
             next = std::min(next, w.until);
         }
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now()).count();
-        if (::poll(watched.data(), static_cast<nfds_t>(watched.size()), left > 0 ? static_cast<int>(left) : 0) < 0) return;
+        if (::poll(watched.data(), static_cast<nfds_t>(watched.size()),
+                   left > 0 ? static_cast<int>(left) : 0) < 0)
+            return;
         const clock::time_point now = clock::now();
         const bool roll_call = now >= next_roll_call_;
         const bool some_are_deaf =

@@ -90,8 +90,8 @@ struct host_state {
 
     time_point paused_until{};
     duration wall_offset{};
-    std::map<bight::detail::native_handle, std::shared_ptr<socket>> open;         ///< by descriptor
-    std::map<std::string, std::weak_ptr<socket>> files;  ///< of Unix sockets
+    std::map<bight::detail::native_handle, std::shared_ptr<socket>> open;  ///< by descriptor
+    std::map<std::string, std::weak_ptr<socket>> files;                    ///< of Unix sockets
     disk_state disk{*this};
     int next_descriptor;
     std::uint16_t next_port = 32768;

@@ -1,5 +1,5 @@
-// explore without fork(2): the seeds run in this process, one after the other. A crash or a hang of one ends the
-// program, after a report that says how to run it again.
+// explore without fork(2): the seeds run in this process, one after the other. A crash or a hang of one ends
+// the program, after a report that says how to run it again.
 #include "explore_search.hpp"
 #include "replay_command.hpp"
 #include "watched_world.hpp"
@@ -26,8 +26,8 @@ constexpr const char* why_it_ends =
     "bight: Windows has no child processes that could run a seed alone (fork), so this ends the program\n";
 
 void say_end(const std::string& name, std::uint64_t seed, const std::string& what) {
-    const std::string text = "bight: " + name + ": seed " + std::to_string(seed) + " " + what + "\n" + why_it_ends +
-                             "bight: to run this again, here and now:\n  " +
+    const std::string text = "bight: " + name + ": seed " + std::to_string(seed) + " " + what + "\n" +
+                             why_it_ends + "bight: to run this again, here and now:\n  " +
                              replay_command(std::to_string(seed)) + "\n";
     std::fwrite(text.data(), 1, text.size(), stderr);
     std::fflush(stderr);
@@ -52,13 +52,15 @@ void say_crash(const std::string& what) noexcept {
 LONG WINAPI on_crash(EXCEPTION_POINTERS* why) {
     say_crash(why->ExceptionRecord->ExceptionCode == EXCEPTION_ACCESS_VIOLATION
                   ? "crashes: an access to memory that is not there"
-                  : "crashes: exception " + std::to_string(why->ExceptionRecord->ExceptionCode) + " of Windows");
+                  : "crashes: exception " + std::to_string(why->ExceptionRecord->ExceptionCode) +
+                        " of Windows");
     return EXCEPTION_CONTINUE_SEARCH;
 }
 
 void on_abort(int) { say_crash("crashes: it called abort"); }
 
-// While it lives, the end of this process is reported as that of one seed: a crash, or more time than the limit.
+// While it lives, the end of this process is reported as that of one seed: a crash, or more time than the
+// limit.
 class lookout {
   public:
     lookout(const std::string& name, std::uint64_t seed, duration limit)
@@ -145,7 +147,8 @@ search_result search(world_test& test, const explore_options& options) {
     return result;
 }
 
-attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& options, const child_options& how) {
+attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& options,
+                     const child_options& how) {
     static const std::string name = "a run for a smaller failure";
     running_here.html = how.html;
     running_here.title = how.title;

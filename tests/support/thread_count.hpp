@@ -1,5 +1,5 @@
-// thread_count, thread_meeting: what threads of a test wait for. (std::latch, std::barrier and the waits of std::atomic
-// may hang on Windows.)
+// thread_count, thread_meeting: what threads of a test wait for. (std::latch, std::barrier and the waits of
+// std::atomic may hang on Windows.)
 #pragma once
 
 #include <condition_variable>

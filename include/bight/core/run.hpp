@@ -88,8 +88,8 @@ int run_for_status(task<T> root, const run_options& options) {
 /// handler that the program sets meanwhile stays.
 ///
 /// On Windows the signals are those of the C library: SIGINT (Ctrl-C), SIGBREAK (Ctrl-Break) and SIGTERM
-/// (`raise`), which counts also when the console is closed, the user logs off or the system shuts down: then the
-/// system ends the process some seconds later. There is no SIGUSR1 (but reactor::dump_tasks).
+/// (`raise`), which counts also when the console is closed, the user logs off or the system shuts down: then
+/// the system ends the process some seconds later. There is no SIGUSR1 (but reactor::dump_tasks).
 template <class T>
 auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<std::is_void_v<T>, int, T> {
     if constexpr (std::is_void_v<T> || std::same_as<T, int>) {

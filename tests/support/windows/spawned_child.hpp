@@ -22,7 +22,11 @@ namespace detail {
 
 /// Which child of the test case comes next, from 1; a test case starts its children on one thread.
 inline int next_child() {
+    static std::string of_case;
     static int count = 0;
+    const std::string now = Catch::getResultCapture().getCurrentTestName();
+    if (of_case != now) count = 0;
+    of_case = now;
     return ++count;
 }
 

@@ -78,6 +78,8 @@ bool iocp::settle(operation& op) noexcept {
             return false;
         }
         op.result = op.cancel_asked ? -ECANCELED : why;
+    } else if (wait_failed && reads(op.kind) && op.result == 0) {
+        op.result = why;  // an error that was told once, and is an end the next time
     }
     make_way(op);
     return true;

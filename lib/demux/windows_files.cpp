@@ -84,8 +84,27 @@ bool is_directory(HANDLE file) noexcept {
     return is;
 }
 
+// Windows does not tell a path below a file from one below a directory that is not there.
+bool is_below_a_file(std::wstring path) noexcept {
+    const DWORD error = ::GetLastError();
+    DWORD attributes = INVALID_FILE_ATTRIBUTES;
+    while (attributes == INVALID_FILE_ATTRIBUTES) {
+        const std::size_t end = path.find_last_of(L"/\\");
+        if (end == path.npos || end == 0) break;
+        path.resize(end);
+        attributes = ::GetFileAttributesW(path.c_str());
+    }
+    ::SetLastError(error);
+    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
+}
+
+std::int64_t path_failure(const std::wstring& path) {
+    if (::GetLastError() == ERROR_PATH_NOT_FOUND && is_below_a_file(path)) return failure_as(ENOTDIR);
+    return failure();
+}
+
 // A handle that is not inherited is what O_CLOEXEC asks for.
-std::int64_t open(const std::wstring& path, int flags, unsigned mode) noexcept {
+std::int64_t open(const std::wstring& path, int flags, unsigned mode) {
     const bool read_only = (flags & O_CREAT) != 0 && (mode & 0222U) == 0;
     const DWORD attributes = (read_only ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL) |
                              ((flags & O_DSYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0);
@@ -93,12 +112,16 @@ std::int64_t open(const std::wstring& path, int flags, unsigned mode) noexcept {
         ::CreateFileW(path.c_str(), access_of(flags), shared_with_all, nullptr, disposition_of(flags),
                       attributes | FILE_FLAG_BACKUP_SEMANTICS, nullptr);
     if (file != INVALID_HANDLE_VALUE) {
-        if ((flags & O_DIRECTORY) == 0 || is_directory(file)) return reinterpret_cast<native_handle>(file);
+        const bool wants_file = (flags & (O_WRONLY | O_RDWR | O_CREAT)) != 0;
+        const bool wants_directory = (flags & O_DIRECTORY) != 0;
+        if (!wants_file && !wants_directory) return reinterpret_cast<native_handle>(file);
+        const bool found_directory = is_directory(file);
+        if (found_directory ? !wants_file : !wants_directory) return reinterpret_cast<native_handle>(file);
         ::CloseHandle(file);
-        return -ENOTDIR;
+        return found_directory ? -EISDIR : -ENOTDIR;
     }
     if (::GetLastError() == ERROR_ACCESS_DENIED && is_directory(path)) return failure_as(EISDIR);
-    return failure();
+    return path_failure(path);
 }
 
 OVERLAPPED at(std::uint64_t offset) noexcept {
@@ -190,20 +213,20 @@ std::int64_t look_at(file_status& status, HANDLE file) noexcept {
     return 0;
 }
 
-std::int64_t look_at_path(file_status& status, const std::wstring& path, int flags) noexcept {
+std::int64_t look_at_path(file_status& status, const std::wstring& path, int flags) {
     const DWORD itself = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILE_FLAG_OPEN_REPARSE_POINT : 0;
     const HANDLE file = ::CreateFileW(path.c_str(), FILE_READ_ATTRIBUTES, shared_with_all, nullptr,
                                       OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | itself, nullptr);
-    if (file == INVALID_HANDLE_VALUE) return failure();
+    if (file == INVALID_HANDLE_VALUE) return path_failure(path);
     const std::int64_t result = look_at(status, file);
     ::CloseHandle(file);
     return result;
 }
 
-std::int64_t remove(const std::wstring& path, int flags) noexcept {
-    if ((flags & AT_REMOVEDIR) != 0) return ::RemoveDirectoryW(path.c_str()) ? 0 : failure();
+std::int64_t remove(const std::wstring& path, int flags) {
+    if ((flags & AT_REMOVEDIR) != 0) return ::RemoveDirectoryW(path.c_str()) ? 0 : path_failure(path);
     if (::DeleteFileW(path.c_str())) return 0;
-    if (::GetLastError() != ERROR_ACCESS_DENIED) return failure();
+    if (::GetLastError() != ERROR_ACCESS_DENIED) return path_failure(path);
     const DWORD attributes = ::GetFileAttributesW(path.c_str());
     ::SetLastError(ERROR_ACCESS_DENIED);
     if (attributes == INVALID_FILE_ATTRIBUTES) return failure();

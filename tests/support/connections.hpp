@@ -129,7 +129,7 @@ class temporary_directory {
         std::error_code ignored;
         std::filesystem::remove_all(path_, ignored);
     }
-    std::string file(const std::string& name) const { return (path_ / name).string(); }
+    std::string file(const std::string& name) const { return (path_ / name).generic_string(); }
 
   private:
     std::filesystem::path path_;

@@ -28,7 +28,7 @@ constexpr int errno_of(int number) noexcept { return number & 0xffff; }
 /// The codes of GetLastError and WSAGetLastError, which equal the std::errc that they are documented for.
 const std::error_category& windows_category() noexcept;
 /// The code for users, which equals the std::errc of errno_of(number). In windows_category(); but in
-/// std::generic_category() if `number` comes from no code of Windows.
+/// errno_category() if `number` comes from no code of Windows.
 std::error_code system_error_code(int number) noexcept;
 /// Whether the system has given the code: it is in one of these two categories.
 bool is_of_system(std::error_code code) noexcept;

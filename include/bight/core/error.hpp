@@ -98,7 +98,7 @@ void log(log_level level, std::string_view message) noexcept;
 /// Makes a std::system_error without throwing; a std::bad_alloc when there is no memory for it.
 std::exception_ptr error_from(errc code, const char* what) noexcept;
 /// The category of the numbers of <cerrno>, for errors that bight itself finds: std::system_category(), but
-/// on Windows, where the numbers of the system are others, std::generic_category().
+/// on Windows, where the numbers of the system are others, one of bight's own.
 const std::error_category& errno_category() noexcept;
 
 /// "function at file:line", with the function's name made readable.

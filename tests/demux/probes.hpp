@@ -1,6 +1,7 @@
 // Descriptors and operations that tests put before a demultiplexer, without any stream on top.
 #pragma once
 
+#include "core/system_error.hpp"
 #include "demux/demultiplexer.hpp"
 #include "support/reactors.hpp"
 
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,6 +25,11 @@
 namespace test {
 
 using bight::detail::operation_kind;
+
+/// A result with the errno alone of a failure, without the code that Windows gave for it.
+inline std::int64_t with_errno(std::int64_t result) {
+    return result < 0 ? -bight::detail::errno_of(static_cast<int>(-result)) : result;
+}
 
 /// A descriptor that counts who holds it.
 class probe_descriptor final : public bight::detail::descriptor {

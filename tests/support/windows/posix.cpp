@@ -187,9 +187,13 @@ int socketpair(int, int type, int, int* ends) {
         if (accepted < 0) return -1;
         close(first);
         ends[0] = accepted;
+        // A pair holds little, as those of Unix do.
         const int now = 1;
+        const int little = 65536;
         for (const int fd : {accepted, second}) {
             ::setsockopt(native(fd), IPPROTO_TCP, TCP_NODELAY, reinterpret_cast<const char*>(&now), sizeof now);
+            ::setsockopt(native(fd), SOL_SOCKET, SO_SNDBUF, reinterpret_cast<const char*>(&little), sizeof little);
+            ::setsockopt(native(fd), SOL_SOCKET, SO_RCVBUF, reinterpret_cast<const char*>(&little), sizeof little);
         }
     } else {
         if (connect(second, where, size) != 0 || ::getsockname(native(second), where, &size) != 0 ||
@@ -219,8 +223,17 @@ ssize_t recvfrom(int fd, void* to, std::size_t size, int flags, sockaddr* from, 
         errno = EAGAIN;
         return -1;
     }
-    const int got = ::recvfrom(native(fd), static_cast<char*>(to), part(size), flags & ~dontwait, from, from_size);
-    return got >= 0 ? got : failed();
+    // Wine's MSG_WAITALL gives what is there.
+    const bool all = (flags & MSG_WAITALL) != 0;
+    int done = 0;
+    do {
+        const int got = ::recvfrom(native(fd), static_cast<char*>(to) + done, part(size) - done,
+                                   flags & ~(dontwait | MSG_WAITALL), from, from_size);
+        if (got < 0) return done > 0 ? done : failed();
+        if (got == 0) break;
+        done += got;
+    } while (all && done < part(size));
+    return done;
 }
 ssize_t recv(int fd, void* to, std::size_t size, int flags) {
     return recvfrom(fd, to, size, flags, nullptr, nullptr);

@@ -226,7 +226,7 @@ void iocp::wait(duration limit) {
 // The only place where packets are handled, also while the reactor is destroyed.
 void iocp::dispatch(const OVERLAPPED_ENTRY& packet) noexcept {
     if (packet.lpCompletionKey == key_wake) {
-        woken_.store(false, std::memory_order_release);  // before anything is looked at
+        woken_.exchange(false, std::memory_order_acq_rel);  // before what was posted is looked at
         operation* op = calls_ ? calls_->take_done() : nullptr;
         while (op) {
             count_without_descriptor(-1);

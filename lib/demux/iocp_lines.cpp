@@ -201,8 +201,12 @@ void iocp::transferred(operation& op, completion_request& r) noexcept {
         }
         if (error == 0) result = write.piece_count == 0 ? 0 : -ECANCELED;
     }
-    if (result < 0 && (op.cancel_asked || !attached)) result = -ECANCELED;
-    finish(op, result);
+    const bool given_up = op.cancel_asked || !attached;
+    if (result == -ECANCELED && !given_up && reads(op.kind)) {  // by somebody else, as with the end of a thread
+        go_on_later(op, stage_queued);
+        return;
+    }
+    finish(op, result < 0 && given_up ? -ECANCELED : result);
 }
 
 // Of a wait that nobody has abandoned, so that its descriptor is still attached.

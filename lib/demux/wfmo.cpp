@@ -149,7 +149,7 @@ void wfmo::wait(duration limit) {
         }
         const DWORD which = from + (got >= WAIT_ABANDONED_0 ? got - WAIT_ABANDONED_0 : got - WAIT_OBJECT_0);
         if (which == 0) {
-            woken_.store(false, std::memory_order_release);  // before anything is looked at
+            woken_.exchange(false, std::memory_order_acq_rel);  // before what was posted is looked at
             woken();
         } else if (which <= group_count) {
             ask_all(groups_[which - 1]);

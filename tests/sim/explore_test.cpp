@@ -439,7 +439,7 @@ TEST_CASE("a task that nobody frees is a failure") {
 }
 
 TEST_CASE("the trace of a failure is written where it was asked for") {
-    std::string directory = std::filesystem::temp_directory_path() / "bight-explore-XXXXXX";
+    std::string directory = (std::filesystem::temp_directory_path() / "bight-explore-XXXXXX").string();
     REQUIRE(::mkdtemp(directory.data()));
     auto options = test::quiet(5);
     options.directory = directory;

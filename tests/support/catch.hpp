@@ -36,4 +36,6 @@ inline auto Contains(const std::string& part) { return Matchers::ContainsSubstri
 
 #ifdef _WIN32
 #include "windows/unsupported.hpp"
+#elif defined(__APPLE__)
+#include "macos/unsupported.hpp"
 #endif

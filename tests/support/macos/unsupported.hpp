@@ -1,0 +1,7 @@
+// What tests call of Linux and macOS has not at all: the test case that calls it is skipped, by name and with the reason.
+// support/catch.hpp includes it.
+#pragma once
+
+#include "support/skip.hpp"
+
+[[noreturn]] inline int gettid() { test::skip("macOS has no threads in /proc"); }

@@ -448,6 +448,31 @@ hold_figures() {
     esac
 }
 
+# elsewhere SYSTEM [OPTION...]: another system's half, by its own script.
+elsewhere() {
+    system=$1
+    shift
+    results=$root/build/$system.txt
+    count_seconds
+    sh "$root/tests/$system.sh" "$@" >"$results" 2>&1
+    count_seconds
+    cat "$results"
+    echo "== $system took $seconds s of processor time"
+    sed -n "s/^FAILED: /FAILED: $system: /p" "$results" >>"$failures"
+    sed -n "s/^skipped \([0-9]*: \)/$system: \1/p" "$results" >>"$not_tried"
+    grep '^left out: ' "$results" | sed "s/^/$system: /" >>"$not_tried"
+    skipped=$((skipped + $(awk '/^skipped [0-9]+: / { all += $2 } END { print all + 0 }' "$results")))
+    last=$(tail -n 1 "$results")
+    case $last in
+    *' passed, '*' failed')
+        passed=$((passed + ${last%% passed*}))
+        last=${last#* passed, }
+        failed=$((failed + ${last%% failed}))
+        ;;
+    *) fail "$system: the script ended without its last line" ;;
+    esac
+}
+
 if [ -n "$storm" ]; then
     targets() { echo tests/storm; }
     build storm "$gxx" -Dbuildtype=release || exit 1
@@ -503,6 +528,16 @@ if [ $matrix = full ]; then
     # Without precompiled headers, too: each file includes what it uses.
     build_and_run clang-debug "$clangxx" -Dbuildtype=debug -Db_pch=false
     build_and_run clang-optimized "$clangxx" -Dbuildtype=release
+fi
+
+# What other systems have of their own; these read build/gcc.
+if [ $matrix != quick ] && [ -z "$words" ]; then
+    short=--short
+    if [ $matrix = full ]; then short=; fi
+    # shellcheck disable=SC2086 # a word, or none
+    elsewhere windows $short
+    # shellcheck disable=SC2086
+    elsewhere macos $short
 fi
 
 if [ -s "$not_tried" ]; then

@@ -78,6 +78,7 @@ class iocp final : public demultiplexer {
     attempt go(operation& op, bool may_wait) noexcept;
     void go_on_later(operation& op, stage how) noexcept;
     void make_way(operation& op) noexcept;
+    void begin_line(operation*& first) noexcept;
     bool begin(operation& op) noexcept;
     void finish(operation& op, std::int64_t result) noexcept;
     void settle_now(operation& op, std::int64_t result) noexcept;

@@ -126,7 +126,10 @@ void iocp::make_way(operation& op) noexcept {
     operation*& first = place_of(op);
     const bool had_its_turn = first == &op;
     leave_line(op);
-    if (!had_its_turn) return;
+    if (had_its_turn) begin_line(first);
+}
+
+void iocp::begin_line(operation*& first) noexcept {
     while (first && !begin(*first)) {
     }
 }
@@ -141,9 +144,12 @@ bool iocp::begin(operation& op) noexcept {
     return false;
 }
 
+// The first one of its line, unless its descriptor was detached. It completes before those that end after it.
 void iocp::finish(operation& op, std::int64_t result) noexcept {
-    if (op.on->demux) make_way(op);
+    const bool attached = op.on->demux != nullptr;
+    if (attached) leave_line(op);
     settle_now(op, result);
+    if (attached) begin_line(place_of(op));
 }
 
 void iocp::settle_now(operation& op, std::int64_t result) noexcept {

@@ -75,7 +75,7 @@ void wfmo::watch(descriptor& d) {
         g.members.pop_back();
         throw std::system_error(system_error_code(error), "WSAEventSelect on socket " + std::to_string(d.fd));
     }
-    d.slot = static_cast<int>((g.members.size() - 1) << group_bits | at);
+    d.slot = static_cast<int>((g.members.size() - 1) << place_shift | at);
 }
 
 std::size_t wfmo::roomiest_group() {
@@ -104,17 +104,26 @@ void wfmo::unwatch(descriptor& d) noexcept {
         return;
     }
     ::WSAEventSelect(socket_of(d), nullptr, 0);
-    auto& members = groups_[static_cast<std::size_t>(d.slot) & ((1U << group_bits) - 1)].members;
-    const auto at = static_cast<std::size_t>(d.slot) >> group_bits;
-    members[at] = members.back();
-    members[at]->slot = d.slot;
+    if ((d.slot & looks_for_room) != 0) --looking_;
+    auto& members = groups_[static_cast<std::size_t>(d.slot & group_mask)].members;
+    const int place = d.slot >> place_shift;
+    descriptor& last = *members.back();
+    members[static_cast<std::size_t>(place)] = &last;
+    last.slot = (last.slot & (group_mask | looks_for_room)) | place << place_shift;
     members.pop_back();
     d.slot = -1;
 }
 
 // A socket is selected once, for everything. Another handle is waited for while an operation waits.
 void wfmo::interest_changed(descriptor& d) noexcept {
-    if (is_socket(d) || d.slot > idle_handle) return;
+    if (is_socket(d)) {
+        const bool looks = waits_to_write(d) && d.writing->kind == operation_kind::poll_write;
+        if (looks == ((d.slot & looks_for_room) != 0)) return;
+        d.slot ^= looks_for_room;
+        looks ? ++looking_ : --looking_;
+        return;
+    }
+    if (d.slot > idle_handle) return;
     const bool wanted = waits_to_read(d);
     if (wanted && d.slot == idle_handle) {
         awaited_.push_back(&d);  // there is room
@@ -122,6 +131,13 @@ void wfmo::interest_changed(descriptor& d) noexcept {
     } else if (!wanted && d.slot == awaited_handle) {
         std::erase(awaited_, &d);
         d.slot = idle_handle;
+    }
+}
+
+// They are tried once more, and wait again if there is none.
+void wfmo::look_for_room() noexcept {
+    for (descriptor& d : descriptors()) {
+        if (is_socket(d) && (d.slot & looks_for_room) != 0) became_ready(d, false, true, false);
     }
 }
 
@@ -139,6 +155,10 @@ void wfmo::wait(duration limit) {
         all[count++] = reinterpret_cast<HANDLE>(d->fd);
     }
     DWORD ms = limit == duration::max() ? INFINITE : static_cast<DWORD>(to_milliseconds(limit));
+    if (looking_ > 0) {
+        look_for_room();
+        ms = std::min(ms, between_looks);
+    }
     for (DWORD from = 0; from < count; ms = 0) {
         const DWORD got = ::WaitForMultipleObjectsEx(count - from, all + from, FALSE, ms, FALSE);
         if (got == WAIT_TIMEOUT) return;

@@ -42,9 +42,15 @@ class wfmo final : public readiness {
     void watch(descriptor& d) override;
     void unwatch(descriptor& d) noexcept override;
     void interest_changed(descriptor& d) noexcept override;
+    /// No event says that there is room unless a send has found none: a poll_write looks this often.
+    static constexpr DWORD between_looks = 20;  // ms
+    void look_for_room() noexcept;
 
-    // descriptor::slot: of a socket, its group and its place there; of another handle, whether it is waited for.
-    static constexpr int group_bits = 6;
+    // descriptor::slot: of a socket, its group, whether it is looked for room, and its place in the group; of
+    // another handle, whether it is waited for.
+    static constexpr int group_mask = 31;
+    static constexpr int looks_for_room = 32;
+    static constexpr int place_shift = 6;
     static constexpr int idle_handle = -2;
     static constexpr int awaited_handle = -3;
     static bool is_socket(const descriptor& d) noexcept { return d.slot >= 0; }
@@ -58,6 +64,7 @@ class wfmo final : public readiness {
     std::atomic<bool> woken_{false};
     std::vector<group> groups_;
     std::vector<descriptor*> awaited_;  // handles
+    std::size_t looking_ = 0;           // poll_write operations that wait
     std::size_t handles_ = 0;           // attached
 };
 

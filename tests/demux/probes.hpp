@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -265,10 +266,19 @@ class demultiplexer_fixture {
 inline std::size_t fill(int fd) {
     const std::string block(65536, 'x');
     std::size_t count = 0;
-    for (ssize_t sent = 0;
-         (sent = ::send(fd, block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0;) {
-        count += static_cast<std::size_t>(sent);
-    }
+    const auto until_full = [&](int flags) {
+        const std::size_t before = count;
+        for (ssize_t sent = 0; (sent = ::send(fd, block.data(), block.size(), flags)) > 0;) {
+            count += static_cast<std::size_t>(sent);
+        }
+        return count > before;
+    };
+#ifdef _WIN32
+    // It is attached, and so non-blocking. What has been sent is on its way, over TCP, and makes room for more.
+    while (until_full(0)) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+#else
+    until_full(MSG_DONTWAIT | MSG_NOSIGNAL);
+#endif
     return count;
 }
 

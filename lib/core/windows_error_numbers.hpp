@@ -81,11 +81,14 @@ constexpr int errno_for_windows(unsigned long code) noexcept {
             return ETIMEDOUT;  // ERROR_TIMEOUT
 
         // What overlapped operations on sockets end with, in place of the codes below
-        case 64: return ECONNRESET;       // ERROR_NETNAME_DELETED
-        case 121: return ETIMEDOUT;       // ERROR_SEM_TIMEOUT
-        case 234: return EMSGSIZE;        // ERROR_MORE_DATA: a datagram was cut off
-        case 52:                          // ERROR_DUP_NAME
-        case 1227: return EADDRINUSE;     // ERROR_ADDRESS_ALREADY_ASSOCIATED
+        case 59:
+            return ECONNABORTED;       // ERROR_UNEXP_NET_ERR: Wine, of a connection that ended before it was
+                                       // accepted
+        case 64: return ECONNRESET;    // ERROR_NETNAME_DELETED
+        case 121: return ETIMEDOUT;    // ERROR_SEM_TIMEOUT
+        case 234: return EMSGSIZE;     // ERROR_MORE_DATA: a datagram was cut off
+        case 52:                       // ERROR_DUP_NAME
+        case 1227: return EADDRINUSE;  // ERROR_ADDRESS_ALREADY_ASSOCIATED
         case 1225: return ECONNREFUSED;   // ERROR_CONNECTION_REFUSED
         case 1229: return ENOTCONN;       // ERROR_CONNECTION_INVALID
         case 1226: return EPIPE;          // ERROR_GRACEFUL_DISCONNECT

@@ -303,7 +303,7 @@ class windows_socket_calls final : public socket_calls {
         }
         char byte = 0;
         const int got = ::recv(socket_of(fd), &byte, 1, MSG_PEEK);
-        if (got == 0) return peer_state::ended;
+        if (got == 0) return input_ended(fd) < 0 ? peer_state::has_failed : peer_state::ended;
         if (got < 0) return last_socket_error() == EAGAIN ? peer_state::there : peer_state::has_failed;
         WSAPOLLFD p{socket_of(fd), POLLRDNORM, 0};
         if (::WSAPoll(&p, 1, 0) <= 0) return peer_state::there;

@@ -25,6 +25,7 @@ struct row {
 // Written out from the documentation of Windows; the codes of the first group are those that overlapped
 // operations end with, where the calls have those of the second.
 constexpr row table[] = {
+    {59, ECONNABORTED, std::errc::connection_aborted},               // ERROR_UNEXP_NET_ERR
     {64, ECONNRESET, std::errc::connection_reset},                   // ERROR_NETNAME_DELETED
     {121, ETIMEDOUT, std::errc::timed_out},                          // ERROR_SEM_TIMEOUT
     {234, EMSGSIZE, std::errc::message_size},                        // ERROR_MORE_DATA

@@ -86,7 +86,7 @@ int integer_option(native_handle fd, int level, int name) noexcept {
 
 int make_non_blocking(SOCKET s, bool on) noexcept {
     u_long value = on;
-    return result_of(::ioctlsocket(s, FIONBIO, &value));
+    return result_of(::ioctlsocket(s, static_cast<long>(FIONBIO), &value));
 }
 
 void keep_from_children(SOCKET s) noexcept {

@@ -19,7 +19,8 @@ HANDLE base_of(native_handle socket) noexcept {
     SOCKET base = INVALID_SOCKET;
     DWORD size = 0;
     const auto s = static_cast<SOCKET>(socket);
-    if (::WSAIoctl(s, sio_base_handle, nullptr, 0, &base, sizeof base, &size, nullptr, nullptr) != 0) base = s;
+    if (::WSAIoctl(s, sio_base_handle, nullptr, 0, &base, sizeof base, &size, nullptr, nullptr) != 0)
+        base = s;
     return reinterpret_cast<HANDLE>(base);
 }
 
@@ -37,9 +38,8 @@ afd::afd(HANDLE port, ULONG_PTR key) {
     attributes.Length = sizeof attributes;
     attributes.ObjectName = &name;
     IO_STATUS_BLOCK answer{};
-    const LONG status =
-        ::NtCreateFile(&device_, SYNCHRONIZE, &attributes, &answer, nullptr, 0,
-                       FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN, 0, nullptr, 0);
+    const LONG status = ::NtCreateFile(&device_, SYNCHRONIZE, &attributes, &answer, nullptr, 0,
+                                       FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN, 0, nullptr, 0);
     DWORD error = status < 0 ? windows_error_of(status) : 0;
     if (error == 0 && !::CreateIoCompletionPort(device_, port, key, 0)) {
         error = ::GetLastError();
@@ -60,8 +60,8 @@ int afd::poll(native_handle socket, ULONG events, afd_poll_info& info, OVERLAPPE
     info.polled.status = 0;
     // An OVERLAPPED begins with an IO_STATUS_BLOCK.
     auto* const answer = reinterpret_cast<IO_STATUS_BLOCK*>(&overlapped);
-    const LONG status = ::NtDeviceIoControlFile(device_, nullptr, nullptr, &overlapped, answer, ioctl_afd_poll,
-                                                &info, sizeof info, &info, sizeof info);
+    const LONG status = ::NtDeviceIoControlFile(device_, nullptr, nullptr, &overlapped, answer,
+                                                ioctl_afd_poll, &info, sizeof info, &info, sizeof info);
     return status < 0 ? error_number(windows_error_of(status)) : 0;
 }
 

@@ -11,8 +11,8 @@ namespace bight::detail {
 class descriptor;
 class operation;
 
-/// The memory of one call that was submitted. It belongs to the demultiplexer, not to the operation, and stays
-/// until its packet has been taken from the port, whatever becomes of the operation meanwhile.
+/// The memory of one call that was submitted. It belongs to the demultiplexer, not to the operation, and
+/// stays until its packet has been taken from the port, whatever becomes of the operation meanwhile.
 struct completion_request {
     OVERLAPPED overlapped;  // the first member: packets bring its address
 
@@ -29,11 +29,11 @@ struct completion_request {
     native_handle handle = invalid_handle;  ///< on which it was submitted
 
     afd_poll_info polled;
-    SOCKET accepted = INVALID_SOCKET;   ///< accept: made in advance
-    char* addresses = nullptr;          ///< accept: what AcceptEx writes, room_for_addresses bytes
-    HANDLE waits = nullptr;             ///< handle_wait: of RegisterWaitForSingleObject
-    HANDLE port = nullptr;              ///< handle_wait
-    std::atomic<bool> posted{false};    ///< handle_wait: its packet has been posted
+    SOCKET accepted = INVALID_SOCKET;  ///< accept: made in advance
+    char* addresses = nullptr;         ///< accept: what AcceptEx writes, room_for_addresses bytes
+    HANDLE waits = nullptr;            ///< handle_wait: of RegisterWaitForSingleObject
+    HANDLE port = nullptr;             ///< handle_wait
+    std::atomic<bool> posted{false};   ///< handle_wait: its packet has been posted
 
     completion_request* next = nullptr;  ///< among those that are free
 };

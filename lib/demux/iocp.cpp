@@ -93,6 +93,8 @@ void iocp::attach(descriptor& d) {
     d.may_read = d.may_write = true;
     d.drain = d.was_blocking = false;
     d.end_watch = nullptr;
+    DWORD flags = 0;
+    if (!::GetHandleInformation(native(d.fd), &flags)) fail(last_error(), "handle " + std::to_string(d.fd));
     d.slot = kind_of(d.fd);
     if ((d.slot & is_associated) != 0) associate(d);
     list(d);
@@ -105,9 +107,10 @@ void iocp::associate(descriptor& d) {
         const int error = last_error();
         const std::string which = (socket ? "socket " : "handle ") + std::to_string(d.fd);
         if (errno_of(error) != EINVAL) fail(error, which + " and the completion port of this reactor");
-        fail(error, which + (socket ? " belongs to another completion port, or was not made for overlapped calls"
-                                    : " belongs to another completion port, or was opened without "
-                                      "FILE_FLAG_OVERLAPPED"));
+        fail(error,
+             which + (socket ? " belongs to another completion port, or was not made for overlapped calls"
+                             : " belongs to another completion port, or was opened without "
+                               "FILE_FLAG_OVERLAPPED"));
     }
     if (socket) {
         u_long on = 1;
@@ -192,8 +195,8 @@ attempt iocp::failed(operation& op, int error) noexcept {
     return attempt::done;
 }
 
-// After the call: `done` says that it has succeeded, otherwise `error` why not. done: no packet comes, and the
-// request has been given back; what it transferred is in op.result.
+// After the call: `done` says that it has succeeded, otherwise `error` why not. done: no packet comes, and
+// the request has been given back; what it transferred is in op.result.
 attempt iocp::submitted(operation& op, completion_request& r, bool done, DWORD error) noexcept {
     if (!done && !is_pending(error)) {
         give_back(r);

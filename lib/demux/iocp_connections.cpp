@@ -41,7 +41,8 @@ socket_extensions load_extensions() {
 int make_socket_for(SOCKET listening, SOCKET& made) noexcept {
     WSAPROTOCOL_INFOW provider{};
     int size = sizeof provider;
-    if (::getsockopt(listening, SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&provider), &size) != 0) {
+    if (::getsockopt(listening, SOL_SOCKET, SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&provider), &size) !=
+        0) {
         return last_socket_error();
     }
     made = ::WSASocketW(provider.iAddressFamily, provider.iSocketType, provider.iProtocol, nullptr, 0,
@@ -71,7 +72,8 @@ std::int64_t take_accepted(SOCKET listening, SOCKET s) noexcept {
 int bind_to_any(SOCKET s, int family) noexcept {
     sockaddr_storage any{};
     any.ss_family = static_cast<decltype(any.ss_family)>(family);
-    const int size = family == AF_INET ? static_cast<int>(sizeof(sockaddr_in)) : static_cast<int>(sizeof(sockaddr_in6));
+    const int size =
+        family == AF_INET ? static_cast<int>(sizeof(sockaddr_in)) : static_cast<int>(sizeof(sockaddr_in6));
     if (::bind(s, reinterpret_cast<const sockaddr*>(&any), size) == 0) return 0;
     const int error = ::WSAGetLastError();
     return error == WSAEINVAL ? 0 : error_number(static_cast<DWORD>(error));  // it is bound already

@@ -32,7 +32,8 @@ attempt iocp::read(receive_operation& op, bool may_wait) noexcept {
     completion_request* const r = request_for(op, completion_request::purpose::transfer);
     if (!r) return failed(op, ENOMEM);
     const auto size = static_cast<DWORD>(std::min(op.target->into.size, transfer_budget));
-    const bool called = ::ReadFile(handle_of(op), op.target->into.data, size, nullptr, &r->overlapped) != FALSE;
+    const bool called =
+        ::ReadFile(handle_of(op), op.target->into.data, size, nullptr, &r->overlapped) != FALSE;
     const DWORD error = called ? 0 : ::GetLastError();
     const attempt made = submitted(op, *r, called, error);
     if (made == attempt::done && !called) op.result = read_result(error);
@@ -50,7 +51,8 @@ attempt iocp::write(send_operation& op, bool may_wait) noexcept {
         completion_request* const r = request_for(op, completion_request::purpose::transfer);
         if (!r) return failed(op, ENOMEM);
         const auto size = static_cast<DWORD>(std::min(op.pieces->size, bytes_left));
-        const bool called = ::WriteFile(handle_of(op), op.pieces->data, size, nullptr, &r->overlapped) != FALSE;
+        const bool called =
+            ::WriteFile(handle_of(op), op.pieces->data, size, nullptr, &r->overlapped) != FALSE;
         const DWORD error = called ? 0 : ::GetLastError();
         const attempt made = submitted(op, *r, called, error);
         if (made != attempt::done) return made;

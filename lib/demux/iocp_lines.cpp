@@ -64,8 +64,8 @@ bool iocp::cancel(operation& op) noexcept {
     return true;
 }
 
-// A read that was cancelled while it was queued still takes what is there. A cancelled send is not tried, since
-// nothing could be lost.
+// A read that was cancelled while it was queued still takes what is there. A cancelled send is not tried,
+// since nothing could be lost.
 bool iocp::settle(operation& op) noexcept {
     const bool wait_failed = op.stage == stage_failed;
     const std::int64_t why = op.result;
@@ -97,7 +97,8 @@ attempt iocp::go(operation& op, bool may_wait) noexcept {
         case operation_kind::connect: return connect(static_cast<connect_operation&>(op), may_wait);
         case operation_kind::poll_read:
             if (!socket) return wait_for_handle(op, may_wait);
-            return poll(op, afd_receive | afd_accept | afd_disconnect | afd_abort | afd_local_close, may_wait);
+            return poll(op, afd_receive | afd_accept | afd_disconnect | afd_abort | afd_local_close,
+                        may_wait);
         case operation_kind::poll_write:
             if (!socket) return failed(op, EOPNOTSUPP);
             return poll(op, afd_send | afd_abort | afd_local_close | afd_connect_failed, may_wait);
@@ -158,7 +159,8 @@ void iocp::settle_now(operation& op, std::int64_t result) noexcept {
     detail::reactor_access::schedule(home_, op);
 }
 
-// Its descriptor is being detached. Only the first one can be with the kernel: a transfer ends with its packet.
+// Its descriptor is being detached. Only the first one can be with the kernel: a transfer ends with its
+// packet.
 void iocp::end_line(operation*& first) noexcept {
     operation* op = std::exchange(first, nullptr);
     if (!op) return;
@@ -189,7 +191,8 @@ void iocp::completed(operation& op, completion_request& r) noexcept {
 void iocp::transferred(operation& op, completion_request& r) noexcept {
     const auto status = static_cast<LONG>(r.overlapped.Internal);
     const DWORD error = status < 0 ? windows_error_of(status) : 0;
-    std::int64_t result = error != 0 ? -error_number(error) : static_cast<std::int64_t>(r.overlapped.InternalHigh);
+    std::int64_t result =
+        error != 0 ? -error_number(error) : static_cast<std::int64_t>(r.overlapped.InternalHigh);
     const bool attached = op.on->demux != nullptr;
     if (op.kind == operation_kind::accept) {
         result = accepted(op, r);
@@ -208,7 +211,8 @@ void iocp::transferred(operation& op, completion_request& r) noexcept {
         if (error == 0) result = write.piece_count == 0 ? 0 : -ECANCELED;
     }
     const bool given_up = op.cancel_asked || !attached;
-    if (result == -ECANCELED && !given_up && reads(op.kind)) {  // by somebody else, as with the end of a thread
+    if (result == -ECANCELED && !given_up &&
+        reads(op.kind)) {  // by somebody else, as with the end of a thread
         go_on_later(op, stage_queued);
         return;
     }

@@ -9,8 +9,8 @@
 
 namespace bight::detail {
 
-// An idle socket holds no buffer: what waits in the kernel is a receive of no bytes, and what has come is taken
-// by a plain call when the operation leaves the ready queue.
+// An idle socket holds no buffer: what waits in the kernel is a receive of no bytes, and what has come is
+// taken by a plain call when the operation leaves the ready queue.
 attempt iocp::receive(receive_operation& op, bool may_wait) noexcept {
     descriptor& d = *op.on;
     op.target->data.reset();

@@ -54,8 +54,9 @@ void wfmo::watch(descriptor& d) {
     int type = 0;
     int size = sizeof type;
     if (::getsockopt(socket_of(d), SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &size) != 0) {
-        if (::WSAGetLastError() != WSAENOTSOCK) {
-            throw std::system_error(system_error_code(last_socket_error()), "handle " + std::to_string(d.fd));
+        DWORD flags = 0;
+        if (!::GetHandleInformation(reinterpret_cast<HANDLE>(d.fd), &flags)) {
+            throw std::system_error(system_error_code(last_error()), "handle " + std::to_string(d.fd));
         }
         if (handles_ == most_handles) {
             throw std::system_error(
@@ -199,9 +200,9 @@ void wfmo::ask_all(group& g) noexcept {
     for (descriptor* const d : g.members) ask(*d);
 }
 
-// What was reported is reported again only after a call that would not have been needed: FD_READ and FD_ACCEPT
-// after a receive or an accept, FD_WRITE after a send that would block. FD_CLOSE comes once, so that the socket
-// is to be drained from then on.
+// What was reported is reported again only after a call that would not have been needed: FD_READ and
+// FD_ACCEPT after a receive or an accept, FD_WRITE after a send that would block. FD_CLOSE comes once, so
+// that the socket is to be drained from then on.
 void wfmo::ask(descriptor& d) noexcept {
     WSANETWORKEVENTS told{};
     if (::WSAEnumNetworkEvents(socket_of(d), nullptr, &told) != 0) {
@@ -211,12 +212,13 @@ void wfmo::ask(descriptor& d) noexcept {
     const long events = told.lNetworkEvents;
     if (events == 0) return;
     const int refused = told.iErrorCode[FD_CONNECT_BIT];
-    if ((events & FD_CONNECT) != 0 && refused != 0 && d.writing && d.writing->kind == operation_kind::connect) {
+    if ((events & FD_CONNECT) != 0 && refused != 0 && d.writing &&
+        d.writing->kind == operation_kind::connect) {
         static_cast<connect_operation*>(d.writing)->told_error = error_number(static_cast<DWORD>(refused));
     }
     const bool over = (events & (FD_CLOSE | FD_OOB)) != 0;
-    became_ready(d, (events & (FD_READ | FD_ACCEPT)) != 0 || over, (events & (FD_WRITE | FD_CONNECT)) != 0 || over,
-                 over);
+    became_ready(d, (events & (FD_READ | FD_ACCEPT)) != 0 || over,
+                 (events & (FD_WRITE | FD_CONNECT)) != 0 || over, over);
 }
 
 std::unique_ptr<demultiplexer> make_wfmo(reactor& home, refusal& why) {

@@ -14,8 +14,9 @@
 namespace bight::detail {
 
 /// One wait holds 64 handles: the event that wakes it, events of sockets, and other handles that operations
-/// wait for. An event is shared by many sockets (WSAEventSelect), which are asked one by one when it is set; so
-/// the number of sockets has no limit, and the cost of an event grows with it. Events are edges, as epoll's are.
+/// wait for. An event is shared by many sockets (WSAEventSelect), which are asked one by one when it is set;
+/// so the number of sockets has no limit, and the cost of an event grows with it. Events are edges, as
+/// epoll's are.
 class wfmo final : public readiness {
   public:
     /// Throws std::system_error.

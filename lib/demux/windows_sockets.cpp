@@ -466,7 +466,9 @@ void keep_from_signals(native_handle) noexcept {}
 
 int is_blocking(native_handle fd) noexcept {
     const int type = integer_option(fd, SOL_SOCKET, SO_TYPE);
-    return type < 0 ? type : 0;
+    if (type >= 0) return 0;
+    DWORD flags = 0;  // a handle that is no socket has no such mode
+    return ::GetHandleInformation(any_handle(fd), &flags) ? 0 : type;
 }
 
 int set_non_blocking(native_handle fd) noexcept { return make_non_blocking(socket_of(fd), true); }
@@ -495,14 +497,12 @@ int connect_call(native_handle fd, const sockaddr* to, socklen_t size) noexcept 
 int poll_call(native_handle fd, bool to_read) noexcept {
     WSAPOLLFD p{socket_of(fd), static_cast<short>(to_read ? POLLRDNORM : POLLWRNORM), 0};
     const int got = ::WSAPoll(&p, 1, 0);
-    if (got == SOCKET_ERROR) {
-        const int error = last_socket_error();
-        // A handle that is no socket is ready when a wait for it would end.
-        if (errno_of(error) != ENOTSOCK || !to_read) return -error;
-        const DWORD answer = ::WaitForSingleObject(any_handle(fd), 0);
-        return answer == WAIT_FAILED ? -last_error() : answer == WAIT_OBJECT_0 ? 1 : 0;
-    }
-    return (p.revents & POLLNVAL) != 0 ? -EBADF : got;
+    const int error = got == SOCKET_ERROR ? last_socket_error() : (p.revents & POLLNVAL) != 0 ? ENOTSOCK : 0;
+    if (error == 0) return got;
+    // A handle that is no socket is ready when a wait for it would end.
+    if (errno_of(error) != ENOTSOCK || !to_read) return -error;
+    const DWORD answer = ::WaitForSingleObject(any_handle(fd), 0);
+    return answer == WAIT_FAILED ? -last_error() : answer == WAIT_OBJECT_0 ? 1 : 0;
 }
 
 int pending_error(native_handle fd) noexcept {

@@ -275,7 +275,10 @@ inline std::size_t fill(int fd) {
     };
 #ifdef _WIN32
     // It is attached, and so non-blocking. What has been sent is on its way, over TCP, and makes room for more.
-    while (until_full(0)) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    for (int quiet = 0; quiet < 3; ++quiet) {
+        if (until_full(0)) quiet = 0;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
 #else
     until_full(MSG_DONTWAIT | MSG_NOSIGNAL);
 #endif

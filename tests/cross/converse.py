@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 def free_port():
@@ -30,14 +30,14 @@ def free_port():
 
 
 class Process:
-    """A process whose output is collected; `steps` has what it said, in the order of the conversation."""
+    """A process whose standard output is collected. Its errors are not: Wine's and telnet's own messages are there."""
 
     def __init__(self, command, env=None):
         self.command = command
         self.output = b""
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, bufsize=0)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, bufsize=0)
         self.ended = False
         threading.Thread(target=self.collect, daemon=True).start()
 
@@ -206,8 +206,9 @@ def broadcast(on):
     two.say(b"\x00\x01\xff\n")
     one.hears(b"\x00\x01\xff\n")
     one.say(b"close\n")
-    status = one.wait()
     server.hears(b"1 here", 2)
+    one.hang_up()  # nc waits for the end of its own input, too
+    status = one.wait()
     two.hang_up()
     two_status = two.wait()
     server.hears(b"0 here")

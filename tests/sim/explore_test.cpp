@@ -486,6 +486,7 @@ TEST_CASE("a seed that is none is refused") {
          {"", "x", "1x", ":faults=1", "1:", "1:kinds=nothing", "1:faults=g", "1:else=2"}) {
         const variable replay("BIGHT_SIM_SEED", wrong);
         INFO(wrong);
+        if (!std::getenv("BIGHT_SIM_SEED")) continue;  // Windows has no variables that are empty
         if (std::string(wrong) == "1:") {
             CHECK(sim::explore([](sim::world&) {}, test::quiet(1)).ok());
         } else {

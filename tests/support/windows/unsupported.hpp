@@ -2,6 +2,7 @@
 // support/catch.hpp includes it.
 #pragma once
 
+#include "support/processor_sets.hpp"
 #include "support/skip.hpp"
 
 #include "posix.hpp"

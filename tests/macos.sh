@@ -133,7 +133,7 @@ for target in x86_64-apple-macos13 arm64-apple-macos13; do
     fi
     case $form,$target in --short,x86_64*) continue ;; esac
     echo "== macOS: compiling the tests for $target"
-    if compile_test "$target" -x c++-header "$root/tests/sim/precompiled.hpp" -o "$work/tests.pch"; then
+    if compile_test "$target" -x c++-header "$root/tests/support/precompiled.hpp" -o "$work/tests.pch"; then
         each compile_test tests "$target" -include-pch "$work/tests.pch"
     else
         failed=$((failed + 1))

@@ -6,3 +6,8 @@
 #include "support/skip.hpp"
 
 [[noreturn]] inline int gettid() { test::skip("macOS has no threads in /proc"); }
+
+#define MFD_CLOEXEC 1
+[[noreturn]] inline int memfd_create(const char*, unsigned) {
+    test::skip("only Linux has memfd_create()");
+}

@@ -61,3 +61,8 @@ using test::posix::setrlimit;
 using test::posix::sigaction;
 using test::posix::symlink;
 using test::posix::waitpid;
+
+#define MFD_CLOEXEC 1
+[[noreturn]] inline int memfd_create(const char*, unsigned) {
+    test::skip("only Linux has memfd_create()");
+}

@@ -7,6 +7,7 @@
 
 #include "posix.hpp"
 
+#include <pthread.h>
 #include <signal.h>
 
 #define SIGKILL 9
@@ -66,3 +67,13 @@ using test::posix::waitpid;
 [[noreturn]] inline int memfd_create(const char*, unsigned) {
     test::skip("only Linux has memfd_create()");
 }
+
+#define F_DUPFD_CLOEXEC (test::skip("Windows chooses the numbers of sockets"), 1030)
+
+inline unsigned geteuid() { return 1; }
+
+using sigset_t = _sigset_t;
+inline int sigemptyset(sigset_t*) { return 0; }
+inline int sigaddset(sigset_t*, int) { return 0; }
+#undef pthread_sigmask
+inline int pthread_sigmask(int, const sigset_t*, sigset_t*) { return 0; }

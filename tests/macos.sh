@@ -50,7 +50,7 @@ library() {
     for source in "$root"/lib/*/*.cpp; do
         case ${source##*/} in
         uring*.cpp | epoll.cpp | poll.cpp | linux_*.cpp | splice_calls.cpp) ;;
-        windows_*.cpp | iocp*.cpp | wfmo*.cpp | afd*.cpp) ;;
+        windows_*.cpp | no_fork.cpp | iocp*.cpp | wfmo*.cpp | afd*.cpp) ;;
         *) echo "$source" ;;
         esac
     done

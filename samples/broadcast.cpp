@@ -62,7 +62,7 @@ bight::task<> broadcast(hall& hall, bight::stream peer) {
 }
 
 int main(int argc, char** argv) {
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a line at a time, into a pipe too
+    std::setvbuf(stdout, nullptr, _IONBF, 0);  // at once, into a pipe too
     hall hall;
     return bight::run(bight::serve(argc > 1 ? argv[1] : "tcp:8006", broadcast, std::ref(hall)));
 }

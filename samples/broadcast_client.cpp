@@ -54,6 +54,6 @@ int main(int argc, char** argv) {
         std::fputs("usage: broadcast_client NAME [ENDPOINT]\n", stderr);
         return 2;
     }
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a line at a time, into a pipe too
+    std::setvbuf(stdout, nullptr, _IONBF, 0);  // at once, into a pipe too
     return bight::run(client(argv[1], argc > 2 ? argv[2] : "tcp:localhost:8006"));
 }

@@ -25,6 +25,6 @@ bight::task<> greet(std::string where) {
 }
 
 int main(int argc, char** argv) {
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a line at a time, into a pipe too
+    std::setvbuf(stdout, nullptr, _IONBF, 0);  // at once, into a pipe too
     return bight::run(greet(argc > 1 ? argv[1] : "tcp:localhost:1234"));
 }

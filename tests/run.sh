@@ -5,7 +5,8 @@
 #   sh tests/run.sh confined [WORD...]
 #   sh tests/run.sh storm [SEEDS [FIRST]]
 #   sh tests/run.sh fresh [SYSTEM...]
-#   sh tests/run.sh macos [--each]
+#   sh tests/run.sh macos [--short | --each]
+#   sh tests/run.sh windows [--short] [--clang] [WORD...]
 #   sh tests/run.sh mutants [WORD...]
 #   sh tests/run.sh bench [OPTION...] [THEME...]
 #
@@ -13,7 +14,8 @@
 #   storm     the chat and the broadcast sample, and the servers in which tests plant bugs, without them, in simulated storms,
 #             each in so many (10,000, from seed 1)
 #   fresh     README's commands in bare systems (tests/fresh.sh)
-#   macos     the library compiled for macOS, where there is no Mac (tests/macos.sh)
+#   macos     the library and the tests compiled for macOS, where there is no Mac (tests/macos.sh)
+#   windows   the library, the samples and the tests built for Windows, and run under Wine (tests/windows.sh)
 #   mutants   small changes in the library, each of which some test should notice (tests/mutants/mutants.py)
 #   bench     measures bight beside bare system calls and other libraries, and writes docs/benchmarks (tests/bench/run.sh)
 #   --quick   g++ only
@@ -46,6 +48,10 @@ fi
 if [ "${1:-}" = macos ]; then
     shift
     exec sh "$root/tests/macos.sh" "$@"
+fi
+if [ "${1:-}" = windows ]; then
+    shift
+    exec sh "$root/tests/windows.sh" "$@"
 fi
 
 matrix=default
@@ -442,6 +448,31 @@ hold_figures() {
     esac
 }
 
+# elsewhere SYSTEM [OPTION...]: another system's half, by its own script.
+elsewhere() {
+    system=$1
+    shift
+    results=$root/build/$system.txt
+    count_seconds
+    sh "$root/tests/$system.sh" "$@" >"$results" 2>&1
+    count_seconds
+    cat "$results"
+    echo "== $system took $seconds s of processor time"
+    sed -n "s/^FAILED: /FAILED: $system: /p" "$results" >>"$failures"
+    sed -n "s/^skipped \([0-9]*: \)/$system: \1/p" "$results" >>"$not_tried"
+    grep '^left out: ' "$results" | sed "s/^/$system: /" >>"$not_tried"
+    skipped=$((skipped + $(awk '/^skipped [0-9]+: / { all += $2 } END { print all + 0 }' "$results")))
+    last=$(tail -n 1 "$results")
+    case $last in
+    *' passed, '*' failed')
+        passed=$((passed + ${last%% passed*}))
+        last=${last#* passed, }
+        failed=$((failed + ${last%% failed}))
+        ;;
+    *) fail "$system: the script ended without its last line" ;;
+    esac
+}
+
 if [ -n "$storm" ]; then
     targets() { echo tests/storm; }
     build storm "$gxx" -Dbuildtype=release || exit 1
@@ -497,6 +528,16 @@ if [ $matrix = full ]; then
     # Without precompiled headers, too: each file includes what it uses.
     build_and_run clang-debug "$clangxx" -Dbuildtype=debug -Db_pch=false
     build_and_run clang-optimized "$clangxx" -Dbuildtype=release
+fi
+
+# What other systems have of their own; these read build/gcc.
+if [ $matrix != quick ] && [ -z "$words" ]; then
+    short=--short
+    if [ $matrix = full ]; then short=; fi
+    # shellcheck disable=SC2086 # a word, or none
+    elsewhere windows $short
+    # shellcheck disable=SC2086
+    elsewhere macos $short
 fi
 
 if [ -s "$not_tried" ]; then

@@ -6,6 +6,7 @@
 #include "process.hpp"
 #include "reactor_state.hpp"
 #include "system_code.hpp"
+#include "system_error.hpp"
 
 #include <bight/core/detail/job.hpp>
 #include <bight/core/reactor.hpp>
@@ -85,6 +86,9 @@ error_listener listener_for_errors() noexcept {
     return {all.error, all.error_context};
 }
 
+#if defined(_WIN32)
+struct without_sigpipe {};  // which Windows has not
+#else
 // Blocks SIGPIPE: the reader of standard error may be gone, which must not end the process.
 class without_sigpipe {
   public:
@@ -113,9 +117,10 @@ class without_sigpipe {
     sigset_t before_;
     bool was_pending_;
 };
+#endif
 
 void print(const std::string& text) noexcept {
-    const without_sigpipe alive;
+    [[maybe_unused]] const without_sigpipe alive{};
     std::fwrite(text.data(), 1, text.size(), stderr);
     std::fflush(stderr);
 }
@@ -201,6 +206,8 @@ void set_log_handler(log_handler handler, void* context) noexcept {
 }
 
 namespace detail {
+
+const std::error_category& errno_category() noexcept { return system_error_code(0).category(); }
 
 void report_error(const error_report& report) noexcept {
     if (nobody_is_told()) return;

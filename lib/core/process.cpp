@@ -1,6 +1,7 @@
 #include "process.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <memory>
 #include <mutex>
@@ -48,6 +49,8 @@ struct fork_watches {
 };
 
 unsigned this_process() noexcept { return fork_watches::all().generation; }
+
+std::intmax_t process_number() noexcept { return ::getpid(); }
 
 fork_watch::fork_watch(fork_aware& of) noexcept : of_(of) { fork_watches::all().add(*this); }
 void fork_watch::end() noexcept {

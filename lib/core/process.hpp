@@ -3,11 +3,16 @@
 
 #include <bight/core/detail/intrusive_list.hpp>
 
+#include <cstdint>
+
 namespace bight::detail {
 
 /// A number that differs between a process and its forked children (with fork(2), not with clone(2)). Never
 /// 0. Thread: any.
 unsigned this_process() noexcept;
+
+/// The number by which the system knows this process. Thread: any, also in signal handlers.
+std::intmax_t process_number() noexcept;
 
 /// An object with locks, threads or kernel objects. A forked child has only one thread, inherits each lock in
 /// its current state, and shares kernel objects with its parent.

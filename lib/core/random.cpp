@@ -5,8 +5,6 @@
 
 #include <bight/core/detail/split_mix.hpp>
 
-#include <unistd.h>
-
 #include <chrono>
 #include <exception>
 #include <random>
@@ -21,7 +19,7 @@ std::uint64_t seed() noexcept {
         return std::uint64_t{device()} << 32 | device();
     } catch (const std::exception&) {  // a filter, or no devices: at least not twice the same seed
         const auto now = std::chrono::system_clock::now().time_since_epoch().count();
-        return static_cast<std::uint64_t>(now) ^ static_cast<std::uint64_t>(::getpid()) << 48;
+        return static_cast<std::uint64_t>(now) ^ static_cast<std::uint64_t>(detail::process_number()) << 48;
     }
 }
 

@@ -1,58 +1,23 @@
 #include <bight/core/run.hpp>
 
+#include "handled_signals.hpp"
+#include "process.hpp"
 #include "simulated_thread.hpp"
 #include "stop_signal.hpp"
-
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <csignal>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <mutex>
+#include <thread>
 
 namespace bight::detail {
 
 namespace {
-
-// A signal that bight handles while a signal_stop wants it, unless the program has set its own handler.
-class handled_signal {
-  public:
-    constexpr explicit handled_signal(int number) noexcept : number_(number) {}
-
-    void use(void (*handler)(int)) noexcept {
-        if (users_++ > 0) return;
-        ::sigaction(number_, nullptr, &before_);
-        installed_ = !(before_.sa_flags & SA_SIGINFO) && before_.sa_handler == SIG_DFL;
-        if (!installed_) return;
-        ours_ = handler;
-        struct sigaction ours{};
-        ours.sa_handler = handler;
-        ours.sa_flags = SA_RESTART;
-        sigemptyset(&ours.sa_mask);
-        ::sigaction(number_, &ours, nullptr);
-    }
-    void leave() noexcept {
-        if (--users_ == 0 && installed_ && is_still_ours()) ::sigaction(number_, &before_, nullptr);
-    }
-    int number() const noexcept { return number_; }
-    bool installed() const noexcept { return installed_; }
-
-  private:
-    // False once the program has set its own handler.
-    bool is_still_ours() const noexcept {
-        struct sigaction now{};
-        ::sigaction(number_, nullptr, &now);
-        return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == ours_;
-    }
-
-    int number_;
-    int users_ = 0;
-    bool installed_ = false;
-    void (*ours_)(int) = nullptr;
-    struct sigaction before_{};
-};
 
 struct signal_listener {
     std::atomic<reactor*> stops{nullptr};
@@ -67,47 +32,17 @@ struct shared {
     std::atomic<int> first{0};
     std::atomic<int> count{0};
     std::atomic<bool> answered{false};
-    std::atomic<pid_t> owner{0};  // the process whose reactors these are
+    std::atomic<std::intmax_t> owner{0};  // the process whose reactors these are
 
-    std::mutex lock;  // for constructors and destructors of signal_stop
-    int stopping_users = 0;
-    handled_signal interrupt{SIGINT};
-    handled_signal terminate{SIGTERM};
-    handled_signal dump{SIGUSR1};
+    int stopping_users = 0;  // guarded by lock()
 };
 
 constinit shared all;
 
-constexpr std::array<handled_signal shared::*, 3> handled{&shared::interrupt, &shared::terminate,
-                                                          &shared::dump};
-
-// Unblocks the signals: a supervisor, or a runtime of another language, may have started this program with
-// them blocked, and then they would stay pending for ever. Returns those that were blocked, one bit each.
-unsigned unblock(bool stops, bool dumps) noexcept {
-    sigset_t ours;
-    sigset_t before;
-    sigemptyset(&ours);
-    for (const auto which : handled) {
-        const bool wanted = which == &shared::dump ? dumps : stops;
-        if (wanted && (all.*which).installed()) sigaddset(&ours, (all.*which).number());
-    }
-    ::pthread_sigmask(SIG_UNBLOCK, &ours, &before);
-    unsigned unblocked = 0;
-    for (std::size_t i = 0; i < handled.size(); ++i) {
-        const int number = (all.*handled[i]).number();
-        if (sigismember(&ours, number) == 1 && sigismember(&before, number) == 1) unblocked |= 1U << i;
-    }
-    return unblocked;
-}
-
-void block_again(unsigned unblocked) noexcept {
-    if (unblocked == 0) return;
-    sigset_t again;
-    sigemptyset(&again);
-    for (std::size_t i = 0; i < handled.size(); ++i) {
-        if ((unblocked >> i & 1) != 0) sigaddset(&again, (all.*handled[i]).number());
-    }
-    ::pthread_sigmask(SIG_BLOCK, &again, nullptr);
+// For constructors and destructors of signal_stop.
+std::mutex& lock() noexcept {
+    static std::mutex the_lock;  // not constant-initialised everywhere
+    return the_lock;
 }
 
 // For a handler: the interrupted code may be about to read errno.
@@ -125,19 +60,19 @@ class errno_kept {
 // A forked child inherits the handlers, but no reactor that they could stop: until it runs its own reactor,
 // signals have their default effect.
 bool left_to_the_system(int signal) noexcept {
-    if (all.owner.load() == ::getpid()) return false;
-    ::signal(signal, SIG_DFL);
-    ::raise(signal);  // delivered when the handler has returned
+    if (all.owner.load() == process_number()) return false;
+    leave_to_the_system(signal);
     return true;
 }
 
 extern "C" void bight_on_stop_signal(int signal) {
     const errno_kept unchanged;
+    signal_arrived(signal, &bight_on_stop_signal);
     if (left_to_the_system(signal)) return;
     const int number = all.count.fetch_add(1) + 1;
     int none = 0;
     all.first.compare_exchange_strong(none, signal);
-    if (number >= 3) ::_exit(128 + signal);
+    if (number >= 3) std::_Exit(128 + signal);
     all.in_handler.fetch_add(1);
     for (auto& place : all.listening) {
         reactor* r = place.stops.load();
@@ -153,6 +88,7 @@ extern "C" void bight_on_stop_signal(int signal) {
 
 extern "C" void bight_on_dump_signal(int signal) {
     const errno_kept unchanged;
+    signal_arrived(signal, &bight_on_dump_signal);
     if (left_to_the_system(signal)) return;
     all.in_handler.fetch_add(1);
     for (auto& place : all.listening) {
@@ -165,8 +101,8 @@ extern "C" void bight_on_dump_signal(int signal) {
 
 signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), dumps_(dumps) {
     if ((!stops && !dumps) || simulated_thread::current()) return;  // simulated hosts get no signals
-    const std::lock_guard hold(all.lock);
-    if (all.owner.exchange(::getpid()) != ::getpid()) {
+    const std::lock_guard hold(lock());
+    if (all.owner.exchange(process_number()) != process_number()) {
         all.first = all.count = 0;  // a parent's
         all.answered = false;
     }
@@ -178,7 +114,7 @@ signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), du
     place.taken = true;
     if (dumps) {
         place.dumps = &r;
-        all.dump.use(&bight_on_dump_signal);
+        use_dump_signal(&bight_on_dump_signal);
     }
     if (stops) {
         place.stops = &r;
@@ -190,33 +126,31 @@ signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), du
             if (all.count.load() == 1) r.stop();
             if (all.count.load() > 1) r.stop_now();
         }
-        all.interrupt.use(&bight_on_stop_signal);
-        all.terminate.use(&bight_on_stop_signal);
+        use_stop_signals(&bight_on_stop_signal);
     }
-    unblocked_ = unblock(stops, dumps);
+    unblocked_ = unblock_signals(stops, dumps);
 }
 
 signal_stop::~signal_stop() {
     if (slot_ < 0) return;
-    const std::lock_guard hold(all.lock);
+    const std::lock_guard hold(lock());
     signal_listener& place = all.listening[static_cast<std::size_t>(slot_)];
     place.stops = nullptr;
     place.dumps = nullptr;
     place.taken = false;
-    block_again(unblocked_);
-    if (dumps_) all.dump.leave();
+    block_signals_again(unblocked_);
+    if (dumps_) leave_dump_signal();
     if (stops_) {
-        all.interrupt.leave();
-        all.terminate.leave();
+        leave_stop_signals();
         --all.stopping_users;
     }
     // A handler on another thread may have read the slot just before.
-    while (all.in_handler.load() > 0) ::usleep(100);
+    while (all.in_handler.load() > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
 }
 
 int received_stop_signal() noexcept {
     if (simulated_thread::current()) return 0;
-    const std::lock_guard hold(all.lock);
+    const std::lock_guard hold(lock());
     return all.stopping_users > 0 ? all.first.load() : 0;  // that of an earlier run says nothing of this one
 }
 

@@ -2,8 +2,10 @@
 
 #include "demultiplexer.hpp"
 
+#if !defined(_WIN32)
 #include <pthread.h>
 #include <signal.h>
+#endif
 
 #include <system_error>
 
@@ -54,13 +56,34 @@ bool blocking_calls::start(file_operation& op) noexcept {
     return true;
 }
 
-// Blocks all signals in the thread: otherwise a call could end with EINTR, and a handler would run
-// concurrently with the reactor.
+namespace {
+
+#if defined(_WIN32)
+// Windows interrupts no thread by a signal.
+struct no_signals {};
+#else
+// While it lives, this thread, and those that it makes, handle no signal.
+class no_signals {
+  public:
+    no_signals() noexcept {
+        sigset_t all;
+        sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    no_signals(const no_signals&) = delete;
+    no_signals& operator=(const no_signals&) = delete;
+    ~no_signals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  private:
+    sigset_t before_;
+};
+#endif
+
+}  // namespace
+
+// With a signal a call could end with EINTR, and a handler would run concurrently with the reactor.
 bool blocking_calls::make_thread() noexcept {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    [[maybe_unused]] const no_signals blocked{};
     bool made = true;
     try {
         threads_.reserve(most_threads);
@@ -68,7 +91,6 @@ bool blocking_calls::make_thread() noexcept {
     } catch (const std::exception&) {
         made = false;
     }
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return made;
 }
 

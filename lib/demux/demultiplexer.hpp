@@ -1,4 +1,4 @@
-// demultiplexer: the interface to io_uring, epoll, kqueue, poll and select.
+// demultiplexer: the interface to io_uring, epoll, kqueue, poll, select, iocp and wfmo.
 #pragma once
 
 #include "bulk_blocks.hpp"
@@ -181,6 +181,8 @@ std::unique_ptr<demultiplexer> make_epoll(reactor& home, refusal& why);
 std::unique_ptr<demultiplexer> make_kqueue(reactor& home, refusal& why);
 std::unique_ptr<demultiplexer> make_poll(reactor& home, refusal& why);
 std::unique_ptr<demultiplexer> make_select(reactor& home, refusal& why);
+std::unique_ptr<demultiplexer> make_iocp(reactor& home, refusal& why);
+std::unique_ptr<demultiplexer> make_wfmo(reactor& home, refusal& why);
 
 /// What a reactor throws whose demultiplexer was named and cannot be had.
 class refused_demultiplexer : public std::system_error {

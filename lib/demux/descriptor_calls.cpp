@@ -10,6 +10,8 @@
 
 namespace bight::detail {
 
+void close_descriptor(int fd) noexcept { ::close(fd); }
+
 int is_blocking(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     return flags < 0 ? -errno : (flags & O_NONBLOCK) == 0 ? 1 : 0;

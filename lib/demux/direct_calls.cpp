@@ -8,9 +8,9 @@ static_assert(block_pool::block_size == receive_size::sizes[0]);
 
 namespace {
 
-// After a call that failed: -errno.
-int receive_failed(descriptor& d) noexcept {
-    if (errno != EAGAIN) return -errno;
+// After a call that failed, with `error`.
+int receive_failed(descriptor& d, int error) noexcept {
+    if (error != EAGAIN) return -error;
     d.may_read = false;
     d.drain = false;
     return -EAGAIN;
@@ -19,17 +19,19 @@ int receive_failed(descriptor& d) noexcept {
 }  // namespace
 
 int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept {
-    ssize_t got = 0;
+    std::ptrdiff_t got = 0;
+    int error = 0;
     do {
-        got = ::recv(d.fd, memory, size, MSG_DONTWAIT);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) return receive_failed(d);
+        got = receive_call(d.fd, memory, size);
+        error = got < 0 ? last_socket_error() : 0;
+    } while (error == EINTR);
+    if (got < 0) return receive_failed(d, error);
     const bool emptied = got > 0 && static_cast<std::size_t>(got) < size;
     if (emptied && d.short_read_empties && !d.drain) d.may_read = false;
     return static_cast<int>(got);
 }
 
-ssize_t receive_in_bulk(descriptor& d, block_pool::block& block, chunk& out) noexcept {
+std::ptrdiff_t receive_in_bulk(descriptor& d, block_pool::block& block, chunk& out) noexcept {
     block_pool& pool = *block.pool;
     const int got = receive_bytes(d, block.bytes(), pool.size());
     if (got <= 0) {
@@ -43,14 +45,15 @@ ssize_t receive_in_bulk(descriptor& d, block_pool::block& block, chunk& out) noe
 }
 
 // A signal does not interrupt a call that does not wait; if it did, the call is made again.
-ssize_t no_chunk(descriptor& d, block_pool::block& block, ssize_t got, chunk& out) noexcept {
-    if (got < 0 && errno == EINTR) return receive_in_bulk(d, block, out);
-    const ssize_t result = got == 0 ? 0 : receive_failed(d);
+std::ptrdiff_t no_chunk(descriptor& d, block_pool::block& block, std::ptrdiff_t got, chunk& out) noexcept {
+    const int error = got < 0 ? last_socket_error() : 0;
+    if (error == EINTR) return receive_in_bulk(d, block, out);
+    const std::ptrdiff_t result = got == 0 ? 0 : receive_failed(d, error);
     block.pool->give_back(block);
     return result;
 }
 
-ssize_t receive_bulk_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
+std::ptrdiff_t receive_bulk_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
     block_pool::block* block = d.demux->blocks_for_bulk().take(d.receiving);
     if (!block) block = pool.take();
     return block ? receive_in_bulk(d, *block, out) : -ENOMEM;

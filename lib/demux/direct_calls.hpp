@@ -5,9 +5,7 @@
 
 #include "block_pool.hpp"
 #include "operation.hpp"
-
-#include <sys/socket.h>
-#include <sys/types.h>
+#include "stream_calls.hpp"
 
 #include <cerrno>
 #include <cstddef>
@@ -19,25 +17,27 @@ namespace bight::detail {
 int receive_bytes(descriptor& d, void* memory, std::size_t size) noexcept;
 
 /// As receive_bytes, into `block`, which is put into `out` (an empty chunk) if anything came.
-ssize_t receive_in_bulk(descriptor& d, block_pool::block& block, chunk& out) noexcept;
+std::ptrdiff_t receive_in_bulk(descriptor& d, block_pool::block& block, chunk& out) noexcept;
 
-/// What is left to do after a receive_chunk whose call gave nothing: `got` is 0 or negative (errno).
-[[gnu::noinline]] ssize_t no_chunk(descriptor& d, block_pool::block& block, ssize_t got, chunk& out) noexcept;
+/// What is left to do after a receive_chunk whose call gave nothing: `got` is 0 or negative
+/// (last_socket_error).
+[[gnu::noinline]] std::ptrdiff_t no_chunk(descriptor& d, block_pool::block& block, std::ptrdiff_t got,
+                                          chunk& out) noexcept;
 /// A receive_chunk of a socket from which data comes in bulk.
-[[gnu::noinline]] ssize_t receive_bulk_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept;
+[[gnu::noinline]] std::ptrdiff_t receive_bulk_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept;
 
 /// As receive_bytes, into a block of `pool`, or a larger one, which is put into `out` (an empty chunk) if
 /// anything came.
-inline ssize_t receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
+inline std::ptrdiff_t receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexcept {
     if (d.receiving.bulk()) [[unlikely]]
         return receive_bulk_chunk(d, pool, out);
     block_pool::block* block = pool.take();
     if (!block) [[unlikely]]
         return -ENOMEM;
-    const ssize_t got = ::recv(d.fd, block->bytes(), block_pool::block_size, MSG_DONTWAIT);
+    const std::ptrdiff_t got = receive_call(d.fd, block->bytes(), block_pool::block_size);
     if (got <= 0) [[unlikely]]
         return no_chunk(d, *block, got, out);
-    if (got < static_cast<ssize_t>(block_pool::block_size)) {
+    if (got < static_cast<std::ptrdiff_t>(block_pool::block_size)) {
         if (d.short_read_empties && !d.drain) d.may_read = false;
     } else {
         d.receiving.filled();
@@ -46,9 +46,9 @@ inline ssize_t receive_chunk(descriptor& d, block_pool& pool, chunk& out) noexce
     return got;
 }
 
-/// send(2) of one piece: the number of bytes, or -1 and errno.
-inline ssize_t send_piece(const descriptor& d, const const_buffer& piece) noexcept {
-    return ::send(d.fd, piece.data, piece.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+/// send(2) of one piece: the number of bytes, or -1, and last_socket_error() tells why.
+inline std::ptrdiff_t send_piece(const descriptor& d, const const_buffer& piece) noexcept {
+    return send_call(d.fd, piece.data, piece.size);
 }
 
 }  // namespace bight::detail

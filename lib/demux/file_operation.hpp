@@ -6,6 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#if defined(_WIN32)
+// Flags that its <fcntl.h> has not.
+#define AT_SYMLINK_NOFOLLOW 0x100
+#define AT_REMOVEDIR 0x200
+#define O_DIRECTORY 0x200000
+#define O_DSYNC 0x400000
+#endif
+
 namespace bight::detail {
 
 /// The status of a file (stat(2)).
@@ -32,7 +40,7 @@ struct file_status {
 class file_operation : public operation {
   public:
     native_handle file = invalid_handle;
-    const char* path = nullptr;  ///< relative to the working directory of the process
+    const char* path = nullptr;  ///< relative to the working directory of the process; UTF-8 on Windows
     int flags = 0;          ///< open: O_…, to which O_CLOEXEC is added; stat_path: AT_SYMLINK_NOFOLLOW or 0;
                             ///< remove_path: AT_REMOVEDIR for a directory; sync_file: 1 for the data only
     unsigned mode = 0;      ///< open: the permissions of a new file

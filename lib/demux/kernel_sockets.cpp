@@ -1,15 +1,9 @@
-// kernel_sockets: the socket calls of the operating system.
+// kernel_sockets: the socket calls of POSIX systems; those of Windows are in windows_sockets.cpp.
 #include "socket_calls.hpp"
 
-#include "demultiplexer.hpp"
 #include "descriptor_calls.hpp"
-#include "network_platform.hpp"
 #include "system_sockets.hpp"
 #include "tool_annotations.hpp"
-
-#include "../core/platform.hpp"
-
-#include <bight/core/reactor.hpp>
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -63,7 +57,8 @@ class kernel_socket_calls final : public socket_calls {
             return result_of(::setsockopt(fd, level, name, &value, sizeof value));
         };
         switch (which) {
-            case option::reuse_address: return call(SOL_SOCKET, SO_REUSEADDR);
+            case option::reuse_address:
+            case option::listen_alone: return call(SOL_SOCKET, SO_REUSEADDR);
             case option::reuse_port: return call(SOL_SOCKET, SO_REUSEPORT);
             case option::only_ipv6: return call(IPPROTO_IPV6, IPV6_V6ONLY);
             case option::no_delay: return call(IPPROTO_TCP, TCP_NODELAY);
@@ -214,16 +209,6 @@ class kernel_socket_calls final : public socket_calls {
 socket_calls& kernel_sockets() noexcept {
     static kernel_socket_calls the_kernel;
     return the_kernel;
-}
-
-socket_calls& sockets_here() noexcept {
-    if (reactor* const here = reactor::current()) return demultiplexer_of(*here).sockets();
-    network_platform* const simulated = network_platform::current();
-    return simulated ? simulated->sockets() : kernel_sockets();
-}
-
-network_platform* network_platform::current() noexcept {
-    return dynamic_cast<network_platform*>(platform::current());
 }
 
 }  // namespace bight::detail

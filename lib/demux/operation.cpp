@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 
 namespace bight::detail {
 
@@ -42,7 +41,7 @@ sendable next_to_send(const send_operation& op, std::size_t limit) noexcept {
     sendable next;
     if (op.piece_count == 0) return next;
     next = {1, std::min(op.pieces->size, limit)};
-    const std::size_t most = std::min<std::size_t>(op.piece_count, IOV_MAX);
+    const std::size_t most = std::min(op.piece_count, pieces_of_a_call);
     while (next.count < most && op.pieces[next.count].size <= limit - next.size) {
         next.size += op.pieces[next.count].size;
         ++next.count;

@@ -6,14 +6,16 @@
 #include "native_handle.hpp"
 #include "receive_size.hpp"
 
+#include "../core/system_error.hpp"
+#include "../io/socket_headers.hpp"
+
 #include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/work_item.hpp>
 #include <bight/core/export.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/detail/receive_target.hpp>
 
-#include <sys/socket.h>
-
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,6 +24,7 @@ namespace detail {
 
 class demultiplexer;
 class operation;
+struct completion_request;
 struct ring_state;
 
 /// An open descriptor, which is in its demultiplexer's list from attach to detach. Its owner (a transport, a
@@ -62,6 +65,9 @@ class descriptor : public list_hook<descriptor> {
 
     // For io_uring: data that arrives while no operation reads.
     ring_state* ring = nullptr;
+#if defined(_WIN32)
+    completion_request* end_watch = nullptr;  ///< iocp: the poll for the end of the peer
+#endif
 
     operation* ending = nullptr;  ///< waits for the end of the peer, in no line
 
@@ -135,10 +141,13 @@ class operation : public work_item {
     std::int64_t result = 0;      ///< bytes, a handle, or 0; or a negative error number of the system
     descriptor* on = nullptr;     ///< null for an operation without one
     operation* behind = nullptr;  ///< the next operation that waits on the same descriptor
+#if defined(_WIN32)
+    completion_request* request = nullptr;  ///< iocp: its call, while it is underway
+#endif
 
     [[gnu::noinline]] void run() noexcept override;
 
-    /// The error number, or 0.
+    /// The error number (see system_error.hpp), or 0.
     int error() const noexcept { return result < 0 ? static_cast<int>(-result) : 0; }
 
   protected:
@@ -184,6 +193,13 @@ class send_operation : public operation {
   protected:
     ~send_operation() = default;
 };
+
+/// The most pieces that one call or submission takes.
+#if defined(_WIN32)
+inline constexpr std::size_t pieces_of_a_call = 64;
+#else
+inline constexpr std::size_t pieces_of_a_call = IOV_MAX;
+#endif
 
 /// What one system call or submission sends: the first `count` pieces, `size` bytes in all; a single piece
 /// may be sent in part.

@@ -4,7 +4,9 @@
 #include "demultiplexer.hpp"
 #include "descriptor_calls.hpp"
 #include "tried_calls.hpp"
+#if !defined(_WIN32)
 #include "waker.hpp"
+#endif
 
 #include "../core/platform.hpp"
 
@@ -35,6 +37,12 @@ void probe_one(demultiplexer_report& about, reactor_options options, std::vector
     }
 }
 
+#if defined(_WIN32)
+
+void add_calls(std::vector<kernel_feature>&) {}
+
+#else
+
 bool has_eventfd() {
     try {
         return !waker().fills_up();
@@ -42,6 +50,16 @@ bool has_eventfd() {
         return false;
     }
 }
+
+void add_calls(std::vector<kernel_feature>& to) {
+    to.push_back({"eventfd2", "2.6.27", has_eventfd(), "other threads wake a reactor by a pipe"});
+    to.push_back(
+        {"accept4", "2.6.28", has_accept4(), "accepting takes three system calls, and a fork may inherit"});
+    to.push_back({"RWF_NOSIGNAL", "6.18", has_no_signal_flag(),
+                  "a write to a pipe or a file takes three more system calls, against SIGPIPE"});
+}
+
+#endif
 
 }  // namespace
 
@@ -57,12 +75,7 @@ platform_report probe_platform(const reactor_options& options) {
         about.name = c.name;
         probe_one(about, options, report.features);
     }
-    report.features.push_back(
-        {"eventfd2", "2.6.27", has_eventfd(), "other threads wake a reactor by a pipe"});
-    report.features.push_back(
-        {"accept4", "2.6.28", has_accept4(), "accepting takes three system calls, and a fork may inherit"});
-    report.features.push_back({"RWF_NOSIGNAL", "6.18", has_no_signal_flag(),
-                               "a write to a pipe or a file takes three more system calls, against SIGPIPE"});
+    add_calls(report.features);
     return report;
 }
 

@@ -3,11 +3,7 @@
 #include "block_pool.hpp"
 #include "descriptor_calls.hpp"
 #include "direct_calls.hpp"
-
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
+#include "stream_calls.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -17,11 +13,6 @@
 #include <utility>
 
 namespace bight::detail {
-
-// send() passes the list of pieces to the kernel as it is.
-static_assert(sizeof(const_buffer) == sizeof(iovec) &&
-              offsetof(const_buffer, data) == offsetof(iovec, iov_base) &&
-              offsetof(const_buffer, size) == offsetof(iovec, iov_len));
 
 namespace {
 
@@ -36,8 +27,7 @@ readiness::~readiness() { orphan_all(); }
 
 void readiness::attach(descriptor& d) {
     const auto check = [&d](int result) {
-        if (result < 0)
-            throw std::system_error(-result, std::system_category(), "fd " + std::to_string(d.fd));
+        if (result < 0) throw std::system_error(system_error_code(-result), "fd " + std::to_string(d.fd));
         return result > 0;
     };
     const bool flags_do = d.never_waits && flags_forbid_waiting;
@@ -62,7 +52,7 @@ void readiness::detach(descriptor& d, bool close_it) noexcept {
     end_line(d.writing, d.may_write);
     if (operation* const op = take_ending(d, -ECANCELED)) detail::reactor_access::schedule(home_, *op);
     if (d.was_blocking) set_blocking(d.fd);
-    if (close_it) ::close(d.fd);
+    if (close_it) close_descriptor(d.fd);
     d.fd = invalid_handle;
     unlist(d);
 }
@@ -223,13 +213,12 @@ attempt readiness::try_poll(operation& op) noexcept {
         op.result = 0;
         return attempt::done;
     }
-    pollfd p{op.on->fd, static_cast<short>(op.kind == operation_kind::poll_read ? POLLIN : POLLOUT), 0};
-    const int got = ::poll(&p, 1, 0);
+    const int got = poll_call(op.on->fd, op.kind == operation_kind::poll_read);
     if (got == 0) {
         (op.kind == operation_kind::poll_read ? op.on->may_read : op.on->may_write) = false;
         return attempt::would_block;
     }
-    op.result = got < 0 ? -errno : (p.revents & POLLNVAL) ? -EBADF : 0;
+    op.result = got < 0 ? got : 0;
     return attempt::done;
 }
 
@@ -249,23 +238,20 @@ attempt readiness::try_send(send_operation& op) noexcept {
     for (unsigned calls = 0; op.piece_count > 0; ++calls) {
         if (bytes_left == 0 || calls == call_budget) return attempt::unfinished;
         const sendable next = next_to_send(op, bytes_left);
-        ssize_t sent = 0;
-        if (next.count == 1) {
-            sent = ::send(d.fd, op.pieces->data, next.size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        } else {
-            msghdr message{};
-            message.msg_iov = reinterpret_cast<iovec*>(op.pieces);
-            message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(next.count);
-            sent = ::sendmsg(d.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        }
+        const std::ptrdiff_t sent = next.count == 1 ? send_call(d.fd, op.pieces->data, next.size)
+                                                    : send_pieces_call(d.fd, op.pieces, next.count);
         if (sent >= 0) {
             bytes_left -= static_cast<std::size_t>(sent);
             op.advance(static_cast<std::size_t>(sent));
-        } else if (would_block(errno)) {
+            continue;
+        }
+        const int error = last_socket_error();
+        if (would_block(error)) {
             d.may_write = false;
             return attempt::would_block;
-        } else if (errno != EINTR) {
-            op.result = -errno;
+        }
+        if (error != EINTR) {
+            op.result = -error;
             return attempt::done;
         }
     }
@@ -286,27 +272,19 @@ attempt readiness::try_accept(operation& op) noexcept {
 attempt readiness::try_connect(connect_operation& op) noexcept {
     descriptor& d = *op.on;
     if (!op.underway) {
-        if (::connect(d.fd, op.address, op.address_size) == 0) {
-            op.result = 0;
-            return attempt::done;
-        }
-        if (errno != EINPROGRESS && errno != EINTR) {  // EAGAIN of a Unix socket, a full backlog, is an error
-            op.result = -errno;
-            return attempt::done;
-        }
+        op.result = connect_call(d.fd, op.address, op.address_size);
+        // EAGAIN of a Unix socket, a full backlog, is an error.
+        if (op.result != -EINPROGRESS) return attempt::done;
         op.underway = true;
         op.told_error = 0;
         d.may_write = false;
         return attempt::would_block;
     }
-    pollfd p{d.fd, POLLOUT, 0};
-    if (::poll(&p, 1, 0) == 0) {  // an event from before the call
+    if (op.told_error == 0 && poll_call(d.fd, false) == 0) {  // an event from before the call
         d.may_write = false;
         return attempt::would_block;
     }
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (::getsockopt(d.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0) error = errno;
+    const int error = pending_error(d.fd);
     op.result = -(error != 0 ? error : op.told_error);
     d.may_write = true;
     return attempt::done;

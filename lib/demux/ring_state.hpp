@@ -1,7 +1,7 @@
 // ring_state: the multishot operation of a descriptor with io_uring, and the data that arrived unasked.
 #pragma once
 
-#include <unistd.h>
+#include "descriptor_calls.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -45,7 +45,7 @@ struct ring_state {
     ~ring_state() { close_accepted(); }
 
     void close_accepted() noexcept {
-        for (const int fd : accepted) ::close(fd);
+        for (const int fd : accepted) close_descriptor(fd);
         accepted.clear();
     }
 };

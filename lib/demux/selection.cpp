@@ -29,13 +29,18 @@ constexpr demultiplexer_choice choices[] = {
 #if defined(__linux__)
     {demultiplexer_kind::poll, "poll"},
 #endif
+#if defined(_WIN32)
+    {demultiplexer_kind::iocp, "iocp"}, {demultiplexer_kind::wfmo, "wfmo"},
+#else
     {demultiplexer_kind::select, "select"},
+#endif
 };
 // Those that may be asked for.
 constexpr demultiplexer_choice known[] = {
     {demultiplexer_kind::io_uring, "io_uring"}, {demultiplexer_kind::epoll, "epoll"},
     {demultiplexer_kind::kqueue, "kqueue"},     {demultiplexer_kind::poll, "poll"},
-    {demultiplexer_kind::select, "select"},
+    {demultiplexer_kind::select, "select"},     {demultiplexer_kind::iocp, "iocp"},
+    {demultiplexer_kind::wfmo, "wfmo"},
 };
 
 std::unique_ptr<demultiplexer> make(const demultiplexer_choice& c, reactor& home,
@@ -51,7 +56,12 @@ std::unique_ptr<demultiplexer> make(const demultiplexer_choice& c, reactor& home
 #if BIGHT_HAS_KQUEUE
         case demultiplexer_kind::kqueue: return make_kqueue(home, why);
 #endif
+#if defined(_WIN32)
+        case demultiplexer_kind::iocp: return make_iocp(home, why);
+        case demultiplexer_kind::wfmo: return make_wfmo(home, why);
+#else
         case demultiplexer_kind::select: return make_select(home, why);
+#endif
         default: break;
     }
     (void)options;

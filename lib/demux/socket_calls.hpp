@@ -1,6 +1,8 @@
 // socket_calls: the non-blocking calls on stream sockets that are not operations.
 #pragma once
 
+#include "native_handle.hpp"
+
 #include <bight/core/export.hpp>
 #include <bight/io/address.hpp>
 #include <bight/io/socket_options.hpp>
@@ -23,15 +25,18 @@ struct socket_file {
     explicit operator bool() const noexcept { return !path.empty(); }
 };
 
-/// Results are 0 or more, or -errno. One implementation calls the kernel; a simulated host has another
-/// (demultiplexer::sockets). Thread: any for the kernel's, only its own for a simulation's.
+/// Results are 0 or more, a descriptor, say, or a negative error number. One implementation calls the kernel;
+/// a simulated host has another (demultiplexer::sockets). Thread: any for the kernel's, only its own for a
+/// simulation's.
 class socket_calls {
   public:
     socket_calls(const socket_calls&) = delete;
     socket_calls& operator=(const socket_calls&) = delete;
 
     enum class option : unsigned char {
-        reuse_address,
+        reuse_address,  ///< a bind takes an address in spite of connections that have ended
+        listen_alone,   ///< the same for a socket that is to listen, and that no other program may stand in
+                        ///< for
         reuse_port,
         only_ipv6,
         no_delay,
@@ -43,8 +48,8 @@ class socket_calls {
 
     /// A new descriptor, close-on-exec and non-blocking.
     virtual int open(int family) noexcept = 0;
-    virtual void close(int fd) noexcept = 0;
-    virtual int set(int fd, option which, bool on) noexcept = 0;
+    virtual void close(native_handle fd) noexcept = 0;
+    virtual int set(native_handle fd, option which, bool on) noexcept = 0;
     /// Options that are numbers, or are read back as numbers.
     enum class number : unsigned char {
         no_delay,
@@ -58,34 +63,34 @@ class socket_calls {
         dscp,
         reset_on_close
     };
-    virtual int set_number(int fd, number which, int value) noexcept = 0;
-    virtual int get_number(int fd, number which) noexcept = 0;
+    virtual int set_number(native_handle fd, number which, int value) noexcept = 0;
+    virtual int get_number(native_handle fd, number which) noexcept = 0;
     /// The network interface to which the socket is bound; none when it is to none.
-    virtual int set_device(int fd, std::string_view name) noexcept = 0;
-    virtual interface_name device(int fd) noexcept = 0;
+    virtual int set_device(native_handle fd, std::string_view name) noexcept = 0;
+    virtual interface_name device(native_handle fd) noexcept = 0;
 
-    virtual int bind(int fd, const address& to) noexcept = 0;
-    virtual int listen(int fd, int backlog) noexcept = 0;
+    virtual int bind(native_handle fd, const address& to) noexcept = 0;
+    virtual int listen(native_handle fd, int backlog) noexcept = 0;
     /// A connection, or -EAGAIN.
-    virtual int accept(int fd) noexcept = 0;
+    virtual int accept(native_handle fd) noexcept = 0;
     /// The family of a socket: AF_INET, …
-    virtual int family(int fd) noexcept = 0;
+    virtual int family(native_handle fd) noexcept = 0;
     /// Whether it listens.
-    virtual int listens(int fd) noexcept = 0;
+    virtual int listens(native_handle fd) noexcept = 0;
     /// Whether it is a byte stream, rather than a datagram or packet socket.
-    virtual int is_stream(int fd) noexcept = 0;
+    virtual int is_stream(native_handle fd) noexcept = 0;
     /// Whether calls on it (and on every duplicate of the descriptor) block.
-    virtual int is_blocking(int fd) noexcept = 0;
+    virtual int is_blocking(native_handle fd) noexcept = 0;
     /// A duplicate of the descriptor, close-on-exec.
-    virtual int duplicate(int fd) noexcept = 0;
+    virtual int duplicate(native_handle fd) noexcept = 0;
     /// The addresses; empty when unknown.
-    virtual address local(int fd) noexcept = 0;
-    virtual address peer(int fd) noexcept = 0;
-    virtual int shutdown_write(int fd) noexcept = 0;
+    virtual address local(native_handle fd) noexcept = 0;
+    virtual address peer(native_handle fd) noexcept = 0;
+    virtual int shutdown_write(native_handle fd) noexcept = 0;
     /// After a receive that returned 0: 1 when the peer has ended the stream; -errno when the connection has
     /// failed and no other call has got the error; 0 when this is unknown, because another call may have got
     /// it.
-    virtual int input_ended(int fd) noexcept = 0;
+    virtual int input_ended(native_handle fd) noexcept = 0;
     /// What the other side of a connection has done, whether or not that was read.
     enum class peer_state : unsigned char {
         there,
@@ -93,13 +98,13 @@ class socket_calls {
         hung_up,    ///< the connection is over in both directions
         has_failed  ///< with an error, which the next call gets
     };
-    virtual peer_state state_of_peer(int fd) noexcept = 0;
+    virtual peer_state state_of_peer(native_handle fd) noexcept = 0;
     /// Sends the peer a reset (TCP), even if the socket has other descriptors.
-    virtual void reset(int fd) noexcept = 0;
+    virtual void reset(native_handle fd) noexcept = 0;
     /// The number of bytes that the peer has not acknowledged; the end of the stream counts as one.
-    virtual std::size_t unsent(int fd) noexcept = 0;
+    virtual std::size_t unsent(native_handle fd) noexcept = 0;
     /// Discards what has arrived, up to a limit.
-    virtual void discard_input(int fd) noexcept = 0;
+    virtual void discard_input(native_handle fd) noexcept = 0;
 
     // Calls for the files of Unix sockets.
 
@@ -111,7 +116,7 @@ class socket_calls {
     /// the lock. -1 when the lock was not obtained.
     virtual int lock_directory_of(const std::string& path) noexcept = 0;
     /// Sets the mode that the file will have when `fd` is bound, as far as the umask permits.
-    virtual void set_coming_mode(int fd, int mode) noexcept = 0;
+    virtual void set_coming_mode(native_handle fd, int mode) noexcept = 0;
     virtual int set_mode(const address& at, int mode) noexcept = 0;
     /// The absolute path of `at`. Throws std::system_error.
     virtual std::string full_path(const address& at) = 0;

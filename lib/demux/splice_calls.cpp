@@ -10,12 +10,10 @@
 
 namespace bight::detail {
 
-#if defined(__linux__)
-
 namespace {
 
-// As much as one receive in bulk. The kernel allows less to a user who has many pipes (pipe(7)): with less than
-// this, copying is cheaper.
+// As much as one receive in bulk. The kernel allows less to a user who has many pipes (pipe(7)): with less
+// than this, copying is cheaper.
 constexpr int wanted_room = 1 << 18;
 constexpr std::size_t least_room = std::size_t{1} << 16;
 
@@ -68,15 +66,6 @@ bool kernel_pipe::open() noexcept {
     close();
     return false;
 }
-
-#else
-
-bool has_splice() noexcept { return false; }
-std::int64_t splice_from(int, int, std::size_t) noexcept { return -ENOSYS; }
-std::int64_t splice_to(int, int, std::size_t) noexcept { return -ENOSYS; }
-bool kernel_pipe::open() noexcept { return false; }
-
-#endif
 
 void kernel_pipe::close() noexcept {
     for (int& end : ends_) {

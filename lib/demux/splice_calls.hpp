@@ -1,6 +1,8 @@
 // splice_calls: moves bytes between a socket and a pipe within the kernel.
 #pragma once
 
+#include "native_handle.hpp"
+
 #include <bight/core/export.hpp>
 
 #include <cstddef>
@@ -14,9 +16,9 @@ bool has_splice() noexcept;
 
 /// The number of bytes, 0 at the end of the stream, or -errno; -EAGAIN when nothing is there. The pipe must
 /// be empty: a full one gives -EAGAIN, too.
-std::int64_t splice_from(int socket, int pipe, std::size_t most) noexcept;
+std::int64_t splice_from(native_handle socket, int pipe, std::size_t most) noexcept;
 /// The number of bytes, or -errno. Raises no signal.
-std::int64_t splice_to(int socket, int pipe, std::size_t size) noexcept;
+std::int64_t splice_to(native_handle socket, int pipe, std::size_t size) noexcept;
 
 /// A pipe that holds `room` bytes.
 class kernel_pipe {

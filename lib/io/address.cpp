@@ -1,12 +1,15 @@
 #include <bight/io/address.hpp>
 
+#include "socket_headers.hpp"
+
 #include <bight/core/error.hpp>
 
+#if defined(_WIN32)
+#include <iphlpapi.h>
+#else
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -85,14 +88,14 @@ ip_fault read_ip(std::string_view text, std::uint16_t port, address& out) noexce
 }
 
 [[noreturn]] void fail(int error, const std::string& message) {
-    throw std::system_error(error, std::system_category(), message);
+    throw std::system_error(error, detail::errno_category(), message);
 }
 
 }  // namespace
 
 address address::from_native(const void* sockaddr, std::size_t size) noexcept {
     address result;
-    sa_family_t family = AF_UNSPEC;
+    decltype(::sockaddr::sa_family) family = AF_UNSPEC;
     constexpr std::size_t family_offset = offsetof(::sockaddr, sa_family);
     if (!sockaddr || size < family_offset + sizeof family) return result;
     std::memcpy(&family, static_cast<const char*>(sockaddr) + family_offset, sizeof family);

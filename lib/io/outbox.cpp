@@ -2,6 +2,8 @@
 
 #include "outbox_state.hpp"
 
+#include "../core/system_error.hpp"
+
 #include <bight/core/detail/wait_list.hpp>
 
 #include <algorithm>
@@ -13,7 +15,7 @@ namespace bight::detail {
 // Otherwise the peer would wait for the dropped messages, and nobody would notice.
 static bool concerns_reader(std::error_code failure) noexcept {
     return failure == std::errc::broken_pipe || failure == std::errc::connection_reset ||
-           failure == std::errc::timed_out || failure.category() != std::system_category();
+           failure == std::errc::timed_out || !is_of_system(failure);
 }
 
 bool outbox_state::queue(payload&& message) {

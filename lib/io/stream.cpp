@@ -73,7 +73,7 @@ void throw_stream_error(std::error_code error, const char* operation, const tran
 void throw_read_error(std::error_code error, const transport* on) { throw read_error(error, on); }
 void throw_write_error(std::error_code error, const transport* on) { throw write_error(error, on); }
 
-std::error_code no_connection() noexcept { return {EBADF, std::system_category()}; }
+std::error_code no_connection() noexcept { return {EBADF, errno_category()}; }
 
 void stream_is_empty() noexcept {
     std::fputs("bight: a stream was used that is empty: it was moved from, or was never given a connection\n",

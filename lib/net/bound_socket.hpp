@@ -20,7 +20,7 @@ struct listener_traces {
     bool was_blocking = false;  // the mode of its socket, which others share
     bool is_shared = false;
 
-    void remove(socket_calls& calls, int fd) const noexcept {
+    void remove(socket_calls& calls, native_handle fd) const noexcept {
         if (was_blocking) calls.set(fd, socket_calls::option::non_blocking, false);
         if (file) calls.remove(file);
     }

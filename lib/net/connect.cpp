@@ -1,11 +1,13 @@
 #include <bight/net/connect.hpp>
 
+#include "../core/system_error.hpp"
 #include "../demux/socket_calls.hpp"
 #include "connect_race.hpp"
 #include "option_values.hpp"
 #include "resolve.hpp"
 #include "socket_transport.hpp"
 
+#include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/timeout.hpp>
 
@@ -59,7 +61,7 @@ task<stream> connect_any(const endpoint& where, const connect_options& options, 
     so_far.attempts = detail::in_order(found, setup.from);
     so_far.found = true;
     if (so_far.attempts.empty()) {
-        throw std::system_error(EAFNOSUPPORT, std::system_category(),
+        throw std::system_error(EAFNOSUPPORT, detail::errno_category(),
                                 "cannot connect to " + where.to_string() +
                                     ": no address that it has is of the family of its interface");
     }
@@ -71,7 +73,7 @@ stream adopt(const endpoint& where) {
     detail::socket_calls& calls = detail::sockets_here();
     const int fd = where.descriptor;
     const auto refuse = [&](int error, const char* why) {
-        throw std::system_error(error, std::system_category(), "cannot use " + where.to_string() + why);
+        throw std::system_error(detail::system_error_code(error), "cannot use " + where.to_string() + why);
     };
     const int streams = calls.is_stream(fd);
     if (streams < 0) refuse(-streams, "");
@@ -92,9 +94,8 @@ task<stream> connect(endpoint where, connect_options options) {
     progress so_far;
     auto connected = co_await try_with_timeout(connect_any(where, options, so_far), limit);
     if (connected && *connected) co_return std::move(*connected);
-    const std::error_code why =
-        connected ? std::error_code(detail::best_error(so_far.attempts), std::system_category())
-                  : make_error_code(errc::timed_out);
+    const std::error_code why = connected ? detail::system_error_code(detail::best_error(so_far.attempts))
+                                          : make_error_code(errc::timed_out);
     throw std::system_error(why, "cannot connect to " + where.to_string() + so_far.in_words());
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Awaits the connect of a socket that is attached to its reactor; gives 0 or -errno.
+// Awaits the connect of a socket that is attached to its reactor; gives 0 or a negative error number.
 class connect_awaiter final : public waiter, public awaiter_base<connect_awaiter> {
   public:
     connect_awaiter(socket_transport& t, const address& to) noexcept
@@ -63,7 +63,7 @@ class connect_awaiter final : public waiter, public awaiter_base<connect_awaiter
 // The peer has accepted and already reset the connection before this reactor looked. (A reset in answer to
 // the SYN would be ECONNREFUSED.) What the peer sent before can still be read (tcp_reset in Linux). The
 // outcome is the same as if the reactor had been quicker: reads get the reset.
-bool was_made(int error) noexcept { return error == ECONNRESET || error == EPIPE; }
+bool was_made(int error) noexcept { return errno_of(error) == ECONNRESET || errno_of(error) == EPIPE; }
 
 bool meets_itself(socket_calls& calls, int fd, const address& to) noexcept {
     if (to.family() == address::family_type::unix_domain) return false;

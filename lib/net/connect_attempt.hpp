@@ -14,7 +14,8 @@ namespace bight::detail {
 struct connect_attempt {
     address to;
     bool begun = false;
-    int error = 0;  ///< an errno; 0 while there is no answer. EAGAIN: a Unix socket whose backlog is full.
+    int error =
+        0;  ///< an error number; 0 while there is no answer. EAGAIN: a Unix socket whose backlog is full.
 };
 
 /// How the sockets of a connect are made.

@@ -1,5 +1,7 @@
 #include "connect_race.hpp"
 
+#include "../core/system_error.hpp"
+
 #include <bight/core/group.hpp>
 #include <bight/core/timeout.hpp>
 #include <bight/sync/event.hpp>
@@ -17,7 +19,7 @@ namespace {
 
 // How much an error tells about the other side.
 int weight_of(int error) noexcept {
-    switch (error) {
+    switch (errno_of(error)) {
         case 0: return -1;
         // Conditions of this machine, which may have no IPv6, say.
         case EAFNOSUPPORT:
@@ -26,8 +28,10 @@ int weight_of(int error) noexcept {
         case EINVAL: return 0;
         case ENETUNREACH:
         case ENETDOWN: return 1;
-        case EHOSTUNREACH:
+        case EHOSTUNREACH: return 2;
+#ifdef EHOSTDOWN
         case EHOSTDOWN: return 2;
+#endif
         case ETIMEDOUT: return 3;
         default: return 4;  // an answer, or a lack of resources in this process, which affects every address
     }
@@ -37,7 +41,7 @@ std::string outcome_of(const connect_attempt& a) {
     if (!a.begun) return "not tried";
     if (a.error == 0) return "no answer";
     if (a.error == EAGAIN) return "its backlog is full";
-    return std::system_category().message(a.error);
+    return system_error_code(a.error).message();
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
+#include "../io/socket_headers.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/io/address.hpp>
 #include <bight/net/endpoint.hpp>
-
-#include <sys/un.h>
 
 #include <algorithm>
 #include <charconv>
@@ -263,8 +263,8 @@ class parser {
                      colon_hint);
         if (unnamed.size() > allowed.size())
             fail(unnamed[allowed.size()]->start, "name=value",
-                 in_quotes(unnamed[allowed.size()]->value) + ": " + std::string(kind_->name) + " takes only " +
-                     key_list(allowed, " and ") + " without a name",
+                 in_quotes(unnamed[allowed.size()]->value) + ": " + std::string(kind_->name) +
+                     " takes only " + key_list(allowed, " and ") + " without a name",
                  colon_hint);
         if (unnamed.size() == allowed.size()) {
             for (std::size_t i = 0; i < allowed.size(); ++i) unnamed[i]->meaning = allowed[i];

@@ -1,10 +1,9 @@
 // kept_address: the address of a TCP peer, in little room.
 #pragma once
 
-#include <bight/io/address.hpp>
+#include "../io/socket_headers.hpp"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include <bight/io/address.hpp>
 
 #include <cstring>
 #include <memory>
@@ -43,7 +42,7 @@ class kept_address {
   private:
     std::unique_ptr<sockaddr_in6> ipv6_;
     in_addr ipv4_{};
-    in_port_t ipv4_port_ = 0;
+    decltype(sockaddr_in::sin_port) ipv4_port_ = 0;
 };
 
 }  // namespace bight::detail

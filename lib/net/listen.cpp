@@ -5,13 +5,13 @@
 #include "resolve.hpp"
 
 #include "../core/process.hpp"
+#include "../core/system_error.hpp"
+#include "../io/socket_headers.hpp"
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/io/address.hpp>
 #include <bight/net/listener.hpp>
-
-#include <sys/socket.h>
 
 #include <cerrno>
 #include <chrono>
@@ -33,7 +33,7 @@ constexpr int most_tries = 26;
 constexpr std::chrono::milliseconds between_tries{10};
 
 [[noreturn]] void listening_failed(int error, const std::string& what) {
-    throw std::system_error(error, std::system_category(), what);
+    throw std::system_error(detail::system_error_code(error), what);
 }
 
 // Makes a new socket, and closes it unless it is released.
@@ -68,8 +68,8 @@ class socket_guard {
             const auto found = make_way();
             const int error = calls_.bind(fd_, to);
             if (error >= 0) return;
-            if (error != -EADDRINUSE || found != socket_calls::occupant::none || tries == most_tries ||
-                &calls_ != &detail::kernel_sockets()) {
+            if (detail::errno_of(-error) != EADDRINUSE || found != socket_calls::occupant::none ||
+                tries == most_tries || &calls_ != &detail::kernel_sockets()) {
                 const bool other_file = found == socket_calls::occupant::no_socket;
                 listening_failed(-error, "cannot bind to " + where +
                                              (other_file ? ", where a file is that is no socket" : ""));
@@ -97,7 +97,7 @@ int listening_tcp(socket_calls& calls, const endpoint& e, const listen_options& 
     }
     using option = socket_calls::option;
     socket_guard s(calls, to.native_family(), where);
-    s.set(option::reuse_address, where);
+    s.set(option::listen_alone, where);
     if (e.reuse_port) s.set(option::reuse_port, where);
     if (to.family() == address::family_type::ipv6) s.set(option::only_ipv6, where, !e.dual_stack);
     s.set(detail::merged(e.options, options.socket), where);

@@ -4,15 +4,13 @@
 #include "socket_transport.hpp"
 
 #include "../core/process.hpp"
+#include "../core/system_error.hpp"
 #include "../demux/descriptor_calls.hpp"
+#include "../io/socket_headers.hpp"
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/io/address.hpp>
-
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -30,13 +28,18 @@ constexpr std::uint32_t most_failures_in_a_row = 64;
 // The connection failed before it was accepted, or a firewall refused it, or a signal came: the listener
 // itself works (accept(2)).
 bool concerns_one_connection(int error) noexcept {
-    switch (error) {
+    switch (errno_of(error)) {
         case ECONNABORTED:
+#if defined(_WIN32)
+        case ECONNRESET:
+#endif
         case EPERM:
         case EPROTO:
         case ENETDOWN:
         case ENOPROTOOPT:
+#ifdef EHOSTDOWN
         case EHOSTDOWN:
+#endif
 #ifdef ENONET
         case ENONET:
 #endif
@@ -48,8 +51,10 @@ bool concerns_one_connection(int error) noexcept {
     }
 }
 
+bool out_of_descriptors(int error) noexcept { return errno_of(error) == EMFILE || errno_of(error) == ENFILE; }
+
 bool means_exhaustion(int error) noexcept {
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+    return out_of_descriptors(error) || errno_of(error) == ENOBUFS || errno_of(error) == ENOMEM;
 }
 
 }  // namespace
@@ -140,7 +145,7 @@ bool listening_socket::settle_result() noexcept {
         }
         return false;
     }
-    waiting_->error_ = std::error_code(-result, std::system_category());
+    waiting_->error_ = system_error_code(-result);
     return true;
 }
 
@@ -149,7 +154,7 @@ void listening_socket::exhausted(int error) noexcept {
                     ? "; those that wait are refused until descriptors are free"
                     : "; they wait until descriptors are free");
     // Connections that have sent everything hold descriptors only while they linger for their peers.
-    if ((error == EMFILE || error == ENFILE) && detail::reactor_access::hurry_leftovers(home())) return;
+    if (out_of_descriptors(error) && detail::reactor_access::hurry_leftovers(home())) return;
     if (policy_ == exhaustion_policy::wait || !shed() || ++failures_ == most_failures_in_a_row) pause();
 }
 
@@ -159,7 +164,7 @@ void listening_socket::warn(int error, const char* what_follows) noexcept {
     try {
         std::string text = "cannot accept connections on ";
         describe(text);
-        text += ": " + std::error_code(error, std::system_category()).message() + what_follows;
+        text += ": " + system_error_code(error).message() + what_follows;
         log(log_level::warning, text);
     } catch (const std::bad_alloc&) {  // no memory for the message: warn later
         warned_ = false;

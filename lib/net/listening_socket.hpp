@@ -1,9 +1,9 @@
 // listening_socket: the acceptor of a single listening socket.
 #pragma once
 
+#include "../demux/socket_calls.hpp"
 #include "acceptor.hpp"
 #include "bound_socket.hpp"
-#include "../demux/socket_calls.hpp"
 
 #include "../demux/demultiplexer.hpp"
 
@@ -24,7 +24,7 @@ class listening_socket final : public acceptor, private descriptor, private time
     bool start(accept_awaiter& waiting) noexcept override;
     void cancel_accept() noexcept override;
     void close() noexcept override;
-    int handle() const noexcept override { return fd; }
+    int handle() const noexcept override { return static_cast<int>(fd); }
     address local() const override;
     void describe(std::string& out) const override;
 

@@ -1,6 +1,9 @@
 #include "option_values.hpp"
 
-#include <sys/socket.h>
+#include "../core/system_error.hpp"
+#include "../io/socket_headers.hpp"
+
+#include <bight/core/error.hpp>
 
 #include <cerrno>
 #include <chrono>
@@ -12,7 +15,7 @@ namespace bight {
 
 interface_name::interface_name(std::string_view name) {
     if (name.size() > sizeof text_ || name.find('\0') != name.npos || name.find('/') != name.npos) {
-        throw std::system_error(EINVAL, std::system_category(),
+        throw std::system_error(EINVAL, detail::errno_category(),
                                 "the interface \"" + std::string(name) +
                                     "\" (a name has at most 15 bytes, and no NUL or \"/\" among them)");
     }
@@ -29,7 +32,7 @@ using number = socket_calls::number;
 // Sets options of one socket, and names them in errors.
 class setter {
   public:
-    setter(socket_calls& calls, int fd, const std::string& whose)
+    setter(socket_calls& calls, native_handle fd, const std::string& whose)
         : calls_(calls), fd_(fd), whose_(whose), is_unix_(calls.family(fd) == AF_UNIX) {}
 
     void set(number which, const char* name, std::int64_t value, std::int64_t least, std::int64_t most,
@@ -39,7 +42,7 @@ class setter {
         if (is_unix_ && !also_unix) refuse_unix(what);
         if (value < least || value > most) {
             throw std::system_error(
-                EINVAL, std::system_category(),
+                EINVAL, errno_category(),
                 what + ", and it must be " + std::to_string(least) + " to " + std::to_string(most));
         }
         check(calls_.set_number(fd_, which, static_cast<int>(value)), what);
@@ -62,14 +65,14 @@ class setter {
 
   private:
     [[noreturn]] static void refuse_unix(const std::string& what) {
-        throw std::system_error(EOPNOTSUPP, std::system_category(), what + ", which is a Unix socket");
+        throw std::system_error(EOPNOTSUPP, errno_category(), what + ", which is a Unix socket");
     }
     static void check(int result, const std::string& what) {
-        if (result < 0) throw std::system_error(-result, std::system_category(), what);
+        if (result < 0) throw std::system_error(system_error_code(-result), what);
     }
 
     socket_calls& calls_;
-    int fd_;
+    native_handle fd_;
     const std::string& whose_;
     bool is_unix_;
 };
@@ -80,7 +83,7 @@ constexpr std::int64_t most_probes = 127;  // MAX_TCP_KEEPCNT
 
 }  // namespace
 
-void set_options(socket_calls& calls, int fd, const socket_options& o, const std::string& whose) {
+void set_options(socket_calls& calls, native_handle fd, const socket_options& o, const std::string& whose) {
     const setter to(calls, fd, whose);
     using option = socket_calls::option;
     using std::chrono::milliseconds;
@@ -107,7 +110,7 @@ void set_options(socket_calls& calls, int fd, const socket_options& o, const std
     if (o.device) to.set_device(o.device.text());
 }
 
-socket_options options_of(socket_calls& calls, int fd) {
+socket_options options_of(socket_calls& calls, native_handle fd) {
     socket_options o;
     const auto ask = [&](number which) -> std::optional<int> {
         const int value = calls.get_number(fd, which);

@@ -3,13 +3,12 @@
 #include "option_values.hpp"
 
 #include "../core/reactor_state.hpp"
+#include "../core/system_error.hpp"
 #include "../demux/direct_calls.hpp"
 #include "../io/pipe_transfer.hpp"
+#include "../io/socket_headers.hpp"
 
 #include <bight/core/reactor.hpp>
-
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <cerrno>
 #include <new>
@@ -19,10 +18,9 @@ namespace bight::detail {
 
 namespace {
 
-std::error_code from_errno(int error) noexcept { return {error, std::system_category()}; }
-
 // Temporary errors of this process or machine, which do not affect the connection.
-bool passes(int error) noexcept {
+bool passes(int number) noexcept {
+    const int error = errno_of(number);
     return error == ENOMEM || error == ENOBUFS || error == EINTR || error == EAGAIN || error == EMSGSIZE ||
            error == EFAULT || error == EPERM;
 }
@@ -121,7 +119,7 @@ bool socket_transport::read_started(read_request& request) noexcept {
 // The stream has ended or failed before, or its reactor has gone.
 bool socket_transport::read_nothing(read_request& request) noexcept {
     request.count = 0;
-    if (end_ < 0) request.set_error(from_errno(-end_));
+    if (end_ < 0) request.set_error(system_error_code(-end_));
     if (end_ > 0) request.set_error(errc::closed);
     return true;
 }
@@ -138,13 +136,13 @@ void socket_transport::deliver_receive(read_request& request) noexcept {
 void socket_transport::take_failure(read_request& request) noexcept {
     const int result = static_cast<int>(receive_.result);
     request.count = 0;
-    if (result == -ENOMEM && (is_open() || lingering_)) {  // no memory: nothing is lost
-        request.set_error(from_errno(ENOMEM));
+    if (errno_of(-result) == ENOMEM && (is_open() || lingering_)) {  // no memory: nothing is lost
+        request.set_error(system_error_code(ENOMEM));
     } else if (!is_open()) {
         request.set_error(why_closed());
     } else {
         end_ = result < 0 ? result : why_no_more();  // final, whatever the kernel says the next time
-        if (end_ < 0) request.set_error(from_errno(-end_));
+        if (end_ < 0) request.set_error(system_error_code(-end_));
     }
 }
 
@@ -152,7 +150,7 @@ void socket_transport::take_failure(read_request& request) noexcept {
 // reads see an end that the peer never sent.
 int socket_transport::why_no_more() noexcept {
     if (input_has_ended()) return 0;
-    if (write_error_ == EPIPE || (write_error_ == 0 && (end_said_ || !tcp_))) return 0;
+    if (errno_of(write_error_) == EPIPE || (write_error_ == 0 && (end_said_ || !tcp_))) return 0;
     return write_error_ != 0 ? -write_error_ : -ECONNRESET;
 }
 
@@ -200,7 +198,7 @@ void socket_transport::receiving::run() noexcept {
 }
 
 inline void socket_transport::retry_receive(demultiplexer& by) noexcept {
-    const ssize_t got = receive_chunk(*this, *by.blocks(), reader()->data);
+    const std::ptrdiff_t got = receive_chunk(*this, *by.blocks(), reader()->data);
     if (got <= 0) [[unlikely]] {
         retry_failed(static_cast<int>(got));
         return;
@@ -236,28 +234,31 @@ bool socket_transport::write(write_request& request) noexcept {
         return true;
     }
     ++demux->operations;
-    ssize_t sent = 0;
+    std::ptrdiff_t sent = 0;
     if (demux->tries_first() && may_write && request.count == 1 && request.pieces->size <= small_write) {
         sent = send_piece(*this, *request.pieces);
-        if (sent == static_cast<ssize_t>(request.pieces->size)) [[likely]]
+        if (sent == static_cast<std::ptrdiff_t>(request.pieces->size)) [[likely]]
             return true;
     }
     return write_rest(request, sent);
 }
 
-// Continues after a first try that sent `sent` bytes, failed (errno), or was not made (0). A separate
-// function, so that the try stays short.
-bool socket_transport::write_rest(write_request& request, ssize_t sent) noexcept {
+// Continues after a first try that sent `sent` bytes, failed (last_socket_error), or was not made (0). A
+// separate function, so that the try stays short.
+bool socket_transport::write_rest(write_request& request, std::ptrdiff_t sent) noexcept {
     request.begun = sent > 0;
     if (sent > 0) {
         const_buffer& piece = *request.pieces;
         piece = const_buffer(static_cast<const char*>(piece.data) + sent,
                              piece.size - static_cast<std::size_t>(sent));
-    } else if (sent < 0 && errno == EAGAIN) {
-        may_write = false;
-    } else if (sent < 0 && errno != EINTR) {
-        fail_write(request, errno);
-        return true;
+    } else if (sent < 0) {
+        const int error = last_socket_error();
+        if (error == EAGAIN) {
+            may_write = false;
+        } else if (error != EINTR) {
+            fail_write(request, error);
+            return true;
+        }
     }
     if (!make_send(operation_kind::send)) {
         send_without_waiting(request);
@@ -282,10 +283,11 @@ void socket_transport::send_without_waiting(write_request& request) noexcept {
     }
     while (request.count > 0) {
         const_buffer& piece = *request.pieces;
-        const ssize_t sent = send_piece(*this, piece);
-        if (sent < 0 && errno == EINTR) continue;
+        const std::ptrdiff_t sent = send_piece(*this, piece);
         if (sent < 0) {
-            fail_write(request, errno == EAGAIN ? ENOMEM : errno);
+            const int error = last_socket_error();
+            if (error == EINTR) continue;
+            fail_write(request, error == EAGAIN ? ENOMEM : error);
             return;
         }
         if (sent > 0) request.begun = true;
@@ -320,16 +322,16 @@ int socket_transport::read_failure() const noexcept {
 void socket_transport::fail_write(write_request& request, int error) noexcept {
     if (passes(error)) {
         write_cut(request.begun);
-    } else if (error == EPIPE && end_ < 0) {
+    } else if (errno_of(error) == EPIPE && end_ < 0) {
         error = -end_;
-    } else if (const int told = error == EPIPE ? read_failure() : 0; told < 0) {
+    } else if (const int told = errno_of(error) == EPIPE ? read_failure() : 0; told < 0) {
         error = write_error_ = -told;
     } else if (write_error_ == 0) {
         write_error_ = error;
     } else {
         error = write_error_;
     }
-    request.set_error(from_errno(error));
+    request.set_error(system_error_code(error));
 }
 
 void socket_transport::take_send(const sending& done, write_request& request) noexcept {
@@ -385,7 +387,7 @@ bool socket_transport::shutdown_write(end_request& request) noexcept {
     if (!demux) return true;
     const int result = calls().shutdown_write(fd);
     end_said_ = true;
-    if (result < 0 && result != -ENOTCONN) request.set_error(from_errno(-result));
+    if (result < 0 && errno_of(-result) != ENOTCONN) request.set_error(system_error_code(-result));
     return true;
 }
 
@@ -436,7 +438,8 @@ void socket_transport::abort(std::error_code reason) noexcept {
         forget();
         return;
     }
-    const bool reset_before = end_ == -ECONNRESET;  // nobody is there any more who could be told
+    const bool reset_before =
+        end_ < 0 && errno_of(-end_) == ECONNRESET;  // nobody is there any more who could be told
     if (!reset_before) (void)set(socket_calls::option::abort_on_close, true);
     if (!reset_before && demux && tcp_) calls().reset(fd);  // even if others have a descriptor of it
     detach_now(reason ? reason : make_error_code(errc::aborted));
@@ -477,7 +480,7 @@ void socket_transport::set_options(const socket_options& options) {
 }
 
 void socket_transport::set_options(const socket_options& options, const std::string& whose) {
-    if (!demux) throw std::system_error(EBADF, std::system_category(), "set options of " + whose);
+    if (!demux) throw std::system_error(EBADF, errno_category(), "set options of " + whose);
     detail::set_options(calls(), fd, options, whose);
     if (options.reset_on_close) resets_on_close_ = *options.reset_on_close;
 }
@@ -488,7 +491,7 @@ socket_options socket_transport::options() const {
 
 std::error_code socket_transport::set(socket_calls::option which, bool on) const noexcept {
     const int result = demux ? calls().set(fd, which, on) : -EBADF;
-    return result < 0 ? from_errno(-result) : std::error_code();
+    return result < 0 ? system_error_code(-result) : std::error_code();
 }
 
 std::size_t socket_transport::unwritten() const noexcept {

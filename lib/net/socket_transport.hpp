@@ -10,8 +10,7 @@
 #include <bight/io/address.hpp>
 #include <bight/io/transport.hpp>
 
-#include <sys/types.h>
-
+#include <cstddef>
 #include <memory>
 
 namespace bight::detail {
@@ -44,7 +43,7 @@ class socket_transport final : public transport, private descriptor, public pool
     void abort(std::error_code reason) noexcept override;
     address peer() const override;
     address local() const override;
-    int native_handle() const noexcept override { return fd; }
+    int native_handle() const noexcept override { return static_cast<int>(fd); }
     std::error_code set_no_delay(bool on) noexcept override;
     std::error_code set_keep_alive(bool on) noexcept override;
     void set_options(const socket_options& options) override;
@@ -55,7 +54,7 @@ class socket_transport final : public transport, private descriptor, public pool
     std::size_t unwritten() const noexcept override;
 
     /// For a socket that is not connected yet: demultiplexer::start and cancel for its connect, and the
-    /// report of its success. `error` is an errno if the connection was made but has already failed;
+    /// report of its success. `error` is an error number if the connection was made but has already failed;
     /// otherwise 0.
     bool start_connect(connect_operation& op, const address& to) noexcept;
     bool cancel_connect(connect_operation& op) noexcept;
@@ -105,7 +104,7 @@ class socket_transport final : public transport, private descriptor, public pool
 
     [[gnu::noinline]] bool read_nothing(read_request& request) noexcept;
     [[gnu::noinline]] bool read_started(read_request& request) noexcept;
-    [[gnu::noinline]] bool write_rest(write_request& request, ssize_t sent) noexcept;
+    [[gnu::noinline]] bool write_rest(write_request& request, std::ptrdiff_t sent) noexcept;
     enum class known_of_input : std::uint8_t { nothing, event, polled };
     bool go_on_filling(pipe_read& request, known_of_input known) noexcept;
     bool go_on_emptying(pipe_write& request) noexcept;
@@ -132,8 +131,9 @@ class socket_transport final : public transport, private descriptor, public pool
 
     receiving receive_;
     std::unique_ptr<sending> send_;  // while one is underway
-    int end_ = 1;          // 1: data may still come; 0: the stream ended; otherwise the -errno of its failure
-    int write_error_ = 0;  // the errno with which the connection failed, if no read was told first
+    int end_ =
+        1;  // 1: data may still come; 0: the stream ended; otherwise its failure, a negative error number
+    int write_error_ = 0;  // the error number with which the connection failed, if no read was told first
     bool tcp_ = false;
     bool resets_on_close_ = false;  // see socket_options::reset_on_close
     bool input_ended_ = false;      // the peer's end is known to have come

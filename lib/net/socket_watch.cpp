@@ -1,6 +1,8 @@
 // The wait of a socket_transport for the end of its peer.
 #include "socket_transport.hpp"
 
+#include "../core/system_error.hpp"
+
 #include <bight/core/error.hpp>
 
 #include <cerrno>
@@ -12,7 +14,8 @@ namespace bight::detail {
 // An error may have been reported already, to a read or a write that has not delivered it.
 bool socket_transport::peer_has_gone(peer_ending& how) noexcept {
     how = peer_ending::failed;
-    if (end_ < 0 || (write_error_ != 0 && (tcp_ || write_error_ != EPIPE)) || read_failure() < 0) return true;
+    if (end_ < 0 || (write_error_ != 0 && (tcp_ || errno_of(write_error_) != EPIPE)) || read_failure() < 0)
+        return true;
     how = peer_ending::ended;
     if (end_ == 0) return true;
     switch (calls().state_of_peer(fd)) {

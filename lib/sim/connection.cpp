@@ -3,8 +3,7 @@
 #include "contact.hpp"
 #include "simulated_demultiplexer.hpp"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include "../io/socket_headers.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -119,14 +118,14 @@ socket_ptr end_at(host_state& at, const socket& s, const socket& listener) {
 
 // The address of a Unix socket that was never bound.
 address unnamed() noexcept {
-    const sa_family_t family = AF_UNIX;
+    const decltype(sockaddr::sa_family) family = AF_UNIX;
     return address::from_native(&family, sizeof family);
 }
 
 // Whether the address is a multicast or broadcast address, to which no connection is possible.
 bool is_group(const address& to) noexcept {
     if (to.family() != address::family_type::ipv4) return false;
-    const in_addr_t ip = ntohl(static_cast<const sockaddr_in*>(to.native())->sin_addr.s_addr);
+    const std::uint32_t ip = ntohl(static_cast<const sockaddr_in*>(to.native())->sin_addr.s_addr);
     return IN_MULTICAST(ip) || ip == INADDR_BROADCAST;
 }
 

@@ -2,7 +2,7 @@
 
 #include "connection.hpp"
 
-#include <sys/socket.h>
+#include "../io/socket_headers.hpp"
 
 #include <algorithm>
 #include <cerrno>

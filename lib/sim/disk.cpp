@@ -2,6 +2,7 @@
 
 #include "disk_state.hpp"
 
+#include <bight/core/error.hpp>
 #include <bight/sim/allocation_fault.hpp>
 
 #include <cerrno>
@@ -17,7 +18,7 @@ namespace {
 constexpr unsigned usual_mode = 0644;
 
 void must_succeed(int result, const char* what, const std::string& path) {
-    if (result < 0) throw std::system_error(-result, std::system_category(), what + path);
+    if (result < 0) throw std::system_error(-result, bight::detail::errno_category(), what + path);
 }
 
 disk_state::node_ptr file_to_write(disk_state& on, const std::string& path) {

@@ -84,7 +84,7 @@ class disk_state {
     std::uint64_t name_changes_ = 0;
     std::map<std::string, std::uint64_t> name_changes_synced_;  // by directory
     std::uint64_t all_name_changes_synced_ = 0;
-    std::map<int, handle_state> open_;
+    std::map<bight::detail::native_handle, handle_state> open_;
     std::uint64_t last_inode_ = 1;  // the root's
 };
 

@@ -231,6 +231,12 @@ exploration replay(world_test& test, const explore_options& options, std::string
 
 }  // namespace
 
+void print(const explore_options& options, const std::string& text) {
+    if (options.quiet) return;
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+}
+
 exploration explore_with(world_test& test, const explore_options& options) {
     if (const char* const text = std::getenv(replay_variable)) return replay(test, options, text);
     const usual_child_signal children;

@@ -3,6 +3,7 @@
 #include "world_state.hpp"
 
 #include "moved_memory.hpp"
+#include "watched_world.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/core/error.hpp>

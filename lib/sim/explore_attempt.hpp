@@ -3,13 +3,9 @@
 
 #include <bight/sim/explore.hpp>
 
-#include <signal.h>
-#include <sys/types.h>
-
 #include <array>
-#include <chrono>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,18 +47,6 @@ void look_at(const world& w, attempt& a);
 /// The same, with details.
 void look_closely_at(const world& w, attempt& a);
 
-/// While one lives in a child that was asked for details, the end of this process (by a signal, say) records
-/// the state of the world first.
-class watched_world {
-  public:
-    watched_world(world& w, attempt& a, bool with_details) noexcept;
-    watched_world(const watched_world&) = delete;
-    watched_world& operator=(const watched_world&) = delete;
-    ~watched_world();
-    /// The attempt is complete: nothing more need be recorded.
-    void is_told() const noexcept;
-};
-
 /// Serialise an attempt for a pipe, and back.
 std::string to_bytes(const attempt& a);
 attempt from_bytes(std::string_view bytes);
@@ -81,12 +65,14 @@ struct child_options {
     std::string html;  ///< where to write a page of the trace; empty: nowhere (attempt::page_error)
     std::string title;
 };
-/// The same as run_here in a child process, whose crash or hang is also a result.
+/// The same as run_here in a child process, whose crash or hang is also a result. On Windows it is this
+/// process, which a crash or a hang ends, after a report.
 attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& options,
                      const child_options& how);
 
 /// While it lives, the kernel keeps the exit statuses of children until this process takes them: the
-/// program's own handling of SIGCHLD (ignoring it, or reaping every child) is suspended.
+/// program's own handling of SIGCHLD (ignoring it, or reaping every child) is suspended. (Windows has
+/// neither.)
 class usual_child_signal {
   public:
     /// Throws std::system_error.
@@ -96,20 +82,8 @@ class usual_child_signal {
     ~usual_child_signal();
 
   private:
-    struct sigaction before_{};
+    struct handling;
+    std::unique_ptr<handling> before_;
 };
-
-/// The status of a child that somebody else in this process has reaped.
-inline constexpr int unknown_status = -1;
-
-/// Prepares a process that was just forked.
-void become_child(bool silent);
-/// An attempt for a child that did not end by itself, from the status that waitpid gave.
-attempt attempt_that_ended(int status);
-/// The waitpid status of a child that ends before `until`, or unknown_status; empty if it does not end.
-std::optional<int> wait_for_end(pid_t child, std::chrono::steady_clock::time_point until);
-int kill_and_wait(pid_t child) noexcept;
-/// False when the reader has gone.
-bool write_all(int fd, std::string_view bytes) noexcept;
 
 }  // namespace bight::sim::detail

@@ -1,7 +1,7 @@
 // Runs a test in a child process, and reports its crashes and hangs.
 #include "child_pipe.hpp"
-#include "explore_attempt.hpp"
-#include "trace_files.hpp"
+#include "child_process.hpp"
+#include "watched_world.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -31,17 +31,9 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// The current run of this process, for a signal handler.
-struct {
-    world* in = nullptr;
-    attempt* result = nullptr;
-    bool told = false;
-    bool with_details = false;
-    int report_to = -1;
-    std::string html;
-    std::string title;
-    int tried = 0;  // attempts to report the end
-} here;
+// For a signal handler.
+int report_to = -1;
+int tried_to_report = 0;
 
 // The handler may allocate, and so wait for what the signal has interrupted: after this many seconds the
 // process ends without a report.
@@ -51,20 +43,15 @@ constexpr auto patience_with_hanging = std::chrono::seconds(5);
 // How often to check whether it has ended without closing its pipe.
 constexpr auto time_between_looks = std::chrono::milliseconds(100);
 
-// Writes the page. Returns an empty text, or the error.
-std::string write_page() {
-    if (here.html.empty() || !here.in) return {};
-    return write_file(here.html, here.in->trace().to_html(here.title));
-}
-
 // Reports as much as possible: each try that ends in another signal is followed by one that does less.
 void tell_end(failure_kind kind, const std::string& message) {
-    if (here.report_to < 0) return;
+    if (report_to < 0) return;
     attempt a;
     a.failed = true;
     a.kind = kind;
     a.message = message;
-    const int tried = here.tried++;
+    const current_run& here = running_here;
+    const int tried = tried_to_report++;
     if (here.told && here.result && tried == 0) {
         a = *here.result;
         a.failed = true;
@@ -74,13 +61,13 @@ void tell_end(failure_kind kind, const std::string& message) {
         a.tasks = "(it was after the test, while the tasks of its world ended)\n" + a.tasks;
     } else if (here.in && here.with_details && tried == 0) {
         look_closely_at(*here.in, a);
-        a.page_error = write_page();
+        a.page_error = here.write_page();
     } else if (here.in && tried == 1) {
         look_at(*here.in, a);
         a.trace = here.in->trace().to_json_lines();
     }
-    write_all(here.report_to, to_bytes(a));
-    ::close(std::exchange(here.report_to, -1));
+    write_all(report_to, to_bytes(a));
+    ::close(std::exchange(report_to, -1));
 }
 
 std::string signal_text(int signal) {
@@ -151,9 +138,7 @@ void catch_fatal_signals() {
 
 class pipe_ends {
   public:
-    pipe_ends() {
-        make_child_pipe(fds_);
-    }
+    pipe_ends() { make_child_pipe(fds_); }
     pipe_ends(const pipe_ends&) = delete;
     pipe_ends& operator=(const pipe_ends&) = delete;
     ~pipe_ends() {
@@ -172,29 +157,17 @@ class pipe_ends {
 
 }  // namespace
 
-watched_world::watched_world(world& w, attempt& a, bool with_details) noexcept {
-    here.in = &w;
-    here.result = &a;
-    here.told = false;
-    here.with_details = with_details;
-}
-watched_world::~watched_world() { here.in = nullptr; }
-void watched_world::is_told() const noexcept {
-    here.told = here.with_details;
-    try {
-        here.result->page_error = write_page();
-    } catch (...) {  // the trace is still available as text
-        here.result->page_error = "no memory";
-    }
-}
+struct usual_child_signal::handling {
+    struct sigaction action{};
+};
 
-usual_child_signal::usual_child_signal() {
+usual_child_signal::usual_child_signal() : before_(std::make_unique<handling>()) {
     struct sigaction usual{};
     usual.sa_handler = SIG_DFL;
-    if (::sigaction(SIGCHLD, &usual, &before_) != 0)
+    if (::sigaction(SIGCHLD, &usual, &before_->action) != 0)
         throw std::system_error(errno, std::system_category(), "sigaction");
 }
-usual_child_signal::~usual_child_signal() { ::sigaction(SIGCHLD, &before_, nullptr); }
+usual_child_signal::~usual_child_signal() { ::sigaction(SIGCHLD, &before_->action, nullptr); }
 
 bool write_all(int fd, std::string_view bytes) noexcept {
     while (!bytes.empty()) {
@@ -266,9 +239,9 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
     if (child < 0) throw std::system_error(errno, std::system_category(), "fork");
     if (child == 0) {
         become_child(how.silent);
-        here.report_to = ends.writer();
-        here.html = how.html;
-        here.title = how.title;
+        report_to = ends.writer();
+        running_here.html = how.html;
+        running_here.title = how.title;
         if (how.with_details) catch_fatal_signals();
         const attempt a = run_here(test, seed, options, how.with_details);
         write_all(ends.writer(), to_bytes(a));

@@ -1,6 +1,7 @@
 #include "explore_search.hpp"
 
 #include "child_pipe.hpp"
+#include "child_process.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -199,7 +200,9 @@ class crew {
             next = std::min(next, w.until);
         }
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now()).count();
-        if (::poll(watched.data(), static_cast<nfds_t>(watched.size()), left > 0 ? static_cast<int>(left) : 0) < 0) return;
+        if (::poll(watched.data(), static_cast<nfds_t>(watched.size()),
+                   left > 0 ? static_cast<int>(left) : 0) < 0)
+            return;
         const clock::time_point now = clock::now();
         const bool roll_call = now >= next_roll_call_;
         const bool some_are_deaf =
@@ -298,12 +301,6 @@ class crew {
 };
 
 }  // namespace
-
-void print(const explore_options& options, const std::string& text) {
-    if (options.quiet) return;
-    std::fwrite(text.data(), 1, text.size(), stderr);
-    std::fflush(stderr);
-}
 
 search_result search(world_test& test, const explore_options& options) {
     crew all(test, options);

@@ -1,5 +1,7 @@
 #include "world_state.hpp"
 
+#include "../io/socket_headers.hpp"
+
 #include <chrono>
 #include <memory>
 #include <stdexcept>

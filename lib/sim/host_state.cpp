@@ -3,9 +3,10 @@
 #include "simulated_demultiplexer.hpp"
 #include "world_state.hpp"
 
-#include <bight/sim/allocation_fault.hpp>
+#include "../io/socket_headers.hpp"
 
-#include <sys/socket.h>
+#include <bight/core/error.hpp>
+#include <bight/sim/allocation_fault.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -72,7 +73,7 @@ std::chrono::system_clock::time_point host_state::wall_time() const noexcept {
 std::error_code host_state::refuse(const char* what) {
     const not_failing machinery;
     world.record("not simulated", this, nullptr, 0, 0, what);
-    return {ENOTSUP, std::system_category()};
+    return {ENOTSUP, bight::detail::errno_category()};
 }
 
 // The first thread draws the same random numbers as on a host without other threads.
@@ -197,7 +198,7 @@ void host_state::end_former_lives() noexcept {
     }
 }
 
-std::shared_ptr<socket> host_state::find(int fd) const noexcept {
+std::shared_ptr<socket> host_state::find(bight::detail::native_handle fd) const noexcept {
     const auto at = open.find(fd);
     return at == open.end() ? nullptr : at->second;
 }
@@ -206,7 +207,9 @@ int host_state::add(std::shared_ptr<socket> s) {
     const std::size_t most = world.options.sockets_per_host;
     if (most > 0 && open.size() >= most) return -EMFILE;
     s->fd = new_descriptor();
-    return open.emplace(s->fd, std::move(s)).first->first;
+    const int fd = s->fd;
+    open.emplace(fd, std::move(s));
+    return fd;
 }
 
 }  // namespace detail

@@ -60,7 +60,7 @@ struct host_state {
     /// It is up, or no longer paused: waiting packets arrive, in order.
     void answer_again();
     /// The socket of a descriptor, or null.
-    std::shared_ptr<socket> find(int fd) const noexcept;
+    std::shared_ptr<socket> find(bight::detail::native_handle fd) const noexcept;
     int new_descriptor() noexcept { return next_descriptor++; }
     /// -EMFILE when there are too many.
     int add(std::shared_ptr<socket> s);
@@ -90,8 +90,8 @@ struct host_state {
 
     time_point paused_until{};
     duration wall_offset{};
-    std::map<int, std::shared_ptr<socket>> open;         ///< by descriptor
-    std::map<std::string, std::weak_ptr<socket>> files;  ///< of Unix sockets
+    std::map<bight::detail::native_handle, std::shared_ptr<socket>> open;  ///< by descriptor
+    std::map<std::string, std::weak_ptr<socket>> files;                    ///< of Unix sockets
     disk_state disk{*this};
     int next_descriptor;
     std::uint16_t next_port = 32768;

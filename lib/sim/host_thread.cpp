@@ -4,13 +4,12 @@
 #include "world_state.hpp"
 
 #include "../core/reactor_state.hpp"
+#include "../io/socket_headers.hpp"
 #include "../net/resolve.hpp"
 
 #include <bight/core/detail/wait_list.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/sim/allocation_fault.hpp>
-
-#include <netdb.h>
 
 #include <chrono>
 #include <string>

@@ -1,5 +1,7 @@
 #include "memory_transport.hpp"
 
+#include <bight/core/error.hpp>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -52,7 +54,7 @@ void memory_pipe::add(const char* data, std::size_t size, time_point now) {
         lost_ += size;
     } else if (unread_for_ever_) {
         lost_ += size;
-        if (answers_) fail_writes({EPIPE, std::system_category()}, saturating_add(arrival(now), back_));
+        if (answers_) fail_writes({EPIPE, bight::detail::errno_category()}, saturating_add(arrival(now), back_));
     } else {
         if (begin_ > bytes_.size() / 2) {
             bytes_.erase(0, begin_);
@@ -151,7 +153,7 @@ time_point memory_pipe::next_arrival() const noexcept {
 void memory_pipe::stop_reading(bool answers, bool waits, time_point now) noexcept {
     unread_for_ever_ = true;
     answers_ = answers;
-    const std::error_code error{EPIPE, std::system_category()};
+    const std::error_code error{EPIPE, bight::detail::errno_category()};
     const auto late =
         std::find_if(parts_.begin(), parts_.end(), [now](const part& p) { return p.arrives > now; });
     if (answers && waits) fail_writes(error, saturating_add(now, back_));

@@ -16,7 +16,7 @@ namespace detail {
 
 namespace {
 
-std::error_code from_errno(int error) noexcept { return {error, std::system_category()}; }
+std::error_code from_errno(int error) noexcept { return {error, bight::detail::errno_category()}; }
 
 }  // namespace
 

@@ -26,6 +26,9 @@ std::string shell_word(std::string_view word) {
 
 // How this program was called; empty where /proc does not say it.
 std::string called_as() {
+#if defined(_WIN32)
+    return {};  // under Wine it would say how Wine was called
+#endif
     std::ifstream arguments("/proc/self/cmdline", std::ios::binary);
     const std::string all{std::istreambuf_iterator<char>(arguments), {}};
     std::string command;

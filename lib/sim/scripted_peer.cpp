@@ -1,5 +1,6 @@
 #include <bight/sim/scripted_peer.hpp>
 
+#include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>
 #include <bight/core/sleep.hpp>
@@ -164,7 +165,7 @@ class script_player {
         if (!came_.empty()) fail_at(0, "came");
         const news n = co_await more();
         if (n == news::bytes) fail_at(0, "came");
-        if (n != news::error || error_ != std::error_code(ECONNRESET, std::system_category())) fail_for(n, 0);
+        if (n != news::error || error_ != std::error_code(ECONNRESET, bight::detail::errno_category())) fail_for(n, 0);
     }
 
     task<> send() {

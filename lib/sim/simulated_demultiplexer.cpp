@@ -2,10 +2,10 @@
 
 #include "connection.hpp"
 
+#include "../io/socket_headers.hpp"
+
 #include <bight/core/reactor.hpp>
 #include <bight/sim/allocation_fault.hpp>
-
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -491,8 +491,9 @@ bool simulated_demultiplexer::try_connect(bight::detail::connect_operation& op,
                                           const std::shared_ptr<socket>& s) {
     if (!op.underway) {
         op.underway = true;
-        const int begun =
-            begin_connect(host_.world, s, address::from_native(op.address, op.address_size), thread_);
+        const int begun = begin_connect(
+            host_.world, s, address::from_native(op.address, static_cast<std::size_t>(op.address_size)),
+            thread_);
         op.result = begun < 0 ? begun : 0;
         return begun <= 0;
     }

@@ -13,7 +13,7 @@
 
 namespace bight::sim::detail {
 
-int simulated_sockets::set_number(int fd, number which, int value) noexcept {
+int simulated_sockets::set_number(native_handle fd, number which, int value) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
@@ -39,7 +39,7 @@ int simulated_sockets::set_number(int fd, number which, int value) noexcept {
     return 0;
 }
 
-int simulated_sockets::get_number(int fd, number which) noexcept {
+int simulated_sockets::get_number(native_handle fd, number which) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
@@ -58,7 +58,7 @@ int simulated_sockets::get_number(int fd, number which) noexcept {
     return -EINVAL;
 }
 
-int simulated_sockets::set_device(int fd, std::string_view name) noexcept {
+int simulated_sockets::set_device(native_handle fd, std::string_view name) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
@@ -66,7 +66,7 @@ int simulated_sockets::set_device(int fd, std::string_view name) noexcept {
     return 0;
 }
 
-interface_name simulated_sockets::device(int fd) noexcept {
+interface_name simulated_sockets::device(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     return s ? s->numbers.device : interface_name();

@@ -4,9 +4,9 @@
 #include "contact.hpp"
 #include "world_state.hpp"
 
-#include <bight/sim/allocation_fault.hpp>
+#include "../io/socket_headers.hpp"
 
-#include <sys/socket.h>
+#include <bight/sim/allocation_fault.hpp>
 
 #include <cerrno>
 #include <memory>
@@ -35,7 +35,7 @@ int simulated_sockets::open(int family) noexcept {
     return host_.add(std::make_shared<socket>(host_, family, thread_.chance.child()));
 }
 
-void simulated_sockets::close(int fd) noexcept {
+void simulated_sockets::close(native_handle fd) noexcept {
     const not_failing machinery;
     const auto at = host_.open.find(fd);
     if (at == host_.open.end()) return;
@@ -44,7 +44,7 @@ void simulated_sockets::close(int fd) noexcept {
     let_go(host_.world, s);
 }
 
-int simulated_sockets::set(int fd, option which, bool on) noexcept {
+int simulated_sockets::set(native_handle fd, option which, bool on) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
@@ -69,7 +69,7 @@ bool simulated_sockets::taken(const socket& by, const address& to) const noexcep
     return false;
 }
 
-int simulated_sockets::bind(int fd, const address& to) noexcept {
+int simulated_sockets::bind(native_handle fd, const address& to) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
@@ -99,7 +99,7 @@ int simulated_sockets::bind(int fd, const address& to) noexcept {
     return 0;
 }
 
-int simulated_sockets::listen(int fd, int backlog) noexcept {
+int simulated_sockets::listen(native_handle fd, int backlog) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
@@ -115,7 +115,7 @@ bool simulated_sockets::exhausted() const noexcept {
     return most > 0 && host_.open.size() >= most;
 }
 
-int simulated_sockets::accept(int fd) noexcept {
+int simulated_sockets::accept(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     return s ? accept(*s) : -EBADF;
@@ -140,38 +140,38 @@ int simulated_sockets::accept(socket& listening) noexcept {
     return fd;
 }
 
-int simulated_sockets::family(int fd) noexcept {
+int simulated_sockets::family(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     return s ? s->family : -EBADF;
 }
 
-int simulated_sockets::listens(int fd) noexcept {
+int simulated_sockets::listens(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     return s ? s->is == socket::stage::listening : -host_.refuse("a real descriptor").value();
 }
 
-int simulated_sockets::is_stream(int fd) noexcept {
+int simulated_sockets::is_stream(native_handle fd) noexcept {
     const not_failing machinery;
     return host_.find(fd) ? 1 : -host_.refuse("a real descriptor").value();
 }
 
-int simulated_sockets::duplicate(int) noexcept { return -ENOTSUP; }
+int simulated_sockets::duplicate(native_handle) noexcept { return -ENOTSUP; }
 
-address simulated_sockets::local(int fd) noexcept {
+address simulated_sockets::local(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     return s ? s->local : address();
 }
 
-address simulated_sockets::peer(int fd) noexcept {
+address simulated_sockets::peer(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     return s && (s->is == socket::stage::connected || s->family == AF_UNIX) ? s->remote : address();
 }
 
-int simulated_sockets::shutdown_write(int fd) noexcept {
+int simulated_sockets::shutdown_write(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s) return -EBADF;
@@ -180,13 +180,13 @@ int simulated_sockets::shutdown_write(int fd) noexcept {
     return 0;
 }
 
-int simulated_sockets::input_ended(int fd) noexcept {
+int simulated_sockets::input_ended(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     return s && s->end_came ? 1 : 0;
 }
 
-simulated_sockets::peer_state simulated_sockets::state_of_peer(int fd) noexcept {
+simulated_sockets::peer_state simulated_sockets::state_of_peer(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     if (!s || s->error != 0) return peer_state::has_failed;
@@ -194,13 +194,13 @@ simulated_sockets::peer_state simulated_sockets::state_of_peer(int fd) noexcept 
     return s->end_came ? peer_state::ended : peer_state::there;
 }
 
-std::size_t simulated_sockets::unsent(int fd) noexcept {
+std::size_t simulated_sockets::unsent(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
     return s && s->is == socket::stage::connected ? s->outgoing.size() + s->in_flight : 0;
 }
 
-void simulated_sockets::discard_input(int fd) noexcept {
+void simulated_sockets::discard_input(native_handle fd) noexcept {
     const not_failing machinery;
     if (const auto s = host_.find(fd)) s->incoming.clear();
 }
@@ -220,7 +220,7 @@ simulated_sockets::occupant simulated_sockets::remove_stale(const address& at) n
 
 int simulated_sockets::lock_directory_of(const std::string&) noexcept { return -1; }  // one runs at a time
 
-void simulated_sockets::set_coming_mode(int, int) noexcept {}
+void simulated_sockets::set_coming_mode(native_handle, int) noexcept {}
 int simulated_sockets::set_mode(const address&, int) noexcept { return 0; }
 std::string simulated_sockets::full_path(const address& at) { return at.path(); }
 bight::detail::socket_file simulated_sockets::file_at(std::string path) noexcept { return {std::move(path)}; }

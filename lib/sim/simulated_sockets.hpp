@@ -5,6 +5,8 @@
 
 namespace bight::sim::detail {
 
+using bight::detail::native_handle;
+
 struct host_state;
 struct host_thread;
 struct socket;
@@ -15,31 +17,31 @@ class simulated_sockets final : public bight::detail::socket_calls {
     explicit simulated_sockets(host_thread& of) noexcept;
 
     int open(int family) noexcept override;
-    void close(int fd) noexcept override;
-    int set(int fd, option which, bool on) noexcept override;
-    int set_number(int fd, number which, int value) noexcept override;
-    int get_number(int fd, number which) noexcept override;
-    int set_device(int fd, std::string_view name) noexcept override;
-    interface_name device(int fd) noexcept override;
-    int bind(int fd, const address& to) noexcept override;
-    int listen(int fd, int backlog) noexcept override;
-    int accept(int fd) noexcept override;
-    int family(int fd) noexcept override;
-    int listens(int fd) noexcept override;
-    int is_stream(int fd) noexcept override;
-    int is_blocking(int) noexcept override { return 0; }
-    int duplicate(int fd) noexcept override;
-    address local(int fd) noexcept override;
-    address peer(int fd) noexcept override;
-    int shutdown_write(int fd) noexcept override;
-    int input_ended(int fd) noexcept override;
-    peer_state state_of_peer(int fd) noexcept override;
-    void reset(int) noexcept override {}  // its descriptors are never shared
-    std::size_t unsent(int fd) noexcept override;
-    void discard_input(int fd) noexcept override;
+    void close(native_handle fd) noexcept override;
+    int set(native_handle fd, option which, bool on) noexcept override;
+    int set_number(native_handle fd, number which, int value) noexcept override;
+    int get_number(native_handle fd, number which) noexcept override;
+    int set_device(native_handle fd, std::string_view name) noexcept override;
+    interface_name device(native_handle fd) noexcept override;
+    int bind(native_handle fd, const address& to) noexcept override;
+    int listen(native_handle fd, int backlog) noexcept override;
+    int accept(native_handle fd) noexcept override;
+    int family(native_handle fd) noexcept override;
+    int listens(native_handle fd) noexcept override;
+    int is_stream(native_handle fd) noexcept override;
+    int is_blocking(native_handle) noexcept override { return 0; }
+    int duplicate(native_handle fd) noexcept override;
+    address local(native_handle fd) noexcept override;
+    address peer(native_handle fd) noexcept override;
+    int shutdown_write(native_handle fd) noexcept override;
+    int input_ended(native_handle fd) noexcept override;
+    peer_state state_of_peer(native_handle fd) noexcept override;
+    void reset(native_handle) noexcept override {}  // its descriptors are never shared
+    std::size_t unsent(native_handle fd) noexcept override;
+    void discard_input(native_handle fd) noexcept override;
     occupant remove_stale(const address& at) noexcept override;
     int lock_directory_of(const std::string& path) noexcept override;
-    void set_coming_mode(int fd, int mode) noexcept override;
+    void set_coming_mode(native_handle fd, int mode) noexcept override;
     int set_mode(const address& at, int mode) noexcept override;
     std::string full_path(const address& at) override;
     bight::detail::socket_file file_at(std::string path) noexcept override;

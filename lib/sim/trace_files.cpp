@@ -13,11 +13,11 @@ std::string write_file(const std::string& name, const std::string& text) {
     std::filesystem::create_directories(std::filesystem::path(name).parent_path(), error);
     if (error) return error.message();
     errno = 0;
-    std::ofstream file(name, std::ios::trunc);
+    std::ofstream file(name, std::ios::binary | std::ios::trunc);
     file << text;
     file.close();
     if (file) return {};
-    return std::error_code(errno != 0 ? errno : EIO, std::system_category()).message();
+    return std::error_code(errno != 0 ? errno : EIO, std::generic_category()).message();
 }
 
 std::string trace_files::name(const explore_options& options, std::uint64_t seed, const char* ending) {

@@ -4,6 +4,7 @@
 #include <bight/core/task.hpp>
 
 #include "support/reactors.hpp"
+#include "support/thread_count.hpp"
 
 #include <unistd.h>
 
@@ -130,30 +131,28 @@ TEST_CASE("a call that posts itself for ever keeps neither tasks nor timers from
 TEST_CASE("a burst of posts wakes a sleeping reactor, once") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     bight::reactor& r = on.reactor();
-    std::atomic<bool> waiting{false};
-    std::atomic<bool> all_sent{false};
+    test::thread_count waiting;
+    test::thread_count all_sent;
     std::atomic<bool> slept{false};
     std::uint64_t wakes_before = 0;
     std::uint64_t wakes_after = 0;
     int called = 0;
     const pid_t id = ::gettid();
     std::thread poster([&] {
-        waiting.wait(false);
+        waiting.wait_until(1);
         slept = asleep(id);
         // The first holds the reactor until all are there, so that it cannot fall asleep between them.
-        r.post([&] { all_sent.wait(false); });
+        r.post([&] { all_sent.wait_until(1); });
         for (int i = 0; i < 1000; ++i) r.post([&] { ++called; });
         r.post([&] {
             wakes_after = r.statistics().wakes;
             r.stop();
         });
-        all_sent = true;
-        all_sent.notify_all();
+        all_sent.add();
     });
     auto sleeper = [&]() -> task<> {
         wakes_before = r.statistics().wakes;
-        waiting = true;
-        waiting.notify_all();
+        waiting.add();
         co_await bight::sleep_for(1h);
     };
     CHECK_THROWS_AS(on.run(sleeper), bight::run_cancelled);

@@ -6,6 +6,7 @@
 
 #include "support/death.hpp"
 #include "support/reactors.hpp"
+#include "support/thread_count.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -100,14 +101,13 @@ TEST_CASE("a stop before run ends that run, and no later one") {
 
 TEST_CASE("a thread can stop a reactor that sleeps") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
-    std::atomic<bool> begun{false};
+    test::thread_count begun;
     std::thread stopper([&] {
-        begun.wait(false);
+        begun.wait_until(1);
         on.reactor().stop();
     });
     auto waits = [&]() -> task<> {
-        begun = true;
-        begun.notify_all();
+        begun.add();
         co_await bight::sleep_for(1h);
     };
     CHECK_THROWS_AS(on.run(waits), bight::run_cancelled);
@@ -130,7 +130,7 @@ TEST_CASE("run within run is an error, of the same reactor and of another") {
 TEST_CASE("a reactor that runs on one thread cannot run on a second one") {
     test::reactor_fixture on(any_demultiplexer);
     bight::reactor& r = on.reactor();
-    std::atomic<bool> tried{false};
+    test::thread_count tried;
     bool refused = false;
     std::thread second;
     auto body = [&]() -> task<> {
@@ -140,10 +140,9 @@ TEST_CASE("a reactor that runs on one thread cannot run on a second one") {
             } catch (const std::logic_error&) {
                 refused = true;
             }
-            tried = true;
-            tried.notify_all();
+            tried.add();
         });
-        tried.wait(false);
+        tried.wait_until(1);
         co_return;
     };
     on.run(body);

@@ -12,11 +12,11 @@
 
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
+#include "support/thread_count.hpp"
 
 #include <sys/socket.h>
 #include <time.h>
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -64,21 +64,18 @@ TEST_CASE("each wake of a sleeping reactor costs one poll") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     bight::reactor& r = on.reactor();
     constexpr int rounds = 200;
-    std::atomic<int> answered{0};
+    test::thread_count answered;
     std::thread poster([&] {
         for (int i = 0; i < rounds; ++i) {
-            r.post([&] {
-                ++answered;
-                answered.notify_all();
-            });
-            answered.wait(i);
+            r.post([&] { answered.add(); });
+            answered.wait_until(i + 1);
         }
         r.stop();
     });
     CHECK_THROWS_AS(on.run(sleep_long()), bight::run_cancelled);
     poster.join();
     const auto s = r.statistics();
-    CHECK(answered == rounds);
+    CHECK(answered.value() == rounds);
     CHECK(s.wakes <= rounds);
     CHECK(s.polls <= rounds + 5);
 }

@@ -46,7 +46,7 @@ struct directory {
     directory& operator=(const directory&) = delete;
     ~directory() { CHECK(::rmdir(name.c_str()) == 0); }
     std::string at(const char* file) const { return name + "/" + file; }
-    std::string name = "/tmp/bight-files-XXXXXX";
+    std::string name = (std::filesystem::temp_directory_path() / "bight-files-XXXXXX").string();
 };
 
 void start(demultiplexer_fixture& on, file_probe& op) {
@@ -64,7 +64,7 @@ std::int64_t run(demultiplexer_fixture& on, file_probe& op) {
     REQUIRE(until_done(on, op));
     on.turns(2);
     CHECK(op.completions == 1);
-    return op.result;
+    return test::with_errno(op.result);
 }
 
 int open(demultiplexer_fixture& on, const std::string& path, int flags) {

@@ -136,7 +136,7 @@ TEST_CASE("a datagram is sent to an address; one that is too long is refused") {
     pieces[0] = const_buffer(large);
     on.start(op);
     REQUIRE(on.until_completed(op, 2));
-    CHECK(op.result == -EMSGSIZE);
+    CHECK(test::with_errno(op.result) == -EMSGSIZE);
     ::close(theirs.fd);
 }
 
@@ -177,7 +177,7 @@ TEST_CASE("descriptors are passed with messages, close-on-exec; control data tha
 
     on.start(send);  // passed[1] is closed now
     REQUIRE(on.until_completed(send, 2));
-    CHECK(send.result == -EBADF);
+    CHECK(test::with_errno(send.result) == -EBADF);
     const passed_descriptor standard(0);
     send.control = standard.bytes.data();
     got.op.control_room = 0;

@@ -171,7 +171,7 @@ TEST_CASE("a send to a peer that is gone fails with EPIPE or ECONNRESET, and no 
         op.piece_count = 1;
         on.start(op);
         REQUIRE(on.until_completed(op, i + 1));
-        result = static_cast<int>(op.result);
+        result = static_cast<int>(test::with_errno(op.result));
     }
     CHECK((result == -EPIPE || result == -ECONNRESET));
 }
@@ -195,7 +195,9 @@ TEST_CASE("an accept gives a close-on-exec, non-blocking descriptor for each con
         REQUIRE(on.until_completed(op, i));
         REQUIRE(op.result >= 0);
         CHECK((::fcntl(op.handle(), F_GETFD) & FD_CLOEXEC) != 0);
+#ifndef _WIN32  // where nobody can tell
         CHECK((::fcntl(op.handle(), F_GETFL) & O_NONBLOCK) != 0);
+#endif
         ::close(op.handle());
     }
     on.turns();
@@ -216,7 +218,7 @@ TEST_CASE("a connect succeeds, or is refused") {
     op.address_size = sizeof where;
     on.start(op);
     REQUIRE(on.until_completed(op));
-    CHECK(op.result == (refused ? -ECONNREFUSED : 0));
+    CHECK(test::with_errno(op.result) == (refused ? -ECONNREFUSED : 0));
     on.turns();
     CHECK(op.completions == 1);
     if (!refused) {
@@ -309,7 +311,7 @@ TEST_CASE("a poll_read does not swallow the end of the stream, or its error") {
     }
     on.start(receive);
     REQUIRE(on.until_completed(receive, 2));
-    CHECK(receive.result == (reset ? -ECONNRESET : 0));
+    CHECK(test::with_errno(receive.result) == (reset ? -ECONNRESET : 0));
 }
 
 TEST_CASE("operations may be started again from their completion") {

@@ -1,6 +1,7 @@
 // Descriptors and operations that tests put before a demultiplexer, without any stream on top.
 #pragma once
 
+#include "core/system_error.hpp"
 #include "demux/demultiplexer.hpp"
 #include "support/reactors.hpp"
 
@@ -13,16 +14,23 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 namespace test {
 
 using bight::detail::operation_kind;
+
+/// A result with the errno alone of a failure, without the code that Windows gave for it.
+inline std::int64_t with_errno(std::int64_t result) {
+    return result < 0 ? -bight::detail::errno_of(static_cast<int>(-result)) : result;
+}
 
 /// A descriptor that counts who holds it.
 class probe_descriptor final : public bight::detail::descriptor {
@@ -258,10 +266,22 @@ class demultiplexer_fixture {
 inline std::size_t fill(int fd) {
     const std::string block(65536, 'x');
     std::size_t count = 0;
-    for (ssize_t sent = 0;
-         (sent = ::send(fd, block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0;) {
-        count += static_cast<std::size_t>(sent);
+    const auto until_full = [&](int flags) {
+        const std::size_t before = count;
+        for (ssize_t sent = 0; (sent = ::send(fd, block.data(), block.size(), flags)) > 0;) {
+            count += static_cast<std::size_t>(sent);
+        }
+        return count > before;
+    };
+#ifdef _WIN32
+    // It is attached, and so non-blocking. What has been sent is on its way, over TCP, and makes room for more.
+    for (int quiet = 0; quiet < 3; ++quiet) {
+        if (until_full(0)) quiet = 0;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
+#else
+    until_full(MSG_DONTWAIT | MSG_NOSIGNAL);
+#endif
     return count;
 }
 

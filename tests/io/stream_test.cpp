@@ -546,7 +546,7 @@ TEST_CASE("an empty stream gives EBADF, and says that it was moved from or never
         const stream kept = std::move(pair.client);
         stream& moved_from = pair.client;
         char memory[4];
-        const std::error_code empty = test::from_errno(EBADF);
+        const auto empty = test::from_errno(EBADF);
         const std::error_code read = co_await error_of(moved_from.read_some());
         CHECK(read == empty);
         const std::error_code read_into = co_await error_of(moved_from.read_some(memory));

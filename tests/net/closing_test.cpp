@@ -234,6 +234,7 @@ TEST_CASE("the peer of an aborted TCP connection sees a reset, and it stays") {
 }
 
 TEST_CASE("the peer of an aborted Unix socket sees the end or a reset") {
+    if (const auto& why = test::no_unix_sockets()) test::skip(*why);
     const auto kind = GENERATE(from_range(test::reactors()));
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {

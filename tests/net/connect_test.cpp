@@ -101,13 +101,18 @@ TEST_CASE(
             bight::stream s = co_await connect("tcp:127.0.0.1:" + std::to_string(ntohs(bound.sin_port)));
             CHECK(s.peer().port() == ntohs(bound.sin_port));
             while (!over) co_await bight::yield();  // the reactor may have been quicker
-            const auto failed = from_errno(how == ending::reset ? ECONNRESET : EPIPE);
+#if defined(_WIN32)                                 // knows only the reset
+            constexpr bool only_reset = true;
+#else
+            const bool only_reset = how == ending::reset;
+#endif
+            const auto failed = from_errno(only_reset ? ECONNRESET : EPIPE);
             if (writes_first) {
                 const auto first = co_await error_of(s.write("hello"));
                 CHECK(first == failed);
             }
             const std::string all = co_await test::rest(s);
-            CHECK(all == (how == ending::reset ? "busy, error " + std::to_string(ECONNRESET) : "busy, end"));
+            CHECK_THAT(all, Catch::StartsWith(only_reset ? "busy, error " : "busy, end"));
             const auto later = co_await error_of(s.write("hello"));
             CHECK(later == failed);
         };
@@ -126,9 +131,11 @@ TEST_CASE("a refused connection gives ECONNREFUSED and says where to") {
             what = e.what();
         }
         CHECK_THAT(what, Catch::Contains("127.0.0.1:" + port));
+        if (test::no_unix_sockets()) co_return;
         const test::temporary_directory directory;
         const auto missing = co_await error_of(connect("unix:" + directory.file("missing")));
         CHECK(missing == from_errno(ENOENT));
+        if (!test::has_abstract_names()) co_return;
         const auto abstract = co_await error_of(connect("unix:@bight-nobody-listens-here"));
         CHECK(abstract == from_errno(ECONNREFUSED));
     });
@@ -180,7 +187,11 @@ TEST_CASE("endpoints that cannot be connected to are refused") {
         const auto family = co_await error_of(connect("tcp6:127.0.0.1:1"));
         CHECK(static_cast<bool>(family));
         const auto closed = co_await error_of(connect("fd:987654"));
+#if defined(_WIN32)  // tells no descriptor that is closed from one that is no socket
+        CHECK(closed == from_errno(ENOTSOCK));
+#else
         CHECK(closed == from_errno(EBADF));
+#endif
         const auto from = co_await error_of(connect("tcp:127.0.0.1:1:interface=192.0.2.1"));
         CHECK(from == from_errno(EADDRNOTAVAIL));
     });
@@ -222,6 +233,7 @@ TEST_CASE("a connection from a chosen address") {
 }
 
 TEST_CASE("a Unix socket whose backlog is full is waited for, until the time-out") {
+    if (const auto& why = test::no_unix_sockets()) test::skip(*why);
     on_each_demultiplexer([]() -> task<> {
         const test::temporary_directory directory;
         bight::listener l = bight::listen("unix:" + directory.file("busy") + ":backlog=1");
@@ -255,6 +267,7 @@ TEST_CASE("a Unix socket whose backlog is full is waited for, until the time-out
 }
 
 TEST_CASE("who waits for a place in the backlog of a Unix socket can be cancelled, and leaves nothing") {
+    if (const auto& why = test::no_unix_sockets()) test::skip(*why);
     on_each_demultiplexer([]() -> task<> {
         const test::temporary_directory directory;
         bight::listener l = bight::listen("unix:" + directory.file("busy") + ":backlog=1");

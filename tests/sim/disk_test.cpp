@@ -107,14 +107,23 @@ task<> file_story(std::string path) {
     const std::int64_t empties = co_await open_file(path, O_WRONLY | O_TRUNC);
     co_await gives(size(), 0);
     co_await gives(write_at(empties, "anew"), 4);
-
-    co_await gives(remove(path), 0);  // who has it open keeps it
-    co_await gives(remove(path), -ENOENT);
-    co_await gives(size(), -ENOENT);
-    co_await gives(read_at(reads, 64), "anew");
     for (const std::int64_t open_file : {file, reads, appends, empties}) co_await gives(close(open_file), 0);
     co_await gives(close(file), -EBADF);
     co_await gives(read_at(file, 1), "error " + std::to_string(EBADF));
+    co_await gives(remove(path), 0);
+    co_await gives(remove(path), -ENOENT);
+    co_await gives(size(), -ENOENT);
+}
+
+task<> remove_what_is_open(std::string path) {
+    const std::int64_t file = co_await open_file(path, O_RDWR | O_CREAT | O_EXCL);
+    REQUIRE(file >= 0);
+    co_await gives(write_at(file, "kept"), 4);
+    co_await gives(on_path(operation_kind::remove_path, path), 0);
+    co_await gives(on_path(operation_kind::remove_path, path), -ENOENT);
+    co_await gives(on_path(operation_kind::stat_path, path), -ENOENT);
+    co_await gives(read_at(file, 64), "kept");
+    co_await gives(on_handle(operation_kind::close_file, file), 0);
 }
 
 // Appends and syncs, again and again.
@@ -137,6 +146,12 @@ TEST_CASE("operations on a simulated disk do what they do on this machine's") {
     test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     const test::temporary_directory here;
     on.run([&] { return file_story(here.file("file")); });
+}
+
+TEST_CASE("a file that is removed keeps its bytes for who has it open, and not its name") {
+    test::reactor_fixture on(GENERATE(from_range(test::reactors())));
+    const test::temporary_directory here;
+    on.run([&] { return remove_what_is_open(here.file("file")); });
 }
 
 TEST_CASE("a crash leaves of a file what was synced, and no file that never was") {

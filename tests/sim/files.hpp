@@ -1,6 +1,7 @@
 // Operations on files of the host that a program runs on.
 #pragma once
 
+#include "core/system_error.hpp"
 #include "demux/demultiplexer.hpp"
 #include "demux/file_operation.hpp"
 
@@ -32,7 +33,10 @@ class file_call final : public bight::detail::waiter {
         if (!begin(caller.promise())) return true;
         return demux_.start(op) ? finish_now() : true;
     }
-    std::int64_t await_resume() const noexcept { return op.result; }
+    /// Bytes, a handle, 0, or -errno.
+    std::int64_t await_resume() const noexcept {
+        return op.result < 0 ? -bight::detail::errno_of(op.error()) : op.result;
+    }
     void cancel() noexcept override {
         if (demux_.cancel(op)) confirm_cancel();
     }

@@ -78,7 +78,7 @@ TEST_CASE("any number of answers without latency is progress, over a network and
                                             [] { return ping("tcp:server:7000"); }));
     CHECK_NOTHROW(world_at_one_moment().run(
         []() -> task<> { co_return; },
-        []() -> task<> { co_await bight::race(bight::serve("unix:@echo", echo), ping("unix:@echo")); }));
+        []() -> task<> { co_await bight::race(bight::serve("unix:/echo", echo), ping("unix:/echo")); }));
 }
 
 TEST_CASE("turns in which nothing is received are none") {

@@ -2,10 +2,16 @@
 // header.
 #pragma once
 
+#ifdef _WIN32
+#include "windows/posix.hpp"
+#endif
+
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
-#else
+#elif __has_include(<catch2/catch.hpp>)
 #include <catch2/catch.hpp>
+#else  // where its directory is given by itself: meson.build
+#include <catch.hpp>
 #endif
 
 #include <string>
@@ -26,4 +32,10 @@ namespace Catch {
 inline auto Contains(const std::string& part) { return Matchers::ContainsSubstring(part); }
 
 }  // namespace Catch
+#endif
+
+#ifdef _WIN32
+#include "windows/unsupported.hpp"
+#elif defined(__APPLE__)
+#include "macos/unsupported.hpp"
 #endif

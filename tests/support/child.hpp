@@ -1,4 +1,9 @@
+// child: a process that a test starts from itself.
 #pragma once
+
+#ifdef _WIN32
+#include "windows/spawned_child.hpp"
+#else
 
 #include <fcntl.h>
 #include <poll.h>
@@ -147,3 +152,5 @@ class child {
 };
 
 }  // namespace test
+
+#endif

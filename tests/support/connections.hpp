@@ -62,9 +62,38 @@ inline const std::vector<reactor_choice>& reactors_with_ipv6() {
     return all;
 }
 
+/// Why there are no Unix sockets; nothing where there are.
+inline const std::optional<std::string>& no_unix_sockets() {
+    static const std::optional<std::string> why = []() -> std::optional<std::string> {
+        const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const int error = errno;
+        if (fd >= 0) ::close(fd);
+        if (fd >= 0) return std::nullopt;
+        std::string text = "there are no Unix sockets: " + std::generic_category().message(error);
+        leave_out(text);
+        return text;
+    }();
+    return why;
+}
+
+/// Whether Unix sockets have names that are not in the file system, as only Linux's have.
+inline bool has_abstract_names() {
+#ifdef __linux__
+    return true;
+#else
+    static const bool told = [] {
+        leave_out("Unix sockets have no abstract names: only Linux has them");
+        return true;
+    }();
+    return !told;
+#endif
+}
+
 /// Those of `wanted` that this machine has.
 inline std::vector<family> those_here(std::vector<family> wanted) {
     if (no_ipv6()) std::erase(wanted, family::tcp6);
+    if (no_unix_sockets()) std::erase(wanted, family::unix_path);
+    if (no_unix_sockets() || !has_abstract_names()) std::erase(wanted, family::unix_abstract);
     return wanted;
 }
 
@@ -100,7 +129,7 @@ class temporary_directory {
         std::error_code ignored;
         std::filesystem::remove_all(path_, ignored);
     }
-    std::string file(const std::string& name) const { return (path_ / name).string(); }
+    std::string file(const std::string& name) const { return (path_ / name).generic_string(); }
 
   private:
     std::filesystem::path path_;
@@ -277,7 +306,12 @@ inline bight::task<std::string> rest(bight::stream& from) {
     co_return all + ", " + how;
 }
 
+#ifdef _WIN32
+/// What an error of the system means.
+inline std::error_condition from_errno(int error) { return {error, std::generic_category()}; }
+#else
 inline std::error_code from_errno(int error) { return {error, std::system_category()}; }
+#endif
 
 }  // namespace test
 

@@ -3,6 +3,7 @@
 
 #include "child.hpp"
 
+#ifndef _WIN32  // where child.hpp has it
 #include <signal.h>
 #include <unistd.h>
 
@@ -39,3 +40,5 @@ std::string dying_words(F body) {
 }
 
 }  // namespace test
+
+#endif

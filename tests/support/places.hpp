@@ -51,8 +51,8 @@ struct place {
 inline std::vector<place> places_of(const std::vector<family>& wanted) {
     std::vector<place> all;
     for (const family f : wanted) {
-        // A simulated host always has ::1.
-        const bool here = f != family::tcp6 || !no_ipv6();
+        // A simulated host always has all.
+        const bool here = !those_here({f}).empty();
         for (const auto kind : demultiplexers()) {
             if (here) all.push_back({place::kind::machine, f, kind, 0, false});
         }

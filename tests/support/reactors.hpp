@@ -7,6 +7,7 @@
 #pragma once
 
 #include "catch.hpp"
+#include "open_descriptors.hpp"
 #include "skip.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
@@ -15,8 +16,6 @@
 #include <bight/core/task.hpp>
 #include <bight/core/virtual_clock.hpp>
 #include <bight/sim/personality.hpp>
-
-#include <dirent.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -43,6 +42,8 @@ inline std::string_view name_of(bight::demultiplexer_kind kind) {
         case bight::demultiplexer_kind::kqueue: return "kqueue";
         case bight::demultiplexer_kind::poll: return "poll";
         case bight::demultiplexer_kind::select: return "select";
+        case bight::demultiplexer_kind::iocp: return "iocp";
+        case bight::demultiplexer_kind::wfmo: return "wfmo";
         default: return "automatic";
     }
 }
@@ -59,7 +60,8 @@ inline const tried_demultiplexers& try_demultiplexers() {
         tried_demultiplexers tried;
         for (const auto kind : {bight::demultiplexer_kind::io_uring, bight::demultiplexer_kind::epoll,
                                 bight::demultiplexer_kind::kqueue, bight::demultiplexer_kind::poll,
-                                bight::demultiplexer_kind::select}) {
+                                bight::demultiplexer_kind::select, bight::demultiplexer_kind::iocp,
+                                bight::demultiplexer_kind::wfmo}) {
             try {
                 bight::reactor_options options;
                 options.demultiplexer = kind;
@@ -150,16 +152,6 @@ class environment_variable {
     const char* name_;
     std::optional<std::string> before_;
 };
-
-/// How many descriptors this process has open.
-inline int open_descriptors() {
-    DIR* dir = ::opendir("/proc/self/fd");
-    if (!dir) return -1;
-    int count = 0;
-    while (::readdir(dir)) ++count;
-    ::closedir(dir);
-    return count - 3;  // ".", "..", and the directory's own descriptor
-}
 
 /// Prints the tasks of a reactor and cancels them when they take too long; ends the process when that does
 /// not help.

@@ -382,7 +382,7 @@ TEST_CASE("a receiver that always finds values lets others run") {
             g.cancel();
         });
     });
-    CHECK(others >= values / (bight::reactor::completion_budget + 1) - 1);
+    CHECK(others >= values / (static_cast<long>(bight::reactor::completion_budget) + 1) - 1);
 }
 
 TEST_CASE("destroying or moving a receiver in which a task waits ends the program, and names the line") {

@@ -658,7 +658,7 @@ TEST_CASE("a task that finds values all the time lets others run") {
             g.cancel();
         });
     });
-    CHECK(others >= 2 * values / (bight::reactor::completion_budget + 1) - 1);
+    CHECK(others >= 2 * values / (static_cast<long>(bight::reactor::completion_budget) + 1) - 1);
 }
 
 TEST_CASE("the tree of tasks says who waits in a channel") {

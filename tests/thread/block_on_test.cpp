@@ -344,7 +344,8 @@ TEST_CASE("a reactor of real-time priority leaves the processor to the thread wh
     bight::duration used{};
     std::thread other([&] {
         bight::reactor r;
-        const sched_param priority{.sched_priority = 1};
+        sched_param priority{};
+        priority.sched_priority = 1;
         allowed = ::pthread_setschedparam(::pthread_self(), SCHED_FIFO, &priority) == 0;
         made.set_value(&r);
         CHECK_THROWS_AS(r.run(sleep_long()), bight::run_cancelled);

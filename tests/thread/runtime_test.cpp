@@ -5,6 +5,7 @@
 #include "support/few_descriptors.hpp"
 #include "support/reactors.hpp"
 #include "support/runtimes.hpp"
+#include "support/thread_count.hpp"
 
 #include <bight/core/deferred.hpp>
 #include <bight/core/finally.hpp>
@@ -18,7 +19,6 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <latch>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -113,14 +113,14 @@ TEST_CASE("the exit status is 0, or the first in the order of the reactors that 
 TEST_CASE("an error of one stops the others in good order, is reported, and the exit status is 1") {
     test::runtime_fixture on(GENERATE(from_range(test::demultiplexers())), 3);
     std::atomic<int> cleaned{0};
-    std::latch others_work(2);
+    test::thread_count others_work;
     auto root = [&](std::size_t i) -> task<> {
         if (i == 1) {
-            others_work.wait();
+            others_work.wait_until(2);
             throw std::runtime_error("the second one failed");
         }
         auto work = [&]() -> task<> {
-            others_work.count_down();
+            others_work.add();
             co_await for_an_hour();
         };
         auto clean_up = [&]() -> task<> {

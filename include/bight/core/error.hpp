@@ -12,8 +12,10 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// Errors for which the operating system has no number. System errors keep their errno, in
-/// std::system_category().
+/// Errors for which the operating system has no number. System errors keep their number: on POSIX systems an
+/// errno, in std::system_category(); on Windows the code of Windows, in a category of bight's own, whose
+/// codes equal the std::errc that they stand for (std::errc::connection_reset, …). So code for all systems
+/// compares with std::errc.
 enum class errc {
     busy = 1,          ///< another task is already reading (or writing) here: one at a time; or a reader over
                        ///< the stream has bytes that come first
@@ -95,6 +97,9 @@ void report_connection_error(const job& j, const std::exception_ptr& error) noex
 void log(log_level level, std::string_view message) noexcept;
 /// Makes a std::system_error without throwing; a std::bad_alloc when there is no memory for it.
 std::exception_ptr error_from(errc code, const char* what) noexcept;
+/// The category of the numbers of <cerrno>, for errors that bight itself finds: std::system_category(), but
+/// on Windows, where the numbers of the system are others, one of bight's own.
+const std::error_category& errno_category() noexcept;
 
 /// "function at file:line", with the function's name made readable.
 std::string describe_location(const std::source_location& where);

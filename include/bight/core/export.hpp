@@ -9,8 +9,9 @@
 
 /// Marks the namespace in every public header: all that such a header declares is exported, because its
 /// inline functions call the rest. Everything else in the library is hidden. The attribute, unlike a compiler
-/// flag, also works in a program that is compiled with -fvisibility=hidden.
-#if defined(__GNUC__)
+/// flag, also works in a program that is compiled with -fvisibility=hidden. The object files of Windows know no
+/// visibility, and a namespace cannot be exported from a DLL: there bight is a static library.
+#if defined(__GNUC__) && (defined(__ELF__) || defined(__MACH__))
 #define BIGHT_EXPORT [[gnu::visibility("default")]]
 #else
 #define BIGHT_EXPORT

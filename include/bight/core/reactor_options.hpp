@@ -25,13 +25,13 @@ class platform;
 }
 
 /// The kernel interfaces that a reactor can use.
-enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, kqueue, poll, select };
+enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, kqueue, poll, select, iocp, wfmo };
 
 /// Options of a reactor. Like all options of bight they own nothing, so that a temporary is safe in a full
 /// expression that awaits (GCC PR 99576).
 struct reactor_options {
     /// `automatic` takes the one that the environment variable BIGHT_REACTOR names (io_uring, epoll, kqueue,
-    /// poll, select), otherwise the first of these that works here. One that is chosen here or in the variable is
+    /// poll, select, iocp, wfmo), otherwise the first of these that works here. One that is chosen here or in the variable is
     /// never replaced by another: when it does not work, the reactor's constructor throws.
     demultiplexer_kind demultiplexer = demultiplexer_kind::automatic;
     /// How many submissions an io_uring reactor can batch in one turn before it must enter the kernel. The

@@ -86,6 +86,10 @@ int run_for_status(task<T> root, const run_options& options) {
 /// started the program with them blocked. (A program that waits for signals itself, with sigwait(3) or
 /// signalfd(2), turns handle_signals off.) Handlers and the signal mask are restored before run returns; a
 /// handler that the program sets meanwhile stays.
+///
+/// On Windows the signals are those of the C library: SIGINT (Ctrl-C), SIGBREAK (Ctrl-Break) and SIGTERM
+/// (`raise`), which counts also when the console is closed, the user logs off or the system shuts down: then
+/// the system ends the process some seconds later. There is no SIGUSR1 (but reactor::dump_tasks).
 template <class T>
 auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<std::is_void_v<T>, int, T> {
     if constexpr (std::is_void_v<T> || std::same_as<T, int>) {

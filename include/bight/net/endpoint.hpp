@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#undef interface  // a macro, if <windows.h> has been included
+
 namespace BIGHT_EXPORT bight {
 
 /// The contents of an endpoint string. The kind comes first, then arguments, each after a ':'. An argument is

@@ -155,6 +155,11 @@ exploration explore_with(world_test& test, const explore_options& options);
 /// destroyed and, with bight/sim/failing_new.hpp in the program, blocks of memory: objects that the test
 /// keeps must belong to its world (world::own).
 ///
+/// Windows has no fork: there the seeds run in this process, one after the other, and their output is not
+/// discarded. A crash, an abort or a test that takes longer than its limit ends the program, after a line on
+/// standard error that says which seed it was; exceptions, deadlocks and leaks are found and shrunk as
+/// elsewhere.
+///
 /// It ends with the first failure: the smallest seed that fails, whatever the number of processes. That seed
 /// runs again alone, now with its output, for the tree of tasks and the trace. Then it is shrunk: without any
 /// fault, then other seeds without any, then with one kind of fault at a time, then repeatedly without some

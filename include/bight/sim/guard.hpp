@@ -9,6 +9,11 @@
 
 #include <bight/core/export.hpp>
 
+#if !defined(__linux__)
+#error "bight/sim/guard.hpp replaces functions of Linux's C library: leave it out on other systems"
+#include <linux>  // There is no such file: the compiler stops here, before it lists what follows from it.
+#endif
+
 #include <dlfcn.h>
 #include <poll.h>
 #include <spawn.h>

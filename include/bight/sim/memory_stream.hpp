@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
+#include <bight/core/error.hpp>
 #include <bight/core/export.hpp>
 #include <bight/io/address.hpp>
 #include <bight/io/stream.hpp>
@@ -73,16 +74,16 @@ class memory_direction {
     /// The connection breaks after this many bytes in this direction: they still arrive, and from then on
     /// reads and writes at both ends fail with `reset_error`. 0: it is broken from the beginning.
     std::uint64_t reset_at = never;
-    std::error_code reset_error{ECONNRESET, std::system_category()};
+    std::error_code reset_error{ECONNRESET, bight::detail::errno_category()};
     /// Bytes after this many never arrive, nor does the end of the stream, and neither end is told.
     std::uint64_t silent_from = never;
     /// The number of the read (at the reading end of this direction) or write that fails with the given
     /// error, without effect. After ENOMEM and ENOBUFS later operations work again; after any other error all
     /// later ones fail with it too.
     std::uint64_t failing_read = never;
-    std::error_code read_error{ECONNRESET, std::system_category()};
+    std::error_code read_error{ECONNRESET, bight::detail::errno_category()};
     std::uint64_t failing_write = never;
-    std::error_code write_error{ECONNRESET, std::system_category()};
+    std::error_code write_error{ECONNRESET, bight::detail::errno_category()};
 };
 
 class memory_options {

@@ -71,8 +71,8 @@ struct pooled {
     static void* operator new(std::size_t size, std::align_val_t alignment) {
         return ::operator new(size, alignment);
     }
-    static void operator delete(void* block, std::size_t size, std::align_val_t alignment) noexcept {
-        ::operator delete(block, size, alignment);
+    static void operator delete(void* block, std::size_t, std::align_val_t alignment) noexcept {
+        ::operator delete(block, alignment);
     }
 };
 

@@ -1,0 +1,233 @@
+#include "wfmo.hpp"
+
+#include "time_limit.hpp"
+
+#include "../core/system_error.hpp"
+
+#include <bight/core/error.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace bight::detail {
+
+namespace {
+
+constexpr long all_events = FD_READ | FD_WRITE | FD_OOB | FD_ACCEPT | FD_CONNECT | FD_CLOSE;
+
+SOCKET socket_of(const descriptor& d) noexcept { return static_cast<SOCKET>(d.fd); }
+
+// It is reset by the wait that it ends.
+HANDLE make_event() {
+    const HANDLE made = ::CreateEventW(nullptr, FALSE, FALSE, nullptr);
+    if (!made) throw std::system_error(system_error_code(last_error()), "CreateEvent");
+    return made;
+}
+
+}  // namespace
+
+wfmo::wfmo(reactor& home) : readiness(home, true), wake_event_(make_event()) {
+    try {
+        groups_.reserve(most_groups);
+        awaited_.reserve(most_handles);
+    } catch (...) {
+        ::CloseHandle(wake_event_);
+        throw;
+    }
+}
+
+wfmo::~wfmo() {
+    orphan_all();
+    for (const group& g : groups_) ::CloseHandle(g.event);
+    ::CloseHandle(wake_event_);
+}
+
+// One wake stands for all until it has been seen.
+void wfmo::wake() noexcept {
+    if (!woken_.exchange(true, std::memory_order_acq_rel)) ::SetEvent(wake_event_);
+}
+
+void wfmo::watch(descriptor& d) {
+    int type = 0;
+    int size = sizeof type;
+    if (::getsockopt(socket_of(d), SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &size) != 0) {
+        DWORD flags = 0;
+        if (!::GetHandleInformation(reinterpret_cast<HANDLE>(d.fd), &flags)) {
+            throw std::system_error(system_error_code(last_error()), "handle " + std::to_string(d.fd));
+        }
+        if (handles_ == most_handles) {
+            throw std::system_error(
+                EMFILE, errno_category(),
+                "wfmo waits for at most " + std::to_string(most_handles) +
+                    " handles that are not sockets; iocp (BIGHT_REACTOR) has no such limit");
+        }
+        ++handles_;
+        d.slot = idle_handle;
+        return;
+    }
+    const std::size_t at = roomiest_group();
+    group& g = groups_[at];
+    g.members.push_back(&d);
+    if (::WSAEventSelect(socket_of(d), g.event, all_events) != 0) {
+        const int error = last_socket_error();
+        g.members.pop_back();
+        throw std::system_error(system_error_code(error), "WSAEventSelect on socket " + std::to_string(d.fd));
+    }
+    d.slot = static_cast<int>((g.members.size() - 1) << place_shift | at);
+}
+
+std::size_t wfmo::roomiest_group() {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < groups_.size(); ++i) {
+        if (groups_[i].members.size() < groups_[best].members.size()) best = i;
+    }
+    if (groups_.empty() || (groups_[best].members.size() >= comfortable && groups_.size() < most_groups)) {
+        groups_.emplace_back().event = nullptr;
+        try {
+            groups_.back().event = make_event();
+        } catch (...) {
+            groups_.pop_back();
+            throw;
+        }
+        best = groups_.size() - 1;
+    }
+    return best;
+}
+
+void wfmo::unwatch(descriptor& d) noexcept {
+    if (!is_socket(d)) {
+        if (d.slot == awaited_handle) std::erase(awaited_, &d);
+        if (d.slot <= idle_handle) --handles_;
+        d.slot = -1;
+        return;
+    }
+    ::WSAEventSelect(socket_of(d), nullptr, 0);
+    if ((d.slot & looks_for_room) != 0) --looking_;
+    auto& members = groups_[static_cast<std::size_t>(d.slot & group_mask)].members;
+    const int place = d.slot >> place_shift;
+    descriptor& last = *members.back();
+    members[static_cast<std::size_t>(place)] = &last;
+    last.slot = (last.slot & (group_mask | looks_for_room)) | place << place_shift;
+    members.pop_back();
+    d.slot = -1;
+}
+
+// A socket is selected once, for everything. Another handle is waited for while an operation waits.
+void wfmo::interest_changed(descriptor& d) noexcept {
+    if (is_socket(d)) {
+        const bool looks = waits_to_write(d) && d.writing->kind == operation_kind::poll_write;
+        if (looks == ((d.slot & looks_for_room) != 0)) return;
+        d.slot ^= looks_for_room;
+        looks ? ++looking_ : --looking_;
+        return;
+    }
+    if (d.slot > idle_handle) return;
+    const bool wanted = waits_to_read(d);
+    if (wanted && d.slot == idle_handle) {
+        awaited_.push_back(&d);  // there is room
+        d.slot = awaited_handle;
+    } else if (!wanted && d.slot == awaited_handle) {
+        std::erase(awaited_, &d);
+        d.slot = idle_handle;
+    }
+}
+
+// They are tried once more, and wait again if there is none.
+void wfmo::look_for_room() noexcept {
+    for (descriptor& d : descriptors()) {
+        if (is_socket(d) && (d.slot & looks_for_room) != 0) became_ready(d, false, true, false);
+    }
+}
+
+// A wait tells the first handle that is signalled: those behind it are asked without waiting.
+void wfmo::wait(duration limit) {
+    HANDLE all[MAXIMUM_WAIT_OBJECTS];
+    descriptor* others[most_handles];  // as they are at the beginning
+    DWORD count = 0;
+    all[count++] = wake_event_;
+    const auto group_count = static_cast<DWORD>(groups_.size());
+    for (const group& g : groups_) all[count++] = g.event;
+    const DWORD first_other = count;
+    for (descriptor* const d : awaited_) {
+        others[count - first_other] = d;
+        all[count++] = reinterpret_cast<HANDLE>(d->fd);
+    }
+    DWORD ms = limit == duration::max() ? INFINITE : static_cast<DWORD>(to_milliseconds(limit));
+    if (looking_ > 0) {
+        look_for_room();
+        ms = std::min(ms, between_looks);
+    }
+    for (DWORD from = 0; from < count; ms = 0) {
+        const DWORD got = ::WaitForMultipleObjectsEx(count - from, all + from, FALSE, ms, FALSE);
+        if (got == WAIT_TIMEOUT) return;
+        if (got == WAIT_FAILED) {
+            const int error = last_error();
+            if (from == 0 && evict_closed(error)) return;
+            throw std::system_error(system_error_code(error), "WaitForMultipleObjectsEx");
+        }
+        const DWORD which = from + (got >= WAIT_ABANDONED_0 ? got - WAIT_ABANDONED_0 : got - WAIT_OBJECT_0);
+        if (which == 0) {
+            woken_.exchange(false, std::memory_order_acq_rel);  // before what was posted is looked at
+            woken();
+        } else if (which <= group_count) {
+            ask_all(groups_[which - 1]);
+        } else {
+            became_ready(*others[which - first_other], true, false, false);
+        }
+        from = which + 1;
+    }
+}
+
+// A handle that was closed behind our back fails the whole wait: operations that wait for it get EBADF, the
+// others go on.
+bool wfmo::evict_closed(int error) noexcept {
+    if (errno_of(error) != EBADF) return false;
+    bool any = false;
+    for (std::size_t i = awaited_.size(); i > 0; --i) {
+        descriptor& d = *awaited_[i - 1];
+        DWORD flags = 0;
+        if (::GetHandleInformation(reinterpret_cast<HANDLE>(d.fd), &flags)) continue;
+        any = true;
+        became_ready(d, true, false, false);
+    }
+    return any;
+}
+
+void wfmo::ask_all(group& g) noexcept {
+    for (descriptor* const d : g.members) ask(*d);
+}
+
+// What was reported is reported again only after a call that would not have been needed: FD_READ and
+// FD_ACCEPT after a receive or an accept, FD_WRITE after a send that would block. FD_CLOSE comes once, so
+// that the socket is to be drained from then on.
+void wfmo::ask(descriptor& d) noexcept {
+    WSANETWORKEVENTS told{};
+    if (::WSAEnumNetworkEvents(socket_of(d), nullptr, &told) != 0) {
+        became_ready(d, true, true, true);  // closed behind our back: the call says so
+        return;
+    }
+    const long events = told.lNetworkEvents;
+    if (events == 0) return;
+    const int refused = told.iErrorCode[FD_CONNECT_BIT];
+    if ((events & FD_CONNECT) != 0 && refused != 0 && d.writing &&
+        d.writing->kind == operation_kind::connect) {
+        static_cast<connect_operation*>(d.writing)->told_error = error_number(static_cast<DWORD>(refused));
+    }
+    const bool over = (events & (FD_CLOSE | FD_OOB)) != 0;
+    became_ready(d, (events & (FD_READ | FD_ACCEPT)) != 0 || over,
+                 (events & (FD_WRITE | FD_CONNECT)) != 0 || over, over);
+}
+
+std::unique_ptr<demultiplexer> make_wfmo(reactor& home, refusal& why) {
+    try {
+        return std::make_unique<wfmo>(home);
+    } catch (const std::system_error& e) {
+        why = {e.what(), e.code()};
+        return nullptr;
+    }
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,72 @@
+// wfmo: the demultiplexer of WaitForMultipleObjects (Windows).
+#pragma once
+
+#include "readiness.hpp"
+
+#include "../io/socket_headers.hpp"
+
+#include <windows.h>
+
+#include <atomic>
+#include <cstddef>
+#include <vector>
+
+namespace bight::detail {
+
+/// One wait holds 64 handles: the event that wakes it, events of sockets, and other handles that operations
+/// wait for. An event is shared by many sockets (WSAEventSelect), which are asked one by one when it is set;
+/// so the number of sockets has no limit, and the cost of an event grows with it. Events are edges, as
+/// epoll's are.
+class wfmo final : public readiness {
+  public:
+    /// Throws std::system_error.
+    explicit wfmo(reactor& home);
+    ~wfmo() override;
+
+    std::string_view name() const noexcept override { return "wfmo"; }
+    void wait(duration limit) override;
+    void wake() noexcept override;
+
+    /// The handles that are not sockets and may be attached at a time.
+    static constexpr std::size_t most_handles = 31;
+
+  private:
+    /// Sockets that share an event.
+    struct group {
+        HANDLE event = nullptr;
+        std::vector<descriptor*> members;
+    };
+    static constexpr std::size_t most_groups = MAXIMUM_WAIT_OBJECTS - 1 - most_handles;
+    /// A further group is made when all have so many members.
+    static constexpr std::size_t comfortable = 8;
+
+    void watch(descriptor& d) override;
+    void unwatch(descriptor& d) noexcept override;
+    void interest_changed(descriptor& d) noexcept override;
+    /// No event says that there is room unless a send has found none: a poll_write looks this often.
+    static constexpr DWORD between_looks = 20;  // ms
+    void look_for_room() noexcept;
+
+    // descriptor::slot: of a socket, its group, whether it is looked for room, and its place in the group; of
+    // another handle, whether it is waited for.
+    static constexpr int group_mask = 31;
+    static constexpr int looks_for_room = 32;
+    static constexpr int place_shift = 6;
+    static constexpr int idle_handle = -2;
+    static constexpr int awaited_handle = -3;
+    static bool is_socket(const descriptor& d) noexcept { return d.slot >= 0; }
+
+    std::size_t roomiest_group();
+    void ask_all(group& g) noexcept;
+    void ask(descriptor& d) noexcept;
+    bool evict_closed(int error) noexcept;
+
+    HANDLE wake_event_ = nullptr;
+    std::atomic<bool> woken_{false};
+    std::vector<group> groups_;
+    std::vector<descriptor*> awaited_;  // handles
+    std::size_t looking_ = 0;           // poll_write operations that wait
+    std::size_t handles_ = 0;           // attached
+};
+
+}  // namespace bight::detail

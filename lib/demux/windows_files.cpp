@@ -1,0 +1,276 @@
+// Files of Windows, with the results and errors of POSIX where Windows can tell them.
+#include "file_operation.hpp"
+
+#include "../core/system_error.hpp"
+
+#include <windows.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <string>
+
+namespace bight::detail {
+
+namespace {
+
+constexpr std::uint32_t type_link = 0120000;  // S_IFLNK, which the C library has not
+
+HANDLE system_handle(native_handle file) noexcept {
+    return reinterpret_cast<HANDLE>(file);  // NOLINT(performance-no-int-to-ptr)
+}
+
+std::int64_t failure() noexcept { return -std::int64_t{last_error()}; }
+
+// The last error, with another errno than the usual one for it.
+std::int64_t failure_as(int number) noexcept {
+    return -static_cast<std::int64_t>(static_cast<unsigned>(number) | ::GetLastError() << 16);
+}
+
+// Throws std::bad_alloc. Empty if the text is no UTF-8.
+std::wstring to_utf16(const char* text) {
+    const int size = ::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, nullptr, 0);
+    std::wstring wide(static_cast<std::size_t>(std::max(size, 1) - 1), L'\0');
+    if (size > 1) ::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, wide.data(), size);
+    return wide;
+}
+
+// As the calls take it: one that is longer than MAX_PATH they take only with this prefix, and then not
+// relative.
+std::wstring native_path(const char* path) {
+    std::wstring wide = to_utf16(path);
+    if (wide.size() + 13 < MAX_PATH || wide.starts_with(L"\\\\")) return wide;
+    const DWORD size = ::GetFullPathNameW(wide.c_str(), 0, nullptr, nullptr);
+    std::wstring full(size, L'\0');
+    full.resize(::GetFullPathNameW(wide.c_str(), size, full.data(), nullptr));
+    return full.starts_with(L"\\\\") ? full : L"\\\\?\\" + full;
+}
+
+DWORD access_of(int flags) noexcept {
+    // Without FILE_WRITE_DATA, all that is written goes to the end.
+    const DWORD writing =
+        (flags & O_APPEND) != 0 ? FILE_GENERIC_WRITE & ~DWORD{FILE_WRITE_DATA} : GENERIC_WRITE;
+    switch (flags & (O_WRONLY | O_RDWR)) {
+        case O_WRONLY: return writing;
+        case O_RDWR: return GENERIC_READ | writing;
+        default: return GENERIC_READ;
+    }
+}
+
+DWORD disposition_of(int flags) noexcept {
+    if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) return CREATE_NEW;
+    if ((flags & O_CREAT) != 0) return (flags & O_TRUNC) != 0 ? CREATE_ALWAYS : OPEN_ALWAYS;
+    return (flags & O_TRUNC) != 0 ? TRUNCATE_EXISTING : OPEN_EXISTING;
+}
+
+constexpr DWORD shared_with_all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+bool is_directory(const std::wstring& path) noexcept {
+    const DWORD error = ::GetLastError();
+    const DWORD attributes = ::GetFileAttributesW(path.c_str());
+    ::SetLastError(error);
+    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+}
+
+bool is_directory(HANDLE file) noexcept {
+    const DWORD error = ::GetLastError();
+    BY_HANDLE_FILE_INFORMATION found{};
+    const bool is = ::GetFileInformationByHandle(file, &found) &&
+                    (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    ::SetLastError(error);
+    return is;
+}
+
+// Windows does not tell a path below a file from one below a directory that is not there.
+bool is_below_a_file(std::wstring path) noexcept {
+    const DWORD error = ::GetLastError();
+    DWORD attributes = INVALID_FILE_ATTRIBUTES;
+    while (attributes == INVALID_FILE_ATTRIBUTES) {
+        const std::size_t end = path.find_last_of(L"/\\");
+        if (end == path.npos || end == 0) break;
+        path.resize(end);
+        attributes = ::GetFileAttributesW(path.c_str());
+    }
+    ::SetLastError(error);
+    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
+}
+
+std::int64_t path_failure(const std::wstring& path) {
+    if (::GetLastError() == ERROR_PATH_NOT_FOUND && is_below_a_file(path)) return failure_as(ENOTDIR);
+    return failure();
+}
+
+// A handle that is not inherited is what O_CLOEXEC asks for.
+std::int64_t open(const std::wstring& path, int flags, unsigned mode) {
+    const bool read_only = (flags & O_CREAT) != 0 && (mode & 0222U) == 0;
+    const DWORD attributes = (read_only ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL) |
+                             ((flags & O_DSYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0);
+    const HANDLE file =
+        ::CreateFileW(path.c_str(), access_of(flags), shared_with_all, nullptr, disposition_of(flags),
+                      attributes | FILE_FLAG_BACKUP_SEMANTICS, nullptr);
+    if (file != INVALID_HANDLE_VALUE) {
+        const bool wants_file = (flags & (O_WRONLY | O_RDWR | O_CREAT)) != 0;
+        const bool wants_directory = (flags & O_DIRECTORY) != 0;
+        if (!wants_file && !wants_directory) return reinterpret_cast<native_handle>(file);
+        const bool found_directory = is_directory(file);
+        if (found_directory ? !wants_file : !wants_directory) return reinterpret_cast<native_handle>(file);
+        ::CloseHandle(file);
+        return found_directory ? -EISDIR : -ENOTDIR;
+    }
+    if (::GetLastError() == ERROR_ACCESS_DENIED && is_directory(path)) return failure_as(EISDIR);
+    return path_failure(path);
+}
+
+OVERLAPPED at(std::uint64_t offset) noexcept {
+    OVERLAPPED place{};
+    place.Offset = static_cast<DWORD>(offset);
+    place.OffsetHigh = static_cast<DWORD>(offset >> 32);
+    return place;
+}
+
+// What the caller of read or write is told.
+std::int64_t transfer_failure(HANDLE file) noexcept {
+    if (::GetLastError() == ERROR_ACCESS_DENIED) return failure_as(EBADF);  // not opened for this
+    if (is_directory(file)) return failure_as(EISDIR);
+    return failure();
+}
+
+DWORD at_once(std::size_t size) noexcept { return static_cast<DWORD>(std::min(size, most_in_one_call)); }
+
+std::int64_t read(const file_operation& op) noexcept {
+    OVERLAPPED place = at(op.offset);
+    DWORD count = 0;
+    const HANDLE file = system_handle(op.file);
+    if (::ReadFile(file, op.memory.data, at_once(op.memory.size), &count, &place)) return count;
+    const DWORD error = ::GetLastError();
+    if (error == ERROR_HANDLE_EOF || error == ERROR_BROKEN_PIPE) return 0;
+    return transfer_failure(file);
+}
+
+std::int64_t write(const file_operation& op) noexcept {
+    OVERLAPPED place = at(op.offset);
+    DWORD count = 0;
+    const HANDLE file = system_handle(op.file);
+    if (::WriteFile(file, op.bytes.data, at_once(op.bytes.size), &count, &place)) return count;
+    return transfer_failure(file);
+}
+
+// Only a handle for writing can be flushed, and so a file that was opened for reading is opened again.
+std::int64_t sync(HANDLE file) noexcept {
+    if (::FlushFileBuffers(file)) return 0;
+    if (::GetLastError() != ERROR_ACCESS_DENIED) return failure();
+    const HANDLE again = ::ReOpenFile(file, GENERIC_WRITE, shared_with_all, 0);
+    if (again == INVALID_HANDLE_VALUE) return failure();
+    const std::int64_t result = ::FlushFileBuffers(again) ? 0 : failure();
+    ::CloseHandle(again);
+    return result;
+}
+
+// Both count tenths of a microsecond since 1601.
+file_status::moment from(std::int64_t ticks) noexcept {
+    constexpr std::int64_t in_a_second = 10'000'000;
+    constexpr std::int64_t until_1970 = 11'644'473'600;
+    return {ticks / in_a_second - until_1970, static_cast<std::uint32_t>(ticks % in_a_second * 100)};
+}
+file_status::moment from(const FILETIME& t) noexcept {
+    return from(static_cast<std::int64_t>(std::uint64_t{t.dwHighDateTime} << 32 | t.dwLowDateTime));
+}
+
+std::uint32_t mode_of(DWORD attributes, DWORD tag) noexcept {
+    const std::uint32_t writable = (attributes & FILE_ATTRIBUTE_READONLY) != 0 ? 0U : 0222U;
+    if ((attributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 && tag == IO_REPARSE_TAG_SYMLINK)
+        return type_link | 0777U;
+    if ((attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) return std::uint32_t{S_IFDIR} | 0555U | writable;
+    return std::uint32_t{S_IFREG} | 0444U | writable;
+}
+
+// Windows has no numbers of users and groups, and no permissions of others.
+std::int64_t look_at(file_status& status, HANDLE file) noexcept {
+    status = {};
+    const DWORD type = ::GetFileType(file);
+    if (type == FILE_TYPE_CHAR || type == FILE_TYPE_PIPE) {
+        status.mode = (type == FILE_TYPE_CHAR ? std::uint32_t{S_IFCHR} : std::uint32_t{S_IFIFO}) | 0666U;
+        status.links = 1;
+        return 0;
+    }
+    BY_HANDLE_FILE_INFORMATION found{};
+    if (!::GetFileInformationByHandle(file, &found)) return failure();
+    FILE_ATTRIBUTE_TAG_INFO tag{};
+    (void)::GetFileInformationByHandleEx(file, FileAttributeTagInfo, &tag, sizeof tag);
+    status.mode = mode_of(found.dwFileAttributes, tag.ReparseTag);
+    status.links = found.nNumberOfLinks;
+    status.size = std::uint64_t{found.nFileSizeHigh} << 32 | found.nFileSizeLow;
+    status.inode = std::uint64_t{found.nFileIndexHigh} << 32 | found.nFileIndexLow;
+    status.accessed = from(found.ftLastAccessTime);
+    status.modified = from(found.ftLastWriteTime);
+    FILE_BASIC_INFO basic{};
+    const bool knows_change = ::GetFileInformationByHandleEx(file, FileBasicInfo, &basic, sizeof basic) &&
+                              basic.ChangeTime.QuadPart != 0;
+    status.changed = knows_change ? from(basic.ChangeTime.QuadPart) : status.modified;
+    return 0;
+}
+
+std::int64_t look_at_path(file_status& status, const std::wstring& path, int flags) {
+    const DWORD itself = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILE_FLAG_OPEN_REPARSE_POINT : 0;
+    const HANDLE file = ::CreateFileW(path.c_str(), FILE_READ_ATTRIBUTES, shared_with_all, nullptr,
+                                      OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | itself, nullptr);
+    if (file == INVALID_HANDLE_VALUE) return path_failure(path);
+    const std::int64_t result = look_at(status, file);
+    ::CloseHandle(file);
+    return result;
+}
+
+std::int64_t remove(const std::wstring& path, int flags) {
+    if ((flags & AT_REMOVEDIR) != 0) return ::RemoveDirectoryW(path.c_str()) ? 0 : path_failure(path);
+    if (::DeleteFileW(path.c_str())) return 0;
+    if (::GetLastError() != ERROR_ACCESS_DENIED) return path_failure(path);
+    const DWORD attributes = ::GetFileAttributesW(path.c_str());
+    ::SetLastError(ERROR_ACCESS_DENIED);
+    if (attributes == INVALID_FILE_ATTRIBUTES) return failure();
+    if ((attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
+        if ((attributes & FILE_ATTRIBUTE_REPARSE_POINT) == 0) return failure_as(EISDIR);
+        return ::RemoveDirectoryW(path.c_str()) ? 0 : failure();  // a link to a directory
+    }
+    // On POSIX systems a file that may not be written may still be removed.
+    if ((attributes & FILE_ATTRIBUTE_READONLY) == 0) return failure();
+    if (!::SetFileAttributesW(path.c_str(), attributes & ~DWORD{FILE_ATTRIBUTE_READONLY})) return failure();
+    if (::DeleteFileW(path.c_str())) return 0;
+    const std::int64_t result = failure();
+    ::SetFileAttributesW(path.c_str(), attributes);
+    return result;
+}
+
+std::int64_t perform_on_path(file_operation& op) {
+    if (*op.path == '\0') return -ENOENT;
+    const std::wstring path = native_path(op.path);
+    if (path.empty()) return -EILSEQ;
+    switch (op.kind) {
+        case operation_kind::open_file: return open(path, op.flags, op.mode);
+        case operation_kind::stat_path: return look_at_path(op.status, path, op.flags);
+        default: return remove(path, op.flags);
+    }
+}
+
+}  // namespace
+
+std::int64_t perform(file_operation& op) noexcept {
+    switch (op.kind) {
+        case operation_kind::close_file: return ::CloseHandle(system_handle(op.file)) ? 0 : failure();
+        case operation_kind::read_at: return read(op);
+        case operation_kind::write_at: return write(op);
+        case operation_kind::sync_file: return sync(system_handle(op.file));
+        case operation_kind::stat_file: return look_at(op.status, system_handle(op.file));
+        case operation_kind::open_file:
+        case operation_kind::stat_path:
+        case operation_kind::remove_path: try { return perform_on_path(op);
+            } catch (const std::bad_alloc&) {
+                return -ENOMEM;
+            }
+        default: return -EINVAL;
+    }
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,22 @@
+// The system's headers of sockets and their addresses.
+#pragma once
+
+#if defined(_WIN32)
+
+#include <winsock2.h>
+
+#include <afunix.h>
+#include <mswsock.h>
+#include <ws2tcpip.h>
+
+// bight has members of that name.
+#undef interface
+
+#else
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#endif

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""Runs the test programs of a build for Windows under Wine, several side by side, each for a limited time.
+
+    under_wine.py [--jobs N] [--timeout SECONDS] [--gaps FILE] [--left-out FILE] BUILD_DIRECTORY [WORD...]
+
+WORD: only tests whose name contains one of the words. The environment says which Wine is used. A program that crashes or
+hangs is run again a case at a time, so that each failure has a name. The cases that FILE names (wine_gaps.txt) are expected
+to fail: each is run alone. Prints what was skipped, and why; the last line is "N passed, N failed", test cases.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as xml
+
+CASE_TIMEOUT = 40
+
+
+class Outcome:
+    def __init__(self):
+        self.passed = set()
+        self.failed = {}  # by case: what it printed
+        self.skipped = {}  # by case: why
+        self.left_out = set()
+        self.seconds = 0.0
+
+
+def run(command, limit):
+    """Gives (status or None when it took too long, stdout, stderr)."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+        try:
+            status = p.wait(limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGKILL)
+            p.wait()
+            status = None
+        texts = []
+        for f in (out, err):
+            f.seek(0)
+            texts.append(f.read().decode("utf-8", "replace").replace("\r\n", "\n"))
+        return status, texts[0], texts[1]
+
+
+def escaped(name):
+    return re.sub(r'([\\,\["*~])', r"\\\1", name)
+
+
+def cases_of(test):
+    """The names of its cases; without Catch2's summary and folding of long lines."""
+    status, out, err = run(test["cmd"][:-1] + ["--list-test-names-only", test["cmd"][-1]], 120)
+    names = [line.strip() for line in out.splitlines() if line.strip()]
+    # Catch2 2 gives the number of names as its status.
+    if status is None or (not names and status != 0):
+        raise RuntimeError("its cases cannot be listed: %s %s %s" % (status, out[-500:], err[-500:]))
+    return names
+
+
+def attempt(test, spec, limit):
+    """Runs the cases of one specification; gives an Outcome, and whether the program came to its end."""
+    outcome = Outcome()
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        command = test["cmd"][:-1] + [spec, "-r", "xml", "-o", "Z:" + report.name]
+        status, out, err = run(command, limit)
+        for line in err.splitlines():
+            if line.startswith("left out: "):
+                outcome.left_out.add(line)
+        try:
+            root = xml.parse(report.name).getroot()
+        except xml.ParseError:
+            return outcome, False, status, out, err
+    why = None
+    skipped = {}
+    for line in out.splitlines():
+        begins = re.match(r"skipped \d+: (.*)", line)
+        if begins:
+            why = begins.group(1)
+        elif why and line.startswith("    "):
+            skipped[line[4:]] = why
+        else:
+            why = None
+    for case in root.iter("TestCase"):
+        name = case.get("name")
+        result = case.find("OverallResult")
+        if name in skipped:
+            outcome.skipped[name] = skipped[name]
+        elif result is not None and result.get("success") == "true":
+            outcome.passed.add(name)
+        else:
+            outcome.failed[name] = explain(case) + tail(err)
+    return outcome, status is not None, status, out, err
+
+
+def tail(text):
+    lines = text.splitlines()[-30:]
+    return "".join("    stderr: %s\n" % line for line in lines if not line.startswith("left out: "))
+
+
+def explain(case):
+    lines = []
+    for part in case.iter():
+        if part.tag == "Expression" and part.get("success") != "true":
+            at = "%s:%s" % (os.path.basename(part.get("filename", "")), part.get("line"))
+            original = (part.findtext("Original") or "").strip()
+            expanded = (part.findtext("Expanded") or "").strip()
+            lines.append("    %s: %s\n        %s" % (at, original, expanded))
+            for exception in part.iter("Exception"):
+                lines.append("        threw " + (exception.text or "").strip())
+        elif part.tag in ("Exception", "FatalErrorCondition", "Failure"):
+            lines.append("    %s: %s" % (part.get("line", part.tag), (part.text or "").strip()))
+        elif part.tag == "Info" and len(lines) < 40:
+            lines.append("    with " + (part.text or "").strip())
+    return "\n".join(lines[:40]) + "\n"
+
+
+def run_test(test, gaps, timeout):
+    outcome = Outcome()
+    start = time.monotonic()
+    spec = test["cmd"][-1]
+    try:
+        names = cases_of(test)
+    except RuntimeError as e:
+        outcome.failed["(all)"] = "    %s\n" % e
+        return outcome
+    own_gaps = [name for name in names if name in gaps]
+    rest = [name for name in names if name not in own_gaps]
+    ended = True
+    if rest:
+        without = spec + "".join("~" + escaped(name) for name in own_gaps)
+        outcome, ended, status, out, err = attempt(test, without, timeout)
+        seen = outcome.passed | set(outcome.failed) | set(outcome.skipped)
+        if ended and seen >= set(rest) and not (status not in (0, 77) and not outcome.failed):
+            pass
+        else:
+            # It crashed, or hung: a case at a time says which.
+            left_out = outcome.left_out
+            outcome = Outcome()
+            outcome.left_out = left_out
+            for name in rest:
+                one, ended, status, out, err = attempt(test, escaped(name), CASE_TIMEOUT)
+                if name in one.passed and ended and status in (0, 77):
+                    outcome.passed.add(name)
+                elif name in one.skipped:
+                    outcome.skipped[name] = one.skipped[name]
+                elif name in one.failed:
+                    outcome.failed[name] = one.failed[name]
+                else:
+                    how = "took more than %d s" % CASE_TIMEOUT if status is None else "ended with status %s" % status
+                    outcome.failed[name] = "    the program %s\n%s%s\n" % (how, tail(err), out[-1000:])
+    for name in own_gaps:
+        one, ended, status, out, err = attempt(test, escaped(name), CASE_TIMEOUT)
+        if name in one.passed and ended and status == 0:
+            outcome.failed[name] = "    it passes: its line in the list of Wine's gaps is out of date\n"
+        else:
+            outcome.skipped[name] = "a gap of Wine: " + gaps[name]
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def read_gaps(path):
+    gaps = {}
+    if not path:
+        return gaps
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            if line.strip() and not line.startswith("#"):
+                test, name, why = [part.strip() for part in line.split(" | ", 2)]
+                gaps.setdefault(test, {})[name] = why
+    return gaps
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jobs", type=int, default=6)
+    parser.add_argument("--timeout", type=int, default=240)
+    parser.add_argument("--gaps")
+    parser.add_argument("--left-out")
+    parser.add_argument("--slow", action="store_true", help="print how long each test took")
+    parser.add_argument("directory")
+    parser.add_argument("words", nargs="*")
+    arguments = parser.parse_args()
+
+    listed = subprocess.run(["meson", "introspect", "--tests", arguments.directory], check=True, capture_output=True)
+    tests = [t for t in json.loads(listed.stdout) if t["cmd"][0].endswith(".exe") or t["cmd"][0].endswith("wine")]
+    for t in tests:
+        if not t["cmd"][0].endswith("wine"):
+            t["cmd"].insert(0, "wine")
+    if arguments.words:
+        tests = [t for t in tests if any(word in t["name"] for word in arguments.words)]
+    gaps = read_gaps(arguments.gaps)
+
+    passed = failed = 0
+    skipped = {}
+    left_out = set()
+    times = []
+    known = set()
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        running = {pool.submit(run_test, t, gaps.get(t["name"], {}), arguments.timeout): t for t in tests}
+        for done in concurrent.futures.as_completed(running):
+            name = running[done]["name"]
+            outcome = done.result()
+            passed += len(outcome.passed)
+            failed += len(outcome.failed)
+            left_out |= outcome.left_out
+            times.append((outcome.seconds, name))
+            known |= {(name, case) for case in [*outcome.passed, *outcome.failed, *outcome.skipped]}
+            for case, why in outcome.skipped.items():
+                skipped.setdefault(why, []).append("%s: %s" % (name, case))
+            for case, why in sorted(outcome.failed.items()):
+                print("FAILED: %s: %s\n%s" % (name, case, why), end="")
+            sys.stdout.flush()
+    chosen = {t["name"] for t in tests}
+    for test, cases in gaps.items():
+        for case in cases:
+            if (test in chosen and (test, case) not in known) or (not arguments.words and test not in chosen):
+                print("FAILED: the list of Wine's gaps names a case that does not exist: %s | %s" % (test, case))
+                failed += 1
+    if arguments.slow:
+        for seconds, name in sorted(times, reverse=True)[:25]:
+            print("%6.1f s %s" % (seconds, name))
+    if not tests:
+        print("FAILED: there is no such test")
+        failed += 1
+    if arguments.left_out:
+        with open(arguments.left_out, encoding="utf-8") as lines:
+            left_out |= {"left out: " + line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    for line in sorted(left_out):
+        print(line)
+    for why, cases in sorted(skipped.items()):
+        print("skipped %d: %s" % (len(cases), why))
+        for case in sorted(cases):
+            print("    " + case)
+    print("%d passed, %d failed" % (passed, failed))
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,403 @@
+// Compiled without the headers beside it: here the names are Windows' own, and posix.hpp's are in test::posix.
+#include <winsock2.h>
+// After winsock2.h.
+#include <ws2tcpip.h>
+// After these.
+#include <fcntl.h>
+#include <io.h>
+#include <windows.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr int cloexec = 0x80000;    // SOCK_CLOEXEC
+constexpr int nonblocking = 0x800;  // SOCK_NONBLOCK
+constexpr int dontwait = 0x4000000;  // MSG_DONTWAIT
+
+struct winsock {
+    winsock() {
+        WSADATA ignored;
+        ::WSAStartup(MAKEWORD(2, 2), &ignored);
+    }
+};
+
+SOCKET native(int fd) {
+    static const winsock started;
+    return fd < 0 ? INVALID_SOCKET : static_cast<SOCKET>(fd);
+}
+
+int number_of(SOCKET s) { return s == INVALID_SOCKET ? -1 : static_cast<int>(s); }
+
+int errno_of(int code) {
+    switch (code) {
+        case WSAEINTR: return EINTR;
+        case WSAEBADF:
+        case ERROR_INVALID_HANDLE: return EBADF;
+        case WSAEACCES: return EACCES;
+        case WSAEFAULT: return EFAULT;
+        case WSAEINVAL: return EINVAL;
+        case WSAEMFILE: return EMFILE;
+        case WSAEWOULDBLOCK: return EAGAIN;
+        case WSAETIMEDOUT: return EAGAIN;  // of recv and send with a time-out
+        case WSAEINPROGRESS: return EINPROGRESS;
+        case WSAEALREADY: return EALREADY;
+        case WSAENOTSOCK: return ENOTSOCK;
+        case WSAEDESTADDRREQ: return EDESTADDRREQ;
+        case WSAEMSGSIZE: return EMSGSIZE;
+        case WSAEPROTOTYPE: return EPROTOTYPE;
+        case WSAENOPROTOOPT: return ENOPROTOOPT;
+        case WSAEPROTONOSUPPORT: return EPROTONOSUPPORT;
+        case WSAEOPNOTSUPP: return EOPNOTSUPP;
+        case WSAEAFNOSUPPORT: return EAFNOSUPPORT;
+        case WSAEADDRINUSE: return EADDRINUSE;
+        case WSAEADDRNOTAVAIL: return EADDRNOTAVAIL;
+        case WSAENETDOWN: return ENETDOWN;
+        case WSAENETUNREACH: return ENETUNREACH;
+        case WSAENETRESET: return ENETRESET;
+        case WSAECONNABORTED: return ECONNABORTED;
+        case WSAECONNRESET: return ECONNRESET;
+        case WSAENOBUFS: return ENOBUFS;
+        case WSAEISCONN: return EISCONN;
+        case WSAENOTCONN: return ENOTCONN;
+        case WSAESHUTDOWN: return EPIPE;
+        case WSAECONNREFUSED: return ECONNREFUSED;
+        case WSAEHOSTUNREACH: return EHOSTUNREACH;
+        default: return EIO;
+    }
+}
+
+int failed() {
+    errno = errno_of(::WSAGetLastError());
+    return -1;
+}
+
+bool is_socket(int fd) {
+    int type = 0;
+    int size = sizeof type;
+    return fd >= 0 && ::getsockopt(native(fd), SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &size) == 0;
+}
+
+// Windows does not say which sockets do not block.
+std::mutex& lock() {
+    static std::mutex it;
+    return it;
+}
+std::map<int, bool>& unblocked() {
+    static std::map<int, bool> all;
+    return all;
+}
+
+int set_nonblocking(int fd, bool on) {
+    u_long value = on ? 1 : 0;
+    if (::ioctlsocket(native(fd), static_cast<long>(FIONBIO), &value) != 0) return failed();
+    const std::lock_guard hold(lock());
+    unblocked()[fd] = on;
+    return 0;
+}
+
+int with_flags(SOCKET s, int flags) {
+    if (s == INVALID_SOCKET) return failed();
+    const int fd = number_of(s);
+    if (flags & cloexec) ::SetHandleInformation(reinterpret_cast<HANDLE>(s), HANDLE_FLAG_INHERIT, 0);
+    set_nonblocking(fd, (flags & nonblocking) != 0);
+    return fd;
+}
+
+bool ready(int fd, short events) {
+    WSAPOLLFD at{native(fd), events, 0};
+    return ::WSAPoll(&at, 1, 0) > 0;
+}
+
+// What fits into an int: the rest is for another call.
+int part(std::size_t size) { return size > (1U << 30) ? 1 << 30 : static_cast<int>(size); }
+
+}  // namespace
+
+namespace test::posix {
+
+struct pollfd {
+    int fd;
+    short events;
+    short revents;
+};
+
+int socket(int domain, int type, int protocol) {
+    native(-1);
+    return with_flags(::socket(domain, type & 0xff, protocol), type);
+}
+
+int listen(int fd, int backlog) { return ::listen(native(fd), backlog) == 0 ? 0 : failed(); }
+
+int accept4(int fd, sockaddr* from, int* size, int flags) {
+    return with_flags(::accept(native(fd), from, size), flags);
+}
+int accept(int fd, sockaddr* from, int* size) { return accept4(fd, from, size, 0); }
+
+int connect(int fd, const sockaddr* to, int size) {
+    if (::connect(native(fd), to, size) == 0) return 0;
+    if (::WSAGetLastError() == WSAEWOULDBLOCK) {
+        errno = EINPROGRESS;
+        return -1;
+    }
+    if (::WSAGetLastError() == WSAETIMEDOUT) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
+    return failed();
+}
+
+int bind(int fd, const sockaddr* at, int size) {
+    return ::bind(native(fd), at, size) == 0 ? 0 : failed();
+}
+
+int close(int fd) {
+    if (!is_socket(fd)) return ::_close(fd);
+    {
+        const std::lock_guard hold(lock());
+        unblocked().erase(fd);
+    }
+    return ::closesocket(native(fd)) == 0 ? 0 : failed();
+}
+
+int socketpair(int, int type, int, int* ends) {
+    const bool stream = (type & 0xff) == SOCK_STREAM;
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+    int size = sizeof at;
+    auto* const where = reinterpret_cast<sockaddr*>(&at);
+    const int first = socket(AF_INET, stream ? SOCK_STREAM : SOCK_DGRAM, 0);
+    if (first < 0) return -1;
+    const int second = socket(AF_INET, stream ? SOCK_STREAM : SOCK_DGRAM, 0);
+    if (second < 0 || bind(first, where, size) != 0 || ::getsockname(native(first), where, &size) != 0) {
+        return failed();
+    }
+    if (stream) {
+        if (listen(first, 1) != 0 || connect(second, where, size) != 0) return -1;
+        const int accepted = accept4(first, nullptr, nullptr, type);
+        if (accepted < 0) return -1;
+        close(first);
+        ends[0] = accepted;
+        // A pair holds little, as those of Unix do.
+        const int now = 1;
+        const int little = 65536;
+        for (const int fd : {accepted, second}) {
+            ::setsockopt(native(fd), IPPROTO_TCP, TCP_NODELAY, reinterpret_cast<const char*>(&now), sizeof now);
+            ::setsockopt(native(fd), SOL_SOCKET, SO_SNDBUF, reinterpret_cast<const char*>(&little), sizeof little);
+            ::setsockopt(native(fd), SOL_SOCKET, SO_RCVBUF, reinterpret_cast<const char*>(&little), sizeof little);
+        }
+    } else {
+        if (connect(second, where, size) != 0 || ::getsockname(native(second), where, &size) != 0 ||
+            connect(first, where, size) != 0) {
+            return failed();
+        }
+        ends[0] = first;
+    }
+    ends[1] = second;
+    return set_nonblocking(ends[0], (type & nonblocking) != 0) | set_nonblocking(second, (type & nonblocking) != 0);
+}
+
+ssize_t sendto(int fd, const void* from, std::size_t size, int flags, const sockaddr* to, int to_size) {
+    if ((flags & dontwait) && !ready(fd, POLLOUT)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    const int sent = ::sendto(native(fd), static_cast<const char*>(from), part(size), flags & ~dontwait, to, to_size);
+    return sent >= 0 ? sent : failed();
+}
+ssize_t send(int fd, const void* from, std::size_t size, int flags) {
+    return sendto(fd, from, size, flags, nullptr, 0);
+}
+
+ssize_t recvfrom(int fd, void* to, std::size_t size, int flags, sockaddr* from, int* from_size) {
+    if ((flags & dontwait) && !ready(fd, POLLIN)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    // Wine's MSG_WAITALL gives what is there.
+    const bool all = (flags & MSG_WAITALL) != 0;
+    int done = 0;
+    do {
+        const int got = ::recvfrom(native(fd), static_cast<char*>(to) + done, part(size) - done,
+                                   flags & ~(dontwait | MSG_WAITALL), from, from_size);
+        if (got < 0) return done > 0 ? done : failed();
+        if (got == 0) break;
+        done += got;
+    } while (all && done < part(size));
+    return done;
+}
+ssize_t recv(int fd, void* to, std::size_t size, int flags) {
+    return recvfrom(fd, to, size, flags, nullptr, nullptr);
+}
+
+int shutdown(int fd, int how) { return ::shutdown(native(fd), how) == 0 ? 0 : failed(); }
+
+int getsockname(int fd, sockaddr* to, int* size) {
+    return ::getsockname(native(fd), to, size) == 0 ? 0 : failed();
+}
+int getpeername(int fd, sockaddr* to, int* size) {
+    return ::getpeername(native(fd), to, size) == 0 ? 0 : failed();
+}
+
+int setsockopt(int fd, int level, int name, const void* value, int size) {
+    DWORD milliseconds = 0;
+    if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO) && size == sizeof(timeval)) {
+        const auto* const limit = static_cast<const timeval*>(value);
+        milliseconds = static_cast<DWORD>(limit->tv_sec * 1000 + limit->tv_usec / 1000);
+        value = &milliseconds;
+        size = sizeof milliseconds;
+    }
+    return ::setsockopt(native(fd), level, name, static_cast<const char*>(value), size) == 0 ? 0 : failed();
+}
+
+int getsockopt(int fd, int level, int name, void* value, int* size) {
+    return ::getsockopt(native(fd), level, name, static_cast<char*>(value), size) == 0 ? 0 : failed();
+}
+
+int poll(pollfd* all, unsigned long count, int milliseconds) {
+    std::vector<WSAPOLLFD> asked;
+    // WSAPoll refuses events that POSIX's poll ignores.
+    for (unsigned long i = 0; i < count; ++i) {
+        const auto events = static_cast<short>(all[i].events & (POLLRDNORM | POLLRDBAND | POLLWRNORM));
+        asked.push_back({native(all[i].fd), events, 0});
+    }
+    const int found = ::WSAPoll(asked.data(), count, milliseconds);
+    if (found < 0) return failed();
+    for (unsigned long i = 0; i < count; ++i) all[i].revents = asked[i].revents;
+    return found;
+}
+
+ssize_t read(int fd, void* to, std::size_t size) {
+    if (is_socket(fd)) return recv(fd, to, size, 0);
+    return ::_read(fd, to, static_cast<unsigned>(part(size)));
+}
+
+ssize_t write(int fd, const void* from, std::size_t size) {
+    if (is_socket(fd)) return send(fd, from, size, 0);
+    return ::_write(fd, from, static_cast<unsigned>(part(size)));
+}
+
+int dup(int fd) {
+    if (!is_socket(fd)) return ::_dup(fd);
+    WSAPROTOCOL_INFOW description;
+    if (::WSADuplicateSocketW(native(fd), ::GetCurrentProcessId(), &description) != 0) return failed();
+    const SOCKET s = ::WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &description, 0,
+                                  WSA_FLAG_OVERLAPPED);
+    if (s == INVALID_SOCKET) return failed();
+    const std::lock_guard hold(lock());
+    unblocked()[number_of(s)] = unblocked()[fd];
+    return number_of(s);
+}
+
+int fcntl(int fd, int command, int argument) {
+    if (!is_socket(fd)) {
+        errno = EBADF;
+        return -1;
+    }
+    switch (command) {
+        case 1: {  // F_GETFD
+            DWORD flags = 0;
+            ::GetHandleInformation(reinterpret_cast<HANDLE>(native(fd)), &flags);
+            return (flags & HANDLE_FLAG_INHERIT) ? 0 : 1;
+        }
+        case 2:  // F_SETFD
+            ::SetHandleInformation(reinterpret_cast<HANDLE>(native(fd)), HANDLE_FLAG_INHERIT,
+                                   argument ? 0 : HANDLE_FLAG_INHERIT);
+            return 0;
+        case 3: {  // F_GETFL
+            const std::lock_guard hold(lock());
+            return unblocked()[fd] ? 0x4000 : 0;
+        }
+        case 4: return set_nonblocking(fd, (argument & 0x4000) != 0);  // F_SETFL
+        default: errno = EINVAL; return -1;
+    }
+}
+
+int ioctl(int fd, long request, int* value) {
+    u_long answer = 0;
+    if (::ioctlsocket(native(fd), request, &answer) != 0) return failed();
+    *value = static_cast<int>(answer);
+    return 0;
+}
+
+int pipe(int* ends) { return ::_pipe(ends, 65536, _O_BINARY | _O_NOINHERIT); }
+int pipe2(int* ends, int) { return pipe(ends); }
+
+int setenv(const char* name, const char* value, int overwrite) {
+    if (!overwrite && std::getenv(name)) return 0;
+    return ::_putenv_s(name, value);
+}
+int unsetenv(const char* name) { return ::_putenv_s(name, ""); }
+
+int open_sockets() {
+    struct entry {
+        PVOID object;
+        ULONG_PTR process;
+        ULONG_PTR handle;
+        ULONG access;
+        USHORT trace;
+        USHORT type;
+        ULONG attributes;
+        ULONG reserved;
+    };
+    constexpr ULONG extended_handle_information = 64;
+    using query = LONG(WINAPI*)(ULONG, PVOID, ULONG, PULONG);
+    static const auto ask = reinterpret_cast<query>(reinterpret_cast<void*>(
+        ::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "NtQuerySystemInformation")));
+    if (!ask) return -1;
+    native(-1);
+    // One of each type, to know its number.
+    HANDLE const port = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1);
+    const SOCKET any = ::WSASocketW(AF_INET, SOCK_STREAM, 0, nullptr, 0, WSA_FLAG_OVERLAPPED);
+    std::vector<ULONG_PTR> answer(1U << 16);
+    LONG status = 0;
+    for (;;) {
+        ULONG needed = 0;
+        status = ask(extended_handle_information, answer.data(),
+                     static_cast<ULONG>(answer.size() * sizeof answer.front()), &needed);
+        if (status != static_cast<LONG>(0xC0000004) || answer.size() > (1U << 24)) break;  // STATUS_INFO_LENGTH_MISMATCH
+        answer.resize(answer.size() * 2);
+    }
+    ::closesocket(any);
+    ::CloseHandle(port);
+    if (status < 0) return -1;
+    const auto* const all = reinterpret_cast<const entry*>(answer.data() + 2);
+    const ULONG_PTR count = answer[0];
+    const ULONG_PTR own = ::GetCurrentProcessId();
+    int port_type = -1;
+    int socket_type = -1;
+    for (ULONG_PTR i = 0; i < count; ++i) {
+        if (all[i].process != own) continue;
+        if (all[i].handle == reinterpret_cast<ULONG_PTR>(port)) port_type = all[i].type;
+        if (all[i].handle == any) socket_type = all[i].type;
+    }
+    int open = -2;  // these two
+    for (ULONG_PTR i = 0; i < count; ++i) {
+        if (all[i].process == own && (all[i].type == port_type || all[i].type == socket_type)) ++open;
+    }
+    return open;
+}
+
+char* mkdtemp(char* pattern) {
+    const std::size_t end = std::strlen(pattern);
+    static unsigned number = 0;
+    for (int tries = 0; tries < 1000; ++tries) {
+        const std::string unique =
+            std::to_string((::GetCurrentProcessId() * 1000U + number++) % 1000000 + 1000000).substr(1);
+        std::memcpy(pattern + end - 6, unique.data(), 6);
+        if (::CreateDirectoryA(pattern, nullptr)) return pattern;
+    }
+    errno = EEXIST;
+    return nullptr;
+}
+
+}  // namespace test::posix

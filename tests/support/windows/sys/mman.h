@@ -1,0 +1,2 @@
+// What tests use of it: see unsupported.hpp.
+#pragma once

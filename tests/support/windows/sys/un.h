@@ -1,0 +1,4 @@
+// What tests use of it: see posix.hpp.
+#pragma once
+
+#include "../posix.hpp"

@@ -1,0 +1,4 @@
+// What tests use of it: see unsupported.hpp.
+#pragma once
+
+#include "../unsupported.hpp"

@@ -100,21 +100,24 @@ void iocp::attach(descriptor& d) {
     list(d);
 }
 
-// A handle belongs to one port as long as it is open.
+// A handle, and what was duplicated from it, belongs to one port as long as any of them is open. A socket of
+// another port, or one that was not made for overlapped calls, is polled, and the calls do not wait.
 void iocp::associate(descriptor& d) {
     const bool socket = (d.slot & is_socket) != 0;
+    if (socket) {
+        u_long on = 1;
+        ::ioctlsocket(static_cast<SOCKET>(d.fd), static_cast<long>(FIONBIO), &on);
+    }
     if (!::CreateIoCompletionPort(native(d.fd), port_, key_request, 0)) {
         const int error = last_error();
         const std::string which = (socket ? "socket " : "handle ") + std::to_string(d.fd);
         if (errno_of(error) != EINVAL) fail(error, which + " and the completion port of this reactor");
-        fail(error,
-             which + (socket ? " belongs to another completion port, or was not made for overlapped calls"
-                             : " belongs to another completion port, or was opened without "
-                               "FILE_FLAG_OVERLAPPED"));
-    }
-    if (socket) {
-        u_long on = 1;
-        ::ioctlsocket(static_cast<SOCKET>(d.fd), static_cast<long>(FIONBIO), &on);
+        if (!socket) {
+            fail(error,
+                 which + " belongs to another completion port, or was opened without FILE_FLAG_OVERLAPPED");
+        }
+        d.slot &= ~is_associated;
+        return;
     }
     constexpr UCHAR mode = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
     if ((!socket || has_native_handle(d.fd)) && ::SetFileCompletionNotificationModes(native(d.fd), mode)) {

@@ -1,4 +1,5 @@
 // Accepting and connecting of the IOCP demultiplexer.
+#include "descriptor_calls.hpp"
 #include "iocp.hpp"
 #include "stream_calls.hpp"
 
@@ -88,6 +89,11 @@ const socket_extensions& extensions() {
 
 // The socket is made in advance, so that a lack of sockets is told before there is a connection.
 attempt iocp::accept(operation& op, bool may_wait) noexcept {
+    if ((op.on->slot & is_associated) == 0) {
+        op.result = accept_connection(op.on->fd);
+        if (op.result != -EAGAIN) return attempt::done;
+        return poll(op, afd_accept | afd_abort | afd_local_close, may_wait);
+    }
     if (!may_wait) return attempt::would_block;
     const SOCKET listening = socket_of(op);
     SOCKET s = INVALID_SOCKET;
@@ -124,7 +130,8 @@ std::int64_t iocp::accepted(operation& op, completion_request& r) noexcept {
     return status >= 0 ? -ECANCELED : accept_error(error_number(windows_error_of(status)));
 }
 
-// ConnectEx is for TCP. The others connect by the plain call, which does not wait, and a poll.
+// ConnectEx is for TCP, and for sockets of this port. The others connect by the plain call, which does not
+// wait, and a poll.
 attempt iocp::connect(connect_operation& op, bool may_wait) noexcept {
     const SOCKET s = socket_of(op);
     constexpr ULONG ends = afd_send | afd_connect_failed | afd_abort | afd_local_close;
@@ -134,7 +141,8 @@ attempt iocp::connect(connect_operation& op, bool may_wait) noexcept {
     }
     const int family = op.address->sa_family;
     const auto size = static_cast<int>(op.address_size);
-    if ((op.on->slot & is_stream) == 0 || (family != AF_INET && family != AF_INET6)) {
+    constexpr int overlapped = is_stream | is_associated;
+    if ((op.on->slot & overlapped) != overlapped || (family != AF_INET && family != AF_INET6)) {
         op.result = connect_call(op.on->fd, op.address, op.address_size);
         if (op.result != -EINPROGRESS) return attempt::done;
         return poll(op, ends, may_wait);

@@ -21,10 +21,11 @@ attempt iocp::receive(receive_operation& op, bool may_wait) noexcept {
     return wait_to_read(op, may_wait);
 }
 
-// Streams by a receive of no bytes, which would destroy a datagram: those are polled.
+// Streams by a receive of no bytes, which would destroy a datagram: those are polled, as are the sockets of
+// other ports.
 attempt iocp::wait_to_read(operation& op, bool may_wait) noexcept {
     descriptor& d = *op.on;
-    if ((d.slot & is_stream) == 0) {
+    if ((d.slot & (is_stream | is_associated)) != (is_stream | is_associated)) {
         return poll(op, afd_receive | afd_accept | afd_disconnect | afd_abort | afd_local_close, may_wait);
     }
     if (!may_wait) return attempt::would_block;
@@ -44,9 +45,11 @@ attempt iocp::receive_into(receive_operation& op, bool may_wait) noexcept {
     descriptor& d = *op.on;
     const mutable_buffer into = op.target->into;
     const std::size_t size = std::min(into.size, transfer_budget);
-    if (!may_wait) {
+    const bool polled = (d.slot & is_associated) == 0;
+    if (!may_wait || polled) {
         op.result = receive_bytes(d, into.data, size);
-        return op.result == -EAGAIN ? attempt::would_block : attempt::done;
+        if (op.result != -EAGAIN) return attempt::done;
+        return polled ? wait_to_read(op, may_wait) : attempt::would_block;
     }
     completion_request* const r = request_for(op, completion_request::purpose::transfer);
     if (!r) return failed(op, ENOMEM);

@@ -509,9 +509,9 @@ TEST_CASE("no-delay and keep-alive are options of the socket") {
     on_each_real([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const auto option = [&](int level, int name) {
-            int value = -1;
+            int value = 0;  // some systems write one byte of it
             socklen_t size = sizeof value;
-            ::getsockopt(pair.client.native_handle(), level, name, &value, &size);
+            REQUIRE(::getsockopt(pair.client.native_handle(), level, name, &value, &size) == 0);
             return value != 0;
         };
         if (test::is_tcp(f)) {

@@ -18,6 +18,20 @@ int rank_of(bight::detail::operation_kind kind) noexcept {
     return kind == bight::detail::operation_kind::poll_end ? 0 : bight::detail::reads(kind) ? 1 : 2;
 }
 
+// The standard's take memory for that, which may be made to fail here. These lists are short.
+template <class I, class F>
+I move_to_front(I first, const I last, F wanted) {
+    for (I at = first; at != last; ++at) {
+        if (wanted(*at)) std::rotate(first++, at, at + 1);
+    }
+    return first;
+}
+
+template <class I, class F>
+void sort_stably(const I first, const I last, F less) {
+    for (I at = first; at != last; ++at) std::rotate(std::upper_bound(first, at, *at, less), at, at + 1);
+}
+
 }  // namespace
 
 using bight::detail::operation;
@@ -161,9 +175,9 @@ std::vector<simulated_demultiplexer::completion> simulated_demultiplexer::next_r
             // What is reported of a descriptor: its end, its reader, its writer.
             for (auto at = told.begin(); at != told.end(); ++at) {
                 if (at->slot < 0) continue;
-                const auto end = std::stable_partition(
+                const auto end = move_to_front(
                     at, told.end(), [slot = at->slot](const completion& c) { return c.slot == slot; });
-                std::stable_sort(at, end, [](const completion& a, const completion& b) {
+                sort_stably(at, end, [](const completion& a, const completion& b) {
                     return rank_of(a.op->kind) < rank_of(b.op->kind);
                 });
                 at = end - 1;
@@ -180,14 +194,16 @@ std::vector<simulated_demultiplexer::completion> simulated_demultiplexer::next_r
                 const bool chosen_is_behind = chosen > last_slot_;
                 if (chosen < 0 || (behind != chosen_is_behind ? behind : c.slot < chosen)) chosen = c.slot;
             }
-            const auto rest = std::stable_partition(told.begin(), told.end(), [chosen](const completion& c) {
+            const auto rest = move_to_front(told.begin(), told.end(), [chosen](const completion& c) {
                 return c.slot < 0 || c.slot == chosen;
             });
             done_.assign(rest, told.end());
             told.erase(rest, told.end());
-            std::ranges::stable_sort(told, {}, [](const completion& c) {
+            const auto rank = [](const completion& c) {
                 return c.op->kind == operation_kind::poll_end ? 2 : c.slot >= 0 && !reads(c.op->kind) ? 1 : 0;
-            });
+            };
+            sort_stably(told.begin(), told.end(),
+                        [rank](const completion& a, const completion& b) { return rank(a) < rank(b); });
             if (chosen >= 0) last_slot_ = chosen;
             break;
         }

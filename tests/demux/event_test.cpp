@@ -12,8 +12,8 @@
 using bight::demultiplexer_kind;
 using bight::mutable_buffer;
 using test::demultiplexer_fixture;
-using test::family;
 using test::operation_kind;
+using test::pair_kind;
 using test::plain_probe;
 using test::receive_probe;
 
@@ -21,7 +21,7 @@ namespace {
 
 #define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
-family each_family() { return GENERATE(family::unix_pair, family::tcp); }
+pair_kind each_family() { return GENERATE(pair_kind::unix_pair, pair_kind::tcp); }
 
 /// The soft limit of descriptors is at least `count`, until the end of the scope; false when it cannot be.
 class descriptor_limit {
@@ -160,7 +160,7 @@ TEST_CASE("data and then the end: both are delivered, in this order") {
 TEST_CASE("a reset ends a receive and a poll that wait") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::tcp);
+    auto& c = on.connect(pair_kind::tcp);
     receive_probe receive(c.ours, operation_kind::receive);
     test::fill(c.ours.fd);
     plain_probe writable(c.ours, operation_kind::poll_write);
@@ -183,7 +183,7 @@ TEST_CASE("a reset ends a receive and a poll that wait") {
 TEST_CASE("a reset that comes while nobody reads is told once, and then there is the end") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::tcp);
+    auto& c = on.connect(pair_kind::tcp);
     receive_probe op(c.ours, operation_kind::receive);
     c.say("x");
     on.start(op);
@@ -205,7 +205,7 @@ TEST_CASE("a peer that has gone does not keep the loop awake while nobody waits 
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
     auto& c = on.connect(each_family());
-    auto& other = on.connect(family::unix_pair);
+    auto& other = on.connect(pair_kind::unix_pair);
     receive_probe once(c.ours, operation_kind::receive);
     c.say("x");
     on.start(once);
@@ -224,7 +224,7 @@ TEST_CASE("a peer that has gone does not keep the loop awake while nobody waits 
 TEST_CASE("urgent data neither stops a reader nor keeps the loop awake") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::tcp);
+    auto& c = on.connect(pair_kind::tcp);
     receive_probe op(c.ours, operation_kind::receive);
     std::string got;
     const auto read_until = [&](std::string_view expected) {
@@ -266,8 +266,8 @@ TEST_CASE("a descriptor that somebody else closed gives one EBADF, and the loop 
     const auto kind = GENERATE(demultiplexer_kind::poll, demultiplexer_kind::select);
     demultiplexer_fixture on(kind);
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
-    auto& other = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
+    auto& other = on.connect(pair_kind::unix_pair);
     receive_probe lost(c.ours, operation_kind::receive);
     receive_probe well(other.ours, operation_kind::receive);
     on.start(lost);
@@ -288,7 +288,7 @@ TEST_CASE("a descriptor that somebody else closed gives one EBADF, and the loop 
 TEST_CASE("an operation on a descriptor that is closed already fails with EBADF") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     ::close(c.ours.fd);
     receive_probe op(c.ours, operation_kind::receive);
     on.start(op);
@@ -311,7 +311,7 @@ TEST_CASE("300 descriptors that are ready at once are all served") {
     std::vector<test::connection*> all;
     std::vector<std::unique_ptr<receive_probe>> waiting;
     for (std::size_t i = 0; i < count; ++i) {
-        auto& c = *all.emplace_back(&on.connect(family::unix_pair));
+        auto& c = *all.emplace_back(&on.connect(pair_kind::unix_pair));
         on.start(*waiting.emplace_back(std::make_unique<receive_probe>(c.ours, operation_kind::receive)));
     }
     on.turns();

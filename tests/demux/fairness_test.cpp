@@ -168,7 +168,7 @@ TEST_CASE("while a send goes on, the kernel is asked what else there is in each 
                                bight::demultiplexer_kind::select);
     CAPTURE(kind);
     test::demultiplexer_fixture on(kind);
-    auto& c = on.connect(test::family::unix_pair);
+    auto& c = on.connect(test::pair_kind::unix_pair);
     // In pieces so small that the calls come to an end, and not the room.
     const std::string text(64 * 1024, 'x');
     std::vector<bight::const_buffer> pieces;
@@ -212,7 +212,7 @@ TEST_CASE("a receive into memory takes no more than a budget's worth at a time, 
     constexpr std::size_t budget = bight::detail::transfer_budget;
     test::demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
-    auto& c = on.connect(test::family::tcp);
+    auto& c = on.connect(test::pair_kind::tcp);
     const int room = 16 * static_cast<int>(budget);
     if (::setsockopt(c.ours.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0)
         test::skip("without CAP_NET_ADMIN no socket has room for so much");

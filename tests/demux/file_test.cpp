@@ -210,7 +210,7 @@ TEST_CASE("a call that blocks blocks nobody else; cancelled, its result is deliv
         op.flags = O_RDONLY;  // blocks until somebody opens it to write
         start(on, op);
     }
-    auto& c = on.connect(test::family::unix_pair);
+    auto& c = on.connect(test::pair_kind::unix_pair);
     test::receive_probe receive(c.ours, operation_kind::receive);
     on.start(receive);
     on.turns();

@@ -36,8 +36,7 @@ inline int ring_of(demultiplexer_fixture& on) {
 inline void complete_unseen(demultiplexer_fixture& on) {
 #if defined(__linux__)
     if (!on.completes_by_itself()) return;
-    REQUIRE(::syscall(SYS_io_uring_enter, ring_of(on), 0, 0, IORING_ENTER_GETEVENTS, nullptr, 0) ==
-            0);
+    REQUIRE(::syscall(SYS_io_uring_enter, ring_of(on), 0, 0, IORING_ENTER_GETEVENTS, nullptr, 0) == 0);
 #else
     (void)on;
 #endif
@@ -47,7 +46,7 @@ inline void complete_unseen(demultiplexer_fixture& on) {
 class full_completion_queue {
   public:
     explicit full_completion_queue(demultiplexer_fixture& on)
-        : bench_(on), victim_(on.connect(family::unix_pair).ours, operation_kind::receive_into) {
+        : bench_(on), victim_(on.connect(pair_kind::unix_pair).ours, operation_kind::receive_into) {
         if (!on.completes_by_itself()) return;
         victim_.memory = bight::mutable_buffer(memory_.data(), memory_.size());
         on.start(victim_);

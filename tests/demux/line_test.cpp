@@ -12,8 +12,8 @@
 using bight::const_buffer;
 using bight::mutable_buffer;
 using test::demultiplexer_fixture;
-using test::family;
 using test::operation_kind;
+using test::pair_kind;
 using test::plain_probe;
 using test::receive_probe;
 using test::send_probe;
@@ -22,7 +22,7 @@ namespace {
 
 #define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
-family each_family() { return GENERATE(family::unix_pair, family::tcp); }
+pair_kind each_family() { return GENERATE(pair_kind::unix_pair, pair_kind::tcp); }
 
 /// Receives of both kinds, each with memory of its own, that are started in order.
 class receives {

@@ -13,8 +13,8 @@ using bight::const_buffer;
 using bight::mutable_buffer;
 using test::connect_probe;
 using test::demultiplexer_fixture;
-using test::family;
 using test::operation_kind;
+using test::pair_kind;
 using test::plain_probe;
 using test::receive_probe;
 using test::send_probe;
@@ -23,7 +23,7 @@ namespace {
 
 #define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
-family each_family() { return GENERATE(family::unix_pair, family::tcp); }
+pair_kind each_family() { return GENERATE(pair_kind::unix_pair, pair_kind::tcp); }
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
@@ -238,7 +238,7 @@ TEST_CASE("a connect succeeds, or is refused") {
 TEST_CASE("poll_read and poll_write end when a call would not block, and take nothing") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     plain_probe readable(c.ours, operation_kind::poll_read);
     on.start(readable);
     on.turns();
@@ -291,7 +291,7 @@ TEST_CASE("a poll_read after a receive sees what comes next, and leaves it to th
 TEST_CASE("a poll_read does not swallow the end of the stream, or its error") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::tcp);
+    auto& c = on.connect(pair_kind::tcp);
     const bool reset = GENERATE(false, true);
     receive_probe receive(c.ours, operation_kind::receive);
     c.say("one");
@@ -345,7 +345,7 @@ TEST_CASE("operations may be started again from their completion") {
 TEST_CASE("reads and writes on one descriptor do not disturb each other") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     const std::size_t filled = test::fill(c.ours.fd);
     receive_probe receive(c.ours, operation_kind::receive);
     send_probe send(c.ours, operation_kind::send);
@@ -507,7 +507,7 @@ TEST_CASE("a cancelled accept loses no connection") {
 TEST_CASE("a send that waits can be cancelled") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     test::fill(c.ours.fd);
     send_probe op(c.ours, operation_kind::send);
     const_buffer piece("never sent");
@@ -548,7 +548,7 @@ TEST_CASE("a connect that waits can be cancelled") {
 TEST_CASE("detaching ends what is pending with ECANCELED, once") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     test::fill(c.ours.fd);
     receive_probe receive(c.ours, each_receive());
     memory m;

@@ -15,9 +15,9 @@
 
 using bight::mutable_buffer;
 using test::demultiplexer_fixture;
-using test::family;
 using test::full_completion_queue;
 using test::operation_kind;
+using test::pair_kind;
 using test::plain_probe;
 using test::receive_probe;
 using test::small_queues;
@@ -90,7 +90,7 @@ TEST_CASE("race 8: a burst of connections while the completion queue is full is 
 
 TEST_CASE("race 8: bytes that come while the completion queue is full are received, each once and in order") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    const auto socket = GENERATE(family::unix_pair, family::tcp);
+    const auto socket = GENERATE(pair_kind::unix_pair, pair_kind::tcp);
     const bool overflow = GENERATE(true, false);
     CAPTURE(kind, overflow);
     demultiplexer_fixture on(kind, small_queues());
@@ -144,7 +144,7 @@ TEST_CASE("race 8: a receive whose buffers run out goes on with what it has, on 
     std::vector<std::unique_ptr<receive_probe>> reads;
     std::vector<std::string> got(count);
     for (std::size_t i = 0; i < count; ++i) {
-        auto& c = *all.emplace_back(&on.connect(family::unix_pair));
+        auto& c = *all.emplace_back(&on.connect(pair_kind::unix_pair));
         on.start(*reads.emplace_back(std::make_unique<receive_probe>(c.ours, operation_kind::receive)));
     }
     on.turns();

@@ -78,7 +78,7 @@ using receive_message_probe = probe<bight::detail::receive_message_operation>;
 using send_message_probe = probe<bight::detail::send_message_operation>;
 using process_probe = probe<bight::detail::process_operation>;
 
-enum class family { unix_pair, tcp };
+enum class pair_kind { unix_pair, tcp };
 
 /// Two connected sockets: `ours` is attached to the demultiplexer, `theirs` is a plain blocking one.
 struct connection {
@@ -161,9 +161,9 @@ class demultiplexer_fixture {
     }
 
     /// Attaches one end of a new connection.
-    connection& connect(family kind) {
+    connection& connect(pair_kind kind) {
         int ends[2];
-        if (kind == family::unix_pair) {
+        if (kind == pair_kind::unix_pair) {
             REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
         } else {
             sockaddr_in where;
@@ -179,7 +179,7 @@ class demultiplexer_fixture {
         auto& c = *connections_.emplace_back(std::make_unique<connection>());
         c.theirs = ends[1];
         c.ours.fd = ends[0];
-        c.ours.short_read_empties = kind == family::tcp;
+        c.ours.short_read_empties = kind == pair_kind::tcp;
         demux().attach(c.ours);
         return c;
     }
@@ -274,7 +274,8 @@ inline std::size_t fill(int fd) {
         return count > before;
     };
 #ifdef _WIN32
-    // It is attached, and so non-blocking. What has been sent is on its way, over TCP, and makes room for more.
+    // It is attached, and so non-blocking. What has been sent is on its way, over TCP, and makes room for
+    // more.
     for (int quiet = 0; quiet < 3; ++quiet) {
         if (until_full(0)) quiet = 0;
         std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -15,8 +15,8 @@
 using bight::demultiplexer_kind;
 using test::connect_probe;
 using test::demultiplexer_fixture;
-using test::family;
 using test::operation_kind;
+using test::pair_kind;
 using test::plain_probe;
 using test::receive_probe;
 using test::send_probe;
@@ -26,8 +26,8 @@ TEST_CASE("what a descriptor was watched for goes with it: its number may be ano
     const bool writes = GENERATE(true, false);
     CAPTURE(kind, writes);
     demultiplexer_fixture on(kind);
-    auto& c = on.connect(family::unix_pair);
-    auto& other = on.connect(family::unix_pair);  // above it, so that its number stays in range
+    auto& c = on.connect(pair_kind::unix_pair);
+    auto& other = on.connect(pair_kind::unix_pair);  // above it, so that its number stays in range
     test::fill(c.ours.fd);
     std::string text = "late";
     bight::const_buffer piece(text);
@@ -66,9 +66,9 @@ TEST_CASE("what a descriptor was watched for goes with it: its number may be ano
 TEST_CASE("nobody is watched whose operation was done, cancelled or detached") {
     demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
-    auto& d = on.connect(family::unix_pair);
-    auto& e = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
+    auto& d = on.connect(pair_kind::unix_pair);
+    auto& e = on.connect(pair_kind::unix_pair);
     plain_probe one(c.ours, operation_kind::poll_read);
     plain_probe two(d.ours, operation_kind::poll_read);
     plain_probe three(e.ours, operation_kind::poll_read);
@@ -89,7 +89,7 @@ TEST_CASE("nobody is watched whose operation was done, cancelled or detached") {
     CHECK(three.result == 0);
     CHECK(on.sleeps());
 
-    auto& full = on.connect(family::unix_pair);
+    auto& full = on.connect(pair_kind::unix_pair);
     const std::size_t filled = test::fill(full.ours.fd);
     plain_probe writes(full.ours, operation_kind::poll_write);
     on.start(writes);
@@ -107,7 +107,7 @@ TEST_CASE("many that become ready at once are told in one look, and each once") 
     std::vector<test::connection*> all;
     std::vector<std::unique_ptr<receive_probe>> reads;
     for (std::size_t i = 0; i < count; ++i) {
-        all.push_back(&on.connect(family::unix_pair));
+        all.push_back(&on.connect(pair_kind::unix_pair));
         reads.push_back(std::make_unique<receive_probe>(all.back()->ours, operation_kind::receive));
         on.start(*reads.back());
     }
@@ -178,14 +178,14 @@ TEST_CASE("a read that is shorter than it could be has emptied a TCP socket, and
         GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
-    for (const auto which : {family::tcp, family::unix_pair}) {
+    for (const auto which : {pair_kind::tcp, pair_kind::unix_pair}) {
         auto& c = on.connect(which);
         c.say("x");
         receive_probe op(c.ours, operation_kind::receive);
         on.start(op);
         REQUIRE(on.until_completed(op));
         CHECK(op.result == 1);
-        CHECK(c.ours.may_read == (which == family::unix_pair));  // which has messages' borders
+        CHECK(c.ours.may_read == (which == pair_kind::unix_pair));  // which has messages' borders
         op.data.reset();
     }
 }
@@ -193,7 +193,7 @@ TEST_CASE("a read that is shorter than it could be has emptied a TCP socket, and
 TEST_CASE("a send that was cancelled before its first byte has not begun") {
     demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     const std::size_t filled = test::fill(c.ours.fd);
     std::string text = "late";
     for (const bool room : {false, true}) {

@@ -19,8 +19,8 @@ using bight::detail::call_budget;
 using bight::detail::transfer_budget;
 using test::connect_probe;
 using test::demultiplexer_fixture;
-using test::family;
 using test::operation_kind;
+using test::pair_kind;
 using test::plain_probe;
 using test::receive_probe;
 using test::send_probe;
@@ -109,7 +109,7 @@ TEST_CASE("sends to clients that have ended their side and do not read cost neit
     INFO(on.name());
     constexpr std::size_t count = 200;
     const bool half_closed = GENERATE(true, false);
-    const auto kind = GENERATE(family::tcp, family::unix_pair);
+    const auto kind = GENERATE(pair_kind::tcp, pair_kind::unix_pair);
     CAPTURE(half_closed, kind);
     const std::string answer(std::size_t{1} << 20, 'x');
     std::vector<test::connection*> all;
@@ -152,7 +152,7 @@ TEST_CASE("sends to clients that have ended their side and do not read cost neit
 TEST_CASE("a client that ends its side while a send waits for it does not end the send") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(GENERATE(family::tcp, family::unix_pair));
+    auto& c = on.connect(GENERATE(pair_kind::tcp, pair_kind::unix_pair));
     const std::string text(std::size_t{1} << 20, 'x');
     const_buffer piece(text);
     send_probe op(c.ours, operation_kind::send);
@@ -170,7 +170,7 @@ TEST_CASE("a client that ends its side while a send waits for it does not end th
 TEST_CASE("a send that is cancelled when its wait has just ended, and not with room, is cancelled") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     test::fill(c.ours.fd);
     const const_buffer piece("x");
     send_probe op(c.ours, operation_kind::send);
@@ -190,7 +190,7 @@ TEST_CASE("a send that is cancelled when its wait has just ended, and not with r
 TEST_CASE("the end of the peer does not make a descriptor writable") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     const std::size_t filled = test::fill(c.ours.fd);
     REQUIRE(::shutdown(c.theirs, SHUT_WR) == 0);
     plain_probe writable(c.ours, operation_kind::poll_write);
@@ -212,7 +212,7 @@ TEST_CASE("the end of the peer does not make a descriptor writable") {
 TEST_CASE("a long send lets others have their turn: the bytes of one go are bounded") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(GENERATE(family::tcp, family::unix_pair));
+    auto& c = on.connect(GENERATE(pair_kind::tcp, pair_kind::unix_pair));
     const drain reader(c.theirs);
     const endless much(std::size_t{256} << 20);
     const_buffer piece = much.all();
@@ -234,7 +234,7 @@ TEST_CASE("a long send lets others have their turn: the bytes of one go are boun
 TEST_CASE("the calls of one go are bounded, and a send that has used them up can be cancelled and detached") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     constexpr std::size_t per_call = 1024;
     constexpr std::size_t all = (call_budget + 8) * per_call;  // a socket takes so much
     std::vector<const_buffer> pieces(all, const_buffer("a"));
@@ -272,7 +272,7 @@ TEST_CASE("lengths of 2 and 4 GiB are no special numbers") {
     CAPTURE(size, count);
     const endless memory(size);
 
-    auto& c = on.connect(family::tcp);
+    auto& c = on.connect(pair_kind::tcp);
     receive_probe receive(c.ours, operation_kind::receive_into);
     receive.memory = bight::mutable_buffer(memory.bytes(), size);
     c.say("hello");
@@ -305,7 +305,7 @@ TEST_CASE("lengths of 2 and 4 GiB are no special numbers") {
 TEST_CASE("a detach that closes a socket has reset it when it returns, whatever waited on it") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(family::tcp);
+    auto& c = on.connect(pair_kind::tcp);
     const int what = GENERATE(0, 1, 2, 3);
     const bool with_the_kernel = GENERATE(true, false);
     const bool half_closed = GENERATE(true, false);

@@ -9,8 +9,8 @@
 
 using bight::demultiplexer_kind;
 using test::demultiplexer_fixture;
-using test::family;
 using test::operation_kind;
+using test::pair_kind;
 using test::plain_probe;
 
 TEST_CASE("a wait that a busy kernel refuses ends no reactor") {
@@ -19,7 +19,7 @@ TEST_CASE("a wait that a busy kernel refuses ends no reactor") {
     test::need(demultiplexer_kind::io_uring);
     std::thread([&] {  // the filter stays with its thread
         demultiplexer_fixture on(demultiplexer_kind::io_uring);
-        auto& c = on.connect(family::unix_pair);
+        auto& c = on.connect(pair_kind::unix_pair);
         plain_probe op(c.ours, operation_kind::poll_read);
         on.start(op);
         test::refuse_enters(test::enters::that_wait, error);
@@ -39,8 +39,8 @@ TEST_CASE("what a busy kernel does not take is not lost, and what it has complet
     std::thread([&] {
         demultiplexer_fixture on(demultiplexer_kind::io_uring);
         test::refuse_enters(test::enters::that_submit_alone, error);
-        auto& first = on.connect(family::unix_pair);
-        auto& second = on.connect(family::unix_pair);
+        auto& first = on.connect(pair_kind::unix_pair);
+        auto& second = on.connect(pair_kind::unix_pair);
         plain_probe waits(first.ours, operation_kind::poll_read);
         plain_probe late(second.ours, operation_kind::poll_read);
         on.start(waits);

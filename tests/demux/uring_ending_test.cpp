@@ -25,9 +25,9 @@
 using bight::demultiplexer_kind;
 using bight::mutable_buffer;
 using test::demultiplexer_fixture;
-using test::family;
 using test::full_completion_queue;
 using test::operation_kind;
+using test::pair_kind;
 using test::plain_probe;
 using test::receive_probe;
 using test::small_queues;
@@ -67,7 +67,7 @@ TEST_CASE("a detach whose cancel finds the queue full, and so what it cancels co
     const bool data = GENERATE(true, false);
     CAPTURE(queued_before, data);
     demultiplexer_fixture on(demultiplexer_kind::io_uring, small_queues());
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     std::array<char, 8> memory{};
     receive_probe first(c.ours, operation_kind::receive_into);
     first.memory = mutable_buffer(memory.data(), memory.size());
@@ -81,7 +81,7 @@ TEST_CASE("a detach whose cancel finds the queue full, and so what it cancels co
     if (data) c.say("x");
     std::vector<std::unique_ptr<plain_probe>> others;
     for (int i = 0; i < queued_before; ++i) {
-        auto& other = on.connect(family::unix_pair);
+        auto& other = on.connect(pair_kind::unix_pair);
         on.start(*others.emplace_back(std::make_unique<plain_probe>(other.ours, operation_kind::poll_read)));
     }
     on.demux().detach(c.ours, true);

@@ -9,8 +9,8 @@
 
 using bight::demultiplexer_kind;
 using test::demultiplexer_fixture;
-using test::family;
 using test::operation_kind;
+using test::pair_kind;
 using test::receive_probe;
 
 namespace {
@@ -36,7 +36,7 @@ class receive_cap {
 TEST_CASE("connections that nobody reads take the documented number of buffers, and leave some for others") {
     test::need(demultiplexer_kind::io_uring);
     const receive_cap cap(GENERATE(true, false));
-    const auto kind = GENERATE(family::tcp, family::unix_pair);
+    const auto kind = GENERATE(pair_kind::tcp, pair_kind::unix_pair);
     const std::size_t size = GENERATE(1U, 1000U, 65536U);
     const unsigned ring = GENERATE(64U, 1024U);
     CAPTURE(size, ring);
@@ -97,7 +97,7 @@ TEST_CASE("everything works without the cap on multishot receives, as before Lin
     test::need(demultiplexer_kind::io_uring);
     const receive_cap none(false);
     demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(16, 64));
-    auto& c = on.connect(GENERATE(family::tcp, family::unix_pair));
+    auto& c = on.connect(GENERATE(pair_kind::tcp, pair_kind::unix_pair));
     receive_probe op(c.ours, operation_kind::receive);
     std::string got;
     for (int i = 1; i <= 50; ++i) {

@@ -13,8 +13,8 @@
 using bight::demultiplexer_kind;
 using bight::mutable_buffer;
 using test::demultiplexer_fixture;
-using test::family;
 using test::operation_kind;
+using test::pair_kind;
 using test::plain_probe;
 using test::receive_probe;
 
@@ -39,7 +39,7 @@ TEST_CASE("a full submission queue takes every operation and every cancel") {
     std::vector<std::unique_ptr<plain_probe>> polls;
     std::array<char, 8> memory[count];
     for (int i = 0; i < count; ++i) {
-        auto& c = *all.emplace_back(&on.connect(family::unix_pair));
+        auto& c = *all.emplace_back(&on.connect(pair_kind::unix_pair));
         test::fill(c.ours.fd);
         auto& read = *reads.emplace_back(std::make_unique<receive_probe>(
             c.ours, i % 2 ? operation_kind::receive : operation_kind::receive_into));
@@ -78,8 +78,8 @@ TEST_CASE("a full submission queue takes every operation and every cancel") {
 TEST_CASE("more completions than the completion queue holds lose nothing") {
     test::need(demultiplexer_kind::io_uring);
     demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(4));
-    auto& c = on.connect(family::unix_pair);
-    auto& other = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
+    auto& other = on.connect(pair_kind::unix_pair);
     std::array<char, 8> memory;
     receive_probe op(c.ours, operation_kind::receive_into);
     op.memory = mutable_buffer(memory.data(), memory.size());
@@ -103,7 +103,7 @@ TEST_CASE("more completions than the completion queue holds lose nothing") {
 TEST_CASE("a late cancel does not reach the next operation in the same place") {
     test::need(demultiplexer_kind::io_uring);
     demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(GENERATE(4U, 256U)));
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     std::array<char, 8> memory;
     receive_probe op(c.ours, operation_kind::receive_into);
     for (int i = 0; i < 100; ++i) {
@@ -146,7 +146,7 @@ TEST_CASE("detaching one connection takes nobody else's completions") {
     std::vector<test::connection*> all;
     std::vector<std::unique_ptr<receive_probe>> reads;
     for (std::size_t i = 0; i < count; ++i) {
-        auto& c = *all.emplace_back(&on.connect(family::unix_pair));
+        auto& c = *all.emplace_back(&on.connect(pair_kind::unix_pair));
         on.start(*reads.emplace_back(std::make_unique<receive_probe>(c.ours, operation_kind::receive)));
     }
     on.turns();
@@ -172,7 +172,7 @@ TEST_CASE(
     "what is started and detached in one turn does not touch the next owner of the descriptor's number") {
     test::need(demultiplexer_kind::io_uring);
     demultiplexer_fixture on(demultiplexer_kind::io_uring);
-    auto& c = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
     const int number = c.ours.fd;
     const auto kind = GENERATE(operation_kind::receive, operation_kind::receive_into);
     std::array<char, 8> memory;
@@ -197,8 +197,8 @@ TEST_CASE(
 TEST_CASE("kept chunks of all buffers stop nobody from reading") {
     test::need(demultiplexer_kind::io_uring);
     demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(16, 8));
-    auto& c = on.connect(family::unix_pair);
-    auto& other = on.connect(family::unix_pair);
+    auto& c = on.connect(pair_kind::unix_pair);
+    auto& other = on.connect(pair_kind::unix_pair);
     std::vector<bight::chunk> kept;
     receive_probe op(c.ours, operation_kind::receive);
     receive_probe second(other.ours, operation_kind::receive);
@@ -234,7 +234,7 @@ TEST_CASE("a detach whose submission the kernel refuses leaves nothing behind th
     std::thread([] {  // the filter stays with its thread
         demultiplexer_fixture on(demultiplexer_kind::io_uring);
         test::refuse_enters(test::enters::that_submit_alone, EAGAIN);
-        auto& c = on.connect(family::unix_pair);
+        auto& c = on.connect(pair_kind::unix_pair);
         const int number = c.ours.fd;
         receive_probe op(c.ours, operation_kind::receive);
         on.start(op);  // only in the submission queue yet
@@ -259,8 +259,8 @@ TEST_CASE("a peer that floods a socket which nobody reads takes a bounded part o
     test::need(demultiplexer_kind::io_uring);
     demultiplexer_fixture on(demultiplexer_kind::io_uring, with_entries(64, 64));
     constexpr std::size_t bound = 2;  // buffers, of a ring of 64 (docs/design/demultiplexers.md)
-    auto& hose = on.connect(family::unix_pair);
-    auto& other = on.connect(family::unix_pair);
+    auto& hose = on.connect(pair_kind::unix_pair);
+    auto& other = on.connect(pair_kind::unix_pair);
     receive_probe op(hose.ours, operation_kind::receive);
     hose.say("x");
     on.start(op);
@@ -302,7 +302,7 @@ TEST_CASE("a chunk may outlive its reactor") {
     bight::chunk kept;
     {
         demultiplexer_fixture on(kind);
-        auto& c = on.connect(family::unix_pair);
+        auto& c = on.connect(pair_kind::unix_pair);
         receive_probe op(c.ours, operation_kind::receive);
         c.say("still here");
         on.start(op);

@@ -19,8 +19,8 @@
 
 using bight::demultiplexer_kind;
 using test::demultiplexer_fixture;
-using test::family;
 using test::operation_kind;
+using test::pair_kind;
 using test::receive_probe;
 
 namespace {
@@ -143,7 +143,7 @@ TEST_CASE("a post ends a sleep without a limit, each time") {
 TEST_CASE("with one idle connection and no timer, a wake is one wait") {
     demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
-    auto& c = on.connect(family::tcp);
+    auto& c = on.connect(pair_kind::tcp);
     receive_probe op(c.ours, operation_kind::receive);
     on.start(op);
     on.turns();

@@ -198,7 +198,7 @@ TEST_CASE("300 sockets that wait, on one reactor") {
     std::vector<test::connection*> all;
     std::vector<std::unique_ptr<receive_probe>> ops;
     for (int i = 0; i < 300; ++i) {
-        all.push_back(&on.connect(test::family::tcp));
+        all.push_back(&on.connect(test::pair_kind::tcp));
         ops.push_back(std::make_unique<receive_probe>(all.back()->ours, operation_kind::receive));
         on.start(*ops.back());
     }

@@ -4,6 +4,8 @@
 #include "demux/demultiplexer.hpp"
 #include "demux/ring_state.hpp"
 
+#include "support/catch.hpp"
+
 #include <bight/core/reactor.hpp>
 
 #include <deque>

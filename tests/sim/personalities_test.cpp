@@ -102,8 +102,8 @@ task<> reset_both() {
     const std::string text = pattern(1'000'000);
     auto body = [&](bight::group& g) -> task<> {
         for (bight::stream& s : all.ours) {
-            auto read = [&s]() -> task<> { co_await bight::as_result(s.read_some()); };
-            auto write = [&s, &text]() -> task<> { co_await bight::as_result(s.write(text)); };
+            auto read = [&s]() -> task<> { (void)co_await bight::as_result(s.read_some()); };
+            auto write = [&s, &text]() -> task<> { (void)co_await bight::as_result(s.write(text)); };
             g.spawn(read);
             g.spawn(write);
         }

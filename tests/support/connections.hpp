@@ -145,17 +145,11 @@ inline std::string escaped(const std::string& text) {
     return out;
 }
 
-/// `f`, or the nearest that this system has: for tests that want some local connection.
-inline family nearest(family f) {
-    if (f == family::unix_abstract && !has_abstract_names()) f = family::unix_path;
-    return f == family::unix_path && no_unix_sockets() ? family::tcp : f;
-}
-
-/// A new place of family `f`, or the nearest, to listen at; each call gives another.
+/// A new place of family `f` to listen at; each call gives another.
 inline std::string new_endpoint(family f, const temporary_directory& directory) {
     static int number = 0;
     const std::string name = "s" + std::to_string(++number);
-    switch (nearest(f)) {
+    switch (f) {
         case family::tcp: return "tcp:0:interface=127.0.0.1";
         case family::tcp6: return "tcp6:0:interface=\\:\\:1";
         case family::unix_path: return "unix:" + escaped(directory.file(name));

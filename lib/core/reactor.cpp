@@ -351,7 +351,10 @@ bool reactor::run_once(duration limit) {
     if (state_->roots.empty() && state_->obeyed_level > 0) end_stop();
     // The caller may now wait for descriptor(), so everything that this turn has started must be submitted to
     // the kernel.
-    if (port_->has_unsubmitted()) port_->wait(duration::zero());
+    if (port_->has_unsubmitted()) {
+        port_->wait(duration::zero());
+        if (state_->stop_asked() || state_->dump_requested.load(std::memory_order_relaxed)) port_->wake();
+    }
     // And what is posted meanwhile must make it readable.
     if (port_->pollable() >= 0 && !state_->posted.sleep()) port_->wake();
     return any;
@@ -544,8 +547,7 @@ bool reactor::hurry_leftovers() noexcept {
 void reactor::begin_winding_up() noexcept {
     for (grace_timer& t : state_->graces) {
         if (!t.outlives_) continue;
-        t.awaited_ = true;
-        ++state_->awaited_leftovers;
+        if (!std::exchange(t.awaited_, true)) ++state_->awaited_leftovers;
     }
     state_->winding_up = true;
     grace_timer* next = state_->graces.front();

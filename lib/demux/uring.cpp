@@ -267,7 +267,8 @@ int uring::pollable() const noexcept {
         const bool registered = event >= 0 && ::syscall(__NR_io_uring_register, ring_.ring_fd,
                                                         IORING_REGISTER_EVENTFD, &event, 1) == 0;
         if (event >= 0 && !registered) ::close(event);
-        host_event_ = registered ? event : never_asked - 1;
+        // Without a descriptor for it now it is tried again when it is asked for the next time.
+        if (event >= 0) host_event_ = registered ? event : never_asked - 1;
     }
     const int event = host_event_.load(std::memory_order_relaxed);
     return event >= 0 ? event : ring_.ring_fd;

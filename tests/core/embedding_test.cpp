@@ -133,6 +133,36 @@ TEST_CASE("a host loop that waits for the descriptor alone takes what other thre
     }
 }
 
+// The end of x has the kernel's completions taken while the turn still runs; y leaves something to submit.
+TEST_CASE("a stop that is asked for in the middle of a long turn is told to a host loop") {
+    for (const auto kind : test::demultiplexers()) {
+        if (!has_descriptor(kind)) continue;
+        CAPTURE(kind);
+        test::reactor_fixture on(kind);
+        bight::reactor& r = on.reactor();
+        bool done = false;
+        auto work = [&]() -> task<> {
+            struct at_end {
+                explicit at_end(bool& d) : done(d) {}
+                ~at_end() { done = true; }
+                bool& done;
+            };
+            const at_end told(done);
+            auto x = co_await test::connected_pair(test::family::tcp);
+            auto y = co_await test::connected_pair(test::family::tcp);
+            co_await x.client.write("hello");
+            (void)co_await x.server.read_some();
+            r.stop();
+            std::this_thread::sleep_for(50ms);  // the turn's work
+            x.server.abort();
+            (void)co_await y.server.read_some();
+        };
+        r.start(work());
+        CHECK(host_loop(r, done));
+        while (r.has_ready()) r.run_once();
+    }
+}
+
 TEST_CASE("poll and select have no descriptor: run_once takes a limit there") {
     for (const auto kind : test::demultiplexers()) {
         if (has_descriptor(kind) || kind == bight::demultiplexer_kind::kqueue) continue;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -240,4 +241,22 @@ TEST_CASE("what a world owns goes in the reverse of the order in which it was ma
         w.own<second>(w.own<first>(), seen);
     }
     CHECK(seen == 1);
+}
+
+TEST_CASE("a world comes to its end when a host fails while a closed connection has yet to say its end") {
+    bight::sim::world w(1, {});
+    auto slow = [](bight::stream peer) -> task<> {
+        (void)co_await peer.read_some();
+        co_await bight::sleep_for(1h);
+    };
+    w.add("server").on_boot([slow] { return bight::serve("tcp:7000", slow); });
+    w.add("client").run([]() -> task<> {
+        bight::stream peer = co_await bight::connect("tcp:server:7000");
+        co_await peer.write("hello");
+    });
+    w.add("other").run([]() -> task<> {
+        co_await bight::sleep_for(1s);
+        throw std::logic_error("the test has failed");
+    });
+    CHECK_THROWS_WITH(w.run(), Catch::Contains("the test has failed"));
 }

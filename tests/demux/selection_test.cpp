@@ -134,7 +134,7 @@ TEST_CASE("the options beat BIGHT_REACTOR") {
 }
 
 TEST_CASE("a name that BIGHT_REACTOR cannot have is refused with a list of those it can") {
-    const char* const value = GENERATE("iocp", "EPOLL", "epoll ", "automatic");
+    const char* const value = GENERATE("uring", "EPOLL", "epoll ", "automatic");
     const scoped_variable set(value);
     const std::string said = refusal();
     CHECK_THAT(said, Contains("unavailable: "));

@@ -98,7 +98,9 @@ TEST_CASE("bytes that are written put it off, those of an outbox too") {
                 co_await for_ever();
             }(server),
             read_all_of(client), server);
-        CHECK(taken == 54min + limit);
+        // Some simulated demultiplexers take a moment for it.
+        CHECK(taken >= 54min + limit);
+        CHECK(taken < 54min + limit + 1s);
 
         auto sends = [](stream& s) -> task<> {
             bight::outbox out(s);

@@ -262,7 +262,7 @@ TEST_CASE("a connection that fails while its server drains ends no other") {
         stream bad = co_await bight::connect(where);
         while (begun < 2) co_await bight::yield();
         stop.set_value();
-        while (draining < 2) co_await bight::yield();
+        while (draining < 2) co_await bight::sleep_for(1ms);
         co_await bad.write("fail");
         const auto error = co_await test::error_of(bad.read_some());
         CHECK(error == test::from_errno(ECONNRESET));

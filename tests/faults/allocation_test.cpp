@@ -409,7 +409,7 @@ TEST_CASE("an outbox that finds no memory queues a message as a whole or not at 
             CHECK(got.size() == queued * long_text.size());
             if (failed) throw std::bad_alloc();
         });
-    CHECK(tally.allocations >= 4);
+    CHECK(tally.allocations >= 2);  // the outbox and a message
     // Each batch does without the memory for its send, and on an io_uring without that for several messages
     // together.
     CHECK(tally.endured <= 14);

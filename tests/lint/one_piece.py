@@ -8,14 +8,17 @@ usage: one_piece.py SOURCES COMPILER [ARGUMENT...]
 SOURCES is the folder lib/. Nothing is generated. The last line is a summary in the form of Catch2.
 """
 import pathlib
+import re
 import subprocess
 import sys
+
+OF_OTHERS = re.compile(r"(bsd_sockets|core_foundation|kqueue|afd|iocp|iocp_\w+|wfmo|no_fork|no_splice|windows_\w+)\.cpp$")
 
 
 def main():
     sources, command = pathlib.Path(sys.argv[1]), sys.argv[2:]
     # What is of other systems is left out.
-    files = sorted(f for f in sources.glob("*/*.cpp") if f.name not in ("bsd_sockets.cpp", "core_foundation.cpp", "kqueue.cpp"))
+    files = sorted(f for f in sources.glob("*/*.cpp") if not OF_OTHERS.match(f.name))
     text = "".join(f'#include "{file}"\n' for file in files)
     result = subprocess.run(command + ["-std=c++20", "-fsyntax-only", "-x", "c++", "-"], input=text, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")

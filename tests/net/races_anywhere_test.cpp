@@ -27,7 +27,7 @@ namespace {
 
 template <class F>
 void on_each(F body, const bight::reactor_options& options = {}) {
-    const auto kind = GENERATE(from_range(test::reactors()));
+    const auto kind = GENERATE(from_range(test::reactors_and_personalities()));
     CAPTURE(kind);
     test::reactor_fixture on(kind, options);
     on.run([&] { return body(on.reactor()); });
@@ -159,7 +159,7 @@ TEST_CASE("race 4, anywhere: connections accepted together keep their own peers"
 TEST_CASE(
     "race 5, anywhere: a cancellation by another reactor is a message, and what completes meanwhile is "
     "kept") {
-    const auto kind = GENERATE(from_range(test::reactors()));
+    const auto kind = GENERATE(from_range(test::reactors_and_personalities()));
     CAPTURE(kind);
     const test::environment_variable chosen(
         "BIGHT_REACTOR", kind.seed ? kind.variable() : std::string(test::name_of(kind.kind)));

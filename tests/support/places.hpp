@@ -61,7 +61,7 @@ inline std::vector<place> places_of(const std::vector<family>& wanted) {
             all.push_back({place::kind::one_host, f, {}, seed, rough});
             if (f == family::tcp) all.push_back({place::kind::two_hosts, f, {}, seed, rough});
         }
-        for (const auto as : bight::sim::personalities) {
+        for (const auto as : personalities_tried()) {
             if (as == bight::sim::personality::plain) continue;
             all.push_back({place::kind::one_host, f, {}, 6, false, as});
             if (f == family::tcp) all.push_back({place::kind::two_hosts, f, {}, 7, true, as});

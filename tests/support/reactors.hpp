@@ -26,6 +26,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -120,14 +121,28 @@ inline const std::vector<reactor_choice>& real_reactors() {
     return real;
 }
 
-/// Also simulated hosts, of each personality: for tests that use only bight, and so must behave the same on
-/// each.
+/// Those of simulated hosts in tests of what is the same on all: the plain one, and with `sh tests/run.sh
+/// --full` all of them, which takes as long again. sim/personalities and net/races_anywhere always try all.
+inline std::vector<bight::sim::personality> personalities_tried() {
+    if (!std::getenv("BIGHT_TEST_ALL_ORDERS")) return {bight::sim::personality::plain};
+    return {bight::sim::personalities.begin(), bight::sim::personalities.end()};
+}
+
+inline std::vector<reactor_choice> with_simulated(std::span<const bight::sim::personality> wanted) {
+    std::vector<reactor_choice> found = real_reactors();
+    for (const auto as : wanted) found.push_back(reactor_choice::simulated(1, as));
+    return found;
+}
+
+/// Also simulated hosts: for tests that use only bight, and so must behave the same on each.
 inline const std::vector<reactor_choice>& reactors() {
-    static const std::vector<reactor_choice> all = [] {
-        std::vector<reactor_choice> found = real_reactors();
-        for (const auto as : bight::sim::personalities) found.push_back(reactor_choice::simulated(1, as));
-        return found;
-    }();
+    static const std::vector<reactor_choice> all = with_simulated(personalities_tried());
+    return all;
+}
+
+/// With a simulated host of each personality.
+inline const std::vector<reactor_choice>& reactors_and_personalities() {
+    static const std::vector<reactor_choice> all = with_simulated(bight::sim::personalities);
     return all;
 }
 

@@ -157,7 +157,7 @@ TEST_CASE("a stop that is asked for in the middle of a long turn is told to a ho
             x.server.abort();
             (void)co_await y.server.read_some();
         };
-        r.start(work());
+        r.start(work);
         CHECK(host_loop(r, done));
         while (r.has_ready()) r.run_once();
     }

@@ -9,9 +9,7 @@
 #include <string>
 #include <string_view>
 
-#if defined(_WIN32)
 #undef interface  // a macro, if <windows.h> has been included
-#endif
 
 namespace BIGHT_EXPORT bight {
 

@@ -4,7 +4,7 @@
 #
 #   sh tests/macos.sh [--short | --each]
 #
-#   --short  the tests for arm64 only: what .ci/run does
+#   --short  the tests for arm64 only
 #   --each   each file of the library alone (ten minutes on two cores), not all of them as one piece for each processor
 #
 # The compiler is clang 19 with its libc++; macOS's headers come with the npm package below, into build/macos. Those of

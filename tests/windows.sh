@@ -3,7 +3,7 @@
 #
 #   sh tests/windows.sh [--short] [--gcc | --clang] [WORD...]
 #
-#   --short  what .ci/run does: the rooms below, with one compiler
+#   --short  io, demux and net, with one compiler
 #   --gcc    with g++; --clang, with clang 19, which takes two thirds of the time, and is the choice without either when
 #            there is --short
 #   WORD     only tests whose name contains one of the words: core, net/connect

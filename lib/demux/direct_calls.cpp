@@ -59,4 +59,32 @@ std::ptrdiff_t receive_bulk_chunk(descriptor& d, block_pool& pool, chunk& out) n
     return block ? receive_in_bulk(d, *block, out) : -ENOMEM;
 }
 
+attempt send_what_fits(send_operation& op) noexcept {
+    descriptor& d = *op.on;
+    std::size_t bytes_left = transfer_budget;
+    op.advance(0);  // pieces of no bytes
+    for (unsigned calls = 0; op.piece_count > 0; ++calls) {
+        if (bytes_left == 0 || calls == call_budget) return attempt::unfinished;
+        const sendable next = next_to_send(op, bytes_left);
+        const std::ptrdiff_t sent = next.count == 1 ? send_call(d.fd, op.pieces->data, next.size)
+                                                    : send_pieces_call(d.fd, op.pieces, next.count);
+        if (sent >= 0) {
+            bytes_left -= static_cast<std::size_t>(sent);
+            op.advance(static_cast<std::size_t>(sent));
+            continue;
+        }
+        const int error = last_socket_error();
+        if (error == EAGAIN || error == EWOULDBLOCK) {
+            d.may_write = false;
+            return attempt::would_block;
+        }
+        if (error != EINTR) {
+            op.result = -error;
+            return attempt::done;
+        }
+    }
+    op.result = 0;
+    return attempt::done;
+}
+
 }  // namespace bight::detail

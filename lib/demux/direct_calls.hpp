@@ -6,6 +6,7 @@
 #include "block_pool.hpp"
 #include "operation.hpp"
 #include "stream_calls.hpp"
+#include "tried_calls.hpp"
 
 #include <cerrno>
 #include <cstddef>
@@ -50,5 +51,9 @@ inline std::ptrdiff_t receive_chunk(descriptor& d, block_pool& pool, chunk& out)
 inline std::ptrdiff_t send_piece(const descriptor& d, const const_buffer& piece) noexcept {
     return send_call(d.fd, piece.data, piece.size);
 }
+
+/// As much of an operation of kind send as the socket takes at once, within the budget of a turn. After
+/// would_block nothing is tried before the socket is reported as ready (descriptor::may_write).
+attempt send_what_fits(send_operation& op) noexcept;
 
 }  // namespace bight::detail

@@ -62,26 +62,9 @@ attempt iocp::receive_into(receive_operation& op, bool may_wait) noexcept {
 // What the socket takes at once, and then a poll until it takes more: so the kernel never holds the caller's
 // memory, and a send that is cancelled knows how much was taken.
 attempt iocp::send(send_operation& op, bool may_wait) noexcept {
-    descriptor& d = *op.on;
-    std::size_t bytes_left = transfer_budget;
-    op.advance(0);  // pieces of no bytes
-    for (unsigned calls = 0; op.piece_count > 0; ++calls) {
-        if (bytes_left == 0 || calls == call_budget) return attempt::unfinished;
-        const sendable next = next_to_send(op, bytes_left);
-        const std::ptrdiff_t sent = next.count == 1 ? send_call(d.fd, op.pieces->data, next.size)
-                                                    : send_pieces_call(d.fd, op.pieces, next.count);
-        if (sent >= 0) {
-            bytes_left -= static_cast<std::size_t>(sent);
-            op.advance(static_cast<std::size_t>(sent));
-            continue;
-        }
-        const int error = last_socket_error();
-        if (error != EAGAIN) return failed(op, error);
-        d.may_write = false;
-        return poll(op, afd_send | afd_abort | afd_local_close, may_wait);
-    }
-    op.result = 0;
-    return attempt::done;
+    const attempt made = send_what_fits(op);
+    if (made != attempt::would_block) return made;
+    return poll(op, afd_send | afd_abort | afd_local_close, may_wait);
 }
 
 // Sizes, addresses and control data are told to one call, before the kernel has to keep anything.

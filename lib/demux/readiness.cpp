@@ -14,12 +14,6 @@
 
 namespace bight::detail {
 
-namespace {
-
-bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK; }
-
-}  // namespace
-
 readiness::readiness(reactor& home, bool tracks_interest)
     : demultiplexer(*new block_pool, tracks_interest), home_(home) {}
 
@@ -196,7 +190,7 @@ attempt readiness::try_now(operation& op) noexcept {
     switch (op.kind) {
         case operation_kind::receive:
         case operation_kind::receive_into: return try_receive(static_cast<receive_operation&>(op));
-        case operation_kind::send: return try_send(static_cast<send_operation&>(op));
+        case operation_kind::send: return send_what_fits(static_cast<send_operation&>(op));
         case operation_kind::accept: return try_accept(op);
         case operation_kind::connect: return try_connect(static_cast<connect_operation&>(op));
         case operation_kind::poll_read:
@@ -229,34 +223,6 @@ attempt readiness::try_receive(receive_operation& op) noexcept {
                     ? receive_chunk(*op.on, *blocks(), to.data)
                     : receive_bytes(*op.on, to.into.data, std::min(to.into.size, transfer_budget));
     return op.result == -EAGAIN ? attempt::would_block : attempt::done;
-}
-
-attempt readiness::try_send(send_operation& op) noexcept {
-    descriptor& d = *op.on;
-    std::size_t bytes_left = transfer_budget;
-    op.advance(0);  // pieces of no bytes
-    for (unsigned calls = 0; op.piece_count > 0; ++calls) {
-        if (bytes_left == 0 || calls == call_budget) return attempt::unfinished;
-        const sendable next = next_to_send(op, bytes_left);
-        const std::ptrdiff_t sent = next.count == 1 ? send_call(d.fd, op.pieces->data, next.size)
-                                                    : send_pieces_call(d.fd, op.pieces, next.count);
-        if (sent >= 0) {
-            bytes_left -= static_cast<std::size_t>(sent);
-            op.advance(static_cast<std::size_t>(sent));
-            continue;
-        }
-        const int error = last_socket_error();
-        if (would_block(error)) {
-            d.may_write = false;
-            return attempt::would_block;
-        }
-        if (error != EINTR) {
-            op.result = -error;
-            return attempt::done;
-        }
-    }
-    op.result = 0;
-    return attempt::done;
 }
 
 attempt readiness::try_accept(operation& op) noexcept {

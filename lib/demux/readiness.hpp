@@ -76,7 +76,6 @@ class readiness : public demultiplexer {
     bool start_call(file_operation& op) noexcept;
     attempt try_now(operation& op) noexcept;
     attempt try_receive(receive_operation& op) noexcept;
-    attempt try_send(send_operation& op) noexcept;
     attempt try_accept(operation& op) noexcept;
     attempt try_connect(connect_operation& op) noexcept;
     attempt try_poll(operation& op) noexcept;

@@ -23,19 +23,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-bool has_descriptor(bight::demultiplexer_kind kind) {
-#if !defined(__linux__)  // libkqueue gives the end of a pipe, which is readable at no time
-    if (kind == bight::demultiplexer_kind::kqueue) return true;
-#endif
-    return kind == bight::demultiplexer_kind::io_uring || kind == bight::demultiplexer_kind::epoll;
-}
-
 // A reactor in the run loop of this thread, on each demultiplexer that has a descriptor. At the end nothing
 // of Core Foundation's is left.
 template <class Body>
 void in_a_run_loop(Body body) {
     for (const auto kind : test::demultiplexers()) {
-        if (!has_descriptor(kind)) continue;
+        if (!test::has_descriptor(kind)) continue;
         CAPTURE(kind);
         const long before = test::live_core_foundation_objects();
         {
@@ -187,7 +180,7 @@ TEST_CASE("core_foundation: an error that ends the reactor's waits stops the run
 
 TEST_CASE("core_foundation: a reactor without a descriptor is refused") {
     for (const auto kind : test::demultiplexers()) {
-        if (has_descriptor(kind) || kind == bight::demultiplexer_kind::kqueue) continue;
+        if (test::has_descriptor(kind) || kind == bight::demultiplexer_kind::kqueue) continue;
         test::reactor_fixture on(kind);
         CHECK_THROWS_WITH(bight::core_foundation_loop(on.reactor()), Catch::Contains("has no descriptor"));
         test::forget_run_loop();

@@ -19,13 +19,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-bool has_descriptor(bight::demultiplexer_kind kind) {
-#if !defined(__linux__)  // libkqueue gives the end of a pipe, which is readable at no time
-    if (kind == bight::demultiplexer_kind::kqueue) return true;
-#endif
-    return kind == bight::demultiplexer_kind::io_uring || kind == bight::demultiplexer_kind::epoll;
-}
-
 // What a host loop does: watches the descriptor and the next deadline, and gives the reactor its turns.
 bool host_loop(bight::reactor& r, const bool& done) {
     for (int round = 0; round < 1000 && !done; ++round) {
@@ -48,7 +41,7 @@ bool host_loop(bight::reactor& r, const bool& done) {
 
 TEST_CASE("a host loop that watches the descriptor and the next deadline misses nothing") {
     for (const auto kind : test::demultiplexers()) {
-        if (!has_descriptor(kind)) continue;
+        if (!test::has_descriptor(kind)) continue;
         CAPTURE(kind);
         bight::reactor_options options;
         options.demultiplexer = kind;
@@ -88,7 +81,7 @@ TEST_CASE("a host loop that watches the descriptor and the next deadline misses 
 
 TEST_CASE("a host loop that waits for the descriptor alone takes what other threads post, and a stop") {
     for (const auto kind : test::demultiplexers()) {
-        if (!has_descriptor(kind)) continue;
+        if (!test::has_descriptor(kind)) continue;
         CAPTURE(kind);
         test::reactor_fixture on(kind);
         bight::reactor& r = on.reactor();
@@ -136,7 +129,7 @@ TEST_CASE("a host loop that waits for the descriptor alone takes what other thre
 // The end of x has the kernel's completions taken while the turn still runs; y leaves something to submit.
 TEST_CASE("a stop that is asked for in the middle of a long turn is told to a host loop") {
     for (const auto kind : test::demultiplexers()) {
-        if (!has_descriptor(kind)) continue;
+        if (!test::has_descriptor(kind)) continue;
         CAPTURE(kind);
         test::reactor_fixture on(kind);
         bight::reactor& r = on.reactor();
@@ -165,7 +158,7 @@ TEST_CASE("a stop that is asked for in the middle of a long turn is told to a ho
 
 TEST_CASE("poll and select have no descriptor: run_once takes a limit there") {
     for (const auto kind : test::demultiplexers()) {
-        if (has_descriptor(kind) || kind == bight::demultiplexer_kind::kqueue) continue;
+        if (test::has_descriptor(kind) || kind == bight::demultiplexer_kind::kqueue) continue;
         CAPTURE(kind);
         test::reactor_fixture on(kind);
         CHECK(on.reactor().descriptor() == -1);

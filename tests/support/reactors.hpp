@@ -115,6 +115,14 @@ struct reactor_choice {
     bight::sim::personality as = bight::sim::personality::plain;
 };
 
+/// Whether a host loop can watch reactor::descriptor there.
+inline bool has_descriptor(bight::demultiplexer_kind kind) {
+#if !defined(__linux__)  // libkqueue gives the end of a pipe, which is readable at no time
+    if (kind == bight::demultiplexer_kind::kqueue) return true;
+#endif
+    return kind == bight::demultiplexer_kind::io_uring || kind == bight::demultiplexer_kind::epoll;
+}
+
 /// The choices with a real demultiplexer.
 inline const std::vector<reactor_choice>& real_reactors() {
     static const std::vector<reactor_choice> real(demultiplexers().begin(), demultiplexers().end());

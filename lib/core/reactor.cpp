@@ -211,7 +211,15 @@ time_point reactor::now() const noexcept {
 
 std::string_view reactor::demultiplexer_name() const noexcept { return port_->name(); }
 const std::string& reactor::fallback_reason() const noexcept { return state_->fallback_reason; }
-int reactor::descriptor() const noexcept { return port_->pollable(); }
+
+int reactor::descriptor() const noexcept {
+    const int here = port_->pollable();
+    // From now on a post must make it readable: one that has been made already, too.
+    if (here >= 0 && !std::exchange(state_->watched, true) && !state_->running && !state_->posted.sleep()) {
+        port_->wake();
+    }
+    return here;
+}
 
 reactor_statistics reactor::statistics() const noexcept {
     reactor_statistics s = state_->counted;
@@ -356,7 +364,7 @@ bool reactor::run_once(duration limit) {
         if (state_->stop_asked() || state_->dump_requested.load(std::memory_order_relaxed)) port_->wake();
     }
     // And what is posted meanwhile must make it readable.
-    if (port_->pollable() >= 0 && !state_->posted.sleep()) port_->wake();
+    if (state_->watched && !state_->posted.sleep()) port_->wake();
     return any;
 }
 

@@ -63,6 +63,7 @@ struct reactor_state final : private fork_aware {
     std::atomic<bool> dump_requested{false};
     int obeyed_level = 0;  // the stop level that applies to new roots
     bool leaving = false;  // the reactor is being destroyed, and its tasks have ended
+    bool watched = false;  // a host loop has asked for the descriptor
     bool driving = false;  // within reactor::run, which has nothing else to wait for
     bool winding_up = false;
 

@@ -268,7 +268,8 @@ int uring::pollable() const noexcept {
                                                         IORING_REGISTER_EVENTFD, &event, 1) == 0;
         if (event >= 0 && !registered) ::close(event);
         // Without a descriptor for it now it is tried again when it is asked for the next time.
-        if (event >= 0) host_event_ = registered ? event : never_asked - 1;
+        // Release: what wakes on another thread writes to a descriptor that it knows is made.
+        if (event >= 0) host_event_.store(registered ? event : never_asked - 1, std::memory_order_release);
     }
     const int event = host_event_.load(std::memory_order_relaxed);
     return event >= 0 ? event : ring_.ring_fd;
@@ -279,7 +280,7 @@ void uring::wake() noexcept {
     const int before = errno;
     waker_.wake();
     const std::uint64_t one = 1;
-    if (const int event = host_event_.load(std::memory_order_relaxed); event >= 0) {
+    if (const int event = host_event_.load(std::memory_order_acquire); event >= 0) {
         (void)!::write(event, &one, sizeof one);
     }
     errno = before;

@@ -126,6 +126,29 @@ TEST_CASE("a host loop that waits for the descriptor alone takes what other thre
     }
 }
 
+TEST_CASE("what was posted before the descriptor was asked for the first time makes it readable") {
+    for (const auto kind : test::demultiplexers()) {
+        if (!test::has_descriptor(kind)) continue;
+        const bool posted_first = GENERATE(true, false);
+        CAPTURE(kind, posted_first);
+        test::reactor_fixture on(kind);
+        bight::reactor& r = on.reactor();
+        while (r.run_once()) {
+        }
+        bool taken = false;
+        const auto post = [&] { r.post([&] { taken = true; }); };
+        if (posted_first) post();
+        pollfd watched{r.descriptor(), POLLIN, 0};
+        if (!posted_first) {
+            while (::poll(&watched, 1, 0) == 1) r.run_once();
+            post();
+        }
+        CHECK(::poll(&watched, 1, 5000) == 1);
+        r.run_once();
+        CHECK(taken);
+    }
+}
+
 // The end of x has the kernel's completions taken while the turn still runs; y leaves something to submit.
 TEST_CASE("a stop that is asked for in the middle of a long turn is told to a host loop") {
     for (const auto kind : test::demultiplexers()) {

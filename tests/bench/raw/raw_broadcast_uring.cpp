@@ -12,7 +12,7 @@ std::uint64_t user_data(request kind, unsigned what) { return static_cast<std::u
 
 class server {
   public:
-    explicit server(int listener) : listener_(listener) {}
+    explicit server(unsigned port) : listener_(bench::listen_at(port, 0)) {}
 
     [[noreturn]] void run() {
         arm_accept();
@@ -74,7 +74,7 @@ class server {
         if (--unsent_[buffer] == 0) ring_.give_back(buffer);
     }
 
-    bench::ring_with_buffers ring_;
+    bench::ring_with_buffers ring_;  // first: a server that cannot have it does not listen
     int listener_;
     std::vector<int> clients_;
     std::array<std::size_t, bench::ring_with_buffers::buffer_count> unsent_{};  // by buffer
@@ -85,5 +85,5 @@ class server {
 int main(int count, char** arguments) {
     bench::live_at_most(600);
     bench::raise_descriptor_limit();
-    server(bench::listen_at(bench::number(count, arguments, 1, 7000, 65535), 0)).run();
+    server(bench::number(count, arguments, 1, 7000, 65535)).run();
 }

@@ -24,7 +24,7 @@ struct connection {
 
 class server {
   public:
-    explicit server(int listener) : listener_(listener), connections_(65536) {}
+    explicit server(unsigned port) : listener_(bench::listen_at(port, 0)), connections_(65536) {}
 
     [[noreturn]] void run() {
         arm_accept();
@@ -106,7 +106,7 @@ class server {
         }
     }
 
-    bench::ring_with_buffers ring_;
+    bench::ring_with_buffers ring_;  // first: a server that cannot have it does not listen
     int listener_;
     std::vector<connection> connections_;  // by descriptor
 };
@@ -116,5 +116,5 @@ class server {
 int main(int count, char** arguments) {
     bench::live_at_most(600);
     bench::raise_descriptor_limit();
-    server(bench::listen_at(bench::number(count, arguments, 1, 7000, 65535), 0)).run();
+    server(bench::number(count, arguments, 1, 7000, 65535)).run();
 }

@@ -123,7 +123,8 @@ targets=
 if [ -n "$words" ]; then
     for word in $words; do
         case $word in
-        core* | sync* | generator* | thread* | service*) targets="$targets tests/runtime_tests.exe" ;;
+        core* | thread* | service*) targets="$targets tests/runtime_tests.exe" ;;
+        generator*) targets="$targets tests/sync_tests.exe" ;;
         */*) targets="$targets tests/${word%%/*}_tests.exe" ;;
         *) targets="$targets tests/${word}_tests.exe" ;;
         esac

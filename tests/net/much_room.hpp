@@ -30,7 +30,8 @@ inline void wait_until_arrived(int fd) {
 
 #else
 
-inline constexpr const char* no_much_room = "only Linux gives a socket more room than its limit (SO_RCVBUFFORCE)";
+inline constexpr const char* no_much_room =
+    "only Linux gives a socket more room than its limit (SO_RCVBUFFORCE)";
 
 inline bool give_much_room(int) { return false; }
 inline void wait_until_arrived(int) {}

@@ -270,7 +270,8 @@ TEST_CASE("a cancelled server drains first") {
             stream s = co_await bight::connect(where);
             co_await begun;
             stop.set_value();
-            std::error_code refused;  // no longer listening: a wait that is cancelled may take a moment to end
+            std::error_code
+                refused;  // no longer listening: a wait that is cancelled may take a moment to end
             for (int tries = 0; tries < 200 && !refused; ++tries) {
                 co_await bight::sleep_for(std::chrono::milliseconds(1));
                 refused = co_await error_of(bight::connect(where));
@@ -420,26 +421,30 @@ TEST_CASE("a thousand connections at a time") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     CAPTURE(kind);
     const test::many_descriptors room(4096);
-    // Both ends are in this process, and select ends at 1,024 descriptors.
-    const std::size_t count = kind == bight::demultiplexer_kind::select ? 400 : 1000;
+    // Both ends are in this process; select ends at 1,024 descriptors, and an event costs wfmo the more, the
+    // more sockets there are.
+    const bool few = kind == bight::demultiplexer_kind::select || kind == bight::demultiplexer_kind::wfmo;
+    const std::size_t count = few ? 400 : 1000;
     test::reactor_fixture on(kind);
-    on.run([&]() -> task<> {
-        std::vector<stream> clients;
-        auto body = [&](const std::string& where) -> task<> {
-            for (std::size_t i = 0; i < count; ++i) {
-                stream s = co_await bight::connect(where);
-                clients.push_back(std::move(s));
-            }
-            for (std::size_t i = 0; i < count; ++i) {
-                const std::string text = test::pattern(i, 20);
-                co_await clients[i].write(text);
-            }
-            for (std::size_t i = 0; i < count; ++i) {
-                std::string text(20, '\0');
-                co_await clients[i].read_exactly(text);
-                CHECK((text == test::pattern(i, 20)));
-            }
-        };
-        co_await beside(quick_drain(), echo, body);
-    }, std::chrono::seconds(120));
+    on.run(
+        [&]() -> task<> {
+            std::vector<stream> clients;
+            auto body = [&](const std::string& where) -> task<> {
+                for (std::size_t i = 0; i < count; ++i) {
+                    stream s = co_await bight::connect(where);
+                    clients.push_back(std::move(s));
+                }
+                for (std::size_t i = 0; i < count; ++i) {
+                    const std::string text = test::pattern(i, 20);
+                    co_await clients[i].write(text);
+                }
+                for (std::size_t i = 0; i < count; ++i) {
+                    std::string text(20, '\0');
+                    co_await clients[i].read_exactly(text);
+                    CHECK((text == test::pattern(i, 20)));
+                }
+            };
+            co_await beside(quick_drain(), echo, body);
+        },
+        std::chrono::seconds(120));
 }

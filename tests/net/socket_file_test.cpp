@@ -13,7 +13,9 @@ using bight::task;
 
 namespace {
 
-bool exists(const std::string& path) { return std::filesystem::exists(std::filesystem::symlink_status(path)); }
+bool exists(const std::string& path) {
+    return std::filesystem::exists(std::filesystem::symlink_status(path));
+}
 
 /// The working directory is put back at the end.
 class working_directory {

@@ -1,5 +1,5 @@
-// fake_name and hanging_name, where names are looked up by GetAddrInfoExW: the library finds that and its fellows by
-// GetProcAddress, whose place is taken here.
+// fake_name and hanging_name, where names are looked up by GetAddrInfoExW: the library finds that and its
+// fellows by GetProcAddress, whose place is taken here.
 #include "fake_names.hpp"
 
 #include "support/windows/posix.hpp"
@@ -19,14 +19,15 @@
 #include <string>
 #include <utility>
 
-extern "C" NTSTATUS NTAPI LdrGetProcedureAddress(HMODULE library, const ANSI_STRING* name, ULONG number, void** found);
+extern "C" NTSTATUS NTAPI LdrGetProcedureAddress(HMODULE library, const ANSI_STRING* name, ULONG number,
+                                                 void** found);
 
 namespace {
 
 using completion = void(CALLBACK*)(DWORD error, DWORD bytes, OVERLAPPED* overlapped);
-using start_call = int(WSAAPI*)(PCWSTR name, PCWSTR service, DWORD space, LPGUID provider, const ADDRINFOEXW* hints,
-                                ADDRINFOEXW** found, timeval* limit, OVERLAPPED* overlapped, completion completed,
-                                HANDLE* cancel);
+using start_call = int(WSAAPI*)(PCWSTR name, PCWSTR service, DWORD space, LPGUID provider,
+                                const ADDRINFOEXW* hints, ADDRINFOEXW** found, timeval* limit,
+                                OVERLAPPED* overlapped, completion completed, HANDLE* cancel);
 using cancel_call = int(WSAAPI*)(HANDLE* cancel);
 
 struct known {
@@ -110,7 +111,8 @@ void end_later(looking_up ended) {
 }
 
 int WSAAPI fake_start(PCWSTR name, PCWSTR service, DWORD space, LPGUID provider, const ADDRINFOEXW* hints,
-                      ADDRINFOEXW** found, timeval* limit, OVERLAPPED* overlapped, completion completed, HANDLE* cancel) {
+                      ADDRINFOEXW** found, timeval* limit, OVERLAPPED* overlapped, completion completed,
+                      HANDLE* cancel) {
     const std::wstring wide = name;
     const std::string narrow(wide.begin(), wide.end());
     directory& d = all_names();
@@ -128,7 +130,8 @@ int WSAAPI fake_start(PCWSTR name, PCWSTR service, DWORD space, LPGUID provider,
     }
     // The loopback's addresses do not count (GetAddrInfoExW, AI_ADDRCONFIG).
     const int family = hints->ai_family;
-    const bool none = at->second.by_loopback_only && (hints->ai_flags & AI_ADDRCONFIG) != 0 && family != AF_UNSPEC;
+    const bool none =
+        at->second.by_loopback_only && (hints->ai_flags & AI_ADDRCONFIG) != 0 && family != AF_UNSPEC;
     ADDRINFOEXW* const made =
         none ? nullptr : list_of(at->second.ips, static_cast<unsigned short>(std::stoi(service)), family);
     begun.status = made ? 0 : WSAHOST_NOT_FOUND;
@@ -196,7 +199,8 @@ void add(const std::string& name, known what) {
 
 }  // namespace
 
-// What a call of an imported function goes through. The linker takes these before those of the import library.
+// What a call of an imported function goes through. The linker takes these before those of the import
+// library.
 extern "C" {
 decltype(&find_call) __imp_GetProcAddress = &find_call;
 decltype(&fake_free) __imp_FreeAddrInfoExW = &fake_free;

@@ -14,12 +14,11 @@ namespace test {
 
 #ifdef _WIN32
 
-/// While it lives, with EINVAL, as of a socket that does not listen: no call makes one of a socket that does. Who
-/// waits for a connection is woken by one.
+/// While it lives, with EINVAL, as of a socket that does not listen: no call makes one of a socket that does.
+/// Who waits for a connection is woken by one.
 class listen_no_more {
   public:
-    explicit listen_no_more(int fd)
-        : fault_before_(accept_fault.exchange([] { return WSAEINVAL; })) {
+    explicit listen_no_more(int fd) : fault_before_(accept_fault.exchange([] { return WSAEINVAL; })) {
         interrupt_accept(fd);
         sockaddr_storage at{};
         socklen_t size = sizeof at;

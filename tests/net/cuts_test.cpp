@@ -20,10 +20,10 @@ TEST_CASE(
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     const bool large = GENERATE(false, true);
     CAPTURE(kind, large);
+    const auto local = test::those_here({test::family::unix_abstract, test::family::tcp}).front();
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
-        auto pair = co_await test::connected_pair(
-            test::those_here({test::family::unix_abstract, test::family::tcp}).front());
+        auto pair = co_await test::connected_pair(local);
         const std::size_t filled = test::fill(pair.server.native_handle());
         const bool none = co_await bight::try_with_timeout(pair.server.write("abc"), 1ms);
         CHECK_FALSE(none);

@@ -105,6 +105,7 @@ void wfmo::unwatch(descriptor& d) noexcept {
         return;
     }
     ::WSAEventSelect(socket_of(d), nullptr, 0);
+    if (d.is_shared) select_shared_ones(d);
     if ((d.slot & looks_for_room) != 0) --looking_;
     auto& members = groups_[static_cast<std::size_t>(d.slot & group_mask)].members;
     const int place = d.slot >> place_shift;
@@ -113,6 +114,15 @@ void wfmo::unwatch(descriptor& d) noexcept {
     last.slot = (last.slot & (group_mask | looks_for_room)) | place << place_shift;
     members.pop_back();
     d.slot = -1;
+}
+
+// The selection belongs to the socket, and not to one of its descriptors: it went with that which is closed.
+void wfmo::select_shared_ones(const descriptor& closed) noexcept {
+    for (const group& g : groups_) {
+        for (const descriptor* const d : g.members) {
+            if (d->is_shared && d != &closed) ::WSAEventSelect(socket_of(*d), g.event, all_events);
+        }
+    }
 }
 
 // A socket is selected once, for everything. Another handle is waited for while an operation waits.
@@ -217,8 +227,18 @@ void wfmo::ask(descriptor& d) noexcept {
         static_cast<connect_operation*>(d.writing)->told_error = error_number(static_cast<DWORD>(refused));
     }
     const bool over = (events & (FD_CLOSE | FD_OOB)) != 0;
+    if (d.is_shared) tell_shared_ones();
     became_ready(d, (events & (FD_READ | FD_ACCEPT)) != 0 || over,
                  (events & (FD_WRITE | FD_CONNECT)) != 0 || over, over);
+}
+
+// What is told of a socket is told once, to any of its descriptors: each tries.
+void wfmo::tell_shared_ones() noexcept {
+    for (const group& g : groups_) {
+        for (descriptor* const d : g.members) {
+            if (d->is_shared) became_ready(*d, true, false, false);
+        }
+    }
 }
 
 std::unique_ptr<demultiplexer> make_wfmo(reactor& home, refusal& why) {

@@ -46,6 +46,8 @@ class wfmo final : public readiness {
     /// No event says that there is room unless a send has found none: a poll_write looks this often.
     static constexpr DWORD between_looks = 20;  // ms
     void look_for_room() noexcept;
+    void select_shared_ones(const descriptor& closed) noexcept;
+    void tell_shared_ones() noexcept;
 
     // descriptor::slot: of a socket, its group, whether it is looked for room, and its place in the group; of
     // another handle, whether it is waited for.

@@ -159,6 +159,7 @@ class look_up_awaiter final : public waiter, public awaiter_base<look_up_awaiter
         return found;
     }
     void cancel() noexcept override {
+        cancel_asked_ = true;
         if (!query_->cancel()) return;  // its end is on its way
         (void)query_.release();
         outside_.reset();
@@ -183,7 +184,8 @@ class look_up_awaiter final : public waiter, public awaiter_base<look_up_awaiter
     }
     void ended() noexcept override {
         outside_.reset();
-        ready();
+        const bool by_us = cancel_asked_ && query_->status() == WSA_E_CANCELLED;
+        by_us ? confirm_cancel() : ready();
     }
 
     const std::string& host_;
@@ -192,6 +194,7 @@ class look_up_awaiter final : public waiter, public awaiter_base<look_up_awaiter
     std::unique_ptr<query> query_;
     std::optional<outside_work> outside_;
     std::exception_ptr refused_;
+    bool cancel_asked_ = false;
 };
 
 }  // namespace

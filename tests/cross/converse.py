@@ -20,7 +20,8 @@ import sys
 import threading
 import time
 
-PATIENCE = 60
+PATIENCE = 60  # seconds, for what one side waits to hear
+LONGEST = 150  # for a whole conversation
 
 
 def free_port():
@@ -33,7 +34,7 @@ class Process:
     """A process whose standard output is collected. Its errors are not: Wine's and telnet's own messages are there."""
 
     def __init__(self, command, env=None):
-        self.command = command
+        self.until = time.monotonic() + LONGEST
         self.output = b""
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
@@ -51,6 +52,9 @@ class Process:
             if not part:
                 return
 
+    def patience(self):
+        return max(0.0, min(PATIENCE, self.until - time.monotonic()))
+
     def say(self, data):
         try:
             self.process.stdin.write(data)
@@ -61,25 +65,21 @@ class Process:
     def hears(self, text, count=1):
         """Waits until it has said `text` so many times; an error is part of the transcript."""
         with self.changed:
-            self.changed.wait_for(lambda: self.output.count(text) >= count or self.ended, PATIENCE)
+            self.changed.wait_for(lambda: self.output.count(text) >= count or self.ended, self.patience())
             if self.output.count(text) < count:
                 self.output += b"\n(never said: " + text + b")\n"
-
-    def hears_bytes(self, size):
-        with self.changed:
-            self.changed.wait_for(lambda: len(self.output) >= size or self.ended, PATIENCE)
 
     def hang_up(self):
         self.process.stdin.close()
 
     def wait(self):
         try:
-            status = self.process.wait(PATIENCE)
+            status = self.process.wait(self.patience())
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = "none: it did not end"
         with self.changed:
-            self.changed.wait_for(lambda: self.ended, PATIENCE)
+            self.changed.wait_for(lambda: self.ended, max(1, self.patience()))
         return status
 
     def end(self):
@@ -94,27 +94,31 @@ class Stage:
     def __init__(self, server, client):
         self.start_server = server
         self.start_client = client
+        self.until = time.monotonic() + LONGEST
         self.all = []
+
+    def keep(self, process):
+        process.until = self.until
+        self.all.append(process)
+        return process
+
+    def wait_for_listener(self, port):
+        # Not by a connection: some servers count them.
+        until = min(self.until, time.monotonic() + PATIENCE)
+        while time.monotonic() < until and not listens(port):
+            time.sleep(0.02)
 
     def server(self, name):
         port = free_port()
-        p = self.start_server(name, "tcp:interface=127.0.0.1:port=%d" % port)
-        self.all.append(p)
-        until = time.monotonic() + PATIENCE
-        # Not by a connection: some servers count them.
-        while time.monotonic() < until and not listens(port):
-            time.sleep(0.02)
+        p = self.keep(self.start_server(name, "tcp:interface=127.0.0.1:port=%d" % port))
+        self.wait_for_listener(port)
         return p, port
 
     def client(self, name, *args):
-        p = self.start_client(name, *args)
-        self.all.append(p)
-        return p
+        return self.keep(self.start_client(name, *args))
 
     def run(self, *command):
-        p = Process(list(command))
-        self.all.append(p)
-        return p
+        return self.keep(Process(list(command)))
 
     def nc(self, port):
         return self.run("nc", "-N", "127.0.0.1", str(port))
@@ -222,6 +226,7 @@ def broadcast_client(on):
     alice = on.client("broadcast_client", "Alice", "tcp:127.0.0.1:%d" % port)
     alice.hears("2 个客户端用户!".encode())
     server.hears(b"2 here")
+    time.sleep(2)  # the answers, five seconds after each message, are read apart
     listener.say(b"good morning\n")
     alice.hears(b"good morning")
     listener.hears(b"hello, I'm Alice", 2)
@@ -257,9 +262,7 @@ def broadcast_client_is_refused(on):
 def greeter(on):
     port = free_port()
     peer = on.run("nc", "-l", "127.0.0.1", str(port))
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and not listens(port):
-        time.sleep(0.02)
+    on.wait_for_listener(port)
     it = on.client("greeter", "tcp:127.0.0.1:%d" % port)
     peer.hears(b"Hello\n")
     peer.hears(b"in a second\n")

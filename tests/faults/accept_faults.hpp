@@ -1,6 +1,10 @@
 // Errors of accept(2) on demand.
 #pragma once
 
+#ifdef _WIN32
+#include "windows_accept_faults.hpp"
+#else
+
 #include "demux/demultiplexer.hpp"
 #include "demux/ring_state.hpp"
 
@@ -9,8 +13,24 @@
 #include <bight/core/reactor.hpp>
 
 #include <deque>
+#include <string>
+#include <system_error>
+#include <vector>
 
 namespace test {
+
+/// Those of them that the system has.
+inline std::vector<int> errors_here(std::vector<int> errors) { return errors; }
+
+/// The text for an error of accept.
+inline std::string text_of(int error) { return std::error_code(error, std::system_category()).message(); }
+
+/// The demultiplexers that accept by a call of the program's. An io_uring gives such an error as a
+/// completion, which cannot be had without a kernel that does it.
+inline std::vector<bight::demultiplexer_kind> those_that_call_accept() {
+    return {bight::demultiplexer_kind::epoll, bight::demultiplexer_kind::poll,
+            bight::demultiplexer_kind::select};
+}
 
 /// What the program's next calls of accept4 fail with, one after the other; then they are made.
 inline std::deque<int>& accept_errors() {
@@ -43,3 +63,5 @@ inline void fail_accept(bight::reactor& r, int handle, int error) {
 }
 
 }  // namespace test
+
+#endif

@@ -3,6 +3,7 @@
 #include "support/allocation_faults.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/listen_no_more.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -673,7 +674,7 @@ TEST_CASE("the listeners of all reactors are told without memory that accepting 
             while (!waits_elsewhere) co_await bight::sleep_for(1ms);
             allocation_fault all{0, true, false};
             const failing here(all);
-            ::shutdown(original.get(), SHUT_RD);  // it listens no more
+            const test::listen_no_more from_here_on(original.get());
             for (int tries = 0; tries < 5000 && !told; ++tries) co_await bight::sleep_for(1ms);
             both.stop();
         } else {
@@ -681,7 +682,7 @@ TEST_CASE("the listeners of all reactors are told without memory that accepting 
             bight::listener other = where.listen();
             waits_elsewhere = true;
             const auto code = co_await test::error_of(other.accept());
-            told = code == std::error_code(EINVAL, std::system_category());
+            told = code == test::from_errno(EINVAL);
         }
     };
     CHECK(both.run(root) == 0);

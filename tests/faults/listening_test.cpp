@@ -2,17 +2,14 @@
 #include "accept_faults.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/few_sockets.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
 
-#include <fcntl.h>
-#include <sys/resource.h>
-
 #include <cerrno>
 #include <chrono>
 #include <string>
-#include <vector>
 
 using bight::task;
 using namespace std::chrono_literals;
@@ -26,29 +23,6 @@ bight::listen_options with(bight::exhaustion_policy policy) {
     options.when_exhausted = policy;
     return options;
 }
-
-// As many descriptors as are open, and no more, but those that are given back.
-class no_descriptors {
-  public:
-    no_descriptors() {
-        ::getrlimit(RLIMIT_NOFILE, &before_);
-        rlimit few = before_;
-        few.rlim_cur = 128;
-        ::setrlimit(RLIMIT_NOFILE, &few);
-        for (int fd = 0; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) taken_.emplace_back(fd);
-    }
-    no_descriptors(const no_descriptors&) = delete;
-    no_descriptors& operator=(const no_descriptors&) = delete;
-    ~no_descriptors() {
-        taken_.clear();
-        ::setrlimit(RLIMIT_NOFILE, &before_);
-    }
-    void give_back_one() { taken_.pop_back(); }
-
-  private:
-    rlimit before_{};
-    std::vector<test::raw_socket> taken_;
-};
 
 bool ended(const test::raw_socket& s) {
     char byte = 0;
@@ -65,8 +39,7 @@ TEST_CASE("a listener that could keep nothing in reserve has a reserve when desc
     on.run([&]() -> task<> {
         bight::listener l;
         {
-            no_descriptors left;
-            left.give_back_one();  // for the socket
+            const test::few_sockets one(1);  // that which listens
             l = bight::listen(anywhere, with(bight::exhaustion_policy::shed));
         }
         for (int exhaustions = 0; exhaustions < 2; ++exhaustions) {
@@ -81,9 +54,7 @@ TEST_CASE("a listener that could keep nothing in reserve has a reserve when desc
 }
 
 TEST_CASE("attempts that fail are counted from the last connection on") {
-    // An io_uring gives such an error as a completion, which cannot be had without a kernel that does it.
-    const auto kind = GENERATE(bight::demultiplexer_kind::epoll, bight::demultiplexer_kind::poll,
-                               bight::demultiplexer_kind::select);
+    const auto kind = GENERATE(from_range(test::those_that_call_accept()));
     CAPTURE(kind);
     test::virtual_fixture on(kind);
     on.run([&]() -> task<> {
@@ -99,8 +70,7 @@ TEST_CASE("attempts that fail are counted from the last connection on") {
 }
 
 TEST_CASE("attempts that fail are counted from the last pause on") {
-    const auto kind = GENERATE(bight::demultiplexer_kind::epoll, bight::demultiplexer_kind::poll,
-                               bight::demultiplexer_kind::select);
+    const auto kind = GENERATE(from_range(test::those_that_call_accept()));
     CAPTURE(kind);
     test::virtual_fixture on(kind);
     on.run([&]() -> task<> {

@@ -6,8 +6,7 @@
 #include <cerrno>
 
 TEST_CASE("an accept that a signal interrupts is made again at once") {
-    const auto kind = GENERATE(bight::demultiplexer_kind::epoll, bight::demultiplexer_kind::poll,
-                               bight::demultiplexer_kind::select);
+    const auto kind = GENERATE(from_range(test::those_that_call_accept()));
     CAPTURE(kind);
     test::demultiplexer_fixture on(kind);
     sockaddr_in where{};

@@ -20,6 +20,11 @@ class black_hole {
   public:
     explicit black_hole(const std::string& ip = "127.0.0.1", std::uint16_t port = 0)
         : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+#ifdef _WIN32
+        // Windows refuses what a full backlog has no room for, and answers nobody in this mode.
+        const int on = 1;
+        (void)::setsockopt(listening_.get(), SOL_SOCKET, SO_CONDITIONAL_ACCEPT, &on, sizeof on);
+#endif
         const auto wanted = bight::address::from_ip(ip, port);
         sockaddr_storage bound{};
         socklen_t size = sizeof bound;
@@ -29,7 +34,7 @@ class black_hole {
             ::getsockname(listening_.get(), reinterpret_cast<sockaddr*>(&bound), &size) < 0) {
             throw std::system_error(errno, std::system_category(), "black hole");
         }
-        where_ = bight::address::from_native(&bound, size);
+        where_ = bight::address::from_native(&bound, static_cast<std::size_t>(size));
         for (int i = 0; i < 4; ++i) {
             fill_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
             (void)::connect(fill_.back().get(), static_cast<const sockaddr*>(where_.native()),

@@ -2,6 +2,7 @@
 #include <bight/net/connect.hpp>
 
 #include "black_hole.hpp"
+#include "blocking_mode.hpp"
 
 #include "support/catch.hpp"
 #include "support/connections.hpp"
@@ -363,8 +364,8 @@ TEST_CASE("a blocking socket that is adopted stays so for its other owners, and 
         };
         co_await bight::when_all(write(), read());
         CHECK((got == large));
-        CHECK((::fcntl(one.get(), F_GETFL) & O_NONBLOCK) == 0);
-        CHECK((::fcntl(two.get(), F_GETFL) & O_NONBLOCK) == 0);
+        CHECK(test::blocks_as(one.get(), true));
+        CHECK(test::blocks_as(two.get(), true));
     });
 }
 

@@ -1,4 +1,6 @@
 // Writes that are given up on sockets: before their first byte, and amid.
+#include "full_socket.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
@@ -13,33 +15,16 @@
 using bight::task;
 using namespace std::chrono_literals;
 
-namespace {
-
-// Fills the socket behind bight's back, to the last byte on a Unix socket; how much that was.
-std::size_t fill(const bight::stream& s) {
-    std::size_t size = 0;
-    for (const std::size_t step : {std::size_t{65536}, std::size_t{1}}) {
-        const std::string block(step, 'x');
-        ssize_t sent = 0;
-        while ((sent = ::send(s.native_handle(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL)) >
-               0) {
-            size += static_cast<std::size_t>(sent);
-        }
-    }
-    return size;
-}
-
-}  // namespace
-
 TEST_CASE(
     "a write that was given up before its first byte, and followed by another, was never missing: sockets") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     const bool large = GENERATE(false, true);
     CAPTURE(kind, large);
+    const auto local = test::those_here({test::family::unix_abstract, test::family::tcp}).front();
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
-        auto pair = co_await test::connected_pair(test::family::unix_abstract);
-        const std::size_t filled = fill(pair.server);
+        auto pair = co_await test::connected_pair(local);
+        const std::size_t filled = test::fill(pair.server.native_handle());
         const bool none = co_await bight::try_with_timeout(pair.server.write("abc"), 1ms);
         CHECK_FALSE(none);
         const std::string next = large ? test::pattern(0, 2'000'000) : "xyz";
@@ -114,11 +99,13 @@ TEST_CASE("a write of which the socket takes a part at first arrives whole") {
 }
 
 TEST_CASE("a write of which the socket has taken a part is cut when it is given up") {
+    const auto families = test::those_here({test::family::unix_abstract, test::family::unix_path});
+    if (families.empty()) test::skip(*test::no_unix_sockets());
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     CAPTURE(kind);
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
-        auto pair = co_await test::connected_pair(test::family::unix_abstract);
+        auto pair = co_await test::connected_pair(families.front());
         const std::string text(900'000, 'a');
         const bool none = co_await bight::try_with_timeout(pair.server.write(text), 1ms);
         CHECK_FALSE(none);

@@ -1,19 +1,14 @@
 // Time-outs around operations on sockets: a deadline is a timer in the awaiter, not a task that races with
 // it.
 #include "support/catch.hpp"
-#include "support/child.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
 
-#include <signal.h>
-#include <sys/socket.h>
-
 #include <chrono>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 using bight::stream;
@@ -47,57 +42,11 @@ task<long> frames_under_two_deadlines() {
     co_return co_await bight::with_timeout(bight::with_timeout(frames_now(), 1h), 2h);
 }
 
-// A child that reads from `fd` with a time-out, and says what came of it. It is stopped before its deadline,
-// gets `text` then, and goes on after its deadline. Nothing when it could not be stopped in time.
-std::optional<std::string> read_after_standing_still(bight::demultiplexer_kind kind, bight::duration limit,
-                                                     const std::string& text) {
-    int ends[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-    const test::raw_socket of_child(ends[0]);
-    const test::raw_socket plain(ends[1]);
-    test::child reader([&](const test::witness_pipe& to) {
-        bight::reactor_options options;
-        options.demultiplexer = kind;
-        bight::reactor r(options);
-        auto read = [&]() -> task<std::string> {
-            stream s = co_await bight::connect("fd:" + std::to_string(of_child.get()));
-            const auto deadline = bight::saturating_add(r.now(), limit);
-            to.say(std::to_string(deadline.time_since_epoch().count()) + ";");
-            const auto got = co_await bight::try_with_timeout(s.read_some(), limit);
-            co_return got ? got->to_string() : "timed out";
-        };
-        to.say(r.run(read()));
-        return 0;
-    });
-    REQUIRE(reader.has_said(";"));
-    const bight::time_point deadline(bight::duration(std::stoll(reader.said())));
-    reader.wait_until_asleep();
-    const bool stopped = reader.stop();
-    const bool in_time = stopped && bight::clock::now() < deadline;
-    plain.send(text);
-    if (in_time) std::this_thread::sleep_until(deadline + 1ms);
-    reader.send(SIGCONT);
-    const int status = reader.exit_status();
-    if (!in_time) return std::nullopt;
-    CHECK(status == 0);
-    return reader.said().substr(reader.said().find(';') + 1);
-}
-
 }  // namespace
-
-TEST_CASE("what came before a deadline is read, although the process stood still until after it") {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
-    CAPTURE(kind);
-    std::optional<std::string> got;
-    for (bight::duration limit = 100ms; !got && limit < 10s; limit = 2 * limit) {
-        got = read_after_standing_still(kind, limit, "in time");
-    }
-    CHECK(got == "in time");
-}
 
 TEST_CASE("race 6: an operation that completes in the turn of its deadline gives its result") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    const auto family = GENERATE(test::family::tcp, test::family::unix_path);
+    const auto family = GENERATE(from_range(test::those_here({test::family::tcp, test::family::unix_path})));
     CAPTURE(kind, family);
     manual_fixture clocked(kind);
     clocked.on.run([&]() -> task<> {
@@ -135,7 +84,7 @@ TEST_CASE("race 6: an operation that completes in the turn of its deadline gives
 
 TEST_CASE("race 6: a connect whose deadline comes in the turn in which it completes is made or refused") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    const auto family = GENERATE(test::family::tcp, test::family::unix_path);
+    const auto family = GENERATE(from_range(test::those_here({test::family::tcp, test::family::unix_path})));
     CAPTURE(kind, family);
     manual_fixture clocked(kind);
     clocked.on.run([&]() -> task<> {
@@ -172,7 +121,7 @@ TEST_CASE("race 6: a connect whose deadline comes in the turn in which it comple
 
 TEST_CASE("race 6: time-outs inside when_any, due in the turn of the completions, leave nothing") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    const auto family = GENERATE(test::family::tcp, test::family::unix_path);
+    const auto family = GENERATE(from_range(test::those_here({test::family::tcp, test::family::unix_path})));
     CAPTURE(kind, family);
     constexpr std::size_t rounds = 60;
     manual_fixture clocked(kind);

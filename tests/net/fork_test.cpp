@@ -1,4 +1,7 @@
 // A forked child and the connections and listeners of its parent.
+#include "blocking_mode.hpp"
+#include "listening_socket.hpp"
+
 #include "support/catch.hpp"
 #include "support/child.hpp"
 #include "support/connections.hpp"
@@ -11,8 +14,10 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 
 using namespace std::chrono_literals;
 using bight::task;
@@ -186,4 +191,25 @@ TEST_CASE("workers forked from a program that has used its reactor look names up
         return 0;
     });
     CHECK(worker.exit_status() == 0);
+}
+
+TEST_CASE("a forked child that drops what was bound for reactors leaves its parent's socket and file alone") {
+    const test::temporary_directory directory;
+    const std::string path = directory.file("socket");
+    const test::raw_socket shared = test::listening_socket();
+    bight::runtime_options two;
+    two.reactors = 2;
+    bight::runtime all(two);
+    std::optional<bight::sharded_listener> adopted(std::in_place, all, "fd:" + std::to_string(shared.get()));
+    std::optional<bight::sharded_listener> own(std::in_place, all, "unix:" + test::escaped(path));
+    test::child one([&](const test::witness_pipe&) {
+        adopted.reset();
+        own.reset();
+        return 0;
+    });
+    CHECK(one.exit_status() == 0);
+    CHECK(test::blocks_as(shared.get(), false));
+    CHECK(::access(path.c_str(), F_OK) == 0);
+    own.reset();
+    CHECK(::access(path.c_str(), F_OK) != 0);
 }

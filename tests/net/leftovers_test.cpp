@@ -302,6 +302,9 @@ TEST_CASE("a forked child that drops a stream leaves the connection to its paren
 }
 
 TEST_CASE("an abort reaches the peer although another descriptor of the connection is open") {
+#ifdef _WIN32
+    test::skip("Windows resets a connection when the last descriptor of it is closed");
+#endif
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     on.run([&]() -> task<> {
         auto pair = co_await connected_to_raw(test::family::tcp);
@@ -314,6 +317,7 @@ TEST_CASE("an abort reaches the peer although another descriptor of the connecti
 }
 
 TEST_CASE("nobody waits for a Unix peer that has yet to read") {
+    if (const auto& why = test::no_unix_sockets()) test::skip(*why);
     test::virtual_fixture on(GENERATE(from_range(test::demultiplexers())));
     std::optional<test::half_pair> pair;
     on.run([&]() -> task<> {
@@ -357,14 +361,19 @@ TEST_CASE("an end with a reset behind it is an end, also while a write is pendin
             pair.raw.send("answer");
             ::shutdown(pair.raw.get(), SHUT_WR);
             pair.raw.reset();
-            const std::string all = co_await test::read_all(pair.stream);
-            CHECK(all == "answer");
+            const std::string all = co_await test::rest(pair.stream);
+#ifdef _WIN32  // a reset throws away what came before it
+            CHECK((all == "answer, end" || all.ends_with(", error " + std::to_string(ECONNRESET))));
+#else
+            CHECK(all == "answer, end");
+#endif
         };
         co_await bight::when_all(write(), read());
     });
 }
 
 TEST_CASE("a read that waits for what a send says of the end is answered when that send is cancelled") {
+    if (const auto& why = test::no_unix_sockets()) test::skip(*why);
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     on.run([&]() -> task<> {
         auto pair = co_await connected_to_raw(test::family::unix_path);

@@ -30,17 +30,18 @@ task<> hold(bight::stream s) {
 // On io_uring the kernel takes down the ring of a process after its end.
 TEST_CASE("a server that is started when one at its address was killed listens at once, again and again") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    const test::family f = GENERATE(test::family::tcp, test::family::unix_path, test::family::unix_abstract);
+    const test::family f = GENERATE(from_range(
+        test::those_here({test::family::tcp, test::family::unix_path, test::family::unix_abstract})));
     CAPTURE(kind, f);
     const test::temporary_directory directory;
-    std::string where = test::new_endpoint(f, directory);
-    if (f == test::family::tcp) {  // a port that was free a moment ago
-        bight::reactor r(on(kind));
+    const std::string where = test::same_in_children([&]() -> std::string {
+        if (f != test::family::tcp) return test::new_endpoint(f, directory);
+        bight::reactor r(on(kind));  // a port that was free a moment ago
         auto free_port = []() -> task<int> {
             co_return bight::listen("tcp:0:interface=127.0.0.1").local().port();
         };
-        where = "tcp:" + std::to_string(r.run(free_port())) + ":interface=127.0.0.1";
-    }
+        return "tcp:" + std::to_string(r.run(free_port())) + ":interface=127.0.0.1";
+    });
     for (int round = 0; round < 5; ++round) {
         test::child server([&](const test::witness_pipe& pipe) {
             try {
@@ -74,7 +75,8 @@ TEST_CASE("a server that is started when one at its address was killed listens a
 
 TEST_CASE("an address whose server is alive is refused") {
     test::reactor_fixture fixture(GENERATE(from_range(test::reactors())));
-    const test::family f = GENERATE(test::family::tcp, test::family::unix_abstract);
+    const test::family f =
+        GENERATE(from_range(test::those_here({test::family::tcp, test::family::unix_abstract})));
     const test::temporary_directory directory;
     fixture.run([&]() -> task<> {
         auto alive = bight::listen(test::new_endpoint(f, directory));

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace test {
 
@@ -20,6 +21,22 @@ inline constexpr const char* loopback = "tcp:0:interface=127.0.0.1";
 
 inline bight::task<> echo(bight::stream peer) {
     while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
+}
+
+/// Whether several sockets can share a port.
+inline bool has_reuse_port() {
+    static const bool has = [] {
+        const raw_socket s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const int on = 1;
+        return ::setsockopt(s.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+    }();
+    return has;
+}
+
+/// The ways to spread connections that this system has.
+inline std::vector<bight::sharding> shardings() {
+    if (!has_reuse_port()) return {bight::sharding::hand_over};
+    return {bight::sharding::reuse_port, bight::sharding::hand_over};
 }
 
 inline bight::listen_options spread(bight::sharding how) {

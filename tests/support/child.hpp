@@ -33,6 +33,12 @@ class witness_pipe {
     int fd_;
 };
 
+/// What `make` gives, a text; the children that are started afterwards have the same.
+template <class F>
+std::string same_in_children(F make) {
+    return make();
+}
+
 // A child process with both signals at their defaults; `body(pipe)` gives its exit status. An alarm ends it
 // if nothing else does, and so ends the parent's wait for its output.
 class child {

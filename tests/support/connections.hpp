@@ -301,7 +301,10 @@ inline bight::task<std::string> rest(bight::stream& from) {
     try {
         while (auto chunk = co_await from.read_some()) all += chunk.view();
     } catch (const std::system_error& e) {
-        how = "error " + std::to_string(e.code().value());
+        // Of the system's, the errno; its own numbers are not the same everywhere.
+        const auto means = e.code().default_error_condition();
+        const bool has_errno = means.category() == std::generic_category();
+        how = "error " + std::to_string(has_errno ? means.value() : e.code().value());
     }
     co_return all + ", " + how;
 }

@@ -5,7 +5,10 @@
 #include "windows/posix.hpp"
 #else
 #include <dirent.h>
+#include <fcntl.h>
 #endif
+
+#include <set>
 
 namespace test {
 
@@ -25,6 +28,20 @@ inline int open_descriptors() {
     ::closedir(dir);
     return count - 3;  // ".", "..", and the directory's own descriptor
 #endif
+}
+
+/// The numbers of those below 4,096.
+inline std::set<int> descriptor_numbers() {
+#ifdef _WIN32
+    constexpr int step = 4;  // Windows ignores the two low bits of a handle
+#else
+    constexpr int step = 1;
+#endif
+    std::set<int> found;
+    for (int fd = 0; fd < 4096; fd += step) {
+        if (::fcntl(fd, F_GETFD) >= 0) found.insert(fd);
+    }
+    return found;
 }
 
 }  // namespace test

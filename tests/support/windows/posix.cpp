@@ -7,13 +7,13 @@
 #include <io.h>
 #include <windows.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -87,20 +87,18 @@ bool is_socket(int fd) {
 }
 
 // Windows does not say which sockets do not block.
-std::mutex& lock() {
-    static std::mutex it;
-    return it;
-}
-std::map<int, bool>& unblocked() {
-    static std::map<int, bool> all;
-    return all;
+// The modes of the sockets that were made here, by their handles, which are multiples of four. Without memory to
+// allocate, for tests in which there is none.
+enum class mode : unsigned char { unknown, blocks, does_not_block };
+std::atomic<mode>& mode_of(int fd) {
+    static std::atomic<mode> all[1U << 14];
+    return all[(static_cast<unsigned>(fd) >> 2) % (1U << 14)];
 }
 
 int set_nonblocking(int fd, bool on) {
     u_long value = on ? 1 : 0;
     if (::ioctlsocket(native(fd), static_cast<long>(FIONBIO), &value) != 0) return failed();
-    const std::lock_guard hold(lock());
-    unblocked()[fd] = on;
+    mode_of(fd) = on ? mode::does_not_block : mode::blocks;
     return 0;
 }
 
@@ -112,10 +110,26 @@ int with_flags(SOCKET s, int flags) {
     return fd;
 }
 
-bool ready(int fd, short events) {
-    WSAPOLLFD at{native(fd), events, 0};
-    return ::WSAPoll(&at, 1, 0) > 0;
-}
+// Keeps the calls on a socket of the test's from waiting; bight's do not.
+class no_waiting {
+  public:
+    explicit no_waiting(int fd) : fd_(fd), blocks_(mode_of(fd) == mode::blocks) { set(1); }
+    no_waiting(const no_waiting&) = delete;
+    no_waiting& operator=(const no_waiting&) = delete;
+    ~no_waiting() {
+        const int error = ::WSAGetLastError();
+        set(0);
+        ::WSASetLastError(error);
+    }
+
+  private:
+    void set(u_long on) const {
+        if (blocks_) ::ioctlsocket(native(fd_), static_cast<long>(FIONBIO), &on);
+    }
+
+    int fd_;
+    bool blocks_;
+};
 
 // What fits into an int: the rest is for another call.
 int part(std::size_t size) { return size > (1U << 30) ? 1 << 30 : static_cast<int>(size); }
@@ -161,10 +175,7 @@ int bind(int fd, const sockaddr* at, int size) {
 
 int close(int fd) {
     if (!is_socket(fd)) return ::_close(fd);
-    {
-        const std::lock_guard hold(lock());
-        unblocked().erase(fd);
-    }
+    mode_of(fd) = mode::unknown;
     return ::closesocket(native(fd)) == 0 ? 0 : failed();
 }
 
@@ -207,10 +218,8 @@ int socketpair(int, int type, int, int* ends) {
 }
 
 ssize_t sendto(int fd, const void* from, std::size_t size, int flags, const sockaddr* to, int to_size) {
-    if ((flags & dontwait) && !ready(fd, POLLOUT)) {
-        errno = EAGAIN;
-        return -1;
-    }
+    std::optional<no_waiting> here;
+    if (flags & dontwait) here.emplace(fd);
     const int sent = ::sendto(native(fd), static_cast<const char*>(from), part(size), flags & ~dontwait, to, to_size);
     return sent >= 0 ? sent : failed();
 }
@@ -219,10 +228,8 @@ ssize_t send(int fd, const void* from, std::size_t size, int flags) {
 }
 
 ssize_t recvfrom(int fd, void* to, std::size_t size, int flags, sockaddr* from, int* from_size) {
-    if ((flags & dontwait) && !ready(fd, POLLIN)) {
-        errno = EAGAIN;
-        return -1;
-    }
+    std::optional<no_waiting> here;
+    if (flags & dontwait) here.emplace(fd);
     // Wine's MSG_WAITALL gives what is there.
     const bool all = (flags & MSG_WAITALL) != 0;
     int done = 0;
@@ -293,8 +300,7 @@ int dup(int fd) {
     const SOCKET s = ::WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &description, 0,
                                   WSA_FLAG_OVERLAPPED);
     if (s == INVALID_SOCKET) return failed();
-    const std::lock_guard hold(lock());
-    unblocked()[number_of(s)] = unblocked()[fd];
+    mode_of(number_of(s)) = mode_of(fd).load();
     return number_of(s);
 }
 
@@ -313,10 +319,7 @@ int fcntl(int fd, int command, int argument) {
             ::SetHandleInformation(reinterpret_cast<HANDLE>(native(fd)), HANDLE_FLAG_INHERIT,
                                    argument ? 0 : HANDLE_FLAG_INHERIT);
             return 0;
-        case 3: {  // F_GETFL
-            const std::lock_guard hold(lock());
-            return unblocked()[fd] ? 0x4000 : 0;
-        }
+        case 3: return mode_of(fd) == mode::does_not_block ? 0x4000 : 0;  // F_GETFL
         case 4: return set_nonblocking(fd, (argument & 0x4000) != 0);  // F_SETFL
         default: errno = EINVAL; return -1;
     }

@@ -1,5 +1,5 @@
 // child and dying_words, where there is no fork: the program is started again, runs the same test case, and is the child
-// when it comes to the same place.
+// when it comes to the same place. Signals are raised in it on a thread of its own, as the events of a console are.
 #pragma once
 
 #include "support/catch.hpp"
@@ -10,11 +10,17 @@
 #include <windows.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <vector>
+#include <thread>
+
+#ifndef SIGSTOP
+#define SIGSTOP 19
+#define SIGCONT 18
+#endif
 
 namespace test {
 
@@ -30,11 +36,21 @@ inline int next_child() {
     return ++count;
 }
 
-/// What this process is: a child, and which, with the pipe to its parent; {0, -1} for a parent.
+/// What this process is: a child, and which, with the pipes to its parent and from it; the number is 0 for a parent.
 struct child_role {
     int number = 0;
     int pipe = -1;
+    HANDLE signals = nullptr;
 };
+
+/// Raises the signals whose numbers come from the parent.
+inline void raise_what_comes(HANDLE from) {
+    std::thread([from] {
+        char signal = 0;
+        DWORD got = 0;
+        while (::ReadFile(from, &signal, 1, &got, nullptr) && got == 1) ::raise(signal);
+    }).detach();  // until the process ends
+}
 
 inline const child_role& role() {
     static const child_role own = [] {
@@ -43,8 +59,8 @@ inline const child_role& role() {
         if (!text) return r;
         char* rest = nullptr;
         r.number = static_cast<int>(std::strtol(text, &rest, 10));
-        const auto handle = static_cast<std::intptr_t>(std::strtoll(rest + 1, nullptr, 10));
-        r.pipe = ::_open_osfhandle(handle, _O_BINARY);
+        r.pipe = ::_open_osfhandle(static_cast<std::intptr_t>(std::strtoll(rest, &rest, 10)), _O_BINARY);
+        r.signals = reinterpret_cast<HANDLE>(static_cast<std::intptr_t>(std::strtoll(rest, nullptr, 10)));
         ::unsetenv("BIGHT_TEST_CHILD");  // of the children that it starts in its turn
         return r;
     }();
@@ -83,10 +99,16 @@ class spawned {
     explicit spawned(int number) {
         SECURITY_ATTRIBUTES inherited{sizeof(SECURITY_ATTRIBUTES), nullptr, TRUE};
         HANDLE theirs = nullptr;
-        if (!::CreatePipe(&from_, &theirs, &inherited, 0)) throw last_error("CreatePipe");
-        ::SetHandleInformation(from_, HANDLE_FLAG_INHERIT, 0);
-        ::setenv("BIGHT_TEST_CHILD",
-                 (std::to_string(number) + " " + std::to_string(reinterpret_cast<std::intptr_t>(theirs))).c_str(), 1);
+        HANDLE signals = nullptr;
+        if (!::CreatePipe(&from_, &theirs, &inherited, 0) || !::CreatePipe(&signals, &signals_, &inherited, 0)) {
+            throw last_error("CreatePipe");
+        }
+        for (HANDLE const ours : {from_, signals_}) ::SetHandleInformation(ours, HANDLE_FLAG_INHERIT, 0);
+        std::string role = std::to_string(number);
+        for (HANDLE const each : {theirs, signals}) {
+            role += " " + std::to_string(reinterpret_cast<std::intptr_t>(each));
+        }
+        ::setenv("BIGHT_TEST_CHILD", role.c_str(), 1);
         char program[MAX_PATH];
         ::GetModuleFileNameA(nullptr, program, sizeof program);
         std::string line = quoted(program) + " " + quoted(own_name());
@@ -103,23 +125,43 @@ class spawned {
         ::unsetenv("BIGHT_TEST_CHILD");
         ::CloseHandle(nowhere);
         ::CloseHandle(theirs);
+        ::CloseHandle(signals);
         if (!done) {
             ::CloseHandle(from_);
+            ::CloseHandle(signals_);
             throw why;
         }
         ::CloseHandle(made.hThread);
         process_ = made.hProcess;
     }
+    /// None.
+    spawned() = default;
     spawned(const spawned&) = delete;
     spawned& operator=(const spawned&) = delete;
     ~spawned() {
+        if (!process_) return;
         ::TerminateProcess(process_, 99);
         ::WaitForSingleObject(process_, INFINITE);
         ::CloseHandle(process_);
         ::CloseHandle(from_);
+        ::CloseHandle(signals_);
     }
 
+    explicit operator bool() const { return process_ != nullptr; }
+
     void kill() const { ::TerminateProcess(process_, 1009); }
+    void raise_there(int signal) const {
+        const char number = static_cast<char>(signal);
+        DWORD written = 0;
+        ::WriteFile(signals_, &number, 1, &written, nullptr);
+    }
+    /// Stops all of its threads, or lets them go on. True when the system has done it.
+    bool stand_still(bool still) const {
+        using call = LONG(WINAPI*)(HANDLE);
+        const auto change = reinterpret_cast<call>(reinterpret_cast<void*>(::GetProcAddress(
+            ::GetModuleHandleA("ntdll.dll"), still ? "NtSuspendProcess" : "NtResumeProcess")));
+        return change && change(process_) >= 0;
+    }
 
     /// False at the end of the pipe.
     bool read_more(std::string& to) const {
@@ -140,6 +182,7 @@ class spawned {
 
   private:
     HANDLE from_ = nullptr;
+    HANDLE signals_ = nullptr;
     HANDLE process_ = nullptr;
 };
 
@@ -157,18 +200,44 @@ class witness_pipe {
     int fd_;
 };
 
-/// A child process; `body(pipe)` gives its exit status. The part of the test case before it runs in the child, too.
+/// What `make` gives, a text; the children that are started afterwards have the same.
+template <class F>
+std::string same_in_children(F make) {
+    constexpr const char* name = "BIGHT_TEST_OF_PARENT";
+    if (detail::role().number > 0) {
+        const char* const told = std::getenv(name);
+        return told ? told : "";
+    }
+    const std::string made = make();
+    ::setenv(name, made.c_str(), 1);
+    return made;
+}
+
+/// A child process; `body(pipe)` gives its exit status. The part of the test case before it runs in the child, too; the
+/// children before it are not started again there, and seem to have done all that they were to do.
 class child {
   public:
     template <class F>
     explicit child(F body) : child(detail::next_child(), body) {}
 
-    /// SIGKILL; there are no other signals between processes.
-    void send(int) const { process_.kill(); }
+    void send(int signal) const {
+        if (!process_) return;
+        switch (signal) {
+            case SIGKILL: process_.kill(); break;
+            case SIGCONT: process_.stand_still(false); break;
+            default: process_.raise_there(signal);
+        }
+    }
+
+    /// Gives it the time to come to its next wait, which the system does not tell.
+    void wait_until_asleep() const { ::Sleep(process_ ? 20 : 0); }
+
+    /// Stops it; false when it has ended instead.
+    bool stop() const { return process_ && process_.stand_still(true); }
 
     /// Waits until the child has said `text`; false when it ended first.
     bool has_said(const std::string& text) {
-        while (said_.find(text) == std::string::npos) {
+        while (process_ && said_.find(text) == std::string::npos) {
             if (!process_.read_more(said_)) return false;
         }
         return true;
@@ -176,6 +245,7 @@ class child {
 
     /// Waits for the child's end, and returns its exit status; that of abort() is 3, and 1009 after send(SIGKILL).
     int exit_status() {
+        if (!process_) return 0;
         while (process_.read_more(said_)) {
         }
         return process_.exit_status();
@@ -188,8 +258,10 @@ class child {
     child(int number, F& body) : process_(here_or_spawned(number, body)) {}
 
     template <class F>
-    static int here_or_spawned(int number, F& body) {
+    static detail::spawned here_or_spawned(int number, F& body) {
+        if (number < detail::role().number) return detail::spawned();
         if (number == detail::role().number) {
+            detail::raise_what_comes(detail::role().signals);
             int status = 98;
             try {
                 status = body(witness_pipe(detail::role().pipe));
@@ -197,7 +269,7 @@ class child {
             }
             ::_exit(status);
         }
-        return number;
+        return detail::spawned(number);
     }
 
     detail::spawned process_;

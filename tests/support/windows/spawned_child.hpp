@@ -1,5 +1,5 @@
-// child and dying_words, where there is no fork: the program is started again, runs the same test case, and is the child
-// when it comes to the same place.
+// child and dying_words, where there is no fork: the program is started again, runs the same test case, and
+// is the child when it comes to the same place.
 #pragma once
 
 #include "support/catch.hpp"
@@ -85,13 +85,16 @@ class spawned {
         HANDLE theirs = nullptr;
         if (!::CreatePipe(&from_, &theirs, &inherited, 0)) throw last_error("CreatePipe");
         ::SetHandleInformation(from_, HANDLE_FLAG_INHERIT, 0);
-        ::setenv("BIGHT_TEST_CHILD",
-                 (std::to_string(number) + " " + std::to_string(reinterpret_cast<std::intptr_t>(theirs))).c_str(), 1);
+        ::setenv(
+            "BIGHT_TEST_CHILD",
+            (std::to_string(number) + " " + std::to_string(reinterpret_cast<std::intptr_t>(theirs))).c_str(),
+            1);
         char program[MAX_PATH];
         ::GetModuleFileNameA(nullptr, program, sizeof program);
         std::string line = quoted(program) + " " + quoted(own_name());
-        HANDLE nowhere = ::CreateFileA("NUL", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited,
-                                       OPEN_EXISTING, 0, nullptr);
+        HANDLE nowhere =
+            ::CreateFileA("NUL", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited,
+                          OPEN_EXISTING, 0, nullptr);
         STARTUPINFOA how{};
         how.cb = sizeof how;
         how.dwFlags = STARTF_USESTDHANDLES;
@@ -157,7 +160,8 @@ class witness_pipe {
     int fd_;
 };
 
-/// A child process; `body(pipe)` gives its exit status. The part of the test case before it runs in the child, too.
+/// A child process; `body(pipe)` gives its exit status. The part of the test case before it runs in the
+/// child, too.
 class child {
   public:
     template <class F>
@@ -174,7 +178,8 @@ class child {
         return true;
     }
 
-    /// Waits for the child's end, and returns its exit status; that of abort() is 3, and 1009 after send(SIGKILL).
+    /// Waits for the child's end, and returns its exit status; that of abort() is 3, and 1009 after
+    /// send(SIGKILL).
     int exit_status() {
         while (process_.read_more(said_)) {
         }
@@ -204,8 +209,8 @@ class child {
     std::string said_;
 };
 
-/// Runs `body` in a child process. Returns what it wrote to standard error if it ended by abort(), otherwise a text that
-/// no test expects.
+/// Runs `body` in a child process. Returns what it wrote to standard error if it ended by abort(), otherwise
+/// a text that no test expects.
 template <class F>
 std::string dying_words(F body) {
     child one([&](const witness_pipe&) {
@@ -221,7 +226,7 @@ std::string dying_words(F body) {
     for (const char c : one.said()) {
         if (c != '\r') said += c;
     }
-    if (status != 3) return "(it ended with status " + std::to_string(status) + ")" + said;
+    if (status != 3) return "(it ended with status " + std::to_string(status) + ")";
     // What the C runtime says of every abort.
     const std::size_t added = said.find("\nThis application has requested the Runtime");
     return said.substr(0, added);

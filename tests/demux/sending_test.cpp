@@ -42,24 +42,31 @@ int looks_while_idle(demultiplexer_fixture& on) {
     return looks;
 }
 
-/// Reads what comes as fast as it can, until the other side ends.
+/// Reads what comes as fast as it can, until the other side or its scope ends.
 class drain {
   public:
-    explicit drain(int fd) : fd_(fd), thread_([this] { run(); }) {}
+    explicit drain(int fd) : fd_(fd) {
+        const timeval limit{0, 20'000};  // no call of another thread ends a recv() everywhere
+        REQUIRE(::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+        thread_ = std::thread([this] { run(); });
+    }
     drain(const drain&) = delete;
     drain& operator=(const drain&) = delete;
     ~drain() {
-        ::shutdown(fd_, SHUT_RDWR);
+        done_ = true;
         thread_.join();
     }
 
   private:
     void run() const {
         std::string part(std::size_t{1} << 20, '\0');
-        while (::recv(fd_, part.data(), part.size(), 0) > 0) {
+        while (!done_) {
+            const ssize_t got = ::recv(fd_, part.data(), part.size(), 0);
+            if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return;
         }
     }
     int fd_;
+    std::atomic<bool> done_{false};
     std::thread thread_;
 };
 
@@ -187,7 +194,9 @@ TEST_CASE("a long send lets others have their turn: the bytes of one go are boun
     INFO(on.name());
     auto& c = on.connect(GENERATE(pair_kind::tcp, pair_kind::unix_pair));
     const drain reader(c.theirs);
-    const test::endless_memory much(std::size_t{256} << 20);
+    // Wine takes a second for 10 MiB.
+    const bool on_windows = on.name() == "iocp" || on.name() == "wfmo";
+    const test::endless_memory much((on_windows ? std::size_t{32} : std::size_t{256}) << 20);
     const_buffer piece = much.all();
     send_probe op(c.ours, operation_kind::send);
     give(op, piece);

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 using bight::errc;
@@ -30,7 +31,8 @@ namespace sim = bight::sim;
 namespace {
 
 template <class F>
-void on_each(std::initializer_list<family> families, F body) {
+void on_each(std::initializer_list<family> wanted, F body) {
+    const auto families = test::those_here(wanted);
     for (const auto& kind : test::reactors()) {
         CAPTURE(kind);
         test::reactor_fixture on(kind);

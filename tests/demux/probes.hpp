@@ -116,6 +116,22 @@ struct connection {
     }
 };
 
+/// The error of a connection that has failed, or 0. Windows tells it to calls, and not by SO_ERROR.
+inline int connection_error(int fd) {
+#ifdef _WIN32
+    char bytes[4096];
+    ssize_t got = 0;
+    while ((got = ::recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+    }
+    return got < 0 ? errno : 0;
+#else
+    int error = 0;
+    socklen_t size = sizeof error;
+    REQUIRE(::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0);
+    return error;
+#endif
+}
+
 /// A listening TCP socket on 127.0.0.1.
 inline int listen_on_loopback(sockaddr_in& where, int backlog = 128) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

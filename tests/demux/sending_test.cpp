@@ -304,9 +304,7 @@ TEST_CASE("a detach that closes a socket has reset it when it returns, whatever 
     const linger at_once{1, 0};
     REQUIRE(::setsockopt(c.ours.number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
     on.demux().detach(c.ours, true);
-    int error = 0;
-    socklen_t size = sizeof error;
-    REQUIRE(::getsockopt(c.theirs, SOL_SOCKET, SO_ERROR, &error, &size) == 0);
+    const int error = test::connection_error(c.theirs);
     CHECK((error == ECONNRESET || (half_closed && error == EPIPE)));
 
     REQUIRE(on.until([&] { return !receive.in_flight && !send.in_flight; }));

@@ -41,6 +41,12 @@ DWORD list_pieces(WSABUF (&parts)[pieces_of_a_call], const Buffer* pieces, std::
     return static_cast<DWORD>(used);
 }
 
+DWORD size_of(const WSABUF (&parts)[pieces_of_a_call], DWORD count) noexcept {
+    DWORD size = 0;
+    for (DWORD i = 0; i < count; ++i) size += parts[i].len;
+    return size;
+}
+
 attempt try_receive_message(receive_message_operation& op) noexcept {
     const auto s = static_cast<SOCKET>(op.on->fd);
     const auto receive = look_up<LPFN_WSARECVMSG>(s, WSAID_WSARECVMSG);
@@ -57,8 +63,10 @@ attempt try_receive_message(receive_message_operation& op) noexcept {
     DWORD got = 0;
     const bool failed = receive(s, &message, &got, nullptr, nullptr) == SOCKET_ERROR;
     const int error = failed ? last_socket_error() : 0;
-    // A datagram that was cut off is an error on Windows, which has got what fits.
+    // A datagram that was cut off is an error on Windows, which has got what fits, and does not say how much
+    // that is.
     const bool cut = errno_of(error) == EMSGSIZE;
+    if (cut) got = size_of(parts, message.dwBufferCount);
     if (failed && !cut) return ended(op, -error);
     op.address_size = op.address ? message.namelen : 0;
     op.control_size = message.Control.len;

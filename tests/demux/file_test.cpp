@@ -1,5 +1,7 @@
 // Operations without a descriptor: on files and paths.
 #include "probes.hpp"
+#include "stuck_calls.hpp"
+#include "support/own_file.hpp"
 
 #include "demux/file_operation.hpp"
 
@@ -88,6 +90,39 @@ std::int64_t remove(demultiplexer_fixture& on, const std::string& path) {
     return run(on, op);
 }
 
+/// A file that was read 1000 s after the epoch, and changed 2000 s after it.
+class old_file {
+  public:
+    old_file(demultiplexer_fixture& on, const directory& here) : on_(on), path_(here.at("file")) {
+        number_ = open(on, path_, O_RDWR | O_CREAT);
+        REQUIRE(number_ >= 0);
+        const timespec times[2] = {{1000, 100}, {2000, 200}};  // Windows counts tenths of a microsecond
+        REQUIRE(::futimens(number_, times) == 0);
+    }
+    old_file(const old_file&) = delete;
+    old_file& operator=(const old_file&) = delete;
+    ~old_file() {
+        CHECK(close(on_, number_) == 0);
+        CHECK(remove(on_, path_) == 0);
+    }
+
+    /// Its status, asked for by its path and by its descriptor.
+    std::array<bight::detail::file_status, 2> looked_at() const {
+        file_probe by_path(operation_kind::stat_path);
+        by_path.path = path_.c_str();
+        CHECK(run(on_, by_path) == 0);
+        file_probe by_number(operation_kind::stat_file);
+        by_number.file = number_;
+        CHECK(run(on_, by_number) == 0);
+        return {by_path.status, by_number.status};
+    }
+
+  private:
+    demultiplexer_fixture& on_;
+    std::string path_;
+    int number_ = -1;
+};
+
 // Of a thread, by its directory in /proc. None when it is gone: a thread that was joined is still listed for
 // a moment, with no signals, in a process of 0 threads.
 std::optional<unsigned long long> blocked_signals(const std::filesystem::path& thread) {
@@ -137,8 +172,8 @@ TEST_CASE("a file is made, written, read, looked at, synced, closed and removed"
     CHECK(run(on, by_file) == 0);
     CHECK(by_file.status.size == 1005);
     CHECK(S_ISREG(by_file.status.mode));
-    CHECK((by_file.status.mode & 0777U) == 0600U);
-    CHECK(by_file.status.user == ::geteuid());
+    CHECK((by_file.status.mode & 0777U) == test::own_file_mode);
+    CHECK(by_file.status.user == test::own_file_owner());
     CHECK(by_file.status.links == 1);
     CHECK(by_file.status.modified.seconds > 1'600'000'000);
     file_probe by_path(operation_kind::stat_path);
@@ -200,15 +235,12 @@ TEST_CASE("a call that blocks blocks nobody else; cancelled, its result is deliv
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
     const directory here;
-    const std::string fifo = here.at("fifo");
-    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    test::stuck_calls stuck(here.name);
     constexpr std::size_t count = 6;  // more than there are threads
-    std::vector<std::unique_ptr<file_probe>> opens;
+    std::vector<std::unique_ptr<file_probe>> blocked;
     for (std::size_t i = 0; i < count; ++i) {
-        auto& op = *opens.emplace_back(std::make_unique<file_probe>(operation_kind::open_file));
-        op.path = fifo.c_str();
-        op.flags = O_RDONLY;  // blocks until somebody opens it to write
-        start(on, op);
+        stuck.prepare(*blocked.emplace_back(std::make_unique<file_probe>(operation_kind::open_file)));
+        start(on, *blocked.back());
     }
     auto& c = on.connect(test::pair_kind::unix_pair);
     test::receive_probe receive(c.ours, operation_kind::receive);
@@ -218,58 +250,60 @@ TEST_CASE("a call that blocks blocks nobody else; cancelled, its result is deliv
     REQUIRE(on.until_completed(receive));
     CHECK(receive.data.to_string() == "on time");
     receive.data.reset();
-    for (const auto& op : opens) CHECK(op->completions == 0);
+    for (const auto& op : blocked) CHECK(op->completions == 0);
     CHECK(on.demux().has_pending());
     CHECK_FALSE(on.demux().idle());
 
     std::size_t gone = 0;
     for (std::size_t i = 1; i < count; ++i) {
-        if (!on.demux().cancel(*opens[i])) continue;
+        if (!on.demux().cancel(*blocked[i])) continue;
         ++gone;
-        opens[i]->result = -ECANCELED;
-        ++opens[i]->completions;
+        blocked[i]->result = -ECANCELED;
+        ++blocked[i]->completions;
     }
     if (!on.completes_by_itself()) CHECK(gone >= count - 4);
-    int writer = -1;
-    REQUIRE(on.until([&] {  // as long as some of them are still to block
-        if (writer < 0) writer = ::open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
-        for (const auto& op : opens) {
-            if (op->completions == 0) return false;
-        }
-        return true;
-    }));
+    stuck.let_go();
     for (std::size_t i = 0; i < count; ++i) {
-        CHECK(opens[i]->completions == 1);
-        CHECK((opens[i]->result >= 0 || (i > 0 && opens[i]->result == -ECANCELED)));
-        if (opens[i]->result >= 0) ::close(static_cast<int>(opens[i]->result));
+        REQUIRE(until_done(on, *blocked[i]));
+        CHECK(blocked[i]->completions == 1);
+        CHECK((blocked[i]->result >= 0 || (i > 0 && blocked[i]->result == -ECANCELED)));
+        stuck.clean_up(*blocked[i]);
     }
-    ::close(writer);
-    CHECK(remove(on, fifo) == 0);
 }
 
-TEST_CASE("the times of a file are told apart, and a link from what it points to") {
+TEST_CASE("the times of a file are told apart: of its last change, and of the last change of its status") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const directory here;
+    const old_file f(on, here);
+    for (const auto& status : f.looked_at()) {
+        CHECK(status.modified.seconds == 2000);
+        CHECK(status.modified.nanoseconds == 200);
+        CHECK(status.changed.seconds > 2000);
+    }
+}
+
+TEST_CASE("the time of the last access to a file is told") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const directory here;
+    const old_file f(on, here);
+    for (const auto& status : f.looked_at()) {
+        CHECK(status.accessed.seconds == 1000);
+        CHECK(status.accessed.nanoseconds == 100);
+    }
+}
+
+TEST_CASE("a link is told apart from what it points to") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
     const directory here;
     const std::string path = here.at("file");
     const std::string link = here.at("link");
+    const int linked = ::symlink(path.c_str(), link.c_str());
+    REQUIRE(linked == 0);
     const int file = open(on, path, O_RDWR | O_CREAT);
     REQUIRE(file >= 0);
-    REQUIRE(::symlink(path.c_str(), link.c_str()) == 0);
-    const timespec times[2] = {{1000, 1}, {2000, 2}};
-    REQUIRE(::futimens(file, times) == 0);
-    file_probe by_path(operation_kind::stat_path);
-    by_path.path = path.c_str();
-    file_probe by_number(operation_kind::stat_file);
-    by_number.file = file;
-    for (file_probe* op : {&by_path, &by_number}) {
-        CHECK(run(on, *op) == 0);
-        CHECK(op->status.accessed.seconds == 1000);
-        CHECK(op->status.accessed.nanoseconds == 1);
-        CHECK(op->status.modified.seconds == 2000);
-        CHECK(op->status.modified.nanoseconds == 2);
-        CHECK(op->status.changed.seconds > 2000);
-    }
     file_probe followed(operation_kind::stat_path);
     followed.path = link.c_str();
     CHECK(run(on, followed) == 0);
@@ -310,47 +344,40 @@ TEST_CASE("while one call on a file blocks, others are made") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
     const directory here;
-    const std::string fifo = here.at("fifo");
-    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    test::stuck_calls stuck(here.name);
     file_probe status(operation_kind::stat_path);
-    status.path = fifo.c_str();
+    status.path = here.name.c_str();
     if (GENERATE(false, true)) CHECK(run(on, status) == 0);  // its thread is idle when the next one comes
     file_probe blocked(operation_kind::open_file);
-    blocked.path = fifo.c_str();
-    blocked.flags = O_RDONLY;
+    stuck.prepare(blocked);
     start(on, blocked);
     CHECK(run(on, status) == 0);
     CHECK(blocked.completions == 0);
-    int writer = -1;
-    REQUIRE(on.until([&] {
-        if (writer < 0) writer = ::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-        return writer >= 0 && blocked.completions == 1;
-    }));
-    ::close(static_cast<int>(blocked.result));
-    ::close(writer);
-    CHECK(remove(on, fifo) == 0);
+    stuck.let_go();
+    REQUIRE(until_done(on, blocked));
+    CHECK(blocked.result >= 0);
+    stuck.clean_up(blocked);
 }
 
 TEST_CASE("calls that wait for a thread keep their line when its last one is cancelled") {
-    const auto kind =
-        GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    // Those that make them on threads of their own.
+    const auto kind = GENERATE(from_range(test::those_that_work(
+        {demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select,
+         demultiplexer_kind::iocp, demultiplexer_kind::wfmo})));
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
     const directory here;
-    const std::string fifo = here.at("fifo");
-    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    test::stuck_calls stuck(here.name);
     std::vector<std::unique_ptr<file_probe>> blocked;
     for (int i = 0; i < 4; ++i) {  // all threads
-        auto& op = *blocked.emplace_back(std::make_unique<file_probe>(operation_kind::open_file));
-        op.path = fifo.c_str();
-        op.flags = O_RDONLY;
-        start(on, op);
+        stuck.prepare(*blocked.emplace_back(std::make_unique<file_probe>(operation_kind::open_file)));
+        start(on, *blocked.back());
     }
     // They have begun when none of them can be taken back; to ask is to take one back, and to start it again.
     file_probe last(operation_kind::stat_path);
-    last.path = fifo.c_str();
+    last.path = here.name.c_str();
     file_probe after(operation_kind::stat_path);
-    after.path = fifo.c_str();
+    after.path = here.name.c_str();
     for (const auto& op : blocked) {
         while (on.demux().cancel(*op)) start(on, *op);
         op->cancel_asked = false;
@@ -358,21 +385,13 @@ TEST_CASE("calls that wait for a thread keep their line when its last one is can
     start(on, last);
     CHECK(on.demux().cancel(last));
     start(on, after);
-    int writer = -1;
-    REQUIRE(on.until([&] {
-        if (writer < 0) writer = ::open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
-        for (const auto& op : blocked) {
-            if (op->completions == 0) return false;
-        }
-        return true;
-    }));
+    stuck.let_go();
+    for (const auto& op : blocked) {
+        REQUIRE(until_done(on, *op));
+        stuck.clean_up(*op);
+    }
     CHECK(until_done(on, after));
     CHECK(after.result == 0);
-    for (const auto& op : blocked) {
-        if (op->result >= 0) ::close(static_cast<int>(op->result));
-    }
-    ::close(writer);
-    CHECK(remove(on, fifo) == 0);
 }
 
 TEST_CASE("a reactor that is destroyed with file operations under way waits until they are back") {

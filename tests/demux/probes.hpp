@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -32,11 +33,22 @@ inline std::int64_t with_errno(std::int64_t result) {
     return result < 0 ? -bight::detail::errno_of(static_cast<int>(-result)) : result;
 }
 
+/// Whether a result says that the descriptor is closed. Winsock does not tell that from a handle that is no
+/// socket.
+inline bool says_closed(std::int64_t result) {
+#ifdef _WIN32
+    if (with_errno(result) == -ENOTSOCK) return true;
+#endif
+    return with_errno(result) == -EBADF;
+}
+
 /// A descriptor that counts who holds it.
 class probe_descriptor final : public bight::detail::descriptor {
   public:
     void keep() noexcept override { ++kept; }
     void drop() noexcept override { --kept; }
+    /// For the calls of the tests.
+    int number() const { return static_cast<int>(fd); }
     int kept = 0;
 };
 
@@ -96,7 +108,29 @@ struct connection {
         return text;
     }
     void hang_up() { ::close(std::exchange(theirs, -1)); }
+    /// TCP: we get a reset.
+    void reset() {
+        const linger at_once{1, 0};
+        ::setsockopt(theirs, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        hang_up();
+    }
 };
+
+/// The error of a connection that has failed, or 0. Windows tells it to calls, and not by SO_ERROR.
+inline int connection_error(int fd) {
+#ifdef _WIN32
+    char bytes[4096];
+    ssize_t got = 0;
+    while ((got = ::recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+    }
+    return got < 0 ? errno : 0;
+#else
+    int error = 0;
+    socklen_t size = sizeof error;
+    REQUIRE(::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0);
+    return error;
+#endif
+}
 
 /// A listening TCP socket on 127.0.0.1.
 inline int listen_on_loopback(sockaddr_in& where, int backlog = 128) {
@@ -274,9 +308,9 @@ inline std::size_t fill(int fd) {
         return count > before;
     };
 #ifdef _WIN32
-    // It is attached, and so non-blocking. What has been sent is on its way, over TCP, and makes room for
-    // more.
-    for (int quiet = 0; quiet < 3; ++quiet) {
+    // It is attached, and so non-blocking. Over TCP, what has been sent makes room for more when it is
+    // acknowledged, which may take 50 ms, or when the peer is asked whether it has room, after 200.
+    for (int quiet = 0; quiet < 16; ++quiet) {
         if (until_full(0)) quiet = 0;
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }

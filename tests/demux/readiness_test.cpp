@@ -1,6 +1,7 @@
 // What the demultiplexers that wait for readiness keep of each descriptor: what it is watched for, and no
 // longer.
 #include "probes.hpp"
+#include "support/duplicates.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -21,6 +22,15 @@ using test::plain_probe;
 using test::receive_probe;
 using test::send_probe;
 
+namespace {
+
+std::vector<demultiplexer_kind> readiness_kinds() {
+    return test::those_that_work({demultiplexer_kind::epoll, demultiplexer_kind::poll,
+                                  demultiplexer_kind::select, demultiplexer_kind::wfmo});
+}
+
+}  // namespace
+
 TEST_CASE("what a descriptor was watched for goes with it: its number may be another's at once") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     const bool writes = GENERATE(true, false);
@@ -28,7 +38,7 @@ TEST_CASE("what a descriptor was watched for goes with it: its number may be ano
     demultiplexer_fixture on(kind);
     auto& c = on.connect(pair_kind::unix_pair);
     auto& other = on.connect(pair_kind::unix_pair);  // above it, so that its number stays in range
-    test::fill(c.ours.fd);
+    test::fill(c.ours.number());
     std::string text = "late";
     bight::const_buffer piece(text);
     send_probe send(c.ours, operation_kind::send);
@@ -41,17 +51,15 @@ TEST_CASE("what a descriptor was watched for goes with it: its number may be ano
         on.start(read);
     }
     on.turns();
-    const int number = c.ours.fd;
+    const int number = c.ours.number();
     on.demux().detach(c.ours, true);
     on.turns();
     CHECK(send.completions + read.completions == 1);
 
     // It may always be written to, and read from: a loop that still watches it never sleeps.
     int ends[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    test::socket_pair_as(number, ends);
     REQUIRE(::send(ends[1], "x", 1, 0) == 1);
-    const int again = ends[0] == number ? number : ::fcntl(ends[0], F_DUPFD_CLOEXEC, number);
-    REQUIRE(again == number);
     receive_probe waits(other.ours, operation_kind::receive);
     on.start(waits);
     on.turns();
@@ -59,7 +67,6 @@ TEST_CASE("what a descriptor was watched for goes with it: its number may be ano
     other.say("y");
     CHECK(on.until_completed(waits));
     ::close(ends[0]);
-    if (again != ends[0]) ::close(again);
     ::close(ends[1]);
 }
 
@@ -90,7 +97,7 @@ TEST_CASE("nobody is watched whose operation was done, cancelled or detached") {
     CHECK(on.sleeps());
 
     auto& full = on.connect(pair_kind::unix_pair);
-    const std::size_t filled = test::fill(full.ours.fd);
+    const std::size_t filled = test::fill(full.ours.number());
     plain_probe writes(full.ours, operation_kind::poll_write);
     on.start(writes);
     on.turns();
@@ -122,8 +129,7 @@ TEST_CASE("many that become ready at once are told in one look, and each once") 
 }
 
 TEST_CASE("a connect that an event from before it wakes goes on waiting") {
-    const auto kind =
-        GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    const auto kind = GENERATE(from_range(readiness_kinds()));
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
     // With its backlog full, a listener does not answer: one connection more than it asked for fits.
@@ -148,8 +154,7 @@ TEST_CASE("a connect that an event from before it wakes goes on waiting") {
 }
 
 TEST_CASE("after a connect the first write is made at once") {
-    const auto kind =
-        GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    const auto kind = GENERATE(from_range(readiness_kinds()));
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
     sockaddr_in where{};
@@ -174,8 +179,7 @@ TEST_CASE("after a connect the first write is made at once") {
 }
 
 TEST_CASE("a read that is shorter than it could be has emptied a TCP socket, and no call is made to see it") {
-    const auto kind =
-        GENERATE(demultiplexer_kind::epoll, demultiplexer_kind::poll, demultiplexer_kind::select);
+    const auto kind = GENERATE(from_range(readiness_kinds()));
     CAPTURE(kind);
     demultiplexer_fixture on(kind);
     for (const auto which : {pair_kind::tcp, pair_kind::unix_pair}) {
@@ -194,7 +198,7 @@ TEST_CASE("a send that was cancelled before its first byte has not begun") {
     demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())));
     INFO(on.name());
     auto& c = on.connect(pair_kind::unix_pair);
-    const std::size_t filled = test::fill(c.ours.fd);
+    const std::size_t filled = test::fill(c.ours.number());
     std::string text = "late";
     for (const bool room : {false, true}) {
         CAPTURE(room);

@@ -1,43 +1,34 @@
 // Sends that wait, that are long, and that are cut short.
 #include "full_queue.hpp"
 #include "probes.hpp"
-
-#include <dirent.h>
-#include <poll.h>
-#include <sys/mman.h>
-#include <sys/un.h>
+#include "support/endless_memory.hpp"
+#include "support/thread_total.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 using bight::const_buffer;
 using bight::detail::call_budget;
 using bight::detail::transfer_budget;
-using test::connect_probe;
 using test::demultiplexer_fixture;
 using test::operation_kind;
 using test::pair_kind;
 using test::plain_probe;
 using test::receive_probe;
 using test::send_probe;
+using test::thread_total;
 
 namespace {
 
 #define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
-
-/// The kernel's, too, that work for this process.
-int threads() {
-    int count = 0;
-    DIR* const all = ::opendir("/proc/self/task");
-    REQUIRE(all);
-    while (const dirent* one = ::readdir(all)) count += one->d_name[0] != '.';
-    ::closedir(all);
-    return count;
-}
 
 /// How often the reactor looks at the kernel while nothing happens.
 int looks_while_idle(demultiplexer_fixture& on) {
@@ -51,43 +42,31 @@ int looks_while_idle(demultiplexer_fixture& on) {
     return looks;
 }
 
-/// As many bytes as one likes, that cost no memory.
-class endless {
-  public:
-    explicit endless(std::size_t size) : size_(size) {
-        bytes_ =
-            ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        REQUIRE(bytes_ != MAP_FAILED);
-    }
-    endless(const endless&) = delete;
-    endless& operator=(const endless&) = delete;
-    ~endless() { ::munmap(bytes_, size_); }
-    const_buffer all() const { return const_buffer(bytes_, size_); }
-    void* bytes() const { return bytes_; }
-
-  private:
-    void* bytes_;
-    std::size_t size_;
-};
-
-/// Reads what comes as fast as it can, until the other side ends.
+/// Reads what comes as fast as it can, until the other side or its scope ends.
 class drain {
   public:
-    explicit drain(int fd) : fd_(fd), thread_([this] { run(); }) {}
+    explicit drain(int fd) : fd_(fd) {
+        const timeval limit{0, 20'000};  // no call of another thread ends a recv() everywhere
+        REQUIRE(::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+        thread_ = std::thread([this] { run(); });
+    }
     drain(const drain&) = delete;
     drain& operator=(const drain&) = delete;
     ~drain() {
-        ::shutdown(fd_, SHUT_RDWR);
+        done_ = true;
         thread_.join();
     }
 
   private:
     void run() const {
         std::string part(std::size_t{1} << 20, '\0');
-        while (::recv(fd_, part.data(), part.size(), 0) > 0) {
+        while (!done_) {
+            const ssize_t got = ::recv(fd_, part.data(), part.size(), 0);
+            if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return;
         }
     }
     int fd_;
+    std::atomic<bool> done_{false};
     std::thread thread_;
 };
 
@@ -107,7 +86,8 @@ void give(send_probe& op, const_buffer& piece) {
 TEST_CASE("sends to clients that have ended their side and do not read cost neither threads nor time") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    constexpr std::size_t count = 200;
+    // Wine takes tens of milliseconds for each.
+    const std::size_t count = on.name() == "iocp" || on.name() == "wfmo" ? 20 : 200;
     const bool half_closed = GENERATE(true, false);
     const auto kind = GENERATE(pair_kind::tcp, pair_kind::unix_pair);
     CAPTURE(half_closed, kind);
@@ -115,7 +95,7 @@ TEST_CASE("sends to clients that have ended their side and do not read cost neit
     std::vector<test::connection*> all;
     std::vector<const_buffer> pieces(count, const_buffer(answer));
     std::vector<std::unique_ptr<send_probe>> sends;
-    const int before = threads();
+    const int before = thread_total();
     for (std::size_t i = 0; i < count; ++i) {
         auto& c = *all.emplace_back(&on.connect(kind));
         if (half_closed) REQUIRE(::shutdown(c.theirs, SHUT_WR) == 0);
@@ -124,7 +104,7 @@ TEST_CASE("sends to clients that have ended their side and do not read cost neit
     }
     CHECK(looks_while_idle(on) < 1000);  // the kernel moves some of it on after the send
     CHECK(looks_while_idle(on) < 20);
-    CHECK(threads() == before);
+    CHECK(thread_total() == before);
 
     for (std::size_t i = 0; i < count; i += 2) on.cancel(*sends[i]);
     for (std::size_t i = 0; i < count; i += 2) {
@@ -146,7 +126,7 @@ TEST_CASE("sends to clients that have ended their side and do not read cost neit
     for (std::size_t i = 1; i < count; i += 2) on.end(*sends[i]);
     on.turns();
     for (const auto& op : sends) CHECK(op->completions == 1);
-    CHECK(threads() == before);
+    CHECK(thread_total() == before);
 }
 
 TEST_CASE("a client that ends its side while a send waits for it does not end the send") {
@@ -171,7 +151,7 @@ TEST_CASE("a send that is cancelled when its wait has just ended, and not with r
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
     auto& c = on.connect(pair_kind::unix_pair);
-    test::fill(c.ours.fd);
+    test::fill(c.ours.number());
     const const_buffer piece("x");
     send_probe op(c.ours, operation_kind::send);
     const_buffer left = piece;
@@ -191,7 +171,7 @@ TEST_CASE("the end of the peer does not make a descriptor writable") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
     auto& c = on.connect(pair_kind::unix_pair);
-    const std::size_t filled = test::fill(c.ours.fd);
+    const std::size_t filled = test::fill(c.ours.number());
     REQUIRE(::shutdown(c.theirs, SHUT_WR) == 0);
     plain_probe writable(c.ours, operation_kind::poll_write);
     on.start(writable);
@@ -214,7 +194,9 @@ TEST_CASE("a long send lets others have their turn: the bytes of one go are boun
     INFO(on.name());
     auto& c = on.connect(GENERATE(pair_kind::tcp, pair_kind::unix_pair));
     const drain reader(c.theirs);
-    const endless much(std::size_t{256} << 20);
+    // Wine takes a second for 10 MiB.
+    const bool on_windows = on.name() == "iocp" || on.name() == "wfmo";
+    const test::endless_memory much((on_windows ? std::size_t{32} : std::size_t{256}) << 20);
     const_buffer piece = much.all();
     send_probe op(c.ours, operation_kind::send);
     give(op, piece);
@@ -235,7 +217,7 @@ TEST_CASE("the calls of one go are bounded, and a send that has used them up can
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
     auto& c = on.connect(pair_kind::unix_pair);
-    constexpr std::size_t per_call = 1024;
+    constexpr std::size_t per_call = bight::detail::pieces_of_a_call;
     constexpr std::size_t all = (call_budget + 8) * per_call;  // a socket takes so much
     std::vector<const_buffer> pieces(all, const_buffer("a"));
     send_probe op(c.ours, operation_kind::send);
@@ -270,7 +252,7 @@ TEST_CASE("lengths of 2 and 4 GiB are no special numbers") {
     const std::size_t size = (std::size_t{1} << 31) * GENERATE(1U, 2U) + GENERATE(0U, 3U);
     const int count = GENERATE(1, 2);
     CAPTURE(size, count);
-    const endless memory(size);
+    const test::endless_memory memory(size);
 
     auto& c = on.connect(pair_kind::tcp);
     receive_probe receive(c.ours, operation_kind::receive_into);
@@ -320,41 +302,12 @@ TEST_CASE("a detach that closes a socket has reset it when it returns, whatever 
     if (what & 2) on.start(send);
     if (with_the_kernel) on.turns();
     const linger at_once{1, 0};
-    REQUIRE(::setsockopt(c.ours.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    REQUIRE(::setsockopt(c.ours.number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
     on.demux().detach(c.ours, true);
-    int error = 0;
-    socklen_t size = sizeof error;
-    REQUIRE(::getsockopt(c.theirs, SOL_SOCKET, SO_ERROR, &error, &size) == 0);
+    const int error = test::connection_error(c.theirs);
     CHECK((error == ECONNRESET || (half_closed && error == EPIPE)));
 
     REQUIRE(on.until([&] { return !receive.in_flight && !send.in_flight; }));
     if (receive.completions > 0) CHECK(receive.result == -ECANCELED);
     if (send.completions > 0) CHECK(send.result == -ECANCELED);
-}
-
-TEST_CASE("a connect to a Unix socket whose backlog is full is told so, and waits in no thread") {
-    ON_EACH_DEMULTIPLEXER;
-    INFO(on.name());
-    sockaddr_un where{};
-    where.sun_family = AF_UNIX;
-    const std::string name = "bight-demux-" + std::to_string(::getpid());
-    std::copy(name.begin(), name.end(), where.sun_path + 1);
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-    const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(::bind(listening, reinterpret_cast<const sockaddr*>(&where), size) == 0);
-    REQUIRE(::listen(listening, 0) == 0);
-    const int before = threads();
-    int result = 0;
-    for (int i = 0; result == 0 && i < 10; ++i) {
-        auto& d = on.add(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        connect_probe op(d, operation_kind::connect);
-        op.address = reinterpret_cast<const sockaddr*>(&where);
-        op.address_size = size;
-        on.start(op);
-        REQUIRE(on.until_completed(op));
-        result = static_cast<int>(op.result);
-    }
-    CHECK(result == -EAGAIN);
-    CHECK(threads() == before);
-    ::close(listening);
 }

@@ -1,6 +1,7 @@
 // Waking, sleeping and threads: posts from other threads, signals, the number of waits, and which thread may
 // do what.
 #include "probes.hpp"
+#include "refused_reactor.hpp"
 
 #include <bight/core/group.hpp>
 #include <bight/core/sleep.hpp>
@@ -18,6 +19,7 @@
 #include <vector>
 
 using bight::demultiplexer_kind;
+using test::asking_for;
 using test::demultiplexer_fixture;
 using test::operation_kind;
 using test::pair_kind;
@@ -56,12 +58,6 @@ bight::task<> ask(std::string where, int rounds, std::string& heard) {
         heard += answer;
         if (i % 100 == 0) co_await bight::sleep_for(std::chrono::microseconds(100));
     }
-}
-
-bight::reactor_options asking_for(demultiplexer_kind kind) {
-    bight::reactor_options options;
-    options.demultiplexer = kind;
-    return options;
 }
 
 }  // namespace

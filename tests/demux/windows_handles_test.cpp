@@ -113,6 +113,36 @@ TEST_CASE("a process is awaited, and its status told") {
     CHECK(op.status == 7);
 }
 
+TEST_CASE(
+    "a wait for a process that is cancelled leaves it to the next one, and one that has ended is told at "
+    "once") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    STARTUPINFOW how{};
+    how.cb = sizeof how;
+    PROCESS_INFORMATION made{};
+    wchar_t command[] = L"cmd.exe /c exit 7";  // which does not begin until it is told to
+    REQUIRE(::CreateProcessW(nullptr, command, nullptr, nullptr, FALSE, CREATE_SUSPENDED, nullptr, nullptr,
+                             &how, &made));
+    auto& d = on.add(number_of(made.hProcess));
+    process_probe op(d, operation_kind::wait_process);
+    on.start(op);
+    on.turns();
+    REQUIRE(op.completions == 0);
+    on.cancel(op);
+    REQUIRE(on.until_completed(op));
+    CHECK(op.result == -ECANCELED);
+    REQUIRE(::TerminateProcess(made.hProcess, 9));
+    ::CloseHandle(made.hThread);
+    REQUIRE(::WaitForSingleObject(made.hProcess, 20000) == WAIT_OBJECT_0);
+    for (int times = 2; times <= 3; ++times) {
+        on.start(op);
+        REQUIRE(on.until_completed(op, times));
+        CHECK(op.result == 0);
+        CHECK(op.status == 9);
+    }
+}
+
 TEST_CASE("a poll of an event ends when it is set, or is cancelled") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
@@ -181,7 +211,16 @@ TEST_CASE("wfmo takes 31 handles that are not sockets, and says so; iocp more") 
             CHECK(e.code() == std::errc::too_many_files_open);
             CHECK_THAT(e.what(), Catch::Contains("31"));
         }
-        ::CloseHandle(further);
+        // Where one has gone, there is room for another.
+        on.demux().detach(*handles.back(), true);
+        REQUIRE(on.until_completed(*ops.back()));
+        CHECK(ops.back()->result == -ECANCELED);
+        handles.pop_back();
+        ops.pop_back();
+        handles.push_back(&on.add(number_of(further)));
+        ops.push_back(std::make_unique<plain_probe>(*handles.back(), operation_kind::poll_read));
+        on.start(*ops.back());
+        on.turns();
     } else {
         on.add(number_of(further));
     }

@@ -1,4 +1,6 @@
 // A bounded queue of shared payloads in front of a stream.
+#include "core/system_error.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
@@ -140,7 +142,7 @@ TEST_CASE(
     "with drop_newest what does not fit is dropped, with drop_oldest it takes the place of the oldest") {
     on_each([]() -> task<> {
         for (const auto policy : {overflow_policy::drop_newest, overflow_policy::drop_oldest}) {
-            auto pair = co_await connected_pair(test::family::unix_abstract);
+            auto pair = co_await connected_pair(test::local_family());
             outbox_options options;
             options.capacity = 50'000;
             options.when_full = policy;
@@ -171,7 +173,7 @@ TEST_CASE(
 
 TEST_CASE("with wait, send refuses and push waits for room, first come, first served") {
     on_each([]() -> task<> {
-        auto pair = co_await connected_pair(test::family::unix_abstract);
+        auto pair = co_await connected_pair(test::local_family());
         outbox_options options;
         options.capacity = 10'000;
         options.when_full = overflow_policy::wait;
@@ -207,7 +209,7 @@ TEST_CASE("with wait, send refuses and push waits for room, first come, first se
 
 TEST_CASE("what would fit goes behind a push that waits for more room, sent or pushed") {
     on_each([]() -> task<> {
-        auto pair = co_await connected_pair(test::family::unix_abstract);
+        auto pair = co_await connected_pair(test::local_family());
         outbox_options options;
         options.capacity = 10'000;
         options.when_full = overflow_policy::wait;
@@ -270,7 +272,7 @@ TEST_CASE("when the peer resets, what is queued is dropped and whoever waits is 
 
 TEST_CASE("with drop_oldest, what is being written is not dropped for what comes later") {
     on_each([]() -> task<> {
-        auto pair = co_await connected_pair(test::family::unix_abstract);
+        auto pair = co_await connected_pair(test::local_family());
         outbox_options options;
         options.capacity = 1000;
         options.when_full = overflow_policy::drop_oldest;
@@ -319,7 +321,7 @@ TEST_CASE("a write that fails for want of memory ends its stream, whose reader w
             CAPTURE(error);
             bight::sim::memory_direction forth;
             forth.failing_write = 0;
-            forth.write_error = std::error_code(error, std::system_category());
+            forth.write_error = bight::detail::system_error_code(error);
             auto [here, there] =
                 bight::sim::memory_pair(bight::sim::memory_options(forth, bight::sim::memory_direction()));
             outbox out(here);
@@ -374,7 +376,8 @@ TEST_CASE("pieces that fit are one operation, and so are messages that are queue
     });
 }
 
-TEST_CASE("a message behind a write that was cancelled before its first byte leaves no gap: the end is an end") {
+TEST_CASE(
+    "a message behind a write that was cancelled before its first byte leaves no gap: the end is an end") {
     bight::sim::memory_direction narrow;
     narrow.capacity = 4;
     test::on_memory(narrow, [](bight::stream& from, bight::stream& to) -> task<> {

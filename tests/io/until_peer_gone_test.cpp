@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 using bight::errc;
@@ -30,7 +31,8 @@ namespace sim = bight::sim;
 namespace {
 
 template <class F>
-void on_each(std::initializer_list<family> families, F body) {
+void on_each(std::initializer_list<family> wanted, F body) {
+    const auto families = test::those_here(wanted);
     for (const auto& kind : test::reactors()) {
         CAPTURE(kind);
         test::reactor_fixture on(kind);
@@ -62,6 +64,52 @@ class plain_transport final : public bight::transport {
     void unused() noexcept override { delete this; }
 };
 
+// Whether the bytes are read while the end is waited for.
+task<> end_behind_pieces(family f, bool reads) {
+    auto pair = co_await connected_pair(f);
+    std::optional<peer_ending> how;
+    std::string got;
+    co_await bight::with_group([&](bight::group& g) -> task<> {
+        g.spawn([&]() -> task<> { how = co_await until_peer_gone(pair.server); });
+        if (reads) g.spawn([&]() -> task<> { got = co_await read_all(pair.server); });
+        for (int i = 0; i < 5; ++i) {
+            co_await pair.client.write("piece ");
+            co_await pair.server.write("back ");
+            co_await test::turns(5);
+            CHECK_FALSE(how);
+        }
+        co_await pair.client.shutdown_write();
+    });
+    CHECK(how == peer_ending::ended);
+    if (!reads) got = co_await read_all(pair.server);
+    CHECK(got == "piece piece piece piece piece ");
+}
+
+task<> cancel_at_any_moment(family f, std::string unread) {
+    auto pair = co_await connected_pair(f);
+    co_await pair.client.write(unread);
+    for (int turn = 0; turn < 8; ++turn) {
+        co_await bight::when_any(until_peer_gone(pair.server), test::turns(turn));
+    }
+    auto none = co_await bight::try_with_timeout(until_peer_gone(pair.server), 1ms);
+    CHECK_FALSE(none);
+    // The end comes while the wait is being cancelled, or before, or after.
+    for (int turn = 0; turn < 4; ++turn) {
+        test::cancellable one;
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn(one.run([](stream& of) -> task<> { (void)co_await until_peer_gone(of); }(pair.server)));
+            co_await test::turns(2);
+            if (turn == 2) co_await pair.client.shutdown_write();
+            co_await test::turns(turn % 3);
+            one.cancel();
+        });
+    }
+    const auto how = co_await until_peer_gone(pair.server);
+    CHECK(how == peer_ending::ended);
+    const std::string got = co_await read_all(pair.server);
+    CHECK(got == unread);
+}
+
 }  // namespace
 
 TEST_CASE("the end of the peer is told before what it sent is read, which stays") {
@@ -85,28 +133,11 @@ TEST_CASE("the end of the peer is told before what it sent is read, which stays"
 }
 
 TEST_CASE("bytes that come do not end the wait, however many tasks read and write meanwhile; the end does") {
-    on_each(all, [](family f) -> task<> {
-        for (const bool reads : {false, true}) {
-            CAPTURE(reads);
-            auto pair = co_await connected_pair(f);
-            std::optional<peer_ending> how;
-            std::string got;
-            co_await bight::with_group([&](bight::group& g) -> task<> {
-                g.spawn([&]() -> task<> { how = co_await until_peer_gone(pair.server); });
-                if (reads) g.spawn([&]() -> task<> { got = co_await read_all(pair.server); });
-                for (int i = 0; i < 5; ++i) {
-                    co_await pair.client.write("piece ");
-                    co_await pair.server.write("back ");
-                    co_await test::turns(5);
-                    CHECK_FALSE(how);
-                }
-                co_await pair.client.shutdown_write();
-            });
-            CHECK(how == peer_ending::ended);
-            if (!reads) got = co_await read_all(pair.server);
-            CHECK(got == "piece piece piece piece piece ");
-        }
-    });
+    on_each(all, [](family f) { return end_behind_pieces(f, true); });
+}
+
+TEST_CASE("bytes that nobody reads do not end the wait; the end behind them does") {
+    on_each(all, [](family f) { return end_behind_pieces(f, false); });
 }
 
 TEST_CASE("a reset is told apart from an end, before and while it is waited for, and left to the next read") {
@@ -146,31 +177,11 @@ TEST_CASE("a peer that closes both directions has ended, also after this side ha
 }
 
 TEST_CASE("a wait that is cancelled changes nothing, and may begin again, at any moment") {
-    on_each(all, [](family f) -> task<> {
-        auto pair = co_await connected_pair(f);
-        co_await pair.client.write("unread");
-        for (int turn = 0; turn < 8; ++turn) {
-            co_await bight::when_any(until_peer_gone(pair.server), test::turns(turn));
-        }
-        auto none = co_await bight::try_with_timeout(until_peer_gone(pair.server), 1ms);
-        CHECK_FALSE(none);
-        // The end comes while the wait is being cancelled, or before, or after.
-        for (int turn = 0; turn < 4; ++turn) {
-            test::cancellable one;
-            co_await bight::with_group([&](bight::group& g) -> task<> {
-                g.spawn(
-                    one.run([](stream& of) -> task<> { (void)co_await until_peer_gone(of); }(pair.server)));
-                co_await test::turns(2);
-                if (turn == 2) co_await pair.client.shutdown_write();
-                co_await test::turns(turn % 3);
-                one.cancel();
-            });
-        }
-        const auto how = co_await until_peer_gone(pair.server);
-        CHECK(how == peer_ending::ended);
-        const std::string got = co_await read_all(pair.server);
-        CHECK(got == "unread");
-    });
+    on_each(all, [](family f) { return cancel_at_any_moment(f, ""); });
+}
+
+TEST_CASE("a wait that is cancelled before what came is read changes nothing, and may begin again") {
+    on_each(all, [](family f) { return cancel_at_any_moment(f, "unread"); });
 }
 
 TEST_CASE("a second wait gets errc::busy; a close and an abort of this side end the first") {

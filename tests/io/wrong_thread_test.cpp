@@ -1,8 +1,8 @@
 // A stream that is used from another thread than its reactor's is noticed, and the message names the ways
 // across.
 #include "support/catch.hpp"
-#include "support/child.hpp"
 #include "support/connections.hpp"
+#include "support/death.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/io/outbox.hpp>
@@ -35,14 +35,11 @@ bool names_the_ways(const std::string& text) {
            text.find("concurrent_channel") != std::string::npos;
 }
 
-// Runs `f(stream)` on a thread without a reactor while the stream's reactor runs; what it says to standard
-// error, and how the process ended. 1000 + SIGABRT is an abort.
+// Runs `f(stream)` on a thread without a reactor while the stream's reactor runs: the last words of a process
+// that ends by an abort then.
 template <class F>
-int status_of(bight::demultiplexer_kind kind, std::string& said, F f) {
-    int out[2];
-    REQUIRE(::pipe2(out, O_CLOEXEC) == 0);
-    test::child c([&](test::witness_pipe) {
-        ::dup2(out[1], 2);
+std::string last_words(bight::demultiplexer_kind kind, F f) {
+    return test::dying_words([&] {
         bight::reactor_options options;
         options.demultiplexer = kind;
         bight::reactor r(options);
@@ -52,14 +49,7 @@ int status_of(bight::demultiplexer_kind kind, std::string& said, F f) {
             other.join();
         };
         r.run(main());
-        return 0;
     });
-    ::close(out[1]);
-    char buffer[4096];
-    for (ssize_t n = 0; (n = ::read(out[0], buffer, sizeof buffer)) > 0;)
-        said.append(buffer, static_cast<std::size_t>(n));
-    ::close(out[0]);
-    return c.exit_status();
 }
 
 }  // namespace
@@ -105,7 +95,7 @@ TEST_CASE("the non-throwing form gives wrong_thread") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     std::error_code code;
     on.run([&]() -> task<> {
-        auto pair = co_await test::connected_pair(test::family::unix_abstract);
+        auto pair = co_await test::connected_pair(test::local_family());
         std::thread other([&] {
             bight::reactor elsewhere;
             auto use = [&]() -> task<> {
@@ -177,30 +167,24 @@ TEST_CASE("a stream whose reactor does not run may be closed by the thread that 
 #ifndef BIGHT_TEST_TSAN
 TEST_CASE("abort on another thread ends the process with a message, on every demultiplexer") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    std::string said;
-    const int status = status_of(kind, said, [](stream& s) { s.abort(); });
-    CHECK(status == 1000 + SIGABRT);
-    CHECK(said.find("aborted on another thread") != std::string::npos);
+    const std::string said = last_words(kind, [](stream& s) { s.abort(); });
+    CHECK_THAT(said, Catch::Contains("aborted on another thread"));
     CHECK(names_the_ways(said));
 }
 
 TEST_CASE("a stream that is destroyed on another thread ends the process with a message") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    std::string said;
-    const int status = status_of(kind, said, [](stream& s) { const stream gone = std::move(s); });
-    CHECK(status == 1000 + SIGABRT);
-    CHECK(said.find("destroyed on another thread") != std::string::npos);
+    const std::string said = last_words(kind, [](stream& s) { const stream gone = std::move(s); });
+    CHECK_THAT(said, Catch::Contains("destroyed on another thread"));
     CHECK(names_the_ways(said));
 }
 
 TEST_CASE("an outbox that would write on another thread ends the process with a message") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    std::string said;
-    const int status = status_of(kind, said, [](stream& s) {
+    const std::string said = last_words(kind, [](stream& s) {
         bight::outbox box(s);
         box.send("lost");
     });
-    CHECK(status == 1000 + SIGABRT);
-    CHECK(said.find("outbox on another thread") != std::string::npos);
+    CHECK_THAT(said, Catch::Contains("outbox on another thread"));
 }
 #endif

@@ -5,6 +5,7 @@
 #include "error_of.hpp"
 #include "reactors.hpp"
 #include "skip.hpp"
+#include "unix_sockets.hpp"
 
 #include <bight/core/task.hpp>
 #include <bight/io/address.hpp>
@@ -62,33 +63,6 @@ inline const std::vector<reactor_choice>& reactors_with_ipv6() {
     return all;
 }
 
-/// Why there are no Unix sockets; nothing where there are.
-inline const std::optional<std::string>& no_unix_sockets() {
-    static const std::optional<std::string> why = []() -> std::optional<std::string> {
-        const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        const int error = errno;
-        if (fd >= 0) ::close(fd);
-        if (fd >= 0) return std::nullopt;
-        std::string text = "there are no Unix sockets: " + std::generic_category().message(error);
-        leave_out(text);
-        return text;
-    }();
-    return why;
-}
-
-/// Whether Unix sockets have names that are not in the file system, as only Linux's have.
-inline bool has_abstract_names() {
-#ifdef __linux__
-    return true;
-#else
-    static const bool told = [] {
-        leave_out("Unix sockets have no abstract names: only Linux has them");
-        return true;
-    }();
-    return !told;
-#endif
-}
-
 /// Those of `wanted` that this machine has.
 inline std::vector<family> those_here(std::vector<family> wanted) {
     if (no_ipv6()) std::erase(wanted, family::tcp6);
@@ -101,6 +75,13 @@ inline const std::vector<family>& families() {
     static const std::vector<family> all =
         those_here({family::tcp, family::tcp6, family::unix_path, family::unix_abstract});
     return all;
+}
+
+/// The nearest family of local stream that this system has: for tests of some connection, which is best one
+/// that holds little.
+inline family local_family() {
+    static const family nearest = those_here({family::unix_abstract, family::unix_path, family::tcp}).front();
+    return nearest;
 }
 
 /// Also streams in memory: for tests that need only what every stream guarantees.
@@ -308,13 +289,6 @@ inline bight::task<std::string> rest(bight::stream& from) {
     }
     co_return all + ", " + how;
 }
-
-#ifdef _WIN32
-/// What an error of the system means.
-inline std::error_condition from_errno(int error) { return {error, std::generic_category()}; }
-#else
-inline std::error_code from_errno(int error) { return {error, std::system_category()}; }
-#endif
 
 }  // namespace test
 

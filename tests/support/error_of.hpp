@@ -1,4 +1,4 @@
-// error_of: what an operation fails with.
+// error_of, from_errno: what an operation fails with, and what it should fail with.
 #pragma once
 
 #include <bight/core/task.hpp>
@@ -19,5 +19,12 @@ bight::task<std::error_code> error_of(A operation) {
     }
     co_return code;
 }
+
+#ifdef _WIN32
+/// What an error of the system means.
+inline std::error_condition from_errno(int error) { return {error, std::generic_category()}; }
+#else
+inline std::error_code from_errno(int error) { return {error, std::system_category()}; }
+#endif
 
 }  // namespace test

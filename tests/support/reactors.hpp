@@ -91,6 +91,14 @@ inline void need(bight::demultiplexer_kind kind) {
     if (const auto at = refused.find(kind); at != refused.end()) skip(at->second);
 }
 
+/// Those of `wanted` that work on this machine; skips the test case when there is none.
+inline std::vector<bight::demultiplexer_kind> those_that_work(std::vector<bight::demultiplexer_kind> wanted) {
+    const auto& refused = detail::try_demultiplexers().refused;
+    std::erase_if(wanted, [&](bight::demultiplexer_kind kind) { return refused.contains(kind); });
+    if (wanted.empty()) skip("none of the demultiplexers that this is about works here");
+    return wanted;
+}
+
 /// The kind of reactor of a test: with a demultiplexer of this machine, or on a simulated host.
 struct reactor_choice {
     reactor_choice(bight::demultiplexer_kind on) : kind(on) {}

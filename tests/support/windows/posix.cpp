@@ -1,10 +1,12 @@
-// Compiled without the headers beside it: here the names are Windows' own, and posix.hpp's are in test::posix.
+// Compiled without the headers beside it: here the names are Windows' own, and posix.hpp's are in
+// test::posix.
 #include <winsock2.h>
 // After winsock2.h.
 #include <ws2tcpip.h>
 // After these.
 #include <fcntl.h>
 #include <io.h>
+#include <iphlpapi.h>
 #include <windows.h>
 
 #include <atomic>
@@ -13,14 +15,17 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace {
 
-constexpr int cloexec = 0x80000;    // SOCK_CLOEXEC
-constexpr int nonblocking = 0x800;  // SOCK_NONBLOCK
+constexpr int cloexec = 0x80000;     // SOCK_CLOEXEC
+constexpr int nonblocking = 0x800;   // SOCK_NONBLOCK
 constexpr int dontwait = 0x4000000;  // MSG_DONTWAIT
 
 struct winsock {
@@ -83,7 +88,8 @@ int failed() {
 bool is_socket(int fd) {
     int type = 0;
     int size = sizeof type;
-    return fd >= 0 && ::getsockopt(native(fd), SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &size) == 0;
+    return fd >= 0 &&
+           ::getsockopt(native(fd), SOL_SOCKET, SO_TYPE, reinterpret_cast<char*>(&type), &size) == 0;
 }
 
 // Windows does not say which sockets do not block.
@@ -169,9 +175,7 @@ int connect(int fd, const sockaddr* to, int size) {
     return failed();
 }
 
-int bind(int fd, const sockaddr* at, int size) {
-    return ::bind(native(fd), at, size) == 0 ? 0 : failed();
-}
+int bind(int fd, const sockaddr* at, int size) { return ::bind(native(fd), at, size) == 0 ? 0 : failed(); }
 
 int close(int fd) {
     if (!is_socket(fd)) return ::_close(fd);
@@ -202,9 +206,12 @@ int socketpair(int, int type, int, int* ends) {
         const int now = 1;
         const int little = 65536;
         for (const int fd : {accepted, second}) {
-            ::setsockopt(native(fd), IPPROTO_TCP, TCP_NODELAY, reinterpret_cast<const char*>(&now), sizeof now);
-            ::setsockopt(native(fd), SOL_SOCKET, SO_SNDBUF, reinterpret_cast<const char*>(&little), sizeof little);
-            ::setsockopt(native(fd), SOL_SOCKET, SO_RCVBUF, reinterpret_cast<const char*>(&little), sizeof little);
+            ::setsockopt(native(fd), IPPROTO_TCP, TCP_NODELAY, reinterpret_cast<const char*>(&now),
+                         sizeof now);
+            ::setsockopt(native(fd), SOL_SOCKET, SO_SNDBUF, reinterpret_cast<const char*>(&little),
+                         sizeof little);
+            ::setsockopt(native(fd), SOL_SOCKET, SO_RCVBUF, reinterpret_cast<const char*>(&little),
+                         sizeof little);
         }
     } else {
         if (connect(second, where, size) != 0 || ::getsockname(native(second), where, &size) != 0 ||
@@ -214,7 +221,8 @@ int socketpair(int, int type, int, int* ends) {
         ends[0] = first;
     }
     ends[1] = second;
-    return set_nonblocking(ends[0], (type & nonblocking) != 0) | set_nonblocking(second, (type & nonblocking) != 0);
+    return set_nonblocking(ends[0], (type & nonblocking) != 0) |
+           set_nonblocking(second, (type & nonblocking) != 0);
 }
 
 ssize_t sendto(int fd, const void* from, std::size_t size, int flags, const sockaddr* to, int to_size) {
@@ -267,7 +275,12 @@ int setsockopt(int fd, int level, int name, const void* value, int size) {
 }
 
 int getsockopt(int fd, int level, int name, void* value, int* size) {
-    return ::getsockopt(native(fd), level, name, static_cast<char*>(value), size) == 0 ? 0 : failed();
+    if (::getsockopt(native(fd), level, name, static_cast<char*>(value), size) != 0) return failed();
+    if (level == SOL_SOCKET && name == SO_ERROR) {
+        int& error = *static_cast<int*>(value);
+        if (error != 0) error = errno_of(error);
+    }
+    return 0;
 }
 
 int poll(pollfd* all, unsigned long count, int milliseconds) {
@@ -305,17 +318,17 @@ int dup(int fd) {
 }
 
 int fcntl(int fd, int command, int argument) {
-    if (!is_socket(fd)) {
+    DWORD flags = 0;
+    const bool known = command <= 2
+                           ? ::GetHandleInformation(reinterpret_cast<HANDLE>(native(fd)), &flags) != 0
+                           : is_socket(fd);
+    if (!known) {
         errno = EBADF;
         return -1;
     }
     switch (command) {
-        case 1: {  // F_GETFD
-            DWORD flags = 0;
-            ::GetHandleInformation(reinterpret_cast<HANDLE>(native(fd)), &flags);
-            return (flags & HANDLE_FLAG_INHERIT) ? 0 : 1;
-        }
-        case 2:  // F_SETFD
+        case 1: return (flags & HANDLE_FLAG_INHERIT) ? 0 : 1;  // F_GETFD
+        case 2:                                                // F_SETFD
             ::SetHandleInformation(reinterpret_cast<HANDLE>(native(fd)), HANDLE_FLAG_INHERIT,
                                    argument ? 0 : HANDLE_FLAG_INHERIT);
             return 0;
@@ -334,6 +347,47 @@ int ioctl(int fd, long request, int* value) {
 
 int pipe(int* ends) { return ::_pipe(ends, 65536, _O_BINARY | _O_NOINHERIT); }
 int pipe2(int* ends, int) { return pipe(ends); }
+
+int futimens(int handle, const timespec* times) {
+    // Both count tenths of a microsecond since 1601.
+    FILETIME all[2];
+    for (int i = 0; i < 2; ++i) {
+        const std::uint64_t ticks =
+            (static_cast<std::uint64_t>(times[i].tv_sec) + 11'644'473'600) * 10'000'000 +
+            static_cast<std::uint64_t>(times[i].tv_nsec) / 100;
+        all[i] = {static_cast<DWORD>(ticks), static_cast<DWORD>(ticks >> 32)};
+    }
+    if (::SetFileTime(reinterpret_cast<HANDLE>(native(handle)), nullptr, &all[0], &all[1])) return 0;
+    errno = EBADF;
+    return -1;
+}
+
+struct if_nameindex {
+    unsigned if_index;
+    const char* if_name;
+};
+
+struct if_nameindex* if_nameindex() {
+    static std::vector<std::string> names;
+    static std::vector<struct if_nameindex> all;
+    names.clear();
+    all.clear();
+    constexpr ULONG wanted = GAA_FLAG_SKIP_UNICAST | GAA_FLAG_SKIP_ANYCAST | GAA_FLAG_SKIP_MULTICAST;
+    std::vector<IP_ADAPTER_ADDRESSES> answer(256);
+    auto size = static_cast<ULONG>(answer.size() * sizeof answer.front());
+    if (::GetAdaptersAddresses(AF_UNSPEC, wanted, nullptr, answer.data(), &size) != NO_ERROR) return nullptr;
+    std::vector<unsigned> indices;
+    for (const auto* one = answer.data(); one; one = one->Next) {
+        char name[IF_MAX_STRING_SIZE + 1] = "";
+        if (!::if_indextoname(one->IfIndex, name)) continue;
+        indices.push_back(one->IfIndex);
+        names.emplace_back(name);
+    }
+    for (std::size_t i = 0; i < indices.size(); ++i) all.push_back({indices[i], names[i].c_str()});
+    all.push_back({0, nullptr});
+    return all.data();
+}
+void if_freenameindex(struct if_nameindex*) {}
 
 int setenv(const char* name, const char* value, int overwrite) {
     if (!overwrite && std::getenv(name)) return 0;
@@ -367,7 +421,8 @@ int open_sockets() {
         ULONG needed = 0;
         status = ask(extended_handle_information, answer.data(),
                      static_cast<ULONG>(answer.size() * sizeof answer.front()), &needed);
-        if (status != static_cast<LONG>(0xC0000004) || answer.size() > (1U << 24)) break;  // STATUS_INFO_LENGTH_MISMATCH
+        if (status != static_cast<LONG>(0xC0000004) || answer.size() > (1U << 24))
+            break;  // STATUS_INFO_LENGTH_MISMATCH
         answer.resize(answer.size() * 2);
     }
     ::closesocket(any);

@@ -1,6 +1,6 @@
-// POSIX names for the peers in tests, over winsock, so that the bodies of tests are the same everywhere: descriptors are
-// ints, and errors are in errno. The headers beside this one, which are found before the system's, include it under the
-// names that POSIX gives them. The library is not compiled with it.
+// POSIX names for the peers in tests, over winsock, so that the bodies of tests are the same everywhere:
+// descriptors are ints, and errors are in errno. The headers beside this one, which are found before the
+// system's, include it under the names that POSIX gives them. The library is not compiled with it.
 #pragma once
 
 #include <io.h>
@@ -15,6 +15,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <ctime>
 
 #undef near  // of 16-bit systems
 #undef far
@@ -64,7 +65,7 @@ ssize_t recvfrom(int fd, void* to, std::size_t size, int flags, sockaddr* from, 
 int shutdown(int fd, int how);
 int getsockname(int fd, sockaddr* to, socklen_t* size);
 int getpeername(int fd, sockaddr* to, socklen_t* size);
-/// Time-outs are timevals.
+/// Time-outs are timevals; SO_ERROR gives an errno.
 int setsockopt(int fd, int level, int name, const void* value, socklen_t size);
 int getsockopt(int fd, int level, int name, void* value, socklen_t* size);
 int poll(pollfd* all, unsigned long count, int milliseconds);
@@ -74,13 +75,24 @@ int close(int fd);
 ssize_t read(int fd, void* to, std::size_t size);
 ssize_t write(int fd, const void* from, std::size_t size);
 int dup(int fd);
-/// F_GETFD, F_GETFL and F_SETFL (O_NONBLOCK), of sockets.
+/// F_GETFD and F_SETFD of sockets and other handles; F_GETFL and F_SETFL (O_NONBLOCK) of sockets.
 int fcntl(int fd, int command, int argument = 0);
 /// FIONREAD.
 int ioctl(int fd, long request, int* value);
 /// Descriptors of the C runtime.
 int pipe(int* ends);
 int pipe2(int* ends, int flags);
+
+/// Of a handle: the times of the last access and of the last change.
+int futimens(int handle, const timespec* times);
+
+struct if_nameindex {
+    unsigned if_index;
+    const char* if_name;
+};
+/// The interfaces; the last one has the index 0. Null when they cannot be had.
+struct if_nameindex* if_nameindex();
+void if_freenameindex(struct if_nameindex* all);
 
 int setenv(const char* name, const char* value, int overwrite);
 int unsetenv(const char* name);
@@ -98,9 +110,12 @@ using test::posix::close;
 using test::posix::connect;
 using test::posix::dup;
 using test::posix::fcntl;
+using test::posix::futimens;
 using test::posix::getpeername;
 using test::posix::getsockname;
 using test::posix::getsockopt;
+using test::posix::if_freenameindex;
+using test::posix::if_nameindex;
 using test::posix::ioctl;
 using test::posix::listen;
 using test::posix::mkdtemp;

@@ -112,8 +112,9 @@ class spawned {
         char program[MAX_PATH];
         ::GetModuleFileNameA(nullptr, program, sizeof program);
         std::string line = quoted(program) + " " + quoted(own_name());
-        HANDLE nowhere = ::CreateFileA("NUL", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited,
-                                       OPEN_EXISTING, 0, nullptr);
+        HANDLE nowhere =
+            ::CreateFileA("NUL", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited,
+                          OPEN_EXISTING, 0, nullptr);
         STARTUPINFOA how{};
         how.cb = sizeof how;
         how.dwFlags = STARTF_USESTDHANDLES;
@@ -243,7 +244,8 @@ class child {
         return true;
     }
 
-    /// Waits for the child's end, and returns its exit status; that of abort() is 3, and 1009 after send(SIGKILL).
+    /// Waits for the child's end, and returns its exit status; that of abort() is 3, and 1009 after
+    /// send(SIGKILL).
     int exit_status() {
         if (!process_) return 0;
         while (process_.read_more(said_)) {
@@ -276,8 +278,8 @@ class child {
     std::string said_;
 };
 
-/// Runs `body` in a child process. Returns what it wrote to standard error if it ended by abort(), otherwise a text that
-/// no test expects.
+/// Runs `body` in a child process. Returns what it wrote to standard error if it ended by abort(), otherwise
+/// a text that no test expects.
 template <class F>
 std::string dying_words(F body) {
     child one([&](const witness_pipe&) {
@@ -293,7 +295,7 @@ std::string dying_words(F body) {
     for (const char c : one.said()) {
         if (c != '\r') said += c;
     }
-    if (status != 3) return "(it ended with status " + std::to_string(status) + ")" + said;
+    if (status != 3) return "(it ended with status " + std::to_string(status) + ")";
     // What the C runtime says of every abort.
     const std::size_t added = said.find("\nThis application has requested the Runtime");
     return said.substr(0, added);

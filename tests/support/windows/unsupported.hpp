@@ -1,5 +1,5 @@
-// What tests call of POSIX and Windows has not at all: the test case that calls it is skipped, by name and with the reason.
-// support/catch.hpp includes it.
+// What tests call of POSIX and Windows has not at all: the test case that calls it is skipped, by name and
+// with the reason. support/catch.hpp includes it.
 #pragma once
 
 #include "support/processor_sets.hpp"
@@ -14,6 +14,7 @@
 #define SIGUSR1 10
 #define SIGPIPE 13
 #define SIGALRM 14
+#define SIGCHLD 17
 
 #define RLIMIT_NOFILE 7
 #define RLIMIT_CORE 4
@@ -42,10 +43,14 @@ inline int waitpid(pid_t, int*, int) { return -1; }
 inline int kill(pid_t, int) { return -1; }
 inline unsigned alarm(unsigned) { return 0; }
 [[noreturn]] inline int getrlimit(int, rlimit*) { skip("Windows has no limits like those of setrlimit()"); }
-[[noreturn]] inline int setrlimit(int, const rlimit*) { skip("Windows has no limits like those of setrlimit()"); }
+[[noreturn]] inline int setrlimit(int, const rlimit*) {
+    skip("Windows has no limits like those of setrlimit()");
+}
 [[noreturn]] inline int gettid() { skip("Windows has no threads in /proc"); }
 [[noreturn]] inline int mkfifo(const char*, int) { skip("Windows has no named pipes in the file system"); }
-[[noreturn]] inline int symlink(const char*, const char*) { skip("Windows gives symbolic links to administrators only"); }
+[[noreturn]] inline int symlink(const char*, const char*) {
+    skip("Windows gives symbolic links to administrators only");
+}
 [[noreturn]] inline int sigaction(int, const struct ::sigaction*, struct ::sigaction*) {
     skip("Windows has no signals that interrupt a thread");
 }
@@ -64,9 +69,7 @@ using test::posix::symlink;
 using test::posix::waitpid;
 
 #define MFD_CLOEXEC 1
-[[noreturn]] inline int memfd_create(const char*, unsigned) {
-    test::skip("only Linux has memfd_create()");
-}
+[[noreturn]] inline int memfd_create(const char*, unsigned) { test::skip("only Linux has memfd_create()"); }
 
 #define F_DUPFD_CLOEXEC (test::skip("Windows chooses the numbers of sockets"), 1030)
 

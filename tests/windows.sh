@@ -87,7 +87,7 @@ build() {
     started=$(date +%s)
     # shellcheck disable=SC2086 # a list of words
     {
-        set_up "$root/build/$name" "$build_compiler" $options && ninja -C "$root/build/$name" -j "$jobs" "$@"
+        set_up "$root/build/$name" "$build_compiler" $options && ninja -C "$root/build/$name" -k 0 -j "$jobs" "$@"
     } >"$log" 2>&1
     status=$?
     echo "== $name: building took $(($(date +%s) - started)) s"

@@ -1,3 +1,5 @@
+// Signals that other processes send, and what only POSIX has of them; those that a program raises in itself are in
+// raised_signals_test.cpp.
 #include <bight/core/error.hpp>
 #include <bight/core/finally.hpp>
 #include <bight/core/run.hpp>
@@ -179,53 +181,9 @@ TEST_CASE("run throws interrupted when a signal ends a task that has no exit sta
     CHECK(c.exit_status() == SIGINT);
 }
 
-TEST_CASE("run puts the handlers back, and a later run begins anew") {
-    child c([](const witness_pipe& pipe) {
-        bool during = true;
-        auto look = [&]() -> task<> {
-            during = is_default(SIGTERM) || is_default(SIGINT);
-            ::raise(SIGTERM);
-            co_await bight::sleep_for(1h);
-        };
-        if (bight::run(look()) != 128 + SIGTERM) return 10;
-        if (during) return 11;
-        if (!is_default(SIGTERM) || !is_default(SIGINT)) return 12;
-        auto fine = []() -> task<int> {
-            co_await bight::yield();
-            co_return 3;
-        };
-        if (bight::run(fine()) != 3) return 13;
-        if (bight::run(look()) != 128 + SIGTERM) return 14;
-        pipe.say("all\n");
-        return 0;
-    });
-    CHECK(c.exit_status() == 0);
-    CHECK(c.said() == "all\n");
-}
-
-TEST_CASE("run leaves signals that are ignored, or that the program handles, as they are") {
-    child c([](const witness_pipe&) {
-        ::signal(SIGINT, SIG_IGN);
-        auto survive = []() -> task<int> {
-            ::raise(SIGINT);
-            co_await bight::sleep_for(2ms);
-            co_return 4;
-        };
-        if (bight::run(survive()) != 4) return 10;
-        ::signal(SIGINT, &handler_of_the_program);
-        if (bight::run(survive()) != 4) return 11;
-        struct sigaction now{};
-        ::sigaction(SIGINT, nullptr, &now);
-        return now.sa_handler == &handler_of_the_program ? 0 : 12;
-    });
-    CHECK(c.exit_status() == 0);
-}
-
-TEST_CASE("a handler that the program sets while it runs is not overwritten at the end of the run") {
+TEST_CASE("a handler of details that the program sets while it runs is not overwritten at the end of the run") {
     child c([](const witness_pipe&) {
         auto installs = []() -> task<int> {
-            ::signal(SIGTERM, &handler_of_the_program);
-            ::signal(SIGINT, SIG_IGN);
             struct sigaction detailed{};
             detailed.sa_sigaction = &detailed_handler_of_the_program;
             detailed.sa_flags = SA_SIGINFO;
@@ -234,10 +192,6 @@ TEST_CASE("a handler that the program sets while it runs is not overwritten at t
         };
         if (bight::run(installs()) != 0) return 10;
         struct sigaction now{};
-        ::sigaction(SIGTERM, nullptr, &now);
-        if (now.sa_handler != &handler_of_the_program) return 11;
-        ::sigaction(SIGINT, nullptr, &now);
-        if (now.sa_handler != SIG_IGN) return 12;
         ::sigaction(SIGUSR1, nullptr, &now);
         return now.sa_sigaction == &detailed_handler_of_the_program ? 0 : 13;
     });
@@ -298,14 +252,6 @@ TEST_CASE("a blocked signal that is ignored, or that the program handles, stays 
     CHECK(c.exit_status() == 0);
 }
 
-TEST_CASE("without handle_signals run touches no handler") {
-    child c([](const witness_pipe&) {
-        auto look = []() -> task<int> { co_return is_default(SIGTERM) && is_default(SIGINT) ? 0 : 10; };
-        return bight::run(look(), without_signals());
-    });
-    CHECK(c.exit_status() == 0);
-}
-
 TEST_CASE("one signal ends the runs of all threads, and one that begins while they end") {
     child c([](const witness_pipe& pipe) {
         int first = 0;
@@ -328,20 +274,6 @@ TEST_CASE("one signal ends the runs of all threads, and one that begins while th
     });
     REQUIRE(c.has_said("ready\nready\n"));
     c.send(SIGTERM);
-    CHECK(c.exit_status() == 0);
-}
-
-TEST_CASE("handlers are put back after more runs at once than can be told of a signal") {
-    child c([](const witness_pipe&) {
-        bight::reactor r;
-        {
-            std::vector<std::unique_ptr<bight::detail::signal_stop>> many;
-            for (int i = 0; i < 70; ++i)
-                many.push_back(std::make_unique<bight::detail::signal_stop>(r, true));
-            if (is_default(SIGTERM)) return 10;
-        }
-        return is_default(SIGTERM) ? 0 : 11;
-    });
     CHECK(c.exit_status() == 0);
 }
 

@@ -3,8 +3,7 @@
 #include <bight/core/sleep.hpp>
 
 #include "support/reactors.hpp"
-
-#include <dirent.h>
+#include "support/running_threads.hpp"
 
 #include <chrono>
 #include <mutex>
@@ -21,20 +20,11 @@ namespace {
 
 constexpr const char* variable = "BIGHT_STALL_LIMIT";
 
-int threads() {
-    DIR* const all = ::opendir("/proc/self/task");
-    if (!all) return -1;
-    int count = 0;
-    while (::readdir(all)) ++count;
-    ::closedir(all);
-    return count - 2;
-}
-
 // Whether a reactor with these options is watched: that takes a thread.
 bool is_watched(const bight::reactor_options& options) {
-    const int before = threads();
+    const int before = test::running_threads();
     const bight::reactor made(options);
-    return threads() > before;
+    return test::running_threads() > before;
 }
 
 bight::reactor_options options_of(bool debug_build, std::optional<bight::duration> limit = {}) {

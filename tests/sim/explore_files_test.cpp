@@ -21,6 +21,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// Why a directory cannot be opened as a file; Windows: learn.microsoft.com/cpp/c-runtime-library/reference/open-wopen
+#ifdef _WIN32
+constexpr const char* is_a_directory = "Permission denied";
+#else
+constexpr const char* is_a_directory = "Is a directory";
+#endif
+
 class scratch {
   public:
     scratch() { REQUIRE(::mkdtemp(path_.data())); }
@@ -30,7 +37,7 @@ class scratch {
     const std::string& path() const noexcept { return path_; }
 
   private:
-    std::string path_ = fs::temp_directory_path() / "bight-traces-XXXXXX";
+    std::string path_ = (fs::temp_directory_path() / "bight-traces-XXXXXX").string();
 };
 
 sim::exploration third_seed_fails(const std::string& directory) {
@@ -84,7 +91,7 @@ TEST_CASE("a failure whose trace cannot be written is reported all the same, wit
     SECTION("there are directories where the files should be") {
         fs::create_directories(here.path() + "/sum-seed-3.jsonl");
         fs::create_directories(here.path() + "/sum-seed-3.html");
-        check(third_seed_fails(here.path()), "Is a directory");
+        check(third_seed_fails(here.path()), is_a_directory);
     }
     SECTION("the page is the only one") {
         fs::create_directories(here.path() + "/sum-seed-3.html");
@@ -93,7 +100,7 @@ TEST_CASE("a failure whose trace cannot be written is reported all the same, wit
         INFO(result.failure->report);
         CHECK_THAT(result.failure->report,
                    Contains("the whole trace is in " + here.path() + "/sum-seed-3.jsonl\n") &&
-                       Contains("sum-seed-3.html could not be written: Is a directory"));
+                       Contains(std::string("sum-seed-3.html could not be written: ") + is_a_directory));
     }
 }
 

@@ -1,7 +1,6 @@
 // What explore prints: how to run a failure again, what it did with its time, and how far it is.
 #include "support/catch.hpp"
 #include "support/child.hpp"
-#include "support/connections.hpp"
 #include "support/exploring.hpp"
 
 #include "sim/replay_command.hpp"
@@ -10,16 +9,11 @@
 #include <bight/sim/explore.hpp>
 #include <bight/sim/world.hpp>
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -49,25 +43,6 @@ sim::explore_options in_trouble() {
     return options;
 }
 
-// What a shell makes of the command: the value, and then the program and each of its arguments, a line each.
-std::string read_by_a_shell(const std::string& command) {
-    const test::temporary_directory place;
-    const std::size_t value = std::string("BIGHT_SIM_SEED=").size();
-    const std::size_t program = command[value] == '\'' ? command.find("' ", value) + 1 : command.find(' ');
-    {
-        std::ofstream script(place.file("script"));
-        script << "show() { printf '%s\\n' \"$BIGHT_SIM_SEED\" \"$@\"; }\n"
-               << command.substr(0, program) << " show" << command.substr(program) << "\n";
-    }
-    std::FILE* const shell = ::popen(("sh '" + place.file("script") + "'").c_str(), "r");
-    REQUIRE(shell);
-    std::string all;
-    char buffer[4096];
-    while (std::fgets(buffer, sizeof buffer, shell)) all += buffer;
-    ::pclose(shell);
-    return all;
-}
-
 // Standard error of a child that explores.
 template <class F>
 std::string printed_by(F explores) {
@@ -95,35 +70,6 @@ std::string printed_by(F explores) {
 
 }  // namespace
 
-TEST_CASE("the command to run a failure again names this program with its arguments, as a shell reads it") {
-    std::ifstream file("/proc/self/cmdline", std::ios::binary);
-    const std::string all{std::istreambuf_iterator<char>(file), {}};
-    std::string arguments = all;
-    std::replace(arguments.begin(), arguments.end(), '\0', '\n');
-    const std::string command = sim::detail::replay_command("36:kinds=reset:faults=5d1c7a90b2e4f613");
-    INFO(command);
-    CHECK(command.starts_with("BIGHT_SIM_SEED=36:kinds=reset:faults=5d1c7a90b2e4f613 "));
-    CHECK(command.find('\n') == std::string::npos);
-    CHECK(read_by_a_shell(command) == "36:kinds=reset:faults=5d1c7a90b2e4f613\n" + arguments);
-}
-
-TEST_CASE("a long plan is broken into lines that a shell takes, and that explore reads") {
-    std::string value = "7:faults=";
-    for (int i = 0; i < 40; ++i)
-        value += (i > 0 ? ",5d1c7a90b2e4f6" : "5d1c7a90b2e4f6") + std::to_string(10 + i);
-    const std::string command = sim::detail::replay_command(value);
-    INFO(command);
-    std::istringstream lines(command);
-    int count = 0;
-    for (std::string line; std::getline(lines, line) && line.find("' ") == std::string::npos; ++count) {
-        CHECK(line.size() <= 100);
-    }
-    CHECK(count >= 8);
-    const std::string read = read_by_a_shell(command);
-    CHECK(sim::detail::without_spaces(read).starts_with(value));
-    CHECK(sim::detail::without_spaces(" 1:\n  kinds=a,\tb\r\n") == "1:kinds=a,b");
-}
-
 TEST_CASE("what the report of a long failure says to type makes it fail again") {
     const auto result = sim::explore(needs_many_faults, in_trouble());
     REQUIRE_FALSE(result.ok());
@@ -132,8 +78,8 @@ TEST_CASE("what the report of a long failure says to type makes it fail again") 
     REQUIRE(f.replay.size() > 80);
     const std::string command = sim::detail::replay_command(f.replay);
     CHECK_THAT(f.report, Contains("to run this again, here and now:\n  " + command + "\n"));
-    CHECK_THAT(f.report,
-               Contains("with all of its faults:\n  BIGHT_SIM_SEED=" + std::to_string(f.seed) + " "));
+    const std::string with_all = sim::detail::replay_command(std::to_string(f.seed));
+    CHECK_THAT(f.report, Contains("with all of its faults:\n  " + with_all + "\n"));
     const std::string in_lines = command.substr(16, command.find('\'', 16) - 16);
     REQUIRE(in_lines.find('\n') != std::string::npos);
     REQUIRE(::setenv("BIGHT_SIM_SEED", in_lines.c_str(), 1) == 0);

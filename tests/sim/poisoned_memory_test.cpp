@@ -4,13 +4,12 @@
 #include "core/poison.hpp"
 #include "core/sanitizers.hpp"
 #include "demux/block_pool.hpp"
+#include "support/freed_memory.hpp"
 #include "support/skip.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/core/detail/frame_pool.hpp>
 #include <bight/sim/world.hpp>
-
-#include <malloc.h>
 
 #include <cstddef>
 #include <cstring>
@@ -46,7 +45,7 @@ std::size_t count_in(const void* freed, std::size_t size, unsigned char value) {
 
 TEST_CASE("a frame that was freed on a simulated host is overwritten, small or large") {
     need_unwatched_memory();
-    ::mallopt(M_PERTURB, 0);  // what the C library itself would write there
+    test::leave_freed_memory();
     for (const std::size_t size : {std::size_t{200}, bight::detail::largest_pooled_frame + 100}) {
         const auto freed_in_a_task = [size](std::size_t& as_it_was, std::size_t& overwritten) -> task<> {
             void* const frame = allocate_frame(size);

@@ -25,8 +25,7 @@
 // are runs under ThreadSanitizer, and the arguments in the comments of the code.
 #pragma once
 
-#include <sys/mman.h>
-#include <ucontext.h>
+#include "fiber.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -38,17 +37,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define BIGHT_TEST_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BIGHT_TEST_ASAN 1
-#endif
-#endif
-#ifdef BIGHT_TEST_ASAN
-#include <sanitizer/common_interface_defs.h>
-#endif
 
 namespace test {
 
@@ -90,7 +78,7 @@ class explorer {
     void point(const operation& next) {
         thread& self = threads_[running_];
         self.next = next;
-        switch_to_search();
+        self.own.suspend();
     }
     int running() const { return static_cast<int>(running_); }
 
@@ -99,7 +87,6 @@ class explorer {
         limits_ = limits;
         current() = this;
         threads_ = std::vector<thread>(static_cast<std::size_t>(threads));
-        for (auto& t : threads_) t.make_stack();
         path_.clear();
         for (;;) {
             auto world = std::make_unique<World>();
@@ -125,7 +112,7 @@ class explorer {
             if (found_.runs + found_.pruned >= limits_.runs) break;
         }
         found_.complete = path_.empty() && found_.failure.empty();
-        for (auto& t : threads_) t.free_stack();
+        threads_.clear();
         current() = nullptr;
         return found_;
     }
@@ -136,19 +123,11 @@ class explorer {
     enum class ending { through, pruned, failed };
 
     struct thread {
-        static constexpr std::size_t stack_size = std::size_t{64} * 1024;
-        ucontext_t context{};
-        void* stack = nullptr;
-        void* fake_stack = nullptr;  // AddressSanitizer's
+        fiber own;
         operation next;
         bool begun = false;
         bool through = false;
 
-        void make_stack() {
-            stack = ::mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            if (stack == MAP_FAILED) std::abort();
-        }
-        void free_stack() { ::munmap(stack, stack_size); }
         bool enabled() const { return !through && (!next.possible || next.possible(next.object)); }
     };
 
@@ -177,11 +156,7 @@ class explorer {
         for (thread& t : threads_) {
             t.begun = t.through = false;
             t.next = {&t, false, nullptr};  // beginning touches nothing of anyone's
-            ::getcontext(&t.context);
-            t.context.uc_stack.ss_sp = t.stack;
-            t.context.uc_stack.ss_size = thread::stack_size;
-            t.context.uc_link = &search_;
-            ::makecontext(&t.context, &explorer::enter, 0);
+            t.own.begin(&explorer::enter);
         }
         unsigned asleep = 0;
         unsigned previous = ~0u;
@@ -287,48 +262,21 @@ class explorer {
     }
 
     void step(unsigned who) {
-        thread& t = threads_[who];
         running_ = who;
         in_threads_ = true;
-#ifdef BIGHT_TEST_ASAN
-        void* fake = nullptr;
-        __sanitizer_start_switch_fiber(&fake, t.stack, thread::stack_size);
-#endif
-        ::swapcontext(&search_, &t.context);
-#ifdef BIGHT_TEST_ASAN
-        __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
-#endif
+        threads_[who].own.resume();
         in_threads_ = false;
     }
 
-    void switch_to_search() {
-        thread& t = threads_[running_];
-#ifdef BIGHT_TEST_ASAN
-        __sanitizer_start_switch_fiber(&t.fake_stack, search_stack_, search_stack_size_);
-#endif
-        ::swapcontext(&t.context, &search_);
-#ifdef BIGHT_TEST_ASAN
-        __sanitizer_finish_switch_fiber(t.fake_stack, nullptr, nullptr);
-#endif
-    }
-
+    // What a thread does, on its fiber.
     static void enter() {
         explorer& self = *current();
-#ifdef BIGHT_TEST_ASAN
-        __sanitizer_finish_switch_fiber(nullptr, &self.search_stack_, &self.search_stack_size_);
-#endif
         try {
             self.body_(self.world_, self.running());
         } catch (const violation& v) {
             self.fail(v.what());
         }
-        thread& t = self.threads_[self.running_];
-        t.through = true;
-#ifdef BIGHT_TEST_ASAN
-        __sanitizer_start_switch_fiber(nullptr, self.search_stack_, self.search_stack_size_);
-#endif
-        ::swapcontext(&t.context, &self.search_);
-        std::abort();
+        self.threads_[self.running_].through = true;
     }
 
     exploration_limits limits_;
@@ -336,9 +284,6 @@ class explorer {
     std::vector<choice> path_;
     std::vector<thread> threads_;
     std::size_t running_ = 0;
-    ucontext_t search_{};
-    [[maybe_unused]] const void* search_stack_ = nullptr;
-    [[maybe_unused]] std::size_t search_stack_size_ = 0;
     void (*body_)(void*, int) = nullptr;
     void* world_ = nullptr;
     bool in_threads_ = false;

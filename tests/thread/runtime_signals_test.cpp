@@ -1,4 +1,5 @@
-// How signals stop all the reactors of a runtime.
+// How signals of other processes stop all the reactors of a runtime; those that it raises itself are in
+// runtime_raised_signals_test.cpp.
 #include <bight/core/finally.hpp>
 #include <bight/core/shield.hpp>
 #include <bight/core/sleep.hpp>
@@ -90,19 +91,4 @@ TEST_CASE("for values, a signal throws interrupted") {
     REQUIRE(c.has_said("ready\n"));
     c.send(SIGTERM);
     CHECK(c.exit_status() == SIGTERM);
-}
-
-TEST_CASE("a handler that a task sets is not overwritten at the end of a runtime's run") {
-    child c([](const witness_pipe&) {
-        bight::runtime all(on(bight::demultiplexer_kind::automatic));
-        auto root = [](std::size_t i) -> task<> {
-            if (i == 1) ::signal(SIGTERM, SIG_IGN);
-            co_return;
-        };
-        if (all.run(root) != 0) return 10;
-        struct sigaction now{};
-        ::sigaction(SIGTERM, nullptr, &now);
-        return now.sa_handler == SIG_IGN ? 0 : 11;
-    });
-    CHECK(c.exit_status() == 0);
 }

@@ -9,8 +9,6 @@
 #include "support/gate.hpp"
 #include "support/reactors.hpp"
 
-#include <pthread.h>
-
 #include <atomic>
 #include <memory>
 #include <string>
@@ -32,28 +30,6 @@ bight::offload_options on_pool(thread_pool& pool) {
     options.pool = &pool;
     return options;
 }
-
-// New threads cannot be had: their stacks would be larger than any address space.
-class no_more_threads {
-  public:
-    no_more_threads() {
-        ::pthread_getattr_default_np(&before_);
-        pthread_attr_t huge;
-        ::pthread_attr_init(&huge);
-        ::pthread_attr_setstacksize(&huge, std::size_t{1} << 50);
-        if (::pthread_setattr_default_np(&huge) != 0) throw std::runtime_error("cannot set it");
-        ::pthread_attr_destroy(&huge);
-    }
-    no_more_threads(const no_more_threads&) = delete;
-    no_more_threads& operator=(const no_more_threads&) = delete;
-    ~no_more_threads() {
-        ::pthread_setattr_default_np(&before_);
-        ::pthread_attr_destroy(&before_);
-    }
-
-  private:
-    pthread_attr_t before_;
-};
 
 }  // namespace
 
@@ -109,59 +85,6 @@ TEST_CASE("a pool without a limit of its own takes one from the number of proces
     CHECK(pool.max_threads() >= 4);
     CHECK(pool.max_threads() <= 32);
     CHECK(&thread_pool::shared() == &thread_pool::shared());
-}
-
-TEST_CASE("when no thread can be started, the await throws why instead of hanging") {
-    test::virtual_fixture on;
-    thread_pool pool({.max_threads = 2});
-    bool ran = false;
-    auto held = std::make_shared<int>(1);
-    on.run([&]() -> task<> {
-        std::error_code code;
-        {
-            const no_more_threads limit;
-            auto job = [&ran, held] { ran = true; };
-            try {
-                co_await offload(std::move(job), on_pool(pool));
-            } catch (const std::system_error& e) {
-                code = e.code();
-            }
-        }
-        CHECK(code == std::errc::resource_unavailable_try_again);
-        CHECK(held.use_count() == 1);
-        CHECK(pool.statistics().queued == 0);
-        co_await offload([&] { ran = true; }, on_pool(pool));  // and it works again
-    });
-    CHECK(ran);
-}
-
-TEST_CASE(
-    "when no further thread can be started, the await throws why: those that exist may wait for the job") {
-    test::virtual_fixture on;
-    thread_pool pool({.max_threads = 2});
-    int ran = 0;
-    on.run([&]() -> task<> {
-        gate g;
-        auto first = [&]() -> task<> { co_await offload([&] { g.pass(); }, on_pool(pool)); };
-        auto second = [&]() -> task<> {
-            co_await bight::yield();
-            g.await();
-            std::error_code code;
-            try {
-                const no_more_threads limit;
-                co_await offload([&] { ++ran; }, on_pool(pool));
-            } catch (const std::system_error& e) {
-                code = e.code();
-            }
-            CHECK(code == std::errc::resource_unavailable_try_again);
-            CHECK(pool.statistics().queued == 0);
-            CHECK(pool.statistics().threads == 1);
-            g.open();
-        };
-        co_await bight::when_all(first(), second());
-    });
-    CHECK(ran == 0);
-    CHECK(pool.statistics().started == 1);
 }
 
 TEST_CASE("a pool's destructor waits for running jobs") {

@@ -500,8 +500,10 @@ int poll_call(native_handle fd, bool to_read) noexcept {
     const int error = got == SOCKET_ERROR ? last_socket_error() : (p.revents & POLLNVAL) != 0 ? ENOTSOCK : 0;
     // The peer's end is told whatever is asked for (POLLHUP), and makes no room; the end of the connection
     // makes a send fail.
-    if (got > 0 && !to_read && (p.revents & (POLLWRNORM | POLLERR)) == 0 && error == 0)
-        return ::send(socket_of(fd), "", 0, 0) == 0 || last_socket_error() == EAGAIN ? 0 : 1;
+    if (got > 0 && !to_read && (p.revents & (POLLWRNORM | POLLERR)) == 0 && error == 0) {
+        const bool open = ::send(socket_of(fd), "", 0, 0) == 0 || errno_of(last_socket_error()) == EAGAIN;
+        return open ? 0 : 1;
+    }
     if (error == 0) return got;
     // A handle that is no socket is ready when a wait for it would end.
     if (errno_of(error) != ENOTSOCK || !to_read) return -error;

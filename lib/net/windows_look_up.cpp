@@ -184,8 +184,11 @@ class look_up_awaiter final : public waiter, public awaiter_base<look_up_awaiter
     }
     void ended() noexcept override {
         outside_.reset();
-        const bool by_us = cancel_asked_ && query_->status() == WSA_E_CANCELLED;
-        by_us ? confirm_cancel() : ready();
+        if (cancel_asked_ && query_->status() == WSA_E_CANCELLED) {
+            confirm_cancel();
+        } else {
+            ready();
+        }
     }
 
     const std::string& host_;

@@ -30,7 +30,7 @@ namespace {
 
 bool is_default(int signal) { return handler_of(signal) == SIG_DFL; }
 
-extern "C" void handler_of_the_program(int) {}
+extern "C" void own_handler(int) {}
 
 struct on_destruction {
     const witness_pipe& to;
@@ -198,10 +198,10 @@ TEST_CASE("run leaves signals that are ignored, or that the program handles, as 
             co_return 4;
         };
         if (bight::run(survive()) != 4) return 10;
-        ::signal(SIGINT, &handler_of_the_program);
-        auto look = []() -> task<int> { co_return handler_of(SIGINT) == &handler_of_the_program ? 5 : 11; };
+        ::signal(SIGINT, &own_handler);
+        auto look = []() -> task<int> { co_return handler_of(SIGINT) == &own_handler ? 5 : 11; };
         if (bight::run(look()) != 5) return 11;
-        if (handler_of(SIGINT) != &handler_of_the_program) return 12;
+        if (handler_of(SIGINT) != &own_handler) return 12;
         return bight::run(survive()) == 4 ? 0 : 13;
     });
     CHECK(c.exit_status() == 0);
@@ -210,12 +210,12 @@ TEST_CASE("run leaves signals that are ignored, or that the program handles, as 
 TEST_CASE("a handler that the program sets while it runs is not overwritten at the end of the run") {
     child c([](const witness_pipe&) {
         auto installs = []() -> task<int> {
-            ::signal(SIGTERM, &handler_of_the_program);
+            ::signal(SIGTERM, &own_handler);
             ::signal(SIGINT, SIG_IGN);
             co_return 0;
         };
         if (bight::run(installs()) != 0) return 10;
-        if (handler_of(SIGTERM) != &handler_of_the_program) return 11;
+        if (handler_of(SIGTERM) != &own_handler) return 11;
         return handler_of(SIGINT) == SIG_IGN ? 0 : 12;
     });
     CHECK(c.exit_status() == 0);

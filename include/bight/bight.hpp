@@ -50,6 +50,8 @@
 #include <bight/net/relay.hpp>
 #include <bight/net/serve.hpp>
 #include <bight/net/sharded_listener.hpp>
+#include <bight/os/fd_event.hpp>
+#include <bight/os/fd_watch.hpp>
 #include <bight/service/service.hpp>
 #include <bight/service/shutdown.hpp>
 #include <bight/sync/barrier.hpp>

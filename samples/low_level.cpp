@@ -1,6 +1,7 @@
 // A client of slow servers that makes its own system calls: bight watches its sockets.   low_level
 // [IP:]PORT...
 #include <bight/bight.hpp>
+#include <bight/os/fd_watch.hpp>
 
 #include <fcntl.h>
 #include <sys/socket.h>

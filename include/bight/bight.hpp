@@ -50,8 +50,6 @@
 #include <bight/net/relay.hpp>
 #include <bight/net/serve.hpp>
 #include <bight/net/sharded_listener.hpp>
-#include <bight/os/fd_event.hpp>
-#include <bight/os/fd_watch.hpp>
 #include <bight/service/service.hpp>
 #include <bight/service/shutdown.hpp>
 #include <bight/sync/barrier.hpp>

@@ -6,6 +6,7 @@
 #include "support/skip.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/os/fd_watch.hpp>
 
 #include <chrono>
 #include <memory>

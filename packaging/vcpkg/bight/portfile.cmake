@@ -21,6 +21,7 @@ vcpkg_configure_meson(
     -Dbenchmarks=disabled
     -Dvalgrind=disabled
     -Dio_uring=${FEATURE_io_uring}
+    -Dforeign_libraries=disabled
     -Dlibkqueue=disabled
     -Dsamples=disabled
     -Dtests=disabled

@@ -129,7 +129,6 @@ needs() {
     need catch2 'Catch2 2.13 or later; without it Meson fetches its source' pkg-config --exists 'catch2 >= 2.13'
     need libcli11-dev 'CLI11 2.1 or later; without it Meson fetches its source' pkg-config --exists 'CLI11 >= 2.1'
     need telnet 'a telnet client, for the tests of the samples' command -v telnet
-    need libcurl4-openssl-dev 'libcurl, for a test of descriptors that others own' pkg-config --exists libcurl
     need netcat-openbsd 'OpenBSD netcat, for the tests of the samples' openbsd_netcat
     if [ $matrix = quick ]; then return; fi
     need valgrind 'valgrind, which counts instructions' command -v valgrind

@@ -41,7 +41,7 @@ afd::afd(HANDLE port, ULONG_PTR key) {
     const LONG status = ::NtCreateFile(&device_, SYNCHRONIZE, &attributes, &answer, nullptr, 0,
                                        FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN, 0, nullptr, 0);
     DWORD error = status < 0 ? windows_error_of(status) : 0;
-    if (error == 0 && port && !::CreateIoCompletionPort(device_, port, key, 0)) {
+    if (error == 0 && !::CreateIoCompletionPort(device_, port, key, 0)) {
         error = ::GetLastError();
         ::CloseHandle(device_);
     }
@@ -52,11 +52,6 @@ afd::afd(HANDLE port, ULONG_PTR key) {
 afd::~afd() { ::CloseHandle(device_); }
 
 int afd::poll(native_handle socket, ULONG events, afd_poll_info& info, OVERLAPPED& overlapped) noexcept {
-    return poll(socket, events, info, overlapped, nullptr);
-}
-
-int afd::poll(native_handle socket, ULONG events, afd_poll_info& info, OVERLAPPED& overlapped,
-              HANDLE event) noexcept {
     info.timeout.QuadPart = LLONG_MAX;
     info.count = 1;
     info.exclusive = 0;
@@ -65,16 +60,9 @@ int afd::poll(native_handle socket, ULONG events, afd_poll_info& info, OVERLAPPE
     info.polled.status = 0;
     // An OVERLAPPED begins with an IO_STATUS_BLOCK.
     auto* const answer = reinterpret_cast<IO_STATUS_BLOCK*>(&overlapped);
-    answer->Status = STATUS_PENDING;
-    const LONG status =
-        ::NtDeviceIoControlFile(device_, event, nullptr, event ? nullptr : &overlapped, answer,
-                                ioctl_afd_poll, &info, sizeof info, &info, sizeof info);
+    const LONG status = ::NtDeviceIoControlFile(device_, nullptr, nullptr, &overlapped, answer,
+                                                ioctl_afd_poll, &info, sizeof info, &info, sizeof info);
     return status < 0 ? error_number(windows_error_of(status)) : 0;
-}
-
-bool afd::has_ended(const OVERLAPPED& overlapped) noexcept {
-    const auto* const answer = reinterpret_cast<const volatile IO_STATUS_BLOCK*>(&overlapped);
-    return answer->Status != STATUS_PENDING;
 }
 
 }  // namespace bight::detail

@@ -37,7 +37,7 @@ struct afd_poll_info {
 /// completion port. All calls come on one thread.
 class afd {
   public:
-    /// Polls complete at `port`, with `key`; null: each with an event. Throws std::system_error.
+    /// Polls complete at `port`, with `key`. Throws std::system_error.
     afd(HANDLE port, ULONG_PTR key);
     afd(const afd&) = delete;
     afd& operator=(const afd&) = delete;
@@ -46,11 +46,6 @@ class afd {
     /// Begins a poll, levels of the `events`; `info` and `overlapped` belong to the kernel until the packet
     /// has been taken, which comes in any case. 0, or an error number: then no packet comes.
     int poll(native_handle socket, ULONG events, afd_poll_info& info, OVERLAPPED& overlapped) noexcept;
-    /// The same without a port: `event` is reset now, and set when the poll has ended (see has_ended), also
-    /// at once.
-    int poll(native_handle socket, ULONG events, afd_poll_info& info, OVERLAPPED& overlapped,
-             HANDLE event) noexcept;
-    static bool has_ended(const OVERLAPPED& overlapped) noexcept;
     /// Its packet comes, with ERROR_OPERATION_ABORTED unless it was complete.
     void cancel(OVERLAPPED& overlapped) noexcept { ::CancelIoEx(device_, &overlapped); }
 

@@ -57,7 +57,7 @@ class BightRecipe(ConanFile):
     def generate(self):
         PkgConfigDeps(self).generate()
         toolchain = MesonToolchain(self)
-        for option in "benchmarks", "foreign_libraries", "libkqueue", "samples", "tests", "valgrind":
+        for option in "benchmarks", "libkqueue", "samples", "tests", "valgrind":
             toolchain.project_options[option] = "disabled"
         for option in "io_uring", "tools":
             toolchain.project_options[option] = "enabled" if self.options.get_safe(option) else "disabled"

@@ -14,7 +14,7 @@ import re
 import sys
 
 # From the ground up. `demux` knows the buffers of `io`, and `net` both.
-ROOMS = ["core", "sync", "generator", "thread", "service", "io", "demux", "net", "os", "sim"]
+ROOMS = ["core", "sync", "generator", "thread", "service", "io", "demux", "net", "sim"]
 
 # Where everything is included, on purpose.
 EVERYTHING = {"bight.hpp"}

@@ -21,7 +21,6 @@ vcpkg_configure_meson(
     -Dbenchmarks=disabled
     -Dvalgrind=disabled
     -Dio_uring=${FEATURE_io_uring}
-    -Dforeign_libraries=disabled
     -Dlibkqueue=disabled
     -Dsamples=disabled
     -Dtests=disabled

@@ -67,7 +67,7 @@ tests() {
             name=${source##*/}
             grep -q "^$room/${name%_test.cpp}: " tests/not_on_macos.txt || echo "$source"
         done
-    done | grep -v -e /accept_faults.cpp -e /windows_ -e /foreign_socket
+    done | grep -v -e /accept_faults.cpp -e /windows_
     echo tests/support/main.cpp
 }
 

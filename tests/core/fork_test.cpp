@@ -11,6 +11,7 @@
 
 #include "support/child.hpp"
 #include "support/gate.hpp"
+#include "support/pools.hpp"
 #include "support/reactors.hpp"
 
 #include <sys/wait.h>
@@ -40,12 +41,6 @@ bight::reactor_options on(bight::demultiplexer_kind kind) {
     return options;
 }
 
-bight::offload_options on_pool(bight::thread_pool& pool) {
-    bight::offload_options options;
-    options.pool = &pool;
-    return options;
-}
-
 task<int> job(bight::offload_options options = {}) {
     auto seven = [] { return 7; };
     co_return co_await bight::offload(seven, options);
@@ -59,15 +54,15 @@ TEST_CASE("a pool that was used before a fork runs the jobs of the child") {
     bight::thread_pool own;
     bight::reactor r(on(kind));
     CHECK(r.run(job()) == 7);
-    CHECK(r.run(job(on_pool(own))) == 7);
+    CHECK(r.run(job(test::on_pool(own))) == 7);
     child c([&](const witness_pipe&) {
         bight::reactor here(on(kind));
         if (here.run(job()) != 7) return 1;
-        if (here.run(job(on_pool(own))) != 7) return 2;
+        if (here.run(job(test::on_pool(own))) != 7) return 2;
         return 0;
     });
     CHECK(c.exit_status() == 0);
-    CHECK(r.run(job(on_pool(own))) == 7);
+    CHECK(r.run(job(test::on_pool(own))) == 7);
 }
 
 TEST_CASE("the parent's jobs stay the parent's: a child's pool has neither them nor their places") {
@@ -86,7 +81,7 @@ TEST_CASE("the parent's jobs stay the parent's: a child's pool has neither them 
         auto holds_up = [&] { end.pass(); };
         auto runs = [&]() -> task<> { co_await bight::offload(holds_up, limited); };
         auto count = [&] { ++ran; };
-        auto queued = [&]() -> task<> { co_await bight::offload(count, on_pool(pool)); };
+        auto queued = [&]() -> task<> { co_await bight::offload(count, test::on_pool(pool)); };
         auto waits = [&]() -> task<> { co_await bight::offload(count, limited); };
         co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn(runs);
@@ -133,7 +128,7 @@ TEST_CASE("a job that forks and returns in the child ends the child, and leaves 
                 ::_exit(s.threads == 0 && s.running == 0 && s.completed == 1 ? 5 : 6);
             });
             bight::reactor own(on(kind));
-            if (own.run(job(on_pool(*used))) != 7) ::_exit(7);
+            if (own.run(job(test::on_pool(*used))) != 7) ::_exit(7);
             return made;
         };
         auto root = [&]() -> task<int> {
@@ -255,7 +250,7 @@ TEST_CASE("a forked child can log and offload, whatever the threads of its paren
         child c([&](const witness_pipe&) {
             bight::detail::log(bight::log_level::info, "here");
             bight::reactor own;
-            return own.run(job(on_pool(pool))) == 7 ? 0 : 1;
+            return own.run(job(test::on_pool(pool))) == 7 ? 0 : 1;
         });
         if (c.exit_status() != 0) ++failed;
     }

@@ -7,6 +7,7 @@
 
 #include "support/child.hpp"
 #include "support/gate.hpp"
+#include "support/on_destruction.hpp"
 #include "support/reactors.hpp"
 #include "support/signal_handlers.hpp"
 
@@ -15,7 +16,6 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -23,6 +23,7 @@ using bight::task;
 using test::child;
 using test::gate;
 using test::handler_of;
+using test::on_destruction;
 using test::witness_pipe;
 using namespace std::chrono_literals;
 
@@ -31,12 +32,6 @@ namespace {
 bool is_default(int signal) { return handler_of(signal) == SIG_DFL; }
 
 extern "C" void own_handler(int) {}
-
-struct on_destruction {
-    const witness_pipe& to;
-    std::string_view text;
-    ~on_destruction() { to.say(text); }
-};
 
 // Opens the gate, behind which a thread raises a signal.
 task<> wait_for_the_end(gate& waits) {

@@ -9,6 +9,7 @@
 #include <bight/thread/offload.hpp>
 
 #include "support/child.hpp"
+#include "support/on_destruction.hpp"
 #include "support/reactors.hpp"
 
 #include <sched.h>
@@ -25,6 +26,7 @@
 
 using bight::task;
 using test::child;
+using test::on_destruction;
 using test::witness_pipe;
 using namespace std::chrono_literals;
 
@@ -35,12 +37,6 @@ bight::run_options without_signals() {
     options.handle_signals = false;
     return options;
 }
-
-struct on_destruction {
-    const witness_pipe& to;
-    std::string_view text;
-    ~on_destruction() { to.say(text); }
-};
 
 task<> wait_for_the_end(const witness_pipe& pipe) {
     pipe.say("ready\n");

@@ -18,6 +18,14 @@
 
 namespace test {
 
+/// For a runtime of three reactors.
+inline bight::runtime_options three_reactors(bight::demultiplexer_kind kind) {
+    bight::runtime_options options;
+    options.reactor.demultiplexer = kind;
+    options.reactors = 3;
+    return options;
+}
+
 /// `count` reactors on one demultiplexer. When it is destroyed, it checks that as many descriptors are left
 /// as before, and that every error which no task took was taken with take_errors().
 class runtime_fixture {

@@ -9,6 +9,7 @@
 #include <bight/thread/offload.hpp>
 
 #include "support/gate.hpp"
+#include "support/pools.hpp"
 #include "support/reactors.hpp"
 
 #include <atomic>
@@ -28,6 +29,7 @@ using bight::task;
 using bight::thread_pool;
 using namespace std::chrono_literals;
 using test::gate;
+using test::on_pool;
 
 namespace {
 
@@ -35,12 +37,6 @@ thread_pool& pool_of(unsigned threads) {
     static thread_pool one({.max_threads = 1});
     static thread_pool two({.max_threads = 2});
     return threads == 1 ? one : two;
-}
-
-bight::offload_options on_pool(thread_pool& pool) {
-    bight::offload_options options;
-    options.pool = &pool;
-    return options;
 }
 
 task<> pass(gate& g, thread_pool& pool) {

@@ -5,6 +5,7 @@
 
 #include "support/child.hpp"
 #include "support/reactors.hpp"
+#include "support/runtimes.hpp"
 #include "support/signal_handlers.hpp"
 #include "support/thread_count.hpp"
 
@@ -17,25 +18,15 @@
 
 using bight::task;
 using test::child;
+using test::three_reactors;
 using test::witness_pipe;
 using namespace std::chrono_literals;
-
-namespace {
-
-bight::runtime_options on(bight::demultiplexer_kind kind) {
-    bight::runtime_options options;
-    options.reactor.demultiplexer = kind;
-    options.reactors = 3;
-    return options;
-}
-
-}  // namespace
 
 TEST_CASE("a signal that is raised stops all reactors in good order; the exit status is 128 + its number") {
     const int signal = GENERATE(SIGTERM, SIGINT);
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     child c([&](const witness_pipe&) {
-        bight::runtime all(on(kind));
+        bight::runtime all(three_reactors(kind));
         test::thread_count begun;
         std::atomic<int> cleaned{0};
         std::thread raises([&] {
@@ -62,7 +53,7 @@ TEST_CASE("a signal that is raised stops all reactors in good order; the exit st
 
 TEST_CASE("a handler that a task sets is not overwritten at the end of a runtime's run") {
     child c([](const witness_pipe&) {
-        bight::runtime all(on(bight::demultiplexer_kind::automatic));
+        bight::runtime all(three_reactors(bight::demultiplexer_kind::automatic));
         auto root = [](std::size_t i) -> task<> {
             if (i == 1) ::signal(SIGTERM, SIG_IGN);
             co_return;

@@ -7,6 +7,7 @@
 
 #include "support/child.hpp"
 #include "support/reactors.hpp"
+#include "support/runtimes.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -14,25 +15,15 @@
 
 using bight::task;
 using test::child;
+using test::three_reactors;
 using test::witness_pipe;
 using namespace std::chrono_literals;
-
-namespace {
-
-bight::runtime_options on(bight::demultiplexer_kind kind) {
-    bight::runtime_options options;
-    options.reactor.demultiplexer = kind;
-    options.reactors = 3;
-    return options;
-}
-
-}  // namespace
 
 TEST_CASE("the first signal stops all reactors in good order; the exit status is 128 + its number") {
     const int signal = GENERATE(SIGTERM, SIGINT);
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     child c([&](const witness_pipe& pipe) {
-        bight::runtime all(on(kind));
+        bight::runtime all(three_reactors(kind));
         std::atomic<int> begun{0};
         std::atomic<int> cleaned{0};
         auto root = [&]() -> task<> {
@@ -56,7 +47,7 @@ TEST_CASE("the first signal stops all reactors in good order; the exit status is
 
 TEST_CASE("the second signal ends the shields of all reactors") {
     child c([](const witness_pipe& pipe) {
-        bight::runtime all(on(bight::demultiplexer_kind::automatic));
+        bight::runtime all(three_reactors(bight::demultiplexer_kind::automatic));
         std::atomic<int> begun{0};
         auto root = [&]() -> task<> {
             auto waits = [&]() -> task<> {
@@ -75,7 +66,7 @@ TEST_CASE("the second signal ends the shields of all reactors") {
 
 TEST_CASE("for values, a signal throws interrupted") {
     child c([](const witness_pipe& pipe) {
-        bight::runtime all(on(bight::demultiplexer_kind::automatic));
+        bight::runtime all(three_reactors(bight::demultiplexer_kind::automatic));
         auto root = [&](std::size_t i) -> task<std::string> {
             if (i == 0) pipe.say("ready\n");
             co_await bight::sleep_for(1h);

@@ -7,6 +7,7 @@
 #include <bight/thread/thread_pool.hpp>
 
 #include "support/gate.hpp"
+#include "support/pools.hpp"
 #include "support/reactors.hpp"
 
 #include <atomic>
@@ -22,16 +23,7 @@ using bight::task;
 using bight::thread_pool;
 using namespace std::chrono_literals;
 using test::gate;
-
-namespace {
-
-bight::offload_options on_pool(thread_pool& pool) {
-    bight::offload_options options;
-    options.pool = &pool;
-    return options;
-}
-
-}  // namespace
+using test::on_pool;
 
 TEST_CASE("a pool starts no thread before there is a job, and no more than its limit") {
     test::virtual_fixture on;

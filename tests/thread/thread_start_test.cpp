@@ -7,6 +7,7 @@
 
 #include "support/gate.hpp"
 #include "support/no_more_threads.hpp"
+#include "support/pools.hpp"
 #include "support/reactors.hpp"
 
 #include <memory>
@@ -18,16 +19,7 @@ using bight::task;
 using bight::thread_pool;
 using test::gate;
 using test::no_more_threads;
-
-namespace {
-
-bight::offload_options on_pool(thread_pool& pool) {
-    bight::offload_options options;
-    options.pool = &pool;
-    return options;
-}
-
-}  // namespace
+using test::on_pool;
 
 TEST_CASE("when no thread can be started, the await throws why instead of hanging") {
     test::virtual_fixture on;

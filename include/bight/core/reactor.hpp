@@ -123,8 +123,9 @@ class reactor {
     }
 
     /// Runs one turn, for embedding in another event loop; waits at most `limit` if nothing is ready. True
-    /// when anything ran. The host loop calls it once, then watches `descriptor()`, and calls it when that is
-    /// readable, when `next_deadline()` has come, and at once while has_ready().
+    /// when anything ran. The host loop calls it once, and once more after each run(); then it watches
+    /// `descriptor()`, and calls it when that is readable, when `next_deadline()` has come, and at once while
+    /// has_ready().
     bool run_once(duration limit = duration::zero());
     bool has_ready() const noexcept { return !ready_.empty(); }
     time_point next_deadline() const noexcept;

@@ -1,11 +1,15 @@
 // An echo server of bare system calls on epoll: the limit for the readiness demultiplexers. It waits for
-// input only, and lets a peer that does not read block it; a real server must do more. usage: raw_epoll PORT
+// input only, and lets a peer that does not read block it; a real server must do more. It can be given more to
+// do: NANOSECONDS of nothing for each message, or, with `again`, to receive until there is nothing.
+// usage: raw_epoll PORT [NANOSECONDS | again]
 #include "bench.hpp"
 
 #include <sys/epoll.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -26,6 +30,13 @@ void accept_all(int epoll, int listener) {
     }
 }
 
+void do_nothing(std::chrono::nanoseconds for_so_long) {
+    if (for_so_long == std::chrono::nanoseconds::zero()) return;
+    const auto end = bench::clock::now() + for_so_long;
+    while (bench::clock::now() < end) {
+    }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -34,6 +45,8 @@ int main(int count, char** arguments) {
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0) bench::fail("epoll_create1");
     watch(epoll, listener);
+    const bool again = count > 2 && std::string_view(arguments[2]) == "again";
+    const std::chrono::nanoseconds nothing(again ? 0 : bench::number(count, arguments, 2, 0, 1'000'000));
 
     std::array<epoll_event, 256> events{};
     std::vector<char> buffer(65536);
@@ -46,8 +59,13 @@ int main(int count, char** arguments) {
                 accept_all(epoll, listener);
                 continue;
             }
-            const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);
-            if (got <= 0 || !bench::send_all(fd, buffer.data(), static_cast<std::size_t>(got))) ::close(fd);
+            ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);
+            do_nothing(nothing);
+            bool sent = got > 0 && bench::send_all(fd, buffer.data(), static_cast<std::size_t>(got));
+            while (again && sent && (got = ::recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT)) != -1) {
+                sent = got > 0 && bench::send_all(fd, buffer.data(), static_cast<std::size_t>(got));
+            }
+            if (!sent) ::close(fd);
         }
     }
 }

@@ -335,7 +335,8 @@ build() {
     count_seconds
     # shellcheck disable=SC2046 # a list of words
     {
-        set_up "$directory" "$compiler" -Dtests=enabled -Dsamples=enabled -Dtools=enabled -Dwerror="$(warnings_are_errors "$compiler")" "$@" &&
+        set_up "$directory" "$compiler" -Dtests=enabled -Dtest_files_together=4 -Dsamples=enabled -Dtools=enabled \
+            -Dwerror="$(warnings_are_errors "$compiler")" "$@" &&
             ninja -C "$directory" -j "$jobs" $(targets "$directory")
     } >"$log" 2>&1
     status=$?
@@ -529,7 +530,7 @@ if [ $matrix = full ]; then
     fi
     build_and_run clang "$clangxx" -Dbuildtype=debug -Doptimization=1 -Dcpp_args=-gline-tables-only
     # Without precompiled headers, too: each file includes what it uses.
-    build_and_run clang-debug "$clangxx" -Dbuildtype=debug -Db_pch=false
+    build_and_run clang-debug "$clangxx" -Dbuildtype=debug -Db_pch=false -Dtest_files_together=1
     build_and_run clang-optimized "$clangxx" -Dbuildtype=release
 fi
 

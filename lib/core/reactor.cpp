@@ -1,5 +1,6 @@
 #include <bight/core/reactor.hpp>
 
+#include "checked_options.hpp"
 #include "inbox.hpp"
 #include "process.hpp"
 #include "reactor_state.hpp"
@@ -143,6 +144,7 @@ class running {
 }  // namespace
 
 reactor::reactor(const reactor_options& options) {
+    check_options(options);
     simulated_thread* const thread = simulated_thread::current();
     if (thread && options.clock) {
         throw std::invalid_argument("reactor_options::clock on a simulated host, whose time is its world's");

@@ -1,6 +1,7 @@
 // In the steady state, what tasks do most allocates nothing.
 #include "support/allocations.hpp"
 #include "support/reactors.hpp"
+#include "support/sleep_long.hpp"
 
 #include <bight/bight.hpp>
 
@@ -8,6 +9,7 @@
 #include <thread>
 
 using bight::task;
+using test::sleep_long;
 using namespace std::chrono_literals;
 
 namespace {
@@ -32,7 +34,6 @@ task<int> add_one(int to) { co_return to + 1; }
 bight::generator<int> count_to(int last) {
     for (int i = 0; i < last; ++i) co_yield i;
 }
-task<> sleep_long() { co_await bight::sleep_for(1h); }
 task<> count(int& counter) {
     ++counter;
     co_return;

@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
 using log_of = std::vector<std::string>;
 
 struct mark {

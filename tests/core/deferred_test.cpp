@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
 
 std::exception_ptr error(const char* what) { return std::make_exception_ptr(std::runtime_error(what)); }
 

@@ -29,7 +29,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
 
 task<> innermost() {
     co_await bight::yield();

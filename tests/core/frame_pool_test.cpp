@@ -25,7 +25,7 @@ using bight::detail::live_frames;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
 
 // Under AddressSanitizer bight keeps no frames.
 #if defined(__SANITIZE_ADDRESS__)

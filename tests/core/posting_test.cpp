@@ -4,6 +4,7 @@
 #include <bight/core/task.hpp>
 
 #include "support/reactors.hpp"
+#include "support/sleep_long.hpp"
 #include "support/thread_count.hpp"
 
 #include <unistd.h>
@@ -23,7 +24,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
+using test::sleep_long;
 
 // Waits until thread `id` of this process sleeps in the kernel. False when it has not in a long time.
 bool asleep(pid_t id) {
@@ -39,8 +41,6 @@ bool asleep(pid_t id) {
     }
     return false;
 }
-
-task<> sleep_long() { co_await bight::sleep_for(1h); }
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 
 #include "support/death.hpp"
 #include "support/reactors.hpp"
+#include "support/sleep_long.hpp"
 #include "support/thread_count.hpp"
 
 #include <atomic>
@@ -21,7 +22,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
+using test::sleep_long;
 
 task<int> give(int value) {
     co_await bight::yield();
@@ -31,8 +33,6 @@ task<> fail(const char* what) {
     co_await bight::yield();
     throw std::runtime_error(what);
 }
-task<> sleep_long() { co_await bight::sleep_for(1h); }
-
 // Says when it is destroyed.
 class leaver {
   public:
@@ -90,6 +90,33 @@ TEST_CASE("run throws run_cancelled when its task was cancelled, and the reactor
     CHECK_THROWS_AS(on.run(stops), bight::run_cancelled);
     CHECK(left);
     CHECK(on.run(give(2)) == 2);
+}
+
+TEST_CASE("an option that no reactor can have is refused by its name, whatever the demultiplexer") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto refusal = [kind](auto change) {
+        bight::reactor_options options;
+        options.demultiplexer = kind;
+        change(options);
+        std::string said;
+        try {
+            const bight::reactor made(options);
+        } catch (const std::invalid_argument& e) {
+            said = e.what();
+        }
+        return said;
+    };
+    CHECK(refusal([](auto& o) { o.receive_buffers = 1000; }) ==
+          "reactor_options::receive_buffers is 1000; it is a power of two, from 1 to 32768");
+    CHECK(refusal([](auto& o) { o.receive_buffers = 65536; }) ==
+          "reactor_options::receive_buffers is 65536; it is a power of two, from 1 to 32768");
+    CHECK(refusal([](auto& o) { o.submission_entries = 0; }) ==
+          "reactor_options::submission_entries is 0; it is from 1 to 16384");
+    CHECK(refusal([](auto& o) { o.submission_entries = 16385; }) ==
+          "reactor_options::submission_entries is 16385; it is from 1 to 16384");
+    CHECK(refusal([](auto& o) { o.stall_limit = std::chrono::seconds(-1); }) ==
+          "reactor_options::stall_limit is negative; zero is for no warnings");
+    CHECK(refusal([](auto& o) { o.submission_entries = 16384; }).empty());
 }
 
 TEST_CASE("a stop before run ends that run, and no later one") {

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
 using log_of = std::vector<std::string>;
 
 task<int> commit(log_of& log, bight::duration takes) {

@@ -1,5 +1,5 @@
-// Signals that other processes send, and what only POSIX has of them; those that a program raises in itself are in
-// raised_signals_test.cpp.
+// Signals that other processes send, and what only POSIX has of them; those that a program raises in itself
+// are in raised_signals_test.cpp.
 #include <bight/core/error.hpp>
 #include <bight/core/finally.hpp>
 #include <bight/core/run.hpp>
@@ -62,7 +62,7 @@ task<> tree(const witness_pipe& pipe) {
     pipe.say("went on\n");
 }
 
-bool is_default(int signal) {
+bool has_default_action(int signal) {
     struct sigaction now{};
     ::sigaction(signal, nullptr, &now);
     return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
@@ -177,7 +177,8 @@ TEST_CASE("run throws interrupted when a signal ends a task that has no exit sta
     CHECK(c.exit_status() == SIGINT);
 }
 
-TEST_CASE("a handler of details that the program sets while it runs is not overwritten at the end of the run") {
+TEST_CASE(
+    "a handler of details that the program sets while it runs is not overwritten at the end of the run") {
     child c([](const witness_pipe&) {
         auto installs = []() -> task<int> {
             struct sigaction detailed{};
@@ -263,7 +264,7 @@ TEST_CASE("one signal ends the runs of all threads, and one that begins while th
         std::thread b([&] { second = bight::run(wait_for_the_end(pipe)); });
         a.join();
         b.join();
-        if (!is_default(SIGTERM)) return 10;
+        if (!has_default_action(SIGTERM)) return 10;
         if (first != 128 + SIGTERM) return 11;
         if (second != 128 + SIGTERM) return 12;
         return late == 128 + SIGTERM ? 0 : 13;
@@ -293,13 +294,13 @@ TEST_CASE("SIGUSR1 writes the tree of tasks and changes nothing else") {
 
 TEST_CASE("SIGUSR1 is left alone by those who opt out, and put back by the others") {
     child c([](const witness_pipe&) {
-        auto look = []() -> task<int> { co_return is_default(SIGUSR1) ? 1 : 0; };
+        auto look = []() -> task<int> { co_return has_default_action(SIGUSR1) ? 1 : 0; };
         bight::run_options options;
         options.dump_on_sigusr1 = false;
         if (bight::run(look(), options) != 1) return 10;
         if (bight::run(look(), without_signals()) != 1) return 11;
         if (bight::run(look()) != 0) return 12;
-        return is_default(SIGUSR1) ? 0 : 13;
+        return has_default_action(SIGUSR1) ? 0 : 13;
     });
     CHECK(c.exit_status() == 0);
 }

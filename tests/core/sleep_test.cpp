@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
 
 task<> log_after(bight::duration d, std::string what, std::vector<std::string>& log) {
     log.push_back(what + " sleeps");

@@ -7,6 +7,7 @@
 
 #include "support/death.hpp"
 #include "support/reactors.hpp"
+#include "support/sleep_long.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -23,9 +24,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
+using test::sleep_long;
 
-task<> sleep_long() { co_await bight::sleep_for(1h); }
 task<> sleep_with(std::shared_ptr<int> held) {
     co_await bight::sleep_for(1h);
     ++*held;

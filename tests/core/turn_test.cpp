@@ -12,6 +12,7 @@
 
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
+#include "support/sleep_long.hpp"
 #include "support/thread_count.hpp"
 
 #include <sys/socket.h>
@@ -29,9 +30,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
+using test::sleep_long;
 
-task<> sleep_long() { co_await bight::sleep_for(1h); }
 task<> note(std::vector<std::string>& log, std::string what) {
     log.push_back(std::move(what));
     co_return;

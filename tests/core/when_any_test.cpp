@@ -22,14 +22,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+using test::any_demultiplexer;
 
 task<std::string> message(const char* text, bight::duration after) {
     co_await bight::sleep_for(after);
     co_return text;
 }
 task<std::string> message_of(bight::deferred<std::string> d) { co_return co_await d; }
-task<int> fail(const char* what, bight::duration after) {
+task<int> fail_after_some_time(const char* what, bight::duration after) {
     co_await bight::sleep_for(after);
     throw std::runtime_error(what);
 }
@@ -99,7 +99,7 @@ TEST_CASE("when_any throws when the first to end failed") {
     on.run([&]() -> task<> {
         std::string what;
         try {
-            co_await bight::when_any(message("late", 1h), fail("first", 1ms));
+            co_await bight::when_any(message("late", 1h), fail_after_some_time("first", 1ms));
         } catch (const std::runtime_error& e) {
             what = e.what();
         }
@@ -193,7 +193,8 @@ TEST_CASE("cancelling when_any from outside cancels all its tasks") {
 TEST_CASE("race gives the first success, whoever failed before") {
     test::reactor_fixture on(any_demultiplexer);
     on.run([&]() -> task<> {
-        const auto won = co_await bight::race(fail("a", 0s), message("b", 3ms), message("c", 1h));
+        const auto won =
+            co_await bight::race(fail_after_some_time("a", 0s), message("b", 3ms), message("c", 1h));
         CHECK(won.index() == 1);
         CHECK(std::get<1>(won) == "b");
     });
@@ -214,13 +215,13 @@ TEST_CASE("race throws all errors when all fail") {
     on.run([&]() -> task<> {
         std::string what;
         try {
-            co_await bight::race(fail("slow", 2ms), fail("quick", 0s));
+            co_await bight::race(fail_after_some_time("slow", 2ms), fail_after_some_time("quick", 0s));
         } catch (const bight::aggregate_error& e) {
             what = e.what();
         }
         CHECK(what == "2 tasks failed: [quick] [slow]");
         try {
-            co_await bight::race(fail("alone", 0s));
+            co_await bight::race(fail_after_some_time("alone", 0s));
         } catch (const std::runtime_error& e) {
             what = e.what();
         }
@@ -256,11 +257,12 @@ TEST_CASE("a race that is cancelled while an attempt is pending is cancelled, wh
             try {
                 if (of_range) {
                     std::vector<task<int>> all;
-                    all.push_back(fail("the first address", 0s));
-                    all.push_back(fail("the second", 1h));
+                    all.push_back(fail_after_some_time("the first address", 0s));
+                    all.push_back(fail_after_some_time("the second", 1h));
                     co_await bight::race(std::move(all));
                 } else {
-                    co_await bight::race(fail("the first address", 0s), fail("the second", 1h));
+                    co_await bight::race(fail_after_some_time("the first address", 0s),
+                                         fail_after_some_time("the second", 1h));
                 }
             } catch (const std::runtime_error&) {
                 thrown = true;
@@ -283,7 +285,7 @@ TEST_CASE("a race whose attempts have all failed when it is cancelled throws the
                 throw std::runtime_error("late");
             };
             try {
-                co_await bight::race(fail("early", 0s), fails_late());
+                co_await bight::race(fail_after_some_time("early", 0s), fails_late());
             } catch (const std::exception& e) {
                 what = e.what();
             }
@@ -324,7 +326,7 @@ TEST_CASE("race takes a range: the first success wins, errors before it do not c
             co_await bight::sleep_for(after);
             co_return n;
         };
-        tasks.push_back(fail("early", 1s));
+        tasks.push_back(fail_after_some_time("early", 1s));
         tasks.push_back(number(7, 3s));
         tasks.push_back(number(8, 2s));
         const auto won = co_await bight::race(std::move(tasks));
@@ -338,8 +340,8 @@ TEST_CASE("when all of a range fail, race throws their errors in the order in wh
     test::virtual_fixture on;
     on.run([&]() -> task<> {
         std::vector<task<int>> tasks;
-        tasks.push_back(fail("second", 2s));
-        tasks.push_back(fail("first", 1s));
+        tasks.push_back(fail_after_some_time("second", 2s));
+        tasks.push_back(fail_after_some_time("first", 1s));
         std::string message;
         try {
             const auto won = co_await bight::race(std::move(tasks));

@@ -1,5 +1,6 @@
 // What a listener and a server do about each error that accept(2) can give.
 #include "accept_faults.hpp"
+#include "ended.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/listen_no_more.hpp"
@@ -15,11 +16,11 @@
 
 using bight::stream;
 using bight::task;
+using test::anywhere;
+using test::ended;
 using namespace std::chrono_literals;
 
 namespace {
-
-constexpr const char* anywhere = "tcp:0:interface=127.0.0.1";
 
 // The connection failed before it was accepted, or a signal came.
 const auto of_one_connection =
@@ -33,12 +34,6 @@ bight::serve_options with(bight::exhaustion_policy policy) {
     bight::serve_options options;
     options.listen.when_exhausted = policy;
     return options;
-}
-
-bool ended(const test::raw_socket& s) {
-    char byte = 0;
-    const auto got = ::recv(s.get(), &byte, 1, MSG_DONTWAIT);
-    return got == 0 || (got < 0 && errno == ECONNRESET);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Listeners in trouble more than once, or in the middle of something: what they keep in reserve, and count.
 #include "accept_faults.hpp"
+#include "ended.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/few_sockets.hpp"
@@ -12,22 +13,16 @@
 #include <string>
 
 using bight::task;
+using test::anywhere;
+using test::ended;
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* anywhere = "tcp:0:interface=127.0.0.1";
-
-bight::listen_options with(bight::exhaustion_policy policy) {
+bight::listen_options when_exhausted(bight::exhaustion_policy policy) {
     bight::listen_options options;
     options.when_exhausted = policy;
     return options;
-}
-
-bool ended(const test::raw_socket& s) {
-    char byte = 0;
-    const auto got = ::recv(s.get(), &byte, 1, MSG_DONTWAIT);
-    return got == 0 || (got < 0 && errno == ECONNRESET);
 }
 
 }  // namespace
@@ -40,7 +35,7 @@ TEST_CASE("a listener that could keep nothing in reserve has a reserve when desc
         bight::listener l;
         {
             const test::few_sockets one(1);  // that which listens
-            l = bight::listen(anywhere, with(bight::exhaustion_policy::shed));
+            l = bight::listen(anywhere, when_exhausted(bight::exhaustion_policy::shed));
         }
         for (int exhaustions = 0; exhaustions < 2; ++exhaustions) {
             const auto waits = test::raw_connect(l.local());
@@ -89,7 +84,7 @@ TEST_CASE("a listener that is closed while it pauses ends the accept that waits"
     CAPTURE(kind);
     test::virtual_fixture on(kind);
     on.run([&]() -> task<> {
-        bight::listener l = bight::listen(anywhere, with(bight::exhaustion_policy::wait));
+        bight::listener l = bight::listen(anywhere, when_exhausted(bight::exhaustion_policy::wait));
         const auto client = test::raw_connect(l.local());
         test::fail_accept(on.reactor(), l.native_handle(), EMFILE);
         auto accept = [&]() -> task<> {

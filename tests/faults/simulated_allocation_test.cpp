@@ -1,5 +1,6 @@
 // Memory that runs out in a simulated world: it does so for the program only.
 #include "support/catch.hpp"
+#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/allocation_fault.hpp>
@@ -17,16 +18,13 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::echo;
 namespace sim = bight::sim;
 
 namespace {
 
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
-}
-
-task<> echo(bight::stream peer) {
-    while (auto data = co_await peer.read_some()) co_await peer.write(data);
 }
 
 task<> serve_echo() { co_await bight::serve("tcp:7000", echo); }

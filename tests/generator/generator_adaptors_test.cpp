@@ -5,6 +5,8 @@
 #include <bight/generator/generator.hpp>
 #include <bight/generator/generator_adaptors.hpp>
 
+#include "common.hpp"
+
 #include "support/reactors.hpp"
 
 #include <array>
@@ -20,13 +22,10 @@
 
 using bight::generator;
 using bight::task;
+using test::count_to;
 using namespace std::chrono_literals;
 
 namespace {
-
-generator<int> count_to(int last) {
-    for (int n = 1; n <= last; ++n) co_yield n;
-}
 
 generator<int&> each(std::vector<int>& numbers) {
     for (int& n : numbers) co_yield n;

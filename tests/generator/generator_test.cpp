@@ -8,6 +8,8 @@
 #include <bight/core/when_all.hpp>
 #include <bight/generator/generator.hpp>
 
+#include "common.hpp"
+
 #include "support/child.hpp"
 #include "support/reactors.hpp"
 
@@ -26,6 +28,7 @@
 
 using bight::generator;
 using bight::task;
+using test::count_to;
 using namespace std::chrono_literals;
 
 namespace {
@@ -42,10 +45,6 @@ class witness {
     std::vector<std::string>& log_;
     std::string name_;
 };
-
-generator<int> count_to(int last) {
-    for (int n = 1; n <= last; ++n) co_yield n;
-}
 
 generator<int> count_slowly(int last, bight::duration each) {
     for (int n = 1; n <= last; ++n) {

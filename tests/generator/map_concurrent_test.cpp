@@ -8,6 +8,8 @@
 #include <bight/generator/map_concurrent.hpp>
 #include <bight/sync/event.hpp>
 
+#include "common.hpp"
+
 #include "support/reactors.hpp"
 
 #include <algorithm>
@@ -22,6 +24,8 @@
 using bight::generator;
 using bight::group;
 using bight::task;
+using test::count_to;
+using test::in_group;
 using namespace std::chrono_literals;
 
 namespace {
@@ -49,10 +53,6 @@ class running {
     gauge& gauge_;
 };
 
-generator<int> count_to(int last) {
-    for (int n = 1; n <= last; ++n) co_yield n;
-}
-
 // The later it begins, the sooner it is done.
 struct slower_first {
     gauge& in;
@@ -63,11 +63,6 @@ struct slower_first {
         co_return n;
     }
 };
-
-template <class F>
-task<> in_group(F body) {
-    co_await bight::with_group(body);
-}
 
 }  // namespace
 

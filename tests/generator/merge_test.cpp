@@ -10,6 +10,8 @@
 #include <bight/generator/generator_adaptors.hpp>
 #include <bight/generator/merge.hpp>
 
+#include "common.hpp"
+
 #include "support/reactors.hpp"
 
 #include <functional>
@@ -23,6 +25,7 @@
 using bight::generator;
 using bight::group;
 using bight::task;
+using test::in_group;
 using namespace std::chrono_literals;
 
 namespace {
@@ -66,11 +69,6 @@ generator<int> failing(ledger& in, const char* what, bight::duration after) {
     co_await bight::sleep_for(after);
     throw std::runtime_error(what);
     co_yield 0;
-}
-
-template <class F>
-task<> in_group(F body) {
-    co_await bight::with_group(body);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ using family = bight::address::family_type;
 namespace {
 
 template <class Make>
-std::system_error error_of(Make make) {
+std::system_error thrown_by(Make make) {
     try {
         make();
     } catch (const std::system_error& e) {
@@ -173,14 +173,14 @@ TEST_CASE("what is no numeric address is refused, and the output is left alone",
         auto out = address::from_ip("127.0.0.9", 9);
         CHECK_FALSE(address::parse_ip(text, 80, out));
         CHECK(out.to_string() == "127.0.0.9:9");
-        CHECK(error_of([&] { address::from_ip(text, 80); }).code() == test::from_errno(EINVAL));
+        CHECK(thrown_by([&] { address::from_ip(text, 80); }).code() == test::from_errno(EINVAL));
     }
 }
 
 TEST_CASE("the error for a bad numeric address names the text", "[address]") {
-    CHECK(contains(error_of([] { address::from_ip("10.0.0", 1); }).what(), "\"10.0.0\""));
-    CHECK(contains(error_of([] { address::from_ip("a\nb", 1); }).what(), "\"a\\x0ab\""));
-    const std::string unknown = error_of([] { address::from_ip("fe80::1%no/such", 1); }).what();
+    CHECK(contains(thrown_by([] { address::from_ip("10.0.0", 1); }).what(), "\"10.0.0\""));
+    CHECK(contains(thrown_by([] { address::from_ip("a\nb", 1); }).what(), "\"a\\x0ab\""));
+    const std::string unknown = thrown_by([] { address::from_ip("fe80::1%no/such", 1); }).what();
     CHECK(contains(unknown, "\"fe80::1%no/such\""));
     CHECK(contains(unknown, "no interface \"no/such\""));
 }
@@ -247,7 +247,7 @@ TEST_CASE("an abstract name has '@' in front", "[address]") {
 
 TEST_CASE("where there are no abstract names, one is refused with the reason", "[address]") {
     if (test::has_abstract_names()) test::skip("there are abstract names");
-    const std::system_error error = error_of([] { address::from_path("@name"); });
+    const std::system_error error = thrown_by([] { address::from_path("@name"); });
     CHECK(error.code() == test::from_errno(EOPNOTSUPP));
     CHECK(contains(error.what(), "\"@name\""));
     // What a kernel would say of such a name is an address without one.
@@ -287,15 +287,15 @@ TEST_CASE("a path is 107 bytes at most", "[address]") {
     const std::string longest(107, 'x');
     CHECK(address::from_path(longest).path() == longest);
     const auto too_long = test::from_errno(ENAMETOOLONG);
-    CHECK(error_of([&] { address::from_path(longest + 'x'); }).code() == too_long);
-    CHECK(contains(error_of([&] { address::from_path(longest + "yz"); }).what(), "xyz\" has 109 bytes"));
+    CHECK(thrown_by([&] { address::from_path(longest + 'x'); }).code() == too_long);
+    CHECK(contains(thrown_by([&] { address::from_path(longest + "yz"); }).what(), "xyz\" has 109 bytes"));
 }
 
 TEST_CASE("an abstract name is 107 bytes at most", "[address]") {
     test::need_abstract_names();
     const std::string longest(107, 'x');
     CHECK(address::from_path('@' + longest).path() == '@' + longest);
-    CHECK(error_of([&] { address::from_path('@' + longest + 'x'); }).code() ==
+    CHECK(thrown_by([&] { address::from_path('@' + longest + 'x'); }).code() ==
           test::from_errno(ENAMETOOLONG));
     // It counts every byte, and so cannot be cut: one that is too long is refused.
     sockaddr_storage abstract{};
@@ -307,7 +307,7 @@ TEST_CASE("an abstract name is 107 bytes at most", "[address]") {
 TEST_CASE("a path that is empty or holds a NUL byte is refused", "[address]") {
     const auto invalid = test::from_errno(EINVAL);
     for (const std::string& path : {std::string(), std::string("@"), std::string("/a\0b", 4)})
-        CHECK(error_of([&] { address::from_path(path); }).code() == invalid);
+        CHECK(thrown_by([&] { address::from_path(path); }).code() == invalid);
 }
 
 TEST_CASE("control bytes in a path are shown as numbers", "[address]") {

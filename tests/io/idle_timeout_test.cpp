@@ -31,7 +31,7 @@ constexpr bight::duration limit = 10min;
 
 // A case runs in virtual time on each demultiplexer, and in the simulation: over TCP and in memory.
 template <class F>
-void on_each(F body) {
+void on_each_pair(F body) {
     const auto on = GENERATE(from_range(test::reactors()));
     const auto family = GENERATE(test::family::tcp, test::family::memory);
     CAPTURE(on, family);
@@ -82,7 +82,7 @@ task<bight::duration> time_until_idle(task<> what, task<> beside, Streams&... wa
 }  // namespace
 
 TEST_CASE("bytes that are read put off the idle time-out, and it comes its limit after the last") {
-    on_each([](stream& server, stream& client) -> task<> {
+    on_each_pair([](stream& server, stream& client) -> task<> {
         const auto taken = co_await time_until_idle(read_all_of(server), talk(client, 9min, 6), server);
         // The network of a simulated world takes a moment.
         CHECK(taken >= 54min + limit);
@@ -91,7 +91,7 @@ TEST_CASE("bytes that are read put off the idle time-out, and it comes its limit
 }
 
 TEST_CASE("bytes that are written put it off, those of an outbox too") {
-    on_each([](stream& server, stream& client) -> task<> {
+    on_each_pair([](stream& server, stream& client) -> task<> {
         auto taken = co_await time_until_idle(
             [](stream& s) -> task<> {
                 co_await talk(s, 9min, 6);
@@ -116,7 +116,7 @@ TEST_CASE("bytes that are written put it off, those of an outbox too") {
 }
 
 TEST_CASE("a silent connection is ended with an error that says for how long it was silent") {
-    on_each([](stream& server, stream&) -> task<> {
+    on_each_pair([](stream& server, stream&) -> task<> {
         std::string said;
         try {
             co_await bight::with_idle_timeout(server.read_some(), 90s, server);
@@ -131,7 +131,7 @@ TEST_CASE("a silent connection is ended with an error that says for how long it 
 
 TEST_CASE(
     "reads that are given up before a byte has come count for nothing, nor do bytes that are put back") {
-    on_each([](stream& server, stream& client) -> task<> {
+    on_each_pair([](stream& server, stream& client) -> task<> {
         auto polls = [](stream& s) -> task<> {
             for (;;) co_await bight::try_with_timeout(s.read_some(), 1min);
         };
@@ -255,7 +255,7 @@ TEST_CASE("of several streams, any one that is busy is enough, and two time-outs
 }
 
 TEST_CASE("values, errors, ends of streams and cancellations pass through an idle time-out") {
-    on_each([](stream& server, stream& client) -> task<> {
+    on_each_pair([](stream& server, stream& client) -> task<> {
         co_await client.write("hello");
         const auto got = co_await bight::with_idle_timeout(server.read_some(), limit, server);
         CHECK(got.view().substr(0, 1) == "h");

@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/death.hpp"
+#include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -17,18 +18,11 @@ using bight::line_reader;
 using bight::task;
 using test::connected_pair;
 using test::error_of;
+using test::on_each_of;
 
 namespace {
 
 using lines = std::vector<std::string>;
-
-template <class F>
-void on_each(F body) {
-    const auto kind = GENERATE(from_range(test::reactors()));
-    CAPTURE(kind);
-    test::reactor_fixture on(kind);
-    on.run(body);
-}
 
 // What a reader gives for `pieces`, each delivered by itself, until the end of the stream; what is left over
 // last.
@@ -103,7 +97,7 @@ TEST_CASE("a line of exactly the limit is a line, one byte more is errc::too_lon
 }
 
 TEST_CASE("give_back lets the stream be read raw in mid-buffer, and lines follow again") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         co_await pair.client.write("length 5\r\n12345next\r\n");
         line_reader reader(pair.server);
@@ -122,7 +116,7 @@ TEST_CASE("give_back lets the stream be read raw in mid-buffer, and lines follow
 }
 
 TEST_CASE("a cancelled wait for a line loses nothing of it") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         line_reader reader(pair.server);
         co_await pair.client.write("first\r\nhal");
@@ -138,7 +132,7 @@ TEST_CASE("a cancelled wait for a line loses nothing of it") {
 }
 
 TEST_CASE("what a cancelled wait has read of a line is given back, and read once") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         line_reader reader(pair.server);
         co_await pair.client.write("half");
@@ -159,7 +153,7 @@ TEST_CASE("what a cancelled wait has read of a line is given back, and read once
 }
 
 TEST_CASE("after a part of a delimiter was given back, a line is found from its beginning") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         for (const bool read_raw : {false, true}) {
             CAPTURE(read_raw);
             auto pair = co_await connected_pair(test::family::tcp);

@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -28,28 +29,10 @@ using bight::payload;
 using bight::task;
 using test::connected_pair;
 using test::error_of;
+using test::on_each_of;
 using test::read_all;
 
 namespace {
-
-template <class F>
-void on_each_of(const std::vector<test::reactor_choice>& choices, F body) {
-    const auto kind = GENERATE_COPY(from_range(choices));
-    CAPTURE(kind);
-    test::reactor_fixture on(kind);
-    on.run(body);
-}
-
-template <class F>
-void on_each(F body) {
-    on_each_of(test::reactors(), std::move(body));
-}
-
-// With sockets that bight does not manage, too.
-template <class F>
-void on_each_real(F body) {
-    on_each_of(test::real_reactors(), std::move(body));
-}
 
 // Sends until an outbox that nobody reads from is full; how many were taken.
 std::size_t fill(outbox& out, const payload& message) {
@@ -76,7 +59,7 @@ TEST_CASE("payloads are shared, not copied") {
 }
 
 TEST_CASE("messages arrive whole and in order") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         outbox out(pair.server);
         std::string expected;
@@ -97,7 +80,7 @@ TEST_CASE("messages arrive whole and in order") {
 }
 
 TEST_CASE("what is queued when an outbox goes is sent before the stream closes") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         const std::string big(8 << 20, 'x');
         auto send = [&]() -> task<> {
@@ -114,7 +97,7 @@ TEST_CASE("what is queued when an outbox goes is sent before the stream closes")
 }
 
 TEST_CASE("a peer that does not read is disconnected at the stated backlog, and its reader learns why") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         outbox_options options;
         options.capacity = 100'000;
@@ -140,7 +123,7 @@ TEST_CASE("a peer that does not read is disconnected at the stated backlog, and 
 
 TEST_CASE(
     "with drop_newest what does not fit is dropped, with drop_oldest it takes the place of the oldest") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         for (const auto policy : {overflow_policy::drop_newest, overflow_policy::drop_oldest}) {
             auto pair = co_await connected_pair(test::local_family());
             outbox_options options;
@@ -172,7 +155,7 @@ TEST_CASE(
 }
 
 TEST_CASE("with wait, send refuses and push waits for room, first come, first served") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::local_family());
         outbox_options options;
         options.capacity = 10'000;
@@ -208,7 +191,7 @@ TEST_CASE("with wait, send refuses and push waits for room, first come, first se
 }
 
 TEST_CASE("what would fit goes behind a push that waits for more room, sent or pushed") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::local_family());
         outbox_options options;
         options.capacity = 10'000;
@@ -236,7 +219,7 @@ TEST_CASE("what would fit goes behind a push that waits for more room, sent or p
 }
 
 TEST_CASE("an outbox waits for a write that is pending, and a write meanwhile is busy") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         const std::string big(8 << 20, 'a');
         outbox out(pair.server);
@@ -256,7 +239,7 @@ TEST_CASE("an outbox waits for a write that is pending, and a write meanwhile is
 }
 
 TEST_CASE("when the peer resets, what is queued is dropped and whoever waits is told") {
-    on_each_real([]() -> task<> {
+    on_each_of(test::real_reactors(), []() -> task<> {
         auto pair = co_await test::connected_to_raw(test::family::tcp);
         outbox out(pair.stream);
         const std::string big(8 << 20, 'a');
@@ -271,7 +254,7 @@ TEST_CASE("when the peer resets, what is queued is dropped and whoever waits is 
 }
 
 TEST_CASE("with drop_oldest, what is being written is not dropped for what comes later") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::local_family());
         outbox_options options;
         options.capacity = 1000;
@@ -341,7 +324,7 @@ TEST_CASE("a write that fails for want of memory ends its stream, whose reader w
 }
 
 TEST_CASE("an outbox may outlive what it sends to: the stream goes first") {
-    on_each([]() -> task<> {
+    on_each_of(test::reactors(), []() -> task<> {
         auto pair = co_await connected_pair(test::family::tcp);
         std::optional<outbox> out(pair.server);
         const std::string big(8 << 20, 'a');
@@ -353,7 +336,7 @@ TEST_CASE("an outbox may outlive what it sends to: the stream goes first") {
 }
 
 TEST_CASE("pieces that fit are one operation, and so are messages that are queued behind another") {
-    on_each_real([]() -> task<> {
+    on_each_of(test::real_reactors(), []() -> task<> {
         auto pair = co_await test::connected_to_raw(test::family::tcp);
         const auto operations = [] { return bight::reactor::current()->statistics().operations; };
         std::uint64_t before = operations();

@@ -13,6 +13,8 @@
 
 namespace test {
 
+inline constexpr std::size_t much = 6U << 20;  ///< bytes; more than the buffers between
+
 /// The two connections.
 struct line {
     stream_pair front;  // client: the client's end; server: the proxy's

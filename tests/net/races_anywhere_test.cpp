@@ -26,7 +26,7 @@ using test::pattern;
 namespace {
 
 template <class F>
-void on_each(F body, const bight::reactor_options& options = {}) {
+void on_each_personality(F body, const bight::reactor_options& options = {}) {
     const auto kind = GENERATE(from_range(test::reactors_and_personalities()));
     CAPTURE(kind);
     test::reactor_fixture on(kind, options);
@@ -37,7 +37,7 @@ template <class F>
 void on_each_family(F body) {
     const auto family = GENERATE(from_range(test::those_here({test::family::tcp, test::family::unix_path})));
     CAPTURE(family);
-    on_each([&](bight::reactor&) { return body(family); });
+    on_each_personality([&](bight::reactor&) { return body(family); });
 }
 
 bight::reactor_options small_queues() {
@@ -69,7 +69,7 @@ task<> turns(std::size_t n) {
 }  // namespace
 
 TEST_CASE("race 1, anywhere: more cancellations at once than any queue holds") {
-    on_each(
+    on_each_personality(
         [](bight::reactor&) -> task<> {
             auto pairs = co_await pairs_of(test::family::tcp, 40);
             for (int round = 0; round < 3; ++round) {
@@ -138,7 +138,7 @@ TEST_CASE("race 3, anywhere: a receive that completed wins over its cancellation
 }
 
 TEST_CASE("race 4, anywhere: connections accepted together keep their own peers") {
-    on_each([](bight::reactor&) -> task<> {
+    on_each_personality([](bight::reactor&) -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         const std::string where = test::endpoint_to(l.local());
         std::vector<stream> clients;
@@ -270,7 +270,7 @@ TEST_CASE("race 7, anywhere: memory lent to a cancelled read, or write, is untou
 }
 
 TEST_CASE("race 8, anywhere: a burst of connections and of bytes is served, each once and in order") {
-    on_each(
+    on_each_personality(
         [](bight::reactor&) -> task<> {
             bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
             const std::string where = test::endpoint_to(l.local());

@@ -28,16 +28,11 @@ using test::connected_line;
 using test::connected_pair;
 using test::expect;
 using test::line;
+using test::much;
 using test::pattern;
 using test::send_and_end;
 using test::stream_pair;
 using namespace std::chrono_literals;
-
-namespace {
-
-constexpr std::size_t much = 6U << 20;  // more than the buffers between
-
-}  // namespace
 
 TEST_CASE("copy passes on everything until the end, and leaves the other stream open") {
     test::on_each_line([](line& l) -> task<> {

@@ -15,12 +15,11 @@
 using bight::stream;
 using bight::task;
 using test::line;
+using test::much;
 using test::pattern;
 using namespace std::chrono_literals;
 
 namespace {
-
-constexpr std::size_t much = 6U << 20;  // more than the buffers between
 
 bool has_resets(const stream& s) {
     return s.native_handle() < 0 || s.local().family() != bight::address::family_type::unix_domain;

@@ -1,8 +1,11 @@
 // serve_options::idle_timeout: a server ends connections that neither read nor write.
 #include <bight/net/serve.hpp>
 
+#include "serving.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/echo.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -18,13 +21,11 @@ using bight::serve;
 using bight::serve_options;
 using bight::stream;
 using bight::task;
+using test::beside_server;
+using test::echo;
 using namespace std::chrono_literals;
 
 namespace {
-
-task<> echo(stream peer) {
-    while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
-}
 
 serve_options idle_after(bight::duration limit) {
     serve_options options;
@@ -35,7 +36,7 @@ serve_options idle_after(bight::duration limit) {
 
 // In virtual time on each demultiplexer, and in the simulation; gives what was logged.
 template <class F>
-std::vector<std::string> on_each(F body) {
+std::vector<std::string> log_on_each(F body) {
     const auto on = GENERATE(from_range(test::reactors()));
     CAPTURE(on);
     auto run = [&](auto&& fixture) {
@@ -46,17 +47,10 @@ std::vector<std::string> on_each(F body) {
     return run(test::virtual_fixture(on.kind));
 }
 
-template <class Protocol, class Body>
-task<> beside(const serve_options& options, Protocol protocol, Body body) {
-    bight::listener l = bight::listen("tcp:0:interface=127.0.0.1", options.listen);
-    const std::string where = test::endpoint_to(l.local());
-    co_await bight::when_any(body(where), serve(std::move(l), options, std::move(protocol)));
-}
-
 }  // namespace
 
 TEST_CASE("a server ends a connection that is silent, and one that is busy lives") {
-    const auto log = on_each([]() -> task<> {
+    const auto log = log_on_each([]() -> task<> {
         auto talks = [](std::string where) -> task<> {
             stream busy = co_await bight::connect(where);
             stream silent = co_await bight::connect(where);
@@ -83,7 +77,7 @@ TEST_CASE("a server ends a connection that is silent, and one that is busy lives
             CHECK(bight::now() - begun >= 64min);
             CHECK(bight::now() - begun < 66min);
         };
-        co_await beside(idle_after(10min), echo, talks);
+        co_await beside_server(idle_after(10min), echo, talks);
     });
     const auto told = std::count_if(log.begin(), log.end(), [](const std::string& line) {
         return line.starts_with("connection ") &&
@@ -93,7 +87,7 @@ TEST_CASE("a server ends a connection that is silent, and one that is busy lives
 }
 
 TEST_CASE("an idle connection cleans up like one that is cancelled, and counts until its coroutine ends") {
-    on_each([]() -> task<> {
+    log_on_each([]() -> task<> {
         int cleaned = 0;
         auto protocol = [&](stream peer) -> task<> {
             co_await bight::finally([&]() -> task<> { co_await peer.read_some(); }(),
@@ -107,7 +101,7 @@ TEST_CASE("an idle connection cleans up like one that is cancelled, and counts u
             const std::string all = co_await test::read_all(s);
             CHECK(all == "goodbye");
         };
-        co_await beside(idle_after(5s), protocol, talks);
+        co_await beside_server(idle_after(5s), protocol, talks);
         CHECK(cleaned == 1);
 
         // A coroutine that has given its stream away has ended: the new owner is not watched.
@@ -125,7 +119,7 @@ TEST_CASE("an idle connection cleans up like one that is cancelled, and counts u
             CHECK(got.size() > 0);
             kept.abort();
         };
-        co_await beside(idle_after(5s), gives_away, waits);
+        co_await beside_server(idle_after(5s), gives_away, waits);
     });
 }
 

@@ -1,8 +1,11 @@
 // serve: one coroutine for each connection, and how it begins, fails, drains and ends.
 #include <bight/net/serve.hpp>
 
+#include "serving.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/echo.hpp"
 #include "support/many_descriptors.hpp"
 #include "support/reactors.hpp"
 
@@ -17,22 +20,13 @@ using bight::serve;
 using bight::serve_options;
 using bight::stream;
 using bight::task;
+using test::beside_server;
+using test::echo;
 using test::error_of;
 using test::from_errno;
+using test::quick_drain;
 
 namespace {
-
-task<> echo(stream peer) {
-    while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
-}
-
-// Runs `body(endpoint)` beside a server with `protocol`, and cancels the server when it has ended.
-template <class Protocol, class Body>
-task<> beside(const serve_options& options, Protocol protocol, Body body) {
-    bight::listener l = bight::listen("tcp:0:interface=127.0.0.1", options.listen);
-    const std::string where = test::endpoint_to(l.local());
-    co_await bight::when_any(body(where), serve(std::move(l), options, std::move(protocol)));
-}
 
 struct counted {
     explicit counted(int& n) : number(n) { ++number; }
@@ -41,12 +35,6 @@ struct counted {
     ~counted() { --number; }
     int& number;
 };
-
-serve_options quick_drain() {
-    serve_options options;
-    options.drain = std::chrono::milliseconds(10);
-    return options;
-}
 
 }  // namespace
 
@@ -148,7 +136,7 @@ TEST_CASE("an exception of one connection resets that one only, and is reported 
             const auto three = co_await later.read_some();
             CHECK(three.view() == "three");
         };
-        co_await beside(quick_drain(), fragile, body);
+        co_await beside_server(quick_drain(), fragile, body);
     });
     const auto errors = on.take_errors();
     REQUIRE(errors.size() == 1);
@@ -173,7 +161,7 @@ TEST_CASE("a peer that resets is reported by its name, and the server goes on") 
             const auto chunk = co_await good.read_some();
             CHECK(chunk.view() == "y");
         };
-        co_await beside(quick_drain(), echo, body);
+        co_await beside_server(quick_drain(), echo, body);
     });
     const auto errors = on.take_errors();
     REQUIRE(errors.size() == 1);
@@ -218,7 +206,7 @@ TEST_CASE("the report of a connection says whether its peer went away, and these
             (void)co_await good.read_some();
             co_await good.close();
         };
-        co_await beside(quick_drain(), protocol, body);
+        co_await beside_server(quick_drain(), protocol, body);
     });
     CHECK(gone == std::vector<bool>{false, true, true, true});
     CHECK(on.reactor().statistics().peers_gone == 3);
@@ -240,7 +228,7 @@ TEST_CASE("a protocol that returns ends its connection in good order") {
             const std::string all = co_await test::read_all(s);
             CHECK((all == text));
         };
-        co_await beside(serve_options{}, once, body);
+        co_await beside_server(serve_options{}, once, body);
     });
 }
 
@@ -308,7 +296,7 @@ TEST_CASE("after the drain, connections are cancelled, and serve returns when th
                 clients.push_back(std::move(s));
             }
         };
-        co_await beside(quick_drain(), stays, body);
+        co_await beside_server(quick_drain(), stays, body);
         CHECK(most == 10);
         CHECK(alive == 0);
         for (auto& s : clients) {
@@ -335,7 +323,7 @@ TEST_CASE("stopping without patience skips the drain") {
             co_await s.read_some();
             co_await bight::sleep_for(std::chrono::hours(1));
         };
-        co_await beside(patient, stays, body);
+        co_await beside_server(patient, stays, body);
     };
     CHECK_THROWS_AS(on.run(run()), bight::run_cancelled);
     CHECK(alive == 0);
@@ -368,7 +356,7 @@ TEST_CASE("max_connections: further ones wait in the backlog until one ends") {
                 for (int i = 0; i < 10; ++i) g.spawn(client);
             });
         };
-        co_await beside(options, count, body);
+        co_await beside_server(options, count, body);
         CHECK(total == 10);
         CHECK(most == 2);
         CHECK(alive == 0);
@@ -397,7 +385,7 @@ TEST_CASE("a protocol that cannot even begin is reported, and its connection end
             const auto chunk = co_await second.read_some();
             CHECK(chunk.view() == "x");
         };
-        co_await beside(quick_drain(), throws, body);
+        co_await beside_server(quick_drain(), throws, body);
     });
     const auto errors = on.take_errors();
     REQUIRE(errors.size() == 1);
@@ -444,7 +432,7 @@ TEST_CASE("a thousand connections at a time") {
                     CHECK((text == test::pattern(i, 20)));
                 }
             };
-            co_await beside(quick_drain(), echo, body);
+            co_await beside_server(quick_drain(), echo, body);
         },
         std::chrono::seconds(120));
 }

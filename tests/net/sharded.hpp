@@ -1,7 +1,10 @@
 // What tests of sharded listeners share.
 #pragma once
 
+#include "serving.hpp"
+
 #include "support/connections.hpp"
+#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 
@@ -18,10 +21,6 @@
 namespace test {
 
 inline constexpr const char* loopback = "tcp:0:interface=127.0.0.1";
-
-inline bight::task<> echo(bight::stream peer) {
-    while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
-}
 
 /// Whether several sockets can share a port.
 inline bool has_reuse_port() {
@@ -42,12 +41,6 @@ inline std::vector<bight::sharding> shardings() {
 inline bight::listen_options spread(bight::sharding how) {
     bight::listen_options options;
     options.sharding = how;
-    return options;
-}
-
-inline bight::serve_options quick_drain() {
-    bight::serve_options options;
-    options.drain = std::chrono::milliseconds(10);
     return options;
 }
 

@@ -1,5 +1,6 @@
 // The sample client of the broadcast server, against the real server.
 #include "server.hpp"
+#include "welcome.hpp"
 
 #include <chrono>
 #include <list>
@@ -10,10 +11,6 @@ using namespace test;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::string welcome(int number) {
-    return "欢迎来到 Twisted World, 您是第 " + std::to_string(number) + " 个客户端用户!\n";
-}
 
 process start_client(const std::string& name, std::uint16_t port, bight::demultiplexer_kind kind) {
     return process({sample("broadcast_client"), name, "tcp:127.0.0.1:" + std::to_string(port)},

@@ -1,5 +1,6 @@
 // The broadcast sample, as a process.
 #include "server.hpp"
+#include "welcome.hpp"
 
 #include <cctype>
 #include <string>
@@ -8,13 +9,6 @@
 using namespace test;
 
 namespace {
-
-std::string welcome(int number) {
-    return "\xe6\xac\xa2\xe8\xbf\x8e\xe6\x9d\xa5\xe5\x88\xb0 Twisted World, "
-           "\xe6\x82\xa8\xe6\x98\xaf\xe7\xac\xac " +
-           std::to_string(number) +
-           " \xe4\xb8\xaa\xe5\xae\xa2\xe6\x88\xb7\xe7\xab\xaf\xe7\x94\xa8\xe6\x88\xb7!\n";
-}
 
 /// A client that has been welcomed as number `number`.
 client enter(server& hall, int number) {

@@ -1,3 +1,4 @@
+#include "storm_steps.hpp"
 #include "storms.hpp"
 
 #include <array>
@@ -20,7 +21,7 @@ namespace {
 // counts.
 constexpr int sessions = 8;
 
-struct scene {
+struct broadcast_scene {
     std::array<int, sessions> said{};
     int begun = 0;
     int came = 0;
@@ -36,7 +37,7 @@ unsigned char byte_of(int session, int number) {
 // What one client has heard of each session.
 class hearing {
   public:
-    hearing(const scene& s, int own) : scene_(s), own_(own) { last_.fill(-1); }
+    hearing(const broadcast_scene& s, int own) : scene_(s), own_(own) { last_.fill(-1); }
 
     void heard(std::string_view bytes) {
         for (const char c : bytes) {
@@ -65,19 +66,14 @@ class hearing {
     bool welcomed() const { return welcomed_; }
 
   private:
-    const scene& scene_;
+    const broadcast_scene& scene_;
     int own_;
     bool welcomed_ = false;
     std::array<int, sessions> last_{};
     std::array<int, sessions> count_{};
 };
 
-bight::duration up_to(bight::duration most) {
-    return bight::duration(
-        static_cast<bight::duration::rep>(bight::random_below(static_cast<std::uint64_t>(most.count()) + 1)));
-}
-
-task<> say(scene& s, bight::stream& peer, int session, int count, bight::duration pause) {
+task<> say(broadcast_scene& s, bight::stream& peer, int session, int count, bight::duration pause) {
     for (int i = 0; i < count;) {
         std::string bytes;
         const std::uint64_t together = 1 + bight::random_below(6);
@@ -94,7 +90,7 @@ task<> hear(bight::stream& peer, hearing& ears) {
     while (auto bytes = co_await peer.read_some()) ears.heard(bytes.view());
 }
 
-task<> stay(scene& s) {
+task<> stay(broadcast_scene& s) {
     bight::stream peer = co_await bight::connect("tcp:server:8006");
     if (s.begun == sessions - 3) co_return;  // three are for the good weather
     const int mine = s.begun++;
@@ -112,7 +108,7 @@ task<> stay(scene& s) {
     co_await peer.close();
 }
 
-task<> stormy_client(scene& s) {
+task<> stormy_client(broadcast_scene& s) {
     while (s.stormy) {
         try {
             co_await stay(s);
@@ -125,16 +121,8 @@ task<> stormy_client(scene& s) {
     }
 }
 
-task<> until(const int& count, int wanted, std::string what) {
-    int looks = 0;
-    while (count < wanted) {
-        if (++looks == 20 * 60 * 10) throw broken("ten minutes of good weather, and still not " + what);
-        co_await bight::sleep_for(50ms);
-    }
-}
-
 // In good weather everybody hears every byte of the others.
-task<> converse(scene& s, int people) {
+task<> converse(broadcast_scene& s, int people) {
     constexpr int bytes = 60;
     bight::stream peer = co_await bight::connect("tcp:server:8006");
     const int first = sessions - people;
@@ -173,7 +161,7 @@ task<> converse(scene& s, int people) {
 }  // namespace
 
 void broadcast(sim::world& w, const server_program& start) {
-    auto s = std::make_shared<scene>();
+    auto s = std::make_shared<broadcast_scene>();
     sim::host& server = w.add("server");
     server.on_boot([start, s] { return start(); });
     std::vector<sim::host*> clients;

@@ -2,6 +2,7 @@
 #include "faulty.hpp"
 
 #include "support/catch.hpp"
+#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>
@@ -17,13 +18,10 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::echo;
 namespace sim = bight::sim;
 
 namespace {
-
-task<> echo(bight::stream peer) {
-    while (auto data = co_await peer.read_some()) co_await peer.write(data);
-}
 
 // Talks with a server for a while, over several connections, whatever happens to them.
 task<> talk(sim::world& w, std::string me, std::string server) {

@@ -1,3 +1,4 @@
+#include "storm_steps.hpp"
 #include "storms.hpp"
 
 #include <bight/sim/latency_after_heal.hpp>
@@ -79,7 +80,7 @@ class ledger {
     std::vector<std::unique_ptr<session>> sessions_;
 };
 
-struct scene {
+struct chat_scene {
     sim::world& world;
     ledger lines{};
     bool stormy = true;
@@ -90,20 +91,6 @@ struct scene {
     int here = 0;
     int done = 0;
 };
-
-// The clients are on hosts of their own: what they share they look at now and then.
-task<> until(const int& count, int wanted, std::string what) {
-    int looks = 0;
-    while (count < wanted) {
-        if (++looks == 20 * 60 * 20) throw broken("twenty minutes of good weather, and still not " + what);
-        co_await bight::sleep_for(50ms);
-    }
-}
-
-bight::duration up_to(bight::duration most) {
-    return bight::duration(
-        static_cast<bight::duration::rep>(bight::random_below(static_cast<std::uint64_t>(most.count()) + 1)));
-}
 
 // A client that has its name; its lines go on being read in `lines`.
 struct presence {
@@ -137,7 +124,7 @@ task<presence> come_in(std::string name, bool insists) {
 }
 
 // `hearers`: in good weather, so many others hear it.
-task<> say(scene& s, presence& who, session& as, int count, std::size_t size, bight::duration pause,
+task<> say(chat_scene& s, presence& who, session& as, int count, std::size_t size, bight::duration pause,
            int hearers) {
     for (int i = 0; i < count; ++i) {
         std::string line = std::to_string(as.id) + " " + std::to_string(++as.said);
@@ -154,12 +141,12 @@ task<> say(scene& s, presence& who, session& as, int count, std::size_t size, bi
     }
 }
 
-task<> hear(scene& s, presence& who, session& as) {
+task<> hear(chat_scene& s, presence& who, session& as) {
     while (auto line = co_await who.lines->next()) s.lines.heard(as, *line);
 }
 
 // One stay in the storm, which ends well or badly.
-task<> stay(scene& s, std::string name) {
+task<> stay(chat_scene& s, std::string name) {
     presence here = co_await come_in(name, false);
     session& mine = s.lines.begin(here.name);
     const bool listens = bight::random_below(5) > 0;
@@ -177,7 +164,7 @@ task<> stay(scene& s, std::string name) {
     }
 }
 
-task<> stormy_client(scene& s, std::string name) {
+task<> stormy_client(chat_scene& s, std::string name) {
     while (s.stormy) {
         try {
             co_await stay(s, name);
@@ -207,7 +194,7 @@ task<presence> come_in_at_last(std::string name) {
 }
 
 // Everybody says so many lines of that size, and must hear everybody else's.
-task<> converse(scene& s, std::string name, int lines, std::size_t size, int people, int guests) {
+task<> converse(chat_scene& s, std::string name, int lines, std::size_t size, int people, int guests) {
     presence here = co_await come_in_at_last(name);
     session& mine = s.lines.begin(here.name);
     ++s.here;
@@ -243,7 +230,7 @@ task<> visits() {
 }
 
 // In good weather: two ask for the same name in the same moment, and one of them gets it.
-task<> compete(scene& s, std::string who, int& winners) {
+task<> compete(chat_scene& s, std::string who, int& winners) {
     bight::stream connected = co_await bight::connect(room_is_at);
     bight::line_reader lines(connected);
     auto question = co_await lines.next();
@@ -261,7 +248,7 @@ task<> compete(scene& s, std::string who, int& winners) {
     co_await connected.close();
 }
 
-void let_two_compete(scene& s, sim::host& a, sim::host& b) {
+void let_two_compete(chat_scene& s, sim::host& a, sim::host& b) {
     for (int round = 0; round < 4; ++round) {
         int winners = 0;
         for (sim::host* one : {&a, &b}) {
@@ -274,7 +261,7 @@ void let_two_compete(scene& s, sim::host& a, sim::host& b) {
 }
 
 // Comes in, and never reads again: it must be thrown out before the room keeps more for it than it says.
-task<> glutton(scene& s, int people) {
+task<> glutton(chat_scene& s, int people) {
     presence here = co_await come_in_at_last("glutton");
     ++s.here;
     co_await until(s.done, people, "everybody has heard everything");
@@ -293,7 +280,7 @@ task<> glutton(scene& s, int people) {
     }
 }
 
-void send_weather(scene& s, sim::host& server, const std::vector<sim::host*>& clients) {
+void send_weather(chat_scene& s, sim::host& server, const std::vector<sim::host*>& clients) {
     sim::world& w = s.world;
     for (int i = 0; i < 4; ++i) {
         w.run_for(std::chrono::seconds(w.random().between(1, 8)));
@@ -320,7 +307,7 @@ void chat(sim::world& w, const server_program& start) {
 }
 
 void chat_at(sim::world& w, const std::function<void(sim::host&)>& boots) {
-    scene& s = w.own<scene>(w);
+    chat_scene& s = w.own<chat_scene>(w);
     sim::host& server = w.add("server");
     boots(server);
     std::vector<sim::host*> clients;

@@ -22,6 +22,7 @@
 
 using namespace std::chrono_literals;
 using Catch::Contains;
+using test::turn_for_ever;
 namespace sim = bight::sim;
 
 namespace {
@@ -43,12 +44,6 @@ class shared_count {
   private:
     void* at_;
 };
-
-// No part of a coroutine: g++ 12 optimises the loop away there.
-void turn_for_ever() {
-    for (volatile bool turns = true; turns;) {
-    }
-}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // Failures planted on purpose: they are found, named and made small.
 #include "support/catch.hpp"
+#include "support/echo.hpp"
 #include "support/exploring.hpp"
 #include "support/skip.hpp"
 
@@ -25,13 +26,11 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::echo;
+using test::turn_for_ever;
 namespace sim = bight::sim;
 
 namespace {
-
-task<> echo(bight::stream peer) {
-    while (auto data = co_await peer.read_some()) co_await peer.write(data);
-}
 
 task<> serve_echo() { co_await bight::serve("tcp:7000", echo); }
 
@@ -395,16 +394,6 @@ TEST_CASE("a crash is a failure of the seed that ran, and is shrunk as any other
     CHECK(f.faults[0].name == "slow_name");
     CHECK(contains(f.tasks, "host server"));
 }
-
-namespace {
-
-// No part of a coroutine: g++ 12 optimises the loop away there.
-void turn_for_ever() {
-    for (volatile bool turns = true; turns;) {
-    }
-}
-
-}  // namespace
 
 TEST_CASE("a test that never ends is a failure of its seed") {
     if (!test::seeds_have_processes) test::skip(test::no_processes);

@@ -52,18 +52,18 @@ class pair_of_hosts {
 };
 
 /// The error that a connection attempt ends with, and when.
-struct outcome {
+struct connect_outcome {
     std::error_code error;
     bight::duration after{};
 };
 
-inline outcome connect_with(const bight::sim::world_options& options, std::uint64_t seed = 1) {
+inline connect_outcome connect_with(const bight::sim::world_options& options, std::uint64_t seed = 1) {
     bight::sim::world w(seed, options);
     w.add("server").on_boot([] {
         return bight::serve(
             "tcp:7000", [](bight::stream peer) -> bight::task<> { auto bytes = co_await peer.read_some(); });
     });
-    outcome seen;
+    connect_outcome seen;
     w.add("client").run([&]() -> bight::task<> {
         auto peer = co_await bight::as_result(bight::connect("tcp:server:7000"));
         if (!peer) seen.error = peer.error();

@@ -2,6 +2,7 @@
 #include "faulty.hpp"
 
 #include "support/catch.hpp"
+#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>
@@ -14,16 +15,13 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::echo;
 using test::with;
 namespace sim = bight::sim;
 
 namespace {
 
 constexpr int questions = 200;
-
-task<> echo(bight::stream peer) {
-    while (auto data = co_await peer.read_some()) co_await peer.write(data);
-}
 
 // Asks again and again, with look-ups, jobs on threads, time-outs and reads that are cancelled in between.
 task<> ask(int& answers) {

@@ -18,15 +18,15 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::connect_outcome;
 using test::connect_with;
-using test::outcome;
 using test::with;
 namespace sim = bight::sim;
 
 TEST_CASE("unknown_name, stale_name: what becomes of a look-up") {
     CHECK(connect_with(with(sim::fault::unknown_name)).error);
     CHECK(connect_with(with(sim::fault::unknown_name)).after < 1s);
-    const outcome stale = connect_with(with(sim::fault::stale_name));
+    const connect_outcome stale = connect_with(with(sim::fault::stale_name));
     CHECK(stale.error == bight::errc::timed_out);
 }
 
@@ -36,7 +36,7 @@ TEST_CASE("slow_name: a look-up takes up to 20 s, and finds what it would have f
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {
         sim::world_options options = with(sim::fault::slow_name, slow ? 1 : 0);
         options.link = test::always(0us);
-        const outcome seen = connect_with(options, seed);
+        const connect_outcome seen = connect_with(options, seed);
         CHECK_FALSE(seen.error);
         took.push_back(seen.after);
     }

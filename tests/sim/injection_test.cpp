@@ -1,5 +1,6 @@
 // Cancellation at every point: what is right passes, and what was planted is found.
 #include "support/catch.hpp"
+#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/injection.hpp>
@@ -16,13 +17,10 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::echo;
 namespace sim = bight::sim;
 
 namespace {
-
-task<> echo(bight::stream peer) {
-    while (auto data = co_await peer.read_some()) co_await peer.write(data);
-}
 
 task<> serve_echo() { co_await bight::serve("tcp:7000", echo); }
 

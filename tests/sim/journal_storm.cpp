@@ -14,7 +14,7 @@ namespace storms {
 
 namespace {
 
-struct scene {
+struct journal_scene {
     std::set<std::string> confirmed{};
     int last_id = 0;
 };
@@ -28,7 +28,7 @@ task<> add(std::string id) {
 }
 
 // Without an answer the line may be there or not.
-task<bool> try_to_add(scene& s, std::string id, bight::duration patience) {
+task<bool> try_to_add(journal_scene& s, std::string id, bight::duration patience) {
     try {
         const bool answered = co_await bight::try_with_timeout(add(id), patience);
         if (answered) s.confirmed.insert(id);
@@ -38,7 +38,7 @@ task<bool> try_to_add(scene& s, std::string id, bight::duration patience) {
     }
 }
 
-task<> client(scene& s, int lines) {
+task<> client(journal_scene& s, int lines) {
     for (int i = 0; i < lines; ++i) {
         co_await try_to_add(s, "line" + std::to_string(++s.last_id), 1s);
         const bight::duration rest = std::chrono::milliseconds(bight::random_below(50));
@@ -46,7 +46,7 @@ task<> client(scene& s, int lines) {
     }
 }
 
-void check_that_all_is_there(const scene& s, sim::host& server) {
+void check_that_all_is_there(const journal_scene& s, sim::host& server) {
     std::istringstream journal(server.disk().read("journal").value_or(""));
     std::set<std::string> there;
     for (std::string id; journal >> id;) there.insert(id);
@@ -58,7 +58,7 @@ void check_that_all_is_there(const scene& s, sim::host& server) {
 }  // namespace
 
 void journal(sim::world& w, planted::journal_bug bug) {
-    scene& s = w.own<scene>();
+    journal_scene& s = w.own<journal_scene>();
     sim::host& server = w.add("journal");
     server.on_boot([bug] { return planted::journal_server(bug); });
     for (int i = 0; i < 4; ++i) w.add("client" + std::to_string(i)).run([&s] { return client(s, 20); });

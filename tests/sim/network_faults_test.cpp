@@ -14,8 +14,8 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::connect_outcome;
 using test::connect_with;
-using test::outcome;
 using test::pair_of_hosts;
 using test::read_all;
 using test::with;
@@ -168,10 +168,10 @@ TEST_CASE("silence: when a write has been told of it, a read after that is told 
 }
 
 TEST_CASE("refused_connect, lost_connect: an attempt fails at once, or after a while") {
-    const outcome refused = connect_with(with(sim::fault::refused_connect));
+    const connect_outcome refused = connect_with(with(sim::fault::refused_connect));
     CHECK(refused.error == std::errc::connection_refused);
     CHECK(refused.after < 1s);
-    const outcome lost = connect_with(with(sim::fault::lost_connect));
+    const connect_outcome lost = connect_with(with(sim::fault::lost_connect));
     CHECK(lost.error == bight::errc::timed_out);
     CHECK(lost.after >= 30s);
     CHECK(lost.after < 31s);

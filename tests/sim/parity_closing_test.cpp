@@ -1,5 +1,7 @@
 // Who closes goes on reading, and writes no more: the same on every demultiplexer and in a simulated world. A
 // peer that is still writing would else never come to read what is said to it.
+#include "outbox_room.hpp"
+
 #include "support/catch.hpp"
 #include "support/places.hpp"
 
@@ -14,7 +16,6 @@
 using namespace std::chrono_literals;
 using bight::errc;
 using bight::outbox;
-using bight::outbox_options;
 using bight::overflow_policy;
 using bight::stream;
 using bight::task;
@@ -23,18 +24,12 @@ using test::from_errno;
 using test::pattern;
 using test::place_fixture;
 using test::rest;
+using test::room_for;
 
 namespace {
 
 // In a rough world it goes in pieces of a byte, each of which may be late.
 constexpr auto long_enough = 10min;
-
-outbox_options room_for(std::size_t bytes, overflow_policy policy = overflow_policy::disconnect) {
-    outbox_options options;
-    options.capacity = bytes;
-    options.when_full = policy;
-    return options;
-}
 
 // More than the buffers take, in one direction after the other.
 std::string too_much(const place_fixture& on) {

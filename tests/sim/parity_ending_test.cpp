@@ -1,5 +1,7 @@
 // How connections end, and what the other side can tell of it, the same on every demultiplexer and in a
 // simulated world: nothing that was written is lost, no part is taken for a whole, and nobody waits for ever.
+#include "outbox_room.hpp"
+
 #include "support/catch.hpp"
 #include "support/places.hpp"
 
@@ -18,7 +20,6 @@ using namespace std::chrono_literals;
 using bight::errc;
 using bight::group;
 using bight::outbox;
-using bight::outbox_options;
 using bight::stream;
 using bight::task;
 using test::error_of;
@@ -26,6 +27,7 @@ using test::from_errno;
 using test::pattern;
 using test::place_fixture;
 using test::rest;
+using test::room_for;
 
 namespace {
 
@@ -36,12 +38,6 @@ std::string cut_off(const place_fixture& on) { return on.is_tcp() ? with_reset :
 
 // Something between what one buffer takes and what would take long.
 std::string much(const place_fixture& on) { return pattern(3, on.at().simulated() ? 600'000 : 3'000'000); }
-
-outbox_options room_for(std::size_t bytes) {
-    outbox_options options;
-    options.capacity = bytes;
-    return options;
-}
 
 // A client that sends more and more while it reads.
 task<std::string> read_while_sending(place_fixture& on, stream& peer) {

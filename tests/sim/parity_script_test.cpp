@@ -13,13 +13,13 @@ using test::place_fixture;
 
 namespace {
 
-struct script {
+struct known_script {
     const char* steps;
     const char* over_tcp;
     const char* over_unix = nullptr;  ///< where it is another
 };
 
-const script scripts[] = {
+const known_script scripts[] = {
     {"A:shutdown B:read B:write B:shutdown A:read", "ok end ok ok bytes+end"},
     {"A:shutdown B:shutdown A:read B:read", "ok ok end end"},
     {"A:shutdown A:shutdown B:read B:write A:read", "ok ok end ok bytes+pending"},
@@ -79,7 +79,7 @@ const script scripts[] = {
 TEST_CASE("each step of a conversation gives what it gives on Linux") {
     place_fixture on(GENERATE(from_range(test::places())));
     std::vector<std::string> steps;
-    for (const script& s : scripts) steps.emplace_back(s.steps);
+    for (const known_script& s : scripts) steps.emplace_back(s.steps);
     const std::vector<std::string> gave = test::play_all(on, steps);
     for (std::size_t i = 0; i < steps.size(); ++i) {
         CAPTURE(on.at().name(), steps[i]);

@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/core/detail/frame_pool.hpp>
@@ -21,6 +22,7 @@
 using namespace std::chrono_literals;
 using bight::stream;
 using bight::task;
+using test::echo;
 namespace sim = bight::sim;
 
 namespace {
@@ -47,10 +49,6 @@ task<> read_and_write(notebook& into, stream peer) {
     } catch (const std::exception& e) {
         into.emplace_back(e.what());
     }
-}
-
-task<> echo(stream peer) {
-    while (auto data = co_await peer.read_some()) co_await peer.write(data);
 }
 
 task<> ask_for_ever() {

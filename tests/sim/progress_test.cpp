@@ -2,6 +2,7 @@
 #include "faulty.hpp"
 
 #include "support/catch.hpp"
+#include "support/echo.hpp"
 
 #include "sim/world_state.hpp"
 
@@ -12,6 +13,7 @@
 
 using bight::task;
 using Catch::Contains;
+using test::echo;
 namespace sim = bight::sim;
 
 namespace {
@@ -57,10 +59,6 @@ class world_at_one_moment {
     sim::detail::host_state server_{inside_, "server", "10.0.0.1", 0};
     sim::detail::host_state client_{inside_, "client", "10.0.0.2", 1};
 };
-
-task<> echo(bight::stream peer) {
-    while (auto data = co_await peer.read_some()) co_await peer.write(data);
-}
 
 task<> ping(const char* where) {
     bight::stream peer = co_await bight::connect(where);

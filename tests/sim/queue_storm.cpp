@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::size_t all_jobs = 10;
 
-struct scene {
-    explicit scene(sim::world& w) : world(w) {
+struct queue_scene {
+    explicit queue_scene(sim::world& w) : world(w) {
         disk.is_done = [this](const std::string& id) { jobs.done(id); };
     }
     sim::world& world;
@@ -37,7 +37,7 @@ task<std::string> ask(bight::stream& peer, bight::line_reader& lines, std::strin
 }
 
 // Takes jobs and does them, some of them for longer than it has them.
-task<> work(scene& s) {
+task<> work(queue_scene& s) {
     bight::stream peer = co_await bight::connect("tcp:queue:8300");
     bight::line_reader lines(peer);
     while (s.jobs.count() < all_jobs) {
@@ -74,7 +74,7 @@ task<bool> attempt(F what) {
 }  // namespace
 
 void queue(sim::world& w, planted::queue_bug bug) {
-    scene& s = w.own<scene>(w);
+    queue_scene& s = w.own<queue_scene>(w);
     sim::host& server = w.add("queue");
     server.on_boot([&s, bug] { return planted::queue_server(s.disk, bug); });
     w.add("producer").run([]() -> task<> {

@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/death.hpp"
+#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>
@@ -21,13 +22,10 @@ using bight::runtime;
 using bight::sharded_listener;
 using bight::stream;
 using bight::task;
+using test::echo;
 namespace sim = bight::sim;
 
 namespace {
-
-task<> echo(stream peer) {
-    while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
-}
 
 bight::runtime_options three() {
     bight::runtime_options options;

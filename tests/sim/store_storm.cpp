@@ -20,8 +20,8 @@ namespace {
 
 const std::array keys{"a", "b"};
 
-struct scene {
-    explicit scene(sim::world& w) : world(w) {
+struct store_scene {
+    explicit store_scene(sim::world& w) : world(w) {
         disk.is_done = [this](const std::string& id) { requests.done(id, "the store"); };
     }
     sim::world& world;
@@ -49,7 +49,7 @@ task<std::optional<std::string>> ask(std::string request, bight::duration patien
     }
 }
 
-task<> set(scene& s, std::string who, std::string key) {
+task<> set(store_scene& s, std::string who, std::string key) {
     const std::string id = std::to_string(++s.last_id);
     const std::string value = "v" + id;
     auto call = s.calls[key].write(who, value);
@@ -63,13 +63,13 @@ task<> set(scene& s, std::string who, std::string key) {
     }
 }
 
-task<> get(scene& s, std::string who, std::string key) {
+task<> get(store_scene& s, std::string who, std::string key) {
     auto call = s.calls[key].read(who);
     auto answer = co_await ask("GET " + key, 1s);
     if (answer) call.returned(*answer == "NONE" ? std::nullopt : answer);
 }
 
-task<> client(scene& s, std::string who, int requests) {
+task<> client(store_scene& s, std::string who, int requests) {
     for (int i = 0; i < requests; ++i) {
         const std::string key = keys[bight::random_below(keys.size())];
         const bool sets = bight::random_below(2) > 0;
@@ -92,7 +92,7 @@ task<> watch(std::string who, std::string key, std::string known) {
 }  // namespace
 
 void store(sim::world& w, planted::store_bug bug) {
-    scene& s = w.own<scene>(w);
+    store_scene& s = w.own<store_scene>(w);
     sim::host& server = w.add("store");
     server.on_boot([&s, bug] { return planted::store_server(s.disk, bug); });
     std::array<sim::host*, 3> clients{};

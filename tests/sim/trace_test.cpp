@@ -3,6 +3,7 @@
 #include <bight/sim/world.hpp>
 
 #include "support/catch.hpp"
+#include "support/echo.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +15,7 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::echo;
 namespace sim = bight::sim;
 
 namespace {
@@ -309,10 +311,6 @@ TEST_CASE("the data of a page has the hosts, also those that nothing happened on
 }
 
 namespace {
-
-task<> echo(bight::stream peer) {
-    while (auto data = co_await peer.read_some()) co_await peer.write(data);
-}
 
 task<> ask_and_leave() {
     bight::stream peer = co_await bight::connect("tcp:server:7000");

@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>
@@ -11,13 +12,10 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::echo;
 namespace sim = bight::sim;
 
 namespace {
-
-task<> echo(bight::stream peer) {
-    while (auto data = co_await peer.read_some()) co_await peer.write(data);
-}
 
 task<> serve_echo() { co_await bight::serve("tcp:7000", echo); }
 

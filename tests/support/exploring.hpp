@@ -26,4 +26,10 @@ inline bight::sim::explore_options quiet(std::uint64_t seeds) {
     return options;
 }
 
+/// No part of a coroutine: g++ 12 optimises the loop away there.
+inline void turn_for_ever() {
+    for (volatile bool turns = true; turns;) {
+    }
+}
+
 }  // namespace test

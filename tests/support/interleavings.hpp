@@ -44,6 +44,9 @@ namespace test {
 struct violation : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
+inline void require(bool ok, const char* what) {
+    if (!ok) throw violation(what);
+}
 
 struct exploration {
     std::uint64_t runs = 0;     ///< complete ones

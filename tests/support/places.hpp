@@ -132,8 +132,11 @@ class place_fixture {
     /// Long enough for everything that is on its way to arrive.
     bight::duration moment() const {
         if (place_.simulated()) return std::chrono::seconds(3);
-        return std::chrono::milliseconds(10);
+        return std::chrono::milliseconds(10) * slowness_;
     }
+    /// What is played here is played so many times slower: a machine with much to do is late. Nothing is in a
+    /// world.
+    void slow_down(int times) { slowness_ = times; }
     bight::task<> settle() const { co_await bight::sleep_for(moment()); }
     /// Waits until the other half has made the condition true.
     template <class Condition>
@@ -237,6 +240,7 @@ class place_fixture {
     place place_;
     temporary_directory directory_;
     int endpoints_ = 0;
+    int slowness_ = 1;
     long frames_before_ = 0;
     std::vector<std::string> errors_;
     std::vector<std::string> log_;

@@ -36,6 +36,9 @@
 
 namespace test {
 
+/// For what is the same on all.
+inline constexpr auto any_demultiplexer = bight::demultiplexer_kind::automatic;
+
 inline std::string_view name_of(bight::demultiplexer_kind kind) {
     switch (kind) {
         case bight::demultiplexer_kind::io_uring: return "io_uring";

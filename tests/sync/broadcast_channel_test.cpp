@@ -1,3 +1,5 @@
+#include "all_is_quiet.hpp"
+
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
 #include "support/reactors.hpp"
@@ -18,6 +20,7 @@
 using bight::broadcast_channel;
 using bight::broadcast_receiver;
 using bight::task;
+using test::all_is_quiet;
 using namespace std::chrono_literals;
 
 namespace {
@@ -40,8 +43,6 @@ log_of take_all(broadcast_receiver<int>& from) {
     }
     return log;
 }
-
-bight::detail::sleep_awaiter all_is_quiet() { return bight::sleep_for(1ms); }
 
 // Counts itself and its copies, and throws from the next copy when it is told to.
 class copied {

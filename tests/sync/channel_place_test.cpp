@@ -5,6 +5,8 @@
 #include <bight/core/timeout.hpp>
 #include <bight/sync/channel.hpp>
 
+#include "all_is_quiet.hpp"
+
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
 #include "support/fickle.hpp"
@@ -22,15 +24,13 @@
 using bight::channel;
 using bight::channel_place;
 using bight::task;
+using test::all_is_quiet;
 using test::fickle;
 using namespace std::chrono_literals;
 
 namespace {
 
 using log_of = std::vector<int>;
-
-// Everything else that can run does so first.
-bight::detail::sleep_awaiter all_is_quiet() { return bight::sleep_for(1ms); }
 
 task<> send_and_note(channel<int>& ch, int value, log_of& log) {
     co_await ch.send(value);
@@ -356,9 +356,9 @@ TEST_CASE("the tree of tasks says who waits for a place") {
 namespace {
 
 // Its constructors do once what they are told to.
-struct meddler {
-    explicit meddler(int n) : number(n) { meddle(); }
-    meddler(meddler&& other) : number(other.number) { meddle(); }
+struct meddling_number {
+    explicit meddling_number(int n) : number(n) { meddle(); }
+    meddling_number(meddling_number&& other) : number(other.number) { meddle(); }
     static inline std::function<void()> what;
     static void meddle() {
         if (what) std::exchange(what, nullptr)();
@@ -371,8 +371,8 @@ struct meddler {
 TEST_CASE("a place that a constructor gives back while its value is handed on is the first one's in line") {
     test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     on.run([]() -> task<> {
-        channel<meddler> ch(1);
-        std::optional<channel_place<meddler>> place = ch.try_reserve();
+        channel<meddling_number> ch(1);
+        std::optional<channel_place<meddling_number>> place = ch.try_reserve();
         int received = 0;
         bool reserved = false;
         const auto receive = [&]() -> task<> {
@@ -388,7 +388,7 @@ TEST_CASE("a place that a constructor gives back while its value is handed on is
             co_await all_is_quiet();
             g.spawn(reserve);
             co_await all_is_quiet();
-            meddler::what = [&] { place->release(); };
+            meddling_number::what = [&] { place->release(); };
             const bool sent = ch.try_send(7);
             CHECK(sent);
             co_await all_is_quiet();

@@ -1,3 +1,5 @@
+#include "all_is_quiet.hpp"
+
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
 #include "support/fickle.hpp"
@@ -16,6 +18,7 @@
 
 using bight::channel;
 using bight::task;
+using test::all_is_quiet;
 using test::fickle;
 using namespace std::chrono_literals;
 
@@ -36,9 +39,6 @@ task<> receive_and_note(channel<int>& ch, int who, log_of& log) {
 task<> receive_all(channel<int>& ch, log_of& log) {
     while (auto value = co_await ch.receive()) log.push_back(*value);
 }
-
-// Everything else that can run does so first.
-bight::detail::sleep_awaiter all_is_quiet() { return bight::sleep_for(1ms); }
 
 task<std::error_code> error_of_send(channel<int>& ch, int value) {
     std::error_code code;

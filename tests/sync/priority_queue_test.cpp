@@ -1,3 +1,5 @@
+#include "all_is_quiet.hpp"
+
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
 #include "support/fickle.hpp"
@@ -17,6 +19,7 @@
 
 using bight::priority_queue;
 using bight::task;
+using test::all_is_quiet;
 using test::fickle;
 using namespace std::chrono_literals;
 
@@ -39,8 +42,6 @@ task<> pop_and_note(priority_queue<int>& q, int who, log_of& log) {
     auto value = co_await q.pop();
     log.push_back(100 * who + value.value_or(-1));
 }
-
-bight::detail::sleep_awaiter all_is_quiet() { return bight::sleep_for(1ms); }
 
 }  // namespace
 

@@ -1,3 +1,5 @@
+#include "all_is_quiet.hpp"
+
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
 #include "support/reactors.hpp"
@@ -17,6 +19,7 @@
 using bight::task;
 using bight::watch;
 using bight::watch_receiver;
+using test::all_is_quiet;
 using namespace std::chrono_literals;
 
 namespace {
@@ -26,8 +29,6 @@ using log_of = std::vector<int>;
 task<> note_all(watch_receiver<int>& from, log_of& log) {
     while (const int* value = co_await from.changed()) log.push_back(*value);
 }
-
-bight::detail::sleep_awaiter all_is_quiet() { return bight::sleep_for(1ms); }
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 
 #include "support/gate.hpp"
 #include "support/reactors.hpp"
+#include "support/sleep_long.hpp"
 
 #include <pthread.h>
 #include <sched.h>
@@ -25,11 +26,11 @@
 
 using bight::block_on;
 using bight::task;
+using test::sleep_long;
 using namespace std::chrono_literals;
 
 namespace {
 
-task<> sleep_long() { co_await bight::sleep_for(1h); }
 task<int> later(int v) {
     co_await bight::yield();
     co_return v;

@@ -8,11 +8,7 @@
 namespace {
 
 using model = test::model_threads;
-using test::violation;
-
-void require(bool ok, const char* what) {
-    if (!ok) throw violation(what);
-}
+using test::require;
 
 // A decision that looks first and writes afterwards.
 template <template <class> class Atomic>

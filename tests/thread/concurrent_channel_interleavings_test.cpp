@@ -15,6 +15,7 @@ namespace {
 using model = test::model_threads;
 using core = bight::detail::concurrent_channel_core<int, model>;
 using queue = bight::detail::mpmc_queue<int, model>;
+using test::require;
 using test::violation;
 
 // Somebody who waits: what task and thread have in common.
@@ -40,10 +41,6 @@ std::optional<int> receive(core& c) {
     if (!c.receive(here)) here.sleep();
     if (here.closed && here.value) throw violation("closed, and yet a value");
     return here.value;
-}
-
-void require(bool ok, const char* what) {
-    if (!ok) throw violation(what);
 }
 
 // What each thread sent successfully and received. A thread writes its own row only.

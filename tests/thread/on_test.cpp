@@ -13,6 +13,8 @@
 #include <bight/sim/world.hpp>
 #include <bight/thread/runtime.hpp>
 
+#include "witness.hpp"
+
 #include "support/cancellable.hpp"
 #include "support/error_of.hpp"
 #include "support/reactors.hpp"
@@ -29,23 +31,11 @@
 #include <vector>
 
 using bight::task;
+using test::witness;
 using namespace std::chrono_literals;
 namespace sim = bight::sim;
 
 namespace {
-
-// Writes down on which thread the last of its kind is destroyed.
-class witness {
-  public:
-    explicit witness(std::thread::id& died_on) : died_on_(&died_on) {}
-    witness(witness&& other) noexcept : died_on_(std::exchange(other.died_on_, nullptr)) {}
-    ~witness() {
-        if (died_on_) *died_on_ = std::this_thread::get_id();
-    }
-
-  private:
-    std::thread::id* died_on_;
-};
 
 task<int> later(int n) {
     co_await bight::yield();

@@ -28,26 +28,27 @@ class platform;
 enum class demultiplexer_kind : std::uint8_t { automatic, io_uring, epoll, kqueue, poll, select, iocp, wfmo };
 
 /// Options of a reactor. Like all options of bight they own nothing, so that a temporary is safe in a full
-/// expression that awaits (GCC PR 99576).
+/// expression that awaits (GCC PR 99576). The reactor's constructor throws std::invalid_argument, with the
+/// member's name, for a number that it cannot have, on every demultiplexer.
 struct reactor_options {
     /// `automatic` takes the one that the environment variable BIGHT_REACTOR names (io_uring, epoll, kqueue,
-    /// poll, select, iocp, wfmo), otherwise the first of these that works here. One that is chosen here or in the variable is
-    /// never replaced by another: when it does not work, the reactor's constructor throws.
+    /// poll, select, iocp, wfmo), otherwise the first of these that works here. One that is chosen here or in
+    /// the variable is never replaced by another: when it does not work, the reactor's constructor throws.
     demultiplexer_kind demultiplexer = demultiplexer_kind::automatic;
-    /// How many submissions an io_uring reactor can batch in one turn before it must enter the kernel. The
-    /// kernel locks memory for them, which RLIMIT_MEMLOCK limits per user: 64 bytes for each submission, and
-    /// 16 bytes for each of four times as many completions, 64 KiB at least.
+    /// How many submissions an io_uring reactor can batch in one turn before it must enter the kernel, 1 to
+    /// 16,384. The kernel locks memory for them, which RLIMIT_MEMLOCK limits per user: 64 bytes for each
+    /// submission, and 16 bytes for each of four times as many completions, 64 KiB at least.
     unsigned submission_entries = 512;
-    /// Number of 4 KiB receive buffers that an io_uring reactor offers to the kernel; a power of two. Their
-    /// list is locked memory too: 16 bytes each.
+    /// Number of 4 KiB receive buffers that an io_uring reactor offers to the kernel; a power of two, up to
+    /// 32,768. Their list is locked memory too: 16 bytes each.
     unsigned receive_buffers = 1024;
     /// The most bytes that one receive asks for (where the memory is not the caller's). Receives begin with
     /// 16 KiB (on io_uring with buffers of 4 KiB), and grow to 64 KiB and 256 KiB, and back, with what comes:
-    /// any other number is rounded down to one of these, and below 64 KiB they never grow. The least is what
-    /// they begin with.
+    /// any other number is rounded down to one of these, and below 64 KiB they never grow (and copy and relay
+    /// do not splice). The least is what they begin with.
     std::size_t largest_receive = std::size_t{256} << 10;
     /// The most bytes of such larger buffers that chunks hold together; beyond that, receives are small
-    /// again.
+    /// again. Zero: none, and nothing is spliced.
     std::size_t bulk_memory = std::size_t{64} << 20;
     /// The clock, for tests (see virtual_clock); null: the real one.
     virtual_clock* clock = nullptr;

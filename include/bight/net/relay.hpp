@@ -13,8 +13,9 @@ namespace BIGHT_EXPORT bight {
 /// Writes everything that `from` gives to `to`, until the end of `from`; gives the number of bytes. The end
 /// is not passed on: `to` can be written to afterwards. A peer that does not read holds up the reading
 /// (back-pressure); the memory is one receive buffer, whatever comes. In bulk between two sockets the bytes
-/// stay in the kernel (Linux: splice(2)). Each write waits for its turn: what outboxes and buffered_writers
-/// of `to` hold goes out first.
+/// stay in the kernel (Linux: splice(2)), unless reactor_options::largest_receive is below 64 KiB or
+/// bulk_memory is 0. Each write waits for its turn: what outboxes and buffered_writers of `to` hold goes out
+/// first.
 ///
 /// Throws the error of the read or of the write. Urgent data (MSG_OOB) is not passed on. When it is
 /// cancelled, or the write fails, bytes that were read and not written are lost; like every write that is cut

@@ -22,6 +22,7 @@ vcpkg_configure_meson(
     -Dvalgrind=disabled
     -Dio_uring=${FEATURE_io_uring}
     -Dlibkqueue=disabled
+    -Dtest_files_together=1
     -Dsamples=disabled
     -Dtests=disabled
     -Dtools=${FEATURE_tools}

@@ -100,7 +100,9 @@ def tried(arguments, demultiplexer, connections, period, idle):
 
 def main():
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that all that it has started ends
-    parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
+    about, usage, options = __doc__.split("\n\n", 2)
+    parser = argparse.ArgumentParser(usage=usage[7:], description=about, epilog=options,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build")
     parser.add_argument("--connections", type=int)
     parser.add_argument("--seconds", type=int)

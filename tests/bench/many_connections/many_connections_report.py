@@ -52,14 +52,24 @@ def in_one(runs):
     return rows
 
 
-def of_the_kernel(run):
-    if not run["slabs"]:
+def of_the_kernel(runs):
+    if not all(run["slabs"] for run in runs):
         return ["What the kernel has for a connection only root may see (/proc/slabinfo): it was not measured here."]
-    parts = sorted(run["slabs"].items(), key=lambda item: -item[1])
-    rows = ["| cache | bytes for both ends |", "| --- | --- |"]
-    rows += [f"| {name} | {size:.0f} |" for name, size in parts]
-    rows += [f"| dentry, one for each descriptor | {run['dentry']} |",
-             f"| buffers of TCP, at rest | {max(run['buffers'], 0):.0f} |", f"| all | {kernel(run):.0f} |"]
+    largest = {}
+    for run in runs:
+        for name, size in run["slabs"].items():
+            largest[name] = max(size, largest.get(name, 0))
+    rows = ["| bytes for both ends, of | " + " | ".join(run["demultiplexer"] for run in runs) + " |",
+            "| --- |" + " --- |" * len(runs)]
+
+    def row(name, value):
+        rows.append(f"| {name} | " + " | ".join(f"{value(run):.0f}" for run in runs) + " |")
+
+    for name in sorted(largest, key=largest.get, reverse=True):
+        row(name, lambda run, name=name: run["slabs"].get(name, 0))
+    row("dentry, one for each descriptor", lambda run: run["dentry"])
+    row("buffers of TCP, at rest", lambda run: max(run["buffers"], 0))
+    row("all", kernel)
     return rows
 
 
@@ -114,10 +124,9 @@ def report(arguments, all_of_them, one_process):
               "above 1,023, so it is not here: a connection that it cannot have is refused, and the server goes on.", ""]
     lines += in_one(one_process)
     lines += ["", "## What the kernel has", "",
-              "For both ends of a connection, which are here on one machine, from /proc/slabinfo before and after. A server has half.", ""]
-    for run in with_timers[:1]:
-        lines += of_the_kernel(run)
+              "For both ends of a connection, which are here on one machine, from the caches of /proc/slabinfo before and after. A server has half.", ""]
     if with_timers:
+        lines += of_the_kernel(with_timers)
         lines += ["", "## 1,000,000 on a machine of 24 GiB", "", "Calculated from the figures above.", ""]
         lines += of_a_million(with_timers)
         lines += ["",

@@ -80,7 +80,7 @@ compile = clang++-19 -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -nos
 for_test = -Itests/support/macos -Itests -idirafter $work/catch2 '-DBIGHT_SAMPLES_DIR="samples"'
 
 rule library
-  command = \$compile --target=\${processor}-apple-macos13 \$unshadowed -fsyntax-only -MD -MF \$out.d -MT \$out \$in && touch \$out
+  command = \$compile --target=\${processor}-apple-macos13 -fsyntax-only -MD -MF \$out.d -MT \$out \$in && touch \$out
   depfile = \$out.d
   deps = gcc
   description = the library for \$processor: \$in
@@ -102,8 +102,7 @@ END
                 printf 'build %s: library %s\n  processor = %s\n' "$work/$processor/$source" "$source" $processor
             done
         else
-            # These see names of one file in another.
-            printf 'build %s: library %s\n  processor = %s\n  unshadowed = -Wno-shadow\n' \
+            printf 'build %s: library %s\n  processor = %s\n' \
                 "$work/$processor/library" "$work/all.cpp" $processor
         fi
         case $form,$processor in --short,x86_64) continue ;; esac

@@ -98,7 +98,7 @@ build() {
 }
 
 # One piece of many files compiles faster; nothing of the programs but the lines of a crash is looked at.
-pieces='-Dbenchmarks=disabled -Dunity=on -Dunity_size=24 -Dtools=disabled -Dvalgrind=disabled -Dio_uring=disabled -Dwerror=false'
+pieces='-Dtest_files_together=4 -Dbenchmarks=disabled -Dunity=on -Dunity_size=24 -Dtools=disabled -Dvalgrind=disabled -Dio_uring=disabled -Dwerror=false'
 for_windows() {
     build_compiler=${CXX:-g++}  # of this machine; the cross file names the other
     options="--cross-file $root/tests/cross/mingw-$1.ini -Ddebug=false $pieces"

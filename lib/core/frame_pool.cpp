@@ -33,14 +33,14 @@ bool keeps_frames() noexcept {
 
 constinit frame_cache nothing_kept(frame_cache::keeps_nothing{});
 
-BIGHT_TLS constinit thread_local thread_state here;
+BIGHT_TLS constinit thread_local thread_state state_here;
 
 }  // namespace
 
 BIGHT_TLS constinit thread_local frame_cache* frames_here = &nothing_kept;
 BIGHT_TLS constinit thread_local const void* lender_here = nullptr;
 
-thread_state& this_thread() noexcept { return here; }
+thread_state& this_thread() noexcept { return state_here; }
 
 std::uint64_t thread_state::next_number() noexcept {
     static constinit std::atomic<std::uint64_t> last{0};
@@ -79,13 +79,13 @@ namespace {
 
 [[gnu::noinline, gnu::cold]] void* new_block(std::size_t i) {
     void* block = ::operator new(frame_class_size(i));
-    ++here.frames_from_heap;
+    ++state_here.frames_from_heap;
     return block;
 }
 
 [[gnu::noinline, gnu::cold]] void delete_block(void* block, std::size_t i) noexcept {
-    --here.frames_from_heap;
-    if (here.poisons_frames) poison(block, frame_class_size(i));
+    --state_here.frames_from_heap;
+    if (state_here.poisons_frames) poison(block, frame_class_size(i));
     ::operator delete(block, frame_class_size(i));
 }
 
@@ -104,17 +104,17 @@ namespace {
 
 [[gnu::noinline]] void* allocate_large_frame(std::size_t size) {
     void* block = ::operator new(size);
-    ++here.frames_from_heap;
+    ++state_here.frames_from_heap;
     return block;
 }
 
 [[gnu::noinline]] void free_large_frame(void* block, std::size_t size) noexcept {
-    --here.frames_from_heap;
-    if (here.poisons_frames) poison(block, size);
+    --state_here.frames_from_heap;
+    if (state_here.poisons_frames) poison(block, size);
     ::operator delete(block, size);
 }
 
-long live_frames() noexcept { return here.frames_from_heap - frames_here->kept(); }
+long live_frames() noexcept { return state_here.frames_from_heap - frames_here->kept(); }
 
 void frame_is_laid_out_wrongly() noexcept {
     std::fputs(

@@ -37,7 +37,7 @@ struct shared {
     int stopping_users = 0;  // guarded by lock()
 };
 
-constinit shared all;
+constinit shared stop_signals;
 
 // For constructors and destructors of signal_stop.
 std::mutex& lock() noexcept {
@@ -60,7 +60,7 @@ class errno_kept {
 // A forked child inherits the handlers, but no reactor that they could stop: until it runs its own reactor,
 // signals have their default effect.
 bool left_to_the_system(int signal) noexcept {
-    if (all.owner.load() == process_number()) return false;
+    if (stop_signals.owner.load() == process_number()) return false;
     leave_to_the_system(signal);
     return true;
 }
@@ -69,12 +69,12 @@ extern "C" void bight_on_stop_signal(int signal) {
     const errno_kept unchanged;
     signal_arrived(signal, &bight_on_stop_signal);
     if (left_to_the_system(signal)) return;
-    const int number = all.count.fetch_add(1) + 1;
+    const int number = stop_signals.count.fetch_add(1) + 1;
     int none = 0;
-    all.first.compare_exchange_strong(none, signal);
+    stop_signals.first.compare_exchange_strong(none, signal);
     if (number >= 3) std::_Exit(128 + signal);
-    all.in_handler.fetch_add(1);
-    for (auto& place : all.listening) {
+    stop_signals.in_handler.fetch_add(1);
+    for (auto& place : stop_signals.listening) {
         reactor* r = place.stops.load();
         if (!r) continue;
         if (number == 1) {
@@ -83,18 +83,18 @@ extern "C" void bight_on_stop_signal(int signal) {
             r->stop_now();
         }
     }
-    all.in_handler.fetch_sub(1);
+    stop_signals.in_handler.fetch_sub(1);
 }
 
 extern "C" void bight_on_dump_signal(int signal) {
     const errno_kept unchanged;
     signal_arrived(signal, &bight_on_dump_signal);
     if (left_to_the_system(signal)) return;
-    all.in_handler.fetch_add(1);
-    for (auto& place : all.listening) {
+    stop_signals.in_handler.fetch_add(1);
+    for (auto& place : stop_signals.listening) {
         if (reactor* r = place.dumps.load()) r->request_dump();
     }
-    all.in_handler.fetch_sub(1);
+    stop_signals.in_handler.fetch_sub(1);
 }
 
 }  // namespace
@@ -102,15 +102,15 @@ extern "C" void bight_on_dump_signal(int signal) {
 signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), dumps_(dumps) {
     if ((!stops && !dumps) || simulated_thread::current()) return;  // simulated hosts get no signals
     const std::lock_guard hold(lock());
-    if (all.owner.exchange(process_number()) != process_number()) {
-        all.first = all.count = 0;  // a parent's
-        all.answered = false;
+    if (stop_signals.owner.exchange(process_number()) != process_number()) {
+        stop_signals.first = stop_signals.count = 0;  // a parent's
+        stop_signals.answered = false;
     }
-    for (std::size_t i = 0; i < all.listening.size() && slot_ < 0; ++i) {
-        if (!all.listening[i].taken) slot_ = static_cast<int>(i);
+    for (std::size_t i = 0; i < stop_signals.listening.size() && slot_ < 0; ++i) {
+        if (!stop_signals.listening[i].taken) slot_ = static_cast<int>(i);
     }
     if (slot_ < 0) return;  // too many at once: this one gets no signals
-    signal_listener& place = all.listening[static_cast<std::size_t>(slot_)];
+    signal_listener& place = stop_signals.listening[static_cast<std::size_t>(slot_)];
     place.taken = true;
     if (dumps) {
         place.dumps = &r;
@@ -118,13 +118,13 @@ signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), du
     }
     if (stops) {
         place.stops = &r;
-        if (all.stopping_users++ == 0) {
-            all.first = 0;
-            all.count = 0;
-            all.answered = false;
+        if (stop_signals.stopping_users++ == 0) {
+            stop_signals.first = 0;
+            stop_signals.count = 0;
+            stop_signals.answered = false;
         } else {  // the others may be ending already
-            if (all.count.load() == 1) r.stop();
-            if (all.count.load() > 1) r.stop_now();
+            if (stop_signals.count.load() == 1) r.stop();
+            if (stop_signals.count.load() > 1) r.stop_now();
         }
         use_stop_signals(&bight_on_stop_signal);
     }
@@ -134,7 +134,7 @@ signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), du
 signal_stop::~signal_stop() {
     if (slot_ < 0) return;
     const std::lock_guard hold(lock());
-    signal_listener& place = all.listening[static_cast<std::size_t>(slot_)];
+    signal_listener& place = stop_signals.listening[static_cast<std::size_t>(slot_)];
     place.stops = nullptr;
     place.dumps = nullptr;
     place.taken = false;
@@ -142,20 +142,21 @@ signal_stop::~signal_stop() {
     if (dumps_) leave_dump_signal();
     if (stops_) {
         leave_stop_signals();
-        --all.stopping_users;
+        --stop_signals.stopping_users;
     }
     // A handler on another thread may have read the slot just before.
-    while (all.in_handler.load() > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    while (stop_signals.in_handler.load() > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
 }
 
 int received_stop_signal() noexcept {
     if (simulated_thread::current()) return 0;
     const std::lock_guard hold(lock());
-    return all.stopping_users > 0 ? all.first.load() : 0;  // that of an earlier run says nothing of this one
+    return stop_signals.stopping_users > 0 ? stop_signals.first.load()
+                                           : 0;  // that of an earlier run says nothing of this one
 }
 
-bool first_to_answer_stop_signal() noexcept { return !all.answered.exchange(true); }
+bool first_to_answer_stop_signal() noexcept { return !stop_signals.answered.exchange(true); }
 
-int signal_stop::received() const noexcept { return slot_ < 0 || !stops_ ? 0 : all.first.load(); }
+int signal_stop::received() const noexcept { return slot_ < 0 || !stops_ ? 0 : stop_signals.first.load(); }
 
 }  // namespace bight::detail

@@ -36,7 +36,7 @@ constexpr demultiplexer_choice choices[] = {
 #endif
 };
 // Those that may be asked for.
-constexpr demultiplexer_choice known[] = {
+constexpr demultiplexer_choice known_demultiplexers[] = {
     {demultiplexer_kind::io_uring, "io_uring"}, {demultiplexer_kind::epoll, "epoll"},
     {demultiplexer_kind::kqueue, "kqueue"},     {demultiplexer_kind::poll, "poll"},
     {demultiplexer_kind::select, "select"},     {demultiplexer_kind::iocp, "iocp"},
@@ -103,7 +103,7 @@ std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_optio
     const char* variable = std::getenv("BIGHT_REACTOR");
     if (wanted == demultiplexer_kind::automatic && variable && *variable) {
         asked_by = "the environment variable BIGHT_REACTOR";
-        for (const demultiplexer_choice& c : known) {
+        for (const demultiplexer_choice& c : known_demultiplexers) {
             if (std::string_view(variable) == c.name) wanted = c.kind;
         }
         if (wanted == demultiplexer_kind::automatic) {
@@ -127,7 +127,7 @@ std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_optio
         }
         why += (why.empty() ? "" : "; ") + std::string(c.name) + " is not available: " + because.text;
     }
-    for (const demultiplexer_choice& c : known) {
+    for (const demultiplexer_choice& c : known_demultiplexers) {
         if (wanted == c.kind) {
             refuse(std::string(c.name) + ", asked for by " + asked_by + ", is none of this system's", home,
                    options);

@@ -39,7 +39,7 @@ enum write_stage : std::uint8_t {
 };
 
 // A poll of a socket always ends at the end of the peer (POLLRDHUP), which says nothing about writing.
-constexpr int writable = POLLOUT | POLLHUP | POLLNVAL;
+constexpr int writable_events = POLLOUT | POLLHUP | POLLNVAL;
 
 // The kernel's worker threads are for file calls, which block briefly. One that hangs must not cause an
 // unlimited number of others.
@@ -675,7 +675,7 @@ void uring::send_done(send_operation& op, int result) noexcept {
 }
 
 void uring::room_polled(operation& op, int result, bool more) noexcept {
-    const bool room = result > 0 && (result & writable) != 0;
+    const bool room = result > 0 && (result & writable_events) != 0;
     if (more) {
         if (room && op.stage == stage_edges) {
             op.stage = stage_ending_edges;

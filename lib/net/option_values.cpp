@@ -27,7 +27,7 @@ namespace detail {
 
 namespace {
 
-using number = socket_calls::number;
+using number_option = socket_calls::number;
 
 // Sets options of one socket, and names them in errors.
 class setter {
@@ -35,7 +35,7 @@ class setter {
     setter(socket_calls& calls, native_handle fd, const std::string& whose)
         : calls_(calls), fd_(fd), whose_(whose), is_unix_(calls.family(fd) == AF_UNIX) {}
 
-    void set(number which, const char* name, std::int64_t value, std::int64_t least, std::int64_t most,
+    void set(number_option which, const char* name, std::int64_t value, std::int64_t least, std::int64_t most,
              const char* unit, bool also_unix = false) const {
         const std::string what =
             std::string("set ") + name + " to " + std::to_string(value) + unit + " of " + whose_;
@@ -48,8 +48,8 @@ class setter {
         check(calls_.set_number(fd_, which, static_cast<int>(value)), what);
     }
     template <class Unit>
-    void set_time(number which, const char* name, duration value, std::int64_t least, std::int64_t most,
-                  const char* unit) const {
+    void set_time(number_option which, const char* name, duration value, std::int64_t least,
+                  std::int64_t most, const char* unit) const {
         set(which, name, std::int64_t{std::chrono::ceil<Unit>(value).count()}, least, most, unit);
     }
     void set_flag(socket_calls::option which, const char* name, bool on, bool also_unix = false) const {
@@ -90,47 +90,49 @@ void set_options(socket_calls& calls, native_handle fd, const socket_options& o,
     using std::chrono::seconds;
     if (o.no_delay) to.set_flag(option::no_delay, "TCP_NODELAY", *o.no_delay);
     if (o.keep_alive_idle)
-        to.set_time<seconds>(number::keep_alive_idle, "TCP_KEEPIDLE", *o.keep_alive_idle, 1, most_idle, " s");
+        to.set_time<seconds>(number_option::keep_alive_idle, "TCP_KEEPIDLE", *o.keep_alive_idle, 1, most_idle,
+                             " s");
     if (o.keep_alive_interval)
-        to.set_time<seconds>(number::keep_alive_interval, "TCP_KEEPINTVL", *o.keep_alive_interval, 1,
+        to.set_time<seconds>(number_option::keep_alive_interval, "TCP_KEEPINTVL", *o.keep_alive_interval, 1,
                              most_idle, " s");
     if (o.keep_alive_count)
-        to.set(number::keep_alive_count, "TCP_KEEPCNT", *o.keep_alive_count, 1, most_probes, "");
+        to.set(number_option::keep_alive_count, "TCP_KEEPCNT", *o.keep_alive_count, 1, most_probes, "");
     const bool probes = o.keep_alive_idle || o.keep_alive_interval || o.keep_alive_count;
     if (o.keep_alive || probes) to.set_flag(option::keep_alive, "SO_KEEPALIVE", o.keep_alive.value_or(true));
     if (o.user_timeout)
-        to.set_time<milliseconds>(number::user_timeout, "TCP_USER_TIMEOUT", *o.user_timeout, 0, most_number,
-                                  " ms");
+        to.set_time<milliseconds>(number_option::user_timeout, "TCP_USER_TIMEOUT", *o.user_timeout, 0,
+                                  most_number, " ms");
     if (o.send_buffer)
-        to.set(number::send_buffer, "SO_SNDBUF", *o.send_buffer, 1, most_number, " bytes", true);
+        to.set(number_option::send_buffer, "SO_SNDBUF", *o.send_buffer, 1, most_number, " bytes", true);
     if (o.receive_buffer)
-        to.set(number::receive_buffer, "SO_RCVBUF", *o.receive_buffer, 1, most_number, " bytes", true);
+        to.set(number_option::receive_buffer, "SO_RCVBUF", *o.receive_buffer, 1, most_number, " bytes", true);
     if (o.reset_on_close) to.set_flag(option::abort_on_close, "SO_LINGER", *o.reset_on_close, true);
-    if (o.dscp) to.set(number::dscp, "the DSCP", *o.dscp, 0, 63, "");
+    if (o.dscp) to.set(number_option::dscp, "the DSCP", *o.dscp, 0, 63, "");
     if (o.device) to.set_device(o.device.text());
 }
 
 socket_options options_of(socket_calls& calls, native_handle fd) {
     socket_options o;
-    const auto ask = [&](number which) -> std::optional<int> {
+    const auto ask = [&](number_option which) -> std::optional<int> {
         const int value = calls.get_number(fd, which);
         return value < 0 ? std::nullopt : std::optional<int>(value);
     };
-    const auto flag = [&](number which) -> std::optional<bool> {
+    const auto flag = [&](number_option which) -> std::optional<bool> {
         const auto value = ask(which);
         return value ? std::optional<bool>(*value != 0) : std::nullopt;
     };
-    o.send_buffer = ask(number::send_buffer);
-    o.receive_buffer = ask(number::receive_buffer);
-    o.reset_on_close = flag(number::reset_on_close);
+    o.send_buffer = ask(number_option::send_buffer);
+    o.receive_buffer = ask(number_option::receive_buffer);
+    o.reset_on_close = flag(number_option::reset_on_close);
     if (calls.family(fd) == AF_UNIX) return o;
-    o.no_delay = flag(number::no_delay);
-    o.keep_alive = flag(number::keep_alive);
-    if (const auto s = ask(number::keep_alive_idle)) o.keep_alive_idle = std::chrono::seconds(*s);
-    if (const auto s = ask(number::keep_alive_interval)) o.keep_alive_interval = std::chrono::seconds(*s);
-    o.keep_alive_count = ask(number::keep_alive_count);
-    if (const auto ms = ask(number::user_timeout)) o.user_timeout = std::chrono::milliseconds(*ms);
-    o.dscp = ask(number::dscp);
+    o.no_delay = flag(number_option::no_delay);
+    o.keep_alive = flag(number_option::keep_alive);
+    if (const auto s = ask(number_option::keep_alive_idle)) o.keep_alive_idle = std::chrono::seconds(*s);
+    if (const auto s = ask(number_option::keep_alive_interval))
+        o.keep_alive_interval = std::chrono::seconds(*s);
+    o.keep_alive_count = ask(number_option::keep_alive_count);
+    if (const auto ms = ask(number_option::user_timeout)) o.user_timeout = std::chrono::milliseconds(*ms);
+    o.dscp = ask(number_option::dscp);
     o.device = calls.device(fd);
     return o;
 }

@@ -12,7 +12,7 @@ namespace bight::sim::detail {
 
 namespace {
 
-using kind = register_call::kind;
+using call_kind = register_call::kind;
 using outcome = register_call::outcome;
 
 // Searches, depth first, all orders of a history's calls in which no call comes before one that had ended
@@ -66,10 +66,10 @@ class order_search {
 
     bool fits(const register_call& c) const noexcept {
         switch (c.what) {
-            case kind::read: return c.value == value_;
-            case kind::write: return true;
+            case call_kind::read: return c.value == value_;
+            case call_kind::write: return true;
             // A call without an answer may also have failed: then it is left out.
-            case kind::exchange:
+            case call_kind::exchange:
                 return c.ended_as == outcome::ended ? c.exchanged == (c.expected == value_)
                                                     : c.expected == value_;
         }
@@ -95,7 +95,8 @@ class order_search {
         order_.push_back({i, value_});
         taken_[i] = true;
         if (c.ended_as == outcome::ended) --required_;
-        if (c.what == kind::write || (c.what == kind::exchange && c.expected == value_)) value_ = c.value;
+        if (c.what == call_kind::write || (c.what == call_kind::exchange && c.expected == value_))
+            value_ = c.value;
         while (first_ < calls_.size() && taken_[first_]) ++first_;
     }
 
@@ -139,9 +140,9 @@ std::string described(const register_call& c, const std::vector<std::string>& va
     std::string text = c.by;
     const bool answered = c.ended_as == outcome::ended;
     switch (c.what) {
-        case kind::read: text += " read " + values[c.value]; break;
-        case kind::write: text += " wrote " + values[c.value]; break;
-        case kind::exchange:
+        case call_kind::read: text += " read " + values[c.value]; break;
+        case call_kind::write: text += " wrote " + values[c.value]; break;
+        case call_kind::exchange:
             text += " exchanged " + values[c.expected] + " for " + values[c.value];
             if (answered) text += c.exchanged ? ": it was" : ": it was not";
             break;
@@ -156,7 +157,7 @@ std::string judge(const std::vector<register_call>& calls, std::size_t initial,
                   const std::vector<std::string>& values, std::size_t most_steps) {
     std::vector<const register_call*> looked_at;  // in the order in which they began, as they were added
     for (const register_call& c : calls) {
-        const bool tells = c.what != kind::read || c.ended_as == outcome::ended;
+        const bool tells = c.what != call_kind::read || c.ended_as == outcome::ended;
         if (tells && c.ended_as != outcome::refused) looked_at.push_back(&c);
     }
     order_search s(looked_at, initial);

@@ -2,6 +2,7 @@
 // destroys an object once, and gives its value. And the mistakes that end the process.
 #include "support/catch.hpp"
 #include "support/child.hpp"
+#include "support/death.hpp"
 #include "support/skip.hpp"
 
 #include <bight/core/finally.hpp>
@@ -14,6 +15,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -212,47 +214,34 @@ constexpr bool on_the_stack = !__has_feature(address_sanitizer);
 constexpr bool on_the_stack = true;
 #endif
 
-const test::witness_pipe* parent = nullptr;
-
-// Tells the parent which line the process is about to end at.
+// Says which line the process is about to end at.
 void ends_at_the_next_line(std::source_location here = std::source_location::current()) {
     const std::string file = here.file_name();
-    parent->say(file.substr(file.rfind('/') + 1) + ":" + std::to_string(here.line() + 1) + ": ");
+    std::fprintf(stderr, "%s:%u: is where it should end\n", file.substr(file.find_last_of("/\\") + 1).c_str(),
+                 static_cast<unsigned>(here.line() + 1));
+    std::fflush(stderr);
 }
 
 struct ended {
     int status;
-    std::string said;   // by ends_at_the_next_line
     std::string words;  // on the standard error output
 };
 
 // Runs a task in a group in a process of its own.
 template <class F>
 ended run_apart(F body) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    test::child c([&](test::witness_pipe pipe) {
-        parent = &pipe;
+    test::child c([&](const test::witness_pipe& pipe) {
         ::signal(SIGABRT, SIG_DFL);
         const rlimit none{};
         ::setrlimit(RLIMIT_CORE, &none);
-        ::dup2(ends[1], STDERR_FILENO);
-        ::close(ends[0]);
-        ::close(ends[1]);
+        pipe.take_standard_error();
         bight::reactor r;
         auto root = [&]() -> bight::task<> { co_await bight::with_group(std::ref(body)); };
         r.run(root());
         return 0;
     });
-    ::close(ends[1]);
-    ended e;
-    char buffer[1024];
-    for (ssize_t n = 0; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
-        e.words.append(buffer, static_cast<std::size_t>(n));
-    ::close(ends[0]);
-    e.status = c.exit_status();
-    e.said = c.said();
-    return e;
+    const int status = c.exit_status();
+    return {status, test::plain(c.said())};
 }
 
 // The process was aborted with a message that names the line, and says `words`.
@@ -260,10 +249,13 @@ template <class F>
 void check_abort(const char* words, F body) {
     const ended e = run_apart(body);
     INFO(e.words);
-    CHECK(e.status == 1000 + SIGABRT);
-    CHECK_FALSE(e.said.empty());
-    CHECK(e.words.find(e.said) != std::string::npos);
-    CHECK(e.words.find(words) != std::string::npos);
+    CHECK(e.status == test::aborted);
+    const std::size_t marked = e.words.find("is where it should end");
+    REQUIRE(marked != std::string::npos);
+    const std::string line = e.words.substr(0, marked);
+    const std::string message = e.words.substr(marked);
+    CHECK(message.find(line) != std::string::npos);
+    CHECK(message.find(words) != std::string::npos);
 }
 
 bight::task<> by_value(std::string text) {
@@ -425,7 +417,7 @@ TEST_CASE("a task whose reference is to an object of a function that has returne
         g.spawn([](const char* text) { return by_const_reference(text); }, "text");
         co_return;
     });
-    CHECK(e.status == 1000 + SIGABRT);
+    CHECK(e.status == test::aborted);
     CHECK(e.words.find("refers to an object which is gone") != std::string::npos);
     CHECK(e.words.find("this is where the task begins") != std::string::npos);
 #ifndef __clang__  // which does not tell where the lambda is

@@ -3,7 +3,7 @@
 
 #include "probes.hpp"
 
-#if __has_include(<liburing.h>)
+#if defined(__linux__) && __has_include(<liburing.h>)
 #include "demux/uring.hpp"
 #endif
 
@@ -25,7 +25,7 @@ inline bight::reactor_options small_queues() {
 
 /// The descriptor of an io_uring.
 inline int ring_of(demultiplexer_fixture& on) {
-#if __has_include(<liburing.h>)
+#if defined(__linux__) && __has_include(<liburing.h>)
     return static_cast<bight::detail::uring&>(on.demux()).ring_descriptor();
 #else
     return on.completes_by_itself() ? -1 : -2;

@@ -518,6 +518,6 @@ TEST_CASE("a generator that goes while a task waits in its next ends the process
         r.run(root());
         return 0;
     });
-    CHECK(dies.exit_status() == 1000 + SIGABRT);
+    CHECK(dies.exit_status() == test::aborted);
     CHECK(dies.said() == "!");
 }

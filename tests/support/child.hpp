@@ -21,6 +21,9 @@
 
 namespace test {
 
+/// The exit status of a child that called abort().
+inline constexpr int aborted = 1000 + SIGABRT;
+
 // The pipe to which a child reports what it did.
 class witness_pipe {
   public:
@@ -28,6 +31,8 @@ class witness_pipe {
     void say(std::string_view text) const {
         if (::write(fd_, text.data(), text.size()) < 0) ::_exit(97);
     }
+    /// What the child writes to standard error is reported, too.
+    void take_standard_error() const { ::dup2(fd_, STDERR_FILENO); }
 
   private:
     int fd_;

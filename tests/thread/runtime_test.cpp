@@ -428,9 +428,9 @@ TEST_CASE("pinned, each thread keeps to one processor, round and round") {
         cpu_set_t mine;
         ::sched_getaffinity(0, sizeof mine, &mine);
         if (CPU_COUNT(&mine) != 1) co_return -1;
-        int number = 0;
+        std::size_t number = 0;
         while (!CPU_ISSET(number, &mine)) ++number;
-        co_return number + 1000;
+        co_return static_cast<int>(number) + 1000;
     };
     auto numbers = [root]() mutable -> task<long> {
         const int got = co_await root();

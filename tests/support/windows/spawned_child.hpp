@@ -1,5 +1,6 @@
-// child and dying_words, where there is no fork: the program is started again, runs the same test case, and is the child
-// when it comes to the same place. Signals are raised in it on a thread of its own, as the events of a console are.
+// child, where there is no fork: the program is started again, runs the same test case, and is the child
+// when it comes to the same place. Signals are raised in it on a thread of its own, as the events of a
+// console are.
 #pragma once
 
 #include "support/catch.hpp"
@@ -36,7 +37,8 @@ inline int next_child() {
     return ++count;
 }
 
-/// What this process is: a child, and which, with the pipes to its parent and from it; the number is 0 for a parent.
+/// What this process is: a child, and which, with the pipes to its parent and from it; the number is 0 for a
+/// parent.
 struct child_role {
     int number = 0;
     int pipe = -1;
@@ -100,7 +102,8 @@ class spawned {
         SECURITY_ATTRIBUTES inherited{sizeof(SECURITY_ATTRIBUTES), nullptr, TRUE};
         HANDLE theirs = nullptr;
         HANDLE signals = nullptr;
-        if (!::CreatePipe(&from_, &theirs, &inherited, 0) || !::CreatePipe(&signals, &signals_, &inherited, 0)) {
+        if (!::CreatePipe(&from_, &theirs, &inherited, 0) ||
+            !::CreatePipe(&signals, &signals_, &inherited, 0)) {
             throw last_error("CreatePipe");
         }
         for (HANDLE const ours : {from_, signals_}) ::SetHandleInformation(ours, HANDLE_FLAG_INHERIT, 0);
@@ -189,12 +192,20 @@ class spawned {
 
 }  // namespace detail
 
+/// The exit status of a child that called abort().
+inline constexpr int aborted = 3;
+
 // The pipe to which a child reports what it did.
 class witness_pipe {
   public:
     explicit witness_pipe(int fd) : fd_(fd) {}
     void say(std::string_view text) const {
         if (::write(fd_, text.data(), text.size()) < 0) ::_exit(97);
+    }
+    /// What the child writes to standard error is reported, too.
+    void take_standard_error() const {
+        ::_dup2(fd_, 2);
+        ::SetStdHandle(STD_ERROR_HANDLE, reinterpret_cast<HANDLE>(::_get_osfhandle(fd_)));
     }
 
   private:
@@ -214,8 +225,9 @@ std::string same_in_children(F make) {
     return made;
 }
 
-/// A child process; `body(pipe)` gives its exit status. The part of the test case before it runs in the child, too; the
-/// children before it are not started again there, and seem to have done all that they were to do.
+/// A child process; `body(pipe)` gives its exit status. The part of the test case before it runs in the
+/// child, too; the children before it are not started again there, and seem to have done all that they were
+/// to do.
 class child {
   public:
     template <class F>
@@ -244,8 +256,7 @@ class child {
         return true;
     }
 
-    /// Waits for the child's end, and returns its exit status; that of abort() is 3, and 1009 after
-    /// send(SIGKILL).
+    /// Waits for the child's end, and returns its exit status; 1009 after send(SIGKILL).
     int exit_status() {
         if (!process_) return 0;
         while (process_.read_more(said_)) {
@@ -277,28 +288,5 @@ class child {
     detail::spawned process_;
     std::string said_;
 };
-
-/// Runs `body` in a child process. Returns what it wrote to standard error if it ended by abort(), otherwise
-/// a text that no test expects.
-template <class F>
-std::string dying_words(F body) {
-    child one([&](const witness_pipe&) {
-        const int pipe = detail::role().pipe;
-        ::signal(SIGABRT, SIG_DFL);
-        ::_dup2(pipe, 2);
-        ::SetStdHandle(STD_ERROR_HANDLE, reinterpret_cast<HANDLE>(::_get_osfhandle(pipe)));
-        body();
-        return 0;
-    });
-    const int status = one.exit_status();
-    std::string said;
-    for (const char c : one.said()) {
-        if (c != '\r') said += c;
-    }
-    if (status != 3) return "(it ended with status " + std::to_string(status) + ")";
-    // What the C runtime says of every abort.
-    const std::size_t added = said.find("\nThis application has requested the Runtime");
-    return said.substr(0, added);
-}
 
 }  // namespace test

@@ -5,7 +5,8 @@
 #   sh tests/macos.sh [--short | --each]
 #
 #   --short  the tests for arm64 only
-#   --each   each file of the library alone (ten minutes on two cores), not all of them as one piece for each processor
+#   --each   each file of the library and of the tests alone (twenty minutes on two cores), not the library as one piece for
+#            each processor, and the tests of a room by fours
 #
 # The compiler is clang 19 with its libc++; macOS's headers come with the npm package below, into build/macos. Those of
 # Core Foundation do not: tests/core_foundation has declarations that stand in for them. Nothing is linked, and nothing
@@ -71,8 +72,28 @@ tests() {
     echo tests/support/main.cpp
 }
 
+# Files that include four tests of a room each; only what has changed is written anew.
+make_pieces() {
+    rm -rf "$work/pieces.new"
+    mkdir -p "$work/pieces.new" "$work/pieces"
+    tests | awk -v folder="$work/pieces.new" -F/ '
+        {
+            if ($2 != room) { room = $2; inside = 0; piece = 0 }
+            if (inside++ % 4 == 0) file = folder "/" room "_" piece++ ".cpp"
+            print "#include \"../../../" $0 "\"" >file
+        }'
+    for made in "$work"/pieces.new/*.cpp; do
+        cmp -s "$made" "$work/pieces/${made##*/}" || cp "$made" "$work/pieces"
+    done
+    for made in "$work"/pieces/*.cpp; do
+        [ -e "$work/pieces.new/${made##*/}" ] || rm "$made"
+    done
+}
+
 # Ninja's file. What it makes says only that something was compiled.
 rules() {
+    # Tests see names of one in another.
+    unshadowed=$([ "$form" = --each ] || echo -Wno-shadow)
     cat <<END
 builddir = $work
 compile = clang++-19 -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -nostdinc++ -isystem $libcxx \$
@@ -90,7 +111,7 @@ rule headers
   deps = gcc
   description = the headers of the tests for \$processor
 rule test
-  command = \$compile --target=\${processor}-apple-macos13 \$for_test -include-pch \$headers -fsyntax-only -MD -MF \$out.d -MT \$out \$in && touch \$out
+  command = \$compile --target=\${processor}-apple-macos13 \$for_test -include-pch \$headers \$unshadowed -fsyntax-only -MD -MF \$out.d -MT \$out \$in && touch \$out
   depfile = \$out.d
   deps = gcc
   description = a test for \$processor: \$in
@@ -108,9 +129,9 @@ END
         case $form,$processor in --short,x86_64) continue ;; esac
         pch=$work/$processor/tests.pch
         printf 'build %s: headers tests/support/precompiled.hpp\n  processor = %s\n' "$pch" $processor
-        for source in $(tests); do
-            printf 'build %s: test %s | %s\n  processor = %s\n  headers = %s\n' \
-                "$work/$processor/$source" "$source" "$pch" $processor "$pch"
+        for source in $(if [ "$form" = --each ]; then tests; else ls "$work"/pieces/*.cpp; fi); do
+            printf 'build %s: test %s | %s\n  processor = %s\n  headers = %s\n  unshadowed = %s\n' \
+                "$work/$processor/$source.done" "$source" "$pch" $processor "$pch" "$unshadowed"
         done
     done
 }
@@ -123,6 +144,7 @@ library | sed 's|.*|#include "../../&"|' >"$work/all.cpp.new"
 for made in trace_page_files.hpp all.cpp; do
     cmp -s "$work/$made.new" "$work/$made" || cp "$work/$made.new" "$work/$made"
 done
+make_pieces
 rules >"$work/build.ninja"
 
 failed=0

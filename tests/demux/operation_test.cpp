@@ -24,7 +24,7 @@ namespace {
 
 #define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
-pair_kind each_family() { return GENERATE(pair_kind::unix_pair, pair_kind::tcp); }
+pair_kind each_pair_kind() { return GENERATE(pair_kind::unix_pair, pair_kind::tcp); }
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
@@ -57,7 +57,7 @@ void poll_twice(demultiplexer_fixture& on, test::connection& c) {
 TEST_CASE("a receive gives what was there, what comes later, and the end") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe op(c.ours, each_receive());
     memory m;
     op.memory = m.whole();
@@ -93,7 +93,7 @@ TEST_CASE("a receive gives what was there, what comes later, and the end") {
 TEST_CASE("both kinds of receive can take turns on one descriptor") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe chunks(c.ours, operation_kind::receive);
     receive_probe into(c.ours, operation_kind::receive_into);
     memory m;
@@ -119,7 +119,7 @@ TEST_CASE("both kinds of receive can take turns on one descriptor") {
 TEST_CASE("a send takes all of its pieces, however slowly the peer reads") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     const std::string large(std::size_t{1} << 22, 'a');
     std::array<const_buffer, 4> pieces{const_buffer("head "), const_buffer(""), const_buffer(large),
                                        const_buffer(" tail")};
@@ -148,7 +148,7 @@ TEST_CASE("a send takes all of its pieces, however slowly the peer reads") {
 TEST_CASE("a send of nothing, and of more pieces than one call takes") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     send_probe op(c.ours, operation_kind::send);
     std::array<const_buffer, 2> nothing{};
     op.pieces = nothing.data();
@@ -171,7 +171,7 @@ TEST_CASE("a send of nothing, and of more pieces than one call takes") {
 TEST_CASE("a send to a peer that is gone fails with EPIPE or ECONNRESET, and no signal") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     c.hang_up();
     send_probe op(c.ours, operation_kind::send);
     int result = 0;
@@ -280,7 +280,7 @@ TEST_CASE("poll_read and poll_write end when a call would not block, and take no
 TEST_CASE("a poll_read after a receive sees what comes next, and leaves it to the next receive") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe receive(c.ours, operation_kind::receive);
     c.say("one");
     on.start(receive);
@@ -333,7 +333,7 @@ TEST_CASE("a poll_read does not swallow the error of the stream") {
 TEST_CASE("operations may be started again from their completion") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe op(c.ours, each_receive());
     std::array<char, 1> byte{};
     op.memory = mutable_buffer(byte.data(), 1);
@@ -385,7 +385,7 @@ TEST_CASE("reads and writes on one descriptor do not disturb each other") {
 TEST_CASE("cancelling what waits ends it once, and the next operation gets what comes") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe op(c.ours, each_receive());
     memory m;
     op.memory = m.whole();
@@ -410,7 +410,7 @@ TEST_CASE(
     "later") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe op(c.ours, each_receive());
     memory m;
     op.memory = m.whole();
@@ -429,7 +429,7 @@ TEST_CASE(
 TEST_CASE("data and cancel in the same turn: whoever wins, the bytes are delivered once") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     const auto kind = each_receive();
     std::string got;
     std::string sent;
@@ -462,7 +462,7 @@ TEST_CASE("a queued operation whose data somebody else took waits again, or ends
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
     if (on.completes_by_itself()) return;  // there the kernel took the data with the event
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe op(c.ours, operation_kind::receive);
     const bool cancel = GENERATE(false, true);
     on.start(op);
@@ -597,7 +597,7 @@ TEST_CASE("detaching ends what is pending with ECANCELED, once") {
 TEST_CASE("the peer hears of a detach that closes at once, even when a receive was pending") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe receive(c.ours, each_receive());
     memory m;
     receive.memory = m.whole();
@@ -613,7 +613,7 @@ TEST_CASE("the peer hears of a detach that closes at once, even when a receive w
 TEST_CASE("detaching what is queued completes it once") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe op(c.ours, each_receive());
     memory m;
     op.memory = m.whole();
@@ -632,7 +632,7 @@ TEST_CASE("detaching what is queued completes it once") {
 TEST_CASE("an event for a descriptor number that was closed and reused is not delivered to its old owner") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& old = on.connect(each_family());
+    auto& old = on.connect(each_pair_kind());
     receive_probe stale(old.ours, operation_kind::receive);
     on.start(stale);
     on.turns();

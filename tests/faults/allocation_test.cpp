@@ -1,5 +1,6 @@
 // Memory that runs out: whatever allocation fails, the error comes out where something was asked for, nothing
 // is left behind, and the reactor goes on.
+#include "ended.hpp"
 #include "support/allocation_faults.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
@@ -22,6 +23,7 @@
 using bight::stream;
 using bight::task;
 using test::allocation_fault;
+using test::anywhere;
 using test::fail_each_allocation;
 using test::fail_each_allocation_on;
 using test::failing;
@@ -30,7 +32,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* anywhere = "tcp:0:interface=127.0.0.1";
 const std::string long_text(100, 't');
 
 bight::demultiplexer_kind best() { return test::demultiplexers().front(); }

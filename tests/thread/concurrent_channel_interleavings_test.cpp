@@ -329,7 +329,7 @@ struct no_overtaking {
 };
 
 template <class World>
-void all_orders(int threads, const test::exploration_limits& limits = {}) {
+void pass_in_all_orders(int threads, const test::exploration_limits& limits = {}) {
     const auto found = test::explore<World>(threads, limits);
     INFO(found.runs << " runs, " << found.pruned << " pruned, at most " << found.longest << " points");
     CHECK(found.failure == "");
@@ -350,35 +350,35 @@ void most_orders_of_three() {
     constexpr int usual = 2;
 #endif
     if (!std::getenv("BIGHT_TEST_ALL_ORDERS")) limits.preemptions = usual;
-    all_orders<World>(3, limits);
+    pass_in_all_orders<World>(3, limits);
 }
 
 }  // namespace
 
 TEST_CASE("in every order the queue loses, doubles and reorders nothing") {
-    all_orders<pushes_and_pops<1>>(3);
-    all_orders<pushes_and_pops<2>>(3);
-    all_orders<two_consumers<1>>(3);
-    all_orders<two_consumers<2>>(3);
-    all_orders<round_after_round>(2);
+    pass_in_all_orders<pushes_and_pops<1>>(3);
+    pass_in_all_orders<pushes_and_pops<2>>(3);
+    pass_in_all_orders<two_consumers<1>>(3);
+    pass_in_all_orders<two_consumers<2>>(3);
+    pass_in_all_orders<round_after_round>(2);
 }
 
 TEST_CASE("in every order a push beside a close is refused, or its value is there") {
-    all_orders<push_and_close>(3);
+    pass_in_all_orders<push_and_close>(3);
 }
 
 TEST_CASE("in every order a wake-up reaches a waiting sender and a waiting receiver") {
-    all_orders<back_and_forth<1>>(2);
-    all_orders<back_and_forth<2>>(2);
-    all_orders<back_and_forth<3>>(2);
+    pass_in_all_orders<back_and_forth<1>>(2);
+    pass_in_all_orders<back_and_forth<2>>(2);
+    pass_in_all_orders<back_and_forth<3>>(2);
     most_orders_of_three<senders_and_receiver>();
     most_orders_of_three<sender_and_receivers>();
     most_orders_of_three<no_overtaking>();
 }
 
 TEST_CASE("in every order a withdrawal leaves the value to somebody else, or comes too late") {
-    all_orders<withdrawn_receiver>(2);
-    all_orders<withdrawn_sender>(2);
+    pass_in_all_orders<withdrawn_receiver>(2);
+    pass_in_all_orders<withdrawn_sender>(2);
     most_orders_of_three<withdrawn_beside_another>();
 }
 

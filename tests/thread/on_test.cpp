@@ -37,7 +37,7 @@ namespace sim = bight::sim;
 
 namespace {
 
-task<int> later(int n) {
+task<int> a_turn_later(int n) {
     co_await bight::yield();
     co_return n;
 }
@@ -110,7 +110,7 @@ TEST_CASE("on gives the value of a task and of a function of another reactor, or
         const int sum = co_await bight::on(
             there,
             [](int a, int b) -> task<int> {
-                const int first = co_await later(a);
+                const int first = co_await a_turn_later(a);
                 co_return first + b;
             },
             3, 4);
@@ -203,7 +203,7 @@ TEST_CASE("a task that is cancelled in a call cancels the other one, and waits f
         CHECK(argument == thread);
 
         // One that was there at the same time wins, and one that ends meanwhile is delivered.
-        auto ends_anyhow = []() -> task<int> { co_return co_await bight::shield(later(9), 1h); };
+        auto ends_anyhow = []() -> task<int> { co_return co_await bight::shield(a_turn_later(9), 1h); };
         test::cancellable one;
         int got = 0;
         auto calls = [&]() -> task<> { got = co_await bight::on(there, ends_anyhow); };
@@ -288,7 +288,7 @@ TEST_CASE("a call waits for the first run of the other reactor, and ends when th
             auto begins = [&]() -> task<> {
                 co_await bight::yield();  // the call has been sent by then
                 thread = std::thread([&] {
-                    if (runs) there->run(later(1));
+                    if (runs) there->run(a_turn_later(1));
                     there.reset();
                 });
             };

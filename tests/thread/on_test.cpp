@@ -243,7 +243,7 @@ TEST_CASE("calls go both ways, within each other, and to the reactor itself") {
             co_return back ? 1 : 0;
         });
         CHECK(n == 1);
-        const int own = co_await bight::on(here, later, 5);
+        const int own = co_await bight::on(here, a_turn_later, 5);
         CHECK(own == 5);
         const bool done = co_await bight::try_with_timeout(
             bight::on(here, []() -> task<> { co_await bight::sleep_for(1h); }), 1ms);

@@ -1,4 +1,6 @@
 // How connections come to be, or do not, the same on every demultiplexer and in a simulated world.
+#include "parity.hpp"
+
 #include "support/catch.hpp"
 #include "support/places.hpp"
 
@@ -18,6 +20,7 @@ using test::error_of;
 using test::from_errno;
 using test::place_fixture;
 using test::read_all;
+using test::reset_error;
 using test::rest;
 
 namespace {
@@ -30,8 +33,6 @@ std::error_code listen_error(const std::string& where) {
         return e.code();
     }
 }
-
-const std::string reset_error = "error " + std::to_string(ECONNRESET);
 
 bool is_file(test::family f) { return f == test::family::unix_path; }
 

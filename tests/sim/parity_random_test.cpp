@@ -102,6 +102,7 @@ TEST_CASE("each step of any conversation gives the same everywhere") {
             std::vector<std::string> again;
             for (const std::size_t i : which) again.push_back(all[i]);
             if (again.empty()) break;
+            WARN(again.size() << " were different in " << at.name() << ", and are played again");
             const std::vector<std::string> here =
                 at.simulated() ? std::vector<std::string>() : play_at(at, again, slower);
             const std::vector<std::string> there = play_at(places.front(), again, slower);

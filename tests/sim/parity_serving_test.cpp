@@ -1,4 +1,6 @@
 // Servers, and what waits, the same on every demultiplexer and in a simulated world.
+#include "parity.hpp"
+
 #include "support/catch.hpp"
 #include "support/few_descriptors.hpp"
 #include "support/places.hpp"
@@ -17,19 +19,13 @@ using namespace std::chrono_literals;
 using bight::listener;
 using bight::stream;
 using bight::task;
+using test::answer_of;
 using test::error_of;
 using test::from_errno;
 using test::place_fixture;
 using test::rest;
 
 namespace {
-
-task<std::string> answer_of(stream& from, std::string question) {
-    co_await from.write(question);
-    std::string answer(question.size(), '\0');
-    co_await from.read_exactly(answer);
-    co_return answer;
-}
 
 task<> echo_but_not_bad(stream peer) {
     while (auto chunk = co_await peer.read_some()) {

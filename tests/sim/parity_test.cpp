@@ -1,5 +1,7 @@
 // What two ends of a connection see of each other, the same on every demultiplexer and in a simulated world.
 // Where they differ, one of them is wrong; where Linux is asked, it is right.
+#include "parity.hpp"
+
 #include "support/catch.hpp"
 #include "support/places.hpp"
 
@@ -15,11 +17,13 @@ using namespace std::chrono_literals;
 using bight::errc;
 using bight::stream;
 using bight::task;
+using test::answer_of;
 using test::error_of;
 using test::from_errno;
 using test::pattern;
 using test::place_fixture;
 using test::read_all;
+using test::reset_error;
 using test::rest;
 
 namespace {
@@ -40,15 +44,6 @@ task<std::string> next(stream& from) {
     co_return got;
 }
 
-const std::string error_of_reset = "error " + std::to_string(ECONNRESET);
-
-task<std::string> answer_to(stream& from, std::string question) {
-    co_await from.write(question);
-    std::string answer(question.size(), '\0');
-    co_await from.read_exactly(answer);
-    co_return answer;
-}
-
 }  // namespace
 
 TEST_CASE("both ends talk, in both directions") {
@@ -57,7 +52,7 @@ TEST_CASE("both ends talk, in both directions") {
     std::string at_client;
     on.run_pair(
         [&](stream& peer) -> task<> {
-            at_server = co_await answer_to(peer, pattern(0, 5000));
+            at_server = co_await answer_of(peer, pattern(0, 5000));
             co_await peer.shutdown_write();
             at_server += co_await rest(peer);
         },
@@ -162,7 +157,7 @@ TEST_CASE("what arrived before a reset is read, then the error, and it stays; wh
         [&](stream& peer) -> task<> {
             co_await on.until([&] { return aborted; });
             co_await on.settle();
-            const std::string end = on.is_tcp() ? error_of_reset : "end";
+            const std::string end = on.is_tcp() ? reset_error : "end";
             const std::string all = co_await rest(peer);
             CHECK(all == "last words, " + end);
             const std::string again = co_await next(peer);
@@ -191,7 +186,7 @@ TEST_CASE("a write after a reset learns of it, and so do a second one and who re
             CHECK(second == from_errno(ECONNRESET));
             for (int i = 0; i < 2; ++i) {
                 const std::string got = co_await next(peer);
-                CHECK(got == error_of_reset);
+                CHECK(got == reset_error);
             }
         });
 }
@@ -309,7 +304,7 @@ TEST_CASE("a writer that waits for room when the peer aborts gets an error, and 
             co_await bight::when_all(reader(), writer());
         });
     CHECK(is_broken_pipe_or_reset(write_error));
-    CHECK(read == ", " + error_of_reset);
+    CHECK(read == ", " + reset_error);
 }
 
 TEST_CASE("reads of any form share what arrives: exactly, until, some into memory") {
@@ -475,7 +470,7 @@ TEST_CASE("a write that is cancelled has sent a beginning, and the peer can tell
             const auto closed = co_await error_of(peer.close());
             CHECK(closed == errc::aborted);
         });
-    const std::string how = on.is_tcp() ? ", " + error_of_reset : ", end";
+    const std::string how = on.is_tcp() ? ", " + reset_error : ", end";
     REQUIRE(got.ends_with(how));
     got.resize(got.size() - how.size());
     CHECK(!got.empty());
@@ -519,7 +514,7 @@ TEST_CASE("both ends know where they are, also after the connection has gone") {
             server[0] = peer.local().to_string();
             server[1] = peer.peer().to_string();
             const std::string end = co_await next(peer);
-            CHECK((end == error_of_reset || end == "end"));  // of a Unix socket it is the end
+            CHECK((end == reset_error || end == "end"));  // of a Unix socket it is the end
             after = peer.peer().to_string();
         },
         [&](stream& peer) -> task<> {

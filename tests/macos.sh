@@ -14,7 +14,7 @@
 # tests/not_on_macos.txt. What is missing is installed with apt and npm. Ninja compiles side by side, and another time
 # only what has changed. The last line is "N passed, N failed", counting compilations.
 #
-# Environment: JOBS, how many compilations run side by side (2).
+# Environment: JOBS, how many compilations run side by side (2). Ends with status 2 where what it needs cannot be installed.
 set -u
 
 cd "$(dirname -- "$0")/.." || exit 2
@@ -39,14 +39,18 @@ needs() {
     need python3 'Python, which makes a header' command -v python3
 }
 install_needs needs
+if [ -n "$missing" ]; then
+    echo "macos.sh: cannot be had here:$missing"
+    exit 2
+fi
 
 mkdir -p "$work" || exit 2
 if [ ! -e "$headers/sys/event.h" ]; then
     echo "== macOS: fetching $headers_package"
     npm install --no-save --no-audit --no-fund --prefix "$work" "$headers_package" >"$work/npm.log" 2>&1 || {
         tail -n 20 "$work/npm.log"
-        echo '0 passed, 1 failed'
-        exit 1
+        echo "macos.sh: npm cannot fetch $headers_package"
+        exit 2
     }
 fi
 

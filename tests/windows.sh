@@ -16,7 +16,7 @@
 # cases, and conversations.
 #
 # Environment: JOBS, how many processes build side by side (2), three times as many test; CXX, the compiler of this machine's
-# samples.
+# samples. Ends with status 2 where what it needs cannot be installed.
 set -u
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -56,6 +56,10 @@ needs() {
     fi
 }
 install_needs needs
+if [ -n "$missing" ]; then
+    echo "windows.sh: cannot be had here:$missing"
+    exit 2
+fi
 
 passed=0
 failed=0
@@ -104,8 +108,17 @@ for_windows() {
     options="--cross-file $root/tests/cross/mingw-$1.ini -Ddebug=false $pieces"
 }
 
+# Its services outlive a server that has ended by itself: whatever was given this prefix, or a copy of it.
 end_wine() {
-    [ -z "${WINEPREFIX:-}" ] || "$wine_server" -k >/dev/null 2>&1
+    [ -n "${WINEPREFIX:-}" ] || return
+    "$wine_server" -k >/dev/null 2>&1
+    for process in /proc/[0-9]*; do
+        if tr '\0' '\n' 2>/dev/null <"$process/environ" | grep -q "^WINEPREFIX=$WINEPREFIX" && [ "${process#/proc/}" -ne $$ ]; then
+            case $(cat "$process/comm" 2>/dev/null) in
+            *.exe | wineserver*) kill -KILL "${process#/proc/}" 2>/dev/null ;;
+            esac
+        fi
+    done
 }
 
 start_wine() {
@@ -116,6 +129,10 @@ start_wine() {
     "$wine_server" -p </dev/null >/dev/null 2>&1
     # The first process: what it starts would hold on to a pipe.
     wine wineboot -i </dev/null >/dev/null 2>&1
+    # What it knows is written down when it ends.
+    "$wine_server" -k >/dev/null 2>&1
+    "$wine_server" -w >/dev/null 2>&1
+    "$wine_server" -p </dev/null >/dev/null 2>&1
 }
 
 # Sets targets: the programs of the rooms that were asked for.

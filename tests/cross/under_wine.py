@@ -6,20 +6,59 @@
 WORD: only tests whose name contains one of the words. The environment says which Wine is used. A program that crashes or
 hangs is run again a case at a time, so that each failure has a name. The cases that FILE names (wine_gaps.txt) are expected
 to fail: each is run alone. Prints what was skipped, and why; the last line is "N passed, N failed", test cases.
+
+Wine's server may end while programs run, and all of its programs with it. So each of those that run side by side has a
+server of its own, in a copy of WINEPREFIX, and a case whose server has ended is run once more.
 """
 import argparse
 import concurrent.futures
 import json
 import os
+import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as xml
 
 CASE_TIMEOUT = 40
+
+here = threading.local()  # here.environment: with the prefix of this thread
+
+
+class Prefixes:
+    """WINEPREFIX and so many copies of it, less one; each with a server that stays until the end."""
+
+    def __init__(self, count):
+        first = os.environ["WINEPREFIX"]
+        self.server = os.environ.get("WINESERVER", "wineserver")
+        self.copies = ["%s.%d" % (first, i) for i in range(2, count + 1)]
+        # What the first one's server knows is in its files when it has ended.
+        subprocess.run([self.server, "-k"], check=False)
+        subprocess.run([self.server, "-w"], check=False)
+        for copy in self.copies:
+            shutil.rmtree(copy, ignore_errors=True)
+            # The same files under other names: Wine replaces what it changes.
+            subprocess.run(["cp", "-al", first, copy], check=True)
+        self.free = queue.SimpleQueue()
+        for prefix in [first] + self.copies:
+            environment = dict(os.environ, WINEPREFIX=prefix)
+            # It would hold on to a pipe.
+            subprocess.run([self.server, "-p"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=False)
+            self.free.put(environment)
+
+    def take(self):
+        here.environment = self.free.get()
+
+    def end(self):
+        for copy in self.copies:
+            subprocess.run([self.server, "-k"], env=dict(os.environ, WINEPREFIX=copy), stderr=subprocess.DEVNULL, check=False)
+            shutil.rmtree(copy, ignore_errors=True)
 
 
 class Outcome:
@@ -28,13 +67,15 @@ class Outcome:
         self.failed = {}  # by case: what it printed
         self.skipped = {}  # by case: why
         self.left_out = set()
+        self.again = 0  # cases whose server has ended
         self.seconds = 0.0
 
 
 def run(command, limit):
     """Gives (status or None when it took too long, stdout, stderr)."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+        p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
+                             env=here.environment)
         try:
             status = p.wait(limit)
         except subprocess.TimeoutExpired:
@@ -54,8 +95,11 @@ def escaped(name):
 
 def cases_of(test):
     """The names of its cases; without Catch2's summary and folding of long lines."""
-    status, out, err = run(test["cmd"][:-1] + ["--list-test-names-only", test["cmd"][-1]], 120)
-    names = [line.strip() for line in out.splitlines() if line.strip()]
+    for _ in range(2):
+        status, out, err = run(test["cmd"][:-1] + ["--list-test-names-only", test["cmd"][-1]], 120)
+        names = [line.strip() for line in out.splitlines() if line.strip()]
+        if names:
+            break
     # Catch2 2 gives the number of names as its status.
     if status is None or (not names and status != 0):
         raise RuntimeError("its cases cannot be listed: %s %s %s" % (status, out[-500:], err[-500:]))
@@ -145,6 +189,9 @@ def run_test(test, gaps, timeout):
             outcome.left_out = left_out
             for name in rest:
                 one, ended, status, out, err = attempt(test, escaped(name), CASE_TIMEOUT)
+                if not ended and status == 0:
+                    outcome.again += 1
+                    one, ended, status, out, err = attempt(test, escaped(name), CASE_TIMEOUT)
                 if name in one.passed and ended and status in (0, 77):
                     outcome.passed.add(name)
                 elif name in one.skipped:
@@ -201,7 +248,9 @@ def main():
     left_out = set()
     times = []
     known = set()
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+    again = 0
+    prefixes = Prefixes(arguments.jobs)
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs, initializer=prefixes.take) as pool:
         running = {pool.submit(run_test, t, gaps.get(t["name"], {}), arguments.timeout): t for t in tests}
         for done in concurrent.futures.as_completed(running):
             name = running[done]["name"]
@@ -210,12 +259,16 @@ def main():
             failed += len(outcome.failed)
             left_out |= outcome.left_out
             times.append((outcome.seconds, name))
+            again += outcome.again
             known |= {(name, case) for case in [*outcome.passed, *outcome.failed, *outcome.skipped]}
             for case, why in outcome.skipped.items():
                 skipped.setdefault(why, []).append("%s: %s" % (name, case))
             for case, why in sorted(outcome.failed.items()):
                 print("FAILED: %s: %s\n%s" % (name, case, why), end="")
             sys.stdout.flush()
+    prefixes.end()
+    if again:
+        print("%d cases were run once more, for Wine's server had ended" % again)
     chosen = {t["name"] for t in tests}
     for test, cases in gaps.items():
         for case in cases:

@@ -13,7 +13,7 @@ sh tests/run.sh bench
 which installs the other libraries, builds everything with optimisation, and measures all this again. Do so on a machine that has
 nothing else to do. [Benchmarks](../../tests/bench/README.md) has the options and the programs.
 
-- Every figure is the median of {rounds} rounds, with the lowest and the highest of them in brackets (in a chart: the thin line). In each round every
+- Every figure but those of counts, and of many connections, which have one, is the median of {rounds} rounds, with the lowest and the highest of them in brackets (in a chart: the thin line). In each round every
   server has one turn, so that a machine that gets slower does so for all. Ratios are taken round by round.
 - {pinning}
 - The loads are closed loops: a client that waits for an answer sends nothing. So a server that stops for a moment is asked less

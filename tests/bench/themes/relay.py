@@ -14,7 +14,7 @@ GIB = 1 << 30
 SPLICE = "bare splice"
 TEXT = """\
 1 GiB through a proxy. bight's is `relay(client, server)`; the bare ones pass one direction on and nothing else, within the kernel
-(splice(2), through a pipe of 256 KiB) or through 256 KiB of memory. HAProxy has one thread, and `option splice-auto`."""
+(splice(2), through a pipe of 256 KiB) or through 256 KiB of memory. HAProxy has one thread, and splices both ways (`option splice-request`, `option splice-response`)."""
 
 HAPROXY = Subject("HAProxy", PEER, "haproxy", ("-db", "-f", "{configuration}"), package="haproxy", installed=True)
 HAPROXY_CONFIGURATION = """\
@@ -23,7 +23,8 @@ global
     maxconn 100
 defaults
     mode tcp
-    option splice-auto
+    option splice-request
+    option splice-response
     timeout connect 5s
     timeout client 60s
     timeout server 60s

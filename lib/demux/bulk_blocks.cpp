@@ -25,7 +25,8 @@ block_pool::block* bulk_blocks::take(receive_size wanted) noexcept {
         if (size > largest_ || lent + size > all_) continue;
         block_pool*& pool = pools_[step - 1];
         if (!pool) pool = new (std::nothrow) block_pool(lender_, size, kept_bytes / size);
-        return pool ? pool->take() : nullptr;
+        block_pool::block* const taken = pool ? pool->take() : nullptr;
+        if (taken) return taken;
     }
     return nullptr;
 }

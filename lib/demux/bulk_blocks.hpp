@@ -32,6 +32,10 @@ class bulk_blocks {
     /// A block for a receive of this (bulk) size, or of a smaller one of the larger sizes; null when the
     /// limit is reached, or memory exhausted.
     block_pool::block* take(receive_size wanted) noexcept;
+    /// Whether there are such blocks at all.
+    bool allowed() const noexcept {
+        return receive_size::sizes[1] <= largest_ && receive_size::sizes[1] <= all_;
+    }
     /// Whether `take` would find the limit not reached.
     bool has_room() const noexcept {
         return receive_size::sizes[1] <= largest_ && lent_bytes() + receive_size::sizes[1] <= all_;

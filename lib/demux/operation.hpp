@@ -138,6 +138,9 @@ class operation : public work_item {
     std::uint8_t stage = 0;     ///< for the demultiplexer: its progress
     /// poll_read, poll_write: its owner makes the call anyhow, so that an event will do, unverified.
     bool believes_events = false;
+    /// poll_write: its owner has made the call after an event, and found no room; only a change is worth
+    /// another answer.
+    bool tried_in_vain = false;
     std::int64_t result = 0;      ///< bytes, a handle, or 0; or a negative error number of the system
     descriptor* on = nullptr;     ///< null for an operation without one
     operation* behind = nullptr;  ///< the next operation that waits on the same descriptor

@@ -115,6 +115,7 @@ uring::~uring() {
     // Memory into which the kernel may still write is leaked. This happens only when a reactor with pending
     // operations is destroyed on another thread.
     if (buffers_ && idle()) buffers_->let_go();
+    if (own_blocks_) own_blocks_->let_go();
 }
 
 // As io_uring_queue_exit, but through the C library, where sanitizers notice it: they would take the memory
@@ -429,7 +430,7 @@ bool uring::hand_over(operation& op) noexcept {
     if (reads(op.kind)) {
         submit_read_poll(op);
     } else {
-        submit_room_poll(op, false);
+        submit_room_poll(op, op.kind == operation_kind::poll_write && op.tried_in_vain);
     }
     return true;
 }
@@ -534,15 +535,14 @@ void uring::submit_receive(operation& op, mutable_buffer into) noexcept {
     sqe.user_data = tagged(&op, tag_operation);
 }
 
-// For when chunks hold all of the kernel's buffers: this receive uses one from the heap, so that tasks which
+// For when chunks hold all of the kernel's buffers: this receive uses a block of our own, so that tasks which
 // keep chunks do not block others.
 bool uring::submit_receive_own(receive_operation& op) noexcept {
-    heap_block* block = nullptr;
-    try {
-        block = heap_block::make(uring_buffers::buffer_size);
-    } catch (const std::bad_alloc&) {
-        return false;
-    }
+    if (!own_blocks_)
+        own_blocks_ =
+            new (std::nothrow) block_pool(buffers_, uring_buffers::buffer_size, block_pool::kept_blocks);
+    block_pool::block* const block = own_blocks_ ? own_blocks_->take() : nullptr;
+    if (!block) return false;
     op.on->ring->starved = false;  // after this one, the buffer ring is tried again
     op.target->data = chunk(*block, block->bytes(), uring_buffers::buffer_size);
     submit_receive(op, mutable_buffer(block->bytes(), uring_buffers::buffer_size));

@@ -1,6 +1,7 @@
 // uring: the io_uring demultiplexer.
 #pragma once
 
+#include "block_pool.hpp"
 #include "demultiplexer.hpp"
 #include "file_operation.hpp"
 #include "ring_state.hpp"
@@ -52,7 +53,9 @@ class uring final : public demultiplexer {
     void hand_over() noexcept override {
         if (enabled_ && has_unsubmitted()) submit();
     }
-    std::size_t lent_buffers() const noexcept override { return buffers_ ? buffers_->lent() : 0; }
+    std::size_t lent_buffers() const noexcept override {
+        return (buffers_ ? buffers_->lent() : 0) + (own_blocks_ ? own_blocks_->lent() : 0);
+    }
     void enter_thread() override;
     const void* lender() const noexcept override { return buffers_; }
 
@@ -133,6 +136,7 @@ class uring final : public demultiplexer {
     reactor& home_;
     io_uring ring_{};
     uring_buffers* buffers_ = nullptr;
+    block_pool* own_blocks_ = nullptr;  // for when chunks hold all of buffers_; made then
     waker waker_;
     std::uint64_t in_kernel_ = 0;   // operations and cancels that have not completed
     std::uint64_t multishots_ = 0;  // armed now

@@ -16,7 +16,10 @@ bool uring::take_in_bulk(operation& op) noexcept {
     if (op.kind != operation_kind::receive || !d.receiving.bulk() || !d.may_read || d.ring->armed)
         return false;
     block_pool::block* const block = blocks_for_bulk().take(d.receiving);
-    if (!block) return false;
+    if (!block) {
+        if (blocks_for_bulk().has_room()) d.receiving = receive_size();  // no memory: small receives, for now
+        return false;
+    }
     chunk& data = static_cast<receive_operation&>(op).target->data;
     data.reset();
     op.result = receive_in_bulk(d, *block, data);

@@ -33,7 +33,7 @@ void outbox_state::start() noexcept {
     if (!claimed && gathers_) {
         detail::reactor_access::schedule(to().home(), *this);
     } else if (!claimed) {
-        pump();
+        pump(false);
     } else if (!writing_) {
         fail(claimed);
     }
@@ -112,9 +112,17 @@ void outbox_state::end_batch() noexcept {
 }
 
 // Writes until the transport has to wait, other tasks must have their turn, or nothing is left. It is the
-// stream's writer meanwhile.
-void outbox_state::pump() noexcept {
-    for (unsigned batches = 0; !queue_.empty(); ++batches) {
+// stream's writer meanwhile; who waits to write has a turn after each batch, and this one another behind
+// them. When the end of the stream has begun, nobody can come to the line any more, and what is queued goes
+// out first.
+void outbox_state::pump(bool has_written) noexcept {
+    for (unsigned batches = has_written ? 1 : 0; !queue_.empty(); ++batches) {
+        if (batches > 0 && to().writers_wait() && to().accepts_writes()) {
+            to().end_write();
+            writing_ = false;
+            start();
+            return;
+        }
         if (!to().is_open()) {
             fail(to().why_closed());
             break;
@@ -138,8 +146,9 @@ void outbox_state::pump() noexcept {
 
 // A batch is done, or this outbox has its turn again.
 void outbox_state::run() noexcept {
-    if (batch_ > 0) end_batch();
-    pump();
+    const bool has_written = batch_ > 0;
+    if (has_written) end_batch();
+    pump(has_written);
     if (let_go_ && !writing_) delete this;
 }
 

@@ -23,6 +23,7 @@ class outbox_state final : public write_request {
   public:
     outbox_state(transport& t, const outbox_options& options, bool gathers = false) noexcept
         : write_request(&t), options_(options), gathers_(gathers) {
+        have_nothing_yet();
         t.retain();
     }
 
@@ -69,7 +70,7 @@ class outbox_state final : public write_request {
     void start() noexcept;
     void begin_batch() noexcept;
     void end_batch() noexcept;
-    void pump() noexcept;
+    void pump(bool has_written) noexcept;
     void fail(std::error_code why) noexcept;
     void admit_waiters() noexcept;
 

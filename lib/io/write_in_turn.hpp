@@ -24,7 +24,7 @@ class write_in_turn : public write_request {
     }
 
   protected:
-    explicit write_in_turn(transport* to) noexcept : write_request(to) {}
+    explicit write_in_turn(transport* to) noexcept : write_request(to) { have_nothing_yet(); }
     ~write_in_turn() = default;
     bool suspend(promise_base& p) noexcept;
 

@@ -5,6 +5,7 @@
 #include "../io/write_in_turn.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
 #include <bight/core/when_all.hpp>
 #include <bight/io/detail/stream.hpp>
 
@@ -24,21 +25,28 @@ constexpr int patience = 8;
 // afterwards, and the stream will end with a reset.
 class owed {
   public:
-    explicit owed(stream& to) noexcept : to_(to.lower()) {}
+    explicit owed(stream& to, bool& missing) noexcept : to_(to.lower()), missing_(missing) {
+        missing_ = true;
+    }
     owed(const owed&) = delete;
     owed& operator=(const owed&) = delete;
     ~owed() {
-        if (!done_) to_.write_cut(true);
+        if (missing_) to_.write_cut(true);
     }
-    void done() noexcept { done_ = true; }
+    void done() noexcept { missing_ = false; }
 
   private:
     transport& to_;
-    bool done_ = false;
+    bool& missing_;
 };
 
-void refuse_empty(const stream& a, const stream& b) {
+// Before anything is owed to a stream: what is refused here leaves both as they were.
+void refuse_what_cannot_be(const stream& a, const stream& b) {
     if (!a || !b) detail::throw_stream_error(detail::no_connection(), "copy from or to", nullptr);
+    for (const stream* s : {&a, &b}) {
+        if (&s->lower().home() != reactor::current())
+            detail::throw_stream_error(errc::wrong_thread, "copy from or to", &s->lower());
+    }
 }
 
 bool can_splice(const stream& from, const stream& to) noexcept {
@@ -47,7 +55,7 @@ bool can_splice(const stream& from, const stream& to) noexcept {
 
 // Until a plain read is needed (for the end, say), or until little comes several times in a row: the pipe,
 // two descriptors, is held no longer than it is of use.
-task<std::uint64_t> splice_bulk(stream& from, stream& to) {
+task<std::uint64_t> splice_bulk(stream& from, stream& to, bool& missing) {
     std::uint64_t bytes = 0;
     detail::kernel_pipe pipe;
     if (!pipe.open()) co_return bytes;
@@ -55,7 +63,7 @@ task<std::uint64_t> splice_bulk(stream& from, stream& to) {
     for (int meagre = 0; meagre < patience && can_splice(from, to);) {
         const std::size_t got = co_await detail::pipe_read(from.lower(), pipe.writing(), pipe.room());
         if (got == 0) break;
-        owed part(to);
+        owed part(to, missing);
         co_await detail::pipe_write(to.lower(), pipe.reading(), got);
         part.done();
         bytes += got;
@@ -64,18 +72,8 @@ task<std::uint64_t> splice_bulk(stream& from, stream& to) {
     co_return bytes;
 }
 
-task<std::uint64_t> copy_to_end(stream& from, stream& to) {
-    owed end(to);
-    const std::uint64_t bytes = co_await copy(from, to);
-    end.done();
-    co_await to.shutdown_write();
-    co_return bytes;
-}
-
-}  // namespace
-
-task<std::uint64_t> copy(stream& from, stream& to) {
-    refuse_empty(from, to);
+// `missing`: whether something that was read has not been written.
+task<std::uint64_t> copy_bytes(stream& from, stream& to, bool& missing) {
     std::uint64_t bytes = 0;
     for (;;) {
         std::size_t got = 0;
@@ -83,24 +81,53 @@ task<std::uint64_t> copy(stream& from, stream& to) {
             const chunk data = co_await from.read_some();
             if (!data) co_return bytes;
             got = data.size();
-            owed part(to);
+            owed part(to, missing);
             co_await detail::write_bytes_in_turn(to.lower(), data);
             part.done();
         }
         bytes += got;
-        if (got >= worth_splicing && can_splice(from, to)) bytes += co_await splice_bulk(from, to);
+        if (got >= worth_splicing && can_splice(from, to)) bytes += co_await splice_bulk(from, to, missing);
     }
 }
 
+// A write that fails says that `to` has gone, whose last bytes may still have to be read: the other direction
+// goes on to the end that it comes to by that, and `put_off` is thrown then. Any other failure ends both.
+task<std::uint64_t> copy_to_end(stream& from, stream& to, std::exception_ptr& put_off) {
+    bool never_ended = false;
+    owed end(to, never_ended);
+    bool missing = false;
+    try {
+        const std::uint64_t bytes = co_await copy_bytes(from, to, missing);
+        missing = true;
+        end.done();
+        co_await to.shutdown_write(duration::max());  // as long as its outboxes need
+        co_return bytes;
+    } catch (const std::system_error&) {
+        if (!missing) throw;
+        if (!put_off) put_off = std::current_exception();
+    }
+    co_return std::uint64_t{0};
+}
+
+}  // namespace
+
+task<std::uint64_t> copy(stream& from, stream& to) {
+    refuse_what_cannot_be(from, to);
+    bool missing = false;
+    co_return co_await copy_bytes(from, to, missing);
+}
+
 task<relayed> relay(stream& a, stream& b) {
-    refuse_empty(a, b);
+    refuse_what_cannot_be(a, b);
     std::exception_ptr first;
     try {
-        const auto [from_a, from_b] = co_await when_all(copy_to_end(a, b), copy_to_end(b, a));
-        co_return relayed{from_a, from_b};
+        const auto [from_a, from_b] = co_await when_all(copy_to_end(a, b, first), copy_to_end(b, a, first));
+        if (!first) co_return relayed{from_a, from_b};
     } catch (
         const aggregate_error& both) {  // a reset, say, that the read and the write of one stream learn of
-        first = both.errors().front();
+        if (!first) first = both.errors().front();
+    } catch (const std::system_error&) {
+        if (!first) throw;  // else what broke first is told
     }
     std::rethrow_exception(first);
 }

@@ -12,7 +12,7 @@
 namespace bight::detail {
 
 bool socket_transport::fills_pipes() const noexcept {
-    return empties_pipes() && demux->reads_directly(*this);
+    return empties_pipes() && demux->reads_directly(*this) && demux->blocks_for_bulk().allowed();
 }
 
 // A call on a blocking socket, as one that was adopted may be, would hold up the reactor: splice knows no
@@ -32,7 +32,9 @@ bool socket_transport::read_into_pipe(pipe_read& request) noexcept {
 // of urgent data, say.
 bool socket_transport::go_on_filling(pipe_read& request, known_of_input known) noexcept {
     request.count = 0;
-    receive_.result = splice_from(fd, request.pipe, request.most);
+    // The pipe and the socket of a forked child are its parent's.
+    receive_.result =
+        reactor_state::in_forked_child(home()) ? -EBADF : splice_from(fd, request.pipe, request.most);
     if (receive_.result > 0) {
         request.count = static_cast<std::size_t>(receive_.result);
         reactor_access::spend_budget_for(home(), request.count);
@@ -58,16 +60,20 @@ bool socket_transport::write_from_pipe(pipe_write& request) noexcept {
     }
     ++demux->operations;
     reactor_access::spend_budget_for(home(), request.left);
-    return go_on_emptying(request);
+    return go_on_emptying(request, false);
 }
 
-bool socket_transport::go_on_emptying(pipe_write& request) noexcept {
+// `polled`: an event has said that there is room. If there is none all the same, the event is one that stays,
+// such as a message in the socket's error queue.
+bool socket_transport::go_on_emptying(pipe_write& request, bool polled) noexcept {
     for (;;) {
-        const std::int64_t moved = splice_to(fd, request.pipe, request.left);
+        const std::int64_t moved =
+            reactor_state::in_forked_child(home()) ? -EBADF : splice_to(fd, request.pipe, request.left);
         if (moved > 0) {
             request.begun = true;
             request.left -= static_cast<std::size_t>(moved);
             if (request.left == 0) return true;
+            polled = false;
             continue;
         }
         if (moved != -EAGAIN) {
@@ -80,12 +86,14 @@ bool socket_transport::go_on_emptying(pipe_write& request) noexcept {
             return true;
         }
         send_->believes_events = true;
+        send_->tried_in_vain = polled;
         if (!demux->start(*send_)) return false;
         const std::unique_ptr<sending> done = std::move(send_);
         if (done->result < 0) {
             fail_write(request, done->error());
             return true;
         }
+        polled = true;
     }
 }
 

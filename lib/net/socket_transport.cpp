@@ -266,7 +266,7 @@ bool socket_transport::write_rest(write_request& request, std::ptrdiff_t sent) n
     }
     send_->pieces = request.pieces;
     send_->piece_count = request.count;
-    const std::size_t size = request.count == 1 ? request.pieces->size : 0;
+    const std::size_t size = size_of(request);
     if (!demux->start(*send_)) return false;
     reactor_access::spend_budget_for(home(), size);
     const std::unique_ptr<sending> done = std::move(send_);
@@ -350,8 +350,11 @@ void socket_transport::sent() noexcept {
         if (done->result == -ECANCELED && is_open()) {
             if (done->begun) request->begun = true;
             request->complete_cancelled();
+        } else if (done->kind == operation_kind::poll_write && done->result == 0 && !is_open()) {
+            request->set_error(why_closed());
+            request->complete_now();
         } else if (done->kind == operation_kind::poll_write && done->result == 0) {
-            if (go_on_emptying(static_cast<pipe_write&>(*request))) {
+            if (go_on_emptying(static_cast<pipe_write&>(*request), true)) {
                 request->complete_now();
             } else if (done->cancel_asked) {  // it came too late for that wait, and not for the next
                 cancel_write();
@@ -375,7 +378,11 @@ void socket_transport::resolve_doubt() noexcept {
 }
 
 void socket_transport::cancel_write() noexcept {
-    if (!send_ || !demux || !demux->cancel(*send_)) return;
+    if (!send_ || !demux) return;
+    if (!demux->cancel(*send_)) {
+        send_->cancel_asked = true;  // also of a poll that is over, after which a splice may go on
+        return;
+    }
     write_request& request = *writer();
     if (send_->begun) request.begun = true;
     send_.reset();

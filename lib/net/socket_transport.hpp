@@ -107,7 +107,7 @@ class socket_transport final : public transport, private descriptor, public pool
     [[gnu::noinline]] bool write_rest(write_request& request, std::ptrdiff_t sent) noexcept;
     enum class known_of_input : std::uint8_t { nothing, event, polled };
     bool go_on_filling(pipe_read& request, known_of_input known) noexcept;
-    bool go_on_emptying(pipe_write& request) noexcept;
+    bool go_on_emptying(pipe_write& request, bool polled) noexcept;
     void deliver_receive(read_request& request) noexcept;
     void take_failure(read_request& request) noexcept;
     bool must_wait_for_send() noexcept;

@@ -313,3 +313,13 @@ TEST_CASE("an empty stream, and one of another reactor, are refused") {
         CHECK(on.reactor().statistics().live_timers == 0);
     });
 }
+
+TEST_CASE("an idle time-out may begin while what a buffered_writer holds has not been written") {
+    on_each_pair([](stream& ours, stream& theirs) -> task<> {
+        bight::buffered_writer head(ours);
+        co_await head.write("header");
+        co_await bight::with_idle_timeout(bight::sleep_for(5ms), limit, ours);
+        const auto got = co_await theirs.read_some();
+        CHECK(got.view() == "header");
+    });
+}

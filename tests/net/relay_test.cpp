@@ -5,11 +5,15 @@
 
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/error_of.hpp"
 #include "support/few_descriptors.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
 
+#ifdef __linux__
+#include <linux/net_tstamp.h>
+#endif
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -377,3 +381,64 @@ TEST_CASE("a copy or a relay of an empty stream is an error, and ends no process
         CHECK(copied == test::from_errno(EBADF));
     });
 }
+
+TEST_CASE("relay passes on what the server said before it reset the question") {
+    test::on_each_line([](line& l) -> task<> {
+        std::error_code ended;
+        std::string got;
+        auto proxy = [&]() -> task<> { ended = co_await test::error_of(bight::relay(l.a(), l.b())); };
+        auto ask = [&]() -> task<> {
+            const std::string part = pattern(0, 100'000);
+            for (;;) {
+                if (!co_await bight::try_with_timeout(bight::as_result(l.client().write(part)), 1s))
+                    co_return;
+                if (ended) co_return;
+            }
+        };
+        auto hear = [&]() -> task<> {
+            while (got.size() < 6) got += (co_await l.client().read_some()).view();
+        };
+        auto refuse = [&]() -> task<> {
+            auto some = co_await l.server().read_some();
+            co_await l.server().write("no way");
+            l.server().abort();
+        };
+        co_await bight::race(hear(), [&]() -> task<> {
+            co_await bight::when_all(proxy(), refuse(), ask());
+            co_await bight::sleep_for(1h);
+        }());
+        CHECK(got == "no way");
+    });
+}
+
+#ifdef __linux__
+TEST_CASE("a copy waits for room, and can be cancelled, where the target has a message in its error queue") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(test::family::tcp);
+        const int flags =
+            SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
+        REQUIRE(::setsockopt(l.b().native_handle(), SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags) == 0);
+        std::uint64_t written = 0;
+        auto send = [&]() -> task<> {
+            const std::string part = pattern(0, 1U << 18);
+            for (;;) {
+                co_await l.client().write(part);
+                ++written;
+            }
+        };
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn(send);
+            g.spawn([&]() -> task<> { co_await bight::copy(l.a(), l.b()); });
+            for (std::uint64_t before = 1; before != written;) {
+                before = written;
+                co_await bight::sleep_for(50ms);
+            }
+            g.cancel();  // and this is the end of it
+        });
+        CHECK(written > 0);
+    });
+}
+#endif

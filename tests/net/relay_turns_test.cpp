@@ -188,3 +188,34 @@ TEST_CASE("in a simulated world whose sends take their time, a header goes out b
         CHECK(got == "PROXY\r\nbody");
     }
 }
+
+TEST_CASE("a copy and a second outbox have their turns beside an outbox that is never empty") {
+    test::on_each_line([](line& l) -> task<> {
+        constexpr std::size_t to_copy = 1U << 20;
+        bool all_out = false;
+        std::size_t of_second = 0;
+        auto pushes = [&]() -> task<> {
+            bight::outbox out(l.b(), {.capacity = 262144});
+            while (!all_out) co_await out.push(bight::payload(std::string(65536, '-')));
+        };
+        auto pushes_too = [&]() -> task<> {
+            bight::outbox out(l.b(), {.capacity = 262144});
+            for (; of_second < 20; ++of_second) co_await out.push(bight::payload(std::string(65536, '+')));
+            co_await out.flush();
+        };
+        auto copies = [&]() -> task<> {
+            co_await bight::copy(l.a(), l.b());
+            all_out = true;
+        };
+        auto reads = [&]() -> task<> {
+            while (auto got = co_await l.server().read_some()) {
+            }
+        };
+        auto writes = [&]() -> task<> {
+            co_await bight::when_all(pushes(), pushes_too(), copies());
+            co_await l.b().shutdown_write();
+        };
+        co_await bight::when_all(test::send_and_end(l.client(), 0, to_copy), writes(), reads());
+        CHECK(of_second == 20);
+    });
+}

@@ -75,6 +75,11 @@ class write_request : public detail::transport_request {
     write_request(write_request&& other) noexcept  // NOLINT(*-member-init)
         : transport_request(std::move(other)) {}
     ~write_request() = default;
+    /// For one that may be the stream's writer before its pieces are known.
+    void have_nothing_yet() noexcept {
+        pieces = nullptr;
+        count = 0;
+    }
 };
 
 /// How a peer has gone.
@@ -267,6 +272,10 @@ class transport {
     void leave_line(write_request& request) noexcept;
     /// The pending write is done: it is the turn of the next writer, or of the closer.
     void end_write() noexcept;
+    /// The bytes of its pieces.
+    static std::size_t size_of(const write_request& request) noexcept;
+    /// Whether somebody waits in line behind the writer.
+    bool writers_wait() const noexcept { return last_writer_ != nullptr; }
     /// To be called when a request that has claimed the stream really writes: a write before it that had sent
     /// nothing is not missed then.
     void forgive() noexcept;
@@ -338,7 +347,6 @@ class transport {
     std::error_code refusal() const noexcept;
     void watch(detail::activity_watch& w) noexcept;
     void unwatch(detail::activity_watch& w) noexcept;
-    static std::size_t size_of(const write_request& request) noexcept;
     void tell_watches() noexcept;
     void tell_watches_of_wait(std::size_t whole) noexcept;
 

@@ -12,6 +12,7 @@
 using bight::demultiplexer_kind;
 using bight::mutable_buffer;
 using test::demultiplexer_fixture;
+using test::each_pair_kind;
 using test::operation_kind;
 using test::pair_kind;
 using test::plain_probe;
@@ -20,8 +21,6 @@ using test::receive_probe;
 namespace {
 
 #define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
-
-pair_kind each_family() { return GENERATE(pair_kind::unix_pair, pair_kind::tcp); }
 
 /// Receives until the end or an error: the bytes, and what ended it in `op.result`.
 std::string receive_all(demultiplexer_fixture& on, receive_probe& op, mutable_buffer memory) {
@@ -41,7 +40,7 @@ std::string receive_all(demultiplexer_fixture& on, receive_probe& op, mutable_bu
 TEST_CASE("bytes that were left unread are reported again") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe op(c.ours, operation_kind::receive_into);
     std::array<char, 1> byte;
     std::string got;
@@ -66,7 +65,7 @@ TEST_CASE("bytes that were left unread are reported again") {
 TEST_CASE("a chunk that stays in the socket because nobody reads is there when somebody does") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe op(c.ours, operation_kind::receive);
     std::string sent;
     std::string got;
@@ -98,7 +97,7 @@ TEST_CASE("a duplicate of a descriptor that is detached receives nothing for it,
                                       from_range(test::demultiplexers())));
     demultiplexer_fixture on(kind);
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     auto& copy = on.add(test::duplicate(c.ours.number()));
     receive_probe first(c.ours, operation_kind::receive);
     on.start(first);
@@ -119,7 +118,7 @@ TEST_CASE("a duplicate of a descriptor that is detached receives nothing for it,
 TEST_CASE("data and then the end: both are delivered, in this order") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe op(c.ours, operation_kind::receive_into);
     std::array<char, 4> memory;
     const bool waiting = GENERATE(false, true);
@@ -201,7 +200,7 @@ TEST_CASE("a reset that comes while nobody reads is told once, and then there is
 TEST_CASE("a peer that has gone does not keep the loop awake while nobody waits for it") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     auto& other = on.connect(pair_kind::unix_pair);
     receive_probe once(c.ours, operation_kind::receive);
     c.say("x");

@@ -24,7 +24,7 @@ using test::refuse_system_calls;
 
 namespace {
 
-constexpr const char* variable = "BIGHT_REACTOR";
+constexpr const char* reactor_variable = "BIGHT_REACTOR";
 
 // io_uring_setup, io_uring_enter, io_uring_register
 void refuse_io_uring(int error) { refuse_system_calls({425, 426, 427}, error); }
@@ -78,7 +78,7 @@ TEST_CASE("a filter that refuses io_uring leads to epoll, and the reason is on r
     }
     const int error = GENERATE(EPERM, ENOSYS);
     const std::string said = in_child([error] {
-        ::unsetenv(variable);
+        ::unsetenv(reactor_variable);
         refuse_io_uring(error);
         collect_log();
         const bight::reactor first;
@@ -104,13 +104,13 @@ TEST_CASE("io_uring that was asked for is refused with the reason, not replaced"
     const int error = GENERATE(EPERM, ENOSYS);
     const bool by_environment = GENERATE(false, true);
     const std::string said = in_child([=] {
-        ::unsetenv(variable);
-        if (by_environment) ::setenv(variable, "io_uring", 1);
+        ::unsetenv(reactor_variable);
+        if (by_environment) ::setenv(reactor_variable, "io_uring", 1);
         refuse_io_uring(error);
         return refusal(by_environment ? bight::reactor_options{} : asking_for(demultiplexer_kind::io_uring));
     });
     CHECK_THAT(said, Contains("unavailable: "));
-    CHECK_THAT(said, Contains(by_environment ? variable : "reactor_options"));
+    CHECK_THAT(said, Contains(by_environment ? reactor_variable : "reactor_options"));
     if (has(demultiplexer_kind::io_uring)) CHECK_THAT(said, Contains(std::system_category().message(error)));
     CHECK_THAT(said, Contains("available here: epoll, poll, select"));
 }
@@ -121,7 +121,7 @@ TEST_CASE("where epoll is refused too, poll is used, and both reasons are given"
         return;
     }
     const std::string said = in_child([] {
-        ::unsetenv(variable);
+        ::unsetenv(reactor_variable);
         refuse_system_calls({425, 426, 427, SYS_epoll_create1}, EPERM);
         collect_log();
         const bight::reactor r;
@@ -136,7 +136,7 @@ TEST_CASE("where epoll is refused too, poll is used, and both reasons are given"
 
 TEST_CASE("where nothing can be had, the error names every reason") {
     const std::string said = in_child([] {
-        ::unsetenv(variable);
+        ::unsetenv(reactor_variable);
         refuse_system_calls({425, 426, 427, SYS_epoll_create1, SYS_eventfd2, SYS_pipe2}, EPERM);
         return refusal();
     });

@@ -12,6 +12,7 @@
 using bight::const_buffer;
 using bight::mutable_buffer;
 using test::demultiplexer_fixture;
+using test::each_pair_kind;
 using test::operation_kind;
 using test::pair_kind;
 using test::plain_probe;
@@ -21,8 +22,6 @@ using test::send_probe;
 namespace {
 
 #define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
-
-pair_kind each_family() { return GENERATE(pair_kind::unix_pair, pair_kind::tcp); }
 
 /// Receives of both kinds, each with memory of its own, that are started in order.
 class receives {
@@ -83,7 +82,7 @@ std::vector<std::size_t> first_numbers(std::size_t count) {
 TEST_CASE("receives on one descriptor get what comes in the order in which they were started") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     const std::string text = "abcdefghijklmnopqrstuvwxyz";
     const int how = GENERATE(0, 1, 2);
     CAPTURE(how);
@@ -112,7 +111,7 @@ TEST_CASE("receives on one descriptor get what comes in the order in which they 
 TEST_CASE("one that is cancelled leaves the line, wherever it stands, and the others go on") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receives all(on, c, 6);
     const std::size_t which = GENERATE(0U, 1U, 3U, 5U);
     const bool turned = GENERATE(true, false);
@@ -140,7 +139,7 @@ TEST_CASE("one that is cancelled leaves the line, wherever it stands, and the ot
 TEST_CASE("a detach ends all that wait in a line, each once") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     const int when = GENERATE(0, 1, 2);
     CAPTURE(when);
     receives all(on, c, 7);
@@ -176,7 +175,7 @@ TEST_CASE("a detach ends all that wait in a line, each once") {
 TEST_CASE("the bytes of several sends on one descriptor do not mix") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     constexpr std::size_t count = 8;
     std::vector<std::string> texts;
     std::vector<const_buffer> pieces;
@@ -240,7 +239,7 @@ TEST_CASE("several accepts get a connection each") {
 TEST_CASE("an operation that is started while another one is queued does not overtake it") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receive_probe first(c.ours, operation_kind::receive_into);
     receive_probe second(c.ours, operation_kind::receive_into);
     std::array<char, 1> a{};
@@ -262,7 +261,7 @@ TEST_CASE("an operation that is started while another one is queued does not ove
 TEST_CASE("an operation may be started again, behind the others, from its completion") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     constexpr std::size_t count = 4;
     std::array<std::array<char, 1>, count> memory{};
     std::vector<std::unique_ptr<receive_probe>> all;
@@ -294,7 +293,7 @@ TEST_CASE("an operation may be started again, behind the others, from its comple
 TEST_CASE("who comes after the last of a line has left it stands behind the one before") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());
-    auto& c = on.connect(each_family());
+    auto& c = on.connect(each_pair_kind());
     receives all(on, c, 3);
     on.cancel(all[2]);
     REQUIRE(on.until_completed(all[2]));

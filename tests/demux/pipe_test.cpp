@@ -15,6 +15,7 @@
 using bight::const_buffer;
 using bight::mutable_buffer;
 using test::demultiplexer_fixture;
+using test::give;
 using test::operation_kind;
 using test::plain_probe;
 using test::receive_probe;
@@ -67,11 +68,6 @@ class counted_sigpipe {
   private:
     struct sigaction before_{};
 };
-
-void give(send_probe& op, const_buffer& piece) {
-    op.pieces = &piece;
-    op.piece_count = 1;
-}
 
 }  // namespace
 

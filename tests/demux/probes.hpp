@@ -90,7 +90,16 @@ using receive_message_probe = probe<bight::detail::receive_message_operation>;
 using send_message_probe = probe<bight::detail::send_message_operation>;
 using process_probe = probe<bight::detail::process_operation>;
 
+/// What a send has to send.
+inline void give(send_probe& op, bight::const_buffer& piece) {
+    op.pieces = &piece;
+    op.piece_count = 1;
+}
+
 enum class pair_kind { unix_pair, tcp };
+
+/// Each as a run of the test case of its own.
+inline pair_kind each_pair_kind() { return GENERATE(pair_kind::unix_pair, pair_kind::tcp); }
 
 /// Two connected sockets: `ours` is attached to the demultiplexer, `theirs` is a plain blocking one.
 struct connection {

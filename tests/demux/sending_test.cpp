@@ -19,6 +19,7 @@ using bight::const_buffer;
 using bight::detail::call_budget;
 using bight::detail::transfer_budget;
 using test::demultiplexer_fixture;
+using test::give;
 using test::operation_kind;
 using test::pair_kind;
 using test::plain_probe;
@@ -74,11 +75,6 @@ std::size_t bytes_left(const send_probe& op) {
     std::size_t left = 0;
     for (std::size_t i = 0; i < op.piece_count; ++i) left += op.pieces[i].size;
     return left;
-}
-
-void give(send_probe& op, const_buffer& piece) {
-    op.pieces = &piece;
-    op.piece_count = 1;
 }
 
 }  // namespace

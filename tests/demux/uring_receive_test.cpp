@@ -1,5 +1,6 @@
 // How many buffers a connection takes on io_uring, with what the kernel has for that and without.
 #include "probes.hpp"
+#include "ring_options.hpp"
 
 #include "demux/uring.hpp"
 
@@ -12,15 +13,9 @@ using test::demultiplexer_fixture;
 using test::operation_kind;
 using test::pair_kind;
 using test::receive_probe;
+using test::with_entries;
 
 namespace {
-
-bight::reactor_options with_entries(unsigned count, unsigned buffers) {
-    bight::reactor_options options;
-    options.submission_entries = count;
-    options.receive_buffers = buffers;
-    return options;
-}
 
 /// Receives as Linux from 6.17 on knows them, or as it did before.
 class receive_cap {

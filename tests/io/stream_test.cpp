@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/death.hpp"
+#include "support/each_connection.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -12,12 +13,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
 #include <random>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -30,34 +33,8 @@ using test::error_of;
 using test::pattern;
 using test::read_all;
 
-namespace {
-
-// A case runs for each demultiplexer and each family.
-template <class F>
-void on_each_of(const std::vector<test::reactor_choice>& choices, const std::vector<test::family>& families,
-                F body) {
-    const auto kind = GENERATE_COPY(from_range(choices));
-    const auto family = GENERATE_COPY(from_range(families));
-    CAPTURE(kind, family);
-    test::reactor_fixture on(kind);
-    on.run([&] { return body(family); });
-}
-
-template <class F>
-void on_each(F body) {
-    on_each_of(test::reactors(), test::stream_families(), std::move(body));
-}
-
-// With sockets that bight does not manage, too.
-template <class F>
-void on_each_real(F body) {
-    on_each_of(test::real_reactors(), test::families(), std::move(body));
-}
-
-}  // namespace
-
 TEST_CASE("what is written arrives whole and in order, whatever the sizes of writes and reads") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         constexpr std::size_t total = 1U << 20;
         auto pair = co_await connected_pair(f);
         auto write = [&]() -> task<> {
@@ -93,7 +70,7 @@ TEST_CASE("what is written arrives whole and in order, whatever the sizes of wri
 }
 
 TEST_CASE("three connections whose bytes come one at a time, interleaved, are kept apart") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         constexpr std::size_t each = 200;
         std::vector<test::stream_pair> pairs;
         for (int i = 0; i < 3; ++i) {
@@ -121,7 +98,7 @@ TEST_CASE("three connections whose bytes come one at a time, interleaved, are ke
 }
 
 TEST_CASE("the end of the stream is an empty chunk, and stays") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("last");
         pair.client = {};
@@ -140,7 +117,7 @@ TEST_CASE("the end of the stream is an empty chunk, and stays") {
 }
 
 TEST_CASE("read_exactly fills the memory and leaves the rest") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         auto write = [&]() -> task<> {
             co_await pair.client.write("ab");
@@ -167,7 +144,7 @@ TEST_CASE("read_exactly fills the memory and leaves the rest") {
 }
 
 TEST_CASE("a read into no memory takes nothing, waits for nothing, and says nothing of the end") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         char memory[8];
         const auto read_nothing = [&]() -> task<std::size_t> {
@@ -198,7 +175,7 @@ TEST_CASE("a read into no memory takes nothing, waits for nothing, and says noth
 }
 
 TEST_CASE("a read into no memory lets others have their turn") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         bool over = false;
         auto spin = [&]() -> task<> {
@@ -215,7 +192,7 @@ TEST_CASE("a read into no memory lets others have their turn") {
 }
 
 TEST_CASE("read_until stops after the delimiter and keeps what follows") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("one\r\ntwo\r\n\r\nrest");
         pair.client = {};
@@ -231,7 +208,7 @@ TEST_CASE("read_until stops after the delimiter and keeps what follows") {
 }
 
 TEST_CASE("what read_until leaves is not copied, however often it is called") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("one\ntwo\nrest");
         auto whole = co_await pair.server.read_some();
@@ -248,7 +225,7 @@ TEST_CASE("what read_until leaves is not copied, however often it is called") {
 }
 
 TEST_CASE("read_until finds a delimiter that comes in parts") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         auto write = [&]() -> task<> {
             for (const char* part : {"a", "-", "-", "=", "b--", "=", "x"}) {
@@ -270,7 +247,7 @@ TEST_CASE("read_until finds a delimiter that comes in parts") {
 }
 
 TEST_CASE("read_until throws too_long at its limit, and the bytes are still there") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("123456\n89\n");
         pair.client = {};
@@ -284,7 +261,7 @@ TEST_CASE("read_until throws too_long at its limit, and the bytes are still ther
 }
 
 TEST_CASE("read_until does not wait for more than its limit") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("12345678");
         const auto code =
@@ -297,7 +274,7 @@ TEST_CASE("read_until does not wait for more than its limit") {
 }
 
 TEST_CASE("a cancelled read_until keeps the bytes for the next read") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         pair.raw.send("half");
         auto waits = [&]() -> task<> {
@@ -313,7 +290,7 @@ TEST_CASE("a cancelled read_until keeps the bytes for the next read") {
 }
 
 TEST_CASE("a cancelled read loses no bytes") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         for (int i = 0; i < 50; ++i) {
             // The bytes come while the read is being cancelled, or before, or after.
@@ -338,7 +315,7 @@ TEST_CASE("a cancelled read loses no bytes") {
 }
 
 TEST_CASE("bytes given back are read first, by either kind of read") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("abcdef");
         pair.client = {};
@@ -358,7 +335,7 @@ TEST_CASE("bytes given back are read first, by either kind of read") {
 }
 
 TEST_CASE("a write gathers its pieces in order, empty ones among them") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string text = "text, ";
         const auto chunk = bight::chunk::copy_of("a chunk, ");
@@ -382,7 +359,7 @@ TEST_CASE("a write gathers its pieces in order, empty ones among them") {
 }
 
 TEST_CASE("a write of a gather list larger than the socket's buffer arrives whole") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         std::string expected;
         auto write = [&]() -> task<> {
@@ -400,7 +377,7 @@ TEST_CASE("a write of a gather list larger than the socket's buffer arrives whol
 }
 
 TEST_CASE("a write of no bytes succeeds and sends nothing") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("");
         co_await pair.client.write("", std::string_view());
@@ -412,7 +389,7 @@ TEST_CASE("a write of no bytes succeeds and sends nothing") {
 }
 
 TEST_CASE("a second reader gets busy, and the first goes on") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         auto first = [&]() -> task<std::string> {
             const auto chunk = co_await pair.server.read_some();
@@ -430,7 +407,7 @@ TEST_CASE("a second reader gets busy, and the first goes on") {
 }
 
 TEST_CASE("a second writer gets busy, and the first goes on") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string large = pattern(0, 16U << 20);
         auto first = [&]() -> task<> {
@@ -449,7 +426,7 @@ TEST_CASE("a second writer gets busy, and the first goes on") {
 }
 
 TEST_CASE("one task reads while another writes") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         constexpr std::size_t size = 4U << 20;
         auto pair = co_await connected_pair(f);
         const std::string up = pattern(1, size);
@@ -468,7 +445,7 @@ TEST_CASE("one task reads while another writes") {
 }
 
 TEST_CASE("the non-throwing forms give the codes") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const auto written = co_await bight::as_result(pair.client.write("x"));
         CHECK(written.has_value());
@@ -506,7 +483,7 @@ TEST_CASE("an error of a stream names the operation and the peer") {
 }
 
 TEST_CASE("no-delay and keep-alive are options of the socket") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const auto option = [&](int level, int name) {
             int value = 0;  // some systems write one byte of it
@@ -528,7 +505,7 @@ TEST_CASE("no-delay and keep-alive are options of the socket") {
 }
 
 TEST_CASE("a stream's handle moves while nothing is pending") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         stream moved = std::move(pair.client);
         CHECK_FALSE(static_cast<bool>(pair.client));
@@ -541,7 +518,7 @@ TEST_CASE("a stream's handle moves while nothing is pending") {
 }
 
 TEST_CASE("an empty stream gives EBADF, and says that it was moved from or never given a connection") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const stream kept = std::move(pair.client);
         stream& moved_from = pair.client;
@@ -616,7 +593,7 @@ TEST_CASE(
 }
 
 TEST_CASE("anything contiguous of single bytes can be written, and read into") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::vector<char> chars{'a', 'b'};
         const std::vector<std::byte> bytes{std::byte{'c'}, std::byte{'d'}};
@@ -680,5 +657,40 @@ TEST_CASE("a stream is not open from the call of close on, though its writes sti
         CHECK(to.is_open());
         to.abort();
         CHECK_FALSE(to.is_open());
+    });
+}
+
+TEST_CASE("a writer in bulk lets others have their turn, however many pieces a write has") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    const std::size_t pieces = GENERATE(1U, 2U, 8U);
+    CAPTURE(kind, pieces);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        auto pair = co_await connected_to_raw(test::family::tcp);
+        const std::string text = pattern(0, 1U << 20);
+        std::size_t in_a_row = 0;
+        std::size_t most = 0;
+        bool over = false;
+        std::thread reads([&] { pair.raw.receive_all(); });
+        auto writes = [&]() -> task<> {
+            for (int i = 0; i < 100; ++i) {
+                const bight::const_buffer part(text.data(), text.size() / pieces);
+                std::vector<bight::const_buffer> parts(pieces, part);
+                co_await pair.stream.write(std::span(parts));
+                in_a_row += text.size();
+                most = std::max(most, in_a_row);
+            }
+            over = true;
+            co_await pair.stream.shutdown_write();
+        };
+        auto has_turns = [&]() -> task<> {
+            while (!over) {
+                in_a_row = 0;
+                co_await bight::yield();
+            }
+        };
+        co_await bight::when_all(writes(), has_turns());
+        reads.join();
+        CHECK(most <= 4U << 20);  // 32 completions, of which 64 KiB are one
     });
 }

@@ -24,26 +24,25 @@ using bight::task;
 using bight::until_peer_gone;
 using test::connected_pair;
 using test::error_of;
-using test::family;
 using test::read_all;
 namespace sim = bight::sim;
 
 namespace {
 
 template <class F>
-void on_each(std::initializer_list<family> wanted, F body) {
+void on_each_pair_of(std::initializer_list<test::family> wanted, F body) {
     const auto families = test::those_here(wanted);
     for (const auto& kind : test::reactors()) {
         CAPTURE(kind);
         test::reactor_fixture on(kind);
-        for (const family f : families) {
+        for (const test::family f : families) {
             CAPTURE(static_cast<int>(f));
             on.run([&] { return body(f); });
         }
     }
 }
 
-constexpr auto all = {family::tcp, family::unix_path, family::memory};
+constexpr auto all = {test::family::tcp, test::family::unix_path, test::family::memory};
 
 // A transport that cannot tell.
 class plain_transport final : public bight::transport {
@@ -65,7 +64,7 @@ class plain_transport final : public bight::transport {
 };
 
 // Whether the bytes are read while the end is waited for.
-task<> end_behind_pieces(family f, bool reads) {
+task<> end_behind_pieces(test::family f, bool reads) {
     auto pair = co_await connected_pair(f);
     std::optional<peer_ending> how;
     std::string got;
@@ -85,7 +84,7 @@ task<> end_behind_pieces(family f, bool reads) {
     CHECK(got == "piece piece piece piece piece ");
 }
 
-task<> cancel_at_any_moment(family f, std::string unread) {
+task<> cancel_at_any_moment(test::family f, std::string unread) {
     auto pair = co_await connected_pair(f);
     co_await pair.client.write(unread);
     for (int turn = 0; turn < 8; ++turn) {
@@ -113,7 +112,7 @@ task<> cancel_at_any_moment(family f, std::string unread) {
 }  // namespace
 
 TEST_CASE("the end of the peer is told before what it sent is read, which stays") {
-    on_each(all, [](family f) -> task<> {
+    on_each_pair_of(all, [](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("unread");
         co_await pair.client.shutdown_write();
@@ -133,15 +132,15 @@ TEST_CASE("the end of the peer is told before what it sent is read, which stays"
 }
 
 TEST_CASE("bytes that come do not end the wait, however many tasks read and write meanwhile; the end does") {
-    on_each(all, [](family f) { return end_behind_pieces(f, true); });
+    on_each_pair_of(all, [](test::family f) { return end_behind_pieces(f, true); });
 }
 
 TEST_CASE("bytes that nobody reads do not end the wait; the end behind them does") {
-    on_each(all, [](family f) { return end_behind_pieces(f, false); });
+    on_each_pair_of(all, [](test::family f) { return end_behind_pieces(f, false); });
 }
 
 TEST_CASE("a reset is told apart from an end, before and while it is waited for, and left to the next read") {
-    on_each({family::tcp, family::memory}, [](family f) -> task<> {
+    on_each_pair_of({test::family::tcp, test::family::memory}, [](test::family f) -> task<> {
         for (const bool waits : {false, true}) {
             CAPTURE(waits);
             auto pair = co_await connected_pair(f);
@@ -165,7 +164,7 @@ TEST_CASE("a reset is told apart from an end, before and while it is waited for,
 }
 
 TEST_CASE("a peer that closes both directions has ended, also after this side has") {
-    on_each(all, [](family f) -> task<> {
+    on_each_pair_of(all, [](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.server.shutdown_write();
         const std::string nothing = co_await read_all(pair.client);
@@ -177,15 +176,15 @@ TEST_CASE("a peer that closes both directions has ended, also after this side ha
 }
 
 TEST_CASE("a wait that is cancelled changes nothing, and may begin again, at any moment") {
-    on_each(all, [](family f) { return cancel_at_any_moment(f, ""); });
+    on_each_pair_of(all, [](test::family f) { return cancel_at_any_moment(f, ""); });
 }
 
 TEST_CASE("a wait that is cancelled before what came is read changes nothing, and may begin again") {
-    on_each(all, [](family f) { return cancel_at_any_moment(f, "unread"); });
+    on_each_pair_of(all, [](test::family f) { return cancel_at_any_moment(f, "unread"); });
 }
 
 TEST_CASE("a second wait gets errc::busy; a close and an abort of this side end the first") {
-    on_each(all, [](family f) -> task<> {
+    on_each_pair_of(all, [](test::family f) -> task<> {
         for (const bool closes : {true, false}) {
             CAPTURE(closes);
             auto pair = co_await connected_pair(f);
@@ -209,7 +208,7 @@ TEST_CASE("a second wait gets errc::busy; a close and an abort of this side end 
 }
 
 TEST_CASE("a long computation ends when its client goes") {
-    on_each(all, [](family f) -> task<> {
+    on_each_pair_of(all, [](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         bool computed = false;
         auto computation = [&]() -> task<> {
@@ -226,7 +225,7 @@ TEST_CASE("a long computation ends when its client goes") {
 }
 
 TEST_CASE("an empty stream has no peer, and a transport that cannot tell says so") {
-    on_each({family::memory}, [](family) -> task<> {
+    on_each_pair_of({test::family::memory}, [](test::family) -> task<> {
         stream none;
         const auto empty = co_await error_of(until_peer_gone(none));
         CHECK(empty == test::from_errno(EBADF));

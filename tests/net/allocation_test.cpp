@@ -10,7 +10,7 @@ using bight::task;
 
 namespace {
 
-task<> echo(bight::stream& peer) {
+task<> echo_by_reference(bight::stream& peer) {
     while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
 }
 
@@ -38,7 +38,7 @@ TEST_CASE("an echo round trip allocates nothing in the steady state") {
             counted_allocations = test::allocations() - before;
             co_await pair.client.shutdown_write();
         };
-        co_await bight::when_all(echo(pair.server), talk());
+        co_await bight::when_all(echo_by_reference(pair.server), talk());
     };
     on.run(both);
     CHECK(counted_allocations == 0);

@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/each_connection.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -24,32 +25,8 @@ using test::connected_pair;
 using test::connected_to_raw;
 using test::pattern;
 
-namespace {
-
-template <class F>
-void on_each_of(const std::vector<test::reactor_choice>& choices, F body) {
-    const auto kind = GENERATE_COPY(from_range(choices));
-    const auto family = GENERATE(from_range(test::families()));
-    CAPTURE(kind, family);
-    test::reactor_fixture on(kind);
-    on.run([&] { return body(family); });
-}
-
-template <class F>
-void on_each(F body) {
-    on_each_of(test::reactors(), std::move(body));
-}
-
-// With sockets that bight does not manage, too.
-template <class F>
-void on_each_real(F body) {
-    on_each_of(test::real_reactors(), std::move(body));
-}
-
-}  // namespace
-
 TEST_CASE("a write to a peer that does not read suspends until it reads") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_socket([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string large = pattern(0, 32U << 20);
         bool written = false;
@@ -77,7 +54,7 @@ TEST_CASE("a write to a peer that does not read suspends until it reads") {
 }
 
 TEST_CASE("bytes that no task reads stay with the sender, and the other connections go on") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         // io_uring receives ahead once somebody has read.
         pair.raw.send("x");
@@ -112,7 +89,7 @@ TEST_CASE("bytes that no task reads stay with the sender, and the other connecti
 }
 
 TEST_CASE("a task that stops reading in the middle goes on where it was") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_socket([](test::family f) -> task<> {
         constexpr std::size_t total = 4U << 20;
         auto pair = co_await connected_pair(f);
         auto write = [&]() -> task<> {
@@ -142,7 +119,7 @@ TEST_CASE("a task that stops reading in the middle goes on where it was") {
 }
 
 TEST_CASE("a peer that writes all the time does not starve another connection") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_socket([](test::family f) -> task<> {
         auto hot = co_await connected_pair(f);
         auto quiet = co_await connected_pair(f);
         bool done = false;

@@ -1,6 +1,7 @@
 // How connections end: close, half-close, abort, and what a peer's end does.
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/each_connection.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -21,40 +22,19 @@ using test::read_all;
 
 namespace {
 
-template <class F>
-void on_each_of(const std::vector<test::reactor_choice>& choices, const std::vector<test::family>& families,
-                F body) {
-    const auto kind = GENERATE_COPY(from_range(choices));
-    const auto family = GENERATE_COPY(from_range(families));
-    CAPTURE(kind, family);
-    test::reactor_fixture on(kind);
-    on.run([&] { return body(family); });
-}
-
-template <class F>
-void on_each(F body) {
-    on_each_of(test::reactors(), test::stream_families(), std::move(body));
-}
-
-// With sockets that bight does not manage, too.
-template <class F>
-void on_each_real(F body) {
-    on_each_of(test::real_reactors(), test::families(), std::move(body));
-}
-
 // Resets belong to TCP, and to memory, where a stream does as over TCP.
 template <class F>
 void on_each_tcp(F body) {
     static const std::vector<test::family> families =
         test::those_here({test::family::tcp, test::family::tcp6, test::family::memory});
-    on_each_of(test::reactors(), families, std::move(body));
+    test::on_each_connection_of(test::reactors(), families, std::move(body));
 }
 
 template <class F>
 void on_each_tcp_real(F body) {
     static const std::vector<test::family> families =
         test::those_here({test::family::tcp, test::family::tcp6});
-    on_each_of(test::real_reactors(), families, std::move(body));
+    test::on_each_connection_of(test::real_reactors(), families, std::move(body));
 }
 
 bool is_broken_pipe_or_reset(std::error_code e) {
@@ -67,7 +47,7 @@ constexpr std::size_t larger_than_buffers = 64U << 20;
 }  // namespace
 
 TEST_CASE("8 MiB written and then closed arrive whole") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string text = pattern(0, 8U << 20);
         auto write = [&]() -> task<> {
@@ -83,7 +63,7 @@ TEST_CASE("8 MiB written and then closed arrive whole") {
 }
 
 TEST_CASE("close waits for the write of another task, and all of it arrives") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string text = pattern(0, 8U << 20);
         bool written = false;
@@ -104,7 +84,7 @@ TEST_CASE("close waits for the write of another task, and all of it arrives") {
 }
 
 TEST_CASE("a write that begins after close gets closed, also while close still waits") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string text = pattern(0, 8U << 20);
         auto write = [&]() -> task<> { co_await pair.client.write(text); };
@@ -124,7 +104,7 @@ TEST_CASE("a write that begins after close gets closed, also while close still w
 }
 
 TEST_CASE("close is idempotent, and abort after close and close after abort change nothing") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto one = co_await connected_pair(f);
         co_await one.client.write("text");
         co_await one.client.close();
@@ -145,7 +125,7 @@ TEST_CASE("close is idempotent, and abort after close and close after abort chan
 }
 
 TEST_CASE("a pending read ends with closed when its stream is closed") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         auto read = [&]() -> task<> {
             const auto error = co_await error_of(pair.client.read_some());
@@ -170,7 +150,7 @@ TEST_CASE("a stream closed with bytes that nobody read does not reset what it se
 }
 
 TEST_CASE("half-close: the peer reads the end and still sends") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string answer = pattern(1, 3U << 20);
         auto client = [&]() -> task<std::string> {
@@ -197,7 +177,7 @@ TEST_CASE("half-close: the peer reads the end and still sends") {
 }
 
 TEST_CASE("shutdown_write waits for the write of another task") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string text = pattern(3, 8U << 20);
         auto write = [&]() -> task<> { co_await pair.client.write(text); };
@@ -213,7 +193,7 @@ TEST_CASE("shutdown_write waits for the write of another task") {
 }
 
 TEST_CASE("shutdown_write twice, and of a stream whose peer has gone, is no error") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         pair.server.abort();
         co_await pair.client.shutdown_write();
@@ -252,7 +232,7 @@ TEST_CASE("the peer of an aborted Unix socket sees the end or a reset") {
 }
 
 TEST_CASE("abort ends what is pending with aborted, in a later turn and not inside the call") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string large = pattern(0, larger_than_buffers);
         bool read_ended = false;
@@ -283,7 +263,7 @@ TEST_CASE("abort ends what is pending with aborted, in a later turn and not insi
 }
 
 TEST_CASE("abort gives its reason to what is pending") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         auto read = [&]() -> task<> {
             const auto error = co_await error_of(pair.client.read_some());
@@ -298,7 +278,7 @@ TEST_CASE("abort gives its reason to what is pending") {
 }
 
 TEST_CASE("a write to a peer that has gone fails with its errno and raises no signal") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         pair.server.abort();
         std::error_code first;
@@ -329,7 +309,7 @@ TEST_CASE("a suspended write ends when the peer resets the connection") {
 }
 
 TEST_CASE("bytes sent before a regular end are delivered before the end") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         const std::string text = pattern(5, 60000);
         pair.raw.send(text);
@@ -348,7 +328,7 @@ TEST_CASE("bytes sent before a regular end are delivered before the end") {
 }
 
 TEST_CASE("close against a peer that never reads times out at its deadline and resets") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         const std::string large = pattern(0, larger_than_buffers);
         auto write = [&]() -> task<> {
@@ -369,7 +349,7 @@ TEST_CASE("close against a peer that never reads times out at its deadline and r
 }
 
 TEST_CASE("a cancelled close aborts the stream") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         const std::string large = pattern(0, larger_than_buffers);
         auto write = [&]() -> task<> {
@@ -387,7 +367,7 @@ TEST_CASE("a cancelled close aborts the stream") {
 }
 
 TEST_CASE("dropping the handle of a stream ends the connection in good order") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         co_await pair.client.write("last words");
         pair.client = {};
@@ -397,7 +377,7 @@ TEST_CASE("dropping the handle of a stream ends the connection in good order") {
 }
 
 TEST_CASE("the addresses of both ends agree") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         CHECK(pair.client.peer() == pair.server.local());
         if (test::is_tcp(f)) {
@@ -424,7 +404,7 @@ TEST_CASE("the peer of a connection that was reset keeps its name") {
 }
 
 TEST_CASE("an idle connection that is cancelled leaves nothing") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         for (int i = 0; i < 20; ++i) {
             auto read = [&]() -> task<> { co_await pair.server.read_some(); };
@@ -439,7 +419,7 @@ TEST_CASE("an idle connection that is cancelled leaves nothing") {
 
 TEST_CASE(
     "a connection that a task of when_all holds is closed when that task ends, whatever the others do") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_stream([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         auto handle = [](bight::stream peer) -> task<> { co_await peer.write("all there is"); };
         auto read_to_the_end = [&]() -> task<> {

@@ -6,6 +6,7 @@
 
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
@@ -26,25 +27,6 @@ using test::error_of;
 using test::from_errno;
 
 namespace {
-
-template <class F>
-void on_each_demultiplexer_of(const std::vector<test::reactor_choice>& choices, F body) {
-    const auto kind = GENERATE_COPY(from_range(choices));
-    CAPTURE(kind);
-    test::reactor_fixture on(kind);
-    on.run([&] { return body(); });
-}
-
-template <class F>
-void on_each_demultiplexer(F body) {
-    on_each_demultiplexer_of(test::reactors(), std::move(body));
-}
-
-// With sockets that bight does not manage, too.
-template <class F>
-void on_each_demultiplexer_real(F body) {
-    on_each_demultiplexer_of(test::real_reactors(), std::move(body));
-}
 
 // A port of 127.0.0.1 at which nobody listens.
 std::uint16_t free_port() {
@@ -77,7 +59,7 @@ TEST_CASE(
     const auto how = GENERATE(ending::reset, ending::end_and_reset);
     const bool writes_first = GENERATE(false, true);
     CAPTURE(static_cast<int>(how), writes_first);
-    on_each_demultiplexer_real([&]() -> task<> {
+    test::on_each_of(test::real_reactors(), [&]() -> task<> {
         const test::raw_socket listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         const auto any = bight::address::from_ip("127.0.0.1", 0);
         REQUIRE(::bind(listening.get(), static_cast<const sockaddr*>(any.native()),
@@ -122,7 +104,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a refused connection gives ECONNREFUSED and says where to") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         const std::string port = std::to_string(free_port());
         std::string what;
         try {
@@ -143,7 +125,7 @@ TEST_CASE("a refused connection gives ECONNREFUSED and says where to") {
 }
 
 TEST_CASE("localhost is tried over IPv4 and then IPv6, and the error names both") {
-    on_each_demultiplexer_of(test::reactors_with_ipv6(), []() -> task<> {
+    test::on_each_of(test::reactors_with_ipv6(), []() -> task<> {
         bight::listener v4 = bight::listen("tcp:0:interface=127.0.0.1");
         const std::string port4 = std::to_string(v4.local().port());
         const bight::stream first = co_await connect("tcp:localhost:" + port4);
@@ -171,7 +153,7 @@ TEST_CASE("localhost is tried over IPv4 and then IPv6, and the error names both"
 }
 
 TEST_CASE("what connect(2) refuses at once is the same error everywhere") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         const auto no_port = co_await error_of(connect("tcp:127.0.0.1:0"));
         CHECK(no_port == from_errno(ECONNREFUSED));
         const auto multicast = co_await error_of(connect("tcp:224.0.0.1:80"));
@@ -182,7 +164,7 @@ TEST_CASE("what connect(2) refuses at once is the same error everywhere") {
 }
 
 TEST_CASE("endpoints that cannot be connected to are refused") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const auto bad = co_await error_of(connect("tcp:host:not-a-port"));
         CHECK(bad == errc::bad_endpoint);
         const auto family = co_await error_of(connect("tcp6:127.0.0.1:1"));
@@ -199,7 +181,7 @@ TEST_CASE("endpoints that cannot be connected to are refused") {
 }
 
 TEST_CASE("a descriptor of datagrams, of packets, or of no socket is no stream, and is left as it was") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const auto refused_with = [](int fd) -> task<std::error_code> {
             const int before = ::fcntl(fd, F_GETFL);
             const auto error = co_await error_of(connect("fd:" + std::to_string(fd)));
@@ -224,7 +206,7 @@ TEST_CASE("a descriptor of datagrams, of packets, or of no socket is no stream, 
 }
 
 TEST_CASE("a connection from a chosen address") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         bight::stream client = co_await connect(test::endpoint_to(l.local()) + ":interface=127.0.0.9");
         CHECK(client.local().host() == "127.0.0.9");
@@ -235,7 +217,7 @@ TEST_CASE("a connection from a chosen address") {
 
 TEST_CASE("a Unix socket whose backlog is full is waited for, until the time-out") {
     if (const auto& why = test::no_unix_sockets()) test::skip(*why);
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         const test::temporary_directory directory;
         bight::listener l = bight::listen("unix:" + directory.file("busy") + ":backlog=1");
         const std::string where = test::endpoint_to(l.local());
@@ -269,7 +251,7 @@ TEST_CASE("a Unix socket whose backlog is full is waited for, until the time-out
 
 TEST_CASE("who waits for a place in the backlog of a Unix socket can be cancelled, and leaves nothing") {
     if (const auto& why = test::no_unix_sockets()) test::skip(*why);
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         const test::temporary_directory directory;
         bight::listener l = bight::listen("unix:" + directory.file("busy") + ":backlog=1");
         const std::string where = test::endpoint_to(l.local());
@@ -288,7 +270,7 @@ TEST_CASE("who waits for a place in the backlog of a Unix socket can be cancelle
 }
 
 TEST_CASE("a connection that gets no answer times out, by the options or the endpoint") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const test::black_hole hole;
         bight::connect_options options;
         options.timeout = std::chrono::milliseconds(20);
@@ -308,7 +290,7 @@ TEST_CASE("a connection that gets no answer times out, by the options or the end
 }
 
 TEST_CASE("cancelling a connection that is under way leaves nothing") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const test::black_hole hole;
         const int before = test::open_descriptors();
         for (int i = 0; i < 5; ++i) {
@@ -327,7 +309,7 @@ TEST_CASE("cancelling a connection that is under way leaves nothing") {
 }
 
 TEST_CASE("a connected descriptor is adopted, and the original stays") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
         const test::raw_socket one(ends[0]);
@@ -346,7 +328,7 @@ TEST_CASE("a connected descriptor is adopted, and the original stays") {
 }
 
 TEST_CASE("a blocking socket that is adopted stays so for its other owners, and holds up nobody") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
         const test::raw_socket one(ends[0]);
@@ -370,7 +352,7 @@ TEST_CASE("a blocking socket that is adopted stays so for its other owners, and 
 }
 
 TEST_CASE("connecting within when_any keeps the winner and drops the rest") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const test::black_hole hole;
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         auto won = co_await bight::race(connect(hole.endpoint()), connect(test::endpoint_to(l.local())));

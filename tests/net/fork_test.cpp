@@ -26,12 +26,6 @@ using test::error_of;
 
 namespace {
 
-bight::reactor_options on(bight::demultiplexer_kind kind) {
-    bight::reactor_options options;
-    options.demultiplexer = kind;
-    return options;
-}
-
 std::string receive(const test::raw_socket& from, std::size_t size) {
     std::string text(size, 0);
     const auto got = ::recv(from.get(), text.data(), size, MSG_WAITALL);
@@ -69,7 +63,7 @@ TEST_CASE("a forked child that unwinds leaves its parent's connections and liste
     const test::temporary_directory directory;
     test::child parent([&](const test::witness_pipe& pipe) {
         pid_t child = -1;
-        bight::reactor r(on(kind));
+        bight::reactor r(test::options_on(kind));
         auto root = [&]() -> task<> {
             bight::listener l = bight::listen(test::new_endpoint(f, directory));
             auto pair = co_await connected_to_raw(f);
@@ -174,14 +168,14 @@ TEST_CASE("in a forked child, streams and listeners of its parent's refuse new o
 TEST_CASE("workers forked from a program that has used its reactor look names up, and serve") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     CAPTURE(kind);
-    bight::reactor master(on(kind));
+    bight::reactor master(test::options_on(kind));
     auto look_up = []() -> task<std::error_code> {
         co_return co_await error_of(bight::connect("tcp:no-such-name.invalid:1"));
     };
     const std::error_code expected = master.run(look_up());
     CHECK(expected);
     test::child worker([&](const test::witness_pipe&) {
-        bight::reactor own(on(kind));
+        bight::reactor own(test::options_on(kind));
         if (own.run(look_up()) != expected) return 1;
         auto serve = []() -> task<> {
             auto l = bight::listen("tcp:0:interface=127.0.0.1");

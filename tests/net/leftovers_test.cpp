@@ -31,11 +31,11 @@ using test::pattern;
 
 namespace {
 
-constexpr std::size_t much = 3'000'000;
+constexpr std::size_t unsent_size = 3'000'000;
 
 bight::outbox_options room_for_much() {
     bight::outbox_options options;
-    options.capacity = much;
+    options.capacity = unsent_size;
     return options;
 }
 
@@ -66,7 +66,7 @@ class reader {
 
 task<> leave_much(stream mine) {
     outbox out(mine, room_for_much());
-    CHECK(out.send(pattern(0, much)));
+    CHECK(out.send(pattern(0, unsent_size)));
     co_return;
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("run returns when what its task has left is said, although nobody wait
         co_await leave_much(std::move(pair.stream));
         peer->begin();
     });
-    CHECK((peer->join() == pattern(0, much)));
+    CHECK((peer->join() == pattern(0, unsent_size)));
     CHECK(peer->error() == 0);
 }
 
@@ -156,7 +156,7 @@ TEST_CASE("a reactor that is destroyed lets connections say the rest") {
         while (!peer || r.statistics().live_tasks > 0) r.run_once(10ms);
         peer->begin();
     }
-    CHECK((peer->join() == pattern(0, much)));
+    CHECK((peer->join() == pattern(0, unsent_size)));
     CHECK(peer->error() == 0);
 }
 
@@ -227,17 +227,17 @@ TEST_CASE("an outbox that outlives its reactor with a batch pending loses it, an
             late = std::move(pair.stream);
             peer = std::move(pair.raw);
             out.emplace(late, room_for_much());
-            CHECK(out->send(pattern(0, much)));
+            CHECK(out->send(pattern(0, unsent_size)));
         };
         r.run(make());
-        CHECK(out->queued() == much);
+        CHECK(out->queued() == unsent_size);
     }
     CHECK(out->queued() == 0);
     CHECK(out->dropped() == 1);
     CHECK_FALSE(out->send("more"));
     out.reset();
     late = stream();
-    CHECK(peer.receive_all().size() < much);
+    CHECK(peer.receive_all().size() < unsent_size);
 }
 
 TEST_CASE("io_uring: more streams dropped on another thread than its queue can note end the program") {

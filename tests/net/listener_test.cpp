@@ -1,6 +1,9 @@
 // Listening: addresses, errors, the files of Unix sockets, descriptors that are there already, accepting.
+#include "path_exists.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
 #include "support/thread_count.hpp"
 
@@ -33,25 +36,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-template <class F>
-void on_each_demultiplexer_of(const std::vector<test::reactor_choice>& choices, F body) {
-    const auto kind = GENERATE_COPY(from_range(choices));
-    CAPTURE(kind);
-    test::reactor_fixture on(kind);
-    on.run([&] { return body(); });
-}
-
-template <class F>
-void on_each_demultiplexer(F body) {
-    on_each_demultiplexer_of(test::reactors(), std::move(body));
-}
-
-// With sockets that bight does not manage, too.
-template <class F>
-void on_each_demultiplexer_real(F body) {
-    on_each_demultiplexer_of(test::real_reactors(), std::move(body));
-}
-
 // What `listen` throws for `where`; an empty text when it succeeds.
 std::string listen_error(const std::string& where, std::error_code* code = nullptr) {
     try {
@@ -63,14 +47,10 @@ std::string listen_error(const std::string& where, std::error_code* code = nullp
     }
 }
 
-bool exists(const std::string& path) {
-    return std::filesystem::exists(std::filesystem::symlink_status(path));
-}
-
 }  // namespace
 
 TEST_CASE("listening at port 0 gives a real port") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         const bight::listener v4 = bight::listen("tcp:0:interface=127.0.0.1");
         CHECK(v4.local().port() != 0);
         CHECK(v4.local().host() == "127.0.0.1");
@@ -81,7 +61,7 @@ TEST_CASE("listening at port 0 gives a real port") {
 }
 
 TEST_CASE("listening at port 0 gives a real port, over IPv6") {
-    on_each_demultiplexer_of(test::reactors_with_ipv6(), []() -> task<> {
+    test::on_each_of(test::reactors_with_ipv6(), []() -> task<> {
         const bight::listener v6 = bight::listen("tcp6:0:interface=\\:\\:1");
         CHECK(v6.local().port() != 0);
         CHECK(v6.local().host() == "::1");
@@ -90,7 +70,7 @@ TEST_CASE("listening at port 0 gives a real port, over IPv6") {
 }
 
 TEST_CASE("an IPv6 listener leaves its port to an IPv4 one") {
-    on_each_demultiplexer_of(test::reactors_with_ipv6(), []() -> task<> {
+    test::on_each_of(test::reactors_with_ipv6(), []() -> task<> {
         // Another program may have one of these ports at 127.0.0.1, but not all of them.
         std::vector<bight::listener> v6;
         std::string error = "none tried";
@@ -104,7 +84,7 @@ TEST_CASE("an IPv6 listener leaves its port to an IPv4 one") {
 }
 
 TEST_CASE("an error of listening names the place and keeps the errno") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const bight::listener first = bight::listen("tcp:0:interface=127.0.0.1");
         const std::string port = std::to_string(first.local().port());
         std::error_code code;
@@ -130,7 +110,7 @@ TEST_CASE("an error of listening names the place and keeps the errno") {
 }
 
 TEST_CASE("a port can be listened on again at once after close, with connections still open") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         bight::listener first = bight::listen("tcp:0:interface=127.0.0.1");
         const auto where = first.local();
         bight::stream client = co_await bight::connect(test::endpoint_to(where));
@@ -150,7 +130,7 @@ TEST_CASE("a port can be listened on again at once after close, with connections
 #if !defined(_WIN32)
 
 TEST_CASE("listeners with reuse_port share a port") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         const bight::listener first = bight::listen("tcp:0:interface=127.0.0.1:reuse_port=yes");
         const std::string again =
             "tcp:" + std::to_string(first.local().port()) + ":interface=127.0.0.1:reuse_port=yes";
@@ -162,7 +142,7 @@ TEST_CASE("listeners with reuse_port share a port") {
 #else
 
 TEST_CASE("reuse_port is refused where there is none") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         std::error_code code;
         listen_error("tcp:0:interface=127.0.0.1:reuse_port=yes", &code);
         CHECK(code == std::errc::no_protocol_option);
@@ -173,7 +153,7 @@ TEST_CASE("reuse_port is refused where there is none") {
 #endif
 
 TEST_CASE("listening and accepted sockets are close-on-exec") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         bight::stream client = co_await bight::connect(test::endpoint_to(l.local()));
         bight::stream server = co_await l.accept();
@@ -186,7 +166,7 @@ TEST_CASE("listening and accepted sockets are close-on-exec") {
 #if !defined(_WIN32)  // has no such modes
 
 TEST_CASE("the file of a Unix socket has the mode asked for, past the umask, and goes with the listener") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const test::temporary_directory directory;
         const std::string path = directory.file("socket");
         for (const int mode : {0660, 0600, 0666}) {
@@ -198,7 +178,7 @@ TEST_CASE("the file of a Unix socket has the mode asked for, past the umask, and
             CHECK(S_ISSOCK(found.st_mode));
             CHECK((found.st_mode & 07777) == static_cast<mode_t>(mode));
             l.close();
-            CHECK_FALSE(exists(path));
+            CHECK_FALSE(test::path_exists(path));
         }
         co_return;
     });
@@ -208,7 +188,7 @@ TEST_CASE("the file of a Unix socket has the mode asked for, past the umask, and
 
 TEST_CASE("a stale Unix socket is replaced; a live one, and a file that is no socket, are not") {
     if (const auto& why = test::no_unix_sockets()) test::skip(*why);
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const test::temporary_directory directory;
         const std::string path = directory.file("socket");
         {  // what a server that was killed leaves behind
@@ -217,7 +197,7 @@ TEST_CASE("a stale Unix socket is replaced; a live one, and a file that is no so
             REQUIRE(::bind(left.get(), static_cast<const sockaddr*>(at.native()),
                            static_cast<socklen_t>(at.native_size())) == 0);
         }
-        REQUIRE(exists(path));
+        REQUIRE(test::path_exists(path));
         bight::listener first = bight::listen("unix:" + path);
         std::error_code code;
         listen_error("unix:" + path, &code);
@@ -234,7 +214,7 @@ TEST_CASE("a stale Unix socket is replaced; a live one, and a file that is no so
         const std::string text = listen_error("unix:" + precious, &code);
         CHECK(code == from_errno(EADDRINUSE));
         CHECK(text.find("a file is that is no socket") != std::string::npos);
-        CHECK(exists(precious));
+        CHECK(test::path_exists(precious));
     });
 }
 
@@ -304,7 +284,7 @@ TEST_CASE("a Unix socket that is bound is no stale one, though nobody listens th
 
 TEST_CASE("an abstract Unix socket leaves no file, and its name is free again after close") {
     if (const auto& why = test::no_unix_sockets()) test::skip(*why);
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         const std::string where = "unix:@bight-listener-test-" + std::to_string(::getpid());
         bight::listener first = bight::listen(where);
         CHECK("unix:" + first.local().path() == where);
@@ -318,7 +298,7 @@ TEST_CASE("an abstract Unix socket leaves no file, and its name is free again af
 }
 
 TEST_CASE("a descriptor that listens already is adopted, and the original stays") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const test::raw_socket original(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         const auto any = bight::address::from_ip("127.0.0.1", 0);
         REQUIRE(::bind(original.get(), static_cast<const sockaddr*>(any.native()),
@@ -339,7 +319,7 @@ TEST_CASE("a descriptor that listens already is adopted, and the original stays"
 }
 
 TEST_CASE("what cannot be listened on is refused") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         std::error_code code;
         const test::raw_socket plain(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         listen_error("fd:" + std::to_string(plain.get()), &code);
@@ -368,7 +348,7 @@ TEST_CASE("what cannot be listened on is refused") {
 }
 
 TEST_CASE("a second accept gets busy, and the first goes on") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         auto first = [&]() -> task<> {
             bight::stream s = co_await l.accept();
@@ -384,7 +364,7 @@ TEST_CASE("a second accept gets busy, and the first goes on") {
 }
 
 TEST_CASE("closing the listener ends a pending accept with closed") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         auto accept = [&]() -> task<> {
             const auto error = co_await error_of(l.accept());
@@ -399,7 +379,7 @@ TEST_CASE("closing the listener ends a pending accept with closed") {
 }
 
 TEST_CASE("a cancelled accept loses no connection") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         constexpr int total = 40;
         int accepted = 0;
@@ -427,7 +407,7 @@ TEST_CASE("a cancelled accept loses no connection") {
 }
 
 TEST_CASE("many connections that wait are accepted, each once") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         std::vector<test::raw_socket> clients;
         for (int i = 0; i < 150; ++i) {
@@ -447,7 +427,7 @@ TEST_CASE("many connections that wait are accepted, each once") {
 }
 
 TEST_CASE("a connection that was reset before it is accepted does not stop the listener") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         for (int i = 0; i < 5; ++i) {
             test::raw_socket gone = test::raw_connect(l.local());
@@ -465,7 +445,7 @@ TEST_CASE("a connection that was reset before it is accepted does not stop the l
 }
 
 TEST_CASE("a listener that is destroyed with connections in its backlog leaves nothing") {
-    on_each_demultiplexer_real([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         std::vector<test::raw_socket> clients;
         {
             bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");

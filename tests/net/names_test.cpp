@@ -4,6 +4,7 @@
 
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
 #include "support/thread_count.hpp"
 
@@ -22,14 +23,6 @@ using test::from_errno;
 using namespace std::chrono_literals;
 
 namespace {
-
-template <class F>
-void on_each_demultiplexer(F body) {
-    const auto kind = GENERATE(from_range(test::demultiplexers()));
-    CAPTURE(kind);
-    test::reactor_fixture on(kind);
-    on.run([&] { return body(); });
-}
 
 // What a refused connection is called here.
 task<std::string> refusal() {
@@ -56,7 +49,7 @@ task<std::string> attempt(std::string where) {
 }  // namespace
 
 TEST_CASE("a name whose first address is silent is reached at its second, and nothing of the first is left") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         const test::black_hole hole("127.0.0.2", l.local().port());
         const test::fake_name name("dual.test", {"127.0.0.2", "127.0.0.1"});
@@ -70,7 +63,7 @@ TEST_CASE("a name whose first address is silent is reached at its second, and no
 }
 
 TEST_CASE("a time-out says what has become of each address") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const test::black_hole hole;
         const std::string port = hole.endpoint().substr(hole.endpoint().rfind(':') + 1);
         const test::fake_name name("dual.test", {"127.0.0.3", "127.0.0.1"});
@@ -86,7 +79,7 @@ TEST_CASE("a time-out says what has become of each address") {
 
 TEST_CASE("the families take turns, each address is tried once, and the error lists them in this order") {
     if (test::no_ipv6()) test::skip(*test::no_ipv6());
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         std::string port;
         {
             const bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
@@ -101,7 +94,7 @@ TEST_CASE("the families take turns, each address is tried once, and the error li
 }
 
 TEST_CASE("cancelling while several addresses are tried closes them all") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         const test::black_hole first("127.0.0.1");
         const std::string port = first.endpoint().substr(first.endpoint().rfind(':') + 1);
         const test::black_hole second("127.0.0.2", static_cast<std::uint16_t>(std::stoi(port)));
@@ -121,7 +114,7 @@ TEST_CASE("cancelling while several addresses are tried closes them all") {
 }
 
 TEST_CASE("with interface=, addresses of another family are not tried") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         std::string port;
         {
             const bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
@@ -143,7 +136,7 @@ TEST_CASE("with interface=, addresses of another family are not tried") {
 
 TEST_CASE("a machine that has a loopback and nothing else finds its names over IPv6, too") {
     if (test::no_ipv6()) test::skip(*test::no_ipv6());
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp6:0:interface=\\:\\:1");
         const test::fake_name name("six.test", {"::1"}, test::machine::has_loopback_only);
         const std::string said = co_await attempt("tcp6:six.test:" + std::to_string(l.local().port()));
@@ -152,7 +145,7 @@ TEST_CASE("a machine that has a loopback and nothing else finds its names over I
 }
 
 TEST_CASE("tcp6 does not reach a name at an address of IPv4") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
         const test::fake_name name("four.test", {"127.0.0.1"});
         const auto error = co_await error_of(connect("tcp6:four.test:" + std::to_string(l.local().port())));
@@ -161,7 +154,7 @@ TEST_CASE("tcp6 does not reach a name at an address of IPv4") {
 }
 
 TEST_CASE("look-ups that hang hold up no job, and jobs hold up no look-up") {
-    on_each_demultiplexer([]() -> task<> {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
         constexpr int many = 40;  // more than the shared pool has threads
         {
             const test::hanging_name hangs("hangs.test");

@@ -1,6 +1,7 @@
 // Cancellation against completion: what must hold whichever comes first.
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/each_connection.hpp"
 #include "support/reactors.hpp"
 #include "support/thread_count.hpp"
 
@@ -21,30 +22,6 @@ using test::connected_pair;
 using test::connected_to_raw;
 using test::error_of;
 using test::pattern;
-
-namespace {
-
-template <class F>
-void on_each_of(const std::vector<test::reactor_choice>& choices, F body) {
-    const auto kind = GENERATE_COPY(from_range(choices));
-    const auto family = GENERATE(from_range(test::families()));
-    CAPTURE(kind, family);
-    test::reactor_fixture on(kind);
-    on.run([&] { return body(family); });
-}
-
-template <class F>
-void on_each(F body) {
-    on_each_of(test::reactors(), std::move(body));
-}
-
-// With sockets that bight does not manage, too.
-template <class F>
-void on_each_real(F body) {
-    on_each_of(test::real_reactors(), std::move(body));
-}
-
-}  // namespace
 
 TEST_CASE("race 1: cancelling needs no room in the submission queue") {
     const auto kind = GENERATE(from_range(test::reactors()));
@@ -78,7 +55,7 @@ TEST_CASE("race 1: cancelling needs no room in the submission queue") {
 }
 
 TEST_CASE("race 2: ending one connection leaves what has arrived for the others") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_socket([](test::family f) -> task<> {
         std::vector<test::stream_pair> pairs;
         for (int i = 0; i < 10; ++i) {
             auto pair = co_await connected_pair(f);
@@ -101,7 +78,7 @@ TEST_CASE("race 2: ending one connection leaves what has arrived for the others"
 }
 
 TEST_CASE("race 3: a receive that completed wins over its cancellation") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         std::string got;
         constexpr std::size_t total = 200;
@@ -126,7 +103,7 @@ TEST_CASE("race 3: a receive that completed wins over its cancellation") {
 }
 
 TEST_CASE("race 3: a read that completed at its time-out is delivered or left for the next read") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_socket([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         std::string got;
         auto write = [&]() -> task<> {
@@ -272,7 +249,7 @@ TEST_CASE("race 5: a stop from another thread while an operation completes loses
 }
 
 TEST_CASE("race 7: memory lent to a cancelled read is untouched once the read has ended") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         for (int i = 0; i < 50; ++i) {
             std::optional<std::string> memory(std::in_place, 64, '-');
@@ -298,7 +275,7 @@ TEST_CASE("race 7: memory lent to a cancelled read is untouched once the read ha
 }
 
 TEST_CASE("race 7: a cancelled write no longer needs its bytes, and the stream can be ended") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         auto pair = co_await connected_to_raw(f);
         auto large = std::make_optional<std::string>(16U << 20, 'w');
         auto write = [&]() -> task<> { co_await pair.stream.write(*large); };
@@ -312,7 +289,7 @@ TEST_CASE("race 7: a cancelled write no longer needs its bytes, and the stream c
 }
 
 TEST_CASE("race 10: a late cancellation does not hit the next read of the same stream") {
-    on_each([](test::family f) -> task<> {
+    test::on_each_socket([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
         for (int i = 0; i < 100; ++i) {
             auto cancelled = [&]() -> task<> { co_await pair.server.read_some(); };
@@ -334,7 +311,7 @@ TEST_CASE("race 10: a late cancellation does not hit the next read of the same s
 }
 
 TEST_CASE("a connection that another task aborts gets no result that was queued for it") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         // Bytes for both come in one poll; whoever runs first aborts the other.
         auto one = co_await connected_to_raw(f);
         auto two = co_await connected_to_raw(f);
@@ -362,7 +339,7 @@ TEST_CASE("a connection that another task aborts gets no result that was queued 
 }
 
 TEST_CASE("a descriptor that is used again does not get what was meant for its former owner") {
-    on_each_real([](test::family f) -> task<> {
+    test::on_each_real_socket([](test::family f) -> task<> {
         for (int i = 0; i < 20; ++i) {
             auto old = co_await connected_to_raw(f);
             const int fd = old.stream.native_handle();

@@ -15,12 +15,6 @@ using bight::task;
 
 namespace {
 
-bight::reactor_options on(bight::demultiplexer_kind kind) {
-    bight::reactor_options options;
-    options.demultiplexer = kind;
-    return options;
-}
-
 task<> hold(bight::stream s) {
     while (auto bytes = co_await s.read_some()) co_await s.write(bytes);
 }
@@ -36,7 +30,7 @@ TEST_CASE("a server that is started when one at its address was killed listens a
     const test::temporary_directory directory;
     const std::string where = test::same_in_children([&]() -> std::string {
         if (f != test::family::tcp) return test::new_endpoint(f, directory);
-        bight::reactor r(on(kind));  // a port that was free a moment ago
+        bight::reactor r(test::options_on(kind));  // a port that was free a moment ago
         auto free_port = []() -> task<int> {
             co_return bight::listen("tcp:0:interface=127.0.0.1").local().port();
         };
@@ -45,7 +39,7 @@ TEST_CASE("a server that is started when one at its address was killed listens a
     for (int round = 0; round < 5; ++round) {
         test::child server([&](const test::witness_pipe& pipe) {
             try {
-                bight::reactor r(on(kind));
+                bight::reactor r(test::options_on(kind));
                 auto serve = [&]() -> task<> {
                     auto l = bight::listen(where);
                     co_await bight::with_group([&](bight::group& g) -> task<> {

@@ -21,7 +21,7 @@ using test::receive_beside;
 
 namespace {
 
-task<> greet(stream peer) { co_await peer.write("hello"); }
+task<> say_hello(stream peer) { co_await peer.write("hello"); }
 
 }  // namespace
 
@@ -62,7 +62,7 @@ TEST_CASE("select refuses descriptor 1,024 with a clear error, and the server go
             const std::string all = co_await test::read_all(later);
             CHECK(all == "hello");
         };
-        co_await bight::when_any(body(), bight::serve(std::move(l), {}, greet));
+        co_await bight::when_any(body(), bight::serve(std::move(l), {}, say_hello));
     });
     on.take_log();
 }

@@ -1,4 +1,6 @@
 // The files of Unix sockets: a listener removes the one that it made, and no other.
+#include "path_exists.hpp"
+
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/reactors.hpp"
@@ -12,10 +14,6 @@
 using bight::task;
 
 namespace {
-
-bool exists(const std::string& path) {
-    return std::filesystem::exists(std::filesystem::symlink_status(path));
-}
 
 /// The working directory is put back at the end.
 class working_directory {
@@ -49,11 +47,12 @@ TEST_CASE("a listener that closes leaves its successor's socket alone, however t
             successor = bight::listen("unix:" + test::escaped(path));
         }
         old_one.close();
-        CHECK(exists(path));
+        CHECK(test::path_exists(path));
         bight::stream client = co_await bight::connect("unix:" + test::escaped(path));
         bight::stream server = co_await successor.accept();
         successor.close();
-        CHECK(exists(path) == by_rename);  // a file that was renamed is not at its listener's path any more
+        CHECK(test::path_exists(path) ==
+              by_rename);  // a file that was renamed is not at its listener's path any more
     });
 }
 
@@ -67,7 +66,7 @@ TEST_CASE("a file that is not the listener's own is not deleted, whatever its na
         REQUIRE(std::filesystem::remove(path));
         std::ofstream(path) << "precious";
         l.close();
-        CHECK(exists(path));
+        CHECK(test::path_exists(path));
         co_return;
     });
 }
@@ -84,8 +83,8 @@ TEST_CASE("a listener at a relative path finds its file again from another worki
         here.change(other.file(""));
         std::ofstream("run.sock") << "precious";
         l.close();
-        CHECK(exists(other.file("run.sock")));
-        CHECK_FALSE(exists(one.file("run.sock")));
+        CHECK(test::path_exists(other.file("run.sock")));
+        CHECK_FALSE(test::path_exists(one.file("run.sock")));
         co_return;
     });
 }

@@ -1,4 +1,6 @@
 // Failures planted on purpose: they are found, named and made small.
+#include "echo_server.hpp"
+
 #include "support/catch.hpp"
 #include "support/echo.hpp"
 #include "support/exploring.hpp"
@@ -26,13 +28,13 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using Catch::Contains;
 using test::echo;
+using test::serve_echo;
 using test::turn_for_ever;
 namespace sim = bight::sim;
 
 namespace {
-
-task<> serve_echo() { co_await bight::serve("tcp:7000", echo); }
 
 // Sends a text in small pieces; gives what came back.
 task<> ask(std::string& answer) {
@@ -67,10 +69,6 @@ sim::fault_plan noise() {
         .set(sim::fault::slow_packet, 0.05);
     faults.set(sim::fault::slow_completion, 0.05);
     return faults;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 // Fails when the look-up takes long, which is for one fault only.
@@ -126,7 +124,7 @@ TEST_CASE("a test that holds is run for every seed, and the virtual time is adde
     CHECK(result.simulated > 0s);
     CHECK(result.real > 0s);
     CHECK(result.hours_per_second() > 0);
-    CHECK(contains(result.summary(), "40 seeds, none failed"));
+    CHECK_THAT(result.summary(), Contains("40 seeds, none failed"));
     options.jobs = 1;
     CHECK(run().simulated == result.simulated);
 }
@@ -146,10 +144,10 @@ TEST_CASE(
     CHECK(f.faults_before > 5);
     REQUIRE(f.faults.size() == 1);
     CHECK(f.faults[0].name == "slow_name");
-    CHECK(contains(f.trace.at(f.faults[0].line.value()), "slow_name"));
+    CHECK_THAT(f.trace.at(f.faults[0].line.value()), Contains("slow_name"));
     CHECK_FALSE(f.cut_short);
-    CHECK(contains(f.report, "1 is left after shrinking: slow_name"));
-    CHECK(contains(f.report, "BIGHT_SIM_SEED=" + f.replay));
+    CHECK_THAT(f.report, Contains("1 is left after shrinking: slow_name"));
+    CHECK_THAT(f.report, Contains("BIGHT_SIM_SEED=" + f.replay));
 
     SECTION("every seed before it is without failure") {
         sim::explore_options before = options;
@@ -271,9 +269,9 @@ TEST_CASE("a failure that needs no fault is shrunk to none, with the tree of tas
     CHECK(result.failure->seed == 1);
     CHECK(result.failure->faults_before > 0);
     CHECK(result.failure->faults.empty());
-    CHECK(contains(result.failure->what, "deadlock"));
-    CHECK(contains(result.failure->tasks, "host client"));
-    CHECK(contains(result.failure->tasks, "explore_test.cpp"));
+    CHECK_THAT(result.failure->what, Contains("deadlock"));
+    CHECK_THAT(result.failure->tasks, Contains("host client"));
+    CHECK_THAT(result.failure->tasks, Contains("explore_test.cpp"));
     CHECK(result.failure->replay == "1:faults=");
 }
 
@@ -293,8 +291,8 @@ TEST_CASE("a test that does not do the same twice is reported as such") {
         REQUIRE_FALSE(result.ok());
         INFO(result.failure->report);
         CHECK(result.failure->kind == sim::failure_kind::not_repeatable);
-        CHECK(contains(result.failure->what, "drew "));
-        CHECK(contains(result.failure->what, "line 1"));
+        CHECK_THAT(result.failure->what, Contains("drew "));
+        CHECK_THAT(result.failure->what, Contains("line 1"));
     }
     SECTION("for it goes by an address") {
         const auto result = sim::explore(
@@ -331,7 +329,7 @@ TEST_CASE("a test that does not do the same twice is reported as such") {
             REQUIRE_FALSE(result.ok());
             INFO(result.failure->report);
             CHECK(result.failure->kind == sim::failure_kind::not_repeatable);
-            CHECK(contains(result.failure->what, "child "));
+            CHECK_THAT(result.failure->what, Contains("child "));
         }
     }
     SECTION("for it remembers what ran before") {
@@ -348,7 +346,7 @@ TEST_CASE("a test that does not do the same twice is reported as such") {
         INFO(result.failure->report);
         CHECK(result.failure->kind == sim::failure_kind::not_repeatable);
         CHECK(result.failure->seed == 4);
-        CHECK(contains(result.failure->what, "by itself it does not"));
+        CHECK_THAT(result.failure->what, Contains("by itself it does not"));
     }
 }
 
@@ -362,7 +360,7 @@ TEST_CASE("an exit is a failure, too") {
     REQUIRE_FALSE(result.ok());
     CHECK(result.failure->seed == 3);
     CHECK(result.failure->kind == sim::failure_kind::crash);
-    CHECK(contains(result.failure->what, "status 0"));
+    CHECK_THAT(result.failure->what, Contains("status 0"));
 }
 
 // ThreadSanitizer puts signals off until the program makes a call that it intercepts: too late for one that
@@ -389,10 +387,10 @@ TEST_CASE("a crash is a failure of the seed that ran, and is shrunk as any other
     const sim::seed_failure& f = *result.failure;
     INFO(f.report);
     CHECK(f.kind == sim::failure_kind::crash);
-    CHECK(contains(f.what, "SIGABRT"));
+    CHECK_THAT(f.what, Contains("SIGABRT"));
     REQUIRE(f.faults.size() == 1);
     CHECK(f.faults[0].name == "slow_name");
-    CHECK(contains(f.tasks, "host server"));
+    CHECK_THAT(f.tasks, Contains("host server"));
 }
 
 TEST_CASE("a test that never ends is a failure of its seed") {
@@ -413,8 +411,8 @@ TEST_CASE("a test that never ends is a failure of its seed") {
     INFO(f.report);
     CHECK(f.seed == 5);
     CHECK(f.kind == sim::failure_kind::hang);
-    CHECK(contains(f.tasks, "running"));
-    CHECK(contains(f.tasks, "explore_test.cpp"));
+    CHECK_THAT(f.tasks, Contains("running"));
+    CHECK_THAT(f.tasks, Contains("explore_test.cpp"));
 }
 
 #endif
@@ -445,8 +443,8 @@ TEST_CASE("the trace of a failure is written where it was asked for") {
     REQUIRE_FALSE(result.ok());
     const std::string lines = directory + "/echo___co-seed-1.jsonl";
     const std::string page = directory + "/echo___co-seed-1.html";
-    CHECK(contains(result.failure->report, lines));
-    CHECK(contains(result.failure->report, page));
+    CHECK_THAT(result.failure->report, Contains(lines));
+    CHECK_THAT(result.failure->report, Contains(page));
     std::stringstream written;
     written << std::ifstream(lines).rdbuf();
     std::string expected;

@@ -1,6 +1,7 @@
 // Connections one end of which is gone, and the other does not know: who is told, by what, and what heal
 // does.
 #include "faulty.hpp"
+#include "tcp_patience.hpp"
 
 #include "support/catch.hpp"
 
@@ -19,14 +20,13 @@
 using namespace std::chrono_literals;
 using bight::stream;
 using bight::task;
+using test::patience_of_reader;
+using test::patience_of_sender;
+using test::unread_text;
+using test::until_probe;
 namespace sim = bight::sim;
 
 namespace {
-
-// tcp(7): tcp_retries2; tcp_keepalive_time, _probes and _intvl.
-constexpr bight::duration patience_of_sender = 924s;
-constexpr bight::duration until_probe = 7200s;
-constexpr bight::duration patience_of_reader = until_probe + 9 * 75s;
 
 // How a call ended, and when.
 struct ending {
@@ -42,8 +42,6 @@ task<> read_to_the_end(sim::world& w, stream& peer, ending& into) {
     into.at = w.elapsed();
 }
 
-const std::string much(10U << 20, 'x');
-
 // A server that writes until it gives up, and a client that had asked it to; the client is at `begin_again`
 // when the server is gone and the link is whole.
 class given_up {
@@ -53,7 +51,7 @@ class given_up {
             return bight::serve("tcp:7000", [this](stream peer) -> task<> {
                 auto asked = co_await peer.read_some();
                 for (;;) {
-                    auto written = co_await bight::as_result(peer.write(much));
+                    auto written = co_await bight::as_result(peer.write(unread_text));
                     if (!written) server_error = written.error();
                     if (!written) co_return;
                 }
@@ -141,7 +139,7 @@ TEST_CASE("who waits for room at a peer that has given up is told that it is gon
     });
     client.run([&]() -> task<> {
         stream peer = co_await bight::connect("tcp:server:7000");
-        auto written = co_await bight::as_result(peer.write(much));
+        auto written = co_await bight::as_result(peer.write(unread_text));
         seen = {true, written.error(), w.elapsed()};
     });
     w.run_for(1s);

@@ -1,6 +1,7 @@
 // Cancellation at every point: what is right passes, and what was planted is found.
+#include "echo_server.hpp"
+
 #include "support/catch.hpp"
-#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/injection.hpp>
@@ -17,12 +18,11 @@
 
 using namespace std::chrono_literals;
 using bight::task;
-using test::echo;
+using Catch::Contains;
+using test::serve_echo;
 namespace sim = bight::sim;
 
 namespace {
-
-task<> serve_echo() { co_await bight::serve("tcp:7000", echo); }
 
 task<> say_hello(std::string server) {
     bight::stream peer = co_await bight::connect(server);
@@ -106,10 +106,6 @@ std::optional<sim::broken_at> broken(F make, const More&... more) {
         return e;
     }
     return std::nullopt;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 }  // namespace
@@ -220,10 +216,10 @@ TEST_CASE("a wake-up that a cancelled task took with it is found") {
     REQUIRE(found);
     const std::string text = found->what();
     INFO(text);
-    CHECK(contains(text, "deadlock"));
-    CHECK(contains(text, "cancelled at point " + std::to_string(found->point()) + " of "));
-    CHECK(contains(text, "injection_test.cpp"));
-    CHECK(contains(text, "BIGHT_SIM_POINT="));
+    CHECK_THAT(text, Contains("deadlock"));
+    CHECK_THAT(text, Contains("cancelled at point " + std::to_string(found->point()) + " of "));
+    CHECK_THAT(text, Contains("injection_test.cpp"));
+    CHECK_THAT(text, Contains("BIGHT_SIM_POINT="));
 }
 
 TEST_CASE("what a cancelled task leaves behind is found") {
@@ -239,7 +235,7 @@ TEST_CASE("what a cancelled task leaves behind is found") {
         });
         REQUIRE(found);
         INFO(found->what());
-        CHECK(contains(found->what(), "1 sockets instead of 0"));
+        CHECK_THAT(found->what(), Contains("1 sockets instead of 0"));
     }
     SECTION("the frame of a task") {
         const auto found = broken([]() -> task<> {
@@ -249,7 +245,7 @@ TEST_CASE("what a cancelled task leaves behind is found") {
         });
         REQUIRE(found);
         INFO(found->what());
-        CHECK(contains(found->what(), "1 frames of tasks"));
+        CHECK_THAT(found->what(), Contains("1 frames of tasks"));
     }
     SECTION("what the check looks at") {
         int open = 0;
@@ -263,7 +259,7 @@ TEST_CASE("what a cancelled task leaves behind is found") {
                 if (std::exchange(open, 0) != 0) throw std::runtime_error("it is still open");
             });
         REQUIRE(found);
-        CHECK(contains(found->what(), "the check failed: it is still open"));
+        CHECK_THAT(found->what(), Contains("the check failed: it is still open"));
     }
 }
 
@@ -282,7 +278,7 @@ TEST_CASE("an error after a cancellation is found, unless there may be one") {
     };
     const auto found = broken(make, options);
     REQUIRE(found);
-    CHECK(contains(found->what(), "it did not end well: the other one has not done it"));
+    CHECK_THAT(found->what(), Contains("it did not end well: the other one has not done it"));
     options.may_fail = true;
     CHECK_FALSE(broken(make, options));
 }

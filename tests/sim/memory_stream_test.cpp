@@ -44,7 +44,7 @@ task<std::string> read_sizes(stream& from) {
 }
 
 // The sizes of the reads when "abc", "defgh" and "ij" have been written.
-task<std::string> cut_by(sim::chunking reads) {
+task<std::string> read_when_cut_by(sim::chunking reads) {
     sim::memory_direction d;
     d.reads = std::move(reads);
     auto [from, to] = sim::memory_pair(d);
@@ -66,14 +66,14 @@ std::vector<sim::chunking> policies() {
 }
 
 // What came, and the code that ended it.
-struct ending {
+struct read_end {
     std::string bytes;
     std::error_code error;
-    bool operator==(const ending&) const = default;
+    bool operator==(const read_end&) const = default;
 };
 
-task<ending> read_to_the_end(stream& from) {
-    ending e;
+task<read_end> read_to_the_end(stream& from) {
+    read_end e;
     for (;;) {
         auto got = co_await bight::as_result(from.read_some());
         if (!got.has_value()) {
@@ -89,23 +89,23 @@ task<ending> read_to_the_end(stream& from) {
 }  // namespace
 
 template <>
-struct Catch::StringMaker<ending> {
-    static std::string convert(const ending& e) { return '"' + e.bytes + "\", " + e.error.message(); }
+struct Catch::StringMaker<read_end> {
+    static std::string convert(const read_end& e) { return '"' + e.bytes + "\", " + e.error.message(); }
 };
 
 TEST_CASE("reads are cut as the policy says") {
     on_each([](auto&) -> task<> {
-        const std::string written = co_await cut_by(sim::chunking::as_written());
+        const std::string written = co_await read_when_cut_by(sim::chunking::as_written());
         CHECK(written == "3 5 2 ");
-        const std::string merged = co_await cut_by(sim::chunking::merged());
+        const std::string merged = co_await read_when_cut_by(sim::chunking::merged());
         CHECK(merged == "10 ");
-        const std::string bytes = co_await cut_by(sim::chunking::one_byte());
+        const std::string bytes = co_await read_when_cut_by(sim::chunking::one_byte());
         CHECK(bytes == "1 1 1 1 1 1 1 1 1 1 ");
-        const std::string four = co_await cut_by(sim::chunking::at_most(4));
+        const std::string four = co_await read_when_cut_by(sim::chunking::at_most(4));
         CHECK(four == "4 4 2 ");
-        const std::string split = co_await cut_by(at(7, 1, 1, 10, 0, 99));
+        const std::string split = co_await read_when_cut_by(at(7, 1, 1, 10, 0, 99));
         CHECK(split == "1 6 3 ");
-        const std::string whole = co_await cut_by(at());
+        const std::string whole = co_await read_when_cut_by(at());
         CHECK(whole == "10 ");
     });
 }
@@ -227,8 +227,8 @@ TEST_CASE("bytes, the end and a reset arrive after the latency, to the nanosecon
         const auto then = on.elapsed();
         co_await one.write("last");
         one.abort();
-        const ending e = co_await read_to_the_end(other);
-        CHECK(e == ending{"last", {ECONNRESET, bight::detail::errno_category()}});
+        const read_end e = co_await read_to_the_end(other);
+        CHECK(e == read_end{"last", {ECONNRESET, bight::detail::errno_category()}});
         CHECK(on.elapsed() - then == 250ms);
     });
 }
@@ -289,8 +289,8 @@ TEST_CASE("what has arrived before a reset is read, then ECONNRESET for ever; wr
         co_await one.write("last");
         co_await other.write("never read");
         one.abort();
-        const ending e = co_await read_to_the_end(other);
-        CHECK(e == ending{"last", {ECONNRESET, bight::detail::errno_category()}});
+        const read_end e = co_await read_to_the_end(other);
+        CHECK(e == read_end{"last", {ECONNRESET, bight::detail::errno_category()}});
         const auto again = co_await error_of(other.read_some());
         CHECK(again == from_errno(ECONNRESET));
         const auto write = co_await error_of(other.write("x"));
@@ -309,8 +309,8 @@ TEST_CASE("after a regular close the peer's next write goes nowhere, and those a
         co_await other.write("x");
         const auto second = co_await error_of(other.write("x"));
         CHECK(second == from_errno(EPIPE));
-        const ending e = co_await read_to_the_end(other);
-        CHECK(e == ending{"bye", {}});
+        const read_end e = co_await read_to_the_end(other);
+        CHECK(e == read_end{"bye", {}});
 
         auto [three, four] = sim::memory_pair(d);
         auto write = [&]() -> task<> {
@@ -381,7 +381,7 @@ TEST_CASE("a connection breaks at any byte: those before it arrive, and both end
             } else {
                 CHECK_FALSE(write);
             }
-            const ending e = co_await read_to_the_end(to);
+            const read_end e = co_await read_to_the_end(to);
             CHECK(e.bytes == text.substr(0, at));
             CHECK(e.error == from_errno(ECONNRESET));
             const auto answer = co_await error_of(to.write("x"));
@@ -391,26 +391,27 @@ TEST_CASE("a connection breaks at any byte: those before it arrive, and both end
 }
 
 TEST_CASE("a break has the error that it is given, and ends a write that waits the other way") {
-    on_each([](auto&) -> task<> {
+    const std::error_code given(ETIMEDOUT, bight::detail::errno_category());
+    on_each([given](auto&) -> task<> {
         sim::memory_direction d;
         d.reset_at = 3;
-        d.reset_error = from_errno(ETIMEDOUT);
+        d.reset_error = given;
         sim::memory_direction narrow;
         narrow.capacity = 1;
         auto [from, to] = sim::memory_pair(sim::memory_options(d, narrow));
         auto waits = [&]() -> task<> {
             const auto error = co_await error_of(to.write("does not fit"));
-            CHECK(error == from_errno(ETIMEDOUT));
+            CHECK(error == given);
         };
         auto writes = [&]() -> task<> {
             const auto error = co_await error_of(from.write("abcd"));
-            CHECK(error == from_errno(ETIMEDOUT));
+            CHECK(error == given);
         };
         co_await bight::when_all(waits(), writes());
-        const ending here = co_await read_to_the_end(from);
-        CHECK(here == ending{"d", from_errno(ETIMEDOUT)});
-        const ending there = co_await read_to_the_end(to);
-        CHECK(there == ending{"abc", from_errno(ETIMEDOUT)});
+        const read_end here = co_await read_to_the_end(from);
+        CHECK(here == read_end{"d", given});
+        const read_end there = co_await read_to_the_end(to);
+        CHECK(there == read_end{"abc", given});
     });
 }
 
@@ -565,7 +566,7 @@ TEST_CASE("an outbox on a memory stream is bounded by its policy while the peer 
         while (out.send("0123456789")) ++sent;
         CHECK(sent == 15);
         CHECK_FALSE(from.is_open());
-        const ending e = co_await read_to_the_end(to);
+        const read_end e = co_await read_to_the_end(to);
         CHECK(e.bytes.size() == 100);
         CHECK(e.error == from_errno(ECONNRESET));
     });

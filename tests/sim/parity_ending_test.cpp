@@ -37,7 +37,9 @@ const std::string with_reset = ", error " + std::to_string(ECONNRESET);
 std::string cut_off(const place_fixture& on) { return on.is_tcp() ? with_reset : ", end"; }
 
 // Something between what one buffer takes and what would take long.
-std::string much(const place_fixture& on) { return pattern(3, on.at().simulated() ? 600'000 : 3'000'000); }
+std::string much_for(const place_fixture& on) {
+    return pattern(3, on.at().simulated() ? 600'000 : 3'000'000);
+}
 
 // A client that sends more and more while it reads.
 task<std::string> read_while_sending(place_fixture& on, stream& peer) {
@@ -65,7 +67,7 @@ TEST_CASE("what was written before close arrives although the peer goes on sendi
     place_fixture on(GENERATE(from_range(test::places())));
     const bool dropped = GENERATE(false, true);
     CAPTURE(dropped);
-    const std::string text = much(on);
+    const std::string text = much_for(on);
     std::string got;
     on.run_pair(
         [&](stream& peer) -> task<> {
@@ -78,7 +80,7 @@ TEST_CASE("what was written before close arrives although the peer goes on sendi
 
 TEST_CASE("an answer that comes before the question has ended arrives whole") {
     place_fixture on(GENERATE(from_range(test::places())));
-    const std::string question = much(on);
+    const std::string question = much_for(on);
     const std::string answer = pattern(1, on.at().simulated() ? 3'000 : 100'000);  // fits
     std::string got;
     on.run_pair(
@@ -99,7 +101,7 @@ TEST_CASE("what an outbox holds goes out after its stream is dropped, whoever ha
     place_fixture on(GENERATE(from_range(test::places())));
     const bool moved = GENERATE(false, true);
     CAPTURE(moved);
-    const std::string text = much(on);
+    const std::string text = much_for(on);
     std::string got;
     struct session {
         explicit session(stream s, std::size_t capacity)

@@ -112,9 +112,9 @@ task<> script(const server* const& s, std::string host, transcript& seen) {
     (void)co_await bight::as_result(ask(open[0], "stop"));
 }
 
-const transcript expected{"reactor 0", "reactor 1", "reactor 2", "reactor 0", "reactor 1",  "reactor 2",
-                          "hello",     "hello",     "hello",     "hello",     "hello",      "hello",
-                          "reactor 0", "reactor 2", "reactor 0", "reactor 2", "hello again"};
+const transcript expected_order{"reactor 0", "reactor 1", "reactor 2", "reactor 0", "reactor 1",  "reactor 2",
+                                "hello",     "hello",     "hello",     "hello",     "hello",      "hello",
+                                "reactor 0", "reactor 2", "reactor 0", "reactor 2", "hello again"};
 
 }  // namespace
 
@@ -133,7 +133,7 @@ TEST_CASE("a sharded server goes through its script with threads, on every demul
         client.run(script(here, "127.0.0.1", seen));
         CHECK(serving.wait() == 1);  // it was stopped
     }
-    CHECK(seen == expected);
+    CHECK(seen == expected_order);
 }
 
 TEST_CASE("a sharded server goes through the same script on a simulated host, in every seed") {
@@ -157,7 +157,7 @@ TEST_CASE("a sharded server goes through the same script on a simulated host, in
         w.add("client").run([&] { return script(here, "server", seen); });
         w.run();
         CHECK(status == 1);
-        CHECK(seen == expected);
+        CHECK(seen == expected_order);
     }
 }
 
@@ -174,6 +174,6 @@ TEST_CASE("a sharded server goes through the same script in a program that is it
         const server* const here = &s;
         cores.reactor(1).start([&] { return script(here, "localhost", seen); });
         CHECK(s.run() == 1);
-        CHECK(seen == expected);
+        CHECK(seen == expected_order);
     }
 }

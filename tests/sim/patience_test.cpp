@@ -1,5 +1,6 @@
 // What TCP does about a peer that does not answer: who gives up, when, and who does not.
 #include "faulty.hpp"
+#include "tcp_patience.hpp"
 
 #include "support/catch.hpp"
 
@@ -16,14 +17,13 @@
 using namespace std::chrono_literals;
 using bight::stream;
 using bight::task;
+using test::patience_of_reader;
+using test::patience_of_sender;
 using test::read_all;
+using test::unread_text;
 namespace sim = bight::sim;
 
 namespace {
-
-// tcp(7): tcp_retries2; tcp_keepalive_time, _probes and _intvl.
-constexpr bight::duration patience_of_sender = 924s;
-constexpr bight::duration patience_of_reader = 7200s + 9 * 75s;
 
 // A server that is out of reach, one way or another.
 struct misfortune {
@@ -83,8 +83,6 @@ class conversation {
 task<> read_it_all(stream& peer) { auto all = co_await read_all(peer); }
 task<> never_read(stream&) { co_await bight::sleep_for(90h); }
 
-const std::string much(10U << 20, 'x');
-
 }  // namespace
 
 TEST_CASE("who writes to a peer that is out of reach is told after tcp_retries2, however little he wrote") {
@@ -96,7 +94,7 @@ TEST_CASE("who writes to a peer that is out of reach is told after tcp_retries2,
             conversation between(read_it_all, [&](stream& peer) -> task<> {
                 co_await bight::sleep_for(10s);
                 const bight::time_point start = bight::reactor::current()->now();
-                const std::string text = large ? much : "x";
+                const std::string text = large ? unread_text : "x";
                 auto written = co_await bight::as_result(peer.write(text));
                 if (large) {
                     error = written.error();
@@ -121,7 +119,7 @@ TEST_CASE("who waits for room is told as well, if its peer cannot be reached, an
         std::error_code error;
         bight::duration at{};
         conversation between(never_read, [&](stream& peer) -> task<> {
-            auto written = co_await bight::as_result(peer.write(much));
+            auto written = co_await bight::as_result(peer.write(unread_text));
             error = written.error();
             at = between.world().elapsed();
         });
@@ -143,7 +141,7 @@ TEST_CASE("a peer that is back in time gets everything, and nobody is told") {
         conversation between([&](stream& peer) -> task<> { got = co_await read_all(peer); },
                              [&](stream& peer) -> task<> {
                                  co_await bight::sleep_for(1s);
-                                 auto written = co_await bight::as_result(peer.write(much));
+                                 auto written = co_await bight::as_result(peer.write(unread_text));
                                  error = written.error();
                                  if (!error) co_await peer.close();
                              });
@@ -158,7 +156,7 @@ TEST_CASE("a peer that is back in time gets everything, and nobody is told") {
             CHECK(got.empty());
         } else {
             CHECK(!error);
-            CHECK((got == much));
+            CHECK((got == unread_text));
         }
     }
 }

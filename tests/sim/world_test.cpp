@@ -1,5 +1,6 @@
+#include "echo_server.hpp"
+
 #include "support/catch.hpp"
-#include "support/echo.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>
@@ -12,12 +13,10 @@
 
 using namespace std::chrono_literals;
 using bight::task;
-using test::echo;
+using test::serve_echo;
 namespace sim = bight::sim;
 
 namespace {
-
-task<> serve_echo() { co_await bight::serve("tcp:7000", echo); }
 
 task<std::string> ask(std::string server, std::string text) {
     bight::stream peer = co_await bight::connect(server);

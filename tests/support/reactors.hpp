@@ -102,6 +102,12 @@ inline std::vector<bight::demultiplexer_kind> those_that_work(std::vector<bight:
     return wanted;
 }
 
+inline bight::reactor_options options_on(bight::demultiplexer_kind kind) {
+    bight::reactor_options options;
+    options.demultiplexer = kind;
+    return options;
+}
+
 /// The kind of reactor of a test: with a demultiplexer of this machine, or on a simulated host.
 struct reactor_choice {
     reactor_choice(bight::demultiplexer_kind on) : kind(on) {}

@@ -6,6 +6,7 @@
 #include <bight/sync/channel.hpp>
 
 #include "all_is_quiet.hpp"
+#include "noted.hpp"
 
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
@@ -26,23 +27,17 @@ using bight::channel_place;
 using bight::task;
 using test::all_is_quiet;
 using test::fickle;
+using test::log_of;
+using test::receive_all;
+using test::send_and_note;
 using namespace std::chrono_literals;
 
 namespace {
 
-using log_of = std::vector<int>;
-
-task<> send_and_note(channel<int>& ch, int value, log_of& log) {
-    co_await ch.send(value);
-    log.push_back(value);
-}
 task<> reserve_and_note(channel<int>& ch, int value, log_of& log) {
     auto place = co_await ch.reserve();
     log.push_back(value);
     place.send(value);
-}
-task<> receive_all(channel<int>& ch, log_of& log) {
-    while (auto value = co_await ch.receive()) log.push_back(*value);
 }
 
 }  // namespace

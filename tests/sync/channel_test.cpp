@@ -1,4 +1,5 @@
 #include "all_is_quiet.hpp"
+#include "noted.hpp"
 
 #include "support/cancellable.hpp"
 #include "support/death.hpp"
@@ -20,24 +21,16 @@ using bight::channel;
 using bight::task;
 using test::all_is_quiet;
 using test::fickle;
+using test::log_of;
+using test::receive_all;
+using test::send_and_note;
 using namespace std::chrono_literals;
 
 namespace {
 
-using log_of = std::vector<int>;
-
-task<> send_and_note(channel<int>& ch, int value, log_of& log) {
-    co_await ch.send(value);
-    log.push_back(value);
-}
-
 task<> receive_and_note(channel<int>& ch, int who, log_of& log) {
     auto value = co_await ch.receive();
     log.push_back(100 * who + value.value_or(-1));
-}
-
-task<> receive_all(channel<int>& ch, log_of& log) {
-    while (auto value = co_await ch.receive()) log.push_back(*value);
 }
 
 task<std::error_code> error_of_send(channel<int>& ch, int value) {

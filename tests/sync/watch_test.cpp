@@ -26,7 +26,7 @@ namespace {
 
 using log_of = std::vector<int>;
 
-task<> note_all(watch_receiver<int>& from, log_of& log) {
+task<> note_versions(watch_receiver<int>& from, log_of& log) {
     while (const int* value = co_await from.changed()) log.push_back(*value);
 }
 
@@ -42,7 +42,7 @@ TEST_CASE("a receiver sees each version at most once, and the latest when it loo
         CHECK(from.borrow() == 1);
         CHECK_FALSE(from.has_changed());  // what is there at the start has been seen
         co_await bight::with_group([&](bight::group& g) -> task<> {
-            g.spawn(note_all, std::ref(from), std::ref(log));
+            g.spawn(note_versions, std::ref(from), std::ref(log));
             co_await all_is_quiet();
             CHECK(log.empty());
             watched.set(2);
@@ -148,7 +148,7 @@ TEST_CASE("after close, the last version is still seen, then the end; setting fa
             codes.push_back(e.code());
         }
         CHECK(codes == std::vector<std::error_code>(2, bight::errc::closed));
-        co_await note_all(from, log);
+        co_await note_versions(from, log);
         CHECK(from.borrow() == 2);
         const auto end = co_await bight::as_result(from.changed());
         CHECK(end.error() == bight::errc::closed);
@@ -164,8 +164,8 @@ TEST_CASE("close lets all that wait go on, and receivers may outlive the watch")
         auto a = watched->subscribe();
         auto b = watched->subscribe();
         co_await bight::with_group([&](bight::group& g) -> task<> {
-            g.spawn(note_all, std::ref(a), std::ref(log));
-            g.spawn(note_all, std::ref(b), std::ref(log));
+            g.spawn(note_versions, std::ref(a), std::ref(log));
+            g.spawn(note_versions, std::ref(b), std::ref(log));
             co_await all_is_quiet();
             watched->set(2);
             watched.reset();
@@ -217,7 +217,7 @@ TEST_CASE("one task at a time waits in a receiver of a watch, and sees what anot
         watch<int> watched;
         auto from = watched.subscribe();
         co_await bight::with_group([&](bight::group& g) -> task<> {
-            g.spawn(note_all, std::ref(from), std::ref(log));
+            g.spawn(note_versions, std::ref(from), std::ref(log));
             co_await all_is_quiet();
             std::error_code code;
             try {

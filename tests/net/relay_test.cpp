@@ -390,9 +390,9 @@ TEST_CASE("relay passes on what the server said before it reset the question") {
         auto ask = [&]() -> task<> {
             const std::string part = pattern(0, 100'000);
             for (;;) {
-                if (!co_await bight::try_with_timeout(bight::as_result(l.client().write(part)), 1s))
-                    co_return;
-                if (ended) co_return;
+                const auto taken =
+                    co_await bight::try_with_timeout(bight::as_result(l.client().write(part)), 1s);
+                if (!taken || ended) co_return;
             }
         };
         auto hear = [&]() -> task<> {

@@ -139,7 +139,7 @@ class operation : public work_item {
     /// poll_read, poll_write: its owner makes the call anyhow, so that an event will do, unverified.
     bool believes_events = false;
     /// poll_write: its owner has made the call after an event, and found no room; only a change is worth
-    /// another answer.
+    /// another answer. On io_uring; epoll tells changes alone, poll and select know none.
     bool tried_in_vain = false;
     std::int64_t result = 0;      ///< bytes, a handle, or 0; or a negative error number of the system
     descriptor* on = nullptr;     ///< null for an operation without one

@@ -112,9 +112,9 @@ void outbox_state::end_batch() noexcept {
 }
 
 // Writes until the transport has to wait, other tasks must have their turn, or nothing is left. It is the
-// stream's writer meanwhile; who waits to write has a turn after each batch, and this one another behind
-// them. When the end of the stream has begun, nobody can come to the line any more, and what is queued goes
-// out first.
+// stream's writer meanwhile. Who waits to write has a turn after each batch, and this one its next one behind
+// them; but when the end of the stream has begun, a claim would be refused, and what is queued goes out
+// first.
 void outbox_state::pump(bool has_written) noexcept {
     for (unsigned batches = has_written ? 1 : 0; !queue_.empty(); ++batches) {
         if (batches > 0 && to().writers_wait() && to().accepts_writes()) {

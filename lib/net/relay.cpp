@@ -6,8 +6,11 @@
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/core/result.hpp>
 #include <bight/core/when_all.hpp>
+#include <bight/core/when_any.hpp>
 #include <bight/io/detail/stream.hpp>
+#include <bight/sync/event.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -90,9 +93,29 @@ task<std::uint64_t> copy_bytes(stream& from, stream& to, bool& missing) {
     }
 }
 
-// A write that fails says that `to` has gone, whose last bytes may still have to be read: the other direction
-// goes on to the end that it comes to by that, and `put_off` is thrown then. Any other failure ends both.
-task<std::uint64_t> copy_to_end(stream& from, stream& to, std::exception_ptr& put_off) {
+// What the two directions of a relay know of each other.
+struct directions {
+    int copying = 2;
+    manual_reset_event none_copies;
+    std::exception_ptr failed_write;
+
+    void one_has_ended() noexcept {
+        if (--copying == 0) none_copies.set();
+    }
+};
+
+// Until its end, or an error: that of a peer whose bytes nobody wants any more.
+task<> discard(stream& from) {
+    for (;;) {
+        const auto got = co_await as_result(from.read_some());
+        if (!got || got->empty()) co_return;
+    }
+}
+
+// A write that fails says that `to` has gone. What it said before may still have to be read: the other
+// direction goes on to the end that it comes to by that. Meanwhile what `from` sends is discarded, for its
+// peer may read only when it has sent all. Any other failure ends both directions.
+task<std::uint64_t> copy_to_end(stream& from, stream& to, directions& both) {
     bool never_ended = false;
     owed end(to, never_ended);
     bool missing = false;
@@ -101,11 +124,14 @@ task<std::uint64_t> copy_to_end(stream& from, stream& to, std::exception_ptr& pu
         missing = true;
         end.done();
         co_await to.shutdown_write(duration::max());  // as long as its outboxes need
+        both.one_has_ended();
         co_return bytes;
     } catch (const std::system_error&) {
         if (!missing) throw;
-        if (!put_off) put_off = std::current_exception();
+        if (!both.failed_write) both.failed_write = std::current_exception();
     }
+    both.one_has_ended();
+    co_await race(discard(from), both.none_copies.wait());
     co_return std::uint64_t{0};
 }
 
@@ -119,17 +145,18 @@ task<std::uint64_t> copy(stream& from, stream& to) {
 
 task<relayed> relay(stream& a, stream& b) {
     refuse_what_cannot_be(a, b);
-    std::exception_ptr first;
+    directions both;
+    std::exception_ptr other;
     try {
-        const auto [from_a, from_b] = co_await when_all(copy_to_end(a, b, first), copy_to_end(b, a, first));
-        if (!first) co_return relayed{from_a, from_b};
+        const auto [from_a, from_b] = co_await when_all(copy_to_end(a, b, both), copy_to_end(b, a, both));
+        if (!both.failed_write) co_return relayed{from_a, from_b};
     } catch (
-        const aggregate_error& both) {  // a reset, say, that the read and the write of one stream learn of
-        if (!first) first = both.errors().front();
+        const aggregate_error& all) {  // a reset, say, that the read and the write of one stream learn of
+        other = all.errors().front();
     } catch (const std::system_error&) {
-        if (!first) throw;  // else what broke first is told
+        other = std::current_exception();
     }
-    std::rethrow_exception(first);
+    std::rethrow_exception(both.failed_write ? both.failed_write : other);
 }
 
 }  // namespace bight

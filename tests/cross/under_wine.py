@@ -250,23 +250,25 @@ def main():
     known = set()
     again = 0
     prefixes = Prefixes(arguments.jobs)
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs, initializer=prefixes.take) as pool:
-        running = {pool.submit(run_test, t, gaps.get(t["name"], {}), arguments.timeout): t for t in tests}
-        for done in concurrent.futures.as_completed(running):
-            name = running[done]["name"]
-            outcome = done.result()
-            passed += len(outcome.passed)
-            failed += len(outcome.failed)
-            left_out |= outcome.left_out
-            times.append((outcome.seconds, name))
-            again += outcome.again
-            known |= {(name, case) for case in [*outcome.passed, *outcome.failed, *outcome.skipped]}
-            for case, why in outcome.skipped.items():
-                skipped.setdefault(why, []).append("%s: %s" % (name, case))
-            for case, why in sorted(outcome.failed.items()):
-                print("FAILED: %s: %s\n%s" % (name, case, why), end="")
-            sys.stdout.flush()
-    prefixes.end()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(arguments.jobs, initializer=prefixes.take) as pool:
+            running = {pool.submit(run_test, t, gaps.get(t["name"], {}), arguments.timeout): t for t in tests}
+            for done in concurrent.futures.as_completed(running):
+                name = running[done]["name"]
+                outcome = done.result()
+                passed += len(outcome.passed)
+                failed += len(outcome.failed)
+                left_out |= outcome.left_out
+                times.append((outcome.seconds, name))
+                again += outcome.again
+                known |= {(name, case) for case in [*outcome.passed, *outcome.failed, *outcome.skipped]}
+                for case, why in outcome.skipped.items():
+                    skipped.setdefault(why, []).append("%s: %s" % (name, case))
+                for case, why in sorted(outcome.failed.items()):
+                    print("FAILED: %s: %s\n%s" % (name, case, why), end="")
+                sys.stdout.flush()
+    finally:
+        prefixes.end()
     if again:
         print("%d cases were run once more, for Wine's server had ended" % again)
     chosen = {t["name"] for t in tests}

@@ -8,6 +8,7 @@
 #include "support/error_of.hpp"
 #include "support/few_descriptors.hpp"
 #include "support/reactors.hpp"
+#include "support/unix_sockets.hpp"
 
 #include <bight/bight.hpp>
 
@@ -24,6 +25,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 using bight::stream;
@@ -408,6 +410,51 @@ TEST_CASE("relay passes on what the server said before it reset the question") {
             co_await bight::sleep_for(1h);
         }());
         CHECK(got == "no way");
+    });
+}
+
+TEST_CASE("a large answer is passed on to a client that reads only when it has sent all") {
+    test::need_unix_sockets();  // over TCP a peer that reads no more does not tell
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(test::family::unix_path);
+        std::error_code ended;
+        auto proxy = [&]() -> task<> { ended = co_await test::error_of(bight::relay(l.a(), l.b())); };
+        auto ask = [&]() -> task<> {
+            co_await send_and_end(l.client(), 0, 4 * much);
+            co_await expect(l.client(), 5, much);
+        };
+        REQUIRE(::shutdown(l.server().native_handle(), SHUT_RD) == 0);  // a write to it is EPIPE now
+        co_await bight::when_all(proxy(), ask(), send_and_end(l.server(), 5, much));
+        CHECK(ended == std::errc::broken_pipe);
+    });
+}
+
+TEST_CASE("a relay with a stream of another reactor is refused, and leaves that one alone") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    const bool relays = GENERATE(false, true);
+    CAPTURE(kind, relays);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        auto pair = co_await connected_pair(test::family::tcp);
+        std::error_code refused;
+        std::thread elsewhere([&] {
+            bight::reactor r(test::options_on(kind.kind));
+            r.run([](stream& foreign, bool relays_it, std::error_code& how) -> task<> {
+                auto own = co_await connected_pair(test::family::tcp);
+                co_await own.client.write("12345");
+                how = relays_it ? co_await test::error_of(bight::relay(own.server, foreign))
+                                : co_await test::error_of(bight::copy(own.server, foreign));
+            }(pair.client, relays, refused));
+        });
+        elsewhere.join();
+        CHECK(refused == bight::errc::wrong_thread);
+        co_await pair.client.write("all is well");
+        co_await pair.client.close();
+        const std::string got = co_await test::read_all(pair.server);
+        CHECK(got == "all is well");
     });
 }
 

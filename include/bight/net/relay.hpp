@@ -41,9 +41,10 @@ struct relayed {
 /// Copies in both directions at once, until both streams have ended: a proxy. The end of one is passed on
 /// with shutdown_write, while the other direction goes on (half-close), after what outboxes still have for it,
 /// however long that takes. A failed read in one direction cancels the other, and is thrown. A failed write is
-/// thrown when the other direction has come to its end, too: the stream that cannot be written to may have
-/// been sent an answer. Streams that are destroyed because of an error end with a reset, so both peers notice. Cancellation does the same, whatever becomes of the streams afterwards: one whose end was not
-/// passed on ends with a reset. A reset is noticed when its stream is read from or written to: not while that
+/// thrown when the other direction has come to its end, too: the peer that takes no more may have answered
+/// before. What is still sent to it is discarded until then. Streams that are destroyed because of an error
+/// end with a reset, so both peers notice. Cancellation does the same, whatever becomes of the streams
+/// afterwards: one whose end was not passed on ends with a reset. A reset is noticed when its stream is read from or written to: not while that
 /// waits for the other peer to read. A peer that neither ends nor sends keeps it waiting: set a time-out, or
 /// keep-alive.
 task<relayed> relay(stream& a, stream& b);

@@ -445,8 +445,11 @@ TEST_CASE("a relay with a stream of another reactor is refused, and leaves that 
             r.run([](stream& foreign, bool relays_it, std::error_code& how) -> task<> {
                 auto own = co_await connected_pair(test::family::tcp);
                 co_await own.client.write("12345");
-                how = relays_it ? co_await test::error_of(bight::relay(own.server, foreign))
-                                : co_await test::error_of(bight::copy(own.server, foreign));
+                if (relays_it) {
+                    how = co_await test::error_of(bight::relay(own.server, foreign));
+                } else {
+                    how = co_await test::error_of(bight::copy(own.server, foreign));
+                }
             }(pair.client, relays, refused));
         });
         elsewhere.join();

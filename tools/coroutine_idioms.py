@@ -17,6 +17,7 @@ and what is behind them, are in docs/design/pitfalls.md:
   kept-lambda    a capturing lambda that is a coroutine, called without being awaited in the same expression
   thread-local   a thread_local that a coroutine touches
   dropped-guard  a lock, permits or a place that are awaited and given back at once, as nothing keeps the guard
+  dropped-result the result of as_result, with the error in it, that nothing looks at
   held-lock      a lock of std (lock_guard, unique_lock, scoped_lock, shared_lock) that is held over a co_await
 
 A line is exempt when it, or a comment alone on the line before, says:  // bight-lint: allow RULE why
@@ -45,6 +46,8 @@ ADVICE = {
     "held-lock": "a lock of std belongs to the thread, which goes on with other tasks meanwhile: end its block before the "
                  "await, or use a bight::mutex",
     "dropped-guard": "what was awaited is given back at once: keep the guard, as in `auto guard = co_await m.lock();`",
+    "dropped-result": "an error is lost here: look at the result, as in `if (const auto sent = co_await as_result(...))`, "
+                      "or write (void) before it",
 }
 
 TOKEN = re.compile(
@@ -480,28 +483,43 @@ class Source:
             at = self.inside[at]
 
     def check_dropped(self, await_, first, last):
-        """A guard that is the whole of a statement, or of an operand of its commas."""
+        """A guard or a result that is the whole of a statement, or of an operand of its commas."""
         if self.text(await_) != "co_await" or self.inside[await_] != self.inside[first]:
             return
         before = self.text(await_ - 1)
         if await_ == first or before in ("else", "do", ":", ","):
-            if not any(self.text(i) == "=" for i in range(first, await_)) and self.gives_guard(await_ + 1, last):
+            if any(self.text(i) == "=" for i in range(first, await_)):
+                return
+            if self.gives_guard(await_ + 1, last):
                 self.report(await_, "dropped-guard")
+            elif self.gives_result(await_ + 1, last):
+                self.report(await_, "dropped-result")
 
-    def gives_guard(self, begin, end):
-        """Whether the first operand in tokens begin to end is a call of a member that gives a guard when awaited, or
-        hands such a call on."""
+    def called_last(self, begin, end):
+        """The name of what the first operand in tokens begin to end calls, and the end of its arguments; None when
+        that is no call."""
         while begin < end and self.text(begin) == "(" and begin in self.pair:  # in parentheses as a whole
             if self.operand_end(self.pair[begin] + 1, end) != self.pair[begin] + 1:
                 break
             begin, end = begin + 1, self.pair[begin]
         last = self.operand_end(begin, end) - 1
         if self.text(last) != ")" or last not in self.pair:
+            return None
+        return self.pair[last] - 1, last
+
+    def gives_guard(self, begin, end):
+        """Whether that call is one of a member that gives a guard when awaited, or hands such a call on."""
+        call = self.called_last(begin, end)
+        if not call:
             return False
-        called = self.pair[last] - 1
+        called, last = call
         if self.text(called) in GUARDED:
             return self.text(called - 1) in (".", "->")
         return self.text(called) in HANDS_ON and self.gives_guard(called + 2, last)
+
+    def gives_result(self, begin, end):
+        call = self.called_last(begin, end)
+        return bool(call) and self.text(call[0]) == "as_result" and self.text(call[0] - 1) not in (".", "->")
 
     def check_temporaries(self, first, last):
         """?: between objects that it makes, in an expression that awaits: g++ destroys them twice."""

@@ -163,6 +163,13 @@ std::size_t unsent(int fd) noexcept {
     return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
+std::size_t room(int fd) noexcept {
+    const int all = integer_option(fd, SOL_SOCKET, SO_SNDBUF);
+    if (all < 0) return std::size_t(-1);
+    const std::size_t held = unsent(fd);
+    return held < static_cast<std::size_t>(all) ? static_cast<std::size_t>(all) - held : 0;
+}
+
 bool peer_has_died(int fd) noexcept {
 #if defined(LOCAL_PEERPID)
     pid_t peer = 0;

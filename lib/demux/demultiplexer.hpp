@@ -97,6 +97,8 @@ class demultiplexer : public event_port {
     /// anything is attached.
     virtual void add_features(std::vector<kernel_feature>& to) { (void)to; }
 
+    /// It watches only descriptors below this number; 0: any.
+    virtual int watches_below() const noexcept { return 0; }
     /// The socket calls for its descriptors.
     virtual socket_calls& sockets() noexcept;
 

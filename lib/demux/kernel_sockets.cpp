@@ -135,6 +135,7 @@ class kernel_socket_calls final : public socket_calls {
     peer_state state_of_peer(int fd) noexcept override { return system_sockets::state_of_peer(fd); }
     void reset(int fd) noexcept override { system_sockets::reset(fd); }
     std::size_t unsent(int fd) noexcept override { return system_sockets::unsent(fd); }
+    std::size_t room(int fd) noexcept override { return system_sockets::room(fd); }
 
     void discard_input(int fd) noexcept override {
         for (int round = 0; round < 16; ++round) {

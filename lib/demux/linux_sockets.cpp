@@ -1,5 +1,6 @@
 #include "system_sockets.hpp"
 
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -9,7 +10,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 namespace bight::detail::system_sockets {
@@ -99,6 +102,16 @@ void reset(int fd) noexcept {
 std::size_t unsent(int fd) noexcept {
     int bytes = 0;
     return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
+// Of what the send buffer holds a part is the kernel's own, so not all that is free is for bytes.
+std::size_t room(int fd) noexcept {
+    std::uint32_t memory[SK_MEMINFO_VARS] = {};
+    socklen_t size = sizeof memory;
+    if (::getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) < 0) return std::size_t(-1);
+    const std::size_t held = std::max(memory[SK_MEMINFO_WMEM_QUEUED], memory[SK_MEMINFO_WMEM_ALLOC]);
+    const std::size_t all = memory[SK_MEMINFO_SNDBUF];
+    return held < all ? (all - held) / 4 * 3 : 0;
 }
 
 bool peer_has_died(int fd) noexcept {

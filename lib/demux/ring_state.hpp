@@ -21,7 +21,7 @@ namespace bight::detail {
 ///
 /// What has arrived is delivered in this order: buffers (or accepted descriptors), then `end`, if has_end is
 /// set. `starved` lasts from the end of a multishot for lack of buffers to the next receive, which brings its
-/// own memory. `end` is delivered to the waiting operation, or to the next one.
+/// own memory when something has come. `end` is delivered to the waiting operation, or to the next one.
 struct ring_state {
     static constexpr std::uint16_t none = 0xffff;
 

@@ -33,6 +33,7 @@ class select_demultiplexer final : public woken_readiness {
     }
 
     std::string_view name() const noexcept override { return "select"; }
+    int watches_below() const noexcept override { return FD_SETSIZE; }
 
     void wait(duration limit) override {
         if (looked_at_ > 0) limit = std::min(limit, between_looks);

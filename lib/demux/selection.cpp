@@ -133,6 +133,11 @@ std::unique_ptr<event_port> choose_event_port(reactor& home, const reactor_optio
                    options);
         }
     }
+    if (wanted != demultiplexer_kind::automatic) {
+        refuse("reactor_options::demultiplexer is " + std::to_string(static_cast<int>(wanted)) +
+                   ", which is no demultiplexer_kind",
+               home, options);
+    }
     throw std::system_error(errc::unavailable, why);
 }
 

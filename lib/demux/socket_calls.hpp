@@ -103,6 +103,8 @@ class socket_calls {
     virtual void reset(native_handle fd) noexcept = 0;
     /// The number of bytes that the peer has not acknowledged; the end of the stream counts as one.
     virtual std::size_t unsent(native_handle fd) noexcept = 0;
+    /// About how many bytes a send would take now; the greatest number when that cannot be told.
+    virtual std::size_t room(native_handle fd) noexcept = 0;
     /// Discards what has arrived, up to a limit.
     virtual void discard_input(native_handle fd) noexcept = 0;
 

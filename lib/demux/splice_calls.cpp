@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 
 namespace bight::detail {
@@ -17,30 +18,40 @@ namespace {
 constexpr int wanted_room = 1 << 18;
 constexpr std::size_t least_room = std::size_t{1} << 16;
 
-// A filter may refuse the call. One of no bytes moves nothing.
-bool may_splice() noexcept {
-    static const bool may = [] {
-        int ends[2];
-        if (make_pipe(ends) < 0) return true;  // no descriptors now: that is seen for each pipe
-        const bool refused = ::splice(ends[0], nullptr, ends[1], nullptr, 0, SPLICE_F_NONBLOCK) < 0 &&
-                             errno != EINVAL && errno != EAGAIN;
-        ::close(ends[0]);
-        ::close(ends[1]);
-        return !refused;
-    }();
-    return may;
+// One of no bytes looks at nothing else: what fails then is the call itself.
+bool is_refused() noexcept { return ::splice(-1, nullptr, -1, nullptr, 0, SPLICE_F_NONBLOCK) < 0; }
+
+std::atomic<bool>& call_refused() noexcept {
+    static std::atomic<bool> is{is_refused()};
+    return is;
+}
+
+// A program may install a filter when it has used the call already.
+std::int64_t failure(int error) noexcept {
+    if (error == EAGAIN || !is_refused()) return -error;
+    call_refused().store(true, std::memory_order_relaxed);
+    return -ENOSYS;
+}
+
+// To a number that is not below `least`, if one is free there.
+void move_up(int& fd, int least) noexcept {
+    if (fd >= least) return;
+    const int higher = ::fcntl(fd, F_DUPFD_CLOEXEC, least);
+    if (higher < 0) return;
+    ::close(fd);
+    fd = higher;
 }
 
 }  // namespace
 
-bool has_splice() noexcept { return may_splice(); }
+bool has_splice() noexcept { return !call_refused().load(std::memory_order_relaxed); }
 
 std::int64_t splice_from(int socket, int pipe, std::size_t most) noexcept {
     ssize_t moved = 0;
     do {
         moved = ::splice(socket, nullptr, pipe, nullptr, most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     } while (moved < 0 && errno == EINTR);
-    return moved < 0 ? -errno : moved;
+    return moved < 0 ? failure(errno) : moved;
 }
 
 std::int64_t splice_to(int socket, int pipe, std::size_t size) noexcept {
@@ -51,20 +62,32 @@ std::int64_t splice_to(int socket, int pipe, std::size_t size) noexcept {
     } while (moved < 0 && errno == EINTR);
     const int error = moved < 0 ? errno : 0;
     if (error == EPIPE) guard.take_back();
-    return error != 0 ? -error : moved;
+    return error != 0 ? failure(error) : moved;
 }
 
-bool kernel_pipe::open() noexcept {
+bool kernel_pipe::open(int above) noexcept {
     if (make_pipe(ends_) < 0) {
         ends_[0] = ends_[1] = -1;
         return false;
     }
+    for (int& end : ends_) move_up(end, above);
     int room = ::fcntl(ends_[1], F_SETPIPE_SZ, wanted_room);
     if (room < 0) room = ::fcntl(ends_[1], F_GETPIPE_SZ);
     room_ = room > 0 ? static_cast<std::size_t>(room) : 0;
     if (room_ >= least_room) return true;
     close();
     return false;
+}
+
+bool kernel_pipe::take(char* into, std::size_t size) noexcept {
+    while (size > 0) {
+        const ssize_t got = ::read(ends_[0], into, size);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        into += got;
+        size -= static_cast<std::size_t>(got);
+    }
+    return true;
 }
 
 void kernel_pipe::close() noexcept {

@@ -11,13 +11,13 @@
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Whether this system can (Linux: splice(2)).
+/// Whether this system can (Linux: splice(2)). False for good once a filter has refused the call.
 bool has_splice() noexcept;
 
 /// The number of bytes, 0 at the end of the stream, or -errno; -EAGAIN when nothing is there. The pipe must
-/// be empty: a full one gives -EAGAIN, too.
+/// be empty: a full one gives -EAGAIN, too. -ENOSYS, whatever the error was, when a filter refuses the call.
 std::int64_t splice_from(native_handle socket, int pipe, std::size_t most) noexcept;
-/// The number of bytes, or -errno. Raises no signal.
+/// The number of bytes, or -errno; -ENOSYS as for splice_from. Raises no signal.
 std::int64_t splice_to(native_handle socket, int pipe, std::size_t size) noexcept;
 
 /// A pipe that holds `room` bytes.
@@ -28,9 +28,12 @@ class kernel_pipe {
     kernel_pipe& operator=(const kernel_pipe&) = delete;
     ~kernel_pipe() { close(); }
 
-    /// False when the process has no descriptors left, say.
-    bool open() noexcept;
+    /// False when the process has no descriptors left, say. Its descriptors are `above` that number where
+    /// they can be: select needs the low ones for sockets.
+    bool open(int above) noexcept;
     void close() noexcept;
+    /// Takes `size` bytes that are in it: false when they cannot be had.
+    bool take(char* into, std::size_t size) noexcept;
     explicit operator bool() const noexcept { return ends_[0] >= 0; }
     int reading() const noexcept { return ends_[0]; }
     int writing() const noexcept { return ends_[1]; }

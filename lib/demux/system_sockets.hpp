@@ -33,6 +33,7 @@ int input_ended(native_handle fd) noexcept;
 socket_calls::peer_state state_of_peer(native_handle fd) noexcept;
 void reset(native_handle fd) noexcept;
 std::size_t unsent(native_handle fd) noexcept;
+std::size_t room(native_handle fd) noexcept;
 
 /// Whether the process at the other end of a Unix socket has died; the kernel may not have closed its sockets
 /// yet.

@@ -401,11 +401,8 @@ bool uring::hand_over(operation& op) noexcept {
             if (op.kind == operation_kind::accept) return arm_accept(d);
             if (op.kind == operation_kind::receive_into) {
                 submit_receive(op, static_cast<receive_operation&>(op).target->into);
-            } else if (d.receiving.bulk() && blocks_for_bulk().has_room()) {
-                op.stage = stage_wait_in_bulk;
+            } else if (state->starved || (d.receiving.bulk() && blocks_for_bulk().has_room())) {
                 submit_read_poll(op);
-            } else if (state->starved) {
-                return submit_receive_own(static_cast<receive_operation&>(op));
             } else {
                 arm_receive(d);
             }
@@ -535,20 +532,6 @@ void uring::submit_receive(operation& op, mutable_buffer into) noexcept {
     sqe.user_data = tagged(&op, tag_operation);
 }
 
-// For when chunks hold all of the kernel's buffers: this receive uses a block of our own, so that tasks which
-// keep chunks do not block others.
-bool uring::submit_receive_own(receive_operation& op) noexcept {
-    if (!own_blocks_)
-        own_blocks_ =
-            new (std::nothrow) block_pool(buffers_, uring_buffers::buffer_size, block_pool::kept_blocks);
-    block_pool::block* const block = own_blocks_ ? own_blocks_->take() : nullptr;
-    if (!block) return false;
-    op.on->ring->starved = false;  // after this one, the buffer ring is tried again
-    op.target->data = chunk(*block, block->bytes(), uring_buffers::buffer_size);
-    submit_receive(op, mutable_buffer(block->bytes(), uring_buffers::buffer_size));
-    return true;
-}
-
 // Completion
 
 // The only place where completions are taken. Each is removed from the queue before it is handled, because
@@ -622,18 +605,7 @@ void uring::operation_done(operation& op, int result) noexcept {
         if (given_up) result = -ECANCELED;
     }
     switch (op.kind) {
-        case operation_kind::receive: {
-            auto& receive = static_cast<receive_operation&>(op);
-            if (op.stage == stage_wait_in_bulk) {
-                bulk_polled(receive, result);
-                return;
-            }
-            noticed(receive.target->data.data(), result);
-            // Into a heap buffer.
-            receive.target->data.truncate(result > 0 ? static_cast<std::size_t>(result) : 0);
-            if (result <= 0) receive.target->data.reset();
-            break;
-        }
+        case operation_kind::receive: receive_polled(static_cast<receive_operation&>(op), result); return;
         case operation_kind::receive_into:
             noticed(static_cast<receive_operation&>(op).target->into.data, result);
             break;

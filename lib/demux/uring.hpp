@@ -92,7 +92,6 @@ class uring final : public demultiplexer {
     void submit_receive(operation& op, mutable_buffer into) noexcept;
     void submit_file(file_operation& op) noexcept;
     void file_done(file_operation& op, int result) noexcept;
-    bool submit_receive_own(receive_operation& op) noexcept;
     void arm_wake() noexcept;
     void probe_receive_cap() noexcept;
     /// Whether this thread may enter the kernel: on others the registered number of the ring is invalid.
@@ -112,9 +111,10 @@ class uring final : public demultiplexer {
     void end_line(operation*& first) noexcept;
     bool begin(operation& op) noexcept;
 
-    // Receives in bulk (uring_bulk.cpp)
+    // Receives by a plain call (uring_plain_receives.cpp)
     bool take_in_bulk(operation& op) noexcept;
-    void bulk_polled(receive_operation& op, int result) noexcept;
+    bool take_into_own(receive_operation& op) noexcept;
+    void receive_polled(receive_operation& op, int result) noexcept;
 
     // Multishot receives and accepts (uring_multishot.cpp)
     ring_state* state_of(descriptor& d) noexcept;
@@ -147,12 +147,6 @@ class uring final : public demultiplexer {
     bool receive_cap_ = false;  // the kernel ends a multishot receive after a number of bytes
     static constexpr int never_asked = -1;
     mutable std::atomic<int> host_event_{never_asked};  // an eventfd of the ring, for a host loop; less: none
-};
-
-/// What a receive that is underway waits for (operation::stage).
-enum read_stage : std::uint8_t {
-    stage_receive,       ///< its own receive
-    stage_wait_in_bulk,  ///< a poll
 };
 
 /// Tags in the low bits of user_data, which are free in an address.

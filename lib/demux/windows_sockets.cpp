@@ -328,6 +328,8 @@ class windows_socket_calls final : public socket_calls {
             default: return 0;
         }
     }
+    // A send that is underway holds what it sends, whatever there is room for.
+    std::size_t room(native_handle) noexcept override { return std::size_t(-1); }
 
     void discard_input(native_handle fd) noexcept override {
         char bytes[std::size_t{16} << 10];

@@ -31,12 +31,17 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_read final : public re
     bool suspend(promise_base& p) noexcept;
 };
 
-/// Awaits one write of all of the `left` bytes that are in a pipe.
+/// Awaits one write of all of the `left` bytes that are in a pipe; gives how many still are there because the
+/// system refuses the call: they are to be taken out, and written.
 class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_write final : public write_in_turn,
                                                                         public awaiter_base<pipe_write> {
   public:
     pipe_write(transport& to, int from_pipe, std::size_t size) noexcept
         : write_in_turn(&to), pipe(from_pipe), left(size) {}
+    std::size_t await_resume() {
+        write_in_turn::await_resume();
+        return left;
+    }
 
     const int pipe;
     std::size_t left;

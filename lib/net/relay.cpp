@@ -1,5 +1,6 @@
 #include <bight/net/relay.hpp>
 
+#include "../demux/demultiplexer.hpp"
 #include "../demux/splice_calls.hpp"
 #include "../io/pipe_transfer.hpp"
 #include "../io/write_in_turn.hpp"
@@ -12,8 +13,11 @@
 #include <bight/io/detail/stream.hpp>
 #include <bight/sync/event.hpp>
 
+#include <cerrno>
 #include <cstddef>
 #include <exception>
+#include <string>
+#include <system_error>
 
 namespace bight {
 
@@ -56,40 +60,52 @@ bool can_splice(const stream& from, const stream& to) noexcept {
     return !from.lower().unread() && from.lower().fills_pipes() && to.lower().empties_pipes();
 }
 
+// What a pipe holds when the system refuses to move it on.
+task<> write_what_is_left(detail::kernel_pipe& pipe, std::size_t left, stream& to) {
+    std::string bytes(left, '\0');
+    if (!pipe.take(bytes.data(), left))
+        throw std::system_error(EIO, std::system_category(), "copy: what was in a pipe");
+    co_await detail::write_bytes_in_turn(to.lower(), const_buffer(bytes));
+}
+
 // Until a plain read is needed (for the end, say), or until little comes several times in a row: the pipe,
-// two descriptors, is held no longer than it is of use.
-task<std::uint64_t> splice_bulk(stream& from, stream& to, bool& missing) {
-    std::uint64_t bytes = 0;
+// two descriptors, is held no longer than it is of use. False when there is none.
+task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& bytes) {
     detail::kernel_pipe pipe;
-    if (!pipe.open()) co_return bytes;
+    if (!pipe.open(detail::demultiplexer_of(from.lower().home()).watches_below())) co_return false;
     // Asked for each part, because another owner of an adopted socket may make it block again.
     for (int meagre = 0; meagre < patience && can_splice(from, to);) {
         const std::size_t got = co_await detail::pipe_read(from.lower(), pipe.writing(), pipe.room());
         if (got == 0) break;
         owed part(to, missing);
-        co_await detail::pipe_write(to.lower(), pipe.reading(), got);
+        const std::size_t left = co_await detail::pipe_write(to.lower(), pipe.reading(), got);
+        if (left > 0) co_await write_what_is_left(pipe, left, to);
         part.done();
         bytes += got;
         meagre = got < worth_splicing / 4 ? meagre + 1 : 0;
     }
-    co_return bytes;
+    co_return true;
 }
 
 // `missing`: whether something that was read has not been written.
-task<std::uint64_t> copy_bytes(stream& from, stream& to, bool& missing) {
-    std::uint64_t bytes = 0;
-    for (;;) {
+task<> copy_bytes(stream& from, stream& to, bool& missing, std::uint64_t& bytes) {
+    for (bool copies = false;;) {
         std::size_t got = 0;
+        if (copies) from.lower().receive_for(to.lower());
         {
             const chunk data = co_await from.read_some();
-            if (!data) co_return bytes;
+            if (!data) co_return;
             got = data.size();
             owed part(to, missing);
             co_await detail::write_bytes_in_turn(to.lower(), data);
             part.done();
         }
         bytes += got;
-        if (got >= worth_splicing && can_splice(from, to)) bytes += co_await splice_bulk(from, to, missing);
+        if (got < worth_splicing) continue;
+        copies = !can_splice(from, to);
+        if (copies) continue;
+        const bool spliced = co_await splice_bulk(from, to, missing, bytes);
+        copies = !spliced;
     }
 }
 
@@ -115,41 +131,48 @@ task<> discard(stream& from) {
 // A write that fails says that `to` has gone. What it said before may still have to be read: the other
 // direction goes on to the end that it comes to by that. Meanwhile what `from` sends is discarded, for its
 // peer may read only when it has sent all. Any other failure ends both directions.
-task<std::uint64_t> copy_to_end(stream& from, stream& to, directions& both) {
+task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& bytes) {
     bool never_ended = false;
     owed end(to, never_ended);
     bool missing = false;
     try {
-        const std::uint64_t bytes = co_await copy_bytes(from, to, missing);
+        co_await copy_bytes(from, to, missing, bytes);
         missing = true;
         end.done();
         co_await to.shutdown_write(duration::max());  // as long as its outboxes need
         both.one_has_ended();
-        co_return bytes;
+        co_return;
     } catch (const std::system_error&) {
         if (!missing) throw;
         if (!both.failed_write) both.failed_write = std::current_exception();
     }
     both.one_has_ended();
     co_await race(discard(from), both.none_copies.wait());
-    co_return std::uint64_t{0};
 }
 
 }  // namespace
 
-task<std::uint64_t> copy(stream& from, stream& to) {
+task<> copy(stream& from, stream& to, std::uint64_t& so_far) {
+    so_far = 0;
     refuse_what_cannot_be(from, to);
     bool missing = false;
-    co_return co_await copy_bytes(from, to, missing);
+    co_await copy_bytes(from, to, missing, so_far);
 }
 
-task<relayed> relay(stream& a, stream& b) {
+task<std::uint64_t> copy(stream& from, stream& to) {
+    std::uint64_t bytes = 0;
+    co_await copy(from, to, bytes);
+    co_return bytes;
+}
+
+task<> relay(stream& a, stream& b, relayed& so_far) {
+    so_far = relayed();
     refuse_what_cannot_be(a, b);
     directions both;
     std::exception_ptr other;
     try {
-        const auto [from_a, from_b] = co_await when_all(copy_to_end(a, b, both), copy_to_end(b, a, both));
-        if (!both.failed_write) co_return relayed{from_a, from_b};
+        co_await when_all(copy_to_end(a, b, both, so_far.from_a), copy_to_end(b, a, both, so_far.from_b));
+        if (!both.failed_write) co_return;
     } catch (
         const aggregate_error& all) {  // a reset, say, that the read and the write of one stream learn of
         other = all.errors().front();
@@ -157,6 +180,12 @@ task<relayed> relay(stream& a, stream& b) {
         other = std::current_exception();
     }
     std::rethrow_exception(both.failed_write ? both.failed_write : other);
+}
+
+task<relayed> relay(stream& a, stream& b) {
+    relayed bytes;
+    co_await relay(a, b, bytes);
+    co_return bytes;
 }
 
 }  // namespace bight

@@ -48,8 +48,9 @@ bool socket_transport::go_on_filling(pipe_read& request, known_of_input known) n
         if (!demux->start(receive_)) return false;
         if (receive_.result >= 0) return go_on_filling(request, known_of_input::polled);
     }
-    // 0 is the end of the stream, or the mark of urgent data: a plain read tells them apart.
-    if (receive_.result < 0) take_failure(request);
+    // 0 is the end of the stream, or the mark of urgent data: a plain read tells them apart. It is what is
+    // left where the call is refused, too.
+    if (receive_.result < 0 && receive_.result != -ENOSYS) take_failure(request);
     return true;
 }
 
@@ -76,6 +77,7 @@ bool socket_transport::go_on_emptying(pipe_write& request, bool polled) noexcept
             polled = false;
             continue;
         }
+        if (moved == -ENOSYS) return true;  // with what is left
         if (moved != -EAGAIN) {
             fail_write(request, moved < 0 ? static_cast<int>(-moved) : EPIPE);
             return true;

@@ -509,6 +509,13 @@ std::size_t socket_transport::unwritten() const noexcept {
     return left;
 }
 
+std::size_t socket_transport::room() const noexcept { return demux ? calls().room(fd) : 0; }
+
+void socket_transport::receive_for(const transport& to) noexcept {
+    receive_size& next = descriptor::receiving;
+    if (next.bulk() && to.room() < receive_size::sizes[next.step()]) next = receive_size();
+}
+
 void socket_transport::describe(std::string& out) const {
     const address from = peer();
     if (from || fd >= 0) {

@@ -28,6 +28,8 @@ class socket_transport final : public transport, private descriptor, public pool
     bool empties_pipes() const noexcept override;
     bool read_into_pipe(pipe_read& request) noexcept override;
     bool write_from_pipe(pipe_write& request) noexcept override;
+    std::size_t room() const noexcept override;
+    void receive_for(const transport& to) noexcept override;
     void cancel_read() noexcept override;
     void cancel_write() noexcept override;
     bool watch(watch_request& request) noexcept override;

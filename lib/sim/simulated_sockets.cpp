@@ -200,6 +200,12 @@ std::size_t simulated_sockets::unsent(native_handle fd) noexcept {
     return s && s->is == socket::stage::connected ? s->outgoing.size() + s->in_flight : 0;
 }
 
+std::size_t simulated_sockets::room(native_handle fd) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    return s && s->is == socket::stage::connected ? detail::room(*s) : 0;
+}
+
 void simulated_sockets::discard_input(native_handle fd) noexcept {
     const not_failing machinery;
     if (const auto s = host_.find(fd)) s->incoming.clear();

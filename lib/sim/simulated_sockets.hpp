@@ -38,6 +38,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
     peer_state state_of_peer(native_handle fd) noexcept override;
     void reset(native_handle) noexcept override {}  // its descriptors are never shared
     std::size_t unsent(native_handle fd) noexcept override;
+    std::size_t room(native_handle fd) noexcept override;
     void discard_input(native_handle fd) noexcept override;
     occupant remove_stale(const address& at) noexcept override;
     int lock_directory_of(const std::string& path) noexcept override;

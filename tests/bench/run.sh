@@ -40,6 +40,10 @@ case ${1:-} in
 -h | --help) exec python3 "$root/tests/bench/suite.py" --help ;;
 esac
 
+# Before anything is installed or built.
+if command -v python3 >/dev/null; then
+    python3 "$root/tests/bench/suite.py" "$root/build/bench" --check "$@" || exit
+fi
 if [ -n "${GXX:-}" ]; then insist g++ GXX; fi
 install_needs needs
 [ -n "${GXX:-}" ] || choose_gxx || exit 2

@@ -7,6 +7,9 @@
   --seconds that each measurement lasts (0.5)
   --quick   one short round of fewer points: whether the suite works, not what anything costs
   --out     where the report goes: docs/benchmarks, or BUILD/report with --quick or a THEME
+  --check   only says whether these arguments are right
+
+The themes: {themes}.
 
 A theme that fails is named at the end, and the others go on.
 """
@@ -61,8 +64,9 @@ def run_all(names, setting):
 
 def read_arguments():
     parser = argparse.ArgumentParser(
-        usage="suite.py BUILD [--quick] [--rounds N] [--seconds S] [--compiler CXX] [--out FOLDER] [THEME...]",
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        usage="sh tests/run.sh bench [--quick] [--rounds N] [--seconds S] [--out FOLDER] [THEME...]\n"
+              "       suite.py BUILD [--compiler CXX] and the same",
+        description=__doc__.format(themes=", ".join(themes.NAMES)), formatter_class=argparse.RawDescriptionHelpFormatter)
     hidden = argparse.SUPPRESS  # the text above has them all
     parser.add_argument("build", type=Path, help=hidden)
     parser.add_argument("themes", nargs="*", help=hidden)
@@ -71,8 +75,10 @@ def read_arguments():
     parser.add_argument("--seconds", type=float, help=hidden)
     parser.add_argument("--compiler", default=os.environ.get("CXX", "g++"), help=hidden)
     parser.add_argument("--out", type=Path, help=hidden)
+    parser.add_argument("--check", action="store_true", help=hidden)
     given = parser.parse_intermixed_args()
-    if not (given.build / "tests" / "bench" / "load").exists():
+    given.names = chosen(given.themes)
+    if not given.check and not (given.build / "tests" / "bench" / "load").exists():
         parser.error(f"{given.build} has no benchmarks in it: ninja -C {given.build} benchmarks")
     if (given.rounds is not None and given.rounds < 1) or (given.seconds is not None and not 0 < given.seconds <= 60):
         parser.error("rounds are 1 or more, seconds more than 0 and at most 60")
@@ -81,17 +87,18 @@ def read_arguments():
 
 def main():
     given = read_arguments()
+    if given.check:
+        return 0
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))  # so that every server is stopped
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for servers and loads
-    names = chosen(given.themes)
     partial = given.quick or given.themes
     out = given.out or (given.build / "report" if partial else ROOT / "docs" / "benchmarks")
     setting = Setting(given.build.resolve(), given.rounds or (1 if given.quick else 5), given.seconds or (0.1 if given.quick else 0.5),
                       given.quick, given.compiler, out.resolve())
     about = machine.description(setting)
-    sections = run_all(names, setting)
+    sections = run_all(given.names, setting)
     page.write(out, setting, about, sections)
     print(f"The report is {out / 'README.md'}")
     failed = [section for section in sections if section.failed]

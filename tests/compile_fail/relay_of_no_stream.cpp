@@ -23,7 +23,7 @@ bight::task<> passed_on(bight::stream a, bight::stream b, bight::buffered_reader
     co_await bight::copy(a, b, 5s);                                  // says: see with_timeout
     co_await bight::relay(a, bight::connect("tcp:x:1"));             // says: auto b = co_await bight::connect(where)
     co_await bight::relay(a, "tcp:x:1");                             // says: relay(a, b) takes two streams
-    co_await bight::relay(std::move(a), std::move(b));               // says: that have names, and outlive it
+    co_await bight::relay(std::move(a), std::move(b));               // says: that have names, are not const, and outlive it
     co_await bight::until_peer_gone();                               // says: takes a stream that has a name
     co_await bight::until_peer_gone(std::move(a));                   // says: takes a stream that has a name
     co_await bight::until_peer_gone(fixed);                          // says: and is not const

@@ -92,6 +92,15 @@ TEST_CASE("a demultiplexer of other systems is refused as such") {
     }
 }
 
+TEST_CASE("a number that is no demultiplexer_kind is refused, with what there is") {
+    const scoped_variable set(nullptr);
+    const std::string said = refusal(asking_for(static_cast<demultiplexer_kind>(99)));
+    CHECK_THAT(said, Contains("unavailable: "));
+    CHECK_THAT(said, Contains("reactor_options::demultiplexer is 99, which is no demultiplexer_kind"));
+    CHECK_THAT(said,
+               Contains("; available here: " + std::string(test::name_of(test::demultiplexers().front()))));
+}
+
 TEST_CASE("without a wish, or with an empty one, the best that works here is used") {
     const char* const value = GENERATE(static_cast<const char*>(nullptr), "");
     const scoped_variable set(value);

@@ -203,8 +203,10 @@ TEST_CASE("kept chunks of all buffers stop nobody from reading") {
         kept.push_back(std::move(op.data));
     }
     CHECK(got == "123456789012345678901234567890");
-    other.say("me too");
     on.start(second);
+    on.turns();
+    CHECK(on.demux().lent_buffers() == 30);  // who waits holds none
+    other.say("me too");
     REQUIRE(on.until_completed(second));
     CHECK(second.data.to_string() == "me too");
     CHECK(on.demux().lent_buffers() == 31);

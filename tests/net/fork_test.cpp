@@ -1,6 +1,7 @@
 // A forked child and the connections and listeners of its parent.
 #include "blocking_mode.hpp"
 #include "listening_socket.hpp"
+#include "proxied_line.hpp"
 
 #include "support/catch.hpp"
 #include "support/child.hpp"
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -47,6 +50,14 @@ task<bool> accepts(bight::listener& l) {
     bight::stream server = co_await l.accept();
     co_return true;
 }
+
+/// In a forked child, of which a task may be cancelled by the failure of another.
+struct exits_with_its_task {
+    exits_with_its_task() = default;
+    exits_with_its_task(const exits_with_its_task&) = delete;
+    exits_with_its_task& operator=(const exits_with_its_task&) = delete;
+    ~exits_with_its_task() { ::_exit(0); }
+};
 
 void reap(pid_t child) {
     int status = -1;
@@ -162,6 +173,34 @@ TEST_CASE("in a forked child, streams and listeners of its parent's refuse new o
         CHECK(got.view() == "for the parent");
         const bool works_after = co_await works(pair);
         CHECK(works_after);
+    });
+}
+
+TEST_CASE("a forked child leaves alone what its parent passes on") {
+    test::reactor_fixture fixture(GENERATE(from_range(test::demultiplexers())));
+    fixture.run([]() -> task<> {
+        test::line l = co_await test::connected_line(test::family::tcp);
+        std::uint64_t copied = 0;
+        constexpr std::size_t all = 8 * test::much;
+        auto pass_on = [&]() -> task<> {
+            co_await bight::copy(l.a(), l.b(), copied);
+            co_await l.b().shutdown_write();
+        };
+        auto fork_meanwhile = [&]() -> task<> {
+            for (int i = 0; i < 10; ++i) {
+                for (const std::uint64_t before = copied; before == copied && copied < all;)
+                    co_await bight::yield();
+                const pid_t child = ::fork();
+                if (child == 0) {
+                    const exits_with_its_task end;
+                    co_await bight::sleep_for(5ms);  // the copies of the other tasks go on, and fail
+                }
+                reap(child);
+            }
+        };
+        co_await bight::when_all(test::send_and_end(l.client(), 5, all), pass_on(), fork_meanwhile(),
+                                 test::expect(l.server(), 5, all));
+        CHECK(copied == all);
     });
 }
 

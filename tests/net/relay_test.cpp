@@ -413,6 +413,39 @@ TEST_CASE("relay passes on what the server said before it reset the question") {
     });
 }
 
+TEST_CASE("how much went through is known also when a relay ends with a reset, or is cancelled") {
+    const bool cancelled = GENERATE(true, false);
+    test::on_each_line([cancelled](line& l) -> task<> {
+        if (!cancelled && l.a().native_handle() >= 0 &&
+            l.a().local().family() == bight::address::family_type::unix_domain)
+            co_return;  // it has no reset
+        bight::relayed passed{1, 2};
+        auto proxy = [&]() -> task<> {
+            const auto error = co_await test::error_of(bight::relay(l.a(), l.b(), passed));
+            CHECK(error);
+        };
+        auto talk = [&]() -> task<> {
+            std::string question(much, '\0');
+            auto ask = [&]() -> task<> { co_await l.client().write(pattern(0, much)); };
+            auto hear = [&]() -> task<> { co_await l.server().read_exactly(question); };
+            co_await bight::when_all(ask(), hear());
+            std::string answer(10, '\0');
+            co_await l.server().write("an answer.");
+            co_await l.client().read_exactly(answer);
+            CHECK(passed.from_a == much);
+            CHECK(passed.from_b == 10);
+            if (!cancelled) l.client().abort();
+        };
+        if (cancelled) {
+            co_await bight::race(proxy(), talk());
+        } else {
+            co_await bight::when_all(proxy(), talk());
+        }
+        CHECK(passed.from_a == much);
+        CHECK(passed.from_b == 10);
+    });
+}
+
 TEST_CASE("a large answer is passed on to a client that reads only when it has sent all") {
     test::need_unix_sockets();  // over TCP a peer that reads no more does not tell
     const auto kind = GENERATE(from_range(test::real_reactors()));

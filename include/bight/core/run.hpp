@@ -109,9 +109,11 @@ auto run(task<T> root, const run_options& options = {}) -> std::conditional_t<st
 // What no other overload takes.
 template <class Here = decltype([] {}), bool fits = false>
 auto run(detail::anything = {}, detail::anything = {}) {
-    static_assert(fits,
-                  "run(task) takes a task: call the function or the lambda, run(program()); what is to be "
-                  "awaited and is no task goes into one: bight::task<> program() { co_await ...; }");
+    static_assert(
+        fits,
+        "run(task), or run(task, run_options), takes a task: call the function or the lambda, "
+        "run(program()); what is to be awaited and is no task goes into one: bight::task<> program() "
+        "{ co_await ...; }; the options of its reactor are run_options::reactor");
     return detail::refused();
 }
 

@@ -142,6 +142,14 @@ class transport {
     virtual bool read_into_pipe(detail::pipe_read& request) noexcept;
     virtual bool write_from_pipe(detail::pipe_write& request) noexcept;
 
+    // For copy and relay, where the bytes are copied.
+
+    /// About how many bytes a write would take at once; the greatest number when that cannot be told.
+    virtual std::size_t room() const noexcept { return std::size_t(-1); }
+    /// The next read is for bytes that are written to `to`: it takes no large buffer when that has no room
+    /// for it, so that a peer that does not read holds up none.
+    virtual void receive_for(const transport& to) noexcept { (void)to; }
+
     /// Waits until the peer has gone, independently of reads and writes, and takes nothing. As with a read,
     /// true when it is known at once (or cannot be told here: ENOTSUP), and cancel_watch asks for an early
     /// end.

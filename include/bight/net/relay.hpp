@@ -22,13 +22,17 @@ namespace BIGHT_EXPORT bight {
 /// short, this makes `to` end with a reset. Both streams must live until it has ended, and belong to the
 /// reactor of the task.
 task<std::uint64_t> copy(stream& from, stream& to);
+/// The same, and counts in `so_far`, from 0: the bytes of every write that has been done, also when it ends
+/// with an error or is cancelled, and for others to look at while it goes on.
+task<> copy(stream& from, stream& to, std::uint64_t& so_far);
 // What no other overload takes.
 template <class Here = decltype([] {}), bool fits = false>
 auto copy(detail::anything = {}, detail::anything = {}, detail::anything = {}) {
-    static_assert(fits,
-                  "copy(from, to) takes two streams that have names, and outlive it: auto to = co_await "
-                  "bight::connect(where); co_await bight::copy(from, to); for a time limit see with_timeout "
-                  "and with_idle_timeout");
+    static_assert(
+        fits,
+        "copy(from, to) takes two streams that have names, are not const, and outlive it: auto to = co_await "
+        "bight::connect(where); co_await bight::copy(from, to); for a time limit see with_timeout "
+        "and with_idle_timeout");
     return detail::refused_operation();
 }
 
@@ -39,22 +43,26 @@ struct relayed {
 };
 
 /// Copies in both directions at once, until both streams have ended: a proxy. The end of one is passed on
-/// with shutdown_write, while the other direction goes on (half-close), after what outboxes still have for it,
-/// however long that takes. A failed read in one direction cancels the other, and is thrown. A failed write is
-/// thrown when the other direction has come to its end, too: the peer that takes no more may have answered
-/// before. What is still sent to it is discarded until then. Streams that are destroyed because of an error
-/// end with a reset, so both peers notice. Cancellation does the same, whatever becomes of the streams
-/// afterwards: one whose end was not passed on ends with a reset. A reset is noticed when its stream is read from or written to: not while that
-/// waits for the other peer to read. A peer that neither ends nor sends keeps it waiting: set a time-out, or
-/// keep-alive.
+/// with shutdown_write, while the other direction goes on (half-close), after what outboxes still have for
+/// it, however long that takes. A failed read in one direction cancels the other, and is thrown. A failed
+/// write is thrown when the other direction has come to its end, too: the peer that takes no more may have
+/// answered before. What is still sent to it is discarded until then. Streams that are destroyed because of
+/// an error end with a reset, so both peers notice. Cancellation does the same, whatever becomes of the
+/// streams afterwards: one whose end was not passed on ends with a reset. A reset is noticed when its stream
+/// is read from or written to: not while that waits for the other peer to read. A peer that neither ends nor
+/// sends keeps it waiting: set a time-out, or keep-alive.
 task<relayed> relay(stream& a, stream& b);
+/// The same, and counts in `so_far`, as copy does: for a log of what went through before a reset or a
+/// time-out.
+task<> relay(stream& a, stream& b, relayed& so_far);
 // What no other overload takes.
 template <class Here = decltype([] {}), bool fits = false>
 auto relay(detail::anything = {}, detail::anything = {}, detail::anything = {}) {
-    static_assert(fits,
-                  "relay(a, b) takes two streams that have names, and outlive it: auto b = co_await "
-                  "bight::connect(where); co_await bight::relay(a, b); for a time limit see with_timeout "
-                  "and with_idle_timeout");
+    static_assert(
+        fits,
+        "relay(a, b) takes two streams that have names, are not const, and outlive it: auto b = co_await "
+        "bight::connect(where); co_await bight::relay(a, b); for a time limit see with_timeout "
+        "and with_idle_timeout");
     return detail::refused_operation();
 }
 

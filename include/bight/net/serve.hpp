@@ -62,7 +62,9 @@ auto serve(detail::anything = {}, detail::anything = {}, detail::anything = {}, 
     static_assert(fits,
                   "serve(where, protocol, bound...), or serve(where, options, protocol, bound...), takes the "
                   "endpoint as text first, as in serve(\"tcp:8123\", echo), or a listener: "
-                  "serve(bight::listen(endpoint), echo); for the reactors of a runtime see serve_on");
+                  "serve(bight::listen(endpoint), echo); options are a serve_options, as in "
+                  "{.max_connections = 100}, with its names and types; for the reactors of a runtime see "
+                  "serve_on");
     return detail::refused_operation();
 }
 // Options with a value that does not fit, and options after the protocol.

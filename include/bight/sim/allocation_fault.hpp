@@ -4,6 +4,7 @@
 #include <bight/core/export.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <utility>
 
@@ -11,11 +12,12 @@ namespace BIGHT_EXPORT bight {
 namespace sim {
 
 /// Which allocation of this thread fails: the one after `after` others, and with `all` also every later one.
-/// With a negative number none fails.
+/// With a negative number none fails. Those of fewer than `least` bytes are not counted, and do not fail.
 struct allocation_fault {
     long after = 0;
     bool all = false;
     bool happened = false;
+    std::size_t least = 0;
 };
 
 namespace detail {
@@ -26,7 +28,7 @@ extern constinit std::atomic<long> blocks;
 extern constinit std::atomic<bool> new_is_replaced;
 
 inline void* allocate_or_fail(std::size_t size) noexcept {
-    if (allocation_fault* const f = armed_fault) {
+    if (allocation_fault* const f = armed_fault; f && size >= f->least) {
         if (f->after == 0) {
             f->happened = true;
             if (!f->all) f->after = -1;

@@ -112,7 +112,7 @@ def report(arguments, all_of_them, one_process):
              "the port (SO_REUSEPORT), and the clients have several addresses. CPU time is the servers' own, with the "
              "system calls and what of the network runs in them; memory is what the servers have of their own for each connection, "
              "which has been answered once and waits (of the proportional set size what is no file's); the kernel's is further "
-             "below.", "", "## All of them", ""]
+             "below. Each figure is of one run.", "", "## All of them", ""]
     lines += in_all(all_of_them) + [""] + timers(all_of_them)
     lines += ["", "A timer is moved by storing a number (`lib/core/lazy_timer.cpp`), and looked at when its old deadline has come: "
               "once in an `idle_timeout`, however many records come. A µs or two between runs is the machine's.", "",

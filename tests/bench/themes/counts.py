@@ -12,7 +12,8 @@ from .common import bars
 SECONDS = (0.5, 1.5)
 TEXT = """\
 For each echo of 64 bytes on 64 connections, the server's own instructions (those of the kernel are not in it) and allocations, counted by valgrind,
-and its system calls, counted by strace. Valgrind knows little of io_uring, so these have system calls only."""
+and its system calls, counted by strace. Valgrind knows little of io_uring, so these have system calls only. strace slows a
+server by itself, so that a wait finds more ready than without it, or less: its calls for each message are those of an undisturbed run, its waits are not."""
 
 
 def count_all(setting, measured_as, subjects):

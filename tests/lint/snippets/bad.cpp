@@ -102,6 +102,8 @@ task<> dropped(bool b, holder* h) {
     co_await bight::as_result(jobs.reserve());       // bad: dropped-guard
     co_await bight::with_timeout(m.lock(), 1s);      // bad: dropped-guard
     co_await as_result(with_timeout(m.lock(), 1s));  // bad: dropped-guard
+    co_await bight::as_result(h->read());            // bad: dropped-result
+    go(), co_await as_result(all());                 // bad: dropped-result
     if (b) co_await m.lock();                        // bad: dropped-guard
     else co_await m.lock();                          // bad: dropped-guard
     do co_await m.lock();                            // bad: dropped-guard

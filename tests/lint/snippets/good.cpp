@@ -77,6 +77,9 @@ task<mutex_guard> guarded(holder* h, std::vector<int>& all) {
     co_await lock(m);
     co_await with_timeout(read(all), m.lock());
     (void)co_await m.lock();
+    (void)co_await bight::as_result(read(all));
+    const auto read_all = co_await bight::as_result(read(all));
+    if (const auto more = co_await as_result(read(all))) go(more);
     co_await opened.wait();
     if (auto here = co_await m.lock()) go(here);
     co_await m.lock();  // bight-lint: allow dropped-guard it waits until those before it have gone

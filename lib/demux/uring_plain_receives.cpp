@@ -1,9 +1,11 @@
-// Receives of the io_uring demultiplexer from a socket from which data comes in bulk.
+// Receives of the io_uring demultiplexer by a plain call, after a poll if they have to wait: from a socket from which
+// data comes in bulk, and when chunks hold all of the kernel's buffers.
 #include "direct_calls.hpp"
 #include "tool_annotations.hpp"
 #include "uring.hpp"
 
 #include <cerrno>
+#include <new>
 
 namespace bight::detail {
 
@@ -27,12 +29,26 @@ bool uring::take_in_bulk(operation& op) noexcept {
     return op.result != -EAGAIN;
 }
 
-void uring::bulk_polled(receive_operation& op, int result) noexcept {
+// For when chunks hold all of the kernel's buffers, so that tasks which keep chunks do not block others: into a block of
+// our own, which is taken only now that something has come.
+bool uring::take_into_own(receive_operation& op) noexcept {
+    descriptor& d = *op.on;
+    if (!d.ring->starved || !d.may_read) return false;
+    d.ring->starved = false;  // after this one, the buffer ring is tried again
+    if (!own_blocks_)
+        own_blocks_ =
+            new (std::nothrow) block_pool(buffers_, uring_buffers::buffer_size, block_pool::kept_blocks);
+    block_pool::block* const block = own_blocks_ ? own_blocks_->take() : nullptr;
+    op.result = block ? receive_in_bulk(d, *block, op.target->data) : -ENOMEM;
+    socket_has_received(op.result);
+    return op.result != -EAGAIN;
+}
+
+void uring::receive_polled(receive_operation& op, int result) noexcept {
     op.on->may_read = true;
-    op.stage = stage_receive;
     if (result < 0 || op.on->fd < 0) {  // it failed, was cancelled, or its descriptor was detached meanwhile
         finish(op, result < 0 ? result : -ECANCELED);
-    } else if (take_in_bulk(op)) {
+    } else if (take_in_bulk(op) || take_into_own(op)) {
         finish(op, op.result);
     } else if (op.cancel_asked) {
         finish(op, -ECANCELED);

@@ -1,0 +1,211 @@
+// copy and relay where the bytes stay in the kernel: what its pipes cost, and how a copy does without them.
+#include "proxied_line.hpp"
+
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/error_of.hpp"
+#include "support/few_descriptors.hpp"
+#include "support/many_descriptors.hpp"
+#include "support/reactors.hpp"
+#include "support/system_calls.hpp"
+
+#include <bight/bight.hpp>
+
+#include <dirent.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+using bight::task;
+using test::connected_line;
+using test::expect;
+using test::line;
+using test::much;
+using test::pattern;
+using test::send_and_end;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::vector<int> open_pipes() {
+    std::vector<int> all;
+    DIR* const every = ::opendir("/proc/self/fd");
+    while (const dirent* const entry = ::readdir(every)) {
+        const int fd = std::atoi(entry->d_name);
+        struct stat is{};
+        if (::fstat(fd, &is) == 0 && S_ISFIFO(is.st_mode)) all.push_back(fd);
+    }
+    ::closedir(every);
+    return all;
+}
+
+/// Until nothing more is copied, because the target takes no more.
+task<> until_stuck(const std::uint64_t& copied) {
+    for (std::uint64_t before = 0; before == 0 || before != copied;) {
+        before = copied;
+        co_await bight::sleep_for(50ms);
+    }
+}
+
+/// Writes without end.
+task<> flood(bight::stream& to) {
+    const std::string part = pattern(0, 1U << 18);
+    for (;;) co_await to.write(part);
+}
+
+/// `body()` while `l.a()` is copied to `l.b()`, whose peer reads nothing; the copy is cancelled after it.
+template <class F>
+task<> with_copy_stuck(line& l, F body) {
+    std::uint64_t copied = 0;
+    co_await bight::with_group([&](bight::group& g) -> task<> {
+        g.spawn([&]() -> task<> { co_await flood(l.client()); });
+        g.spawn([&]() -> task<> { co_await bight::copy(l.a(), l.b(), copied); });
+        co_await until_stuck(copied);
+        co_await body();
+        g.cancel();
+    });
+}
+
+std::vector<int> new_pipes(const std::vector<int>& before) {
+    std::vector<int> made;
+    for (const int fd : open_pipes()) {
+        if (std::find(before.begin(), before.end(), fd) == before.end()) made.push_back(fd);
+    }
+    return made;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a filter that refuses splice while bytes are in the pipe loses none, and later copies do without it") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const int error = GENERATE(EPERM, ENOSYS, EINVAL);
+    CAPTURE(kind, error);
+    const std::string said = test::in_child([=] {
+        bight::reactor r(test::options_on(kind));
+        auto both = [&]() -> task<std::string> {
+            std::string outcome;
+            for (const bool refuses : {true, false}) {
+                line l = co_await connected_line(test::family::tcp);
+                std::uint64_t copied = 0;
+                auto pass_on = [&]() -> task<> {
+                    co_await bight::copy(l.a(), l.b(), copied);
+                    co_await l.b().shutdown_write();
+                };
+                auto receive = [&]() -> task<std::string> {
+                    if (refuses) {
+                        co_await until_stuck(copied);
+                        test::refuse_system_calls({SYS_splice}, error);
+                    }
+                    co_return co_await test::read_all(l.server());
+                };
+                const auto [got, n1, n2] =
+                    co_await bight::when_all(receive(), send_and_end(l.client(), 7, 4 * much), pass_on());
+                (void)n1, (void)n2;
+                outcome += got == pattern(7, 4 * much) && copied == 4 * much ? "whole " : "another ";
+            }
+            co_return outcome;
+        };
+        return r.run(both());
+    });
+    CHECK(said == "whole whole ");
+}
+
+TEST_CASE("no pipe is made where a reactor may hold no large buffers") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const bool allowed = GENERATE(true, false);
+    CAPTURE(kind, allowed);
+    bight::reactor_options options;
+    if (!allowed) options.bulk_memory = 0;
+    test::reactor_fixture on(kind, options);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(test::family::tcp);
+        l.a().unread(bight::chunk::copy_of(std::string(100'000, 'u')));
+        const std::vector<int> before = open_pipes();
+        co_await with_copy_stuck(l, [&]() -> task<> {
+            CHECK(new_pipes(before).size() == (allowed ? 2U : 0U));
+            co_return;
+        });
+    });
+}
+
+TEST_CASE("select keeps its low descriptors for sockets: pipes have numbers above them") {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < 1100) {
+        test::skip("a process may have " + std::to_string(limit.rlim_max) + " descriptors at most");
+    }
+    const test::many_descriptors room(1100);
+    test::reactor_fixture on(bight::demultiplexer_kind::select);
+    on.run([]() -> task<> {
+        line l = co_await connected_line(test::family::tcp);
+        const std::vector<int> before = open_pipes();
+        co_await with_copy_stuck(l, [&]() -> task<> {
+            const std::vector<int> made = new_pipes(before);
+            CHECK(made.size() == 2);
+            for (const int fd : made) CHECK(fd >= 1024);
+            co_return;
+        });
+    });
+}
+
+TEST_CASE("a copy without a pipe holds no large buffer while its target takes no more") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    bight::reactor_options options;
+    options.bulk_memory = 64 * 1024;  // one buffer
+    test::reactor_fixture on(kind, options);
+    on.run([]() -> task<> {
+        auto other = co_await test::connected_pair(test::family::tcp);
+        line l = co_await connected_line(test::family::tcp);
+        const test::few_descriptors none(1);
+        std::size_t largest = 0;
+        auto receive = [&]() -> task<> {
+            for (int i = 0; i < 100; ++i) {
+                const bight::chunk data = co_await other.server.read_some();
+                largest = std::max(largest, data.size());
+            }
+        };
+        co_await with_copy_stuck(l,
+                                 [&]() -> task<> { co_await bight::race(receive(), flood(other.client)); });
+        CHECK(largest == 64 * 1024);
+    });
+}
+
+TEST_CASE("a copy whose target is aborted throws the reason, whatever it does in that turn") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const int turns = GENERATE(0, 1, 2, 3, 5, 64);
+    CAPTURE(kind, turns);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(test::family::tcp);
+        std::uint64_t copied = 0;
+        std::error_code how;
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn([&]() -> task<> { co_await flood(l.client()); });
+            bight::spawned_task copying = g.spawn(
+                [&]() -> task<> { how = co_await test::error_of(bight::copy(l.a(), l.b(), copied)); });
+            co_await until_stuck(copied);
+            std::string room(1U << 20, '\0');
+            for (int i = 0; i < 16; ++i)
+                (void)::recv(l.server().native_handle(), room.data(), room.size(), MSG_DONTWAIT);
+            for (int i = 0; i < turns; ++i) co_await bight::yield();
+            l.b().abort(std::make_error_code(std::errc::owner_dead));
+            co_await copying.wait();
+            g.cancel();
+        });
+        CHECK(how == std::errc::owner_dead);
+    });
+}

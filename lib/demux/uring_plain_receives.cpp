@@ -39,6 +39,7 @@ bool uring::take_into_own(receive_operation& op) noexcept {
         own_blocks_ =
             new (std::nothrow) block_pool(buffers_, uring_buffers::buffer_size, block_pool::kept_blocks);
     block_pool::block* const block = own_blocks_ ? own_blocks_->take() : nullptr;
+    op.target->data.reset();
     op.result = block ? receive_in_bulk(d, *block, op.target->data) : -ENOMEM;
     socket_has_received(op.result);
     return op.result != -EAGAIN;

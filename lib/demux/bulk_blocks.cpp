@@ -20,7 +20,7 @@ bulk_blocks::~bulk_blocks() {
 
 block_pool::block* bulk_blocks::take(receive_size wanted) noexcept {
     const std::size_t lent = lent_bytes();
-    for (unsigned step = wanted.step(); step > 0; --step) {
+    for (unsigned step = wanted.next(); step > 0; --step) {
         const std::size_t size = receive_size::sizes[step];
         if (size > largest_ || lent + size > all_) continue;
         block_pool*& pool = pools_[step - 1];

@@ -29,8 +29,8 @@ class bulk_blocks {
         largest_ = largest;
         all_ = all;
     }
-    /// A block for a receive of this (bulk) size, or of a smaller one of the larger sizes; null when the
-    /// limit is reached, or memory exhausted.
+    /// A block for the next receive of this size, or of a smaller one of the larger sizes; null when that is
+    /// to be small, when the limit is reached, or memory exhausted.
     block_pool::block* take(receive_size wanted) noexcept;
     /// Whether there are such blocks at all.
     bool allowed() const noexcept {

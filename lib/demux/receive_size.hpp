@@ -24,6 +24,14 @@ class receive_size {
     unsigned step() const noexcept { return step_; }
     /// Whether data comes in bulk: more than the small size was there at once.
     bool bulk() const noexcept { return step_ != 0; }
+    /// The next receive asks for no more than `most`, or the small size: what comes is for somebody who takes
+    /// no more.
+    void limit_next(std::size_t most) noexcept {
+        limit_ = 0;
+        while (limit_ < largest_step && sizes[limit_ + 1U] <= most) ++limit_;
+    }
+    /// The index of the size within that limit.
+    unsigned next() const noexcept { return step_ < limit_ ? step_ : limit_; }
 
     void filled() noexcept {
         if (step_ < largest_step) ++step_;
@@ -31,6 +39,7 @@ class receive_size {
     }
     /// After a receive that gave `got` bytes of the `asked` ones.
     void received(std::size_t got, std::size_t asked) noexcept {
+        limit_ = largest_step;
         if (got == asked) {
             filled();
         } else if (step_ == 0) {
@@ -47,7 +56,8 @@ class receive_size {
     static constexpr unsigned patience = 8;
 
     std::uint8_t step_ : 2 = 0;
-    std::uint8_t meagre_ : 6 = 0;  // receives in a row that the smaller size would have done for
+    std::uint8_t limit_ : 2 = largest_step;  // of the next receive
+    std::uint8_t meagre_ : 4 = 0;            // receives in a row that the smaller size would have done for
 };
 
 }  // namespace bight::detail

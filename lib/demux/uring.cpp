@@ -40,6 +40,7 @@ enum write_stage : std::uint8_t {
 
 // A poll of a socket always ends at the end of the peer (POLLRDHUP), which says nothing about writing.
 constexpr int writable_events = POLLOUT | POLLHUP | POLLNVAL;
+constexpr int readable_events = POLLIN | POLLRDHUP | POLLHUP | POLLNVAL;
 
 // The kernel's worker threads are for file calls, which block briefly. One that hangs must not cause an
 // unlimited number of others.
@@ -432,9 +433,15 @@ bool uring::hand_over(operation& op) noexcept {
     return true;
 }
 
-void uring::submit_read_poll(operation& op) noexcept {
+// With `edges` as submit_room_poll: for a receive that found nothing after a poll.
+void uring::submit_read_poll(operation& op, bool edges) noexcept {
     io_uring_sqe& sqe = entry_for(op);
-    io_uring_prep_poll_add(&sqe, op.on->fd, POLLIN);
+    if (edges) {
+        io_uring_prep_poll_multishot(&sqe, op.on->fd, POLLIN | POLLRDHUP);
+        op.stage = stage_edges;
+    } else {
+        io_uring_prep_poll_add(&sqe, op.on->fd, POLLIN);
+    }
     sqe.user_data = tagged(&op, tag_operation);
 }
 
@@ -647,7 +654,8 @@ void uring::send_done(send_operation& op, int result) noexcept {
 }
 
 void uring::room_polled(operation& op, int result, bool more) noexcept {
-    const bool room = result > 0 && (result & writable_events) != 0;
+    const bool receives = op.kind == operation_kind::receive;
+    const bool room = result > 0 && (result & (receives ? readable_events : writable_events)) != 0;
     if (more) {
         if (room && op.stage == stage_edges) {
             op.stage = stage_ending_edges;
@@ -661,10 +669,17 @@ void uring::room_polled(operation& op, int result, bool more) noexcept {
         if (op.cancel_asked) {
             finish(op, -ECANCELED);
         } else if (result > 0 || result == -EINTR) {
-            submit_room_poll(op, true);
+            if (receives) {
+                submit_read_poll(op, true);
+            } else {
+                submit_room_poll(op, true);
+            }
         } else {
             finish(op, result);
         }
+    } else if (receives) {
+        op.stage = stage_call;
+        receive_polled(static_cast<receive_operation&>(op), 0);
     } else if (op.kind == operation_kind::poll_write) {
         finish(op, result > 0 && (result & POLLNVAL) != 0 ? -EBADF : 0);
     } else if (op.cancel_asked) {

@@ -86,7 +86,7 @@ class uring final : public demultiplexer {
     void submit_cancel(std::uint64_t user_data) noexcept;
     bool hand_over(operation& op) noexcept;
     void submit_send(send_operation& op) noexcept;
-    void submit_read_poll(operation& op) noexcept;
+    void submit_read_poll(operation& op, bool edges = false) noexcept;
     void submit_room_poll(operation& op, bool edges) noexcept;
     attempt try_call_of(operation& op) noexcept;
     void submit_receive(operation& op, mutable_buffer into) noexcept;
@@ -113,6 +113,7 @@ class uring final : public demultiplexer {
 
     // Receives by a plain call (uring_plain_receives.cpp)
     bool take_in_bulk(operation& op) noexcept;
+    block_pool::block* own_block() noexcept;
     bool take_into_own(receive_operation& op) noexcept;
     void receive_polled(receive_operation& op, int result) noexcept;
 
@@ -136,7 +137,7 @@ class uring final : public demultiplexer {
     reactor& home_;
     io_uring ring_{};
     uring_buffers* buffers_ = nullptr;
-    block_pool* own_blocks_ = nullptr;  // for when chunks hold all of buffers_; made then
+    block_pool* own_blocks_ = nullptr;  // for plain receives of the small size; made when one is needed
     waker waker_;
     std::uint64_t in_kernel_ = 0;   // operations and cancels that have not completed
     std::uint64_t multishots_ = 0;  // armed now

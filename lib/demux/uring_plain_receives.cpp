@@ -1,5 +1,5 @@
-// Receives of the io_uring demultiplexer by a plain call, after a poll if they have to wait: from a socket from which
-// data comes in bulk, and when chunks hold all of the kernel's buffers.
+// Receives of the io_uring demultiplexer by a plain call, after a poll if they have to wait: from a socket
+// from which data comes in bulk, and when chunks hold all of the kernel's buffers.
 #include "direct_calls.hpp"
 #include "tool_annotations.hpp"
 #include "uring.hpp"
@@ -17,7 +17,8 @@ bool uring::take_in_bulk(operation& op) noexcept {
     descriptor& d = *op.on;
     if (op.kind != operation_kind::receive || !d.receiving.bulk() || !d.may_read || d.ring->armed)
         return false;
-    block_pool::block* const block = blocks_for_bulk().take(d.receiving);
+    block_pool::block* block = blocks_for_bulk().take(d.receiving);
+    if (!block && d.receiving.next() == 0) block = own_block();
     if (!block) {
         if (blocks_for_bulk().has_room()) d.receiving = receive_size();  // no memory: small receives, for now
         return false;
@@ -29,20 +30,26 @@ bool uring::take_in_bulk(operation& op) noexcept {
     return op.result != -EAGAIN;
 }
 
-// For when chunks hold all of the kernel's buffers, so that tasks which keep chunks do not block others: into a block of
-// our own, which is taken only now that something has come.
+// Of the small size of the other demultiplexers; null when memory is exhausted.
+block_pool::block* uring::own_block() noexcept {
+    if (!own_blocks_)
+        own_blocks_ =
+            new (std::nothrow) block_pool(buffers_, block_pool::block_size, block_pool::kept_blocks);
+    return own_blocks_ ? own_blocks_->take() : nullptr;
+}
+
+// For when chunks hold all of the kernel's buffers, so that tasks which keep chunks do not block others: into
+// a block of our own, which is taken only now that something has come.
 bool uring::take_into_own(receive_operation& op) noexcept {
     descriptor& d = *op.on;
     if (!d.ring->starved || !d.may_read) return false;
-    d.ring->starved = false;  // after this one, the buffer ring is tried again
-    if (!own_blocks_)
-        own_blocks_ =
-            new (std::nothrow) block_pool(buffers_, uring_buffers::buffer_size, block_pool::kept_blocks);
-    block_pool::block* const block = own_blocks_ ? own_blocks_->take() : nullptr;
+    block_pool::block* const block = own_block();
     op.target->data.reset();
     op.result = block ? receive_in_bulk(d, *block, op.target->data) : -ENOMEM;
     socket_has_received(op.result);
-    return op.result != -EAGAIN;
+    if (op.result == -EAGAIN) return false;
+    d.ring->starved = false;  // after this one, the buffer ring is tried again
+    return true;
 }
 
 void uring::receive_polled(receive_operation& op, int result) noexcept {
@@ -53,6 +60,8 @@ void uring::receive_polled(receive_operation& op, int result) noexcept {
         finish(op, op.result);
     } else if (op.cancel_asked) {
         finish(op, -ECANCELED);
+    } else if (!op.on->may_read) {  // there was nothing: see room_polled
+        submit_read_poll(op, true);
     } else if (!hand_over(op)) {
         finish(op, -ENOMEM);
     }

@@ -8,6 +8,7 @@
 #include <bight/io/transport.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace bight::detail {
 
@@ -36,11 +37,18 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_read final : public re
 class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_write final : public write_in_turn,
                                                                         public awaiter_base<pipe_write> {
   public:
-    pipe_write(transport& to, int from_pipe, std::size_t size) noexcept
-        : write_in_turn(&to), pipe(from_pipe), left(size) {}
+    /// Adds to `moved` what it moves, as it goes.
+    pipe_write(transport& to, int from_pipe, std::size_t size, std::uint64_t& moved) noexcept
+        : write_in_turn(&to), pipe(from_pipe), left(size), moved_(moved) {}
     std::size_t await_resume() {
         write_in_turn::await_resume();
         return left;
+    }
+
+    /// `bytes` have gone.
+    void took(std::size_t bytes) noexcept {
+        left -= bytes;
+        moved_ += bytes;
     }
 
     const int pipe;
@@ -50,6 +58,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] pipe_write final : public w
     friend awaiter_base<pipe_write>;
     bool start() noexcept override { return to().write_from_pipe(*this); }
     std::size_t size() const noexcept override { return left; }
+
+    std::uint64_t& moved_;
 };
 
 }  // namespace bight::detail

@@ -27,6 +27,8 @@ namespace {
 // saves.
 constexpr std::size_t worth_splicing = std::size_t{64} << 10;
 constexpr int patience = 8;
+// So many bytes are copied before a pipe that could not be had is asked for again.
+constexpr std::uint64_t without_a_pipe = std::uint64_t{4} << 20;
 
 // What is to be written to a stream: unless it is said to be done, something is missing, whatever is written
 // afterwards, and the stream will end with a reset.
@@ -78,10 +80,10 @@ task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& b
         const std::size_t got = co_await detail::pipe_read(from.lower(), pipe.writing(), pipe.room());
         if (got == 0) break;
         owed part(to, missing);
-        const std::size_t left = co_await detail::pipe_write(to.lower(), pipe.reading(), got);
+        const std::size_t left = co_await detail::pipe_write(to.lower(), pipe.reading(), got, bytes);
         if (left > 0) co_await write_what_is_left(pipe, left, to);
         part.done();
-        bytes += got;
+        bytes += left;
         meagre = got < worth_splicing / 4 ? meagre + 1 : 0;
     }
     co_return true;
@@ -89,9 +91,11 @@ task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& b
 
 // `missing`: whether something that was read has not been written.
 task<> copy_bytes(stream& from, stream& to, bool& missing, std::uint64_t& bytes) {
-    for (bool copies = false;;) {
+    std::uint64_t no_pipe_before = 0;
+    for (;;) {
         std::size_t got = 0;
-        if (copies) from.lower().receive_for(to.lower());
+        // What the target has no room for is not asked for: that little came then does not say that little was there.
+        const bool limited = from.lower().receive_for(to.lower());
         {
             const chunk data = co_await from.read_some();
             if (!data) co_return;
@@ -101,11 +105,10 @@ task<> copy_bytes(stream& from, stream& to, bool& missing, std::uint64_t& bytes)
             part.done();
         }
         bytes += got;
-        if (got < worth_splicing) continue;
-        copies = !can_splice(from, to);
-        if (copies) continue;
+        const std::size_t worth = limited ? worth_splicing / 4 : worth_splicing;
+        if (got < worth || bytes < no_pipe_before || !can_splice(from, to)) continue;
         const bool spliced = co_await splice_bulk(from, to, missing, bytes);
-        copies = !spliced;
+        if (!spliced) no_pipe_before = bytes + without_a_pipe;
     }
 }
 

@@ -72,7 +72,7 @@ bool socket_transport::go_on_emptying(pipe_write& request, bool polled) noexcept
             reactor_state::in_forked_child(home()) ? -EBADF : splice_to(fd, request.pipe, request.left);
         if (moved > 0) {
             request.begun = true;
-            request.left -= static_cast<std::size_t>(moved);
+            request.took(static_cast<std::size_t>(moved));
             if (request.left == 0) return true;
             polled = false;
             continue;

@@ -511,9 +511,11 @@ std::size_t socket_transport::unwritten() const noexcept {
 
 std::size_t socket_transport::room() const noexcept { return demux ? calls().room(fd) : 0; }
 
-void socket_transport::receive_for(const transport& to) noexcept {
-    receive_size& next = descriptor::receiving;
-    if (next.bulk() && to.room() < receive_size::sizes[next.step()]) next = receive_size();
+bool socket_transport::receive_for(const transport& to) noexcept {
+    receive_size& size = descriptor::receiving;
+    if (!size.bulk()) return false;
+    size.limit_next(to.room());
+    return size.next() < size.step();
 }
 
 void socket_transport::describe(std::string& out) const {

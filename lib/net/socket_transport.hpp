@@ -29,7 +29,7 @@ class socket_transport final : public transport, private descriptor, public pool
     bool read_into_pipe(pipe_read& request) noexcept override;
     bool write_from_pipe(pipe_write& request) noexcept override;
     std::size_t room() const noexcept override;
-    void receive_for(const transport& to) noexcept override;
+    bool receive_for(const transport& to) noexcept override;
     void cancel_read() noexcept override;
     void cancel_write() noexcept override;
     bool watch(watch_request& request) noexcept override;

@@ -56,6 +56,26 @@ TEST_CASE("messages between two sizes keep the larger one, and so do ends of lar
     CHECK(size.step() == 2);
 }
 
+TEST_CASE("the next receive may be limited, and the one after it is as large as before") {
+    receive_size size = grown(2);
+    size.limit_next(256 * kib);
+    CHECK(size.next() == 2);
+    size.limit_next(256 * kib - 1);
+    CHECK(size.next() == 1);
+    size.limit_next(64 * kib - 1);
+    CHECK(size.next() == 0);
+    CHECK(size.step() == 2);
+    size.received(16 * kib, 16 * kib);
+    CHECK(size.next() == 2);
+    size = grown(1);
+    size.limit_next(0);
+    CHECK(size.next() == 0);
+    size.received(100, 16 * kib);
+    CHECK(size.next() == 1);
+    size.limit_next(1024 * kib);
+    CHECK(size.next() == 1);
+}
+
 TEST_CASE("larger blocks keep to both limits, and are reused") {
     const int lender = 0;
     bulk_blocks blocks(&lender);

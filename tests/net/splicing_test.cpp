@@ -12,6 +12,7 @@
 #include <bight/bight.hpp>
 
 #include <dirent.h>
+#include <linux/net_tstamp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -207,5 +209,127 @@ TEST_CASE("a copy whose target is aborted throws the reason, whatever it does in
             g.cancel();
         });
         CHECK(how == std::errc::owner_dead);
+    });
+}
+
+TEST_CASE("a copy that could have no pipe makes one later, however little its target takes at a time") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto family = GENERATE(test::family::tcp, test::family::unix_path);
+    CAPTURE(kind, family);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(family);
+        const int little = 40'000;
+        REQUIRE(::setsockopt(l.b().native_handle(), SOL_SOCKET, SO_SNDBUF, &little, sizeof little) == 0);
+        const std::vector<int> before = open_pipes();
+        std::uint64_t copied = 0;
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            std::optional<test::few_descriptors> none(1);
+            g.spawn([&]() -> task<> { co_await flood(l.client()); });
+            g.spawn([&]() -> task<> { co_await bight::copy(l.a(), l.b(), copied); });
+            g.spawn([&]() -> task<> {
+                for (;;) (void)co_await l.server().read_some();
+            });
+            while (copied < (1U << 20)) co_await bight::yield();
+            none.reset();
+            for (std::vector<int> made; made.empty();) {
+                co_await bight::yield();
+                made = new_pipes(before);
+                REQUIRE(copied < (256U << 20));
+            }
+            g.cancel();
+        });
+    });
+}
+
+TEST_CASE("after a phase in bulk, too, a copy holds no large buffer while its target takes no more") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    bight::reactor_options options;
+    options.bulk_memory = 64 * 1024;  // one buffer
+    test::reactor_fixture on(kind, options);
+    on.run([]() -> task<> {
+        auto other = co_await test::connected_pair(test::family::tcp);
+        line l = co_await connected_line(test::family::tcp);
+        const std::vector<int> before = open_pipes();
+        std::size_t largest = 0;
+        std::uint64_t copied = 0;
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn([&]() -> task<> { co_await bight::copy(l.a(), l.b(), copied); });
+            std::size_t sent = 0;
+            auto pass = [&](std::size_t size) -> task<> {
+                std::string got(size, '\0');
+                auto send = [&]() -> task<> { co_await l.client().write(pattern(sent, size)); };
+                auto receive = [&]() -> task<> { co_await l.server().read_exactly(got); };
+                co_await bight::when_all(send(), receive());
+                CHECK((got == pattern(sent, size)));
+                sent += size;
+            };
+            co_await pass(2 * much);
+            // The pipe is given back when little comes several times.
+            while (!new_pipes(before).empty()) co_await pass(1000);
+            auto fill = [&]() -> task<> {
+                for (;;) co_await l.client().write(pattern(0, 5000));
+            };
+            g.spawn(fill);
+            co_await until_stuck(copied);
+            auto receive = [&]() -> task<> {
+                for (int i = 0; i < 100; ++i) {
+                    const bight::chunk data = co_await other.server.read_some();
+                    largest = std::max(largest, data.size());
+                }
+            };
+            co_await bight::race(receive(), flood(other.client));
+            g.cancel();
+        });
+        CHECK(largest == 64 * 1024);
+    });
+}
+
+TEST_CASE("a message in the error queue does not keep a silent stream's reader busy") {
+    // poll and select report it again and again (docs/demultiplexers.md).
+    const auto kind = GENERATE(bight::demultiplexer_kind::io_uring, bight::demultiplexer_kind::epoll);
+    const bool after_bulk = GENERATE(true, false);
+    const bool without_buffers = GENERATE(false, true);
+    CAPTURE(kind, after_bulk, without_buffers);
+    test::need(kind);
+    bight::reactor_options options;
+    options.receive_buffers = 4;
+    test::reactor_fixture on(kind, options);
+    on.run([&]() -> task<> {
+        auto holder = co_await test::connected_pair(test::family::tcp);
+        auto pair = co_await test::connected_pair(test::family::tcp);
+        std::vector<bight::chunk> kept;
+        for (int i = 0; without_buffers && i < 4; ++i) {
+            co_await holder.client.write("x");
+            kept.push_back(co_await holder.server.read_some());
+        }
+        const int flags =
+            SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
+        REQUIRE(::setsockopt(pair.server.native_handle(), SOL_SOCKET, SO_TIMESTAMPING, &flags,
+                             sizeof flags) == 0);
+        co_await pair.server.write("a time stamp is made of this");
+        if (after_bulk) {
+            std::string got(much, '\0');
+            auto send = [&]() -> task<> { co_await pair.client.write(pattern(0, much)); };
+            auto receive = [&]() -> task<> {
+                for (std::size_t n = 0; n < much;) n += (co_await pair.server.read_some()).size();
+            };
+            co_await bight::when_all(send(), receive());
+        }
+        auto read = [&]() -> task<std::string> {
+            const auto data = co_await pair.server.read_some();
+            co_return data.to_string();
+        };
+        auto wait = [&]() -> task<> {
+            co_await bight::sleep_for(10ms);
+            const std::uint64_t before = on.reactor().statistics().polls;
+            co_await bight::sleep_for(50ms);
+            CHECK(on.reactor().statistics().polls - before < 10);
+            co_await pair.client.write("at last");
+        };
+        const auto [got, nothing] = co_await bight::when_all(read(), wait());
+        (void)nothing;
+        CHECK(got == "at last");
     });
 }

@@ -146,9 +146,12 @@ class transport {
 
     /// About how many bytes a write would take at once; the greatest number when that cannot be told.
     virtual std::size_t room() const noexcept { return std::size_t(-1); }
-    /// The next read is for bytes that are written to `to`: it takes no large buffer when that has no room
-    /// for it, so that a peer that does not read holds up none.
-    virtual void receive_for(const transport& to) noexcept { (void)to; }
+    /// The next read is for bytes that are written to `to`: it takes no larger buffer than that has room for,
+    /// so that a peer that does not read holds up none. True when the next would have taken a larger one.
+    virtual bool receive_for(const transport& to) noexcept {
+        (void)to;
+        return false;
+    }
 
     /// Waits until the peer has gone, independently of reads and writes, and takes nothing. As with a read,
     /// true when it is known at once (or cannot be told here: ENOTSUP), and cancel_watch asks for an early

@@ -22,8 +22,9 @@ namespace BIGHT_EXPORT bight {
 /// short, this makes `to` end with a reset. Both streams must live until it has ended, and belong to the
 /// reactor of the task.
 task<std::uint64_t> copy(stream& from, stream& to);
-/// The same, and counts in `so_far`, from 0: the bytes of every write that has been done, also when it ends
-/// with an error or is cancelled, and for others to look at while it goes on.
+/// The same, and counts in `so_far`, from 0: the bytes that have been written, also when it ends with an
+/// error or is cancelled, and for others to look at while it goes on. Of a write that is not done, one of at
+/// most 256 KiB, only what is spliced is counted.
 task<> copy(stream& from, stream& to, std::uint64_t& so_far);
 // What no other overload takes.
 template <class Here = decltype([] {}), bool fits = false>

@@ -4,9 +4,11 @@
 #include <bight/core/error.hpp>
 
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <chrono>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -29,7 +31,7 @@ class poll_demultiplexer final : public woken_readiness {
         int left = wait_for(limit);
         if (left < 0) {
             if (errno == EINTR) return;
-            throw std::system_error(errno, std::system_category(), "poll");
+            throw std::system_error(errno, std::system_category(), what_failed(errno));
         }
         if (left > 0 && entries_[0].revents) {
             woken(false);
@@ -91,6 +93,16 @@ class poll_demultiplexer final : public woken_readiness {
         entries_.pop_back();
         owners_.pop_back();
         d.slot = -1;
+    }
+
+    // The kernel takes no longer list than the process may have descriptors, as if it were badly formed.
+    std::string what_failed(int error) const {
+        rlimit now{};
+        ::getrlimit(RLIMIT_NOFILE, &now);
+        if (error != EINVAL || entries_.size() <= now.rlim_cur) return "poll";
+        return "poll: " + std::to_string(entries_.size()) +
+               " descriptors are waited for, and RLIMIT_NOFILE is " + std::to_string(now.rlim_cur) +
+               " now: do not lower it below what is open, or use epoll or io_uring";
     }
 
     int wait_for(duration limit) noexcept {

@@ -5,6 +5,7 @@
 
 #include <bight/bight.hpp>
 
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -58,6 +59,26 @@ TEST_CASE("each demultiplexer does without the newer system calls, whatever the 
         return converse_on(kind);
     });
     CHECK(said == std::string(test::name_of(kind)) + ": hello from a thread");
+}
+
+TEST_CASE("poll says so when the limit of descriptors was lowered below what it waits for") {
+    const std::string said = test::in_child([] {
+        bight::reactor r(test::options_on(demultiplexer_kind::poll));
+        auto wait = []() -> task<> {
+            auto l = bight::listen("tcp:0:interface=127.0.0.1");
+            auto client = co_await bight::connect("tcp:127.0.0.1:" + std::to_string(l.local().port()));
+            auto server = co_await l.accept();
+            auto lower = []() -> task<> {
+                const rlimit one{1, 1};
+                ::setrlimit(RLIMIT_NOFILE, &one);
+                co_return;
+            };
+            co_await bight::when_all(client.read_some(), server.read_some(), lower());
+        };
+        r.run(wait());
+        return std::string("nothing");
+    });
+    CHECK_THAT(said, Contains("3 descriptors are waited for, and RLIMIT_NOFILE is 1 now"));
 }
 
 TEST_CASE("an io_uring of which any call is refused is not used, and the reason names the call") {

@@ -188,8 +188,8 @@ TEST_CASE("a forked child leaves alone what its parent passes on") {
         };
         auto fork_meanwhile = [&]() -> task<> {
             for (int i = 0; i < 10; ++i) {
-                for (const std::uint64_t before = copied; before == copied && copied < all;)
-                    co_await bight::yield();
+                const std::uint64_t before = copied;
+                while (before == copied && copied < all) co_await bight::yield();
                 const pid_t child = ::fork();
                 if (child == 0) {
                     const exits_with_its_task end;

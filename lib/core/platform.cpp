@@ -7,7 +7,11 @@
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 
+#include <cstdint>
 #include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <system_error>
 
@@ -65,13 +69,25 @@ std::unique_ptr<platform> platform_of_environment() {
     return named ? named->make(variable()) : nullptr;
 }
 
+// By thread in a map: where thread_local is emulated (mingw-w64), the destructor of such a variable finds its
+// memory freed (GCC PR 80816).
 std::shared_ptr<simulated_machine> machine_of_environment() {
-    static thread_local std::weak_ptr<simulated_machine> last;
-    std::shared_ptr<simulated_machine> here = last.lock();
-    if (here) return here;
+    static std::mutex lock;
+    static std::map<std::uint64_t, std::weak_ptr<simulated_machine>> last;
+    const std::uint64_t thread = this_thread().number();
+    {
+        const std::lock_guard hold(lock);
+        std::erase_if(last, [](const auto& each) { return each.second.expired(); });
+        const auto mine = last.find(thread);
+        if (mine != last.end()) {
+            if (auto here = mine->second.lock()) return here;
+        }
+    }
     const named_platform* const named = named_by_environment();
-    if (named) here = named->make_machine(variable());
-    last = here;
+    if (!named) return nullptr;
+    std::shared_ptr<simulated_machine> here = named->make_machine(variable());
+    const std::lock_guard hold(lock);
+    last[thread] = here;
     return here;
 }
 

@@ -56,6 +56,34 @@ TEST_CASE("what was written before unpark is seen after park, round after round"
     CHECK(wrong == 0);
 }
 
+TEST_CASE("what a thread parked in is let go before its memory is used for something else") {
+    // On mingw-w64 the destructor of a thread_local variable finds its memory freed (GCC PR 80816).
+    std::atomic<bool> done{false};
+    std::atomic<int> woken{0};
+    auto use_memory = [&] {
+        while (!done) {
+            for (std::size_t size = 16; size < 128; size += 16) const std::string taken(size, '\x7f');
+        }
+    };
+    auto parks = [&] {
+        parker& here = parker::of_this_thread();
+        std::thread other([&here] { here.unpark(); });
+        here.park();
+        other.join();
+        ++woken;
+    };
+    std::vector<std::thread> users;
+    for (int i = 0; i < 4; ++i) users.emplace_back(use_memory);
+    for (int round = 0; round < 50; ++round) {
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 4; ++t) threads.emplace_back(parks);
+        for (std::thread& t : threads) t.join();
+    }
+    done = true;
+    for (std::thread& t : users) t.join();
+    CHECK(woken == 200);
+}
+
 TEST_CASE("a thread_lock lets one thread in at a time") {
     thread_lock lock;
     long count = 0;

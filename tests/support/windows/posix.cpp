@@ -9,6 +9,7 @@
 #include <iphlpapi.h>
 #include <windows.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -93,8 +94,8 @@ bool is_socket(int fd) {
 }
 
 // Windows does not say which sockets do not block.
-// The modes of the sockets that were made here, by their handles, which are multiples of four. Without memory to
-// allocate, for tests in which there is none.
+// The modes of the sockets that were made here, by their handles, which are multiples of four. Without memory
+// to allocate, for tests in which there is none.
 enum class mode : unsigned char { unknown, blocks, does_not_block };
 std::atomic<mode>& mode_of(int fd) {
     static std::atomic<mode> all[1U << 14];
@@ -228,7 +229,8 @@ int socketpair(int, int type, int, int* ends) {
 ssize_t sendto(int fd, const void* from, std::size_t size, int flags, const sockaddr* to, int to_size) {
     std::optional<no_waiting> here;
     if (flags & dontwait) here.emplace(fd);
-    const int sent = ::sendto(native(fd), static_cast<const char*>(from), part(size), flags & ~dontwait, to, to_size);
+    const int sent =
+        ::sendto(native(fd), static_cast<const char*>(from), part(size), flags & ~dontwait, to, to_size);
     return sent >= 0 ? sent : failed();
 }
 ssize_t send(int fd, const void* from, std::size_t size, int flags) {
@@ -333,7 +335,7 @@ int fcntl(int fd, int command, int argument) {
                                    argument ? 0 : HANDLE_FLAG_INHERIT);
             return 0;
         case 3: return mode_of(fd) == mode::does_not_block ? 0x4000 : 0;  // F_GETFL
-        case 4: return set_nonblocking(fd, (argument & 0x4000) != 0);  // F_SETFL
+        case 4: return set_nonblocking(fd, (argument & 0x4000) != 0);     // F_SETFL
         default: errno = EINVAL; return -1;
     }
 }
@@ -395,52 +397,51 @@ int setenv(const char* name, const char* value, int overwrite) {
 }
 int unsetenv(const char* name) { return ::_putenv_s(name, ""); }
 
+namespace {
+
+// The kind of object, as the kernel calls it; empty when no such handle is open.
+std::wstring type_of(ULONG_PTR handle) {
+    using query = LONG(WINAPI*)(HANDLE, ULONG, PVOID, ULONG, PULONG);
+    static const auto ask = reinterpret_cast<query>(
+        reinterpret_cast<void*>(::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "NtQueryObject")));
+    struct {  // OBJECT_TYPE_INFORMATION, whose text lies behind it
+        USHORT size;
+        USHORT room;
+        const wchar_t* text;
+        ULONG_PTR rest[64];
+    } answer{};
+    constexpr ULONG type_information = 2;
+    if (!ask ||
+        ask(reinterpret_cast<HANDLE>(handle), type_information, &answer, sizeof answer, nullptr) < 0) {
+        return {};
+    }
+    return {answer.text, answer.size / sizeof(wchar_t)};
+}
+
+}  // namespace
+
+// Handle after handle: to be told all of them at once (SystemExtendedHandleInformation) ends the server of
+// Wine 8 when another process begins.
 int open_sockets() {
-    struct entry {
-        PVOID object;
-        ULONG_PTR process;
-        ULONG_PTR handle;
-        ULONG access;
-        USHORT trace;
-        USHORT type;
-        ULONG attributes;
-        ULONG reserved;
-    };
-    constexpr ULONG extended_handle_information = 64;
-    using query = LONG(WINAPI*)(ULONG, PVOID, ULONG, PULONG);
-    static const auto ask = reinterpret_cast<query>(reinterpret_cast<void*>(
-        ::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "NtQuerySystemInformation")));
-    if (!ask) return -1;
+    constexpr ULONG_PTR step = 4;
+    constexpr ULONG_PTR gap = 256 * step;  // of those that are free between two that are open
+    static ULONG_PTR highest = 0;
     native(-1);
-    // One of each type, to know its number.
+    // One of each type, to know what it is called.
     HANDLE const port = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1);
     const SOCKET any = ::WSASocketW(AF_INET, SOCK_STREAM, 0, nullptr, 0, WSA_FLAG_OVERLAPPED);
-    std::vector<ULONG_PTR> answer(1U << 16);
-    LONG status = 0;
-    for (;;) {
-        ULONG needed = 0;
-        status = ask(extended_handle_information, answer.data(),
-                     static_cast<ULONG>(answer.size() * sizeof answer.front()), &needed);
-        if (status != static_cast<LONG>(0xC0000004) || answer.size() > (1U << 24))
-            break;  // STATUS_INFO_LENGTH_MISMATCH
-        answer.resize(answer.size() * 2);
-    }
+    const std::wstring port_type = type_of(reinterpret_cast<ULONG_PTR>(port));
+    const std::wstring socket_type = type_of(any);
+    highest = std::max({highest, reinterpret_cast<ULONG_PTR>(port), static_cast<ULONG_PTR>(any)});
     ::closesocket(any);
     ::CloseHandle(port);
-    if (status < 0) return -1;
-    const auto* const all = reinterpret_cast<const entry*>(answer.data() + 2);
-    const ULONG_PTR count = answer[0];
-    const ULONG_PTR own = ::GetCurrentProcessId();
-    int port_type = -1;
-    int socket_type = -1;
-    for (ULONG_PTR i = 0; i < count; ++i) {
-        if (all[i].process != own) continue;
-        if (all[i].handle == reinterpret_cast<ULONG_PTR>(port)) port_type = all[i].type;
-        if (all[i].handle == any) socket_type = all[i].type;
-    }
-    int open = -2;  // these two
-    for (ULONG_PTR i = 0; i < count; ++i) {
-        if (all[i].process == own && (all[i].type == port_type || all[i].type == socket_type)) ++open;
+    if (port_type.empty() || socket_type.empty()) return -1;
+    int open = 0;
+    for (ULONG_PTR handle = step; handle <= highest + gap; handle += step) {
+        const std::wstring type = type_of(handle);
+        if (type.empty()) continue;
+        highest = std::max(highest, handle);
+        if (type == port_type || type == socket_type) ++open;
     }
     return open;
 }

@@ -474,7 +474,7 @@ TEST_CASE("a generator that never awaits lets others run, and can be cancelled a
 
 TEST_CASE("a million items run in bounded stack, through several generators") {
     test::virtual_fixture on;
-    long sum = 0;
+    long long sum = 0;
     on.run([&]() -> task<> {
         auto twice = [](generator<int> from) -> generator<int> {
             while (auto n = co_await from.next()) co_yield 2 * *n;
@@ -482,7 +482,7 @@ TEST_CASE("a million items run in bounded stack, through several generators") {
         auto all = twice(count_to(1'000'000));
         while (auto n = co_await all.next()) sum += *n;
     });
-    CHECK(sum == 1'000'001'000'000L);
+    CHECK(sum == 1'000'001'000'000);
 }
 
 TEST_CASE("an item costs no frame and no allocation") {

@@ -113,7 +113,11 @@ TEST_CASE("pieces of no bytes are written as nothing, and a write of none waits 
             co_await on.until([&] { return closed; });
             co_await on.settle();
             const auto error = co_await error_of(peer.write(none));
-            CHECK(error == (on.is_tcp() ? std::error_code() : test::from_errno(EPIPE)));
+            if (on.is_tcp()) {
+                CHECK(!error);
+            } else {
+                CHECK(error == test::from_errno(EPIPE));
+            }
         });
 }
 

@@ -187,6 +187,7 @@ TEST_CASE("what a call is given is destroyed on the other thread, before the res
 TEST_CASE("a task that is cancelled in a call cancels the other one, and waits for its end") {
     between_two([](bight::reactor& there, std::thread::id thread) -> task<> {
         std::thread::id argument;
+        std::atomic<bool> waiting{false};
         std::atomic<bool> cleaned{false};
         auto waits = [&](witness) -> task<> {
             struct cleaner {
@@ -194,11 +195,18 @@ TEST_CASE("a task that is cancelled in a call cancels the other one, and waits f
                 ~cleaner() { done = true; }
             };
             const cleaner last{cleaned};
+            waiting = true;
             co_await bight::shield(bight::sleep_for(20ms), 1h);
             co_await bight::sleep_for(1h);
         };
-        const bool done = co_await bight::try_with_timeout(bight::on(there, waits, witness(argument)), 10ms);
-        CHECK_FALSE(done);
+        test::cancellable long_one;
+        auto calls_long = [&]() -> task<> { co_await bight::on(there, waits, witness(argument)); };
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn(long_one.run(calls_long()));
+            while (!waiting) co_await bight::yield();
+            long_one.cancel();
+        });
+        CHECK_FALSE(long_one.ended());
         CHECK(cleaned);
         CHECK(argument == thread);
 

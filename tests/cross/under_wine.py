@@ -4,11 +4,13 @@
     under_wine.py [--jobs N] [--timeout SECONDS] [--gaps FILE] [--left-out FILE] BUILD_DIRECTORY [WORD...]
 
 WORD: only tests whose name contains one of the words. The environment says which Wine is used. A program that crashes or
-hangs is run again a case at a time, so that each failure has a name. The cases that FILE names (wine_gaps.txt) are expected
-to fail: each is run alone. Prints what was skipped, and why; the last line is "N passed, N failed", test cases.
+hangs is run again a case at a time, so that each failure has a name; when all pass so, the program has failed. The cases that
+FILE names (wine_gaps.txt) are expected to fail: each is run alone. Prints what was skipped, and why; the last line is "N
+passed, N failed", test cases.
 
 Wine's server may end while programs run, and all of its programs with it. So each of those that run side by side has a
-server of its own, in a copy of WINEPREFIX, and a case whose server has ended is run once more.
+server of its own, in a copy of WINEPREFIX, and what ran when its server ended is run once more. (A program that crashes may
+end with status 0, too; but then Wine says that it did.)
 """
 import argparse
 import concurrent.futures
@@ -26,6 +28,7 @@ import time
 import xml.etree.ElementTree as xml
 
 CASE_TIMEOUT = 40
+GAP_TIMEOUT = 10  # of a case that is expected to fail, which may be by waiting for ever
 
 here = threading.local()  # here.environment: with the prefix of this thread
 
@@ -67,7 +70,7 @@ class Outcome:
         self.failed = {}  # by case: what it printed
         self.skipped = {}  # by case: why
         self.left_out = set()
-        self.again = 0  # cases whose server has ended
+        self.again = 0  # runs whose server has ended
         self.seconds = 0.0
 
 
@@ -142,7 +145,8 @@ def attempt(test, spec, limit):
 
 
 def tail(text):
-    lines = text.splitlines()[-30:]
+    # Of a crash, what comes before the lists of Wine's debugger.
+    lines = text.split("\nModules:")[0].splitlines()[-30:]
     return "".join("    stderr: %s\n" % line for line in lines if not line.startswith("left out: "))
 
 
@@ -163,6 +167,20 @@ def explain(case):
     return "\n".join(lines[:40]) + "\n"
 
 
+def attempt_twice(test, spec, limit, again):
+    """As attempt(); once more where Wine's server has ended, which again counts."""
+    result = attempt(test, spec, limit)
+    _, ended, status, _, err = result
+    if not ended and status == 0 and "Unhandled" not in err:
+        again.again += 1
+        result = attempt(test, spec, limit)
+    return result
+
+
+def how_it_ended(status, limit):
+    return "took more than %d s" % limit if status is None else "ended with status %s" % status
+
+
 def run_test(test, gaps, timeout):
     outcome = Outcome()
     start = time.monotonic()
@@ -174,24 +192,19 @@ def run_test(test, gaps, timeout):
         return outcome
     own_gaps = [name for name in names if name in gaps]
     rest = [name for name in names if name not in own_gaps]
-    ended = True
     if rest:
         # Each name that is left out follows a tag: behind a name, "~" is a part of it.
         without = "".join(spec + "~" + escaped(name) for name in own_gaps) or spec
-        outcome, ended, status, out, err = attempt(test, without, timeout)
-        seen = outcome.passed | set(outcome.failed) | set(outcome.skipped)
-        if ended and seen >= set(rest) and not (status not in (0, 77) and not outcome.failed):
-            pass
+        together, ended, status, out, err = attempt_twice(test, without, timeout, outcome)
+        seen = together.passed | set(together.failed) | set(together.skipped)
+        outcome.left_out = together.left_out
+        if ended and seen >= set(rest) and (status in (0, 77) or together.failed):
+            outcome.passed, outcome.failed, outcome.skipped = together.passed, together.failed, together.skipped
         else:
             # It crashed, or hung: a case at a time says which.
-            left_out = outcome.left_out
-            outcome = Outcome()
-            outcome.left_out = left_out
+            why = "    the program %s, and no case does alone\n%s" % (how_it_ended(status, timeout), tail(err))
             for name in rest:
-                one, ended, status, out, err = attempt(test, escaped(name), CASE_TIMEOUT)
-                if not ended and status == 0:
-                    outcome.again += 1
-                    one, ended, status, out, err = attempt(test, escaped(name), CASE_TIMEOUT)
+                one, ended, status, out, err = attempt_twice(test, escaped(name), CASE_TIMEOUT, outcome)
                 if name in one.passed and ended and status in (0, 77):
                     outcome.passed.add(name)
                 elif name in one.skipped:
@@ -199,10 +212,12 @@ def run_test(test, gaps, timeout):
                 elif name in one.failed:
                     outcome.failed[name] = one.failed[name]
                 else:
-                    how = "took more than %d s" % CASE_TIMEOUT if status is None else "ended with status %s" % status
+                    how = how_it_ended(status, CASE_TIMEOUT)
                     outcome.failed[name] = "    the program %s\n%s%s\n" % (how, tail(err), out[-1000:])
+            if not outcome.failed:
+                outcome.failed["(all)"] = why
     for name in own_gaps:
-        one, ended, status, out, err = attempt(test, escaped(name), CASE_TIMEOUT)
+        one, ended, status, out, err = attempt(test, escaped(name), GAP_TIMEOUT)
         if name in one.passed and ended and status == 0:
             outcome.failed[name] = "    it passes: its line in the list of Wine's gaps is out of date\n"
         else:
@@ -242,6 +257,7 @@ def main():
     if arguments.words:
         tests = [t for t in tests if any(word in t["name"] for word in arguments.words)]
     gaps = read_gaps(arguments.gaps)
+    tests.sort(key=lambda t: t["name"] not in gaps)  # those take long
 
     passed = failed = 0
     skipped = {}
@@ -270,7 +286,7 @@ def main():
     finally:
         prefixes.end()
     if again:
-        print("%d cases were run once more, for Wine's server had ended" % again)
+        print("%d runs were made once more, for Wine's server had ended" % again)
     chosen = {t["name"] for t in tests}
     for test, cases in gaps.items():
         for case in cases:

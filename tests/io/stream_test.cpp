@@ -673,7 +673,7 @@ TEST_CASE("a writer in bulk lets others have their turn, however many pieces a w
         bool over = false;
         std::thread reads([&] { pair.raw.receive_all(); });
         auto writes = [&]() -> task<> {
-            for (int i = 0; i < 100; ++i) {
+            for (int i = 0; i < 16; ++i) {
                 const bight::const_buffer part(text.data(), text.size() / pieces);
                 std::vector<bight::const_buffer> parts(pieces, part);
                 co_await pair.stream.write(std::span(parts));

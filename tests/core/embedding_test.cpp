@@ -40,8 +40,7 @@ bool host_loop(bight::reactor& r, const bool& done) {
 }  // namespace
 
 TEST_CASE("a host loop that watches the descriptor and the next deadline misses nothing") {
-    for (const auto kind : test::demultiplexers()) {
-        if (!test::has_descriptor(kind)) continue;
+    for (const auto kind : test::with_descriptor()) {
         CAPTURE(kind);
         bight::reactor_options options;
         options.demultiplexer = kind;
@@ -80,8 +79,7 @@ TEST_CASE("a host loop that watches the descriptor and the next deadline misses 
 }
 
 TEST_CASE("a host loop that waits for the descriptor alone takes what other threads post, and a stop") {
-    for (const auto kind : test::demultiplexers()) {
-        if (!test::has_descriptor(kind)) continue;
+    for (const auto kind : test::with_descriptor()) {
         CAPTURE(kind);
         test::reactor_fixture on(kind);
         bight::reactor& r = on.reactor();
@@ -127,8 +125,7 @@ TEST_CASE("a host loop that waits for the descriptor alone takes what other thre
 }
 
 TEST_CASE("what was posted before the descriptor was asked for the first time makes it readable") {
-    for (const auto kind : test::demultiplexers()) {
-        if (!test::has_descriptor(kind)) continue;
+    for (const auto kind : test::with_descriptor()) {
         const bool posted_first = GENERATE(true, false);
         CAPTURE(kind, posted_first);
         test::reactor_fixture on(kind);
@@ -151,8 +148,7 @@ TEST_CASE("what was posted before the descriptor was asked for the first time ma
 
 // The end of x has the kernel's completions taken while the turn still runs; y leaves something to submit.
 TEST_CASE("a stop that is asked for in the middle of a long turn is told to a host loop") {
-    for (const auto kind : test::demultiplexers()) {
-        if (!test::has_descriptor(kind)) continue;
+    for (const auto kind : test::with_descriptor()) {
         CAPTURE(kind);
         test::reactor_fixture on(kind);
         bight::reactor& r = on.reactor();

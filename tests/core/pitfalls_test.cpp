@@ -251,7 +251,8 @@ void check_abort(const char* words, F body) {
     INFO(e.words);
     CHECK(e.status == test::aborted);
     const std::size_t marked = e.words.find("is where it should end");
-    REQUIRE(marked != std::string::npos);
+    CHECK(marked != std::string::npos);
+    if (marked == std::string::npos) return;  // to the next child, which where there is no fork() comes here, too
     const std::string line = e.words.substr(0, marked);
     const std::string message = e.words.substr(marked);
     CHECK(message.find(line) != std::string::npos);

@@ -140,6 +140,14 @@ inline bool has_descriptor(bight::demultiplexer_kind kind) {
     return kind == bight::demultiplexer_kind::io_uring || kind == bight::demultiplexer_kind::epoll;
 }
 
+/// The demultiplexers whose descriptor a host loop can watch; skips the test case when there is none.
+inline std::vector<bight::demultiplexer_kind> with_descriptor() {
+    std::vector<bight::demultiplexer_kind> those = demultiplexers();
+    std::erase_if(those, [](bight::demultiplexer_kind kind) { return !has_descriptor(kind); });
+    if (those.empty()) skip("no demultiplexer here has a descriptor that a host loop can watch");
+    return those;
+}
+
 /// The choices with a real demultiplexer.
 inline const std::vector<reactor_choice>& real_reactors() {
     static const std::vector<reactor_choice> real(demultiplexers().begin(), demultiplexers().end());

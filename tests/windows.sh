@@ -3,7 +3,7 @@
 #
 #   sh tests/windows.sh [--short] [--gcc | --clang] [WORD...]
 #
-#   --short  io, demux and net, with one compiler
+#   --short  io and demux, with one compiler
 #   --gcc    with g++; --clang, with clang 19, which takes two thirds of the time, and is the choice without either when
 #            there is --short
 #   WORD     only tests whose name contains one of the words: core, net/connect
@@ -34,7 +34,7 @@ for argument in "$@"; do
     esac
 done
 # The rooms in which the system's part of bight is tried most.
-if [ -n "$short" ] && [ -z "$words" ]; then words='io/ demux/ net/'; fi
+if [ -n "$short" ] && [ -z "$words" ]; then words='io/ demux/'; fi
 if [ -z "$compiler" ]; then compiler=$([ -n "$short" ] && echo clang || echo gcc); fi
 
 . "$root/.ci/packages.sh"
@@ -152,15 +152,15 @@ fi
 
 for_windows $compiler
 options="$options -Dbuildtype=debug -Doptimization=${WINDOWS_OPTIMIZATION:-0}"
-name=windows-$compiler
+tested=windows-$compiler
 # shellcheck disable=SC2086 # a list of words
-if build "$name" $targets; then
+if build "$tested" $targets; then
     start_wine
-    echo "== $name: testing under $(wine --version)"
-    results=$root/build/$name.results
+    echo "== $tested: testing under $(wine --version)"
+    results=$root/build/$tested.results
     # shellcheck disable=SC2086 # a list of words
     python3 "$root/tests/cross/under_wine.py" --jobs $((3 * jobs)) --gaps "$root/tests/cross/wine_gaps.txt" \
-        --left-out "$root/tests/not_on_windows.txt" --slow "$root/build/$name" $words >"$results" 2>&1
+        --left-out "$root/tests/not_on_windows.txt" --slow "$root/build/$tested" $words >"$results" 2>&1
     cat "$results"
     add_up "$results"
 
@@ -172,9 +172,9 @@ if build "$name" $targets; then
         options="$pieces -Dtests=disabled -Dbuildtype=debug"
         build native
     fi
-    echo "== $name: conversations of the samples"
-    conversations=$root/build/$name.conversations
-    python3 "$root/tests/cross/converse.py" "$native" "$root/build/$name/samples" >"$conversations" 2>&1
+    echo "== $tested: conversations of the samples"
+    conversations=$root/build/$tested.conversations
+    python3 "$root/tests/cross/converse.py" "$native" "$root/build/$tested/samples" >"$conversations" 2>&1
     cat "$conversations"
     add_up "$conversations"
 fi

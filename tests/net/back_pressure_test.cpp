@@ -28,7 +28,7 @@ using test::pattern;
 TEST_CASE("a write to a peer that does not read suspends until it reads") {
     test::on_each_socket([](test::family f) -> task<> {
         auto pair = co_await connected_pair(f);
-        const std::string large = pattern(0, 32U << 20);
+        const std::string large = pattern(0, 16U << 20);
         bool written = false;
         auto write = [&]() -> task<> {
             co_await pair.client.write(large);

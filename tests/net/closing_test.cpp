@@ -42,7 +42,7 @@ bool is_broken_pipe_or_reset(std::error_code e) {
 }
 
 // More than any socket's buffers take.
-constexpr std::size_t larger_than_buffers = 64U << 20;
+constexpr std::size_t larger_than_buffers = 24U << 20;
 
 }  // namespace
 

@@ -138,7 +138,7 @@ TEST_CASE("a relay that is cancelled in bulk resets both ends") {
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         line l = co_await connected_line(test::family::tcp);
-        const std::string large = pattern(0, 64U << 20);
+        const std::string large = pattern(0, 24U << 20);
         std::error_code error;
         auto ask = [&]() -> task<> { error = co_await test::error_of(l.client().write(large)); };
         std::string how;
@@ -206,7 +206,7 @@ TEST_CASE("a reset in bulk ends the relay with the error, whichever end it comes
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         line l = co_await connected_line(test::family::tcp);
-        const std::string large = pattern(0, 64U << 20);
+        const std::string large = pattern(0, 24U << 20);
         auto ask = [&]() -> task<> { (void)co_await test::error_of(l.client().write(large)); };
         auto serve = [&]() -> task<> {
             std::size_t size = 0;

@@ -20,7 +20,7 @@ namespace {
 
 // More than the sockets of a connection ever take.
 const std::string& too_much() {
-    static const std::string text(64 << 20, 'x');
+    static const std::string text(24 << 20, 'x');
     return text;
 }
 

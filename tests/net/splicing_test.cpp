@@ -93,7 +93,7 @@ std::vector<int> new_pipes(const std::vector<int>& before) {
 TEST_CASE(
     "a filter that refuses splice while bytes are in the pipe loses none, and later copies do without it") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
-    const int error = GENERATE(EPERM, ENOSYS, EINVAL);
+    const int error = GENERATE(EPERM, EINVAL);
     CAPTURE(kind, error);
     const std::string said = test::in_child([=] {
         bight::reactor r(test::options_on(kind));
@@ -114,9 +114,9 @@ TEST_CASE(
                     co_return co_await test::read_all(l.server());
                 };
                 const auto [got, n1, n2] =
-                    co_await bight::when_all(receive(), send_and_end(l.client(), 7, 4 * much), pass_on());
+                    co_await bight::when_all(receive(), send_and_end(l.client(), 7, 2 * much), pass_on());
                 (void)n1, (void)n2;
-                outcome += got == pattern(7, 4 * much) && copied == 4 * much ? "whole " : "another ";
+                outcome += got == pattern(7, 2 * much) && copied == 2 * much ? "whole " : "another ";
             }
             co_return outcome;
         };

@@ -18,7 +18,7 @@ int programs(bight::runtime& cores, bight::reactor& r) {
     const int one = bight::run(work);                  // says: run(program())
     const int two = bight::run([] { return work(); });     // says: call the function or the lambda
     const int three = bight::run(bight::with_group(body));   // says: what is to be awaited and is no task
-    const int four = bight::run(cores);                     // says: run(task) takes a task
+    const int four = bight::run(cores);                     // says: run(task), or run(task, run_options), takes a task
     const int five = cores.run(work());                     // says: a function or a lambda that gives a task
     const int six = cores.run([] {});                      // says: runtime::run(f)
     r.run(work);                                     // says: run(program())

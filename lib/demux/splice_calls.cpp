@@ -65,12 +65,12 @@ std::int64_t splice_to(int socket, int pipe, std::size_t size) noexcept {
     return error != 0 ? failure(error) : moved;
 }
 
-bool kernel_pipe::open(int above) noexcept {
+bool kernel_pipe::open(int least) noexcept {
     if (make_pipe(ends_) < 0) {
         ends_[0] = ends_[1] = -1;
         return false;
     }
-    for (int& end : ends_) move_up(end, above);
+    for (int& end : ends_) move_up(end, least);
     int room = ::fcntl(ends_[1], F_SETPIPE_SZ, wanted_room);
     if (room < 0) room = ::fcntl(ends_[1], F_GETPIPE_SZ);
     room_ = room > 0 ? static_cast<std::size_t>(room) : 0;

@@ -28,9 +28,9 @@ class kernel_pipe {
     kernel_pipe& operator=(const kernel_pipe&) = delete;
     ~kernel_pipe() { close(); }
 
-    /// False when the process has no descriptors left, say. Its descriptors are `above` that number where
-    /// they can be: select needs the low ones for sockets.
-    bool open(int above) noexcept;
+    /// False when the process has no descriptors left, say. Their numbers are `least` or more where they can
+    /// be: select needs the low ones for sockets.
+    bool open(int least) noexcept;
     void close() noexcept;
     /// Takes `size` bytes that are in it: false when they cannot be had.
     bool take(char* into, std::size_t size) noexcept;

@@ -29,8 +29,9 @@ namespace bight::detail {
 
 namespace {
 
-// What is submitted to the kernel for an operation that writes or waits to write.
-enum write_stage : std::uint8_t {
+// What is submitted to the kernel for an operation that writes or waits to write; for a receive, a call or
+// edges.
+enum operation_stage : std::uint8_t {
     stage_call,           // the call
     stage_repeated_call,  // again, after a poll that ended with an error
     stage_poll,           // a poll

@@ -9,7 +9,6 @@
 #include <bight/bight.hpp>
 
 #include <fcntl.h>
-#include <sys/resource.h>
 
 #include <string>
 #include <utility>
@@ -26,12 +25,7 @@ task<> say_hello(stream peer) { co_await peer.write("hello"); }
 }  // namespace
 
 TEST_CASE("select refuses descriptor 1,024 with a clear error, and the server goes on") {
-    rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_max < 1100) {
-        test::skip("a process may have " + std::to_string(limit.rlim_max) + " descriptors at most");
-    }
-    const test::many_descriptors room(1100);
+    const test::many_descriptors room = test::need_descriptors(1100);
     test::reactor_fixture on(bight::demultiplexer_kind::select);
     on.run([&]() -> task<> {
         bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");

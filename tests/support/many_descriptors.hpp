@@ -3,9 +3,12 @@
 
 #ifndef _WIN32
 
+#include "skip.hpp"
+
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <string>
 
 #endif
 
@@ -37,6 +40,15 @@ class many_descriptors {
   private:
     rlimit before_{};
 };
+
+/// Skips the test case where a process may not have so many.
+inline many_descriptors need_descriptors(rlim_t count) {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < count)
+        skip("a process may have " + std::to_string(limit.rlim_max) + " descriptors at most");
+    return many_descriptors(count);
+}
 
 #endif
 

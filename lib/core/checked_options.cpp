@@ -3,6 +3,7 @@
 #include <bight/core/reactor_options.hpp>
 
 #include <bit>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 
@@ -14,6 +15,8 @@ namespace {
 // many completions as submissions, and there may be 65,536 of these.
 constexpr unsigned most_submissions = 16384;
 constexpr unsigned most_buffers = 32768;
+// The smallest of the buffers that it is for.
+constexpr std::size_t least_bulk_memory = std::size_t{64} << 10;
 
 [[noreturn]] void refuse(const char* member, unsigned is, const std::string& may_be) {
     throw std::invalid_argument("reactor_options::" + std::string(member) + " is " + std::to_string(is) +
@@ -30,6 +33,11 @@ void check_options(const reactor_options& options) {
     if (!std::has_single_bit(options.receive_buffers) || options.receive_buffers > most_buffers) {
         refuse("receive_buffers", options.receive_buffers,
                "a power of two, from 1 to " + std::to_string(most_buffers));
+    }
+    if (options.bulk_memory > 0 && options.bulk_memory < least_bulk_memory) {
+        throw std::invalid_argument("reactor_options::bulk_memory is " + std::to_string(options.bulk_memory) +
+                                    " bytes; it is 0, or room for one large buffer: " +
+                                    std::to_string(least_bulk_memory) + " or more");
     }
     if (options.stall_limit && *options.stall_limit < duration::zero()) {
         throw std::invalid_argument("reactor_options::stall_limit is negative; zero is for no warnings");

@@ -151,8 +151,8 @@ bool listening_socket::settle_result() noexcept {
 
 void listening_socket::exhausted(int error) noexcept {
     warn(error, policy_ == exhaustion_policy::shed
-                    ? "; those that wait are refused until descriptors are free"
-                    : "; they wait until descriptors are free");
+                    ? "; those that wait are refused until there is room (see ulimit -n, max_connections)"
+                    : "; they wait until there is room (see ulimit -n, max_connections)");
     // Connections that have sent everything hold descriptors only while they linger for their peers.
     if (out_of_descriptors(error) && detail::reactor_access::hurry_leftovers(home())) return;
     if (policy_ == exhaustion_policy::wait || !shed() || ++failures_ == most_failures_in_a_row) pause();

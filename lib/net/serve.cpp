@@ -2,6 +2,7 @@
 
 #include "../core/reactor_state.hpp"
 #include "../core/stop_signal.hpp"
+#include "../core/time_words.hpp"
 #include "../io/closer.hpp"
 
 #include <bight/core/error.hpp>
@@ -141,6 +142,16 @@ void serving::say_that_it_drains() noexcept {
     }
 }
 
+void serving::say_that_the_drain_is_over() const noexcept {
+    try {
+        const std::string text = "the drain is over (serve_options::drain, " + to_a_tenth(options_.drain) +
+                                 "): " + std::to_string(connections_.size()) + " connection" +
+                                 (connections_.size() == 1 ? " is" : "s are") + " cut off";
+        log(log_level::warning, text);
+    } catch (const std::bad_alloc&) {
+    }
+}
+
 void serving::connection_closes(connection_job& c) noexcept {
     if (cancelling_) {
         c.end_now();
@@ -155,6 +166,7 @@ void serving::make_room() noexcept {
 }
 
 void serving::expired() noexcept {
+    if (!cancelling_ && options_.drain > duration::zero()) say_that_the_drain_is_over();
     cancelling_ = true;
     for (connection_job& c : connections_) {
         c.request_cancel();

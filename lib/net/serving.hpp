@@ -82,6 +82,7 @@ class serving final : public scope, public awaiter_base<serving>, private grace_
     class room_awaiter;
 
     void say_that_it_drains() noexcept;
+    void say_that_the_drain_is_over() const noexcept;
     task<> accept_all();
     void begin_connection(stream peer) noexcept;
     void refused(std::error_code why) noexcept;

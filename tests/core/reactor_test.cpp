@@ -116,6 +116,9 @@ TEST_CASE("an option that no reactor can have is refused by its name, whatever t
           "reactor_options::submission_entries is 16385; it is from 1 to 16384");
     CHECK(refusal([](auto& o) { o.stall_limit = std::chrono::seconds(-1); }) ==
           "reactor_options::stall_limit is negative; zero is for no warnings");
+    CHECK(refusal([](auto& o) { o.bulk_memory = 64; }) ==
+          "reactor_options::bulk_memory is 64 bytes; it is 0, or room for one large buffer: 65536 or more");
+    CHECK(refusal([](auto& o) { o.bulk_memory = 0; }).empty());
     CHECK(refusal([](auto& o) { o.submission_entries = 16384; }).empty());
 }
 

@@ -49,7 +49,7 @@ struct reactor_options {
     std::size_t largest_receive = std::size_t{256} << 10;
     /// The most bytes of such larger buffers that chunks of this reactor hold together (a runtime of N
     /// reactors has N times as much); beyond that, receives are small again. Zero: none, and nothing is
-    /// spliced.
+    /// spliced; otherwise 64 KiB or more.
     std::size_t bulk_memory = std::size_t{64} << 20;
     /// The clock, for tests (see virtual_clock); null: the real one.
     virtual_clock* clock = nullptr;

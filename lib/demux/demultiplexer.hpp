@@ -3,6 +3,7 @@
 
 #include "bulk_blocks.hpp"
 #include "operation.hpp"
+#include "pipe_pool.hpp"
 
 #include "../core/event_port.hpp"
 #include "../core/reactor_state.hpp"
@@ -61,6 +62,7 @@ class demultiplexer : public event_port {
     }
     /// The larger ones, for sockets from which data comes in bulk. They outlive it, too.
     bulk_blocks& blocks_for_bulk() noexcept { return bulk_; }
+    pipe_pool& pipes() noexcept { return pipes_; }
     /// Only where tries_first(), and for the only receive or accept of its descriptor, when its call would
     /// block: has the same effect as a start that returned false. The caller has called d.keep().
     void park_read(operation& op, descriptor& d) noexcept {
@@ -161,6 +163,7 @@ class demultiplexer : public event_port {
     std::size_t without_descriptor_ = 0;  // pending operations
     block_pool* blocks_ = nullptr;
     bulk_blocks bulk_;
+    pipe_pool pipes_;
     bool tracks_interest_ = false;
 };
 

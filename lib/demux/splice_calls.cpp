@@ -4,6 +4,7 @@
 #include "no_sigpipe.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -26,11 +27,22 @@ std::atomic<bool>& call_refused() noexcept {
     return is;
 }
 
-// A program may install a filter when it has used the call already.
+// A program may install a filter when it has used the call already. What is left is a descriptor that cannot
+// be spliced: one that appends, say (O_APPEND is of the open socket, which others may share).
 std::int64_t failure(int error) noexcept {
-    if (error == EAGAIN || !is_refused()) return -error;
-    call_refused().store(true, std::memory_order_relaxed);
-    return -ENOSYS;
+    if (error == EAGAIN) return -error;
+    if (is_refused()) {
+        call_refused().store(true, std::memory_order_relaxed);
+        return -ENOSYS;
+    }
+    return error == EINVAL || error == EOPNOTSUPP ? -ENOSYS : -error;
+}
+
+// The last eighth of the descriptors that the process may have is for connections.
+bool leaves_too_few(int fd) noexcept {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) return false;
+    return static_cast<rlim_t>(fd) >= limit.rlim_cur - limit.rlim_cur / 8;
 }
 
 // To a number that is not below `least`, if one is free there.
@@ -68,6 +80,10 @@ std::int64_t splice_to(int socket, int pipe, std::size_t size) noexcept {
 bool kernel_pipe::open(int least) noexcept {
     if (make_pipe(ends_) < 0) {
         ends_[0] = ends_[1] = -1;
+        return false;
+    }
+    if (leaves_too_few(ends_[1])) {
+        close();
         return false;
     }
     for (int& end : ends_) move_up(end, least);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
@@ -15,7 +16,8 @@ namespace detail {
 bool has_splice() noexcept;
 
 /// The number of bytes, 0 at the end of the stream, or -errno; -EAGAIN when nothing is there. The pipe must
-/// be empty: a full one gives -EAGAIN, too. -ENOSYS, whatever the error was, when a filter refuses the call.
+/// be empty: a full one gives -EAGAIN, too. -ENOSYS, whatever the error was, when a filter refuses the call,
+/// or this socket cannot be spliced.
 std::int64_t splice_from(native_handle socket, int pipe, std::size_t most) noexcept;
 /// The number of bytes, or -errno; -ENOSYS as for splice_from. Raises no signal.
 std::int64_t splice_to(native_handle socket, int pipe, std::size_t size) noexcept;
@@ -24,11 +26,18 @@ std::int64_t splice_to(native_handle socket, int pipe, std::size_t size) noexcep
 class kernel_pipe {
   public:
     kernel_pipe() noexcept = default;
-    kernel_pipe(const kernel_pipe&) = delete;
-    kernel_pipe& operator=(const kernel_pipe&) = delete;
+    kernel_pipe(kernel_pipe&& other) noexcept { swap(other); }
+    kernel_pipe& operator=(kernel_pipe&& other) noexcept {
+        swap(other);
+        return *this;
+    }
     ~kernel_pipe() { close(); }
+    void swap(kernel_pipe& other) noexcept {
+        std::swap(ends_, other.ends_);
+        std::swap(room_, other.room_);
+    }
 
-    /// False when the process has no descriptors left, say. Their numbers are `least` or more where they can
+    /// False when the process has few descriptors left, say. Their numbers are `least` or more where they can
     /// be: select needs the low ones for sockets.
     bool open(int least) noexcept;
     void close() noexcept;

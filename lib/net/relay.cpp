@@ -6,14 +6,18 @@
 #include "../io/write_in_turn.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/core/now.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>
+#include <bight/core/sleep.hpp>
 #include <bight/core/when_all.hpp>
 #include <bight/core/when_any.hpp>
 #include <bight/io/detail/stream.hpp>
 #include <bight/sync/event.hpp>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <string>
@@ -49,9 +53,14 @@ class owed {
     bool& missing_;
 };
 
+// They may have been moved away while something was awaited.
+void refuse_what_is_gone(const stream& from, const stream& to) {
+    if (!from || !to) detail::throw_stream_error(detail::no_connection(), "copy from or to", nullptr);
+}
+
 // Before anything is owed to a stream: what is refused here leaves both as they were.
 void refuse_what_cannot_be(const stream& a, const stream& b) {
-    if (!a || !b) detail::throw_stream_error(detail::no_connection(), "copy from or to", nullptr);
+    refuse_what_is_gone(a, b);
     for (const stream* s : {&a, &b}) {
         if (&s->lower().home() != reactor::current())
             detail::throw_stream_error(errc::wrong_thread, "copy from or to", &s->lower());
@@ -70,19 +79,38 @@ task<> write_what_is_left(detail::kernel_pipe& pipe, std::size_t left, stream& t
     co_await detail::write_bytes_in_turn(to.lower(), const_buffer(bytes));
 }
 
-// Until a plain read is needed (for the end, say), or until little comes several times in a row: the pipe,
-// two descriptors, is held no longer than it is of use. False when there is none.
-task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& bytes) {
+// The pipe of a copy; it goes back to the reactor's when nothing is in it.
+class pipe_of_copy {
+  public:
+    explicit pipe_of_copy(reactor& home) noexcept : home_(home) {}
+    pipe_of_copy(const pipe_of_copy&) = delete;
+    pipe_of_copy& operator=(const pipe_of_copy&) = delete;
+    ~pipe_of_copy() {
+        if (!holds_bytes) detail::demultiplexer_of(home_).pipes().give_back(pipe);
+    }
     detail::kernel_pipe pipe;
-    if (!pipe.open(detail::demultiplexer_of(from.lower().home()).watches_below())) co_return false;
+    bool holds_bytes = false;
+
+  private:
+    reactor& home_;
+};
+
+// Until a plain read is needed (for the end, say), or until little comes several times in a row. False when
+// there is no pipe to be had.
+task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& bytes) {
+    pipe_of_copy with(from.lower().home());
+    detail::kernel_pipe& pipe = with.pipe;
     // Asked for each part, because another owner of an adopted socket may make it block again.
-    for (int meagre = 0; meagre < patience && can_splice(from, to);) {
-        const std::size_t got = co_await detail::pipe_read(from.lower(), pipe.writing(), pipe.room());
-        if (got == 0) break;
+    for (int meagre = 0; meagre < patience && from && to && can_splice(from, to);) {
+        const std::size_t got = co_await detail::pipe_read(from.lower(), pipe);
+        if (got == 0) co_return static_cast<bool>(pipe);
+        with.holds_bytes = true;
+        refuse_what_is_gone(from, to);
         owed part(to, missing);
         const std::size_t left = co_await detail::pipe_write(to.lower(), pipe.reading(), got, bytes);
         if (left > 0) co_await write_what_is_left(pipe, left, to);
         part.done();
+        with.holds_bytes = false;
         bytes += left;
         meagre = got < worth_splicing / 4 ? meagre + 1 : 0;
     }
@@ -93,13 +121,16 @@ task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& b
 task<> copy_bytes(stream& from, stream& to, bool& missing, std::uint64_t& bytes) {
     std::uint64_t no_pipe_before = 0;
     for (;;) {
+        refuse_what_is_gone(from, to);
         std::size_t got = 0;
-        // What the target has no room for is not asked for: that little came then does not say that little was there.
+        // What the target has no room for is not asked for: that little came then does not say that little
+        // was there.
         const bool limited = from.lower().receive_for(to.lower());
         {
             const chunk data = co_await from.read_some();
             if (!data) co_return;
             got = data.size();
+            refuse_what_is_gone(from, to);
             owed part(to, missing);
             co_await detail::write_bytes_in_turn(to.lower(), data);
             part.done();
@@ -123,34 +154,80 @@ struct directions {
     }
 };
 
-// Until its end, or an error: that of a peer whose bytes nobody wants any more.
-task<> discard(stream& from) {
-    for (;;) {
-        const auto got = co_await as_result(from.read_some());
-        if (!got || got->empty()) co_return;
+// Whether a write that failed in this way says that the peer takes no more. Other errors are of this machine,
+// or of a connection that is lost in both directions.
+bool takes_no_more(std::error_code error) noexcept {
+    return error == std::errc::broken_pipe || error == std::errc::connection_reset ||
+           error == std::errc::connection_aborted;
+}
+
+// A peer that takes no more, and says nothing for so long, will say nothing more.
+constexpr std::chrono::seconds patience_for_an_answer{5};
+
+// Until `to`, whose bytes are counted in `said`, was waited for in vain for so long. It is not to blame for
+// the time in which the other peer does not take what it says.
+task<> silence_of(stream& to, const std::uint64_t& said) {
+    constexpr std::chrono::seconds between_looks{1};
+    std::uint64_t before = said;
+    for (duration silent{}; silent < patience_for_an_answer;) {
+        co_await sleep_for(between_looks);
+        const bool waited = to && to.lower().reader() && said == before;
+        silent = waited ? silent + between_looks : duration{};
+        before = said;
     }
 }
 
-// A write that fails says that `to` has gone. What it said before may still have to be read: the other
-// direction goes on to the end that it comes to by that. Meanwhile what `from` sends is discarded, for its
-// peer may read only when it has sent all. Any other failure ends both directions.
-task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& bytes) {
+// Of a peer whose bytes nobody wants any more.
+task<> discard_until(manual_reset_event& end, stream& from) {
+    for (;;) {
+        const auto got = co_await as_result(from.read_some());
+        if (!got || got->empty()) break;
+    }
+    co_await end.wait();
+}
+
+// Until its peer has what was written to it, which a reset would destroy; no longer than a close would wait
+// for it.
+task<> until_delivered(stream& to) {
+    constexpr std::chrono::milliseconds longest_pause{50};
+    if (!to) co_return;
+    const time_point latest = saturating_add(now(), to.lower().close_patience());
+    for (std::chrono::milliseconds pause{1};
+         to && to.lower().is_open() && !to.lower().delivered() && now() < latest;
+         pause = std::min(2 * pause, longest_pause)) {
+        co_await sleep_for(pause);
+    }
+}
+
+// A read that fails ends both directions, when what came before it has arrived. A write that fails because
+// `to` takes no more does not yet: what that said before may still have to be read, so the other direction
+// goes on to the end that it comes to by that. Meanwhile what `from` sends is discarded, for its peer may
+// read only when it has sent all. `answered` counts the other direction.
+task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& bytes,
+                   const std::uint64_t& answered) {
     bool never_ended = false;
     owed end(to, never_ended);
     bool missing = false;
+    bool gone = false;
+    std::exception_ptr failed;
     try {
         co_await copy_bytes(from, to, missing, bytes);
+        refuse_what_is_gone(from, to);
         missing = true;
         end.done();
         co_await to.shutdown_write(duration::max());  // as long as its outboxes need
         both.one_has_ended();
         co_return;
-    } catch (const std::system_error&) {
-        if (!missing) throw;
-        if (!both.failed_write) both.failed_write = std::current_exception();
+    } catch (const std::system_error& e) {
+        failed = std::current_exception();
+        gone = missing && takes_no_more(e.code());
     }
+    if (!missing) co_await until_delivered(to);
+    if (!gone) std::rethrow_exception(failed);
+    if (!both.failed_write) both.failed_write = failed;
     both.one_has_ended();
-    co_await race(discard(from), both.none_copies.wait());
+    co_await race(discard_until(both.none_copies, from), silence_of(to, answered));
+    if (both.copying > 0) std::rethrow_exception(failed);
 }
 
 }  // namespace
@@ -158,8 +235,14 @@ task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& by
 task<> copy(stream& from, stream& to, std::uint64_t& so_far) {
     so_far = 0;
     refuse_what_cannot_be(from, to);
+    transport& target = to.lower();
     bool missing = false;
-    co_await copy_bytes(from, to, missing, so_far);
+    try {
+        co_await copy_bytes(from, to, missing, so_far);
+    } catch (const std::system_error&) {
+        if (so_far > 0) target.write_cut(true);  // what has come is a part, and must not look whole
+        throw;
+    }
 }
 
 task<std::uint64_t> copy(stream& from, stream& to) {
@@ -174,7 +257,8 @@ task<> relay(stream& a, stream& b, relayed& so_far) {
     directions both;
     std::exception_ptr other;
     try {
-        co_await when_all(copy_to_end(a, b, both, so_far.from_a), copy_to_end(b, a, both, so_far.from_b));
+        co_await when_all(copy_to_end(a, b, both, so_far.from_a, so_far.from_b),
+                          copy_to_end(b, a, both, so_far.from_b, so_far.from_a));
         if (!both.failed_write) co_return;
     } catch (
         const aggregate_error& all) {  // a reset, say, that the read and the write of one stream learn of

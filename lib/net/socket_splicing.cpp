@@ -18,7 +18,8 @@ bool socket_transport::fills_pipes() const noexcept {
 // A call on a blocking socket, as one that was adopted may be, would hold up the reactor: splice knows no
 // MSG_DONTWAIT.
 bool socket_transport::empties_pipes() const noexcept {
-    return demux && has_splice() && &demux->sockets() == &kernel_sockets() && calls().is_blocking(fd) == 0;
+    return demux && !copied_only_ && has_splice() && &demux->sockets() == &kernel_sockets() &&
+           calls().is_blocking(fd) == 0;
 }
 
 bool socket_transport::read_into_pipe(pipe_read& request) noexcept {
@@ -32,9 +33,11 @@ bool socket_transport::read_into_pipe(pipe_read& request) noexcept {
 // of urgent data, say.
 bool socket_transport::go_on_filling(pipe_read& request, known_of_input known) noexcept {
     request.count = 0;
+    if (!request.pipe && !demux->pipes().take(request.pipe, demux->watches_below())) return true;
     // The pipe and the socket of a forked child are its parent's.
-    receive_.result =
-        reactor_state::in_forked_child(home()) ? -EBADF : splice_from(fd, request.pipe, request.most);
+    receive_.result = reactor_state::in_forked_child(home())
+                          ? -EBADF
+                          : splice_from(fd, request.pipe.writing(), request.pipe.room());
     if (receive_.result > 0) {
         request.count = static_cast<std::size_t>(receive_.result);
         reactor_access::spend_budget_for(home(), request.count);
@@ -42,6 +45,7 @@ bool socket_transport::go_on_filling(pipe_read& request, known_of_input known) n
     }
     if (receive_.result == -EAGAIN) {
         if (known == known_of_input::polled) return true;
+        demux->pipes().give_back(request.pipe);
         receive_.kind = operation_kind::poll_read;
         receive_.believes_events = demux->tries_first() && known == known_of_input::nothing && !drain;
         if (receive_.believes_events) may_read = false;
@@ -50,7 +54,11 @@ bool socket_transport::go_on_filling(pipe_read& request, known_of_input known) n
     }
     // 0 is the end of the stream, or the mark of urgent data: a plain read tells them apart. It is what is
     // left where the call is refused, too.
-    if (receive_.result < 0 && receive_.result != -ENOSYS) take_failure(request);
+    if (receive_.result == -ENOSYS) {
+        copied_only_ = true;
+    } else if (receive_.result < 0) {
+        take_failure(request);
+    }
     return true;
 }
 
@@ -77,7 +85,10 @@ bool socket_transport::go_on_emptying(pipe_write& request, bool polled) noexcept
             polled = false;
             continue;
         }
-        if (moved == -ENOSYS) return true;  // with what is left
+        if (moved == -ENOSYS) {  // with what is left
+            copied_only_ = true;
+            return true;
+        }
         if (moved != -EAGAIN) {
             fail_write(request, moved < 0 ? static_cast<int>(-moved) : EPIPE);
             return true;

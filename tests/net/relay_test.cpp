@@ -15,6 +15,7 @@
 #ifdef __linux__
 #include <linux/net_tstamp.h>
 #endif
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -525,3 +526,167 @@ TEST_CASE("a copy waits for room, and can be cancelled, where the target has a m
     });
 }
 #endif
+
+TEST_CASE("what was passed on before a reset arrives, however slowly its peer reads") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    const bool uploads = GENERATE(false, true);
+    CAPTURE(kind, uploads);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(test::family::tcp);
+        bight::socket_options small;
+        small.receive_buffer = 64 << 10;
+        l.client().set_options(small);
+        constexpr std::size_t size = 1U << 20;
+        bight::relayed passed;
+        bool over = false;
+        auto proxy = [&]() -> task<> {
+            const std::error_code error = co_await test::error_of(bight::relay(l.a(), l.b(), passed));
+            CHECK((error == test::from_errno(ECONNRESET) || error == test::from_errno(EPIPE)));
+            over = true;
+            l.a().abort();
+        };
+        auto serve = [&]() -> task<> {
+            co_await l.server().write(pattern(3, size));
+            while (passed.from_b < size) co_await bight::sleep_for(1ms);
+            l.server().abort();
+        };
+        auto ask = [&]() -> task<> {
+            if (uploads)
+                (void)co_await bight::try_with_timeout(l.client().write(pattern(0, 4 * much)), 100ms);
+            co_await bight::sleep_for(uploads ? 0ms : 100ms);
+            CHECK_FALSE(over);
+            std::string got;
+            std::error_code end;
+            while (!end) {
+                auto data = co_await bight::as_result(l.client().read_some());
+                if (data && data->empty()) break;
+                if (data) got += data->to_string();
+                end = data.error();
+                co_await bight::yield();
+            }
+            const bool same = got == pattern(3, size);
+            CHECK(same);
+            CHECK(end == test::from_errno(ECONNRESET));
+        };
+        co_await bight::when_all(proxy(), serve(), ask());
+    });
+}
+
+TEST_CASE("a relay waits for a peer that does not read what came before a reset as long as a close would") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(test::family::tcp);
+        l.a().set_close_deadline(20ms);
+        bight::socket_options small;
+        small.receive_buffer = 64 << 10;
+        l.client().set_options(small);
+        constexpr std::size_t size = 1U << 20;
+        bight::relayed passed;
+        auto serve = [&]() -> task<> {
+            co_await l.server().write(pattern(3, size));
+            while (passed.from_b < size) co_await bight::sleep_for(1ms);
+            l.server().abort();
+        };
+        const auto [error, n] =
+            co_await bight::when_all(test::error_of(bight::relay(l.a(), l.b(), passed)), serve());
+        (void)n;
+        CHECK(error);
+    });
+}
+
+TEST_CASE("a peer that takes no more and says nothing is not waited for for ever") {
+    test::need_unix_sockets();  // over TCP a peer that reads no more does not tell
+    for (const auto demultiplexer : test::demultiplexers()) {
+        CAPTURE(demultiplexer);
+        bight::virtual_clock clock;
+        bight::reactor_options options = test::options_on(demultiplexer);
+        options.clock = &clock;
+        bight::reactor r(options);
+        auto silent = []() -> task<> {
+            line l = co_await connected_line(test::family::unix_path);
+            REQUIRE(::shutdown(l.server().native_handle(), SHUT_RD) == 0);
+            std::error_code ended;
+            auto proxy = [&]() -> task<> { ended = co_await test::error_of(bight::relay(l.a(), l.b())); };
+            auto ask = [&]() -> task<> { co_await l.client().write("a question"); };
+            const bight::time_point began = bight::now();
+            co_await bight::when_all(proxy(), ask());
+            CHECK(ended == std::errc::broken_pipe);
+            const bight::duration waited = bight::now() - began;
+            CHECK(waited >= 5s);
+            CHECK(waited < 8s);
+        };
+        r.run(silent());
+    }
+}
+
+TEST_CASE("a target that appends cannot be spliced into, and is copied to") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    const auto family = GENERATE(test::family::tcp, test::family::unix_path);
+    CAPTURE(kind, family);
+    if (family == test::family::unix_path) test::need_unix_sockets();
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(family);
+        const int to = l.b().native_handle();
+        REQUIRE(::fcntl(to, F_SETFL, ::fcntl(to, F_GETFL) | O_APPEND) == 0);
+        auto proxy = [&]() -> task<> { (void)co_await bight::relay(l.a(), l.b()); };
+        auto serve = [&]() -> task<> {
+            co_await expect(l.server(), 7, 2 * much);
+            co_await send_and_end(l.server(), 9, 2 * much);
+        };
+        auto ask = [&]() -> task<> {
+            co_await send_and_end(l.client(), 7, 2 * much);
+            co_await expect(l.client(), 9, 2 * much);
+        };
+        co_await bight::when_all(proxy(), serve(), ask());
+    });
+}
+
+TEST_CASE(
+    "a copy whose source fails does not let its part look whole; one that had nothing leaves the target") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    const bool some = GENERATE(true, false);
+    CAPTURE(kind, some);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(test::family::tcp);
+        if (some) co_await l.client().write("a part");
+        std::uint64_t copied = 0;
+        auto reset = [&]() -> task<> {
+            while (some && copied == 0) co_await bight::sleep_for(1ms);
+            l.client().abort();
+        };
+        const auto [error, n] =
+            co_await bight::when_all(test::error_of(bight::copy(l.a(), l.b(), copied)), reset());
+        (void)n;
+        CHECK(error == test::from_errno(ECONNRESET));
+        const auto end = [&]() -> task<> { (void)co_await bight::as_result(l.b().shutdown_write()); };
+        std::error_code heard;
+        auto hear = [&]() -> task<> {
+            for (;;) {
+                auto data = co_await bight::as_result(l.server().read_some());
+                heard = data.error();
+                if (!data || data->empty()) co_return;
+            }
+        };
+        co_await bight::when_all(end(), hear());
+        CHECK(heard == (some ? test::from_errno(ECONNRESET) : std::error_code()));
+    });
+}
+
+TEST_CASE("a stream that is moved away while it is copied is an error of the copy, and ends no process") {
+    test::on_each_line([](line& l) -> task<> {
+        auto moves = [&]() -> task<> {
+            co_await bight::sleep_for(1ms);
+            const stream elsewhere = std::move(l.b());
+            co_await l.client().write("who hears this?");
+            co_await bight::sleep_for(10ms);
+        };
+        const auto [error, n] = co_await bight::when_all(test::error_of(bight::copy(l.a(), l.b())), moves());
+        (void)n;
+        CHECK(error == test::from_errno(EBADF));
+    });
+}

@@ -328,6 +328,7 @@ class transport {
     void leave() noexcept;
     /// Sets the patience of leave.
     void set_close_patience(duration patience) noexcept { close_patience_ = patience; }
+    duration close_patience() const noexcept { return close_patience_; }
 
   protected:
     explicit transport(reactor& home) noexcept : home_(&home) {}

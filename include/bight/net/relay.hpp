@@ -17,7 +17,9 @@ namespace BIGHT_EXPORT bight {
 /// bulk_memory is 0. Each write waits for its turn: what outboxes and buffered_writers of `to` hold goes out
 /// first.
 ///
-/// Throws the error of the read or of the write. Urgent data (MSG_OOB) is not passed on. When it is
+/// Throws the error of the read or of the write. When the read fails after something was copied, `to` ends
+/// with a reset, however it is ended, for its peer would take a part for the whole. Urgent data (MSG_OOB) is
+/// not passed on, nor are descriptors that come over a Unix socket (SCM_RIGHTS), which are closed. When it is
 /// cancelled, or the write fails, bytes that were read and not written are lost; like every write that is cut
 /// short, this makes `to` end with a reset. Both streams must live until it has ended, and belong to the
 /// reactor of the task.
@@ -32,8 +34,9 @@ auto copy(detail::anything = {}, detail::anything = {}, detail::anything = {}) {
     static_assert(
         fits,
         "copy(from, to) takes two streams that have names, are not const, and outlive it: auto to = co_await "
-        "bight::connect(where); co_await bight::copy(from, to); for a time limit see with_timeout "
-        "and with_idle_timeout");
+        "bight::connect(where); co_await bight::copy(from, to); copy(from, to, so_far) counts in a "
+        "std::uint64_t that has a name; of a buffered_reader, give_back() first, and copy its stream; for a "
+        "time limit see with_timeout and with_idle_timeout");
     return detail::refused_operation();
 }
 
@@ -45,13 +48,16 @@ struct relayed {
 
 /// Copies in both directions at once, until both streams have ended: a proxy. The end of one is passed on
 /// with shutdown_write, while the other direction goes on (half-close), after what outboxes still have for
-/// it, however long that takes. A failed read in one direction cancels the other, and is thrown. A failed
-/// write is thrown when the other direction has come to its end, too: the peer that takes no more may have
-/// answered before. What is still sent to it is discarded until then. Streams that are destroyed because of
-/// an error end with a reset, so both peers notice. Cancellation does the same, whatever becomes of the
-/// streams afterwards: one whose end was not passed on ends with a reset. A reset is noticed when its stream
-/// is read from or written to: not while that waits for the other peer to read. A peer that neither ends nor
-/// sends keeps it waiting: set a time-out, or keep-alive.
+/// it, however long that takes. A failed read in one direction cancels the other, and is thrown, when the
+/// other peer has what came before it; that is waited for as long as a close would
+/// (stream::set_close_deadline). A write that fails because its peer takes no more (EPIPE, ECONNRESET) is
+/// thrown when the other direction has come to its end, too, for that peer may have answered before, or has
+/// been silent for five seconds; what is still sent to it is discarded until then. Any other failed write is
+/// thrown at once. Streams that are destroyed because of an error end with a reset, so both peers notice.
+/// Cancellation does the same, whatever becomes of the streams afterwards: one whose end was not passed on
+/// ends with a reset. A reset is noticed when its stream is read from or written to: not while that waits for
+/// the other peer to read. A peer that neither ends nor sends keeps it waiting: set a time-out, or
+/// keep-alive.
 task<relayed> relay(stream& a, stream& b);
 /// The same, and counts in `so_far`, as copy does: for a log of what went through before a reset or a
 /// time-out.
@@ -62,8 +68,10 @@ auto relay(detail::anything = {}, detail::anything = {}, detail::anything = {}) 
     static_assert(
         fits,
         "relay(a, b) takes two streams that have names, are not const, and outlive it: auto b = co_await "
-        "bight::connect(where); co_await bight::relay(a, b); for a time limit see with_timeout "
-        "and with_idle_timeout");
+        "bight::connect(where); co_await bight::relay(a, b); relay(a, b, so_far) counts in a bight::relayed "
+        "that has a name; of a buffered_reader, give_back() first, and relay its stream; for a time limit "
+        "see "
+        "with_timeout and with_idle_timeout");
     return detail::refused_operation();
 }
 

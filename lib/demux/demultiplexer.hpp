@@ -99,6 +99,9 @@ class demultiplexer : public event_port {
     /// anything is attached.
     virtual void add_features(std::vector<kernel_feature>& to) { (void)to; }
 
+    /// Whether operations of kind prepared may be started.
+    virtual bool takes_prepared() const noexcept { return false; }
+
     /// It watches only descriptors below this number; 0: any.
     virtual int watches_below() const noexcept { return 0; }
     /// The socket calls for its descriptors.

@@ -106,6 +106,7 @@ enum class operation_kind : std::uint8_t {
     stat_path,
     stat_file,
     remove_path,
+    prepared,  ///< io_uring: what a user has prepared (prepared_operation.hpp)
 };
 
 /// The base of all operations; `kind` says which derived class it is. Started with demultiplexer::start.

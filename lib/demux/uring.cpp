@@ -29,16 +29,6 @@ namespace bight::detail {
 
 namespace {
 
-// What is submitted to the kernel for an operation that writes or waits to write; for a receive, a call or
-// edges.
-enum operation_stage : std::uint8_t {
-    stage_call,           // the call
-    stage_repeated_call,  // again, after a poll that ended with an error
-    stage_poll,           // a poll
-    stage_edges,          // a poll that completes at each change
-    stage_ending_edges,   // the same, cancelled because a write would not block any more
-};
-
 // A poll of a socket always ends at the end of the peer (POLLRDHUP), which says nothing about writing.
 constexpr int writable_events = POLLOUT | POLLHUP | POLLNVAL;
 constexpr int readable_events = POLLIN | POLLRDHUP | POLLHUP | POLLNVAL;
@@ -223,7 +213,11 @@ bool uring::start(operation& op) noexcept {
     if (!op.on) {
         op.in_flight = true;
         count_without_descriptor(1);
-        submit_file(static_cast<file_operation&>(op));
+        if (op.kind == operation_kind::prepared) {
+            submit_prepared(static_cast<prepared_operation&>(op));
+        } else {
+            submit_file(static_cast<file_operation&>(op));
+        }
         return false;
     }
     if (op.kind == operation_kind::send) static_cast<send_operation&>(op).space.make<sending>();
@@ -565,7 +559,9 @@ void uring::dispatch(const io_uring_cqe& cqe) noexcept {
             operation& op = *reinterpret_cast<operation*>(cqe.user_data);
             const bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
             if (!more) --in_kernel_;
-            if (op.stage >= stage_poll) {
+            if (op.stage >= stage_prepared) {
+                prepared_done(static_cast<prepared_operation&>(op), cqe);
+            } else if (op.stage >= stage_poll) {
                 room_polled(op, cqe.res, more);
             } else {
                 operation_done(op, cqe.res);

@@ -4,6 +4,7 @@
 #include "block_pool.hpp"
 #include "demultiplexer.hpp"
 #include "file_operation.hpp"
+#include "prepared_operation.hpp"
 #include "ring_state.hpp"
 #include "tried_calls.hpp"
 #include "uring_buffers.hpp"
@@ -70,6 +71,7 @@ class uring final : public demultiplexer {
     void wait(duration limit) override;
     void wake() noexcept override;
     void forked() noexcept override;
+    bool takes_prepared() const noexcept override { return true; }
     void add_features(std::vector<kernel_feature>& to) override;
 
     /// Whether multishot receives may use the byte limit of Linux 6.17 and later; tests set it to false.
@@ -92,6 +94,10 @@ class uring final : public demultiplexer {
     void submit_receive(operation& op, mutable_buffer into) noexcept;
     void submit_file(file_operation& op) noexcept;
     void file_done(file_operation& op, int result) noexcept;
+    // Operations that users prepare (uring_prepared.cpp)
+    void submit_prepared(prepared_operation& op) noexcept;
+    void prepared_done(prepared_operation& op, const io_uring_cqe& cqe) noexcept;
+
     void arm_wake() noexcept;
     void probe_receive_cap() noexcept;
     /// Whether this thread may enter the kernel: on others the registered number of the ring is invalid.
@@ -148,6 +154,19 @@ class uring final : public demultiplexer {
     bool receive_cap_ = false;  // the kernel ends a multishot receive after a number of bytes
     static constexpr int never_asked = -1;
     mutable std::atomic<int> host_event_{never_asked};  // an eventfd of the ring, for a host loop; less: none
+};
+
+/// What is submitted to the kernel for an operation that writes or waits to write; for a receive, a call or
+/// edges; for an operation that a user has prepared, the last three.
+enum uring_stage : std::uint8_t {
+    stage_call,            ///< the call
+    stage_repeated_call,   ///< again, after a poll that ended with an error
+    stage_poll,            ///< a poll
+    stage_edges,           ///< a poll that completes at each change
+    stage_ending_edges,    ///< the same, cancelled because a write would not block any more
+    stage_prepared,        ///< completes once
+    stage_prepared_twice,  ///< completes again when the kernel has finished with its memory
+    stage_prepared_ends,   ///< has completed for the first time
 };
 
 /// Tags in the low bits of user_data, which are free in an address.

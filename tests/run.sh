@@ -130,6 +130,8 @@ needs() {
     need libcli11-dev 'CLI11 2.1 or later; without it Meson fetches its source' pkg-config --exists 'CLI11 >= 2.1'
     need telnet 'a telnet client, for the tests of the samples' command -v telnet
     need netcat-openbsd 'OpenBSD netcat, for the tests of the samples' openbsd_netcat
+    need libasio-dev 'Asio 1.19 or later, for the tests of bight with Asio' header asio.hpp
+    need libglib2.0-dev 'GLib 2.36 or later, for the tests of bight with GLib' pkg-config --exists 'glib-2.0 >= 2.36'
     if [ $matrix = quick ]; then return; fi
     need valgrind 'valgrind, which counts instructions' command -v valgrind
     need strace 'strace, which counts system calls' command -v strace
@@ -143,6 +145,8 @@ needs() {
         need libclang-rt-19-dev 'the sanitizers of clang 19' links_sanitizers clang++-19
     fi
 }
+
+header() { echo "#include <$1>" | ${chosen:-g++} -std=c++20 -E -x c++ - -o /dev/null; }
 
 openbsd_netcat() { nc -h 2>&1 | grep -q OpenBSD; }
 
@@ -175,7 +179,7 @@ failed=0
 skipped=0
 
 # What TSan looks at: nearly all the other tests run on one thread.
-rooms_with_threads='core/ thread/ service/ demux/ net/ sanitizers/'
+rooms_with_threads='core/ thread/ service/ demux/ net/ with/ sanitizers/'
 
 # What failed, to be said again at the end: by then it has scrolled away.
 mkdir -p "$root/build"

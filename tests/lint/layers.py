@@ -13,14 +13,16 @@ import pathlib
 import re
 import sys
 
-# From the ground up. `demux` knows the buffers of `io`, and `net` both.
-ROOMS = ["core", "sync", "generator", "thread", "service", "io", "demux", "net", "sim"]
+# From the ground up. `demux` knows the buffers of `io`, and `net` both. `with` is headers only: what joins bight with
+# other libraries, one each.
+ROOMS = ["core", "sync", "generator", "thread", "service", "io", "demux", "net", "sim", "with"]
 
 # Where everything is included, on purpose.
 EVERYTHING = {"bight.hpp"}
 
-# What replaces functions of the C library is for one.
+# What replaces functions of the C library is for one; what joins bight with another library includes that.
 OF_A_PLATFORM = {"sim/guard.hpp"}
+OF_LIBRARIES = "with"
 PLATFORM = re.compile(r"^\s*#\s*(?:include\s*<(?!bight/)[^>]*[./][^>]*>|"
                       r"(?:el)?if.*\b(?:__linux__|__unix__|__APPLE__|_WIN32)\b)", re.MULTILINE)
 
@@ -55,6 +57,8 @@ def of_a_platform(path, root):
     """(line, directive) of what a public header takes from a platform."""
     public = root / "include/bight"
     if not path.is_relative_to(public) or path.relative_to(public).as_posix() in OF_A_PLATFORM:
+        return
+    if path.relative_to(public).parts[0] == OF_LIBRARIES:
         return
     text = path.read_text()
     for found in PLATFORM.finditer(text):

@@ -38,6 +38,8 @@ class distant_task : public distant_call {
     ~distant_task() = default;
     /// Throws why there is no result.
     void check_result() const;
+    /// Called once by who waits, of a call that could not be given up.
+    void ask_to_cancel(reactor& there) noexcept;
 
   private:
     friend class on_waiter;
@@ -62,9 +64,6 @@ class distant_task : public distant_call {
         void released(bool arrived) noexcept override;
         distant_task& of_;
     };
-
-    /// Called by the waiting task, of a call that it could not give up.
-    void ask_to_cancel(reactor& there) noexcept;
 
     bool may_let_go() noexcept override;
     void answered() noexcept override;
@@ -130,7 +129,7 @@ class stored_call {
 };
 
 template <class C, class R = std::invoke_result_t<C&>>
-class distant_function final : public distant_task {
+class distant_function : public distant_task {
   public:
     template <class... As>
     explicit distant_function(std::in_place_t, As&&... args)
@@ -154,7 +153,7 @@ class distant_function final : public distant_task {
 };
 
 template <class C, class T>
-class distant_function<C, task<T>> final : public distant_task {
+class distant_function<C, task<T>> : public distant_task {
   public:
     template <class... As>
     explicit distant_function(std::in_place_t, As&&... args)

@@ -144,9 +144,9 @@ void serving::say_that_it_drains() noexcept {
 
 void serving::say_that_the_drain_is_over() const noexcept {
     try {
-        const std::string text = "the drain is over (serve_options::drain, " + to_a_tenth(options_.drain) +
-                                 "): " + std::to_string(connections_.size()) + " connection" +
-                                 (connections_.size() == 1 ? " is" : "s are") + " cut off";
+        const std::string text = "the drain is over: " + std::to_string(connections_.size()) + " connection" +
+                                 (connections_.size() == 1 ? " is" : "s are") +
+                                 " cut off (serve_options::drain is " + to_a_tenth(options_.drain) + ")";
         log(log_level::warning, text);
     } catch (const std::bad_alloc&) {
     }

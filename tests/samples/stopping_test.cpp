@@ -28,8 +28,9 @@ TEST_CASE("SIGTERM: the clients see the end of the stream, and the exit status i
     // The two, and one of those that ask whether it still listens, if it came through.
     const std::string said = chat.process().errors();
     CHECK_THAT(said, Catch::Matchers::StartsWith("bight: draining ") &&
-                         Catch::Contains(" connections of the server at "));
-    CHECK(std::count(said.begin(), said.end(), '\n') == 1);
+                         Catch::Contains(" connections of the server at ") &&
+                         Catch::Contains("the drain is over: ") && Catch::Contains(" are cut off"));
+    CHECK(std::count(said.begin(), said.end(), '\n') == 2);
 }
 
 TEST_CASE("SIGTERM: while the server drains, its clients are still served") {

@@ -557,8 +557,8 @@ fi
 if [ -z "$words" ]; then
     case $matrix in
     default)
-        if in_time 50 macos; then elsewhere macos --short; fi
-        if in_time 52 windows; then elsewhere windows --short; fi
+        if in_time 45 macos; then elsewhere macos --short; fi
+        if in_time 47 windows; then elsewhere windows --short; fi
         ;;
     full)
         elsewhere windows

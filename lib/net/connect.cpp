@@ -89,6 +89,11 @@ stream adopt(const endpoint& where) {
 }  // namespace
 
 task<stream> connect(endpoint where, connect_options options) {
+    if (where.is_udp()) {
+        throw std::system_error(errc::bad_endpoint,
+                                "cannot connect a stream to " + where.to_string() +
+                                    ": it is for datagrams; see datagram_socket::connect");
+    }
     if (where.kind == endpoint::kind_type::descriptor) co_return adopt(where);
     const duration limit = where.timeout >= duration::zero() ? where.timeout : options.timeout;
     progress so_far;

@@ -89,6 +89,10 @@ constexpr key tcp6_keys[] = {key::host,
                              key::device,
                              key::dual_stack};
 constexpr auto tcp_keys = std::span<const key>(tcp6_keys).first<std::size(tcp6_keys) - 1>();
+constexpr key udp6_keys[] = {key::host,       key::port,       key::interface,   key::timeout,
+                             key::reuse_port, key::local_port, key::send_buffer, key::receive_buffer,
+                             key::dscp,       key::device,     key::dual_stack};
+constexpr auto udp_keys = std::span<const key>(udp6_keys).first<std::size(udp6_keys) - 1>();
 constexpr key unix_keys[] = {key::path,    key::mode,        key::backlog,
                              key::timeout, key::send_buffer, key::receive_buffer};
 constexpr key descriptor_keys[] = {key::descriptor};
@@ -105,6 +109,8 @@ struct kind_text {
 constexpr kind_text kind_texts[] = {
     {endpoint::kind_type::tcp, "tcp", tcp_keys, 2, key::port, "tcp:8123"},
     {endpoint::kind_type::tcp6, "tcp6", tcp6_keys, 2, key::port, "tcp6:8123"},
+    {endpoint::kind_type::udp, "udp", udp_keys, 2, key::port, "udp:8123"},
+    {endpoint::kind_type::udp6, "udp6", udp6_keys, 2, key::port, "udp6:8123"},
     {endpoint::kind_type::unix_domain, "unix", unix_keys, 1, key::path, "unix:/run/name"},
     {endpoint::kind_type::descriptor, "fd", descriptor_keys, 1, key::descriptor, "fd:3"},
 };
@@ -192,7 +198,7 @@ class parser {
                          " (a \"\\\" itself is written \"\\\\\")");
                 current.value += text_[i];
             } else if (c == '[' && i == current.value_start && !arguments_.empty() &&
-                       arguments_.front().value.starts_with("tcp")) {
+                       has_address(arguments_.front().value)) {
                 i = in_brackets(i, current);
             } else if (c == ':') {
                 finish(i + 1);
@@ -206,6 +212,10 @@ class parser {
             }
         }
         finish(text_.size());
+    }
+
+    static bool has_address(std::string_view name) {
+        return name.starts_with("tcp") || name.starts_with("udp");
     }
 
     // Parses an IPv6 address in brackets, as in URLs (RFC 3986, 3.2.2): its colons are not separators.
@@ -336,26 +346,28 @@ class parser {
         }
     }
 
+    std::string with_host() const { return std::string(kind_->name) + ":localhost:8123"; }
+
     bool read_yes(const segment& s, std::string_view expected) const {
         if (s.value != "yes" && s.value != "no") fail_value(s, 0, expected);
         return s.value == "yes";
     }
 
     std::string read_host(const segment& s, std::string_view expected) const {
-        if (s.value.starts_with("//")) fail_value(s, 0, expected, " (no URL: as in tcp:localhost:8123)");
+        if (s.value.starts_with("//")) fail_value(s, 0, expected, " (no URL: as in " + with_host() + ")");
         if (const auto nul = s.value.find('\0'); nul != s.value.npos)
             fail_value(s, nul, std::string(expected) + " without a NUL byte");
         address ip;
-        if (kind_->which == endpoint::kind_type::tcp6 && address::parse_ip(s.value, 0, ip) &&
+        if (result_.only_ipv6() && address::parse_ip(s.value, 0, ip) &&
             ip.family() == address::family_type::ipv4)
-            fail_value(s, 0, "an IPv6 address or a name", " (tcp6 is IPv6 only)");
+            fail_value(s, 0, "an IPv6 address or a name", " (" + std::string(kind_->name) + " is IPv6 only)");
         return s.value;
     }
 
     std::uint16_t read_port(const segment& s, std::string_view expected) const {
         // `tcp:localhost`: the only unnamed argument is taken as the port.
         if (!s.named && result_.host.empty() && s.value.find_first_of("0123456789") == s.value.npos)
-            fail_value(s, 0, expected, " (a host has its port after it, as in tcp:localhost:8123)");
+            fail_value(s, 0, expected, " (a host has its port after it, as in " + with_host() + ")");
         return static_cast<std::uint16_t>(read_number(s, expected, 10, 0, 65535));
     }
 
@@ -483,8 +495,9 @@ std::string endpoint::to_string() const {
         text += value;
     };
     const bool tcp = kind == kind_type::tcp || kind == kind_type::tcp6;
+    const bool ip = tcp || is_udp();
     if (kind == kind_type::descriptor) return text + ':' + std::to_string(descriptor);
-    if (tcp) {
+    if (ip) {
         if (!host.empty()) add({}, host_text(host));
         add({}, std::to_string(port));
         if (!interface.empty()) add("interface", host_text(interface));
@@ -492,10 +505,10 @@ std::string endpoint::to_string() const {
         add({}, escaped(path));
         if (mode >= 0) add("mode", octal(mode));
     }
-    if (backlog > 0) add("backlog", std::to_string(backlog));
+    if (!is_udp() && backlog > 0) add("backlog", std::to_string(backlog));
     if (timeout >= duration::zero()) add("timeout", seconds(timeout));
-    if (tcp && reuse_port) add("reuse_port", "yes");
-    if (tcp && local_port > 0) add("local_port", std::to_string(local_port));
+    if (ip && reuse_port) add("reuse_port", "yes");
+    if (ip && local_port > 0) add("local_port", std::to_string(local_port));
     const auto number = [&](std::string_view name, std::optional<int> value) {
         if (value) add(name, std::to_string(*value));
     };
@@ -505,9 +518,9 @@ std::string endpoint::to_string() const {
     if (tcp && options.user_timeout) add("user_timeout", seconds(*options.user_timeout));
     number("send_buffer", options.send_buffer);
     number("receive_buffer", options.receive_buffer);
-    if (tcp) number("dscp", options.dscp);
-    if (tcp && options.device) add("device", escaped(options.device.text()));
-    if (kind == kind_type::tcp6 && dual_stack) add("dual_stack", "yes");
+    if (ip) number("dscp", options.dscp);
+    if (ip && options.device) add("device", escaped(options.device.text()));
+    if (ip && only_ipv6() && dual_stack) add("dual_stack", "yes");
     return text;
 }
 

@@ -186,6 +186,11 @@ bound_socket::bound_socket(const endpoint& where, const listen_options& options)
     switch (where.kind) {
         case endpoint::kind_type::tcp:
         case endpoint::kind_type::tcp6: fd_ = listening_tcp(*calls_, where, options, text); break;
+        case endpoint::kind_type::udp:
+        case endpoint::kind_type::udp6:
+            throw std::system_error(
+                errc::bad_endpoint,
+                "cannot listen at " + text + ": datagrams have no connections; see datagram_socket::bind");
         case endpoint::kind_type::unix_domain:
             fd_ = listening_unix(*calls_, where, options, text, traces_.file);
             break;

@@ -228,6 +228,35 @@ TEST_CASE("a time-out too long for the clock is its longest", "[endpoint]") {
     CHECK(endpoint::parse("tcp:1:timeout=9223372036.854775806").timeout == longest - 1ns);
 }
 
+TEST_CASE("an endpoint of datagrams has what is not about connections", "[endpoint]") {
+    const auto bound =
+        endpoint::parse("udp:5353:interface=127.0.0.1:reuse_port=yes:receive_buffer=50000:dscp=8");
+    CHECK(bound.kind == endpoint::kind_type::udp);
+    CHECK(bound.is_udp());
+    CHECK_FALSE(bound.only_ipv6());
+    CHECK(bound.port == 5353);
+    CHECK(bound.interface == "127.0.0.1");
+    CHECK(bound.reuse_port);
+    CHECK(bound.options.receive_buffer == 50000);
+    CHECK(bound.to_string() == "udp:5353:interface=127.0.0.1:reuse_port=yes:receive_buffer=50000:dscp=8");
+    const auto peer = endpoint::parse("udp6:[::1]:53:timeout=2:local_port=1000:dual_stack=yes");
+    CHECK(peer.is_udp());
+    CHECK(peer.only_ipv6());
+    CHECK(peer.host == "::1");
+    CHECK(peer.to_string() == "udp6:[::1]:53:timeout=2:local_port=1000:dual_stack=yes");
+    CHECK(endpoint::parse(peer.to_string()) == peer);
+    CHECK_FALSE(endpoint::parse("tcp6:1").is_udp());
+    CHECK(endpoint::parse("tcp6:1").only_ipv6());
+    check_error("udp:127.0.0.1:x", 14, "a port (0 to 65535), found \"x\"");
+    check_error("udp6:127.0.0.1:53", 5, "an IPv6 address or a name, found \"127.0.0.1\" (udp6 is IPv6 only)");
+    check_error("udp:localhost", 4,
+                "a port (0 to 65535), found \"localhost\" (a host has its port after it, as in "
+                "udp:localhost:8123)");
+    check_error("udp:1:backlog=5", 6,
+                "an argument of udp (host, port, interface, timeout, reuse_port, local_port, send_buffer, "
+                "receive_buffer, dscp or device), found \"backlog\"");
+}
+
 TEST_CASE("the locale changes nothing", "[endpoint]") {
     struct comma : std::numpunct<char> {
         char do_decimal_point() const override { return ','; }
@@ -244,7 +273,8 @@ TEST_CASE("the locale changes nothing", "[endpoint]") {
 }
 
 TEST_CASE("an unknown kind is answered with the known ones", "[endpoint]") {
-    const std::string rest = "the kind of endpoint (tcp, tcp6, unix or fd) first, as in tcp:8123, found ";
+    const std::string rest =
+        "the kind of endpoint (tcp, tcp6, udp, udp6, unix or fd) first, as in tcp:8123, found ";
     check_error("", 0, rest + "nothing");
     check_error(":", 0, rest + "nothing");
     check_error("8123", 0, rest + "\"8123\"");

@@ -41,12 +41,12 @@ constexpr int tcp_closed = 0;  // TCPS_CLOSED
 
 }  // namespace
 
-int open(int family) noexcept {
+int open(int family, int type) noexcept {
 #if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)
-    const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int fd = ::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return fd < 0 ? -errno : fd;
 #else
-    const int fd = ::socket(family, SOCK_STREAM, 0);
+    const int fd = ::socket(family, type, 0);
     if (fd < 0) return -errno;
     const int error = make_ours(fd);
     if (error < 0) ::close(fd);

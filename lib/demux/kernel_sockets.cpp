@@ -46,9 +46,15 @@ int integer_option(int fd, int which) noexcept {
 // Of a signed type on some systems.
 std::uint64_t device_of(const struct stat& file) noexcept { return static_cast<std::uint64_t>(file.st_dev); }
 
+int native_type(socket_type type) noexcept {
+    return type == socket_type::datagram ? SOCK_DGRAM : SOCK_STREAM;
+}
+
 class kernel_socket_calls final : public socket_calls {
   public:
-    int open(int family) noexcept override { return system_sockets::open(family); }
+    int open(int family, socket_type type) noexcept override {
+        return system_sockets::open(family, native_type(type));
+    }
     void close(int fd) noexcept override { ::close(fd); }
 
     int set(int fd, option which, bool on) noexcept override {
@@ -148,12 +154,12 @@ class kernel_socket_calls final : public socket_calls {
         }
     }
 
-    occupant remove_stale(const address& at) noexcept override {
+    occupant remove_stale(const address& at, socket_type type) override {
         const std::string path = at.path();
         struct stat found{};
         if (::lstat(path.c_str(), &found) < 0) return occupant::none;
         if (!S_ISSOCK(found.st_mode)) return occupant::no_socket;
-        const int probe = open(AF_UNIX);
+        const int probe = open(AF_UNIX, type);
         if (probe < 0) return occupant::alive;
         const int connected = result_of(::connect(probe, native(at), native_size(at)));
         const bool dead =
@@ -176,7 +182,7 @@ class kernel_socket_calls final : public socket_calls {
         return -1;
     }
     void set_coming_mode(int fd, int mode) noexcept override { ::fchmod(fd, static_cast<mode_t>(mode)); }
-    int set_mode(const address& at, int mode) noexcept override {
+    int set_mode(const address& at, int mode) override {
         return result_of(::chmod(at.path().c_str(), static_cast<mode_t>(mode)));
     }
     std::string full_path(const address& at) override {

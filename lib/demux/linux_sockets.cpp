@@ -27,8 +27,8 @@ int integer_option(int fd, int which) noexcept {
 
 }  // namespace
 
-int open(int family) noexcept {
-    const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+int open(int family, int type) noexcept {
+    const int fd = ::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return fd < 0 ? -errno : fd;
 }
 

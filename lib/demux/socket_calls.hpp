@@ -1,4 +1,4 @@
-// socket_calls: the non-blocking calls on stream sockets that are not operations.
+// socket_calls: the non-blocking calls on sockets that are not operations.
 #pragma once
 
 #include "native_handle.hpp"
@@ -25,6 +25,8 @@ struct socket_file {
     explicit operator bool() const noexcept { return !path.empty(); }
 };
 
+enum class socket_type : unsigned char { stream, datagram };
+
 /// Results are 0 or more, a descriptor, say, or a negative error number. One implementation calls the kernel;
 /// a simulated host has another (demultiplexer::sockets). Thread: any for the kernel's, only its own for a
 /// simulation's.
@@ -47,7 +49,7 @@ class socket_calls {
     };
 
     /// A new descriptor, close-on-exec and non-blocking.
-    virtual int open(int family) noexcept = 0;
+    virtual int open(int family, socket_type type) noexcept = 0;
     virtual void close(native_handle fd) noexcept = 0;
     virtual int set(native_handle fd, option which, bool on) noexcept = 0;
     /// Options that are numbers, or are read back as numbers.
@@ -108,18 +110,18 @@ class socket_calls {
     /// Discards what has arrived, up to a limit.
     virtual void discard_input(native_handle fd) noexcept = 0;
 
-    // Calls for the files of Unix sockets.
+    // Calls for the files of Unix sockets. Those that are not noexcept throw std::bad_alloc.
 
     /// What exists at a path where a socket is to be bound.
     enum class occupant : unsigned char { none, alive, no_socket };
-    /// Removes a socket file on which nobody listens any more.
-    virtual occupant remove_stale(const address& at) noexcept = 0;
+    /// Removes the file of a socket of that type, if nobody has the socket any more.
+    virtual occupant remove_stale(const address& at, socket_type type) = 0;
     /// Locks the directory of `path`, waiting for at most 250 ms. Returns a descriptor; closing it releases
     /// the lock. -1 when the lock was not obtained.
     virtual int lock_directory_of(const std::string& path) noexcept = 0;
     /// Sets the mode that the file will have when `fd` is bound, as far as the umask permits.
     virtual void set_coming_mode(native_handle fd, int mode) noexcept = 0;
-    virtual int set_mode(const address& at, int mode) noexcept = 0;
+    virtual int set_mode(const address& at, int mode) = 0;
     /// The absolute path of `at`. Throws std::system_error.
     virtual std::string full_path(const address& at) = 0;
     /// The identity of the file at `path`; empty when there is none.

@@ -9,8 +9,8 @@
 
 namespace bight::detail::system_sockets {
 
-/// A new stream socket, close-on-exec and non-blocking, or -errno.
-int open(int family) noexcept;
+/// A new socket of type `type` (SOCK_STREAM, SOCK_DGRAM), close-on-exec and non-blocking, or -errno.
+int open(int family, int type) noexcept;
 /// The family of a socket, or -errno.
 int family(native_handle fd) noexcept;
 /// 1, 0, or -errno.

@@ -180,9 +180,9 @@ bool identify(const wchar_t* path, socket_file& file) noexcept {
 
 class windows_socket_calls final : public socket_calls {
   public:
-    int open(int family) noexcept override {
-        return own(::WSASocketW(family, SOCK_STREAM, 0, nullptr, 0,
-                                WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT));
+    int open(int family, socket_type type) noexcept override {
+        return own(::WSASocketW(family, type == socket_type::datagram ? SOCK_DGRAM : SOCK_STREAM, 0, nullptr,
+                                0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT));
     }
     void close(native_handle fd) noexcept override { close_descriptor(fd); }
 
@@ -339,7 +339,7 @@ class windows_socket_calls final : public socket_calls {
     }
 
     // (A server whose backlog is full refuses, too, as if nobody listened.)
-    occupant remove_stale(const address& at) noexcept override {
+    occupant remove_stale(const address& at, socket_type type) override {
         const wide_path path(at.path());
         WIN32_FIND_DATAW found{};
         const HANDLE search = ::FindFirstFileW(path.get(), &found);
@@ -348,7 +348,7 @@ class windows_socket_calls final : public socket_calls {
         if ((found.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) == 0 ||
             found.dwReserved0 != IO_REPARSE_TAG_AF_UNIX)
             return occupant::no_socket;
-        const int probe = open(AF_UNIX);
+        const int probe = open(AF_UNIX, type);
         if (probe < 0) return occupant::alive;
         (void)set(probe, option::non_blocking, false);
         const int connected = result_of(::connect(socket_of(probe), native(at), native_size(at)));
@@ -411,7 +411,7 @@ class windows_socket_calls final : public socket_calls {
         if (directory >= 0) close(directory);
     }
 
-    int open_reserve() noexcept override { return open(AF_INET); }
+    int open_reserve() noexcept override { return open(AF_INET, socket_type::stream); }
 };
 
 // Begun before anything else is called, and never ended.

@@ -14,6 +14,8 @@
 
 namespace bight::sim::detail {
 
+using bight::detail::socket_type;
+
 namespace {
 
 bool is_file(const address& a) noexcept {
@@ -29,8 +31,9 @@ bool any_address(const address& a) {
 
 simulated_sockets::simulated_sockets(host_thread& of) noexcept : thread_(of), host_(of.host) {}
 
-int simulated_sockets::open(int family) noexcept {
+int simulated_sockets::open(int family, socket_type type) noexcept {
     const not_failing machinery;
+    if (type != socket_type::stream) return -EPROTONOSUPPORT;  // not simulated
     if (!host_.up) return -ENETDOWN;
     return host_.add(std::make_shared<socket>(host_, family, thread_.chance.child()));
 }
@@ -212,10 +215,10 @@ void simulated_sockets::discard_input(native_handle fd) noexcept {
 }
 
 // As with the kernel, this is found out by connecting: a live listener gets a connection that ends at once.
-simulated_sockets::occupant simulated_sockets::remove_stale(const address& at) noexcept {
+simulated_sockets::occupant simulated_sockets::remove_stale(const address& at, socket_type type) noexcept {
     const not_failing machinery;
     if (!host_.files.contains(at.path())) return occupant::none;
-    const int probe = open(AF_UNIX);
+    const int probe = open(AF_UNIX, type);
     if (probe < 0) return occupant::alive;
     const int connected = begin_connect(host_.world, host_.find(probe), at, thread_);
     close(probe);
@@ -233,6 +236,6 @@ bight::detail::socket_file simulated_sockets::file_at(std::string path) noexcept
 void simulated_sockets::remove(const bight::detail::socket_file& file) noexcept {
     host_.files.erase(file.path);
 }
-int simulated_sockets::open_reserve() noexcept { return open(AF_UNSPEC); }
+int simulated_sockets::open_reserve() noexcept { return open(AF_UNSPEC, socket_type::stream); }
 
 }  // namespace bight::sim::detail

@@ -16,7 +16,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
   public:
     explicit simulated_sockets(host_thread& of) noexcept;
 
-    int open(int family) noexcept override;
+    int open(int family, bight::detail::socket_type type) noexcept override;
     void close(native_handle fd) noexcept override;
     int set(native_handle fd, option which, bool on) noexcept override;
     int set_number(native_handle fd, number which, int value) noexcept override;
@@ -40,7 +40,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
     std::size_t unsent(native_handle fd) noexcept override;
     std::size_t room(native_handle fd) noexcept override;
     void discard_input(native_handle fd) noexcept override;
-    occupant remove_stale(const address& at) noexcept override;
+    occupant remove_stale(const address& at, bight::detail::socket_type type) noexcept override;
     int lock_directory_of(const std::string& path) noexcept override;
     void set_coming_mode(native_handle fd, int mode) noexcept override;
     int set_mode(const address& at, int mode) noexcept override;

@@ -112,7 +112,7 @@ class hasty_receive final : public test::whole_receive {
 inline bight::task<> an_event_is_data(bight::address where) {
     bight::detail::demultiplexer& demux = bight::detail::demultiplexer_of(*bight::reactor::current());
     test::probe_descriptor d;
-    d.fd = demux.sockets().open(where.native_family());
+    d.fd = demux.sockets().open(where.native_family(), bight::detail::socket_type::stream);
     demux.attach(d);
     test::connect_probe connect(d, test::operation_kind::connect);
     connect.address = static_cast<const sockaddr*>(where.native());

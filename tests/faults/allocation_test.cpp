@@ -8,6 +8,7 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/sim/failing_new.hpp>
 
 #include "net/resolve.hpp"
 

@@ -1,5 +1,5 @@
-// A test with a failure in each of its allocations, one after the other. Included by one file of a program:
-// it defines operator new.
+// A test with a failure in each of its allocations, one after the other. One file of the program includes
+// bight/sim/failing_new.hpp.
 #pragma once
 
 #include "catch.hpp"
@@ -7,7 +7,7 @@
 
 #include <bight/core/sleep.hpp>
 #include <bight/core/virtual_clock.hpp>
-#include <bight/sim/failing_new.hpp>
+#include <bight/sim/allocation_fault.hpp>
 
 #include <chrono>
 #include <exception>

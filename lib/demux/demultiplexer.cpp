@@ -62,7 +62,10 @@ operation* demultiplexer::take_ending(descriptor& d, int result) noexcept {
 }
 
 void demultiplexer::stop_all() noexcept {
-    while (descriptor* const d = descriptors_.front()) detach(*d, true);
+    while (descriptor* const d = descriptors_.front()) {
+        d->abandoned();
+        detach(*d, true);
+    }
 }
 
 void demultiplexer::hand_on(demultiplexer& heir) noexcept {
@@ -76,6 +79,7 @@ void demultiplexer::hand_on(demultiplexer& heir) noexcept {
 
 void demultiplexer::orphan_all() noexcept {
     while (descriptor* const d = descriptors_.front()) {
+        d->abandoned();
         if (d->was_blocking) set_blocking(d->fd);
         sockets().close(d->fd);
         d->fd = -1;

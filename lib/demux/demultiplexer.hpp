@@ -34,7 +34,8 @@ class socket_calls;
 /// result.
 class demultiplexer : public event_port {
   public:
-    /// Descriptors that are still attached are closed and become orphans (descriptor::demux is null).
+    /// Descriptors that are still attached are abandoned (descriptor::abandoned), closed, and become orphans
+    /// (descriptor::demux is null).
     ~demultiplexer() override;
 
     /// Takes over d.fd, which becomes non-blocking. Throws std::system_error (select: for a descriptor of

@@ -37,6 +37,9 @@ class descriptor : public list_hook<descriptor> {
 
     virtual void keep() noexcept = 0;
     virtual void drop() noexcept = 0;
+    /// Its demultiplexer goes, and is about to close it, as nobody has done so before: for what must be
+    /// undone while it is still open.
+    virtual void abandoned() noexcept {}
 
     native_handle fd = invalid_handle;
     int slot = -1;                   ///< poll, select: its place in their tables

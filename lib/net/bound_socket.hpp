@@ -20,9 +20,13 @@ struct listener_traces {
     bool was_blocking = false;  // the mode of its socket, which others share
     bool is_shared = false;
 
-    void remove(socket_calls& calls, native_handle fd) const noexcept {
+    void remove(socket_calls& calls, native_handle fd) noexcept {
         if (was_blocking) calls.set(fd, socket_calls::option::non_blocking, false);
+        remove_file(calls);
+    }
+    void remove_file(socket_calls& calls) noexcept {
         if (file) calls.remove(file);
+        file = {};
     }
 };
 

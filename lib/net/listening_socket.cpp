@@ -225,12 +225,14 @@ void listening_socket::cancel_accept() noexcept {
     std::exchange(waiting_, nullptr)->confirm_cancel();
 }
 
+// Once the socket is closed, a successor may have the file's name, and the number of its inode.
+// (A simulated host leaves its files, as a killed program does.)
+void listening_socket::abandoned() noexcept {
+    if (made_in_ == this_process() && &calls_ == &kernel_sockets()) traces_.remove_file(calls_);
+}
+
 void listening_socket::close() noexcept {
-    if (!demux) {  // the reactor has gone, and has closed the socket
-        if (traces_.file && made_in_ == this_process() && calls_remain()) calls_.remove(traces_.file);
-        traces_.file = {};
-        return;
-    }
+    if (!demux) return;  // the reactor has gone, and has closed the socket
     if (armed()) {
         detail::reactor_access::disarm(home(), *this);
         accept_awaiter* w = std::exchange(waiting_, nullptr);
@@ -239,7 +241,6 @@ void listening_socket::close() noexcept {
     }
     // In a forked child the socket and its file belong to the parent, which goes on listening.
     if (made_in_ == this_process()) traces_.remove(calls_, fd);
-    traces_.file = {};
     demux->detach(*this, true);
 }
 

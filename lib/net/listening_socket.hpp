@@ -43,6 +43,7 @@ class listening_socket final : public acceptor, private descriptor, private time
     bool calls_remain() const noexcept;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
+    void abandoned() noexcept override;
 
     bool go_on() noexcept;
     bool settle_result() noexcept;

@@ -130,7 +130,6 @@ TEST_CASE("a listener that outlives its reactor puts in order what it leaves") {
         r.run(listen());
     }
     CHECK(blocks_as(shared.get(), true));
-    CHECK(::access(directory.file("socket").c_str(), F_OK) == 0);
-    own = bight::listener();
+    // When the listener goes, the file at this path may be another's.
     CHECK(::access(directory.file("socket").c_str(), F_OK) != 0);
 }

@@ -109,7 +109,9 @@ attempt iocp::go(operation& op, bool may_wait) noexcept {
             if (socket) return send(static_cast<send_operation&>(op), may_wait);
             return write(static_cast<send_operation&>(op), may_wait);
         case operation_kind::receive_message:
-        case operation_kind::send_message: return message(op, may_wait);
+        case operation_kind::send_message:
+        case operation_kind::receive_datagrams:
+        case operation_kind::send_datagrams: return message(op, may_wait);
         case operation_kind::wait_process: return wait_for_handle(op, may_wait);
         default: return failed(op, EINVAL);
     }

@@ -1,6 +1,7 @@
 // kernel_sockets: the socket calls of POSIX systems; those of Windows are in windows_sockets.cpp.
 #include "socket_calls.hpp"
 
+#include "datagram_settings.hpp"
 #include "descriptor_calls.hpp"
 #include "system_sockets.hpp"
 #include "tool_annotations.hpp"
@@ -43,17 +44,27 @@ int integer_option(int fd, int which) noexcept {
     return ::getsockopt(fd, SOL_SOCKET, which, &value, &size) < 0 ? -errno : value;
 }
 
+int native_type(socket_type type) noexcept {
+    return type == socket_type::datagram ? SOCK_DGRAM : SOCK_STREAM;
+}
+
 // Of a signed type on some systems.
 std::uint64_t device_of(const struct stat& file) noexcept { return static_cast<std::uint64_t>(file.st_dev); }
 
-int native_type(socket_type type) noexcept {
-    return type == socket_type::datagram ? SOCK_DGRAM : SOCK_STREAM;
+// What anybody has sent before the socket had a peer. (The limit is for a peer that sends all the time.)
+void discard_datagrams(int fd) noexcept {
+    char byte = 0;
+    for (int most = 100'000; most > 0; --most) {
+        if (::recv(fd, &byte, sizeof byte, MSG_DONTWAIT) < 0 && errno != EINTR) break;
+    }
 }
 
 class kernel_socket_calls final : public socket_calls {
   public:
     int open(int family, socket_type type) noexcept override {
-        return system_sockets::open(family, native_type(type));
+        const int fd = system_sockets::open(family, native_type(type));
+        if (fd >= 0 && type == socket_type::datagram) begin_datagrams(fd, family);
+        return fd;
     }
     void close(int fd) noexcept override { ::close(fd); }
 
@@ -70,6 +81,11 @@ class kernel_socket_calls final : public socket_calls {
             case option::no_delay: return call(IPPROTO_TCP, TCP_NODELAY);
             case option::keep_alive: return call(SOL_SOCKET, SO_KEEPALIVE);
             case option::port_at_connect: return system_sockets::leave_port_to_connect(fd, on);
+            case option::broadcast:
+            case option::share_address:
+            case option::tell_arrival:
+            case option::tell_traffic_class:
+            case option::coalesce_received: return set_datagram_option(fd, which, on);
             case option::non_blocking: return result_of(::ioctl(fd, FIONBIO, &value));
             case option::abort_on_close: {
                 const linger at_once{on, 0};
@@ -108,6 +124,18 @@ class kernel_socket_calls final : public socket_calls {
         return result_of(::bind(fd, native(to), native_size(to)));
     }
     int listen(int fd, int backlog) noexcept override { return result_of(::listen(fd, backlog)); }
+    int connect_datagrams(int fd, const address& to) noexcept override {
+        const int error = result_of(::connect(fd, native(to), native_size(to)));
+        if (error >= 0) discard_datagrams(fd);
+        return error;
+    }
+    int set_multicast(int fd, const multicast_options& options) noexcept override {
+        return detail::set_multicast(fd, options);
+    }
+    int set_membership(int fd, const multicast_group& of, bool joins) noexcept override {
+        return detail::set_membership(fd, of, joins);
+    }
+    bool can_segment(int fd) noexcept override { return can_segment_datagrams(fd); }
     int accept(int fd) noexcept override { return accept_connection(fd); }
     int family(int fd) noexcept override { return system_sockets::family(fd); }
     int listens(int fd) noexcept override { return system_sockets::listens(fd); }

@@ -14,6 +14,8 @@
 #include <bight/core/export.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/detail/receive_target.hpp>
+#include <bight/io/outgoing_datagram.hpp>
+#include <bight/io/received_datagram.hpp>
 
 #include <climits>
 #include <cstddef>
@@ -98,8 +100,10 @@ enum class operation_kind : std::uint8_t {
     write,  ///< as send, of a pipe or a terminal; EPIPE, and no signal, when nobody reads any more
     receive_message,
     send_message,
-    wait_process,  ///< for the process of a pidfd
-    poll_end,      ///< until the peer may have ended: see demultiplexer::watch_end
+    receive_datagrams,  ///< result: how many came, at least one
+    send_datagrams,     ///< result: how many were taken, at least one
+    wait_process,       ///< for the process of a pidfd
+    poll_end,           ///< until the peer may have ended: see demultiplexer::watch_end
     // Without a descriptor: file_operation.hpp
     open_file,  ///< result: a handle, close-on-exec
     close_file,
@@ -263,6 +267,46 @@ class send_message_operation : public operation {
     ~send_message_operation() = default;
 };
 
+/// The most datagrams of one call.
+inline constexpr std::size_t most_datagrams_of_a_call = 64;
+
+/// An operation of kind receive_datagrams: what is there, or the first to come.
+class receive_datagrams_operation : public operation {
+  public:
+    datagram_slot* slots = nullptr;
+    std::size_t slot_count = 0;   ///< at least one
+    bool reads_control = false;   ///< the system was asked to tell more than the sender
+    const address* to = nullptr;  ///< where they came to, unless control data tells it; null: unknown
+    std::uint16_t port = 0;       ///< the own one
+    /// Fewer datagrams than there are slots were all that was there: no error, either, as a socket with a
+    /// peer may have. So the next receive need not ask before it waits (unless `drain` is set: a program may
+    /// have asked for errors, which end a call before the datagrams behind them).
+    bool few_are_all = false;
+    int later_error = 0;  ///< what was met after the first datagram: no call will meet it again. 0: nothing
+
+  protected:
+    ~receive_datagrams_operation() = default;
+};
+
+/// An operation of kind send_datagrams, of one or several. An error is that of the first one.
+class send_datagrams_operation : public operation {
+  public:
+    const outgoing_datagram* datagrams = nullptr;
+    std::size_t count = 0;  ///< of `datagrams`
+    // A single one that is in pieces, when `datagrams` is null:
+    const const_buffer* pieces = nullptr;
+    std::size_t piece_count = 0;
+    const address* to = nullptr;  ///< null: the peer
+
+    int family = 0;  ///< the socket's
+    /// False: it ends with -EAGAIN instead of waiting. Kernels do not report when the socket to which a Unix
+    /// datagram is addressed has room, unless it is connected to.
+    bool may_wait = true;
+
+  protected:
+    ~send_datagrams_operation() = default;
+};
+
 /// An operation of kind wait_process: waits until the process has ended, and reaps it. Result: 0.
 class process_operation : public operation {
   public:
@@ -282,6 +326,7 @@ constexpr bool reads(operation_kind kind) noexcept {
         case operation_kind::poll_read:
         case operation_kind::read:
         case operation_kind::receive_message:
+        case operation_kind::receive_datagrams:
         case operation_kind::wait_process: return true;
         default: return false;
     }
@@ -298,4 +343,4 @@ bool join_line(operation& op) noexcept;
 void leave_line(operation& op) noexcept;
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -14,6 +14,15 @@
 
 namespace bight::detail {
 
+namespace {
+
+bool took_all(const receive_datagrams_operation& op) noexcept {
+    const auto asked = static_cast<std::int64_t>(std::min(op.slot_count, most_datagrams_of_a_call));
+    return op.few_are_all && !op.on->drain && op.result > 0 && op.result < asked;
+}
+
+}  // namespace
+
 readiness::readiness(reactor& home, bool tracks_interest)
     : demultiplexer(*new block_pool, tracks_interest), home_(home) {}
 
@@ -198,7 +207,16 @@ attempt readiness::try_now(operation& op) noexcept {
         default: break;
     }
     const attempt made = try_call(op);
-    if (made == attempt::would_block) (reads(op.kind) ? op.on->may_read : op.on->may_write) = false;
+    if (!reads(op.kind)) {
+        if (made == attempt::would_block) op.on->may_write = false;
+        return made;
+    }
+    if (made == attempt::would_block) {
+        op.on->may_read = op.on->drain = false;
+    } else if (op.kind == operation_kind::receive_datagrams &&
+               took_all(static_cast<receive_datagrams_operation&>(op))) {
+        op.on->may_read = false;
+    }
     return made;
 }
 

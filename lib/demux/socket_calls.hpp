@@ -5,6 +5,7 @@
 
 #include <bight/core/export.hpp>
 #include <bight/io/address.hpp>
+#include <bight/io/multicast_group.hpp>
 #include <bight/io/socket_options.hpp>
 
 #include <cstddef>
@@ -45,7 +46,13 @@ class socket_calls {
         keep_alive,
         non_blocking,
         abort_on_close,
-        port_at_connect  ///< a bind to port 0 leaves the choice of the port to the connect
+        port_at_connect,  ///< a bind to port 0 leaves the choice of the port to the connect
+        // Of datagrams:
+        broadcast,
+        share_address,  ///< others may bind the same address if they set it, too
+        tell_arrival,   ///< each comes with the address and the interface to which it was sent
+        tell_traffic_class,
+        coalesce_received  ///< several from one sender may come as one
     };
 
     /// A new descriptor, close-on-exec and non-blocking.
@@ -73,6 +80,14 @@ class socket_calls {
 
     virtual int bind(native_handle fd, const address& to) noexcept = 0;
     virtual int listen(native_handle fd, int backlog) noexcept = 0;
+    /// Sets the peer of a datagram socket, without waiting, and discards what has come before: of strangers,
+    /// perhaps. Errors of the network that concern its datagrams are told to later calls.
+    virtual int connect_datagrams(native_handle fd, const address& to) noexcept = 0;
+    virtual int set_multicast(native_handle fd, const multicast_options& options) noexcept = 0;
+    /// Joins or leaves a group.
+    virtual int set_membership(native_handle fd, const multicast_group& of, bool joins) noexcept = 0;
+    /// Whether outgoing_datagram::segment_size has an effect.
+    virtual bool can_segment(native_handle fd) noexcept = 0;
     /// A connection, or -EAGAIN.
     virtual int accept(native_handle fd) noexcept = 0;
     /// The family of a socket: AF_INET, …

@@ -1,5 +1,6 @@
 #include "tried_calls.hpp"
 
+#include "datagram_calls.hpp"
 #include "descriptor_calls.hpp"
 #include "no_sigpipe.hpp"
 
@@ -180,6 +181,10 @@ attempt try_call(operation& op) noexcept {
         case operation_kind::receive_message:
             return try_receive_message(static_cast<receive_message_operation&>(op));
         case operation_kind::send_message: return try_send_message(static_cast<send_message_operation&>(op));
+        case operation_kind::receive_datagrams:
+            return try_receive_datagrams(static_cast<receive_datagrams_operation&>(op));
+        case operation_kind::send_datagrams:
+            return try_send_datagrams(static_cast<send_datagrams_operation&>(op));
         case operation_kind::wait_process: return try_wait_process(static_cast<process_operation&>(op));
         default: return ended(op, -EINVAL);
     }

@@ -9,6 +9,7 @@ namespace bight::detail {
 constexpr bool is_tried_call(operation_kind kind) noexcept {
     return kind == operation_kind::read || kind == operation_kind::write ||
            kind == operation_kind::receive_message || kind == operation_kind::send_message ||
+           kind == operation_kind::receive_datagrams || kind == operation_kind::send_datagrams ||
            kind == operation_kind::wait_process;
 }
 

@@ -454,9 +454,12 @@ attempt uring::try_call_of(operation& op) noexcept {
         d.was_blocking = blocking > 0;
         d.is_non_blocking = true;
     }
-    if (op.kind == operation_kind::send_message) socket_will_send();
+    const bool sends = op.kind == operation_kind::send_message || op.kind == operation_kind::send_datagrams;
+    const bool receives =
+        op.kind == operation_kind::receive_message || op.kind == operation_kind::receive_datagrams;
+    if (sends) socket_will_send();
     const attempt made = try_call(op);
-    if (op.kind == operation_kind::receive_message && made == attempt::done) socket_has_received(op.result);
+    if (receives && made == attempt::done) socket_has_received(op.result);
     return made;
 }
 
@@ -624,7 +627,7 @@ void uring::operation_done(operation& op, int result) noexcept {
             } else if (op.cancel_asked) {
                 finish(op, -ECANCELED);
             } else {
-                submit_read_poll(op);
+                submit_read_poll(op, op.kind == operation_kind::receive_datagrams);
             }
             return;
     }
@@ -651,6 +654,10 @@ void uring::send_done(send_operation& op, int result) noexcept {
 }
 
 void uring::room_polled(operation& op, int result, bool more) noexcept {
+    if (op.kind == operation_kind::receive_datagrams) {
+        datagrams_polled(op, result, more);
+        return;
+    }
     const bool receives = op.kind == operation_kind::receive;
     const bool room = result > 0 && (result & (receives ? readable_events : writable_events)) != 0;
     if (more) {
@@ -692,6 +699,27 @@ void uring::room_polled(operation& op, int result, bool more) noexcept {
         } else {
             submit_room_poll(op, made == attempt::would_block && error_only);
         }
+    }
+}
+
+// A poll at each change. That of an error may be one of the network, which only the call tells, while that of
+// a message in the error queue stays: so the call is made at each, before the poll is ended.
+void uring::datagrams_polled(operation& op, int result, bool more) noexcept {
+    const bool given_up = op.cancel_asked || op.on->fd < 0;
+    if (op.stage == stage_edges && !given_up && result >= 0 && try_call_of(op) == attempt::done) {
+        op.stage = stage_ending_edges;  // with this result
+        if (more) submit_cancel(tagged(&op, tag_operation));
+    }
+    if (more) return;
+    op.underway = false;
+    if (op.stage == stage_ending_edges) {
+        finish(op, op.result);
+    } else if (given_up) {
+        finish(op, -ECANCELED);
+    } else if (result >= 0 || result == -EINTR) {
+        submit_read_poll(op, true);
+    } else {
+        finish(op, result);
     }
 }
 

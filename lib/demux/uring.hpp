@@ -112,6 +112,7 @@ class uring final : public demultiplexer {
     void operation_done(operation& op, int result) noexcept;
     void send_done(send_operation& op, int result) noexcept;
     void room_polled(operation& op, int result, bool more) noexcept;
+    void datagrams_polled(operation& op, int result, bool more) noexcept;
     void finish(operation& op, std::int64_t result) noexcept;
     void settle_now(operation& op, std::int64_t result) noexcept;
     void end_line(operation*& first) noexcept;

@@ -1,5 +1,6 @@
 // The sockets of Windows: the calls of kernel_sockets, and what operations and descriptors need.
 #include "windows_sockets.hpp"
+#include "datagram_settings.hpp"
 #include "descriptor_calls.hpp"
 #include "operation.hpp"
 #include "socket_calls.hpp"
@@ -117,6 +118,25 @@ bool ask_tcp(native_handle fd, tcp_state_info& info) noexcept {
                       nullptr, nullptr) != SOCKET_ERROR;
 }
 
+// Whether calls tell that a datagram was refused (SIO_UDP_CONNRESET of mstcpip.h): by default Windows tells
+// also those that have no peer, which cannot know which of their datagrams it was.
+void tell_refusals(native_handle fd, bool on) noexcept {
+    constexpr DWORD connection_reset = 0x9800000c;
+    BOOL value = on;
+    DWORD size = 0;
+    (void)::WSAIoctl(socket_of(fd), connection_reset, &value, sizeof value, nullptr, 0, &size, nullptr,
+                     nullptr);
+}
+
+// As in kernel_sockets.cpp. A datagram that is cut off is an error here.
+void discard_datagrams(native_handle fd) noexcept {
+    char byte = 0;
+    for (int most = 100'000; most > 0; --most) {
+        if (::recv(socket_of(fd), &byte, sizeof byte, 0) < 0 && errno_of(last_socket_error()) != EMSGSIZE)
+            break;
+    }
+}
+
 // Where setsockopt finds an option of a number; the name is negative where Windows has none.
 struct option_place {
     int level;
@@ -181,8 +201,11 @@ bool identify(const wchar_t* path, socket_file& file) noexcept {
 class windows_socket_calls final : public socket_calls {
   public:
     int open(int family, socket_type type) noexcept override {
-        return own(::WSASocketW(family, type == socket_type::datagram ? SOCK_DGRAM : SOCK_STREAM, 0, nullptr,
-                                0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT));
+        const bool datagrams = type == socket_type::datagram;
+        const int fd = own(::WSASocketW(family, datagrams ? SOCK_DGRAM : SOCK_STREAM, 0, nullptr, 0,
+                                        WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT));
+        if (fd >= 0 && datagrams) tell_refusals(fd, false);
+        return fd;
     }
     void close(native_handle fd) noexcept override { close_descriptor(fd); }
 
@@ -197,6 +220,11 @@ class windows_socket_calls final : public socket_calls {
             case option::no_delay: return set_option(fd, IPPROTO_TCP, TCP_NODELAY, on);
             case option::keep_alive: return set_option(fd, SOL_SOCKET, SO_KEEPALIVE, on);
             case option::port_at_connect: return -ENOPROTOOPT;
+            case option::broadcast:
+            case option::share_address:
+            case option::tell_arrival:
+            case option::tell_traffic_class:
+            case option::coalesce_received: return set_datagram_option(fd, which, on);
             case option::non_blocking: return make_non_blocking(socket_of(fd), on);
             case option::abort_on_close: {
                 const LINGER at_once{on, 0};
@@ -239,6 +267,21 @@ class windows_socket_calls final : public socket_calls {
         if (backlog > 200 && backlog != SOMAXCONN) backlog = -backlog;
         return result_of(::listen(socket_of(fd), backlog));
     }
+    int connect_datagrams(native_handle fd, const address& to) noexcept override {
+        const int error = result_of(::connect(socket_of(fd), native(to), native_size(to)));
+        if (error >= 0) {
+            discard_datagrams(fd);
+            tell_refusals(fd, true);
+        }
+        return error;
+    }
+    int set_multicast(native_handle fd, const multicast_options& options) noexcept override {
+        return detail::set_multicast(fd, options);
+    }
+    int set_membership(native_handle fd, const multicast_group& of, bool joins) noexcept override {
+        return detail::set_membership(fd, of, joins);
+    }
+    bool can_segment(native_handle fd) noexcept override { return can_segment_datagrams(fd); }
     int accept(native_handle fd) noexcept override { return accept_connection(fd); }
     int family(native_handle fd) noexcept override { return family_of(fd); }
     int listens(native_handle fd) noexcept override {

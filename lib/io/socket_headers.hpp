@@ -14,6 +14,10 @@
 
 #else
 
+#if defined(__APPLE__)
+#define __APPLE_USE_RFC_3542  // NOLINT(bugprone-reserved-identifier): in6_pktinfo, and what asks for it
+#endif
+
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

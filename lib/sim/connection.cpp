@@ -1,6 +1,7 @@
 #include "connection.hpp"
 
 #include "contact.hpp"
+#include "datagrams.hpp"
 #include "simulated_demultiplexer.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -480,6 +481,10 @@ void end_writing(world_state& w, const socket_ptr& s) {
 void let_go(world_state& w, const socket_ptr& s) {
     s->fd = -1;
     s->watched = nullptr;
+    if (s->is_datagram) {
+        let_go_of_datagrams(*s);
+        return;
+    }
     switch (s->is) {
         case socket::stage::listening:
             s->is = socket::stage::closed;
@@ -526,6 +531,7 @@ void vanish(socket& s) noexcept {
     s.outgoing.clear();
     s.incoming.clear();
     s.backlog.clear();
+    s.datagrams.clear();
 }
 
 }  // namespace bight::sim::detail

@@ -1,6 +1,7 @@
 #include "simulated_demultiplexer.hpp"
 
 #include "connection.hpp"
+#include "datagrams.hpp"
 
 #include "../io/socket_headers.hpp"
 
@@ -391,9 +392,14 @@ bool simulated_demultiplexer::try_now(operation& op) {
         case operation_kind::accept: return try_accept(op, *s);
         case operation_kind::connect:
             return try_connect(static_cast<bight::detail::connect_operation&>(op), s);
+        case operation_kind::receive_datagrams:
+            return receive_datagrams(host_.world,
+                                     static_cast<bight::detail::receive_datagrams_operation&>(op), *s);
+        case operation_kind::send_datagrams:
+            return send_datagrams(host_.world, static_cast<bight::detail::send_datagrams_operation&>(op), s);
         case operation_kind::poll_read:
             return s->error != 0 || s->is == socket::stage::closed || !s->incoming.empty() || s->end_came ||
-                   !s->backlog.empty();
+                   !s->backlog.empty() || !s->datagrams.empty();
         case operation_kind::poll_write:
             return s->is != socket::stage::connecting && (s->is != socket::stage::connected || room(*s) > 0);
         default: op.result = -ENOSYS; return true;  // not simulated

@@ -2,6 +2,7 @@
 #include "simulated_demultiplexer.hpp"
 
 #include "connection.hpp"
+#include "datagrams.hpp"
 
 #include <bight/sim/allocation_fault.hpp>
 
@@ -51,7 +52,9 @@ bool simulated_demultiplexer::ends_later(operation& op) {
 bool simulated_demultiplexer::calls_in_turn(const operation& op) const noexcept {
     switch (has().calls) {
         case call_in_turn::none: return false;
-        case call_in_turn::receives_into_buffers: return op.kind == operation_kind::receive;
+        case call_in_turn::receives_into_buffers:
+            return op.kind == operation_kind::receive || op.kind == operation_kind::receive_datagrams ||
+                   op.kind == operation_kind::send_datagrams;
         case call_in_turn::all: break;
     }
     return true;
@@ -70,9 +73,11 @@ bool simulated_demultiplexer::could_end(const operation& op) const {
             return s->error != 0 || s->is != socket::stage::connected || s->end_asked || room(*s) > 0;
         case operation_kind::poll_read:
             return s->error != 0 || s->is == socket::stage::closed || !s->incoming.empty() || s->end_came ||
-                   !s->backlog.empty();
+                   !s->backlog.empty() || !s->datagrams.empty();
         case operation_kind::poll_write:
             return s->is != socket::stage::connecting && (s->is != socket::stage::connected || room(*s) > 0);
+        case operation_kind::receive_datagrams: return has_datagram(*s);
+        case operation_kind::send_datagrams: return can_send_datagram(*s);
         default: return true;
     }
 }

@@ -2,6 +2,7 @@
 
 #include "connection.hpp"
 #include "contact.hpp"
+#include "datagrams.hpp"
 #include "world_state.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -33,9 +34,10 @@ simulated_sockets::simulated_sockets(host_thread& of) noexcept : thread_(of), ho
 
 int simulated_sockets::open(int family, socket_type type) noexcept {
     const not_failing machinery;
-    if (type != socket_type::stream) return -EPROTONOSUPPORT;  // not simulated
     if (!host_.up) return -ENETDOWN;
-    return host_.add(std::make_shared<socket>(host_, family, thread_.chance.child()));
+    auto made = std::make_shared<socket>(host_, family, thread_.chance.child());
+    made->is_datagram = type == socket_type::datagram;
+    return host_.add(std::move(made));
 }
 
 void simulated_sockets::close(native_handle fd) noexcept {
@@ -55,6 +57,11 @@ int simulated_sockets::set(native_handle fd, option which, bool on) noexcept {
     if (which == option::abort_on_close) s->abort_on_close = on;
     if (which == option::no_delay) s->numbers.no_delay = on;
     if (which == option::only_ipv6) s->only_ipv6 = on;
+    if (which == option::tell_arrival) s->tells_arrival = on;
+    if (which == option::tell_traffic_class) s->tells_traffic_class = on;
+    if (which == option::coalesce_received) s->coalesces = on;
+    if (which == option::broadcast) s->broadcasts = on;
+    if (which == option::share_address) s->share_address = on;
     if (which == option::keep_alive) {
         s->keep_alive = on;
         begin_patience(host_.world, s);
@@ -65,8 +72,9 @@ int simulated_sockets::set(native_handle fd, option which, bool on) noexcept {
 bool simulated_sockets::taken(const socket& by, const address& to) const noexcept {
     for (const auto& [fd, s] : host_.open) {
         if (s.get() == &by || s->local.family() != to.family() || s->local.port() != to.port()) continue;
+        if (s->is_datagram != by.is_datagram) continue;
         if (s->is != socket::stage::listening && s->is != socket::stage::fresh) continue;
-        if (s->reuse_port && by.reuse_port) continue;
+        if ((s->reuse_port && by.reuse_port) || (s->share_address && by.share_address)) continue;
         if (any_address(s->local) || any_address(to) || s->local.host() == to.host()) return true;
     }
     return false;
@@ -87,7 +95,8 @@ int simulated_sockets::bind(native_handle fd, const address& to) noexcept {
         return 0;
     }
     const std::string ip = to.host();
-    if (!any_address(to) && ip != host_.ip && !ip.starts_with("127.") && ip != "::1") return -EADDRNOTAVAIL;
+    const bool own = any_address(to) || ip == host_.ip || ip.starts_with("127.") || ip == "::1";
+    if (!own && !(s->is_datagram && is_multicast(to))) return -EADDRNOTAVAIL;
     address wanted = to;
     if (to.port() == 0) {
         int tried = 0;
@@ -111,6 +120,30 @@ int simulated_sockets::listen(native_handle fd, int backlog) noexcept {
     s->backlog_limit = backlog > 0 ? static_cast<std::size_t>(backlog) : 0;
     host_.world.record("listen", &host_, nullptr, 0, 0, s->local.to_string());
     return 0;
+}
+
+int simulated_sockets::connect_datagrams(native_handle fd, const address& to) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    return s ? detail::connect_datagrams(host_.world, s, to) : -EBADF;
+}
+
+int simulated_sockets::set_multicast(native_handle fd, const multicast_options& options) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    return s ? detail::set_multicast(*s, options) : -EBADF;
+}
+
+int simulated_sockets::set_membership(native_handle fd, const multicast_group& of, bool joins) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    return s ? detail::set_membership(*s, of, joins) : -EBADF;
+}
+
+bool simulated_sockets::can_segment(native_handle fd) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    return s && s->is_datagram && s->family != AF_UNIX;
 }
 
 bool simulated_sockets::exhausted() const noexcept {
@@ -157,7 +190,8 @@ int simulated_sockets::listens(native_handle fd) noexcept {
 
 int simulated_sockets::is_stream(native_handle fd) noexcept {
     const not_failing machinery;
-    return host_.find(fd) ? 1 : -host_.refuse("a real descriptor").value();
+    const auto s = host_.find(fd);
+    return s ? !s->is_datagram : -host_.refuse("a real descriptor").value();
 }
 
 int simulated_sockets::duplicate(native_handle) noexcept { return -ENOTSUP; }
@@ -171,7 +205,8 @@ address simulated_sockets::local(native_handle fd) noexcept {
 address simulated_sockets::peer(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
-    return s && (s->is == socket::stage::connected || s->family == AF_UNIX) ? s->remote : address();
+    const bool has = s && (s->is == socket::stage::connected || s->family == AF_UNIX || s->is_datagram);
+    return has ? s->remote : address();
 }
 
 int simulated_sockets::shutdown_write(native_handle fd) noexcept {
@@ -220,7 +255,9 @@ simulated_sockets::occupant simulated_sockets::remove_stale(const address& at, s
     if (!host_.files.contains(at.path())) return occupant::none;
     const int probe = open(AF_UNIX, type);
     if (probe < 0) return occupant::alive;
-    const int connected = begin_connect(host_.world, host_.find(probe), at, thread_);
+    const auto s = host_.find(probe);
+    const int connected = s->is_datagram ? detail::connect_datagrams(host_.world, s, at)
+                                         : begin_connect(host_.world, s, at, thread_);
     close(probe);
     if (connected != -ECONNREFUSED) return occupant::alive;
     host_.files.erase(at.path());

@@ -25,6 +25,10 @@ class simulated_sockets final : public bight::detail::socket_calls {
     interface_name device(native_handle fd) noexcept override;
     int bind(native_handle fd, const address& to) noexcept override;
     int listen(native_handle fd, int backlog) noexcept override;
+    int connect_datagrams(native_handle fd, const address& to) noexcept override;
+    int set_multicast(native_handle fd, const multicast_options& options) noexcept override;
+    int set_membership(native_handle fd, const multicast_group& of, bool joins) noexcept override;
+    bool can_segment(native_handle fd) noexcept override;
     int accept(native_handle fd) noexcept override;
     int family(native_handle fd) noexcept override;
     int listens(native_handle fd) noexcept override;

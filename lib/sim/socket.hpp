@@ -1,4 +1,4 @@
-// socket: a stream socket of a simulated host.
+// socket: a socket of a simulated host.
 #pragma once
 
 #include "keyed_chance.hpp"
@@ -7,6 +7,7 @@
 
 #include <bight/core/detail/timer.hpp>
 #include <bight/io/address.hpp>
+#include <bight/io/multicast_group.hpp>
 #include <bight/io/socket_options.hpp>
 
 #include <cstddef>
@@ -14,6 +15,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace bight::sim::detail {
 
@@ -31,6 +33,15 @@ struct socket_numbers {
     int receive_buffer = 0;
     int dscp = 0;
     interface_name device;
+};
+
+/// A datagram that has arrived, and was not yet received.
+struct datagram {
+    std::string bytes;
+    address from;
+    address to;
+    unsigned interface_index = 0;
+    std::uint8_t traffic_class = 0;
 };
 
 /// Kept alive by the network while something is on its way to it, by the host's table while the program has
@@ -92,6 +103,20 @@ struct socket {
     bool is_gone() const noexcept { return vanished || gave_up; }
     time_point last_arrival{};  ///< of its packets, so that bytes do not overtake each other
     unsigned attempts = 0;      ///< to connect
+
+    // For a socket of datagrams (datagrams.hpp), which is `fresh` until it is closed; with a peer it has
+    // `remote`.
+    bool is_datagram = false;
+    bool tells_arrival = false;
+    bool tells_traffic_class = false;
+    bool coalesces = false;
+    bool broadcasts = false;
+    bool share_address = false;
+    std::vector<multicast_group> groups;  ///< that it has joined
+    multicast_options to_groups;
+    std::weak_ptr<socket> unix_peer;  ///< the one that had the path of `remote` at the connect
+    std::deque<datagram> datagrams;
+    std::size_t queued = 0;  ///< what these take of its receive buffer
 
     // Its time-outs for a peer that does not answer (contact.hpp); max() for never.
     time_point unheard_since = time_point::max();

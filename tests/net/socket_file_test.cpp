@@ -1,4 +1,5 @@
-// The files of Unix sockets: a listener removes the one that it made, and no other.
+// The files of Unix sockets: a listener removes the one that it made, and no other, and so does a socket of
+// datagrams.
 #include "path_exists.hpp"
 
 #include "support/catch.hpp"
@@ -6,7 +7,9 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/net/datagram_socket.hpp>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -54,6 +57,64 @@ TEST_CASE("a listener that closes leaves its successor's socket alone, however t
         CHECK(test::path_exists(path) ==
               by_rename);  // a file that was renamed is not at its listener's path any more
     });
+}
+
+TEST_CASE(
+    "the file of a socket goes with its reactor, and the file of its successor stays when it goes later") {
+    if (const auto& why = test::no_unix_sockets()) test::skip(*why);
+    bight::reactor_options options;
+    options.demultiplexer = GENERATE(from_range(test::demultiplexers()));
+    const bool of_datagrams = GENERATE(false, true);
+    if (of_datagrams && !test::has_unix_datagrams()) return;
+    const bool while_one_waits = GENERATE(false, true);  // then the reactor ends its operations first
+    const test::temporary_directory directory;
+    const std::string path = directory.file("socket");
+    const std::string where = "unix:" + test::escaped(path);
+    struct either {
+        bight::listener streams;
+        bight::datagram_socket datagrams;
+    };
+    const auto make = [&](either& s) {
+        if (of_datagrams) {
+            s.datagrams = bight::datagram_socket::bind(where);
+        } else {
+            s.streams = bight::listen(where);
+        }
+    };
+    either old_one;
+    std::array<char, 8> memory{};
+    auto wait = [&]() -> task<> {
+        if (of_datagrams) {
+            (void)co_await old_one.datagrams.receive_from(memory);
+        } else {
+            (void)co_await old_one.streams.accept();
+        }
+    };
+    {
+        bight::reactor r(options);
+        auto begin = [&]() -> task<> {
+            make(old_one);
+            co_await bight::yield();
+        };
+        r.run(begin());
+        auto go_on = [&]() -> task<> {
+            r.start(wait);
+            co_await bight::yield();
+        };
+        if (while_one_waits) r.run(go_on());
+        CHECK(test::path_exists(path));
+    }
+    CHECK_FALSE(test::path_exists(path));
+    // Its number may be that of the old one, as with ext4.
+    bight::reactor next(options);
+    auto succeed = [&]() -> task<> {
+        either successor;
+        make(successor);
+        old_one = either();
+        CHECK(test::path_exists(path));
+        co_return;
+    };
+    next.run(succeed());
 }
 
 TEST_CASE("a file that is not the listener's own is not deleted, whatever its name") {

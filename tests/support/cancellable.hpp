@@ -24,6 +24,8 @@ class cancellable {
     void cancel() {
         if (group_) group_->cancel();
     }
+    /// Whether it has begun, and not ended.
+    bool running() const { return group_ != nullptr; }
     /// Whether it has ended without being cancelled.
     bool ended() const { return ended_; }
 

@@ -1,4 +1,4 @@
-// no_unix_sockets, has_abstract_names: what this machine has of Unix sockets.
+// no_unix_sockets, has_unix_datagrams, has_abstract_names: what this machine has of Unix sockets.
 #pragma once
 
 #include "skip.hpp"
@@ -30,6 +30,19 @@ inline const std::optional<std::string>& no_unix_sockets() {
 /// Skips the test case where there are none.
 inline void need_unix_sockets() {
     if (const auto& why = no_unix_sockets()) skip(*why);
+}
+
+/// Whether there are Unix sockets of datagrams.
+inline bool has_unix_datagrams() {
+#ifdef _WIN32
+    static const bool told = [] {
+        leave_out("there are no Unix sockets of datagrams: Windows has streams alone");
+        return true;
+    }();
+    return !told;
+#else
+    return !no_unix_sockets();
+#endif
 }
 
 /// Whether Unix sockets have names that are not in the file system, as only Linux's have.

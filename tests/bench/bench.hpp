@@ -73,6 +73,15 @@ inline void no_delay(int fd) {
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/// A socket of datagrams at 127.0.0.1:port.
+inline int bound_datagrams(unsigned port) {
+    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) fail("socket");
+    const sockaddr_in at = loopback(port);
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) < 0) fail("bind");
+    return fd;
+}
+
 /// A socket that listens at 127.0.0.1:port.
 inline int listen_at(unsigned port, int type_flags) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | type_flags, 0);

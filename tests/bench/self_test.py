@@ -19,7 +19,7 @@ import suite  # noqa: E402
 import themes  # noqa: E402
 from measuring import machine  # noqa: E402
 from measuring.figure import Figure, ratio  # noqa: E402
-from measuring.listening import listens  # noqa: E402
+from measuring.listening import is_bound, listens  # noqa: E402
 from measuring.processes import pairs  # noqa: E402
 from measuring.rounds import interleave  # noqa: E402
 from measuring.setting import Failed, Setting, Unavailable  # noqa: E402
@@ -136,6 +136,14 @@ class Listening(unittest.TestCase):
             self.assertTrue(listens(port))
             with socket.create_connection(("127.0.0.1", port)) as client:
                 self.assertFalse(listens(client.getsockname()[1]))
+
+
+    def test_a_socket_of_datagrams_is_bound_or_not(self):
+        with socket.socket(type=socket.SOCK_DGRAM) as one:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            self.assertTrue(is_bound(port))
+        self.assertFalse(is_bound(port))
 
 
 class Suite(unittest.TestCase):

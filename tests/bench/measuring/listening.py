@@ -41,3 +41,9 @@ def listens(port):
                 raise OSError(number, f"sock_diag: {os.strerror(number)}")
             found = found or kind == SOCK_DIAG_BY_FAMILY
     return found
+
+
+def is_bound(port):
+    """Whether a socket of datagrams is bound to the port, at whatever address: of those there are few."""
+    with open("/proc/net/udp", encoding="ascii") as table:
+        return any(line.split()[1].endswith(f":{port:04X}") for line in table.readlines()[1:])

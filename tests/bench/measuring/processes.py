@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 
-from .listening import listens
+from .listening import is_bound, listens
 from .setting import Failed, Unavailable
 
 STARTS_WITHIN = 60
@@ -51,10 +51,10 @@ def process(command, log, cpus=None, environment=None):
                 child.wait()
 
 
-def await_listening(child, port, log):
+def await_listening(child, port, log, ready=listens):
     deadline = time.monotonic() + STARTS_WITHIN
     while child.poll() is None:
-        if listens(int(port)):
+        if ready(int(port)):
             return
         if time.monotonic() > deadline:
             raise Failed(f"it does not listen after {STARTS_WITHIN} s: {said_by(log)}")
@@ -69,7 +69,7 @@ def server(setting, subject, pinned=True, **places):
     with tempfile.TemporaryFile() as log:
         cpus = {setting.server_cpu} if pinned else None
         with process(subject.command_for(setting, port=port, **places), log, cpus, subject.environment) as child:
-            await_listening(child, port, log)
+            await_listening(child, port, log, is_bound if getattr(subject, "protocol", "tcp") == "udp" else listens)
             try:
                 yield port, str(child.pid)
             except Failed as why:  # the load: it may be the server that has failed

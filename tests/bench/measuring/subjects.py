@@ -16,6 +16,7 @@ class Subject:
     reactor: str = ""  # bight's demultiplexer
     package: str = ""  # without which the program is not there
     installed: bool = False  # a program of the system
+    protocol: str = "tcp"  # or udp: by which it is known to have started
 
     @property
     def environment(self):

@@ -3,6 +3,7 @@
 #include "../core/system_error.hpp"
 #include "../demux/socket_calls.hpp"
 #include "connect_race.hpp"
+#include "inherited_descriptor.hpp"
 #include "option_values.hpp"
 #include "resolve.hpp"
 #include "socket_transport.hpp"
@@ -71,7 +72,7 @@ task<stream> connect_any(const endpoint& where, const connect_options& options, 
 // Makes a stream of a duplicate of the descriptor. On failure the descriptor is unchanged.
 stream adopt(const endpoint& where) {
     detail::socket_calls& calls = detail::sockets_here();
-    const int fd = where.descriptor;
+    const int fd = detail::adopted_descriptor(where);
     const auto refuse = [&](int error, const char* why) {
         throw std::system_error(detail::system_error_code(error), "cannot use " + where.to_string() + why);
     };
@@ -94,7 +95,7 @@ task<stream> connect(endpoint where, connect_options options) {
                                 "cannot connect a stream to " + where.to_string() +
                                     ": it is for datagrams; see datagram_socket::connect");
     }
-    if (where.kind == endpoint::kind_type::descriptor) co_return adopt(where);
+    if (where.is_adopted()) co_return adopt(where);
     const duration limit = where.timeout >= duration::zero() ? where.timeout : options.timeout;
     progress so_far;
     auto connected = co_await try_with_timeout(connect_any(where, options, so_far), limit);

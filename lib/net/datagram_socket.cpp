@@ -2,6 +2,7 @@
 
 #include "connect_race.hpp"
 #include "datagram_port.hpp"
+#include "inherited_descriptor.hpp"
 #include "new_socket.hpp"
 #include "option_values.hpp"
 #include "resolve.hpp"
@@ -36,8 +37,8 @@ using detail::socket_type;
 constexpr std::chrono::seconds default_patience{30};
 
 [[noreturn]] void refuse_endpoint(const endpoint& where, const char* what) {
-    const std::string why = where.kind == endpoint::kind_type::descriptor
-                                ? ": a datagram_socket does not adopt descriptors"
+    const std::string why = where.is_adopted()
+                                ? ": an open socket is adopted by bind, whether or not it has a peer"
                                 : ": it is for streams (for datagrams: udp:port, udp:host:port, unix:path)";
     throw std::system_error(errc::bad_endpoint,
                             std::string("cannot ") + what + " datagrams " + where.to_string() + why);
@@ -71,6 +72,25 @@ void set_udp_options(socket_calls& calls, const new_socket& s, const datagram_op
     if (options.coalesce_received) (void)calls.set(s.get(), option::coalesce_received, true);
     if (options.broadcast) s.set(option::broadcast);
     if (options.share_address) s.set(option::share_address);
+}
+
+// Of a duplicate of the descriptor. On failure the descriptor is unchanged.
+datagram_port& adopt(const endpoint& where, const datagram_options& options) {
+    socket_calls& calls = detail::sockets_here();
+    const std::string name = where.to_string();
+    const int fd = detail::adopted_descriptor(where);
+    const auto refuse = [&](int error, const char* why) {
+        throw std::system_error(detail::system_error_code(error), "cannot use " + name + why);
+    };
+    const int streams = calls.is_stream(fd);
+    if (streams < 0) refuse(-streams, "");
+    if (streams > 0) refuse(EPROTOTYPE, ": it is a socket of streams, and not of datagrams");
+    const int copy = calls.duplicate(fd);
+    if (copy < 0) refuse(-copy, "");
+    new_socket s(calls, copy, name);
+    set_datagram_options(calls, s.get(), detail::merged(where.options, options.socket), name);
+    set_udp_options(calls, s, options);
+    return make_port(s, static_cast<bool>(calls.peer(copy)), options, {});
 }
 
 // A plan of a connect that concerns one address.
@@ -142,6 +162,7 @@ datagram_socket datagram_socket::bind(const endpoint& where, const datagram_opti
         throw std::logic_error(
             "bight::datagram_socket::bind is called within a task (no reactor runs on this thread)");
     }
+    if (where.is_adopted()) return datagram_socket(adopt(where, options));
     if (!is_unix(where) && !where.is_udp()) refuse_endpoint(where, "receive");
     const std::string name = where.to_string();
     if (options.local) {

@@ -26,6 +26,8 @@ enum class key {
     path,
     mode,
     descriptor,
+    name,
+    index,
     backlog,
     timeout,
     reuse_port,
@@ -54,6 +56,8 @@ constexpr key_text key_texts[] = {
     {key::path, "path", "a path"},
     {key::mode, "mode", "a mode in octal (0 to 777)"},
     {key::descriptor, "descriptor", "a descriptor (0 to 2147483647)"},
+    {key::name, "name", "a name of sockets, of at most 255 printable characters without a \":\""},
+    {key::index, "index", "a number (0 to 65535)"},
     {key::backlog, "backlog", "a backlog (1 to 2147483647; without one it is the system's maximum)"},
     {key::timeout, "timeout", "a time-out in seconds, such as 5 or 0.5"},
     {key::reuse_port, "reuse_port", "yes or no"},
@@ -96,6 +100,7 @@ constexpr auto udp_keys = std::span<const key>(udp6_keys).first<std::size(udp6_k
 constexpr key unix_keys[] = {key::path,    key::mode,        key::backlog,
                              key::timeout, key::send_buffer, key::receive_buffer};
 constexpr key descriptor_keys[] = {key::descriptor};
+constexpr key inherited_keys[] = {key::name, key::index};
 
 struct kind_text {
     endpoint::kind_type which;
@@ -113,6 +118,8 @@ constexpr kind_text kind_texts[] = {
     {endpoint::kind_type::udp6, "udp6", udp6_keys, 2, key::port, "udp6:8123"},
     {endpoint::kind_type::unix_domain, "unix", unix_keys, 1, key::path, "unix:/run/name"},
     {endpoint::kind_type::descriptor, "fd", descriptor_keys, 1, key::descriptor, "fd:3"},
+    {endpoint::kind_type::inherited, "systemd", inherited_keys, 1, key::name,
+     "systemd:web, or systemd:index=0"},
 };
 
 // "a, b or c"
@@ -309,6 +316,8 @@ class parser {
             case key::path: result_.path = read_path(s); break;
             case key::mode: result_.mode = read_number(s, expected, 8, 0, 0777); break;
             case key::descriptor: result_.descriptor = read_number(s, expected, 10, 0, INT_MAX); break;
+            case key::name: result_.name = read_name(s, expected); break;
+            case key::index: result_.index = read_number(s, expected, 10, 0, 65535); break;
             case key::backlog: result_.backlog = read_number(s, expected, 10, 1, INT_MAX); break;
             case key::timeout: result_.timeout = read_seconds(s, expected); break;
             case key::reuse_port: result_.reuse_port = read_yes(s, expected); break;
@@ -411,6 +420,15 @@ class parser {
         return std::chrono::nanoseconds(static_cast<std::int64_t>(total));
     }
 
+    // What systemd allows (fd_name_is_valid).
+    std::string read_name(const segment& s, std::string_view expected) const {
+        for (std::size_t i = 0; i < s.value.size(); ++i) {
+            if (s.value[i] < ' ' || s.value[i] > '~' || s.value[i] == ':') fail_value(s, i, expected);
+        }
+        if (s.value.size() > 255) fail_value(s, 255, expected);
+        return s.value;
+    }
+
     std::string read_path(const segment& s) const {
         const bool marked = s.value.front() == '@';
         const bool abstract = marked && text_[s.value_start] == '@';
@@ -433,7 +451,8 @@ class parser {
             return std::find_if(arguments_.begin(), arguments_.end(),
                                 [k](auto& s) { return s.meaning == k; });
         };
-        if (find(kind_->required) == arguments_.end())
+        const bool has_place = find(key::index) != arguments_.end();
+        if (find(kind_->required) == arguments_.end() && !has_place)
             fail(text_.size(), text_of(kind_->required).expected, "the end",
                  ", as in " + std::string(kind_->example));
         if (const auto mode = find(key::mode); mode != arguments_.end() && result_.path.starts_with('@'))
@@ -489,14 +508,19 @@ std::string endpoint::to_string() const {
     const auto row = std::find_if(std::begin(kind_texts), std::end(kind_texts),
                                   [&](const kind_text& k) { return k.which == kind; });
     std::string text(row->name);
-    const auto add = [&](std::string_view name, const std::string& value) {
+    const auto add = [&](std::string_view key_name, const std::string& value) {
         text += ':';
-        if (!name.empty()) (text += name) += '=';
+        if (!key_name.empty()) (text += key_name) += '=';
         text += value;
     };
     const bool tcp = kind == kind_type::tcp || kind == kind_type::tcp6;
     const bool ip = tcp || is_udp();
     if (kind == kind_type::descriptor) return text + ':' + std::to_string(descriptor);
+    if (kind == kind_type::inherited) {
+        if (!name.empty()) add({}, escaped(name));
+        if (name.empty() || index > 0) add("index", std::to_string(index));
+        return text;
+    }
     if (ip) {
         if (!host.empty()) add({}, host_text(host));
         add({}, std::to_string(port));
@@ -509,8 +533,8 @@ std::string endpoint::to_string() const {
     if (timeout >= duration::zero()) add("timeout", seconds(timeout));
     if (ip && reuse_port) add("reuse_port", "yes");
     if (ip && local_port > 0) add("local_port", std::to_string(local_port));
-    const auto number = [&](std::string_view name, std::optional<int> value) {
-        if (value) add(name, std::to_string(*value));
+    const auto number = [&](std::string_view key_name, std::optional<int> value) {
+        if (value) add(key_name, std::to_string(*value));
     };
     if (tcp && options.keep_alive_idle) add("keep_alive", seconds(*options.keep_alive_idle));
     if (tcp && options.keep_alive_interval) add("keep_alive_interval", seconds(*options.keep_alive_interval));

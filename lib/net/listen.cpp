@@ -1,5 +1,6 @@
 // Creates listening sockets.
 #include "bound_socket.hpp"
+#include "inherited_descriptor.hpp"
 #include "listening_socket.hpp"
 #include "new_socket.hpp"
 #include "option_values.hpp"
@@ -63,15 +64,16 @@ int listening_unix(socket_calls& calls, const endpoint& e, const listen_options&
 }
 
 int adopted(socket_calls& calls, const endpoint& e, const std::string& where, bool& was_blocking) {
-    const int listening = calls.listens(e.descriptor);
+    const int fd = detail::adopted_descriptor(e);
+    const int listening = calls.listens(fd);
     if (listening < 0) listening_failed(-listening, "cannot listen at " + where);
     if (!listening)
         listening_failed(EINVAL, "cannot listen at " + where + ": it is a socket that does not listen");
-    if (calls.is_stream(e.descriptor) != 1) {
+    if (calls.is_stream(fd) != 1) {
         listening_failed(EPROTOTYPE,
                          "cannot listen at " + where + ": it is a socket of packets, and no stream");
     }
-    const int copy = calls.duplicate(e.descriptor);
+    const int copy = calls.duplicate(fd);
     if (copy < 0) listening_failed(-copy, "cannot duplicate " + where);
     // accept(2) has no flag against blocking, and it would block when another process that shares the socket
     // is faster.
@@ -104,6 +106,7 @@ bound_socket::bound_socket(const endpoint& where, const listen_options& options)
             fd_ = listening_unix(*calls_, where, options, text, traces_.file);
             break;
         case endpoint::kind_type::descriptor:
+        case endpoint::kind_type::inherited:
             fd_ = adopted(*calls_, where, text, traces_.was_blocking);
             traces_.is_shared = listens_ = true;
             break;

@@ -12,11 +12,15 @@
 
 namespace bight::detail {
 
-/// Closes the socket unless it is released. Calls throw std::system_error, which names the call and `where`.
+/// A socket, which it closes unless it is released. Calls throw std::system_error, which names the call and
+/// `where`.
 class new_socket {
   public:
     /// `where` is kept as a reference.
     new_socket(socket_calls& calls, int family, socket_type type, const std::string& where);
+    /// One of datagrams that is open.
+    new_socket(socket_calls& calls, int open_socket, const std::string& where) noexcept
+        : calls_(calls), type_(socket_type::datagram), where_(where), fd_(open_socket) {}
     new_socket(const new_socket&) = delete;
     new_socket& operator=(const new_socket&) = delete;
     ~new_socket() {

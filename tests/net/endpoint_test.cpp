@@ -274,7 +274,7 @@ TEST_CASE("the locale changes nothing", "[endpoint]") {
 
 TEST_CASE("an unknown kind is answered with the known ones", "[endpoint]") {
     const std::string rest =
-        "the kind of endpoint (tcp, tcp6, udp, udp6, unix or fd) first, as in tcp:8123, found ";
+        "the kind of endpoint (tcp, tcp6, udp, udp6, unix, fd or systemd) first, as in tcp:8123, found ";
     check_error("", 0, rest + "nothing");
     check_error(":", 0, rest + "nothing");
     check_error("8123", 0, rest + "\"8123\"");

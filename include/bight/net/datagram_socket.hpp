@@ -81,6 +81,8 @@ class datagram_socket {
     /// the socket. On the reactor that runs on this thread, which it may block for a quarter of a second, as
     /// `listen` does, when the address is in use.
     ///
+    /// "fd:3" and "systemd:name" adopt a socket that is open: a duplicate of it, with the peer that it has.
+    ///
     /// Throws std::system_error with the errno (EADDRINUSE, EACCES, …) and the address; errc::bad_endpoint
     /// for a string that cannot be parsed, and for an endpoint of streams.
     static datagram_socket bind(const endpoint& where, const datagram_options& options = {});

@@ -31,13 +31,18 @@ namespace BIGHT_EXPORT bight {
 ///     udp:localhost:5353                           datagrams to this peer only
 ///     unix:/path:mode=660                          a Unix-domain socket, and its file's mode (octal)
 ///     unix:@name                                   the abstract namespace of Linux
-///     fd:3                                         an open stream socket: listening, or connected
+///     fd:3                                         an open socket: listening, connected, or of datagrams
+///     systemd:web                                  a socket that systemd has opened, by its name
+///     systemd:index=0                              or by its place among them
 ///
 /// One may also listen on `tcp:host:port` (the host is then the interface), and connect to `tcp:port` (on
 /// localhost). tcp6 and udp6 restrict names and addresses to IPv6. unix is for streams and datagrams alike.
-/// The descriptor of `fd` is duplicated, and the original stays open. The mode (O_NONBLOCK) of a connected
-/// socket is not changed; a listening socket becomes non-blocking for all processes that share it until this
-/// listener closes, and other listeners then set it again when they accept.
+/// The descriptor of `fd` and `systemd` is duplicated, and the original stays open; that of `systemd` becomes
+/// close-on-exec. Which descriptors systemd has passed (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS,
+/// LISTEN_FDNAMES) is looked up when the endpoint is used; with both a name and an index, it is the index
+/// among those of that name. The mode (O_NONBLOCK) of a connected socket is not changed; a listening socket
+/// becomes non-blocking for all processes that share it until this listener closes, and other listeners then
+/// set it again when they accept.
 ///
 /// The names are, for tcp and tcp6: host, port, interface, backlog, timeout, reuse_port (yes or no),
 /// local_port, and of socket_options keep_alive (the time until the first probe, in seconds),
@@ -45,9 +50,10 @@ namespace BIGHT_EXPORT bight {
 /// device; for udp and udp6 those of them that are not about connections: host, port, interface, timeout,
 /// reuse_port, local_port, send_buffer, receive_buffer, dscp and device; for tcp6 and udp6 dual_stack (yes
 /// or no); for unix: path, mode, backlog, timeout, send_buffer,
-/// receive_buffer; for fd: descriptor. Parsing looks up only the names of this machine's interfaces.
+/// receive_buffer; for fd: descriptor; for systemd: name, index. Parsing looks up only the names of this
+/// machine's interfaces.
 struct endpoint {
-    enum class kind_type : std::uint8_t { tcp, tcp6, udp, udp6, unix_domain, descriptor };
+    enum class kind_type : std::uint8_t { tcp, tcp6, udp, udp6, unix_domain, descriptor, inherited };
 
     kind_type kind = kind_type::tcp;
     std::string host;         ///< tcp, udp: what to connect to; empty when not given
@@ -56,6 +62,8 @@ struct endpoint {
     std::string path;         ///< unix: a file's path, or "@name"; `\@name` is the file, and here "./@name"
     int mode = -1;            ///< unix: permissions of the socket's file; -1: what the umask leaves
     int descriptor = -1;      ///< fd
+    std::string name;         ///< systemd: FileDescriptorName=, or of its .socket unit; empty: any
+    int index = 0;            ///< systemd: the place among all, or among those of the name
     int backlog = 0;          ///< listen: 0 means the system's maximum
     duration timeout{-1};     ///< connect: negative means the default of 30 s; at most duration::max()
     bool reuse_port = false;  ///< tcp, udp listen: SO_REUSEPORT
@@ -73,6 +81,8 @@ struct endpoint {
 
     /// Whether it is for datagrams over IP: udp, udp6.
     bool is_udp() const noexcept { return kind == kind_type::udp || kind == kind_type::udp6; }
+    /// Whether it is a socket that is open already: fd, systemd.
+    bool is_adopted() const noexcept { return kind == kind_type::descriptor || kind == kind_type::inherited; }
     /// tcp6, udp6.
     bool only_ipv6() const noexcept { return kind == kind_type::tcp6 || kind == kind_type::udp6; }
 

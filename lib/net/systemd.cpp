@@ -1,0 +1,67 @@
+#include <bight/net/systemd.hpp>
+
+#include "../core/platform.hpp"
+#include "../core/process.hpp"
+
+#include <bight/core/duration.hpp>
+#include <bight/core/error.hpp>
+#include <bight/core/interval.hpp>
+#include <bight/net/datagram_socket.hpp>
+#include <bight/net/endpoint.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace bight {
+
+namespace {
+
+// Empty where there is no service manager.
+std::string_view variable(const char* name) noexcept {
+    if (detail::platform::current()) return "";
+    const char* const value = std::getenv(name);
+    return value ? value : "";
+}
+
+std::uint64_t number_in(const char* name) {
+    const std::string_view text = variable(name);
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc() && end == text.data() + text.size()) return number;
+    throw std::system_error(errc::unavailable, std::string("the environment variable ") + name + " is \"" +
+                                                   std::string(text) + "\", and no number");
+}
+
+}  // namespace
+
+task<bool> systemd_notify(std::string state) {
+    endpoint manager;
+    manager.kind = endpoint::kind_type::unix_domain;
+    manager.path = variable("NOTIFY_SOCKET");
+    if (manager.path.empty()) co_return false;
+    datagram_socket to = co_await datagram_socket::connect(std::move(manager));
+    co_await to.send(state);
+    co_return true;
+}
+
+task<> systemd_watchdog() {
+    if (variable("WATCHDOG_USEC").empty()) co_return;
+    const auto here = static_cast<std::uint64_t>(detail::process_number());
+    if (!variable("WATCHDOG_PID").empty() && number_in("WATCHDOG_PID") != here) co_return;
+    constexpr std::uint64_t most = std::uint64_t{1} << 52;
+    const std::uint64_t asked = std::min(number_in("WATCHDOG_USEC"), most);
+    if (asked == 0) co_return;
+    interval twice(std::chrono::microseconds(std::max<std::uint64_t>(asked / 2, 1)));
+    for (;;) {
+        co_await twice.tick();
+        (void)co_await systemd_notify("WATCHDOG=1");
+    }
+}
+
+}  // namespace bight

@@ -370,6 +370,8 @@ bool reactor::run_once(duration limit) {
     return any;
 }
 
+bool reactor::has_ready() const noexcept { return !ready_.empty() || (port_ && port_->has_unsubmitted()); }
+
 // Looks at the demultiplexer and the timers; waits for at most `limit` if nothing can run.
 void reactor::look(duration limit) {
     since_poll_ = 0;

@@ -343,4 +343,4 @@ bool join_line(operation& op) noexcept;
 void leave_line(operation& op) noexcept;
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -249,6 +249,7 @@ bool uring::cancel(operation& op) noexcept {
         submit_cancel(tagged(&op, tag_operation));
         return false;
     }
+    if (!op.on) return false;  // it is being prepared
     leave_line(op);  // it waits for its turn, or for a multishot, whose completions stay for the next one
     op.in_flight = false;
     op.on->drop();
@@ -266,7 +267,8 @@ int uring::pollable() const noexcept {
         if (event >= 0 && !registered) ::close(event);
         // Without a descriptor for it now it is tried again when it is asked for the next time.
         // Release: what wakes on another thread writes to a descriptor that it knows is made.
-        if (event >= 0) host_event_.store(registered ? event : never_asked - 1, std::memory_order_release);
+        if (event < 0) return -1;
+        host_event_.store(registered ? event : never_asked - 1, std::memory_order_release);
     }
     const int event = host_event_.load(std::memory_order_relaxed);
     return event >= 0 ? event : ring_.ring_fd;

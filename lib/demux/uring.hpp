@@ -158,7 +158,7 @@ class uring final : public demultiplexer {
 };
 
 /// What is submitted to the kernel for an operation that writes or waits to write; for a receive, a call or
-/// edges; for an operation that a user has prepared, the last three.
+/// edges; for an operation that a user has prepared, the last four.
 enum uring_stage : std::uint8_t {
     stage_call,            ///< the call
     stage_repeated_call,   ///< again, after a poll that ended with an error
@@ -167,7 +167,8 @@ enum uring_stage : std::uint8_t {
     stage_ending_edges,    ///< the same, cancelled because a write would not block any more
     stage_prepared,        ///< completes once
     stage_prepared_twice,  ///< completes again when the kernel has finished with its memory
-    stage_prepared_ends,   ///< has completed for the first time
+    stage_prepared_ends,   ///< a multishot that has completed: it is cancelled
+    stage_prepared_lent,   ///< has completed, and the kernel still uses its memory
 };
 
 /// Tags in the low bits of user_data, which are free in an address.

@@ -29,6 +29,20 @@ namespace {
 
 using preparation = std::function<void(io_uring_sqe&)>;
 
+// Of Linux 6.7 and 6.15.
+constexpr unsigned op_read_multishot = 49;
+constexpr unsigned op_receive_zero_copy = 58;
+
+// Completes again and again, and takes something each time, which nobody would get but the first time.
+bool takes_again_and_again(const io_uring_sqe& entry) noexcept {
+    switch (entry.opcode) {
+        case IORING_OP_ACCEPT: return (entry.ioprio & IORING_ACCEPT_MULTISHOT) != 0;
+        case IORING_OP_RECV:
+        case IORING_OP_RECVMSG: return (entry.ioprio & IORING_RECV_MULTISHOT) != 0;
+        default: return entry.opcode == op_read_multishot || entry.opcode == op_receive_zero_copy;
+    }
+}
+
 // An entry that does nothing goes to the kernel in the place of one that is refused.
 class uring_awaiter final : public waiter, public awaiter_base<uring_awaiter> {
   public:
@@ -66,6 +80,12 @@ class uring_awaiter final : public waiter, public awaiter_base<uring_awaiter> {
                         "uring_operation: an entry that is linked, drains or completes in silence is about "
                         "other entries, too: flags " +
                         std::to_string(entry.flags));
+                }
+                if (takes_again_and_again(entry)) {
+                    throw std::invalid_argument(
+                        "uring_operation: a multishot that receives or accepts goes on after its first "
+                        "completion, and what it takes then would be lost: await one operation after the "
+                        "other");
                 }
             } catch (...) {
                 refused = std::current_exception();

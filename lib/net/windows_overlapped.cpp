@@ -109,6 +109,8 @@ class overlapped_awaiter final : public waiter, public awaiter_base<overlapped_a
             refused_ = std::current_exception();
             return finish_now();
         }
+        // What begin called may have cancelled this task, when there was no call to cancel yet.
+        if (owner().cancel_requested()) ::CancelIoEx(handle_, &call_);
         demultiplexer& demux = demultiplexer_of(home());
         ++demux.operations;
         if (!demux.start(wait_)) return true;

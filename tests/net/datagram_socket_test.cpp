@@ -391,7 +391,6 @@ TEST_CASE("endpoints of streams, and options of connections, are refused") {
             }
         };
         CHECK(bind_error("tcp:0") == errc::bad_endpoint);
-        CHECK(bind_error("fd:0") == errc::bad_endpoint);
         CHECK(bind_error("udp:example.org:0") == errc::bad_endpoint);
         bight::datagram_options options;
         options.socket.no_delay = true;

@@ -20,6 +20,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -203,6 +204,78 @@ TEST_CASE("uring_operation: a multishot ends with its first completion") {
         CHECK((done.flags & IORING_CQE_F_MORE) != 0);
     });
     ::close(event);
+}
+
+TEST_CASE("uring_operation: a multishot that repeats faster than its cancellation comes ends, too") {
+    test::reactor_fixture on(on_uring());
+    constexpr unsigned repeats = 1U << 6;  // IORING_TIMEOUT_MULTISHOT, Linux 6.4
+    on.run([&]() -> task<> {
+        for (int i = 0; i < 200; ++i) {
+            __kernel_timespec every{};
+            every.tv_nsec = 20'000;
+            const auto done = co_await bight::as_result(uring_operation(
+                [&](io_uring_sqe& entry) { io_uring_prep_timeout(&entry, &every, 0, repeats); }));
+            CHECK((done || done.error() == std::errc::stream_timeout || done.error().value() == ETIME ||
+                   done.error() == std::errc::invalid_argument));
+        }
+    });
+}
+
+TEST_CASE("uring_operation: a multishot that takes something each time is refused") {
+    test::reactor_fixture on(on_uring());
+    on.run([&]() -> task<> {
+        int refused = 0;
+        for (int i = 0; i < 3; ++i) {
+            try {
+                (void)co_await uring_operation([&](io_uring_sqe& entry) {
+                    if (i == 0) io_uring_prep_multishot_accept(&entry, -1, nullptr, nullptr, 0);
+                    if (i == 1) io_uring_prep_recv_multishot(&entry, -1, nullptr, 0, 0);
+                    if (i == 2) entry.opcode = 49;  // IORING_OP_READ_MULTISHOT
+                });
+            } catch (const std::invalid_argument& e) {
+                CHECK_THAT(e.what(), Catch::Contains("would be lost"));
+                ++refused;
+            }
+        }
+        CHECK(refused == 3);
+    });
+}
+
+TEST_CASE(
+    "uring_operation: what prepares an entry may close listeners, and cancel many tasks, its own among "
+    "them") {
+    test::reactor_fixture on(on_uring());
+    on.run([&]() -> task<> {
+        bool prepared = false;
+        const int event = ::eventfd(0, EFD_CLOEXEC);
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            std::optional<bight::listener> door(bight::listen("tcp:0:interface=127.0.0.1"));
+            auto accepts = [&]() -> task<> { (void)co_await bight::as_result(door->accept()); };
+            g.spawn(accepts);
+            auto waits = [&]() -> task<> {
+                (void)co_await uring_operation(
+                    [&](io_uring_sqe& entry) { io_uring_prep_poll_add(&entry, event, POLLIN); });
+            };
+            for (int i = 0; i < 2000; ++i) g.spawn(waits);
+            co_await bight::yield();
+            co_await bight::yield();
+            const auto done = co_await uring_operation([&](io_uring_sqe& entry) {
+                door.reset();
+                io_uring_prep_nop(&entry);
+            });
+            CHECK(done.result == 0);
+            auto cancels_all = [&]() -> task<> {
+                (void)co_await uring_operation([&](io_uring_sqe& entry) {
+                    prepared = true;
+                    g.cancel();
+                    io_uring_prep_poll_add(&entry, event, POLLIN);
+                });
+            };
+            co_await cancels_all();
+        });
+        ::close(event);
+        CHECK(prepared);
+    });
 }
 
 TEST_CASE("uring_operation: a zero-copy send lasts until the kernel no longer uses the memory") {

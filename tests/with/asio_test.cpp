@@ -19,6 +19,7 @@
 #include <asio/post.hpp>
 #include <asio/read.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
@@ -349,12 +350,14 @@ TEST_CASE("use_task: an awaitable is cancelled with its task, and its destructor
 TEST_CASE("use_task: an io_context that is destroyed drops its operations, and their tasks are told") {
     test::reactor_fixture on(test::any_demultiplexer);
     const bool cancelled = GENERATE(false, true);
-    CAPTURE(cancelled);
+    const bool by_strand = GENERATE(false, true);
+    CAPTURE(cancelled, by_strand);
     std::error_code told;
     bool ended = false;
     on.run([&]() -> task<> {
         auto io = std::make_unique<asio::io_context>();
-        auto timer = std::make_shared<asio::steady_timer>(*io, 24h);
+        auto timer = by_strand ? std::make_shared<asio::steady_timer>(asio::make_strand(*io), 24h)
+                               : std::make_shared<asio::steady_timer>(*io, 24h);
         co_await bight::with_group([&](bight::group& g) -> task<> {
             auto waits = [&]() -> task<> {
                 auto got = co_await bight::as_result(timer->async_wait(use_task));
@@ -513,6 +516,22 @@ TEST_CASE("async_on: a call that has not begun is given up at once, and never be
     CHECK(code_of(error) == asio::error::operation_aborted);
     idle.run([]() -> task<> { co_return; }());
     CHECK_FALSE(ran);
+}
+
+TEST_CASE("async_on: a call that was refused may be cancelled before its handler is called") {
+    asio::io_context io;
+    auto ended = std::make_unique<reactor_thread>(test::any_demultiplexer);
+    ended->end();
+    asio::cancellation_signal cancel;
+    std::exception_ptr error;
+    bight::async_on(
+        ended->reactor(), [] {},
+        asio::bind_cancellation_slot(cancel.slot(),
+                                     asio::bind_executor(io, [&](std::exception_ptr why) { error = why; })));
+    cancel.emit(asio::cancellation_type::terminal);
+    io.run();
+    REQUIRE(error);
+    CHECK(code_of(error) == bight::errc::closed);
 }
 
 TEST_CASE("async_on: a reactor that stops cancels the call; one that has stopped refuses it") {

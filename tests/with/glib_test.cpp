@@ -212,6 +212,67 @@ TEST_CASE("glib: a main loop within a task gives the reactor no turns until it h
     });
 }
 
+TEST_CASE("glib: a cancellation by a callback of the main loop ends what waits in the kernel") {
+    in_a_main_loop([](test::reactor_fixture& on, const main_loop& loop, auto&) {
+        int ends[2] = {-1, -1};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+        const test::raw_socket ours(ends[0]);
+        const test::raw_socket theirs(ends[1]);
+        const std::string where = "fd:" + std::to_string(ends[0]);
+        bight::group* all = nullptr;
+        auto waits = [&]() -> task<> {
+            auto peer = co_await bight::connect(where);
+            co_await bight::with_group([&](bight::group& g) -> task<> {
+                all = &g;
+                auto first = co_await peer.read_some();
+            });
+            loop.quit();
+        };
+        on.reactor().start(waits);
+        loop.call_later(20ms, [&] { all->cancel(); });
+        loop.run();
+    });
+}
+
+TEST_CASE("glib: a main loop within a task of one reactor leaves another one in its place") {
+    test::need(bight::demultiplexer_kind::epoll);
+    const main_loop loop;
+    bight::reactor one(test::options_on(bight::demultiplexer_kind::epoll));
+    bight::reactor two(test::options_on(bight::demultiplexer_kind::epoll));
+    const bight::glib_loop first(one);
+    const bight::glib_loop second(two);
+    int ticks = 0;
+    int ticks_within = 0;
+    auto counts = [&]() -> task<> {
+        for (;;) {
+            co_await bight::sleep_for(1ms);
+            ++ticks;
+        }
+    };
+    auto modal = [&]() -> task<> {
+        co_await bight::sleep_for(5ms);
+        GMainLoop* const dialogue = g_main_loop_new(loop.context(), FALSE);
+        loop.call_later(20ms, [&] { g_main_loop_quit(dialogue); });
+        const int before = ticks;
+        two.post([] {});  // so that its descriptor is readable
+        g_main_context_set_poll_func(loop.context(), &counting_poll);
+        all_polls = 0;
+        g_main_loop_run(dialogue);
+        CHECK(all_polls < 10);
+        ticks_within = ticks - before;
+        g_main_loop_unref(dialogue);
+        const int after = ticks;
+        while (ticks < after + 3) co_await bight::sleep_for(1ms);
+        loop.quit();
+    };
+    one.start(modal);
+    two.start(counts);
+    loop.run();
+    CHECK(ticks_within == 0);
+    CHECK(first.error() == nullptr);
+    CHECK(second.error() == nullptr);
+}
+
 TEST_CASE("glib: a task may end the reactor's time in the main loop, which goes on without it") {
     in_a_main_loop([](test::reactor_fixture& on, const main_loop& loop, auto& inside) {
         int turns = 0;

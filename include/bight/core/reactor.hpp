@@ -127,7 +127,9 @@ class reactor {
     /// `descriptor()`, and calls it when that is readable, when `next_deadline()` has come, and at once while
     /// has_ready().
     bool run_once(duration limit = duration::zero());
-    bool has_ready() const noexcept { return !ready_.empty(); }
+    /// Whether a turn has something to do now: a task to run, or operations to hand to the kernel (a
+    /// cancellation by a callback of the host, say).
+    bool has_ready() const noexcept;
     time_point next_deadline() const noexcept;
     /// A descriptor that polls readable when there is work; -1 for poll and select, which have none: with
     /// those, call run_once with a limit.

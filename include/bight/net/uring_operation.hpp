@@ -27,15 +27,15 @@ struct uring_completion {
 /// no `user_data`, which is bight's. It goes to the kernel together with those of the same turn. What the
 /// entry refers to is lent to the kernel until the await has ended, which is not before the kernel has
 /// finished with it, cancelled or not; for IORING_OP_SEND_ZC that is its notification. The result is that of
-/// the first completion. An operation that completes again and again (multishot) is ended by its first
-/// completion.
+/// the first completion. An operation that completes again and again (a poll, a time-out) is ended by its
+/// first completion.
 ///
 /// Throws std::system_error with the errno of a result below zero: EINVAL also for an operation that the
 /// kernel does not know. errc::unavailable when the reactor is on another demultiplexer
 /// (reactor::demultiplexer_name), on a simulated host or in a forked child: do it in another way there, by
 /// offload, say. std::invalid_argument for an entry with IOSQE_IO_LINK, IO_HARDLINK, IO_DRAIN or
-/// CQE_SKIP_SUCCESS, which would be about bight's entries, too. What `prepare` throws is thrown, and nothing
-/// is submitted then.
+/// CQE_SKIP_SUCCESS, which would be about bight's entries, too, and for a multishot that receives or accepts.
+/// What `prepare` throws is thrown, and nothing is submitted then.
 ///
 /// Cancelling asks the kernel to cancel the operation (IORING_OP_ASYNC_CANCEL), and waits for its completion:
 /// a result that is not below zero is delivered, and the task ends at its next await. An operation that the

@@ -37,6 +37,9 @@ namespace BIGHT_EXPORT bight {
 /// errc::closed is thrown (or, if it is cancelled, the task ends). Where there is no memory for the request,
 /// it is repeated after 10 ms.
 ///
+/// An operation whose initiation names no executor, as that of bind_executor(…, use_task), begins on the
+/// reactor's thread.
+///
 /// Throws what the operation throws when it begins, std::bad_alloc among others. A virtual clock of the
 /// reactor stands still meanwhile. Thread: any reactor's. This is for Asio by itself (1.19 or later, not
 /// Boost.Asio), which only this header needs: the library knows nothing of it.

@@ -30,8 +30,8 @@ namespace BIGHT_EXPORT bight {
 /// GLib watches the reactor's descriptor and its next deadline, and looks at the reactor whenever it is about
 /// to sleep: so tasks may be started in any callback of this thread. One dispatch of the source is one turn.
 /// Nothing polls: with nothing to do, GLib sleeps in one system call. Deadlines are met to the millisecond,
-/// GLib's own precision. Where the context is not iterated nothing runs, and in a main loop that a task of
-/// this reactor runs itself (a modal dialogue) the reactor has no turns.
+/// GLib's own precision. Where the context is not iterated nothing runs, and in a main loop that a task runs
+/// itself (a modal dialogue) no reactor of this thread has turns.
 ///
 /// `reactor::stop` cancels the tasks, as everywhere, and the main loop goes on; g_main_loop_quit ends the
 /// main loop, and the tasks stay where they wait: destroy the reactor, or run the loop again.
@@ -84,8 +84,9 @@ struct glib_loop::state {
     reactor& runs;
     std::function<void(std::exception_ptr)> failed;
     gpointer watched = nullptr;  ///< GLib's name for the descriptor
-    std::exception_ptr failure;
+    std::exception_ptr failure{};
     bool begun = false;  ///< it has had a turn
+    bool waits = false;  ///< until another reactor's turn, which runs this main loop, has ended
 };
 
 struct glib_loop::source_of_reactor {
@@ -105,7 +106,7 @@ inline glib_loop::glib_loop(reactor& r, GMainContext* in, std::function<void(std
                                                        " has no descriptor for a main loop to watch");
     }
     static GSourceFuncs functions{&prepare, &check, &dispatch, &finalize, nullptr, nullptr};
-    auto* const own = new state{r, std::move(failed), nullptr, nullptr, false};
+    auto* const own = new state{r, std::move(failed)};
     source_ = g_source_new(&functions, sizeof(source_of_reactor));
     reinterpret_cast<source_of_reactor*>(source_)->own = own;
     own->watched = g_source_add_unix_fd(source_, descriptor, G_IO_IN);
@@ -116,7 +117,14 @@ inline glib_loop::glib_loop(reactor& r, GMainContext* in, std::function<void(std
 inline std::exception_ptr glib_loop::error() const noexcept { return of(source_).failure; }
 
 inline gboolean glib_loop::prepare(GSource* s, gint* timeout) noexcept {
-    const state& own = of(s);
+    state& own = of(s);
+    // A task of another reactor runs this main loop itself: a turn has to wait until that has ended.
+    const bool waits = reactor::current() != nullptr;
+    if (std::exchange(own.waits, waits) != waits) {
+        g_source_modify_unix_fd(s, own.watched, waits ? GIOCondition(0) : G_IO_IN);
+    }
+    *timeout = -1;
+    if (waits) return FALSE;
     *timeout = 0;
     if (!own.begun || own.runs.has_ready()) return TRUE;
     const time_point next = own.runs.next_deadline();
@@ -134,12 +142,13 @@ inline gboolean glib_loop::prepare(GSource* s, gint* timeout) noexcept {
 
 inline gboolean glib_loop::check(GSource* s) noexcept {
     const state& own = of(s);
-    return g_source_query_unix_fd(s, own.watched) != 0 || own.runs.has_ready() ||
-           own.runs.next_deadline() <= own.runs.now();
+    return !own.waits && (g_source_query_unix_fd(s, own.watched) != 0 || own.runs.has_ready() ||
+                          own.runs.next_deadline() <= own.runs.now());
 }
 
 inline gboolean glib_loop::dispatch(GSource* s, GSourceFunc, gpointer) noexcept {
     state& own = of(s);
+    if (reactor::current()) return G_SOURCE_CONTINUE;
     own.begun = true;
     try {
         own.runs.run_once();

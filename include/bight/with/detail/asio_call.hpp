@@ -70,11 +70,14 @@ class call_from_asio : public distant_function<F>, public std::enable_shared_fro
 
     void submit_shared() noexcept {
         running_ = this->shared_from_this();
-        if (!this->submit(there_, *ticket_)) answered();
+        if (this->submit(there_, *ticket_)) return;
+        ticket_.reset();  // it was not sent: there is nothing to give up
+        answered();
     }
     /// By the cancellation slot, on the handler's executor.
     void ask() noexcept {
-        if (std::exchange(asked_, true)) return;
+        if (asked_ || !ticket_) return;
+        asked_ = true;
         if (ticket_->give_up()) {
             (void)ticket_.release();
             given_up_ = true;
@@ -93,7 +96,7 @@ class call_from_asio : public distant_function<F>, public std::enable_shared_fro
     void answered() noexcept override = 0;
 
     reactor& there_;
-    std::unique_ptr<call_ticket> ticket_;  // the reactor's, once the call was given up
+    std::unique_ptr<call_ticket> ticket_;  // null when the call was refused, or given up
     std::shared_ptr<call_from_asio> running_;
     bool asked_ = false;
     bool given_up_ = false;
@@ -126,6 +129,7 @@ class handled_call final : public call_from_asio<F> {
 
   private:
     void answered() noexcept override {
+        const auto until_posted(executor_);  // its context may be gone as soon as it has no more work
         asio::post(executor_.get_executor(), [mine = this->answer_taken()]() mutable {
             static_cast<handled_call&>(*mine).complete(std::move(mine));
         });

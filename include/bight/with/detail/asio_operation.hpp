@@ -12,6 +12,7 @@
 
 #include <asio/cancellation_signal.hpp>
 #include <asio/dispatch.hpp>
+#include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 #include <asio/system_executor.hpp>
 
@@ -111,12 +112,17 @@ class asio_waiter : public waiter, private timer {
 
     virtual void begin_operation() = 0;
     virtual void ask_to_end() = 0;
+    /// Asio holds nothing of it any more: what refers to an execution context goes, for that may be gone when
+    /// the task goes on.
+    virtual void forget_context() noexcept = 0;
     /// There is no result, or it says that the operation was cancelled.
     virtual bool ended_without_result() noexcept = 0;
 
     // Acquire and release: what Asio's thread has written is there when the reactor's looks.
     void let_go() noexcept {
-        if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) answer_.send(home());
+        if (holders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        forget_context();
+        answer_.send(home());
     }
     void answered() noexcept {
         if (armed()) reactor_access::disarm(home(), *this);
@@ -155,9 +161,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] operation_of_asio final
   public:
     template <class I, class... As>
     explicit operation_of_asio(I&& initiation, As&&... args)
-        : executor_(executor_of_asio(initiation)),
-          initiation_(std::forward<I>(initiation)),
-          args_(std::forward<As>(args)...) {}
+        : in_asio_(std::in_place, std::forward<I>(initiation), std::forward<As>(args)...) {}
     operation_of_asio(operation_of_asio&&) = default;
 
     auto await_resume() {
@@ -202,11 +206,14 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] operation_of_asio final
 
     bool suspend(promise_base& p) noexcept { return this->start(p); }
     void begin_operation() override {
-        asio::dispatch(executor_, [this, mine = hold(*this)] {
+        const auto until_dispatched = asio::make_work_guard(in_asio_->executor);
+        asio::dispatch(in_asio_->executor, [this, mine = hold(*this)] {
             try {
                 std::apply(
-                    [this](InitArgs&... args) { std::move(initiation_)(handler(*this), std::move(args)...); },
-                    args_);
+                    [this](InitArgs&... args) {
+                        std::move(in_asio_->initiation)(handler(*this), std::move(args)...);
+                    },
+                    in_asio_->args);
             } catch (...) {
                 this->fail(std::current_exception());
             }
@@ -214,18 +221,26 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] operation_of_asio final
     }
     void ask_to_end() override {
         if constexpr (!has_executor<Initiation>) return;
-        asio::post(executor_,
+        const auto until_posted = asio::make_work_guard(in_asio_->executor);
+        asio::post(in_asio_->executor,
                    [this, mine = hold(*this)] { this->signal().emit(asio::cancellation_type::terminal); });
     }
+    void forget_context() noexcept override { in_asio_.reset(); }
     bool ended_without_result() noexcept override { return !outcome_ || outcome_->aborted(); }
     void check() {
         this->throw_failure();
         if (!outcome_) asio_waiter::throw_dropped();
     }
 
-    decltype(executor_of_asio(std::declval<const Initiation&>())) executor_;
-    Initiation initiation_;
-    std::tuple<InitArgs...> args_;
+    struct parts {
+        template <class I, class... As>
+        explicit parts(I&& i, As&&... as)
+            : executor(executor_of_asio(i)), initiation(std::forward<I>(i)), args(std::forward<As>(as)...) {}
+        decltype(executor_of_asio(std::declval<const Initiation&>())) executor;
+        Initiation initiation;
+        std::tuple<InitArgs...> args;
+    };
+    std::optional<parts> in_asio_;  // until Asio holds nothing of it
     std::optional<Outcome> outcome_;
 };
 

@@ -72,7 +72,7 @@ tests() {
             name=${source##*/}
             grep -q "^$room/${name%_test.cpp}: " tests/not_on_macos.txt || echo "$source"
         done
-    done | grep -v -e /accept_faults.cpp -e /windows_
+    done | grep -v -e /accept_faults.cpp -e /message_faults.cpp -e /windows_
     echo tests/support/main.cpp
 }
 

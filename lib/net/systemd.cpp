@@ -23,14 +23,14 @@ namespace bight {
 namespace {
 
 // Empty where there is no service manager.
-std::string_view variable(const char* name) noexcept {
+std::string_view of_environment(const char* name) noexcept {
     if (detail::platform::current()) return "";
     const char* const value = std::getenv(name);
     return value ? value : "";
 }
 
-std::uint64_t number_in(const char* name) {
-    const std::string_view text = variable(name);
+std::uint64_t number_of_environment(const char* name) {
+    const std::string_view text = of_environment(name);
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error == std::errc() && end == text.data() + text.size()) return number;
@@ -43,7 +43,7 @@ std::uint64_t number_in(const char* name) {
 task<bool> systemd_notify(std::string state) {
     endpoint manager;
     manager.kind = endpoint::kind_type::unix_domain;
-    manager.path = variable("NOTIFY_SOCKET");
+    manager.path = of_environment("NOTIFY_SOCKET");
     if (manager.path.empty()) co_return false;
     datagram_socket to = co_await datagram_socket::connect(std::move(manager));
     co_await to.send(state);
@@ -51,11 +51,11 @@ task<bool> systemd_notify(std::string state) {
 }
 
 task<> systemd_watchdog() {
-    if (variable("WATCHDOG_USEC").empty()) co_return;
+    if (of_environment("WATCHDOG_USEC").empty()) co_return;
     const auto here = static_cast<std::uint64_t>(detail::process_number());
-    if (!variable("WATCHDOG_PID").empty() && number_in("WATCHDOG_PID") != here) co_return;
+    if (!of_environment("WATCHDOG_PID").empty() && number_of_environment("WATCHDOG_PID") != here) co_return;
     constexpr std::uint64_t most = std::uint64_t{1} << 52;
-    const std::uint64_t asked = std::min(number_in("WATCHDOG_USEC"), most);
+    const std::uint64_t asked = std::min(number_of_environment("WATCHDOG_USEC"), most);
     if (asked == 0) co_return;
     interval twice(std::chrono::microseconds(std::max<std::uint64_t>(asked / 2, 1)));
     for (;;) {

@@ -472,15 +472,14 @@ TEST_CASE("async_on: an io_context runs until the call has been answered") {
 TEST_CASE("async_on: a cancellation ends the task, and waits for that") {
     asio::io_context io;
     reactor_thread r(GENERATE(from_range(test::demultiplexers())));
-    std::atomic<bool> began = false;
+    std::promise<void> began;
     std::atomic<bool> cleaned = false;
     auto sleeps = [&]() -> task<int> {
         auto clean = [&]() -> task<> {
             co_await bight::sleep_for(2ms);
             cleaned = true;
         };
-        began = true;
-        began.notify_all();
+        began.set_value();
         co_await bight::finally(bight::sleep_for(24h), clean);
         co_return 0;
     };
@@ -493,7 +492,7 @@ TEST_CASE("async_on: a cancellation ends the task, and waits for that") {
                                          clean_before = cleaned;
                                          error = why;
                                      })));
-    began.wait(false);
+    began.get_future().get();
     cancel.emit(asio::cancellation_type::partial);
     cancel.emit(asio::cancellation_type::terminal);
     io.run();

@@ -18,6 +18,7 @@ endif()
 vcpkg_configure_meson(
   SOURCE_PATH "${SOURCE_PATH}"
   OPTIONS
+    -Dadapters=disabled
     -Dbenchmarks=disabled
     -Dvalgrind=disabled
     -Dio_uring=${FEATURE_io_uring}

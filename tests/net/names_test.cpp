@@ -67,7 +67,7 @@ TEST_CASE("a time-out says what has become of each address") {
         const test::black_hole hole;
         const std::string port = hole.endpoint().substr(hole.endpoint().rfind(':') + 1);
         const test::fake_name name("dual.test", {"127.0.0.3", "127.0.0.1"});
-        const std::string said = co_await attempt("tcp:dual.test:" + port + ":timeout=0.02");
+        const std::string said = co_await attempt("tcp:dual.test:" + port + ":timeout=0.3");
         const std::string refused = co_await refusal();
         CHECK_THAT(said, Catch::Contains("127.0.0.3:" + port + ": " + refused) &&
                              Catch::Contains("127.0.0.1:" + port + ": no answer"));

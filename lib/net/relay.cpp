@@ -34,22 +34,33 @@ constexpr int patience = 8;
 // So many bytes are copied before a pipe that could not be had is asked for again.
 constexpr std::uint64_t without_a_pipe = std::uint64_t{4} << 20;
 
+// The transport of a stream that may be moved away, and end elsewhere.
+class kept {
+  public:
+    explicit kept(stream& of) noexcept : of_(of.lower()) { of_.retain(); }
+    kept(const kept&) = delete;
+    kept& operator=(const kept&) = delete;
+    ~kept() { of_.release(); }
+    transport* operator->() const noexcept { return &of_; }
+
+  private:
+    transport& of_;
+};
+
 // What is to be written to a stream: unless it is said to be done, something is missing, whatever is written
 // afterwards, and the stream will end with a reset.
 class owed {
   public:
-    explicit owed(stream& to, bool& missing) noexcept : to_(to.lower()), missing_(missing) {
-        missing_ = true;
-    }
+    explicit owed(stream& to, bool& missing) noexcept : to_(to), missing_(missing) { missing_ = true; }
     owed(const owed&) = delete;
     owed& operator=(const owed&) = delete;
     ~owed() {
-        if (missing_) to_.write_cut(true);
+        if (missing_) to_->write_cut(true);
     }
     void done() noexcept { missing_ = false; }
 
   private:
-    transport& to_;
+    const kept to_;
     bool& missing_;
 };
 
@@ -171,7 +182,8 @@ task<> silence_of(stream& to, const std::uint64_t& said) {
     std::uint64_t before = said;
     for (duration silent{}; silent < patience_for_an_answer;) {
         co_await sleep_for(between_looks);
-        const bool waited = to && to.lower().reader() && said == before;
+        if (!to) co_return;
+        const bool waited = to.lower().reader() && said == before;
         silent = waited ? silent + between_looks : duration{};
         before = said;
     }
@@ -209,6 +221,7 @@ task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& by
     owed end(to, never_ended);
     bool missing = false;
     bool gone = false;
+    bool lost = false;
     std::exception_ptr failed;
     try {
         co_await copy_bytes(from, to, missing, bytes);
@@ -220,13 +233,14 @@ task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& by
         co_return;
     } catch (const std::system_error& e) {
         failed = std::current_exception();
+        lost = !missing && takes_no_more(e.code());
         gone = missing && takes_no_more(e.code());
     }
-    if (!missing) co_await until_delivered(to);
+    if (lost) co_await until_delivered(to);
     if (!gone) std::rethrow_exception(failed);
     if (!both.failed_write) both.failed_write = failed;
     both.one_has_ended();
-    co_await race(discard_until(both.none_copies, from), silence_of(to, answered));
+    co_await race(discard_until(both.none_copies, from), both.none_copies.wait(), silence_of(to, answered));
     if (both.copying > 0) std::rethrow_exception(failed);
 }
 
@@ -235,12 +249,12 @@ task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& by
 task<> copy(stream& from, stream& to, std::uint64_t& so_far) {
     so_far = 0;
     refuse_what_cannot_be(from, to);
-    transport& target = to.lower();
+    const kept target(to);
     bool missing = false;
     try {
         co_await copy_bytes(from, to, missing, so_far);
     } catch (const std::system_error&) {
-        if (so_far > 0) target.write_cut(true);  // what has come is a part, and must not look whole
+        if (so_far > 0) target->write_cut(true);  // what has come is a part, and must not look whole
         throw;
     }
 }

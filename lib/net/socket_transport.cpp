@@ -173,6 +173,10 @@ void socket_transport::received() noexcept {
     if (!request) return;
     if (receive_.result == -ECANCELED && is_open()) {
         request->complete_cancelled();
+    } else if (receive_.kind == operation_kind::poll_read && receive_.result == 0 && !is_open()) {
+        request->count = 0;
+        request->set_error(why_closed());
+        request->complete_now();
     } else if (receive_.kind == operation_kind::poll_read && receive_.result == 0) {
         const bool may_be_old = receive_.believes_events && !receive_.cancel_asked;
         const auto known = may_be_old ? known_of_input::event : known_of_input::polled;

@@ -690,3 +690,30 @@ TEST_CASE("a stream that is moved away while it is copied is an error of the cop
         CHECK(error == test::from_errno(EBADF));
     });
 }
+
+TEST_CASE("a copy whose source is aborted in the turn in which its bytes come throws the reason") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(test::family::tcp);
+        stream_pair other = co_await connected_pair(test::family::tcp);
+        std::uint64_t copied = 0;
+        std::error_code error;
+        auto copies = [&]() -> task<> { error = co_await test::error_of(bight::copy(l.a(), l.b(), copied)); };
+        auto aborts = [&]() -> task<> {
+            auto signal = co_await other.server.read_some();
+            l.a().abort();
+        };
+        auto talks = [&]() -> task<> {
+            std::string got(4 * much, '\0');
+            auto hear = [&]() -> task<> { co_await l.server().read_exactly(got); };
+            auto ask = [&]() -> task<> { co_await l.client().write(pattern(0, 4 * much)); };
+            co_await bight::when_all(hear(), ask());
+            co_await bight::sleep_for(5ms);  // until the copy waits
+            co_await bight::when_all(other.client.write("x"), l.client().write("x"));
+        };
+        co_await bight::when_all(copies(), aborts(), talks());
+        CHECK(error);
+    });
+}

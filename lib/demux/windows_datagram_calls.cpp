@@ -2,10 +2,10 @@
 #include "datagram_calls.hpp"
 
 #include "datagram_control.hpp"
+#include "winsock_extension.hpp"
 
 #include "../io/socket_headers.hpp"
 
-#include <mswsock.h>
 #include <windows.h>
 
 #include <algorithm>
@@ -15,17 +15,6 @@
 namespace bight::detail {
 
 namespace {
-
-// Calls that the system has, but its libraries do not.
-template <class Call>
-Call extension(SOCKET s, GUID id) noexcept {
-    Call found = nullptr;
-    DWORD size = 0;
-    if (::WSAIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, &found, sizeof found, &size,
-                   nullptr, nullptr) == SOCKET_ERROR)
-        return nullptr;
-    return found;
-}
 
 int receive_one(LPFN_WSARECVMSG call, SOCKET s, datagram_slot& into,
                 const receive_datagrams_operation& op) noexcept {
@@ -89,7 +78,7 @@ int send_one(const send_datagrams_operation& op, const outgoing_datagram& d) noe
     if (control_size == 0) {
         result = ::WSASendTo(s, &piece, 1, &sent, 0, to, to_size, nullptr, nullptr);
     } else {
-        const auto call = extension<LPFN_WSASENDMSG>(s, WSAID_WSASENDMSG);
+        const auto call = winsock_extension<LPFN_WSASENDMSG>(s, WSAID_WSASENDMSG);
         if (!call) return -EOPNOTSUPP;
         WSAMSG message{};
         message.name = to;
@@ -108,7 +97,7 @@ int send_one(const send_datagrams_operation& op, const outgoing_datagram& d) noe
 attempt try_receive_datagrams(receive_datagrams_operation& op) noexcept {
     op.later_error = 0;
     const auto s = static_cast<SOCKET>(op.on->fd);
-    const auto call = extension<LPFN_WSARECVMSG>(s, WSAID_WSARECVMSG);
+    const auto call = winsock_extension<LPFN_WSARECVMSG>(s, WSAID_WSARECVMSG);
     const std::size_t count = std::min(op.slot_count, most_datagrams_of_a_call);
     int error = call ? 0 : -EOPNOTSUPP;
     std::size_t filled = 0;

@@ -4,8 +4,8 @@
 
 #include "datagram_calls.hpp"
 #include "stream_calls.hpp"
+#include "winsock_extension.hpp"
 
-#include <mswsock.h>
 #include <windows.h>
 
 #include <algorithm>
@@ -19,17 +19,6 @@ namespace {
 attempt ended(operation& op, std::int64_t result) noexcept {
     op.result = result;
     return result == -EAGAIN ? attempt::would_block : attempt::done;
-}
-
-// Calls that the system has, but its libraries do not.
-template <class Call>
-Call look_up(SOCKET s, GUID id) noexcept {
-    Call found = nullptr;
-    DWORD size = 0;
-    if (::WSAIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, &found, sizeof found, &size,
-                   nullptr, nullptr) == SOCKET_ERROR)
-        return nullptr;
-    return found;
 }
 
 template <class Buffer>
@@ -50,7 +39,7 @@ DWORD size_of(const WSABUF (&parts)[pieces_of_a_call], DWORD count) noexcept {
 
 attempt try_receive_message(receive_message_operation& op) noexcept {
     const auto s = static_cast<SOCKET>(op.on->fd);
-    const auto receive = look_up<LPFN_WSARECVMSG>(s, WSAID_WSARECVMSG);
+    const auto receive = winsock_extension<LPFN_WSARECVMSG>(s, WSAID_WSARECVMSG);
     if (!receive) return ended(op, -EOPNOTSUPP);
     WSABUF parts[pieces_of_a_call];
     WSAMSG message{};
@@ -88,7 +77,7 @@ attempt try_send_message(send_message_operation& op) noexcept {
                                    op.address_size, nullptr, nullptr)
                      : ::WSASend(s, parts, count, &sent, flags, nullptr, nullptr);
     } else {
-        const auto send = look_up<LPFN_WSASENDMSG>(s, WSAID_WSASENDMSG);
+        const auto send = winsock_extension<LPFN_WSASENDMSG>(s, WSAID_WSASENDMSG);
         if (!send) return ended(op, -EOPNOTSUPP);
         WSAMSG message{};
         message.name = static_cast<sockaddr*>(const_cast<void*>(op.address));

@@ -1,13 +1,15 @@
 // Sockets passed as systemd does: from descriptor 3 on, described by the environment (sd_listen_fds(3)).
 #include "inherited_descriptor.hpp"
 
+#include "environment.hpp"
+
 #include <bight/core/error.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <charconv>
-#include <cstdlib>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -23,40 +25,30 @@ constexpr int first_descriptor = 3;  // SD_LISTEN_FDS_START
     throw std::system_error(errc::unavailable, "cannot use " + where.to_string() + ": " + why);
 }
 
-std::string_view variable(const char* name) noexcept {
-    const char* const value = std::getenv(name);
-    return value ? value : "";
-}
-
-long number_in(const endpoint& where, const char* name) {
-    const std::string_view text = variable(name);
-    long number = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size() || number < 0) {
-        refuse(where, std::string(name) + " is \"" + std::string(text) + "\", and no number");
-    }
-    return number;
+std::uint64_t number_in(const endpoint& where, const char* name) {
+    const std::string_view text = environment(name);
+    if (const auto number = whole_number(text)) return *number;
+    refuse(where, std::string(name) + " is \"" + std::string(text) + "\", and no number");
 }
 
 // Those that were passed, by name; one without a name is called "unknown", as systemd calls it.
 std::vector<std::string> passed_here(const endpoint& where) {
-    if (variable("LISTEN_FDS").empty()) {
+    if (environment("LISTEN_FDS").empty()) {
         refuse(where,
-               "no sockets were passed to this process (LISTEN_FDS is not set): it is to be started by its "
-               ".socket "
-               "unit, or by systemd-socket-activate");
+               "no sockets were passed to this process (LISTEN_FDS is not set): it is to be started by "
+               "its .socket unit, or by systemd-socket-activate");
     }
-    const long process = number_in(where, "LISTEN_PID");
-    if (process != ::getpid()) {
+    const std::uint64_t process = number_in(where, "LISTEN_PID");
+    if (process != static_cast<std::uint64_t>(::getpid())) {
         refuse(where, "sockets were passed to process " + std::to_string(process) + ", and this is " +
                           std::to_string(::getpid()) +
                           ": a program in between (a shell?) has started it without exec");
     }
-    const long count = number_in(where, "LISTEN_FDS");
-    constexpr long most = 65536;
+    const std::uint64_t count = number_in(where, "LISTEN_FDS");
+    constexpr std::uint64_t most = 65536;
     if (count > most) refuse(where, "LISTEN_FDS is " + std::to_string(count));
-    std::vector<std::string> names(static_cast<std::size_t>(count), "unknown");
-    std::string_view rest = variable("LISTEN_FDNAMES");
+    std::vector<std::string> names(count, "unknown");
+    std::string_view rest = environment("LISTEN_FDNAMES");
     for (std::string& name : names) {
         if (rest.empty()) break;
         const std::size_t end = rest.find(':');

@@ -109,19 +109,19 @@ class pipe_of_copy {
 // Until a plain read is needed (for the end, say), or until little comes several times in a row. False when
 // there is no pipe to be had.
 task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& bytes) {
-    pipe_of_copy with(from.lower().home());
-    detail::kernel_pipe& pipe = with.pipe;
+    pipe_of_copy own(from.lower().home());
+    detail::kernel_pipe& pipe = own.pipe;
     // Asked for each part, because another owner of an adopted socket may make it block again.
     for (int meagre = 0; meagre < patience && from && to && can_splice(from, to);) {
         const std::size_t got = co_await detail::pipe_read(from.lower(), pipe);
         if (got == 0) co_return static_cast<bool>(pipe);
-        with.holds_bytes = true;
+        own.holds_bytes = true;
         refuse_what_is_gone(from, to);
         owed part(to, missing);
         const std::size_t left = co_await detail::pipe_write(to.lower(), pipe.reading(), got, bytes);
         if (left > 0) co_await write_what_is_left(pipe, left, to);
         part.done();
-        with.holds_bytes = false;
+        own.holds_bytes = false;
         bytes += left;
         meagre = got < worth_splicing / 4 ? meagre + 1 : 0;
     }
@@ -165,11 +165,16 @@ struct directions {
     }
 };
 
-// Whether a write that failed in this way says that the peer takes no more. Other errors are of this machine,
-// or of a connection that is lost in both directions.
-bool takes_no_more(std::error_code error) noexcept {
-    return error == std::errc::broken_pipe || error == std::errc::connection_reset ||
-           error == std::errc::connection_aborted;
+// Whether an error says that the connection is over, in this direction at least. Others are of this machine,
+// which may pass while the connection lives, or of the program's own doing.
+bool is_over(std::error_code error) noexcept {
+    for (const std::errc of_this_machine :
+         {std::errc::not_enough_memory, std::errc::no_buffer_space, std::errc::operation_not_permitted,
+          std::errc::message_size, std::errc::invalid_argument, std::errc::bad_address,
+          std::errc::bad_file_descriptor, std::errc::io_error}) {
+        if (error == of_this_machine) return false;
+    }
+    return error.category() != make_error_code(errc::closed).category();
 }
 
 // A peer that takes no more, and says nothing for so long, will say nothing more.
@@ -212,16 +217,15 @@ task<> until_delivered(stream& to) {
 }
 
 // A read that fails ends both directions, when what came before it has arrived. A write that fails because
-// `to` takes no more does not yet: what that said before may still have to be read, so the other direction
-// goes on to the end that it comes to by that. Meanwhile what `from` sends is discarded, for its peer may
-// read only when it has sent all. `answered` counts the other direction.
+// the connection is over does not yet: what `to` said before may still have to be read, so the other
+// direction goes on to the end that it comes to by that. Meanwhile what `from` sends is discarded, for its
+// peer may read only when it has sent all. `answered` counts the other direction.
 task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& bytes,
                    const std::uint64_t& answered) {
     bool never_ended = false;
     owed end(to, never_ended);
     bool missing = false;
-    bool gone = false;
-    bool lost = false;
+    bool over = false;
     std::exception_ptr failed;
     try {
         co_await copy_bytes(from, to, missing, bytes);
@@ -233,11 +237,10 @@ task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& by
         co_return;
     } catch (const std::system_error& e) {
         failed = std::current_exception();
-        lost = !missing && takes_no_more(e.code());
-        gone = missing && takes_no_more(e.code());
+        over = is_over(e.code());
     }
-    if (lost) co_await until_delivered(to);
-    if (!gone) std::rethrow_exception(failed);
+    if (over && !missing) co_await until_delivered(to);
+    if (!over || !missing) std::rethrow_exception(failed);
     if (!both.failed_write) both.failed_write = failed;
     both.one_has_ended();
     co_await race(discard_until(both.none_copies, from), both.none_copies.wait(), silence_of(to, answered));

@@ -1,5 +1,7 @@
 #include <bight/net/systemd.hpp>
 
+#include "environment.hpp"
+
 #include "../core/platform.hpp"
 #include "../core/process.hpp"
 
@@ -10,10 +12,9 @@
 #include <bight/net/endpoint.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -23,17 +24,13 @@ namespace bight {
 namespace {
 
 // Empty where there is no service manager.
-std::string_view of_environment(const char* name) noexcept {
-    if (detail::platform::current()) return "";
-    const char* const value = std::getenv(name);
-    return value ? value : "";
+std::string_view told(const char* name) noexcept {
+    return detail::platform::current() ? "" : detail::environment(name);
 }
 
-std::uint64_t number_of_environment(const char* name) {
-    const std::string_view text = of_environment(name);
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error == std::errc() && end == text.data() + text.size()) return number;
+std::uint64_t number_told(const char* name) {
+    const std::string_view text = told(name);
+    if (const auto number = detail::whole_number(text)) return *number;
     throw std::system_error(errc::unavailable, std::string("the environment variable ") + name + " is \"" +
                                                    std::string(text) + "\", and no number");
 }
@@ -43,7 +40,7 @@ std::uint64_t number_of_environment(const char* name) {
 task<bool> systemd_notify(std::string state) {
     endpoint manager;
     manager.kind = endpoint::kind_type::unix_domain;
-    manager.path = of_environment("NOTIFY_SOCKET");
+    manager.path = told("NOTIFY_SOCKET");
     if (manager.path.empty()) co_return false;
     datagram_socket to = co_await datagram_socket::connect(std::move(manager));
     co_await to.send(state);
@@ -51,11 +48,11 @@ task<bool> systemd_notify(std::string state) {
 }
 
 task<> systemd_watchdog() {
-    if (of_environment("WATCHDOG_USEC").empty()) co_return;
+    if (told("WATCHDOG_USEC").empty()) co_return;
     const auto here = static_cast<std::uint64_t>(detail::process_number());
-    if (!of_environment("WATCHDOG_PID").empty() && number_of_environment("WATCHDOG_PID") != here) co_return;
+    if (!told("WATCHDOG_PID").empty() && number_told("WATCHDOG_PID") != here) co_return;
     constexpr std::uint64_t most = std::uint64_t{1} << 52;
-    const std::uint64_t asked = std::min(number_of_environment("WATCHDOG_USEC"), most);
+    const std::uint64_t asked = std::min(number_told("WATCHDOG_USEC"), most);
     if (asked == 0) co_return;
     interval twice(std::chrono::microseconds(std::max<std::uint64_t>(asked / 2, 1)));
     for (;;) {

@@ -383,3 +383,33 @@ TEST_CASE("pipes leave the last eighth of the descriptors to connections") {
         CHECK(new_pipes(before).empty());  // a pipe that it had would be kept
     });
 }
+
+TEST_CASE("a write that fails for want of buffers ends a relay at once") {
+    // What io_uring sends is seen by no filter.
+    const auto kind = GENERATE(bight::demultiplexer_kind::epoll, bight::demultiplexer_kind::poll,
+                               bight::demultiplexer_kind::select);
+    test::need(kind);
+    CAPTURE(kind);
+    const std::string said = test::in_child([=] {
+        bight::reactor r(test::options_on(kind));
+        auto outcome = []() -> task<std::error_code> {
+            line l = co_await connected_line(test::family::tcp);
+            auto ask = [&]() -> task<> {
+                co_await bight::yield();
+                test::refuse_system_calls({SYS_sendto, SYS_sendmsg}, ENOBUFS);
+                (void)!::write(l.client().native_handle(), "a question", 10);
+            };
+            const auto [error, n] =
+                co_await bight::when_all(test::error_of(bight::relay(l.a(), l.b())), ask());
+            (void)n;
+            co_return error;
+        };
+        const auto limited = [&]() -> task<std::error_code> {
+            auto ended =
+                co_await bight::try_with_timeout(outcome(), 3s);  // less than the patience with a peer
+            co_return ended ? *ended : make_error_code(bight::errc::timed_out);
+        };
+        return std::to_string(r.run(limited()).value());
+    });
+    CHECK(said == std::to_string(ENOBUFS));
+}

@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,17 +27,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// An environment variable, while this lives.
-class variable {
-  public:
-    variable(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
-    variable(const variable&) = delete;
-    variable& operator=(const variable&) = delete;
-    ~variable() { ::unsetenv(name_); }
-
-  private:
-    const char* name_;
-};
+using variable = test::environment_variable;
 
 std::string refusal(const char* endpoint) {
     try {

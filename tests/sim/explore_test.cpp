@@ -4,6 +4,7 @@
 #include "support/catch.hpp"
 #include "support/echo.hpp"
 #include "support/exploring.hpp"
+#include "support/reactors.hpp"
 #include "support/skip.hpp"
 
 #include <bight/bight.hpp>
@@ -90,16 +91,7 @@ constexpr bool frames_are_kept = !__has_feature(address_sanitizer);
 constexpr bool frames_are_kept = true;
 #endif
 
-class variable {
-  public:
-    variable(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
-    variable(const variable&) = delete;
-    variable& operator=(const variable&) = delete;
-    ~variable() { ::unsetenv(name_); }
-
-  private:
-    const char* name_;
-};
+using variable = test::environment_variable;
 
 }  // namespace
 

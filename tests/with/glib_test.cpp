@@ -84,6 +84,20 @@ void in_a_main_loop(Body body) {
     }
 }
 
+// Two connected sockets, and the endpoint that adopts ours.
+struct raw_pair {
+    raw_pair() {
+        int ends[2] = {-1, -1};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+        ours = test::raw_socket(ends[0]);
+        theirs = test::raw_socket(ends[1]);
+        where = "fd:" + std::to_string(ends[0]);
+    }
+    test::raw_socket ours;
+    test::raw_socket theirs;
+    std::string where;
+};
+
 // How often the context has asked the system, and how often without waiting.
 int all_polls = 0;
 int idle_polls = 0;
@@ -98,14 +112,10 @@ gint counting_poll(GPollFD* fds, guint n, gint timeout) {
 
 TEST_CASE("glib: tasks, timers and connections run in a main loop, which sleeps in between") {
     in_a_main_loop([](test::reactor_fixture& on, const main_loop& loop, auto&) {
-        int ends[2] = {-1, -1};
-        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-        const test::raw_socket ours(ends[0]);
-        const test::raw_socket theirs(ends[1]);
-        const std::string where = "fd:" + std::to_string(ends[0]);
+        const raw_pair pair;
         std::string got;
         auto conversation = [&]() -> task<> {
-            auto peer = co_await bight::connect(where);
+            auto peer = co_await bight::connect(pair.where);
             auto first = co_await peer.read_some();
             got = first.to_string();
             co_await bight::sleep_for(50ms);
@@ -113,13 +123,13 @@ TEST_CASE("glib: tasks, timers and connections run in a main loop, which sleeps 
             loop.quit();
         };
         on.reactor().start(conversation);
-        loop.call_later(50ms, [&] { theirs.send("question"); });
+        loop.call_later(50ms, [&] { pair.theirs.send("question"); });
         g_main_context_set_poll_func(loop.context(), &counting_poll);
         all_polls = idle_polls = 0;
         loop.run();
         CHECK(got == "question");
         std::string answer(6, '\0');
-        CHECK(::recv(theirs.get(), answer.data(), answer.size(), MSG_WAITALL) == 6);
+        CHECK(::recv(pair.theirs.get(), answer.data(), answer.size(), MSG_WAITALL) == 6);
         CHECK(answer == "answer");
         CHECK(all_polls < 30);
         CHECK(idle_polls < 10);
@@ -214,14 +224,10 @@ TEST_CASE("glib: a main loop within a task gives the reactor no turns until it h
 
 TEST_CASE("glib: a cancellation by a callback of the main loop ends what waits in the kernel") {
     in_a_main_loop([](test::reactor_fixture& on, const main_loop& loop, auto&) {
-        int ends[2] = {-1, -1};
-        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-        const test::raw_socket ours(ends[0]);
-        const test::raw_socket theirs(ends[1]);
-        const std::string where = "fd:" + std::to_string(ends[0]);
+        const raw_pair pair;
         bight::group* all = nullptr;
         auto waits = [&]() -> task<> {
-            auto peer = co_await bight::connect(where);
+            auto peer = co_await bight::connect(pair.where);
             co_await bight::with_group([&](bight::group& g) -> task<> {
                 all = &g;
                 auto first = co_await peer.read_some();

@@ -50,7 +50,7 @@ struct relayed {
 /// with shutdown_write, while the other direction goes on (half-close), after what outboxes still have for
 /// it, however long that takes. A failed read in one direction cancels the other, and is thrown, when the
 /// other peer has what came before it; that is waited for as long as a close would
-/// (stream::set_close_deadline). A write that fails because its peer takes no more (EPIPE, ECONNRESET) is
+/// (stream::set_close_deadline). A write that fails because its connection is over (EPIPE, ECONNRESET, …) is
 /// thrown when the other direction has come to its end, too, for that peer may have answered before, or has
 /// been silent for five seconds; what is still sent to it is discarded until then. Any other failed write is
 /// thrown at once. Streams that are destroyed because of an error end with a reset, so both peers notice.

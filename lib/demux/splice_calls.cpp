@@ -2,12 +2,12 @@
 
 #include "descriptor_calls.hpp"
 #include "no_sigpipe.hpp"
+#include "refusable_call.hpp"
 
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 
 namespace bight::detail {
@@ -20,22 +20,10 @@ constexpr int wanted_room = 1 << 18;
 constexpr std::size_t least_room = std::size_t{1} << 16;
 
 // One of no bytes looks at nothing else: what fails then is the call itself.
-bool is_refused() noexcept { return ::splice(-1, nullptr, -1, nullptr, 0, SPLICE_F_NONBLOCK) < 0; }
-
-std::atomic<bool>& call_refused() noexcept {
-    static std::atomic<bool> is{is_refused()};
-    return is;
-}
-
-// A program may install a filter when it has used the call already. What is left is a descriptor that cannot
-// be spliced: one that appends, say (O_APPEND is of the open socket, which others may share).
-std::int64_t failure(int error) noexcept {
-    if (error == EAGAIN) return -error;
-    if (is_refused()) {
-        call_refused().store(true, std::memory_order_relaxed);
-        return -ENOSYS;
-    }
-    return error == EINVAL || error == EOPNOTSUPP ? -ENOSYS : -error;
+refusable_call& splice_call() noexcept {
+    static refusable_call it(
+        []() noexcept { return ::splice(-1, nullptr, -1, nullptr, 0, SPLICE_F_NONBLOCK) < 0; });
+    return it;
 }
 
 // The last eighth of the descriptors that the process may have is for connections.
@@ -56,14 +44,14 @@ void move_up(int& fd, int least) noexcept {
 
 }  // namespace
 
-bool has_splice() noexcept { return !call_refused().load(std::memory_order_relaxed); }
+bool has_splice() noexcept { return splice_call().is_there(); }
 
 std::int64_t splice_from(int socket, int pipe, std::size_t most) noexcept {
     ssize_t moved = 0;
     do {
         moved = ::splice(socket, nullptr, pipe, nullptr, most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     } while (moved < 0 && errno == EINTR);
-    return moved < 0 ? failure(errno) : moved;
+    return moved < 0 ? splice_call().failure(errno) : moved;
 }
 
 std::int64_t splice_to(int socket, int pipe, std::size_t size) noexcept {
@@ -74,7 +62,7 @@ std::int64_t splice_to(int socket, int pipe, std::size_t size) noexcept {
     } while (moved < 0 && errno == EINTR);
     const int error = moved < 0 ? errno : 0;
     if (error == EPIPE) guard.take_back();
-    return error != 0 ? failure(error) : moved;
+    return error != 0 ? splice_call().failure(error) : moved;
 }
 
 bool kernel_pipe::open(int least) noexcept {

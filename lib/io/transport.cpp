@@ -1,7 +1,8 @@
 #include <bight/io/transport.hpp>
 
 #include "closer.hpp"
-#include "pipe_transfer.hpp"
+#include "kernel_write.hpp"
+#include "pipe_read.hpp"
 
 #include "../core/failing.hpp"
 #include "../core/reactor_state.hpp"
@@ -142,7 +143,7 @@ bool transport::read_into_pipe(detail::pipe_read& request) noexcept {
     return true;
 }
 
-bool transport::write_from_pipe(detail::pipe_write& request) noexcept {
+bool transport::write_in_kernel(detail::kernel_write& request) noexcept {
     request.set_error(std::make_error_code(std::errc::operation_not_supported));
     return true;
 }

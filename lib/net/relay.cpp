@@ -1,8 +1,11 @@
 #include <bight/net/relay.hpp>
 
+#include "kept_transport.hpp"
+
 #include "../demux/demultiplexer.hpp"
 #include "../demux/splice_calls.hpp"
-#include "../io/pipe_transfer.hpp"
+#include "../io/kernel_write.hpp"
+#include "../io/pipe_read.hpp"
 #include "../io/write_in_turn.hpp"
 
 #include <bight/core/error.hpp>
@@ -34,19 +37,6 @@ constexpr int patience = 8;
 // So many bytes are copied before a pipe that could not be had is asked for again.
 constexpr std::uint64_t without_a_pipe = std::uint64_t{4} << 20;
 
-// The transport of a stream that may be moved away, and end elsewhere.
-class kept {
-  public:
-    explicit kept(stream& of) noexcept : of_(of.lower()) { of_.retain(); }
-    kept(const kept&) = delete;
-    kept& operator=(const kept&) = delete;
-    ~kept() { of_.release(); }
-    transport* operator->() const noexcept { return &of_; }
-
-  private:
-    transport& of_;
-};
-
 // What is to be written to a stream: unless it is said to be done, something is missing, whatever is written
 // afterwards, and the stream will end with a reset.
 class owed {
@@ -60,7 +50,7 @@ class owed {
     void done() noexcept { missing_ = false; }
 
   private:
-    const kept to_;
+    const detail::kept_transport to_;
     bool& missing_;
 };
 
@@ -79,8 +69,22 @@ void refuse_what_cannot_be(const stream& a, const stream& b) {
 }
 
 bool can_splice(const stream& from, const stream& to) noexcept {
-    return !from.lower().unread() && from.lower().fills_pipes() && to.lower().empties_pipes();
+    return !from.lower().unread() && from.lower().fills_pipes() && to.lower().writes_in_kernel();
 }
+
+// Of what is in a pipe.
+class pipe_write final : public detail::kernel_write {
+  public:
+    pipe_write(transport& to, detail::kernel_pipe& pipe, std::size_t size, std::uint64_t& moved) noexcept
+        : kernel_write(to, size, moved), pipe_(pipe) {}
+    std::int64_t move_to(int socket) noexcept override {
+        return detail::splice_to(socket, pipe_.reading(), left);
+    }
+    bool socket_refuses() const noexcept override { return true; }
+
+  private:
+    detail::kernel_pipe& pipe_;
+};
 
 // What a pipe holds when the system refuses to move it on.
 task<> write_what_is_left(detail::kernel_pipe& pipe, std::size_t left, stream& to) {
@@ -118,7 +122,7 @@ task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& b
         own.holds_bytes = true;
         refuse_what_is_gone(from, to);
         owed part(to, missing);
-        const std::size_t left = co_await detail::pipe_write(to.lower(), pipe.reading(), got, bytes);
+        const std::size_t left = co_await pipe_write(to.lower(), pipe, got, bytes);
         if (left > 0) co_await write_what_is_left(pipe, left, to);
         part.done();
         own.holds_bytes = false;
@@ -252,7 +256,7 @@ task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& by
 task<> copy(stream& from, stream& to, std::uint64_t& so_far) {
     so_far = 0;
     refuse_what_cannot_be(from, to);
-    const kept target(to);
+    const detail::kept_transport target(to);
     bool missing = false;
     try {
         co_await copy_bytes(from, to, missing, so_far);

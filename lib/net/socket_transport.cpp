@@ -5,7 +5,8 @@
 #include "../core/reactor_state.hpp"
 #include "../core/system_error.hpp"
 #include "../demux/direct_calls.hpp"
-#include "../io/pipe_transfer.hpp"
+#include "../io/kernel_write.hpp"
+#include "../io/pipe_read.hpp"
 #include "../io/socket_headers.hpp"
 
 #include <bight/core/reactor.hpp>
@@ -358,7 +359,7 @@ void socket_transport::sent() noexcept {
             request->set_error(why_closed());
             request->complete_now();
         } else if (done->kind == operation_kind::poll_write && done->result == 0) {
-            if (go_on_emptying(static_cast<pipe_write&>(*request), true)) {
+            if (go_on_in_kernel(static_cast<kernel_write&>(*request), true)) {
                 request->complete_now();
             } else if (done->cancel_asked) {  // it came too late for that wait, and not for the next
                 cancel_write();
@@ -507,7 +508,7 @@ std::error_code socket_transport::set(socket_calls::option which, bool on) const
 
 std::size_t socket_transport::unwritten() const noexcept {
     if (!send_) return 0;
-    if (send_->kind == operation_kind::poll_write) return static_cast<const pipe_write&>(*writer()).left;
+    if (send_->kind == operation_kind::poll_write) return static_cast<const kernel_write&>(*writer()).left;
     std::size_t left = 0;
     for (std::size_t i = 0; i < send_->piece_count; ++i) left += send_->pieces[i].size;
     return left;

@@ -25,9 +25,9 @@ class socket_transport final : public transport, private descriptor, public pool
     bool read(read_request& request) noexcept override;
     bool write(write_request& request) noexcept override;
     bool fills_pipes() const noexcept override;
-    bool empties_pipes() const noexcept override;
+    bool writes_in_kernel() const noexcept override;
     bool read_into_pipe(pipe_read& request) noexcept override;
-    bool write_from_pipe(pipe_write& request) noexcept override;
+    bool write_in_kernel(kernel_write& request) noexcept override;
     std::size_t room() const noexcept override;
     bool receive_for(const transport& to) noexcept override;
     void cancel_read() noexcept override;
@@ -109,7 +109,7 @@ class socket_transport final : public transport, private descriptor, public pool
     [[gnu::noinline]] bool write_rest(write_request& request, std::ptrdiff_t sent) noexcept;
     enum class known_of_input : std::uint8_t { nothing, event, polled };
     bool go_on_filling(pipe_read& request, known_of_input known) noexcept;
-    bool go_on_emptying(pipe_write& request, bool polled) noexcept;
+    bool go_on_in_kernel(kernel_write& request, bool polled) noexcept;
     void deliver_receive(read_request& request) noexcept;
     void take_failure(read_request& request) noexcept;
     bool must_wait_for_send() noexcept;
@@ -142,7 +142,7 @@ class socket_transport final : public transport, private descriptor, public pool
     bool end_said_ = false;         // the outgoing direction has been ended
     bool lingering_ = false;        // closed, but the descriptor is not
     bool end_in_doubt_ = false;     // a read waits until the send in progress tells what the end means
-    bool copied_only_ = false;      // splice refuses this socket, or all
+    bool copied_only_ = false;      // splice or sendfile refuses this socket, or all
     watching* watching_ = nullptr;
     kept_address tcp_peer_;  // asked for early, because a reset socket no longer knows it
 };

@@ -132,15 +132,15 @@ class transport {
     virtual void cancel_read() noexcept = 0;
     virtual void cancel_write() noexcept = 0;
 
-    // For copy and relay: transfers through a pipe, in the kernel. The default is a transport without them.
+    // For copy, relay and send_file: transfers within the kernel. The default is a transport without them.
 
     /// Whether read_into_pipe may be called now: nothing that was received stands outside the kernel.
     virtual bool fills_pipes() const noexcept { return false; }
-    virtual bool empties_pipes() const noexcept { return false; }
-    /// As `read` and `write`, to and from a pipe: a read ends when any bytes were moved (`count`), a write
-    /// when all were.
+    virtual bool writes_in_kernel() const noexcept { return false; }
+    /// As `read` and `write`, into a pipe and from wherever the kernel has the bytes: a read ends when any
+    /// were moved (`count`), a write when all were.
     virtual bool read_into_pipe(detail::pipe_read& request) noexcept;
-    virtual bool write_from_pipe(detail::pipe_write& request) noexcept;
+    virtual bool write_in_kernel(detail::kernel_write& request) noexcept;
 
     // For copy and relay, where the bytes are copied.
 

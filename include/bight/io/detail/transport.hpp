@@ -26,8 +26,8 @@ namespace detail {
 class activity_watch;
 class closer;
 class end_awaiter;
+class kernel_write;
 class pipe_read;
-class pipe_write;
 
 /// What a buffered_reader or a line_reader over a stream does with it.
 enum class look_ahead : std::uint8_t {

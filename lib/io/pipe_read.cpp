@@ -1,4 +1,4 @@
-#include "pipe_transfer.hpp"
+#include "pipe_read.hpp"
 
 namespace bight::detail {
 

@@ -1,9 +1,10 @@
-// The reads and writes of a socket_transport that go through a pipe of the kernel: the call is tried, and on
-// EAGAIN again when a poll says that it may succeed.
+// The reads and writes of a socket_transport whose bytes stay in the kernel: the call is tried, and on EAGAIN
+// again when a poll says that it may succeed.
 #include "socket_transport.hpp"
 
 #include "../demux/splice_calls.hpp"
-#include "../io/pipe_transfer.hpp"
+#include "../io/kernel_write.hpp"
+#include "../io/pipe_read.hpp"
 
 #include <cerrno>
 #include <memory>
@@ -12,14 +13,14 @@
 namespace bight::detail {
 
 bool socket_transport::fills_pipes() const noexcept {
-    return empties_pipes() && demux->reads_directly(*this) && demux->blocks_for_bulk().allowed();
+    return writes_in_kernel() && has_splice() && demux->reads_directly(*this) &&
+           demux->blocks_for_bulk().allowed();
 }
 
-// A call on a blocking socket, as one that was adopted may be, would hold up the reactor: splice knows no
+// A call on a blocking socket, as one that was adopted may be, would hold up the reactor: these calls know no
 // MSG_DONTWAIT.
-bool socket_transport::empties_pipes() const noexcept {
-    return demux && !copied_only_ && has_splice() && &demux->sockets() == &kernel_sockets() &&
-           calls().is_blocking(fd) == 0;
+bool socket_transport::writes_in_kernel() const noexcept {
+    return demux && !copied_only_ && &demux->sockets() == &kernel_sockets() && calls().is_blocking(fd) == 0;
 }
 
 bool socket_transport::read_into_pipe(pipe_read& request) noexcept {
@@ -62,22 +63,22 @@ bool socket_transport::go_on_filling(pipe_read& request, known_of_input known) n
     return true;
 }
 
-bool socket_transport::write_from_pipe(pipe_write& request) noexcept {
+bool socket_transport::write_in_kernel(kernel_write& request) noexcept {
     if (!demux) {
         request.set_error(errc::closed);
         return true;
     }
     ++demux->operations;
     reactor_access::spend_budget_for(home(), request.left);
-    return go_on_emptying(request, false);
+    return go_on_in_kernel(request, false);
 }
 
 // `polled`: an event has said that there is room. If there is none all the same, the event is one that stays,
 // such as a message in the socket's error queue.
-bool socket_transport::go_on_emptying(pipe_write& request, bool polled) noexcept {
+bool socket_transport::go_on_in_kernel(kernel_write& request, bool polled) noexcept {
     for (;;) {
         const std::int64_t moved =
-            reactor_state::in_forked_child(home()) ? -EBADF : splice_to(fd, request.pipe, request.left);
+            reactor_state::in_forked_child(home()) ? -EBADF : request.move_to(static_cast<int>(fd));
         if (moved > 0) {
             request.begun = true;
             request.took(static_cast<std::size_t>(moved));
@@ -86,7 +87,7 @@ bool socket_transport::go_on_emptying(pipe_write& request, bool polled) noexcept
             continue;
         }
         if (moved == -ENOSYS) {  // with what is left
-            copied_only_ = true;
+            if (request.socket_refuses()) copied_only_ = true;
             return true;
         }
         if (moved != -EAGAIN) {

@@ -55,6 +55,8 @@ int sync(const file_operation& op) noexcept {
 
 }  // namespace
 
+int refuses_offsets(int file) noexcept { return ::lseek(file, 0, SEEK_CUR) < 0 ? errno : 0; }
+
 std::int64_t perform(file_operation& op) noexcept {
     const auto at = static_cast<off_t>(op.offset);
     struct stat s{};

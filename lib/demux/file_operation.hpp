@@ -57,6 +57,10 @@ class file_operation : public operation {
 /// The most bytes that the system reads from or writes to a file in one call.
 inline constexpr std::size_t most_in_one_call = 0x7fff'f000;
 
+/// Why nothing can be read at an offset of this file, such as a pipe: an error number; 0 when it can. io_uring
+/// would read such a file where it stands, and wait.
+int refuses_offsets(native_handle file) noexcept;
+
 /// Carries out the operation on this thread, which may block, and returns its result.
 std::int64_t perform(file_operation& op) noexcept;
 

@@ -256,6 +256,14 @@ std::int64_t perform_on_path(file_operation& op) {
 
 }  // namespace
 
+int refuses_offsets(native_handle file) noexcept {
+    switch (::GetFileType(reinterpret_cast<HANDLE>(file))) {
+        case FILE_TYPE_DISK: return 0;
+        case FILE_TYPE_UNKNOWN: return EBADF;
+        default: return ESPIPE;
+    }
+}
+
 std::int64_t perform(file_operation& op) noexcept {
     switch (op.kind) {
         case operation_kind::close_file: return ::CloseHandle(system_handle(op.file)) ? 0 : failure();

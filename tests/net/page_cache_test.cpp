@@ -1,0 +1,181 @@
+// send_file where the bytes stay in the kernel, and where they cannot.
+#include "demux/sendfile_calls.hpp"
+
+#include "pattern_file.hpp"
+
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/error_of.hpp"
+#include "support/reactors.hpp"
+#include "support/system_calls.hpp"
+
+#include <bight/bight.hpp>
+#include <bight/net/send_file.hpp>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <utility>
+
+using bight::send_file;
+using bight::task;
+using test::error_of;
+using test::pattern;
+using test::pattern_file;
+using test::stream_pair;
+
+namespace {
+
+constexpr std::size_t all_bytes = 3'000'000;
+
+/// Sends `size` bytes of `file`, and the end, and gives what the peer got.
+task<std::string> sent_through(stream_pair& pair, bight::native_file file, std::size_t size) {
+    auto serve = [&]() -> task<> {
+        co_await send_file(pair.server, file, 0, size);
+        co_await pair.server.shutdown_write();
+    };
+    auto [got, n] = co_await bight::when_all(test::read_all(pair.client), serve());
+    (void)n;
+    co_return std::move(got);
+}
+
+template <class F>
+void on_each_demultiplexer(F body) {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run(body);
+}
+
+}  // namespace
+
+TEST_CASE("what is not in the page cache is read elsewhere first, and what is there is not") {
+    constexpr std::size_t little = 200'000;  // one part, for which the buffers have room
+    const pattern_file file(little);
+    REQUIRE(::fsync(file.fd()) == 0);
+    auto evict = [&] { return ::posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED) == 0; };
+    if (!evict() || bight::detail::is_at_hand(file.fd(), 0, little))
+        test::skip("the temporary directory is one that stays in memory");
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        stream_pair pair = co_await test::connected_pair(test::family::tcp);
+        auto operations = [] { return bight::reactor::current()->statistics().operations; };
+        REQUIRE(evict());
+        const auto before = operations();
+        co_await send_file(pair.server, file.fd(), 0, little);
+        const auto between = operations();
+        CHECK(bight::detail::is_at_hand(file.fd(), 0, little));
+        co_await send_file(pair.server, file.fd(), 0, little);
+        CHECK(between - before == 2);  // a read and a write
+        CHECK(operations() - between == 1);
+        co_await pair.server.shutdown_write();
+        const std::string got = co_await test::read_all(pair.client);
+        const bool same = got == pattern(0, little) + pattern(0, little);
+        CHECK(same);
+    });
+}
+
+TEST_CASE("a filter that refuses sendfile, from the beginning or amid a file, has it copied") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto error = GENERATE(EPERM, ENOSYS, EINVAL);
+    const bool amid = GENERATE(false, true);
+    CAPTURE(kind, error, amid);
+    const std::string said = test::in_child([=] {
+        bight::reactor r(test::options_on(kind));
+        auto both = [&]() -> task<std::string> {
+            const pattern_file file(all_bytes);
+            stream_pair pair = co_await test::connected_pair(test::family::tcp);
+            if (!amid) test::refuse_system_calls({SYS_sendfile}, error);
+            std::string got;
+            auto receive = [&]() -> task<> {
+                got = (co_await pair.client.read_some()).view();
+                if (amid) test::refuse_system_calls({SYS_sendfile}, error);
+                got += co_await test::read_all(pair.client);
+            };
+            auto serve = [&]() -> task<> {
+                co_await send_file(pair.server, file.fd(), 0, all_bytes);
+                co_await pair.server.shutdown_write();
+            };
+            co_await bight::when_all(receive(), serve());
+            co_return got == pattern(0, all_bytes) ? "whole" : "another";
+        };
+        return r.run(both());
+    });
+    CHECK(said == "whole");
+}
+
+TEST_CASE("a file without pages is copied: one of /proc") {
+    on_each_demultiplexer([]() -> task<> {
+        std::ostringstream version;
+        version << std::ifstream("/proc/version").rdbuf();
+        REQUIRE_FALSE(version.str().empty());
+        const int file = ::open("/proc/version", O_RDONLY | O_CLOEXEC);
+        REQUIRE(file >= 0);
+        stream_pair pair = co_await test::connected_pair(test::family::tcp);
+        const std::string got = co_await sent_through(pair, file, version.str().size());
+        CHECK(got == version.str());
+        ::close(file);
+    });
+}
+
+TEST_CASE("a socket that appends, and one that blocks, get the file by copies, and hold up nobody") {
+    const bool blocks = GENERATE(false, true);
+    on_each_demultiplexer([blocks]() -> task<> {
+        const pattern_file file(all_bytes);
+        stream_pair pair = co_await test::connected_pair(test::family::tcp);
+        const int fd = pair.server.native_handle();
+        const int flags = ::fcntl(fd, F_GETFL);
+        REQUIRE(::fcntl(fd, F_SETFL, blocks ? flags & ~O_NONBLOCK : flags | O_APPEND) == 0);
+        const std::string got = co_await sent_through(pair, file.fd(), all_bytes);
+        const bool same = got == pattern(0, all_bytes);
+        CHECK(same);
+    });
+}
+
+TEST_CASE("a directory and a pipe are no files to send") {
+    on_each_demultiplexer([]() -> task<> {
+        stream_pair pair = co_await test::connected_pair(test::family::tcp);
+        const int directory = ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const auto of_directory = co_await error_of(send_file(pair.server, directory, 0, 1));
+        CHECK(of_directory == test::from_errno(EISDIR));
+        ::close(directory);
+        int ends[2];
+        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        const auto of_pipe = co_await error_of(send_file(pair.server, ends[0], 0, 1));
+        CHECK(of_pipe == test::from_errno(ESPIPE));
+        ::close(ends[0]);
+        ::close(ends[1]);
+    });
+}
+
+TEST_CASE("a forked child sends no file to its parent's connection") {
+    on_each_demultiplexer([]() -> task<> {
+        const pattern_file file(1000);
+        stream_pair pair = co_await test::connected_pair(test::family::tcp);
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::alarm(20);
+            const auto told = co_await error_of(send_file(pair.server, file.fd(), 0, 1000));
+            ::_exit(told == std::errc::bad_file_descriptor ? 0 : 1);
+        }
+        int status = -1;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        CHECK(status == 0);
+        co_await pair.server.write("the parent's");
+        co_await pair.server.shutdown_write();
+        const std::string got = co_await test::read_all(pair.client);
+        CHECK(got == "the parent's");
+    });
+}

@@ -178,7 +178,7 @@ passed=0
 failed=0
 skipped=0
 
-# What TSan looks at: nearly all the other tests run on one thread.
+# What TSan looks at: nearly all the other tests run on one thread; and of core, demux and net those of with_threads.txt.
 rooms_with_threads='core/ thread/ service/ demux/ net/ with/ sanitizers/'
 
 # What failed, to be said again at the end: by then it has scrolled away.
@@ -325,7 +325,7 @@ count_seconds() {
     counted=$total
 }
 
-# build NAME COMPILER [MESON_OPTION...]: leaves the programs in build/NAME.
+# build NAME COMPILER [MESON_OPTION...]: leaves the programs in build/NAME; those that $only names, if it names any.
 build() {
     name=$1
     compiler=$2
@@ -342,7 +342,7 @@ build() {
     {
         set_up "$directory" "$compiler" -Dtests=enabled -Dtest_files_together=4 -Dsamples=enabled -Dtools=enabled \
             -Dwerror="$(warnings_are_errors "$compiler")" "$@" &&
-            ninja -C "$directory" -j "$jobs" $(targets "$directory")
+            ninja -C "$directory" -j "$jobs" ${only:-$(targets "$directory")}
     } >"$log" 2>&1
     status=$?
     count_seconds
@@ -437,8 +437,12 @@ hold_figures() {
         return
         ;;
     esac
-    build figures "$1" -Dbuildtype=release -Ddefault_library=static -Dunity=on -Dunity_size=24 -Dbenchmarks=enabled \
-        -Dtests=disabled -Dsamples=disabled -Dtools=disabled || return
+    only=figures
+    build figures "$1" -Dbuildtype=release -Ddefault_library=static -Dunity=on -Dunity_size=24 \
+        -Dtests=disabled -Dsamples=disabled -Dtools=disabled
+    status=$?
+    only=
+    [ $status -eq 0 ] || return
     echo "== figures: measuring"
     CXX=$1 python3 "$root/tests/bench/figures.py" "$root/build/figures" >"$root/build/figures.txt" 2>&1
     cat "$root/build/figures.txt"
@@ -518,15 +522,22 @@ if [ $matrix != quick ]; then
     # Lines are all that a report shows. Templates that the precompiled header uses are instantiated there, once: a sixth
     # of the time. The library is compiled in few pieces: its files one by one are those of --full.
     lines_only='-gline-tables-only -fpch-instantiate-templates'
+    without_full=disabled
+    [ $matrix != full ] || without_full=enabled
     sanitized="-Dbuildtype=debug -Doptimization=1 -Db_lundef=false -Dunity=on -Dunity_size=24"
     # UBSan's check of vptrs opens a pipe, and takes an object for broken when the process is out of descriptors, as
     # some tests want it.
     # shellcheck disable=SC2086 # a list of words
-    build_and_run asan "$clangxx" $sanitized -Db_sanitize=address,undefined "-Dcpp_args=$lines_only -fno-sanitize=vptr"
+    build_and_run asan "$clangxx" $sanitized -Db_sanitize=address,undefined "-Dcpp_args=$lines_only -fno-sanitize=vptr" \
+        -Dtools=$without_full
     all_words=$words
-    if [ $matrix != full ] && [ -z "$words" ]; then words=$rooms_with_threads; fi
     # shellcheck disable=SC2086
-    build_and_run tsan "$clangxx" $sanitized -Db_sanitize=thread "-Dcpp_args=$lines_only"
+    if [ $matrix != full ] && [ -z "$words" ]; then
+        words=$rooms_with_threads
+        build_and_run tsan "$clangxx" $sanitized -Db_sanitize=thread "-Dcpp_args=$lines_only" -Donly_tests_with_threads=true
+    else
+        build_and_run tsan-all "$clangxx" $sanitized -Db_sanitize=thread "-Dcpp_args=$lines_only"
+    fi
     words=sanitizers/
     case "$all_words " in
     ' ' | *' sanitizers'*)

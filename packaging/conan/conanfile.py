@@ -59,6 +59,7 @@ class BightRecipe(ConanFile):
         toolchain = MesonToolchain(self)
         for option in "adapters", "benchmarks", "libkqueue", "samples", "tests", "valgrind":
             toolchain.project_options[option] = "disabled"
+        toolchain.project_options["only_tests_with_threads"] = False
         toolchain.project_options["test_files_together"] = 1
         for option in "io_uring", "tools":
             toolchain.project_options[option] = "enabled" if self.options.get_safe(option) else "disabled"

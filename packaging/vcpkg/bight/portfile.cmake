@@ -23,6 +23,7 @@ vcpkg_configure_meson(
     -Dvalgrind=disabled
     -Dio_uring=${FEATURE_io_uring}
     -Dlibkqueue=disabled
+    -Donly_tests_with_threads=false
     -Dtest_files_together=1
     -Dsamples=disabled
     -Dtests=disabled

@@ -55,7 +55,13 @@ int sync(const file_operation& op) noexcept {
 
 }  // namespace
 
-int refuses_offsets(int file) noexcept { return ::lseek(file, 0, SEEK_CUR) < 0 ? errno : 0; }
+// An eventfd has no type, and a position that means nothing.
+int refuses_offsets(int file) noexcept {
+    struct stat is{};
+    if (::fstat(file, &is) < 0) return errno;
+    const bool has_none = (is.st_mode & S_IFMT) == 0 || S_ISFIFO(is.st_mode) || S_ISSOCK(is.st_mode);
+    return has_none ? ESPIPE : ::lseek(file, 0, SEEK_CUR) < 0 ? errno : 0;
+}
 
 std::int64_t perform(file_operation& op) noexcept {
     const auto at = static_cast<off_t>(op.offset);

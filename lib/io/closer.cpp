@@ -173,6 +173,7 @@ void closer::expired() noexcept {
         to().writes_lost(errc::timed_out);
         if (!waiting_) report_loss();
         to().abort(errc::timed_out);
+        if (to().writer() && to().writer()->only_has_turn()) writers_gone();
     } else if (!over_) {
         let_go();
     }

@@ -38,8 +38,9 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] kernel_write : public write
 
   protected:
     /// Adds to `moved` what it moves, as it goes.
-    kernel_write(transport& to, std::size_t size, std::uint64_t& moved) noexcept
-        : write_in_turn(&to), left(size), moved_(moved) {}
+    kernel_write(transport& to, std::size_t size, std::uint64_t& moved,
+                 write_request* part_of = nullptr) noexcept
+        : write_in_turn(&to, part_of), left(size), moved_(moved) {}
     ~kernel_write() = default;
 
   private:

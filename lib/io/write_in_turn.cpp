@@ -15,6 +15,10 @@ bool write_in_turn::suspend(promise_base& p) noexcept {
         set_refusal();
         return finish_now();
     }
+    if (part_of_) {
+        to().pass_turn(*this);
+        return has_answer() ? finish_now() : true;
+    }
     const std::error_code claimed = to().claim_writer(*this);
     if (!claimed) return has_answer() ? finish_now() : true;
     if (claimed == errc::busy) return true;  // writer_free
@@ -35,8 +39,17 @@ bool write_in_turn::has_answer() noexcept {
             return false;  // the transport answers
         }
     }
-    to().end_write();
+    end_turn();
     return true;
+}
+
+void write_in_turn::end_turn() noexcept {
+    if (!part_of_) {
+        to().end_write();
+        return;
+    }
+    if (!failed()) to().has_written();
+    to().pass_turn(*part_of_);
 }
 
 // Queued, so that the calls of many writers do not nest.
@@ -48,7 +61,7 @@ void write_in_turn::writer_free() noexcept {
 void write_in_turn::run() noexcept {
     if (stage_ == stage::cancelled) {
         set_error(errc::aborted);  // so that it does not count as written
-        to().end_write();
+        end_turn();
         confirm_cancel();
     } else if (stage_ != stage::called_back || has_answer()) {
         write_request::run();

@@ -13,6 +13,7 @@ class kept_transport {
     kept_transport& operator=(const kept_transport&) = delete;
     ~kept_transport() { of_.release(); }
     transport* operator->() const noexcept { return &of_; }
+    transport& operator*() const noexcept { return of_; }
 
   private:
     transport& of_;

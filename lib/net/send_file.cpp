@@ -8,6 +8,7 @@
 #include "../demux/sendfile_calls.hpp"
 #include "../io/kernel_write.hpp"
 #include "../io/write_in_turn.hpp"
+#include "../io/writing_turn.hpp"
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/waiter.hpp>
@@ -23,6 +24,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace bight {
 
@@ -92,16 +94,22 @@ class file_read final : public detail::waiter, public detail::awaiter_base<file_
     reading operation_;
 };
 
-// Of what is in a file.
+// Of what is in a file. Only errors that are surely of the connection are told; whatever else there is, the end of
+// the file among it, is for a plain read and a plain write to find, which name it.
 class file_write final : public detail::kernel_write {
   public:
-    file_write(transport& to, detail::native_handle file, std::uint64_t offset, std::size_t size,
-               std::uint64_t& moved) noexcept
-        : kernel_write(to, size, moved), file_(file), offset_(offset) {}
-    // The end of the file is for a plain read to find.
+    file_write(transport& to, write_request& part_of, detail::native_handle file, std::uint64_t offset,
+               std::size_t size, std::uint64_t& moved) noexcept
+        : kernel_write(to, size, moved, &part_of), file_(file), offset_(offset) {}
     std::int64_t move_to(int socket) noexcept override {
         const std::int64_t sent = detail::send_from_file(socket, file_, offset_, left);
-        return sent == 0 ? -ENOSYS : sent;
+        switch (sent) {
+            case -EAGAIN:
+            case -EPIPE:
+            case -ECONNRESET:
+            case -ETIMEDOUT: return sent;
+            default: return sent > 0 ? sent : -ENOSYS;
+        }
     }
     bool socket_refuses() const noexcept override { return false; }
     void took(std::size_t bytes) noexcept override {
@@ -114,74 +122,81 @@ class file_write final : public detail::kernel_write {
     std::uint64_t offset_;
 };
 
-// A part must not look whole, whatever the stream is used for afterwards.
-class whole_or_cut {
+// What is asked of send_file, and how far it is. It is one write: it has its turn once, so that nobody writes
+// amid the file, and a close waits for all of it.
+class file_sending {
   public:
-    whole_or_cut(stream& to, std::uint64_t size, const std::uint64_t& sent) noexcept
-        : to_(to), size_(size), sent_(sent) {}
-    whole_or_cut(const whole_or_cut&) = delete;
-    whole_or_cut& operator=(const whole_or_cut&) = delete;
-    ~whole_or_cut() {
-        if (sent_ > 0 && sent_ < size_) to_->write_cut(true);
+    file_sending(stream& to, detail::native_handle file, std::uint64_t offset, std::uint64_t size,
+                 std::uint64_t& so_far) noexcept
+        : to_(to), turn_(to.lower()), file_(file), offset_(offset), size_(size), so_far_(so_far) {}
+    file_sending(const file_sending&) = delete;
+    file_sending& operator=(const file_sending&) = delete;
+    // A part must not look whole, whatever the stream is used for afterwards.
+    ~file_sending() {
+        if (so_far_ > 0 && so_far_ < size_) to_->write_cut(true);
+    }
+
+    task<> send() {
+        co_await std::move(turn_);
+        co_await send_in_kernel();
+        if (so_far_ < size_) co_await send_through_memory();
     }
 
   private:
+    std::uint64_t position() const noexcept { return offset_ + so_far_; }
+    std::size_t next_part(std::size_t most) const noexcept {
+        return static_cast<std::size_t>(std::min<std::uint64_t>(size_ - so_far_, most));
+    }
+
+    // Until the end of the part, or until something is to go through memory.
+    task<> send_in_kernel() {
+        while (so_far_ < size_ && to_->writes_in_kernel() && detail::has_sendfile()) {
+            std::size_t part = next_part(part_in_kernel);
+            if (!detail::is_at_hand(file_, position(), part)) {
+                part = std::min(part, part_in_memory);
+                co_await fetch(part);
+            }
+            if (co_await file_write(*to_, turn_, file_, position(), part, so_far_) > 0) co_return;
+        }
+    }
+
+    // Into the page cache, from where it is sent.
+    task<> fetch(std::size_t part) {
+        const auto memory = std::make_unique_for_overwrite<char[]>(part);
+        (void)co_await file_read(file_, position(), mutable_buffer(memory.get(), part));
+    }
+
+    task<> send_through_memory() {
+        const std::size_t room = next_part(part_in_memory);
+        const auto memory = std::make_unique_for_overwrite<char[]>(room);
+        while (so_far_ < size_) {
+            const std::size_t got =
+                co_await file_read(file_, position(), mutable_buffer(memory.get(), next_part(room)));
+            if (got == 0) {
+                throw std::system_error(errc::end_of_stream,
+                                        "send_file: file " + std::to_string(file_) + " ends at byte " +
+                                            std::to_string(position()) + " of " +
+                                            std::to_string(offset_ + size_));
+            }
+            co_await detail::write_bytes_in_turn(*to_, const_buffer(memory.get(), got), &turn_);
+            so_far_ += got;
+        }
+    }
+
     const detail::kept_transport to_;
+    detail::writing_turn turn_;
+    const detail::native_handle file_;
+    const std::uint64_t offset_;
     const std::uint64_t size_;
-    const std::uint64_t& sent_;
+    std::uint64_t& so_far_;
 };
-
-// Into the page cache, from where it is sent.
-task<> fetch(detail::native_handle file, std::uint64_t offset, std::size_t size) {
-    const auto memory = std::make_unique_for_overwrite<char[]>(size);
-    (void)co_await file_read(file, offset, mutable_buffer(memory.get(), size));
-}
-
-// It may have been moved away while something was awaited.
-void refuse_if_gone(const stream& to) {
-    if (!to) detail::throw_stream_error(detail::no_connection(), "send a file to", nullptr);
-}
-
-// Until the end of the part, or until something is to go through memory.
-task<> send_in_kernel(stream& to, detail::native_handle file, std::uint64_t offset, std::uint64_t size,
-                      std::uint64_t& so_far) {
-    while (so_far < size && to && to.lower().writes_in_kernel() && detail::has_sendfile()) {
-        const std::uint64_t at = offset + so_far;
-        const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(size - so_far, part_in_kernel));
-        if (!detail::is_at_hand(file, at, part)) {
-            co_await fetch(file, at, part);
-            refuse_if_gone(to);
-        }
-        if (co_await file_write(to.lower(), file, at, part, so_far) > 0) co_return;
-    }
-}
-
-task<> send_through_memory(stream& to, detail::native_handle file, std::uint64_t offset, std::uint64_t size,
-                           std::uint64_t& so_far) {
-    const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(size - so_far, part_in_memory));
-    const auto memory = std::make_unique_for_overwrite<char[]>(room);
-    while (so_far < size) {
-        const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(size - so_far, room));
-        const std::size_t got =
-            co_await file_read(file, offset + so_far, mutable_buffer(memory.get(), part));
-        if (got == 0) {
-            throw std::system_error(errc::end_of_stream, "send_file: file " + std::to_string(file) +
-                                                             " ends at byte " +
-                                                             std::to_string(offset + so_far) + " of " +
-                                                             std::to_string(offset + size));
-        }
-        refuse_if_gone(to);
-        co_await detail::write_bytes_in_turn(to.lower(), const_buffer(memory.get(), got));
-        so_far += got;
-    }
-}
 
 }  // namespace
 
 task<> send_file(stream& to, native_file file, std::uint64_t offset, std::uint64_t size,
                  std::uint64_t& so_far) {
     so_far = 0;
-    refuse_if_gone(to);
+    if (!to) detail::throw_stream_error(detail::no_connection(), "send a file to", nullptr);
     if (&to.lower().home() != reactor::current())
         detail::throw_stream_error(errc::wrong_thread, "send a file to", &to.lower());
     constexpr auto last_offset = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
@@ -195,10 +210,8 @@ task<> send_file(stream& to, native_file file, std::uint64_t offset, std::uint64
         throw std::system_error(detail::system_error_code(error),
                                 "send_file: file " + std::to_string(handle));
     }
-    const whole_or_cut mark(to, size, so_far);
-    co_await send_in_kernel(to, handle, offset, size, so_far);
-    refuse_if_gone(to);
-    if (so_far < size) co_await send_through_memory(to, handle, offset, size, so_far);
+    file_sending all(to, handle, offset, size, so_far);
+    co_await all.send();
 }
 
 task<> send_file(stream& to, native_file file, std::uint64_t offset, std::uint64_t size) {

@@ -74,9 +74,10 @@ bool socket_transport::write_in_kernel(kernel_write& request) noexcept {
 }
 
 // `polled`: an event has said that there is room. If there is none all the same, the event is one that stays,
-// such as a message in the socket's error queue.
+// such as a message in the socket's error queue. Meanwhile another owner of the socket may have made it block.
 bool socket_transport::go_on_in_kernel(kernel_write& request, bool polled) noexcept {
     for (;;) {
+        if (polled && calls().is_blocking(fd) != 0) return true;  // the rest is for a plain write
         const std::int64_t moved =
             reactor_state::in_forked_child(home()) ? -EBADF : request.move_to(static_cast<int>(fd));
         if (moved > 0) {

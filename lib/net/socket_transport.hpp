@@ -142,7 +142,7 @@ class socket_transport final : public transport, private descriptor, public pool
     bool end_said_ = false;         // the outgoing direction has been ended
     bool lingering_ = false;        // closed, but the descriptor is not
     bool end_in_doubt_ = false;     // a read waits until the send in progress tells what the end means
-    bool copied_only_ = false;      // splice or sendfile refuses this socket, or all
+    bool copied_only_ = false;      // splice refuses this socket, or all: what the kernel has is copied
     watching* watching_ = nullptr;
     kept_address tcp_peer_;  // asked for early, because a reset socket no longer knows it
 };

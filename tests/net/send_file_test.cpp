@@ -185,20 +185,97 @@ TEST_CASE("send_file that is cancelled in any of its turns has sent a beginning 
     });
 }
 
-TEST_CASE("what was queued before goes out before the file, and what is sent afterwards comes behind it") {
+TEST_CASE("nobody writes amid a file: messages and files wait for its end, and a write beside it is refused") {
     on_each_stream_with_file([](stream_pair& pair, const pattern_file& file) -> task<> {
         const std::string header = pattern(99, 400'000);
-        auto serve = [&]() -> task<> {
-            bight::outbox out(pair.server, {.capacity = 1'000'000});
-            CHECK(out.send(bight::payload(header)));
-            co_await send_file(pair.server, file.handle(), 0, all_bytes);
-            CHECK(out.send("the end"));
-            co_await out.flush();
+        bight::outbox out(pair.server, {.capacity = 1'000'000});
+        CHECK(out.send(bight::payload(header)));
+        std::uint64_t sent = 0;
+        auto first = [&]() -> task<> {
+            co_await send_file(pair.server, file.handle(), 0, all_bytes, sent);
+            CHECK(sent == all_bytes);
+        };
+        auto second = [&]() -> task<> {
+            co_await send_file(pair.server, file.handle(), 3, 100'000);
             co_await end(pair.server);
         };
-        auto [got, n] = co_await bight::when_all(test::read_all(pair.client), serve());
-        (void)n;
-        const bool same = got == header + pattern(0, all_bytes) + "the end";
+        bight::outbox other(pair.server);
+        auto others = [&]() -> task<> {
+            CHECK(other.send("behind"));
+            while (sent < all_bytes) {
+                const auto beside = co_await error_of(pair.server.write("amid"));
+                if (beside != bight::errc::busy) FAIL_CHECK("a write beside it gave " << beside.message());
+                co_await bight::sleep_for(1ms);
+            }
+        };
+        auto [got, a, b, c] =
+            co_await bight::when_all(test::read_all(pair.client), first(), others(), second());
+        (void)a, (void)b, (void)c;
+        const bool same = got == header + pattern(0, all_bytes) + "behind" + pattern(3, 100'000);
+        CHECK(same);
+    });
+}
+
+TEST_CASE("a close waits for the whole file, and resets the connection when its time is up") {
+    const bool reads = GENERATE(true, false);
+    const bool only_writing = GENERATE(false, true);
+    test::on_each_stream([&](test::family f) -> task<> {
+        constexpr std::size_t more_than_buffers = std::size_t{24} << 20;
+        const pattern_file file(more_than_buffers);
+        stream_pair pair = co_await test::connected_pair(f);
+        std::uint64_t sent = 0;
+        auto close = [&]() -> task<std::error_code> {
+            co_await until_stuck(sent);
+            const auto patience = reads ? bight::duration(10s) : bight::duration(20ms);
+            co_return only_writing ? co_await error_of(pair.server.shutdown_write(patience))
+                                   : co_await error_of(pair.server.close(patience));
+        };
+        bool closed = false;
+        auto closing = [&]() -> task<std::error_code> {
+            const auto how = co_await close();
+            closed = true;
+            co_return how;
+        };
+        auto receive = [&]() -> task<std::string> {
+            co_await until_stuck(sent);
+            if (!reads) {
+                while (!closed) co_await bight::sleep_for(5ms);
+            }
+            std::string got;
+            for (;;) {
+                const auto data = co_await bight::as_result(pair.client.read_some());
+                if (!data || data->empty()) break;
+                got += data->view();
+            }
+            co_return got;
+        };
+        auto [got, sending, how] = co_await bight::when_all(
+            receive(), error_of(send_file(pair.server, file.handle(), 0, more_than_buffers, sent)), closing());
+        CHECK(how == (reads ? std::error_code() : make_error_code(bight::errc::timed_out)));
+        CHECK(sending == how);
+        const bool whole = got == pattern(0, more_than_buffers);
+        CHECK(whole == reads);
+    });
+}
+
+TEST_CASE("a stream that is given away while a file goes into it gets all of it") {
+    test::on_each_stream([](test::family f) -> task<> {
+        constexpr std::size_t more_than_buffers = std::size_t{24} << 20;
+        const pattern_file file(more_than_buffers);
+        stream_pair pair = co_await test::connected_pair(f);
+        std::uint64_t sent = 0;
+        auto serve = [&]() -> task<> {
+            co_await send_file(pair.server, file.handle(), 0, more_than_buffers, sent);
+        };
+        auto give_away = [&]() -> task<std::string> {
+            co_await until_stuck(sent);
+            CHECK(sent < more_than_buffers);
+            pair.server = bight::stream();
+            co_return co_await test::read_all(pair.client);
+        };
+        auto [a, got] = co_await bight::when_all(serve(), give_away());
+        (void)a;
+        const bool same = got == pattern(0, more_than_buffers);
         CHECK(same);
     });
 }

@@ -66,6 +66,8 @@ class write_request : public detail::transport_request {
     /// What writes, for the message of the error that others get meanwhile ("a buffered_writer"); null for a
     /// task.
     virtual const char* writes_as() const noexcept { return nullptr; }
+    /// Whether it has its turn and writes nothing now, so that the transport has nothing to answer.
+    virtual bool only_has_turn() const noexcept { return false; }
 
   protected:
     void settled() noexcept override;
@@ -279,6 +281,8 @@ class transport {
     /// errc::busy when others write before it; `request.writer_free()` is called when its turn comes, first
     /// come, first served.
     std::error_code claim_writer(write_request& request) noexcept;
+    /// The writer lends its turn to `request`, or takes it back.
+    void pass_turn(write_request& request) noexcept { writer_ = &request; }
     /// Gives up a claim whose turn has not come.
     void leave_line(write_request& request) noexcept;
     /// The pending write is done: it is the turn of the next writer, or of the closer.

@@ -59,6 +59,7 @@ int sync(const file_operation& op) noexcept {
 int refuses_offsets(int file) noexcept {
     struct stat is{};
     if (::fstat(file, &is) < 0) return errno;
+    if (S_ISDIR(is.st_mode)) return EISDIR;
     const bool has_none = (is.st_mode & S_IFMT) == 0 || S_ISFIFO(is.st_mode) || S_ISSOCK(is.st_mode);
     return has_none ? ESPIPE : ::lseek(file, 0, SEEK_CUR) < 0 ? errno : 0;
 }

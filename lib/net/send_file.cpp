@@ -44,15 +44,8 @@ class file_read final : public detail::waiter, public detail::awaiter_base<file_
         operation_.memory = into;
     }
 
-    /// How many bytes; 0 at the end of the file.
-    std::size_t await_resume() const {
-        if (operation_.error() != 0) {
-            throw std::system_error(detail::system_error_code(operation_.error()),
-                                    "send_file: reading byte " + std::to_string(operation_.offset) +
-                                        " of file " + std::to_string(operation_.file));
-        }
-        return static_cast<std::size_t>(operation_.result);
-    }
+    /// How many bytes; 0 at the end of the file; or a negative error number.
+    std::int64_t await_resume() const noexcept { return operation_.result; }
 
     void cancel() noexcept override {
         if (detail::demultiplexer_of(home()).cancel(operation_)) confirm_cancel();
@@ -160,7 +153,8 @@ class file_sending {
         }
     }
 
-    // Into the page cache, from where it is sent.
+    // Into the page cache, from where it is sent. If that fails (there is no thread for it, say), the sending
+    // finds out what is wrong with the file, if anything is.
     task<> fetch(std::size_t part) {
         const auto memory = std::make_unique_for_overwrite<char[]>(part);
         (void)co_await file_read(file_, position(), mutable_buffer(memory.get(), part));
@@ -170,17 +164,25 @@ class file_sending {
         const std::size_t room = next_part(part_in_memory);
         const auto memory = std::make_unique_for_overwrite<char[]>(room);
         while (so_far_ < size_) {
-            const std::size_t got =
+            const std::int64_t result =
                 co_await file_read(file_, position(), mutable_buffer(memory.get(), next_part(room)));
-            if (got == 0) {
-                throw std::system_error(errc::end_of_stream,
-                                        "send_file: file " + std::to_string(file_) + " ends at byte " +
-                                            std::to_string(position()) + " of " +
-                                            std::to_string(offset_ + size_));
-            }
+            if (result <= 0) throw_no_bytes(result);
+            const auto got = static_cast<std::size_t>(result);
             co_await detail::write_bytes_in_turn(*to_, const_buffer(memory.get(), got), &turn_);
             so_far_ += got;
         }
+    }
+
+    [[noreturn]] void throw_no_bytes(std::int64_t result) const {
+        const std::string where =
+            "byte " + std::to_string(position()) + " of file " + std::to_string(file_);
+        if (result < 0) {
+            throw std::system_error(detail::system_error_code(static_cast<int>(-result)),
+                                    "send_file: reading " + where);
+        }
+        throw std::system_error(errc::end_of_stream, "send_file: there is no " + where + ", of which " +
+                                                         std::to_string(size_) + " bytes from byte " +
+                                                         std::to_string(offset_) + " on were to be sent");
     }
 
     const detail::kept_transport to_;

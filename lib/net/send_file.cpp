@@ -149,7 +149,9 @@ class file_sending {
                 part = std::min(part, part_in_memory);
                 co_await fetch(part);
             }
-            if (co_await file_write(*to_, turn_, file_, position(), part, so_far_) > 0) co_return;
+            const std::size_t left =
+                co_await file_write(*to_, turn_, file_, position(), part, so_far_);
+            if (left > 0) co_return;
         }
     }
 

@@ -227,8 +227,8 @@ TEST_CASE("a close waits for the whole file, and resets the connection when its 
         auto close = [&]() -> task<std::error_code> {
             co_await until_stuck(sent);
             const auto patience = reads ? bight::duration(10s) : bight::duration(20ms);
-            co_return only_writing ? co_await error_of(pair.server.shutdown_write(patience))
-                                   : co_await error_of(pair.server.close(patience));
+            if (only_writing) co_return co_await error_of(pair.server.shutdown_write(patience));
+            co_return co_await error_of(pair.server.close(patience));
         };
         bool closed = false;
         auto closing = [&]() -> task<std::error_code> {

@@ -123,6 +123,22 @@ interface_name device(int) noexcept { return {}; }
 
 #endif
 
+int credentials(int fd, told_credentials& peer) {
+    uid_t user = 0;
+    gid_t group = 0;
+    if (::getpeereid(fd, &user, &group) < 0) return -errno;
+    peer.user = user;
+    peer.group = group;
+#if defined(LOCAL_PEERPID)
+    pid_t process = 0;
+    socklen_t size = sizeof process;
+    if (::getsockopt(fd, SOL_LOCAL, LOCAL_PEERPID, &process, &size) == 0 && process > 0) {
+        peer.process = process;
+    }
+#endif
+    return 0;
+}
+
 int input_ended(int fd) noexcept {
     tcp_state_info info{};
     socklen_t size = sizeof info;

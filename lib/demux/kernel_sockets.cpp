@@ -163,6 +163,7 @@ class kernel_socket_calls final : public socket_calls {
         return address::from_native(&a, size);
     }
 
+    int credentials(int fd, told_credentials& peer) override { return system_sockets::credentials(fd, peer); }
     int shutdown_write(int fd) noexcept override { return result_of(::shutdown(fd, SHUT_WR)); }
 
     int input_ended(int fd) noexcept override { return system_sockets::input_ended(fd); }

@@ -19,6 +19,11 @@ namespace bight::detail::system_sockets {
 
 namespace {
 
+// Headers may be older than the kernel. These are the numbers of most architectures; of those that have
+// others (parisc, sparc) the kernel takes them for unknown ones.
+constexpr int peer_groups = 59;  // SO_PEERGROUPS, since Linux 4.13
+constexpr int peer_pidfd = 77;   // SO_PEERPIDFD, since Linux 6.5
+
 int integer_option(int fd, int which) noexcept {
     int value = 0;
     socklen_t size = sizeof value;
@@ -70,6 +75,33 @@ interface_name device(int fd) noexcept {
     socklen_t size = sizeof name;
     if (::getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &size) < 0) return {};
     return interface_name(std::string_view(name, ::strnlen(name, sizeof name - 1)));
+}
+
+// SO_PEERGROUPS says how much room it needs when it has too little (ERANGE).
+int credentials(int fd, told_credentials& peer) {
+    ucred of{};
+    socklen_t size = sizeof of;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &of, &size) < 0) return -errno;
+    if (of.pid > 0) peer.process = of.pid;  // 0: of another namespace, or not connected yet
+    peer.user = of.uid;
+    peer.group = of.gid;
+    constexpr socklen_t one = sizeof(gid_t);
+    static_assert(one == sizeof(std::uint32_t));
+    peer.groups.resize(32);
+    for (;;) {
+        size = static_cast<socklen_t>(peer.groups.size()) * one;
+        const int error =
+            ::getsockopt(fd, SOL_SOCKET, peer_groups, peer.groups.data(), &size) < 0 ? errno : 0;
+        if (error == ERANGE && size / one > peer.groups.size()) {
+            peer.groups.resize(size / one);
+            continue;
+        }
+        peer.groups.resize(error == 0 ? size / one : 0);  // ENOPROTOOPT before Linux 4.13
+        break;
+    }
+    const int process = integer_option(fd, peer_pidfd);  // close-on-exec
+    peer.pidfd = process >= 0 ? process : -1;
+    return 0;
 }
 
 int input_ended(int fd) noexcept {

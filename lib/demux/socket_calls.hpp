@@ -10,8 +10,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
@@ -27,6 +29,18 @@ struct socket_file {
 };
 
 enum class socket_type : unsigned char { stream, datagram };
+
+/// What the system tells of the process at the other end of a Unix socket; see bight::peer_credentials.
+struct told_credentials {
+    std::optional<std::int64_t> process;
+    std::optional<std::uint32_t> user;
+    std::optional<std::uint32_t> group;
+    std::vector<std::uint32_t> groups;
+    int pidfd = -1;  ///< belongs to who asked
+};
+
+/// Simulated hosts number their descriptors from here on, so that they are not taken for real ones.
+inline constexpr int first_simulated_descriptor = 1 << 24;
 
 /// Results are 0 or more, a descriptor, say, or a negative error number. One implementation calls the kernel;
 /// a simulated host has another (demultiplexer::sockets). Thread: any for the kernel's, only its own for a
@@ -103,6 +117,8 @@ class socket_calls {
     /// The addresses; empty when unknown.
     virtual address local(native_handle fd) noexcept = 0;
     virtual address peer(native_handle fd) noexcept = 0;
+    /// Of a Unix socket. Throws std::bad_alloc.
+    virtual int credentials(native_handle fd, told_credentials& peer) = 0;
     virtual int shutdown_write(native_handle fd) noexcept = 0;
     /// After a receive that returned 0: 1 when the peer has ended the stream; -errno when the connection has
     /// failed and no other call has got the error; 0 when this is unknown, because another call may have got

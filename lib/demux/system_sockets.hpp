@@ -29,6 +29,7 @@ int set_device(native_handle fd, std::string_view name) noexcept;
 interface_name device(native_handle fd) noexcept;
 
 /// See socket_calls.
+int credentials(native_handle fd, told_credentials& peer);
 int input_ended(native_handle fd) noexcept;
 socket_calls::peer_state state_of_peer(native_handle fd) noexcept;
 void reset(native_handle fd) noexcept;

@@ -443,10 +443,10 @@ void uring::submit_read_poll(operation& op, bool edges) noexcept {
 }
 
 // Makes the descriptor non-blocking first: otherwise io_uring would use a worker thread for some pipes and
-// terminals.
+// terminals. The calls of a stream say by themselves that they do not wait.
 attempt uring::try_call_of(operation& op) noexcept {
     descriptor& d = *op.on;
-    if (!d.is_non_blocking) {
+    if (!d.is_non_blocking && !d.never_waits) {
         const int blocking = is_blocking(d.fd);
         const int error = blocking > 0 ? set_non_blocking(d.fd) : blocking;
         if (error < 0) {

@@ -110,6 +110,8 @@ int family_of(native_handle fd) noexcept {
     return result == SOCKET_ERROR ? -last_socket_error() : info.iAddressFamily;
 }
 
+constexpr DWORD peer_process = 0x58000100;  // SIO_AF_UNIX_GETPEERPID of afunix.h
+
 // False before Windows 10 1703, in Wine, and of a socket that is not TCP.
 bool ask_tcp(native_handle fd, tcp_state_info& info) noexcept {
     DWORD version = 0;
@@ -317,6 +319,16 @@ class windows_socket_calls final : public socket_calls {
         return address::from_native(&a, static_cast<std::size_t>(size));
     }
 
+    int credentials(native_handle fd, told_credentials& peer) override {
+        ULONG process = 0;
+        DWORD size = 0;
+        if (::WSAIoctl(socket_of(fd), peer_process, nullptr, 0, &process, sizeof process, &size, nullptr,
+                       nullptr) != 0) {
+            return result_of(SOCKET_ERROR);
+        }
+        peer.process = process;
+        return 0;
+    }
     int shutdown_write(native_handle fd) noexcept override {
         return result_of(::shutdown(socket_of(fd), SD_SEND));
     }

@@ -13,7 +13,7 @@
 
 namespace bight::detail {
 
-owned_descriptor::~owned_descriptor() {
+travelling_connection::~travelling_connection() {
     if (fd_ >= 0) calls_.close(fd_);
 }
 
@@ -64,7 +64,7 @@ void intake::describe(std::string& out) const {
     out += here ? here.to_string() + " (handed over)" : "a closed listener";
 }
 
-void intake::arrived(owned_descriptor connection) noexcept {
+void intake::arrived(travelling_connection connection) noexcept {
     if (accept_awaiter* w = std::exchange(waiting_, nullptr)) {
         w->fd_ = connection.release();
         hub_->taken(index_);
@@ -210,7 +210,7 @@ task<> connection_hub::accept_all(running_source source) {
             if (got.error != errc::closed) hub.accept_failed(got.error);
             break;
         }
-        hub.deliver(*source, owned_descriptor(got.fd, sockets_here()));
+        hub.deliver(*source, travelling_connection(got.fd, sockets_here()));
     }
 }
 
@@ -257,7 +257,7 @@ bool connection_hub::has_room() const noexcept {
     return false;
 }
 
-void connection_hub::deliver(const hub_source& source, owned_descriptor connection) noexcept {
+void connection_hub::deliver(const hub_source& source, travelling_connection connection) noexcept {
     std::unique_lock hold(lock_);
     slot* to = nullptr;
     for (std::size_t i = 0; i < slots_.size(); ++i) {

@@ -21,14 +21,14 @@ namespace bight::detail {
 
 class connection_hub;
 
-/// Owns a descriptor that is passed to another reactor.
-class owned_descriptor {
+/// Owns the descriptor of a connection on its way to another reactor.
+class travelling_connection {
   public:
-    owned_descriptor(int fd, socket_calls& calls) noexcept : fd_(fd), calls_(calls) {}
-    owned_descriptor(owned_descriptor&& other) noexcept
+    travelling_connection(int fd, socket_calls& calls) noexcept : fd_(fd), calls_(calls) {}
+    travelling_connection(travelling_connection&& other) noexcept
         : fd_(std::exchange(other.fd_, -1)), calls_(other.calls_) {}
-    owned_descriptor& operator=(owned_descriptor&&) = delete;
-    ~owned_descriptor();
+    travelling_connection& operator=(travelling_connection&&) = delete;
+    ~travelling_connection();
     int release() noexcept { return std::exchange(fd_, -1); }
 
   private:
@@ -54,7 +54,7 @@ class intake final : public acceptor {
 
     /// The hub knows this intake from now on, and is told when it closes.
     void opened() noexcept { open_ = true; }
-    void arrived(owned_descriptor connection) noexcept;
+    void arrived(travelling_connection connection) noexcept;
     void failed(std::error_code error) noexcept;
 
   private:
@@ -154,7 +154,7 @@ class connection_hub : public std::enable_shared_from_this<connection_hub> {
     static task<> accept_all(running_source source);
     static task<> accept_until_stopped(running_source source);
     bool has_room() const noexcept;
-    void deliver(const hub_source& source, owned_descriptor connection) noexcept;
+    void deliver(const hub_source& source, travelling_connection connection) noexcept;
     void accept_failed(std::error_code error) noexcept;
     void taken(std::size_t index) noexcept;
     void closed(std::size_t index) noexcept;

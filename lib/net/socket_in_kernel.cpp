@@ -13,7 +13,8 @@
 namespace bight::detail {
 
 bool socket_transport::fills_pipes() const noexcept {
-    return writes_in_kernel() && has_splice() && demux->reads_directly(*this) &&
+    // A splice would lose descriptors that are to be taken.
+    return end_ != 2 && writes_in_kernel() && has_splice() && demux->reads_directly(*this) &&
            demux->blocks_for_bulk().allowed();
 }
 

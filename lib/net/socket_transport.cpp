@@ -94,8 +94,8 @@ bool socket_transport::cancel_connect(connect_operation& op) noexcept {
 }
 
 bool socket_transport::read(read_request& request) noexcept {
-    if (end_ <= 0 || !demux) [[unlikely]]
-        return read_nothing(request);
+    if (end_ != 1 || !demux) [[unlikely]]
+        return read_seldom(request);
     ++demux->operations;
     receive_.kind = request.into.data ? operation_kind::receive_into : operation_kind::receive;
     receive_.target = &request;
@@ -115,6 +115,10 @@ bool socket_transport::read_started(read_request& request) noexcept {
     deliver_receive(request);
     reactor_access::spend_budget_for(home(), request.count);
     return true;
+}
+
+bool socket_transport::read_seldom(read_request& request) noexcept {
+    return end_ == 2 && demux ? read_message(request) : read_nothing(request);
 }
 
 // The stream has ended or failed before, or its reactor has gone.
@@ -229,8 +233,9 @@ void socket_transport::retry_failed(int result) noexcept {
 void socket_transport::cancel_read() noexcept {
     if (std::exchange(end_in_doubt_, false)) {
         reader()->complete_cancelled();  // the next read finds out why
-    } else if (receive_.in_flight && demux && demux->cancel(receive_))
+    } else if (receive_.in_flight && demux ? demux->cancel(receive_) : cancel_message_read()) {
         reader()->complete_cancelled();
+    }
 }
 
 bool socket_transport::write(write_request& request) noexcept {
@@ -383,6 +388,7 @@ void socket_transport::resolve_doubt() noexcept {
 }
 
 void socket_transport::cancel_write() noexcept {
+    if (!send_ && demux) cancel_message_write();
     if (!send_ || !demux) return;
     if (!demux->cancel(*send_)) {
         send_->cancel_asked = true;  // also of a poll that is over, after which a splice may go on

@@ -12,8 +12,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <system_error>
 
 namespace bight::detail {
+
+class descriptor_intake;
+class descriptor_write;
 
 /// A connected stream socket on a reactor. One object holds all that a connection needs while it waits: the
 /// descriptor, and a receive. It lives until neither a stream nor the kernel uses it.
@@ -55,6 +59,17 @@ class socket_transport final : public transport, private descriptor, public pool
     void describe(std::string& out) const override;
     std::size_t unwritten() const noexcept override;
 
+    // Descriptors that are passed: socket_passing.cpp.
+
+    bool passes_descriptors() const noexcept;
+    /// See bight::accept_descriptors.
+    std::error_code accept_descriptors(std::size_t limit) noexcept;
+    /// What was accepted and not taken; null when none are accepted.
+    descriptor_intake* intake() const noexcept;
+    bool write_with_descriptors(descriptor_write& request) noexcept;
+    /// Gives up the socket, as bight::release_descriptor: the descriptor is the caller's.
+    std::error_code release_socket(int& socket) noexcept;
+
     /// For a socket that is not connected yet: demultiplexer::start and cancel for its connect, and the
     /// report of its success. `error` is an error number if the connection was made but has already failed;
     /// otherwise 0.
@@ -83,7 +98,11 @@ class socket_transport final : public transport, private descriptor, public pool
       private:
         void completed() noexcept override { transport_of(*this).sent(); }
     };
-    // For until_peer_gone; made when it is first needed.
+    // What few connections need, and what is made when it is first needed.
+    struct seldom;
+    class receiving_message;
+    class sending_message;
+    // For until_peer_gone.
     class watching final : public operation, public pooled {
       public:
         explicit watching(socket_transport& t) noexcept {
@@ -99,12 +118,13 @@ class socket_transport final : public transport, private descriptor, public pool
     }
 
     socket_transport(reactor& home, int socket);
-    ~socket_transport() override { delete watching_; }
+    ~socket_transport() override;
     void unused() noexcept override;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
 
-    [[gnu::noinline]] bool read_nothing(read_request& request) noexcept;
+    [[gnu::noinline]] bool read_seldom(read_request& request) noexcept;
+    bool read_nothing(read_request& request) noexcept;
     [[gnu::noinline]] bool read_started(read_request& request) noexcept;
     [[gnu::noinline]] bool write_rest(write_request& request, std::ptrdiff_t sent) noexcept;
     enum class known_of_input : std::uint8_t { nothing, event, polled };
@@ -126,6 +146,14 @@ class socket_transport final : public transport, private descriptor, public pool
     [[gnu::noinline]] void retry_failed(int result) noexcept;
     void sent() noexcept;
     void watched() noexcept;
+    bool make_seldom() noexcept;
+    bool read_message(read_request& request) noexcept;
+    void deliver_message(read_request& request) noexcept;
+    void message_received() noexcept;
+    bool go_on_passing(write_request& request) noexcept;
+    void message_sent() noexcept;
+    bool cancel_message_read() noexcept;
+    void cancel_message_write() noexcept;
     bool peer_has_gone(peer_ending& how) noexcept;
     void detach_now(std::error_code why) noexcept;
     std::error_code set(socket_calls::option which, bool on) const noexcept;
@@ -133,8 +161,9 @@ class socket_transport final : public transport, private descriptor, public pool
 
     receiving receive_;
     std::unique_ptr<sending> send_;  // while one is underway
-    int end_ =
-        1;  // 1: data may still come; 0: the stream ended; otherwise its failure, a negative error number
+    // 2: data may still come, with descriptors; 1: without; 0: the stream ended; otherwise its failure, a
+    // negative error number
+    int end_ = 1;
     int write_error_ = 0;  // the error number with which the connection failed, if no read was told first
     bool tcp_ = false;
     bool resets_on_close_ = false;  // see socket_options::reset_on_close
@@ -143,7 +172,7 @@ class socket_transport final : public transport, private descriptor, public pool
     bool lingering_ = false;        // closed, but the descriptor is not
     bool end_in_doubt_ = false;     // a read waits until the send in progress tells what the end means
     bool copied_only_ = false;      // splice refuses this socket, or all: what the kernel has is copied
-    watching* watching_ = nullptr;
+    seldom* seldom_ = nullptr;
     kept_address tcp_peer_;  // asked for early, because a reset socket no longer knows it
 };
 

@@ -1,4 +1,5 @@
 // The wait of a socket_transport for the end of its peer.
+#include "seldom.hpp"
 #include "socket_transport.hpp"
 
 #include "../core/system_error.hpp"
@@ -36,11 +37,7 @@ bool socket_transport::watch(watch_request& request) noexcept {
     }
     ++demux->operations;
     if (peer_has_gone(request.ending)) return true;
-    try {
-        if (!watching_) watching_ = new watching(*this);
-    } catch (const std::bad_alloc&) {
-    }
-    if (watching_ && !demux->watch_end(*watching_)) return false;
+    if (make_seldom() && !demux->watch_end(seldom_->watch)) return false;
     request.set_error(std::make_error_code(std::errc::not_enough_memory));
     return true;
 }
@@ -48,19 +45,19 @@ bool socket_transport::watch(watch_request& request) noexcept {
 void socket_transport::watched() noexcept {
     watch_request* const request = watcher();
     if (!request) return;
-    if (watching_->result < 0 || !demux) {
+    if (seldom_->watch.result < 0 || !demux) {
         request->complete(why_closed());
     } else if (peer_has_gone(request->ending)) {
         request->complete({});
-    } else if (watching_->cancel_asked) {
+    } else if (seldom_->watch.cancel_asked) {
         request->complete_cancelled();
-    } else if (demux->watch_end(*watching_)) {  // woken for something else, such as urgent data
+    } else if (demux->watch_end(seldom_->watch)) {  // woken for something else, such as urgent data
         request->complete(std::make_error_code(std::errc::not_enough_memory));
     }
 }
 
 void socket_transport::cancel_watch() noexcept {
-    if (demux && demux->cancel_watch(*watching_)) watcher()->complete_cancelled();
+    if (demux && demux->cancel_watch(seldom_->watch)) watcher()->complete_cancelled();
 }
 
 }  // namespace bight::detail

@@ -24,7 +24,7 @@ namespace {
 
 // Outside the range of the kernel's descriptors, so that a real system call refuses one that gets there by
 // mistake.
-constexpr int first_descriptor = 1 << 24;
+constexpr int first_descriptor = bight::detail::first_simulated_descriptor;
 
 task<> run_task(host_state& on, task_program& what, bool boots) {
     try {

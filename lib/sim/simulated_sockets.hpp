@@ -37,6 +37,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
     int duplicate(native_handle fd) noexcept override;
     address local(native_handle fd) noexcept override;
     address peer(native_handle fd) noexcept override;
+    int credentials(native_handle fd, bight::detail::told_credentials& peer) override;
     int shutdown_write(native_handle fd) noexcept override;
     int input_ended(native_handle fd) noexcept override;
     peer_state state_of_peer(native_handle fd) noexcept override;

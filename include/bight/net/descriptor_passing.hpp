@@ -1,0 +1,90 @@
+// send_descriptors, receive_descriptors: pass open descriptors over a Unix socket.
+#pragma once
+
+#include <bight/core/export.hpp>
+#include <bight/core/task.hpp>
+#include <bight/io/buffer.hpp>
+#include <bight/io/stream.hpp>
+#include <bight/net/owned_descriptor.hpp>
+
+#include <cstddef>
+#include <system_error>
+#include <vector>
+
+namespace BIGHT_EXPORT bight {
+
+/// The most descriptors that one message takes: SCM_MAX_FD of Linux, and less than the others take.
+inline constexpr std::size_t most_descriptors_of_a_message = 253;
+
+/// Sends copies of `descriptors` to the process at the other end of a Unix socket, together with `bytes`, of
+/// which there is at least one: they go with the first (SCM_RIGHTS, see unix(7)). At most
+/// most_descriptors_of_a_message. Completes when all bytes are taken; a full buffer is waited for. The
+/// descriptors stay the caller's, and are to be open, and `bytes` unchanged, until the await has ended; then
+/// they may be closed, although the peer has not received them yet.
+///
+/// It has its turn among the outboxes and buffered_writers of `to`, and after a write that is pending; what
+/// is written after it comes after it.
+///
+/// Throws std::system_error: EINVAL for no bytes, no descriptors or too many; EBADF for one that is not open;
+/// ETOOMANYREFS when more of this user's descriptors are on their way than this process may have open
+/// (Linux); EOPNOTSUPP for a stream that is no Unix socket, and on Windows, which passes none; and what
+/// stream::write throws. After an error of the first kinds nothing was sent, and the stream is as it was.
+///
+/// Cancelled before its first byte is taken, it has sent nothing; after that the descriptors are sent, and
+/// the connection ends with a reset like that of every write that is cut short. Thread: the stream's.
+task<> send_descriptors(stream& to, std::vector<int> descriptors, const_buffer bytes);
+/// The same for one.
+task<> send_descriptor(stream& to, int descriptor, const_buffer bytes);
+
+/// Descriptors that came over a Unix socket, in the order in which they were sent. They are close-on-exec.
+struct received_descriptors {
+    std::vector<owned_descriptor> descriptors;
+    /// Why some of what was sent is not here, but closed: errc::too_long for more than the limit, EMFILE when
+    /// this process could not have more open (or was not allowed to have these). Empty: nothing is missing.
+    std::error_code missing;
+};
+
+/// Has the reads of `from` take the descriptors that come with the bytes, from now on: those of
+/// stream::read_some and of everything above it, such as a line_reader. take_descriptors gives them. At most
+/// `limit` wait to be taken; what comes beyond that is closed, by the kernel where it can (Linux), so that a
+/// peer cannot fill this process's table.
+///
+/// Without this call, reads take bytes alone, and the kernel closes what comes with them. So it is to be made
+/// before the first read: a reactor on io_uring reads ahead. Such a stream then is not read ahead, each
+/// read costs a system call, and read_some without memory holds 4 KiB of its own while it waits.
+///
+/// Calling it again changes the limit. Throws std::system_error: errc::busy when the stream was read before,
+/// EINVAL for a limit of 0, EOPNOTSUPP for a stream that is no Unix socket, and on Windows. Thread: the
+/// stream's.
+void accept_descriptors(stream& from, std::size_t limit = 16);
+
+/// The descriptors that came with what was read so far, and were not taken before. A read never goes on
+/// behind bytes that came with descriptors (Linux), so those of two messages are never mixed, and they belong
+/// to one of the bytes of the latest read, or to bytes before it. Where a protocol must know which, it says
+/// so in its bytes: "2 descriptors". Of a stream that accepts none there are none. Throws nothing. Thread: the
+/// stream's.
+received_descriptors take_descriptors(stream& from) noexcept;
+
+/// One read, as receive_descriptors gives it.
+struct received_message : received_descriptors {
+    std::size_t size = 0;  ///< how many bytes came; 0 at the end of the stream
+};
+
+/// Reads what has come, at least one byte, into `memory` (stream::read_some), with the descriptors that came
+/// along; waits for both. The first call does what accept_descriptors does, with this limit, unless that was
+/// called before; later ones leave the limit as it is. Throws what accept_descriptors and stream::read_some
+/// throw. Cancelled, it has taken neither bytes nor descriptors.
+task<received_message> receive_descriptors(stream& from, mutable_buffer memory, std::size_t limit = 16);
+
+/// Takes the socket out of a stream, which is empty afterwards: to be passed to another process, say. The
+/// connection is neither ended nor reset, when the descriptor is closed, either, as long as somebody else has
+/// one. Works for every kind of socket.
+///
+/// Throws std::system_error, and leaves the stream as it was: errc::busy while a read, a write, an outbox or
+/// a close has something to do there, when bytes were given back (stream::unread), and when it was read by
+/// read_some without memory, for then bytes may have been taken from the socket that are not yet read
+/// (io_uring); reads into memory take no more than they give. EBADF for an empty stream, EOPNOTSUPP for one
+/// without a socket. Thread: the stream's.
+owned_descriptor release_descriptor(stream&& of);
+
+}  // namespace bight

@@ -1,0 +1,111 @@
+#include <bight/net/descriptor_passing.hpp>
+
+#include "passing.hpp"
+#include "socket_transport.hpp"
+
+#include "../core/system_error.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/io/detail/stream.hpp>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+namespace bight {
+
+namespace {
+
+[[noreturn]] void refuse(std::error_code error, const char* what, const stream& of, const std::string& why) {
+    std::string text = what;
+    text += ' ';
+    of.lower().describe(text);
+    throw std::system_error(error, text + ": " + why);
+}
+
+[[noreturn]] void refuse(int error, const char* what, const stream& of, const std::string& why) {
+    refuse({error, detail::errno_category()}, what, of, why);
+}
+
+// The socket of a stream that may be used here.
+detail::socket_transport& socket_of(const stream& of, const char* what) {
+    if (!of) detail::throw_stream_error(detail::no_connection(), what, nullptr);
+    if (detail::belongs_elsewhere(of.lower()))
+        detail::throw_stream_error(errc::wrong_thread, what, &of.lower());
+    auto* const socket = dynamic_cast<detail::socket_transport*>(&of.lower());
+    if (!socket) refuse(EOPNOTSUPP, what, of, "it is no socket");
+    return *socket;
+}
+
+// The same of one that passes descriptors.
+detail::socket_transport& passing_socket(const stream& of, const char* what) {
+    detail::socket_transport& socket = socket_of(of, what);
+    if (!socket.attached()) detail::throw_stream_error(socket.why_closed(), what, &socket);
+    if (!socket.passes_descriptors()) {
+        refuse(EOPNOTSUPP, what, of,
+               detail::descriptor_control::offered() ? "descriptors are passed over Unix sockets alone"
+                                                     : "this system passes no descriptors over sockets");
+    }
+    return socket;
+}
+
+constexpr const char* accepting = "accept descriptors from";
+constexpr const char* sending = "send descriptors to";
+
+}  // namespace
+
+void accept_descriptors(stream& from, std::size_t limit) {
+    detail::socket_transport& socket = passing_socket(from, accepting);
+    if (limit == 0) refuse(EINVAL, accepting, from, "a limit of 0; without this call it takes none");
+    const std::error_code error = socket.accept_descriptors(limit);
+    if (error == errc::busy) {
+        refuse(error, accepting, from, "it was read before, and what had come then is lost: call this first");
+    }
+    if (error) detail::throw_stream_error(error, accepting, &socket);
+}
+
+received_descriptors take_descriptors(stream& from) noexcept {
+    const auto* const socket = from ? dynamic_cast<detail::socket_transport*>(&from.lower()) : nullptr;
+    detail::descriptor_intake* const intake = socket ? socket->intake() : nullptr;
+    return intake ? std::exchange(intake->held, {}) : received_descriptors();
+}
+
+task<received_message> receive_descriptors(stream& from, mutable_buffer memory, std::size_t limit) {
+    if (!passing_socket(from, accepting).intake()) accept_descriptors(from, limit);
+    received_message message;
+    message.size = co_await from.read_some(memory);
+    static_cast<received_descriptors&>(message) = take_descriptors(from);
+    co_return message;
+}
+
+task<> send_descriptors(stream& to, std::vector<int> descriptors, const_buffer bytes) {
+    detail::socket_transport& socket = passing_socket(to, sending);
+    if (bytes.size == 0) refuse(EINVAL, sending, to, "no bytes, and they go with the first one");
+    if (descriptors.empty()) refuse(EINVAL, sending, to, "none were given");
+    if (descriptors.size() > most_descriptors_of_a_message) {
+        refuse(EINVAL, sending, to,
+               std::to_string(descriptors.size()) + " of them, and a message takes " +
+                   std::to_string(most_descriptors_of_a_message));
+    }
+    co_await detail::descriptor_write(socket, descriptors, bytes);
+}
+
+task<> send_descriptor(stream& to, int descriptor, const_buffer bytes) {
+    return send_descriptors(to, std::vector<int>(1, descriptor), bytes);
+}
+
+owned_descriptor release_descriptor(stream&& of) {
+    constexpr const char* releasing = "take the socket out of";
+    detail::socket_transport& socket = socket_of(of, releasing);
+    int fd = -1;
+    const std::error_code error = socket.release_socket(fd);
+    if (error == errc::busy) {
+        refuse(error, releasing, of,
+               "something still reads from it or writes to it, or may have read more than was asked for");
+    }
+    if (error) detail::throw_stream_error(error, releasing, &socket);
+    const stream emptied = std::move(of);
+    return owned_descriptor(fd);
+}
+
+}  // namespace bight

@@ -1,0 +1,601 @@
+// Descriptors that are passed over Unix sockets.
+#include "support/cancellable.hpp"
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/error_of.hpp"
+#include "support/few_descriptors.hpp"
+#include "support/open_descriptors.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+#include <bight/net/descriptor_passing.hpp>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <random>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+using bight::owned_descriptor;
+using bight::task;
+using test::family;
+using namespace std::chrono_literals;
+
+namespace {
+
+#define ON_EACH_DEMULTIPLEXER                                                  \
+    test::need_unix_sockets();                                                 \
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())))
+
+/// A descriptor that can be told from others: the read end of a pipe that holds `mark`.
+owned_descriptor marked(int mark) {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    REQUIRE(::write(ends[1], &mark, sizeof mark) == sizeof mark);
+    ::close(ends[1]);
+    return owned_descriptor(ends[0]);
+}
+
+int mark_of(const owned_descriptor& d) {
+    int mark = -1;
+    return ::read(d.get(), &mark, sizeof mark) == sizeof mark ? mark : -1;
+}
+
+std::vector<int> marks_of(const std::vector<owned_descriptor>& all) {
+    std::vector<int> marks;
+    for (const auto& d : all) marks.push_back(mark_of(d));
+    return marks;
+}
+
+bool is_close_on_exec(const owned_descriptor& d) { return (::fcntl(d.get(), F_GETFD) & FD_CLOEXEC) != 0; }
+
+/// A message with `count` copies of `fd`, by a plain call that waits.
+void send_raw(int to, const std::string& bytes, int fd, std::size_t count) {
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(253 * sizeof(int))> control{};
+    iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(count * sizeof fd);
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof fd);
+    for (std::size_t i = 0; i < count; ++i) std::memcpy(CMSG_DATA(header) + i * sizeof fd, &fd, sizeof fd);
+    REQUIRE(::sendmsg(to, &message, 0) == static_cast<ssize_t>(bytes.size()));
+}
+
+/// Writes until the kernel takes no more.
+std::size_t fill(int socket) {
+    const std::string much(4096, 'f');
+    std::size_t sent = 0;
+    for (;;) {
+        const auto n = ::send(socket, much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0) break;
+        sent += static_cast<std::size_t>(n);
+    }
+    return sent;
+}
+
+/// A stream whose peer is a plain socket. No listener that is yet to be closed disturbs the counts.
+task<test::half_pair> beside_raw() {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const owned_descriptor first(ends[0]);
+    test::raw_socket raw(ends[1]);
+    bight::stream s = co_await bight::connect(first.as_endpoint());
+    co_return test::half_pair(std::move(s), std::move(raw));
+}
+
+/// What a call throws.
+template <class F>
+std::error_code thrown_by(F call) {
+    try {
+        call();
+    } catch (const std::system_error& e) {
+        return e.code();
+    }
+    return {};
+}
+
+}  // namespace
+
+TEST_CASE("passing: as many as a message takes arrive in their order, with the first of its bytes") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        bight::accept_descriptors(pair.server, 300);
+        std::vector<owned_descriptor> all;
+        std::vector<int> numbers;
+        std::vector<int> marks;
+        for (int i = 0; i < 253; ++i) {
+            all.push_back(marked(i));
+            numbers.push_back(all.back().get());
+            marks.push_back(i);
+        }
+        co_await pair.client.write("before,");
+        co_await bight::send_descriptors(pair.client, numbers, "with,");
+        all.clear();  // they are on their way
+        co_await bight::send_descriptor(pair.client, marked(999).get(), "next,");
+        co_await pair.client.write("after");
+
+        char bytes[7];
+        auto got = co_await bight::receive_descriptors(pair.server, bight::mutable_buffer(bytes, 7));
+        CHECK(std::string(bytes, got.size) == "before,");
+        CHECK(got.descriptors.empty());
+        const bight::chunk first = co_await pair.server.read_some();
+        CHECK(first.view() == "with,");
+        auto many = bight::take_descriptors(pair.server);
+        CHECK_FALSE(many.missing);
+        CHECK(marks_of(many.descriptors) == marks);
+        for (const auto& d : many.descriptors) {
+            if (!is_close_on_exec(d)) FAIL_CHECK("not close-on-exec");
+        }
+        pair.client.abort();
+        std::string rest;
+        while (auto chunk = co_await bight::as_result(pair.server.read_some())) {
+            if (chunk->empty()) break;
+            rest += chunk->view();
+        }
+        CHECK(rest == "next,after");
+        const auto last = bight::take_descriptors(pair.server);
+        CHECK(marks_of(last.descriptors) == std::vector{999});
+        const auto none = bight::take_descriptors(pair.server);
+        CHECK(none.descriptors.empty());
+    });
+}
+
+TEST_CASE("passing: reads that do not ask close what comes, and so does an abort of one that did") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        const owned_descriptor sent = marked(1);
+        const bool into_memory = GENERATE(true, false);
+        for (const bool asks : {false, true}) {
+            auto [server, raw] = co_await beside_raw();
+            if (asks) bight::accept_descriptors(server, 10);
+            const int before = test::open_descriptors();
+            for (int i = 0; i < 5; ++i) send_raw(raw.get(), "x", sent.get(), 4);
+            std::string all;
+            while (all.size() < 5) {
+                if (into_memory) {
+                    char byte = 0;
+                    const std::size_t got = co_await server.read_some(bight::mutable_buffer(&byte, 1));
+                    all.append(&byte, got);
+                } else {
+                    const bight::chunk got = co_await server.read_some();
+                    all += got.view();
+                }
+                CHECK(test::open_descriptors() <= before + (asks ? 10 : 0));
+            }
+            CHECK(all == "xxxxx");
+            if (asks) {
+                CHECK(test::open_descriptors() == before + 10);
+                server.abort();
+                server = {};
+                CHECK(test::open_descriptors() == before - 1);
+            } else {
+                CHECK(test::open_descriptors() == before);
+                const auto nothing = bight::take_descriptors(server);
+                CHECK(nothing.descriptors.empty());
+            }
+        }
+    });
+}
+
+TEST_CASE("passing: a limit bounds what a flood of descriptors takes; it is told that some are missing") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        const owned_descriptor sent = marked(1);
+        auto [server, raw] = co_await beside_raw();
+        bight::accept_descriptors(server, 3);
+        const int before = test::open_descriptors();
+        char byte = 0;
+        const bight::mutable_buffer memory(&byte, 1);
+        for (int i = 0; i < 20; ++i) {
+            send_raw(raw.get(), "x", sent.get(), 253);
+            auto got = co_await bight::receive_descriptors(server, memory);
+            CHECK(got.size == 1);
+            CHECK(got.descriptors.size() == 3);
+            CHECK(got.missing == bight::errc::too_long);
+            CHECK(test::open_descriptors() == before + 3);
+        }
+        CHECK(test::open_descriptors() == before);
+        send_raw(raw.get(), "x", sent.get(), 3);  // as many as there may be
+        bight::received_descriptors got = co_await bight::receive_descriptors(server, memory);
+        CHECK(got.descriptors.size() == 3);
+        CHECK_FALSE(got.missing);
+        bight::accept_descriptors(server, 4);
+        for (int i = 0; i < 2; ++i) {
+            send_raw(raw.get(), "x", sent.get(), 3);
+            co_await server.read_some(memory);
+        }
+        got = bight::take_descriptors(server);
+        CHECK(got.descriptors.size() == 4);
+        CHECK(got.missing == bight::errc::too_long);
+        // What a stream that is closed holds goes with it, although its peer stays.
+        send_raw(raw.get(), "x", sent.get(), 3);
+        co_await server.read_some(memory);
+        got = {};
+        CHECK(test::open_descriptors() == before + 3);
+        co_await server.close();
+        CHECK(test::open_descriptors() == before);
+    });
+}
+
+TEST_CASE("passing: a process that can have no more descriptors gets the bytes, and is told") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        const owned_descriptor sent = marked(1);
+        auto [server, raw] = co_await beside_raw();
+        send_raw(raw.get(), "ab", sent.get(), 8);
+        char bytes[2];
+        bight::received_message got;
+        {
+            const test::few_descriptors few(5);
+            got = co_await bight::receive_descriptors(server, bight::mutable_buffer(bytes, 2));
+        }
+        CHECK(std::string(bytes, got.size) == "ab");
+        CHECK(got.descriptors.size() < 8);
+        CHECK(got.missing == std::errc::too_many_files_open);
+        send_raw(raw.get(), "c", sent.get(), 1);
+        got = co_await bight::receive_descriptors(server, bight::mutable_buffer(bytes, 2));
+        CHECK(got.descriptors.size() == 1);
+        CHECK_FALSE(got.missing);
+    });
+}
+
+TEST_CASE("passing: a full buffer is waited for; cancelled there, nothing was sent") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        bight::accept_descriptors(pair.server, 10);
+        const std::size_t full = fill(pair.client.native_handle());
+        const auto in_vain = co_await bight::try_with_timeout(
+            bight::send_descriptor(pair.client, marked(1).get(), "lost"), 1ms);
+        CHECK_FALSE(in_vain);
+        std::string all;
+        auto send = [&]() -> task<> {
+            // More than the buffer holds: the first call takes a part, with the descriptor.
+            co_await bight::send_descriptor(pair.client, marked(2).get(), std::string(1 << 20, 'x'));
+            co_await bight::send_descriptor(pair.client, marked(3).get(), "end");
+        };
+        auto receive = [&]() -> task<> {
+            while (all.size() < full + (1 << 20) + 3) {
+                const bight::chunk got = co_await pair.server.read_some();
+                all += got.view();
+            }
+        };
+        co_await bight::when_all(send(), receive());
+        CHECK(all == std::string(full, 'f') + std::string(1 << 20, 'x') + "end");
+        const auto got = bight::take_descriptors(pair.server);
+        CHECK(marks_of(got.descriptors) == std::vector{2, 3});
+    });
+}
+
+TEST_CASE("passing: cancelled in the middle of its bytes, the descriptor has gone, and the end is a reset") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        bight::accept_descriptors(pair.server);
+        const auto in_part = co_await bight::try_with_timeout(
+            bight::send_descriptor(pair.client, marked(1).get(), std::string(1 << 20, 'x')), 1ms);
+        CHECK_FALSE(in_part);
+        const auto code = co_await test::error_of(pair.client.close());
+        CHECK(code == bight::errc::aborted);
+        std::size_t size = 0;
+        while (auto got = co_await bight::as_result(pair.server.read_some())) {
+            if (got->empty()) break;
+            size += got->size();
+        }
+        CHECK(size > 0);
+        CHECK(size < (1 << 20));
+        const auto got = bight::take_descriptors(pair.server);
+        CHECK(marks_of(got.descriptors) == std::vector{1});
+    });
+}
+
+TEST_CASE("passing: a receive that is cancelled, whenever that is, loses no descriptor") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto [server, raw] = co_await beside_raw();
+        const owned_descriptor sent = marked(7);
+        bight::accept_descriptors(server);
+        const int before = test::open_descriptors();
+        std::size_t held = 0;
+        std::size_t sized = 0;
+        char byte = 0;
+        for (int wait = 0; wait < 6; ++wait) {
+            for (const bool sends_first : {true, false}) {
+                test::cancellable one;
+                auto receive = [&]() -> task<> {
+                    const auto got =
+                        co_await bight::receive_descriptors(server, bight::mutable_buffer(&byte, 1));
+                    held += got.descriptors.size();
+                    sized += got.size;
+                };
+                auto interrupt = [&]() -> task<> {
+                    co_await test::turns(wait);
+                    if (sends_first) send_raw(raw.get(), "x", sent.get(), 2);
+                    one.cancel();
+                    if (!sends_first) send_raw(raw.get(), "x", sent.get(), 2);
+                };
+                co_await bight::when_all(one.run(receive()), interrupt());
+            }
+        }
+        while (sized < 12) {
+            const auto got = co_await bight::receive_descriptors(server, bight::mutable_buffer(&byte, 1));
+            held += got.descriptors.size();
+            sized += got.size;
+        }
+        // One that ended with its result, and was cancelled at the next await, has taken what came.
+        CHECK(held == 24);
+        CHECK(test::open_descriptors() == before);
+    });
+}
+
+TEST_CASE("passing: it has its turn among outboxes, and keeps the order") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        bight::accept_descriptors(pair.server, 10);
+        const std::size_t full = fill(pair.client.native_handle());
+        bight::outbox box(pair.client);
+        box.send("one,");
+        auto pass = [&]() -> task<> { co_await bight::send_descriptor(pair.client, marked(1).get(), "two,"); };
+        auto later = [&]() -> task<> {
+            co_await bight::yield();
+            box.send("three");
+            std::string all;
+            while (all.size() < full + 13) {
+                const bight::chunk got = co_await pair.server.read_some();
+                all += got.view();
+            }
+            CHECK(all.substr(full) == "one,two,three");
+        };
+        co_await bight::when_all(pass(), later());
+        const auto got = bight::take_descriptors(pair.server);
+        CHECK(marks_of(got.descriptors) == std::vector{1});
+    });
+}
+
+TEST_CASE("passing: what cannot be passed is refused with words, and harms nothing") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        const owned_descriptor good = marked(1);
+        auto error = co_await test::error_of(bight::send_descriptor(pair.client, 1 << 20, "x"));
+        CHECK(error == std::errc::bad_file_descriptor);
+        error = co_await test::error_of(bight::send_descriptors(pair.client, std::vector<int>(254, good.get()), "x"));
+        CHECK(error == std::errc::invalid_argument);
+        error = co_await test::error_of(bight::send_descriptor(pair.client, good.get(), ""));
+        CHECK(error == std::errc::invalid_argument);
+        error = co_await test::error_of(bight::send_descriptors(pair.client, std::vector<int>(), "x"));
+        CHECK(error == std::errc::invalid_argument);
+        char byte = 0;
+        const bight::mutable_buffer memory(&byte, 1);
+        co_await bight::send_descriptor(pair.client, good.get(), "g");  // nothing is missing before it
+        const auto got = co_await bight::receive_descriptors(pair.server, memory);
+        CHECK(got.descriptors.size() == 1);
+        co_await pair.client.close();
+        const std::size_t end = co_await pair.server.read_some(memory);
+        CHECK(end == 0);
+        error = co_await test::error_of(bight::send_descriptor(pair.client, good.get(), "x"));
+        CHECK(error == bight::errc::closed);
+        bight::stream none;
+        error = co_await test::error_of(bight::send_descriptor(none, good.get(), "x"));
+        CHECK(error == std::errc::bad_file_descriptor);
+
+        for (const auto f : {family::tcp, family::memory}) {
+            auto other = co_await test::connected_pair(f);
+            std::string said;
+            try {
+                co_await bight::send_descriptor(other.client, good.get(), "x");
+            } catch (const std::system_error& e) {
+                CHECK(e.code() == std::errc::operation_not_supported);
+                said = e.what();
+            }
+            CHECK(said.find(f == family::tcp ? "Unix sockets" : "no socket") != std::string::npos);
+            CHECK(thrown_by([&] { bight::accept_descriptors(other.client); }) ==
+                  std::errc::operation_not_supported);
+        }
+
+        auto late = co_await test::connected_pair(family::unix_path);
+        CHECK(thrown_by([&] { bight::accept_descriptors(late.server, 0); }) ==
+              std::errc::invalid_argument);
+        co_await late.client.write("x");
+        co_await late.server.read_some();
+        CHECK(thrown_by([&] { bight::accept_descriptors(late.server); }) == bight::errc::busy);
+    });
+}
+
+TEST_CASE("passing: a peer that has gone is told to who sends, and ends what is received") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        co_await bight::send_descriptor(pair.client, marked(1).get(), "last");
+        pair.client.abort();
+        char bytes[8];
+        auto got = co_await bight::receive_descriptors(pair.server, bight::mutable_buffer(bytes, 8));
+        CHECK(std::string(bytes, got.size) == "last");
+        CHECK(marks_of(got.descriptors) == std::vector{1});
+        got = co_await bight::receive_descriptors(pair.server, bight::mutable_buffer(bytes, 8));
+        CHECK(got.size == 0);
+        for (int i = 0; i < 2; ++i) {
+            const auto error = co_await test::error_of(bight::send_descriptor(pair.server, marked(2).get(), "x"));
+            CHECK(error == std::errc::broken_pipe);
+        }
+    });
+}
+
+TEST_CASE("passing: connections that one has accepted are served by another") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        const test::temporary_directory directory;
+        auto to_worker = co_await test::connected_pair(family::unix_path);
+        for (const auto f : {family::tcp, family::unix_path}) {
+            bight::listener front = bight::listen(test::new_endpoint(f, directory));
+            bight::stream client = co_await bight::connect(test::endpoint_to(front.local()));
+            bight::stream accepted = co_await front.accept();
+            co_await client.write("who? me");
+            char who[5];
+            co_await accepted.read_exactly(bight::mutable_buffer(who, 5));
+            {
+                const owned_descriptor socket = bight::release_descriptor(std::move(accepted));
+                CHECK_FALSE(accepted);
+                co_await bight::send_descriptor(to_worker.client, socket.get(), "take");
+            }
+            char word[4];
+            const auto got =
+                co_await bight::receive_descriptors(to_worker.server, bight::mutable_buffer(word, 4));
+            REQUIRE(got.descriptors.size() == 1);
+            bight::stream taken = co_await bight::connect(got.descriptors[0].as_endpoint());
+            const bight::chunk rest = co_await taken.read_some();
+            CHECK(rest.view() == "me");
+            co_await taken.write("you");
+            const bight::chunk answer = co_await client.read_some();
+            CHECK(answer.view() == "you");
+            CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(taken)); }) ==
+                  bight::errc::busy);  // it may have read more than it gave
+            CHECK(taken);
+
+            // The listener, too. (The file of a Unix socket goes with its first one.)
+            if (f != family::tcp) continue;
+            const owned_descriptor listening(::dup(front.native_handle()));
+            co_await bight::send_descriptor(to_worker.client, listening.get(), "take");
+            const auto passed =
+                co_await bight::receive_descriptors(to_worker.server, bight::mutable_buffer(word, 4));
+            front.close();
+            bight::listener second = bight::listen(passed.descriptors.at(0).as_endpoint());
+            const bight::stream another = co_await bight::connect(test::endpoint_to(second.local()));
+            const bight::stream served = co_await second.accept();
+            CHECK(served);
+        }
+    });
+}
+
+TEST_CASE("passing: a socket is not taken out of a stream that is in use") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        char byte = 0;
+        auto read = [&]() -> task<> { co_await pair.server.read_some(bight::mutable_buffer(&byte, 1)); };
+        auto refuse = [&]() -> task<> {
+            co_await bight::yield();
+            CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(pair.server)); }) ==
+                  bight::errc::busy);
+            co_await pair.client.write("x");
+        };
+        co_await bight::when_all(read(), refuse());
+        CHECK(byte == 'x');
+        pair.server.unread(bight::chunk::copy_of("given back"));
+        CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(pair.server)); }) ==
+              bight::errc::busy);
+        bight::stream none;
+        CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(none)); }) ==
+              std::errc::bad_file_descriptor);
+        auto memory = co_await test::connected_pair(family::memory);
+        CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(memory.server)); }) ==
+              std::errc::operation_not_supported);
+        co_await memory.client.write("x");
+        const bight::chunk unharmed = co_await memory.server.read_some();
+        CHECK(unharmed.view() == "x");
+    });
+}
+
+TEST_CASE("passing: a random walk of writes, messages, reads and takes loses nothing, and keeps the order") {
+    ON_EACH_DEMULTIPLEXER;
+    const auto seed = Catch::rngSeed();
+    on.run([seed]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        bight::accept_descriptors(pair.server, 100'000);
+        std::string written;
+        std::vector<int> passed;
+        auto writer = [&]() -> task<> {
+            std::mt19937 draw(seed);
+            for (int i = 0; i < 200; ++i) {
+                const std::string bytes(1 + draw() % (draw() % 20 == 0 ? 300'000 : 50), char('a' + i % 26));
+                written += bytes;
+                if (draw() % 3 == 0) {
+                    co_await pair.client.write(bytes);
+                    continue;
+                }
+                std::vector<owned_descriptor> some;
+                std::vector<int> numbers;
+                for (auto n = 1 + draw() % 3; n > 0; --n) {
+                    passed.push_back(int(passed.size()));
+                    some.push_back(marked(passed.back()));
+                    numbers.push_back(some.back().get());
+                }
+                co_await bight::send_descriptors(pair.client, numbers, bytes);
+            }
+            co_await pair.client.shutdown_write();
+        };
+        std::string read;
+        std::vector<int> came;
+        auto reader = [&]() -> task<> {
+            std::mt19937 draw(seed + 1);
+            std::vector<char> memory(10'000);
+            for (;;) {
+                std::size_t size = 0;
+                if (draw() % 3 == 0) {
+                    // A deadline that mostly strikes while it waits.
+                    auto got = co_await bight::try_with_timeout(pair.server.read_some(), 1ns);
+                    if (!got) continue;
+                    size = got->size();
+                    read += got->view();
+                } else {
+                    size = co_await pair.server.read_some(
+                        bight::mutable_buffer(memory.data(), 1 + draw() % memory.size()));
+                    read.append(memory.data(), size);
+                }
+                if (size == 0) break;
+                if (draw() % 4 > 0) continue;
+                const auto got = bight::take_descriptors(pair.server);
+                CHECK_FALSE(got.missing);
+                for (const int mark : marks_of(got.descriptors)) came.push_back(mark);
+            }
+            for (const int mark : marks_of(bight::take_descriptors(pair.server).descriptors)) {
+                came.push_back(mark);
+            }
+        };
+        co_await bight::when_all(writer(), reader());
+        CHECK(read == written);
+        CHECK(came == passed);
+    });
+}
+
+TEST_CASE("passing: a copy passes on the bytes; descriptors that were accepted can be taken") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto in = co_await test::connected_pair(family::unix_path);
+        auto out = co_await test::connected_pair(family::unix_path);
+        bight::accept_descriptors(in.server, 10);
+        const std::string much(1 << 18, 'm');
+        auto send = [&]() -> task<> {
+            for (int i = 0; i < 4; ++i) co_await bight::send_descriptor(in.client, marked(i).get(), much);
+            co_await in.client.shutdown_write();
+        };
+        auto pass_on = [&]() -> task<> {
+            co_await bight::copy(in.server, out.client);
+            co_await out.client.shutdown_write();
+        };
+        auto receive = [&]() -> task<> {
+            const std::string all = co_await test::read_all(out.server);
+            CHECK(all.size() == 4 * much.size());
+        };
+        co_await bight::when_all(send(), pass_on(), receive());
+        const auto got = bight::take_descriptors(in.server);
+        CHECK(marks_of(got.descriptors) == std::vector{0, 1, 2, 3});
+    });
+}

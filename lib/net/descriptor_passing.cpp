@@ -97,6 +97,9 @@ task<> send_descriptor(stream& to, int descriptor, const_buffer bytes) {
 owned_descriptor release_descriptor(stream&& of) {
     constexpr const char* releasing = "take the socket out of";
     detail::socket_transport& socket = socket_of(of, releasing);
+    if (!detail::descriptor_control::offered()) {
+        refuse(EOPNOTSUPP, releasing, of, "on this system it stays with its reactor");
+    }
     int fd = -1;
     const std::error_code error = socket.release_socket(fd);
     if (error == errc::busy) {

@@ -2,6 +2,7 @@
 
 #include "contact.hpp"
 #include "datagrams.hpp"
+#include "messages.hpp"
 #include "simulated_demultiplexer.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -457,6 +458,7 @@ void end_unix_writing(world_state& w, const socket_ptr& s) {
 // Closes a Unix socket: the peer can read what is there, and gets an error if its own bytes were not read.
 void let_go_of_unix(world_state& w, const socket_ptr& s) {
     const bool unread = !std::exchange(s->incoming, {}).empty();
+    drop_all_descriptors(*s);
     s->is = socket::stage::closed;
     const socket_ptr to = s->peer;
     if (!to || to->is != socket::stage::connected) return;
@@ -530,6 +532,7 @@ void vanish(socket& s) noexcept {
     s.in_flight = 0;
     s.outgoing.clear();
     s.incoming.clear();
+    s.passed.clear();
     s.backlog.clear();
     s.datagrams.clear();
 }

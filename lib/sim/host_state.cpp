@@ -207,9 +207,18 @@ int host_state::add(std::shared_ptr<socket> s) {
     const std::size_t most = world.options.sockets_per_host;
     if (most > 0 && open.size() >= most) return -EMFILE;
     s->fd = new_descriptor();
+    ++s->descriptors;
     const int fd = s->fd;
     open.emplace(fd, std::move(s));
     return fd;
+}
+
+void host_state::close(bight::detail::native_handle fd) {
+    const auto at = open.find(fd);
+    if (at == open.end()) return;
+    const std::shared_ptr<socket> s = at->second;
+    open.erase(at);
+    if (--s->descriptors == 0) let_go(world, s);
 }
 
 }  // namespace detail

@@ -64,6 +64,7 @@ struct host_state {
     int new_descriptor() noexcept { return next_descriptor++; }
     /// -EMFILE when there are too many.
     int add(std::shared_ptr<socket> s);
+    void close(bight::detail::native_handle fd);
 
     world_state& world;
     const std::string name;

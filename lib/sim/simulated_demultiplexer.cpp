@@ -2,6 +2,7 @@
 
 #include "connection.hpp"
 #include "datagrams.hpp"
+#include "messages.hpp"
 
 #include "../io/socket_headers.hpp"
 
@@ -58,6 +59,9 @@ void simulated_demultiplexer::attach(descriptor& d) {
     if (!s) {
         throw std::system_error(host_.refuse("a real descriptor"), "fd " + std::to_string(d.fd));
     }
+    if (s->watched) {  // by a stream or listener that has another descriptor of it
+        throw std::system_error(EBUSY, std::system_category(), "fd " + std::to_string(d.fd));
+    }
     s->watched = &d;
     s->watcher = this;
     d.slot = next_slot_++;
@@ -66,7 +70,7 @@ void simulated_demultiplexer::attach(descriptor& d) {
 
 void simulated_demultiplexer::detach(descriptor& d, bool close_it) noexcept {
     const not_failing machinery;
-    if (const auto s = host_.find(d.fd)) s->watched = nullptr;
+    if (const auto s = host_.find(d.fd); s && s->watched == &d) s->watched = nullptr;
     for (operation** first : {&d.reading, &d.writing}) {
         while (*first) {
             operation& op = **first;
@@ -392,6 +396,10 @@ bool simulated_demultiplexer::try_now(operation& op) {
         case operation_kind::accept: return try_accept(op, *s);
         case operation_kind::connect:
             return try_connect(static_cast<bight::detail::connect_operation&>(op), s);
+        case operation_kind::receive_message:
+            return receive_message(static_cast<bight::detail::receive_message_operation&>(op), *s);
+        case operation_kind::send_message:
+            return send_message(static_cast<bight::detail::send_message_operation&>(op), s);
         case operation_kind::receive_datagrams:
             return receive_datagrams(host_.world,
                                      static_cast<bight::detail::receive_datagrams_operation&>(op), *s);
@@ -419,6 +427,7 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
     if (size > 1 && host_.world.happens(fault::short_read, s, s.read)) {
         size = static_cast<std::size_t>(host_.world.amount(fault::short_read).between(1, size - 1));
     }
+    size = until_descriptors(s, size);
     char* into = static_cast<char*>(to.into.data);
     if (op.kind == operation_kind::receive) {
         const bool none = host_.world.happens(fault::no_memory, s, s.read);
@@ -438,6 +447,7 @@ bool simulated_demultiplexer::try_receive(bight::detail::receive_operation& op, 
     std::copy_n(s.incoming.data(), size, into);
     s.incoming.erase(0, size);
     s.read += size;
+    drop_descriptors(s);
     op.result = static_cast<int>(size);
     taken(host_.world, s);
     return true;

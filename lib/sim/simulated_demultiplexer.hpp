@@ -41,6 +41,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     time_point next_event() const noexcept override { return host_.world.next_event(); }
     bool simulated() const noexcept override { return true; }
     bight::detail::socket_calls& sockets() noexcept override { return thread_.sockets(); }
+    bool reads_directly(const bight::detail::descriptor&) const noexcept override { return true; }
     std::size_t lent_buffers() const noexcept override { return blocks_->lent(); }
     const void* lender() const noexcept override { return blocks_; }
 

@@ -66,10 +66,12 @@ bool simulated_demultiplexer::could_end(const operation& op) const {
     switch (op.kind) {
         case operation_kind::receive:
         case operation_kind::receive_into:
+        case operation_kind::receive_message:
             return s->error != 0 || s->is == socket::stage::closed || !s->incoming.empty() || s->end_came;
         case operation_kind::accept: return !s->backlog.empty() || thread_.sockets().exhausted();
         case operation_kind::connect: return s->is != socket::stage::connecting;
         case operation_kind::send:
+        case operation_kind::send_message:
             return s->error != 0 || s->is != socket::stage::connected || s->end_asked || room(*s) > 0;
         case operation_kind::poll_read:
             return s->error != 0 || s->is == socket::stage::closed || !s->incoming.empty() || s->end_came ||

@@ -3,6 +3,7 @@
 #include "connection.hpp"
 #include "contact.hpp"
 #include "datagrams.hpp"
+#include "messages.hpp"
 #include "world_state.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -42,11 +43,7 @@ int simulated_sockets::open(int family, socket_type type) noexcept {
 
 void simulated_sockets::close(native_handle fd) noexcept {
     const not_failing machinery;
-    const auto at = host_.open.find(fd);
-    if (at == host_.open.end()) return;
-    const std::shared_ptr<socket> s = at->second;
-    host_.open.erase(at);
-    let_go(host_.world, s);
+    host_.close(fd);
 }
 
 int simulated_sockets::set(native_handle fd, option which, bool on) noexcept {
@@ -194,7 +191,11 @@ int simulated_sockets::is_stream(native_handle fd) noexcept {
     return s ? !s->is_datagram : -host_.refuse("a real descriptor").value();
 }
 
-int simulated_sockets::duplicate(native_handle) noexcept { return -ENOTSUP; }
+int simulated_sockets::duplicate(native_handle fd) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    return s ? host_.add(s) : -EBADF;
+}
 
 address simulated_sockets::local(native_handle fd) noexcept {
     const not_failing machinery;
@@ -254,7 +255,10 @@ std::size_t simulated_sockets::room(native_handle fd) noexcept {
 
 void simulated_sockets::discard_input(native_handle fd) noexcept {
     const not_failing machinery;
-    if (const auto s = host_.find(fd)) s->incoming.clear();
+    const auto s = host_.find(fd);
+    if (!s) return;
+    s->incoming.clear();
+    drop_all_descriptors(*s);
 }
 
 // As with the kernel, this is found out by connecting: a live listener gets a connection that ends at once.

@@ -44,6 +44,14 @@ struct datagram {
     std::uint8_t traffic_class = 0;
 };
 
+/// Descriptors that came with the bytes from `place` to `end` of a Unix stream, and were not yet received
+/// (messages.hpp).
+struct passed_descriptors {
+    std::uint64_t place = 0;
+    std::uint64_t end = 0;
+    std::vector<int> descriptors;
+};
+
 /// Kept alive by the network while something is on its way to it, by the host's table while the program has
 /// its descriptor, and by its peer while the connection lasts.
 struct socket {
@@ -61,7 +69,8 @@ struct socket {
     keyed_chance chance;  ///< of this direction, once it is connected
     host_state* home;
     int family;
-    int fd = -1;  ///< -1 once the program has closed it
+    int fd = -1;  ///< one of its descriptors; -1 once the program has closed all
+    int descriptors = 0;
     stage is = stage::fresh;
     address local;
     address remote;
@@ -84,6 +93,7 @@ struct socket {
     std::string outgoing;  ///< taken from the program, and not yet sent
     std::string incoming;  ///< arrived, and not yet read
     std::size_t in_flight = 0;
+    std::deque<passed_descriptors> passed;
     // The numbers of bytes so far, which give the places of events in the stream.
     std::uint64_t written = 0;  ///< taken from the program
     std::uint64_t sent = 0;

@@ -9,6 +9,7 @@
 
 #include <bight/bight.hpp>
 #include <bight/net/descriptor_passing.hpp>
+#include <bight/sim/world.hpp>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <random>
 #include <string>
@@ -439,7 +441,8 @@ TEST_CASE("passing: a peer that has gone is told to who sends, and ends what is 
 }
 
 TEST_CASE("passing: connections that one has accepted are served by another") {
-    ON_EACH_DEMULTIPLEXER;
+    test::need_unix_sockets();
+    test::reactor_fixture on(GENERATE(from_range(test::reactors_and_personalities())));
     on.run([]() -> task<> {
         const test::temporary_directory directory;
         auto to_worker = co_await test::connected_pair(family::unix_path);
@@ -471,11 +474,10 @@ TEST_CASE("passing: connections that one has accepted are served by another") {
 
             // The listener, too. (The file of a Unix socket goes with its first one.)
             if (f != family::tcp) continue;
-            const owned_descriptor listening(::dup(front.native_handle()));
-            co_await bight::send_descriptor(to_worker.client, listening.get(), "take");
+            co_await bight::send_descriptor(to_worker.client, front.native_handle(), "take");
+            front.close();
             const auto passed =
                 co_await bight::receive_descriptors(to_worker.server, bight::mutable_buffer(word, 4));
-            front.close();
             bight::listener second = bight::listen(passed.descriptors.at(0).as_endpoint());
             const bight::stream another = co_await bight::connect(test::endpoint_to(second.local()));
             const bight::stream served = co_await second.accept();
@@ -598,4 +600,114 @@ TEST_CASE("passing: a copy passes on the bytes; descriptors that were accepted c
         const auto got = bight::take_descriptors(in.server);
         CHECK(marks_of(got.descriptors) == std::vector{0, 1, 2, 3});
     });
+}
+
+namespace {
+
+task<> echo(bight::stream peer) {
+    while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
+}
+
+/// Serves what the front passes on.
+task<> work() {
+    bight::listener l = bight::listen("unix:@work");
+    bight::stream front = co_await l.accept();
+    auto each = [&](bight::group& g) -> task<> {
+        char byte = 0;
+        for (;;) {
+            auto got = co_await bight::receive_descriptors(front, bight::mutable_buffer(&byte, 1));
+            if (got.size == 0) break;
+            for (auto& one : got.descriptors) {
+                bight::stream s = co_await bight::connect(one.as_endpoint());
+                g.spawn(echo(std::move(s)));
+            }
+        }
+    };
+    co_await bight::with_group(each);
+}
+
+/// Accepts, and keeps nothing.
+task<> accept_for_others(int connections) {
+    bight::listener l = bight::listen("tcp:7000");
+    bight::stream worker = co_await bight::connect("unix:@work");
+    for (int i = 0; i < connections; ++i) {
+        bight::stream s = co_await l.accept();
+        const owned_descriptor socket = bight::release_descriptor(std::move(s));
+        co_await bight::send_descriptor(worker, socket.get(), "c");
+    }
+    co_await worker.close();
+}
+
+}  // namespace
+
+TEST_CASE("passing: on a simulated host, too, and nothing is left open, whatever the seed") {
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        CAPTURE(seed);
+        bight::sim::world_options options;
+        options.personality = bight::sim::personalities[seed % bight::sim::personalities.size()];
+        options.faults = bight::sim::fault_plan::storm().without_harm();
+        bight::sim::world w(seed, options);
+        auto& server = w.add("server");
+        int echoed = 0;
+        server.run([] { return work(); });
+        server.run([]() -> task<> {
+            co_await bight::sleep_for(1s);
+            co_await accept_for_others(3);
+        });
+        auto& client = w.add("client");
+        for (int i = 0; i < 3; ++i) {
+            client.run([&echoed]() -> task<> {
+                co_await bight::sleep_for(2s);
+                bight::stream s = co_await bight::connect("tcp:server:7000");
+                co_await s.write("hello");
+                char answer[5];
+                co_await s.read_exactly(bight::mutable_buffer(answer, 5));
+                if (std::string(answer, 5) == "hello") ++echoed;
+                co_await s.close();
+            });
+        }
+        w.run();
+        CHECK(echoed == 3);
+        w.run_for(1min);
+        CHECK(server.sockets() == 0);
+    }
+}
+
+TEST_CASE("passing: a simulated host closes what nobody takes, and refuses more than it can have open") {
+    bight::sim::world_options options;
+    options.sockets_per_host = 20;
+    bight::sim::world w(7, options);
+    auto& server = w.add("server");
+    server.run([&]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_abstract);
+        bight::listener l = bight::listen("tcp:7000");
+        const std::size_t before = server.sockets();
+        co_await bight::send_descriptor(pair.client, l.native_handle(), "a");
+        CHECK(server.sockets() == before + 1);
+        const bight::chunk unwanted = co_await pair.server.read_some();
+        CHECK(unwanted.view() == "a");
+        CHECK(server.sockets() == before);
+
+        auto asked = co_await test::connected_pair(family::unix_abstract);
+        bight::accept_descriptors(asked.server, 2);
+        const std::vector<int> four(4, l.native_handle());
+        co_await bight::send_descriptors(asked.client, four, "b");
+        co_await asked.server.read_some();
+        auto got = bight::take_descriptors(asked.server);
+        CHECK(got.descriptors.size() == 2);
+        CHECK(got.missing == bight::errc::too_long);
+        got = {};
+        CHECK(server.sockets() == before + 2);
+
+        const std::vector<int> many(30, l.native_handle());
+        const auto error = co_await test::error_of(bight::send_descriptors(asked.client, many, "c"));
+        CHECK(error == test::from_errno(ETOOMANYREFS));
+        const auto unknown = co_await test::error_of(bight::send_descriptor(asked.client, 0, "c"));
+        CHECK(unknown == std::errc::bad_file_descriptor);
+        co_await bight::send_descriptor(asked.client, l.native_handle(), "d");
+        asked.server.abort();
+        asked.client.abort();
+        CHECK(server.sockets() == before);
+    });
+    w.run();
 }

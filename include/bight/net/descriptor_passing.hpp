@@ -78,13 +78,13 @@ task<received_message> receive_descriptors(stream& from, mutable_buffer memory, 
 
 /// Takes the socket out of a stream, which is empty afterwards: to be passed to another process, say. The
 /// connection is neither ended nor reset, when the descriptor is closed, either, as long as somebody else has
-/// one. Works for every kind of socket.
+/// one. Works for every kind of socket, which is non-blocking unless it was adopted.
 ///
 /// Throws std::system_error, and leaves the stream as it was: errc::busy while a read, a write, an outbox or
 /// a close has something to do there, when bytes were given back (stream::unread), and when it was read by
 /// read_some without memory, for then bytes may have been taken from the socket that are not yet read
 /// (io_uring); reads into memory take no more than they give. EBADF for an empty stream, EOPNOTSUPP for one
-/// without a socket. Thread: the stream's.
+/// without a socket, and on Windows. Thread: the stream's.
 owned_descriptor release_descriptor(stream&& of);
 
 }  // namespace bight

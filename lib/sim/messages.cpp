@@ -1,0 +1,165 @@
+#include "messages.hpp"
+
+#include "connection.hpp"
+#include "host_state.hpp"
+#include "world_state.hpp"
+
+#include "../io/socket_headers.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bight::sim::detail {
+
+namespace {
+
+#if defined(SCM_RIGHTS)
+
+// The descriptors of control data.
+std::vector<int> listed_in(const bight::detail::send_message_operation& op) {
+    std::vector<int> all;
+    msghdr message{};
+    message.msg_control = const_cast<void*>(op.control);
+    message.msg_controllen = static_cast<decltype(message.msg_controllen)>(op.control_size);
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+        const auto* const first = CMSG_DATA(c);
+        for (std::size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
+            all.push_back(-1);
+            std::memcpy(&all.back(), first + i * sizeof(int), sizeof(int));
+        }
+    }
+    return all;
+}
+
+std::size_t room_in(const bight::detail::receive_message_operation& op) noexcept {
+    if (!op.control || op.control_room < CMSG_LEN(sizeof(int))) return 0;
+    return (op.control_room - CMSG_LEN(0)) / sizeof(int);
+}
+
+void put_into(bight::detail::receive_message_operation& op, const std::vector<int>& all) {
+    if (all.empty()) return;
+    const std::size_t size = all.size() * sizeof(int);
+    auto* const header = static_cast<cmsghdr*>(op.control);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = static_cast<decltype(header->cmsg_len)>(CMSG_LEN(size));
+    std::memcpy(CMSG_DATA(header), all.data(), size);
+    op.control_size = CMSG_LEN(size);
+}
+
+#else  // no operation has control data here
+
+std::vector<int> listed_in(const bight::detail::send_message_operation&) { return {}; }
+std::size_t room_in(const bight::detail::receive_message_operation&) noexcept { return 0; }
+void put_into(bight::detail::receive_message_operation&, const std::vector<int>&) {}
+
+#endif
+
+// Puts each into the table once more. 0, or what is wrong; then none is there.
+int send_on_its_way(host_state& on, std::vector<int>& descriptors) {
+    for (std::size_t i = 0; i < descriptors.size(); ++i) {
+        const auto s = on.find(descriptors[i]);
+        const int copy = s ? on.add(s) : -EBADF;
+        if (copy >= 0) {
+            descriptors[i] = copy;
+            continue;
+        }
+        for (std::size_t sent = 0; sent < i; ++sent) on.close(descriptors[sent]);
+        return s ? -ETOOMANYREFS : -EBADF;
+    }
+    return 0;
+}
+
+}  // namespace
+
+std::size_t until_descriptors(const socket& s, std::size_t size) noexcept {
+    if (s.passed.empty()) return size;
+    const passed_descriptors& next = s.passed.front();
+    return next.place >= s.read + size ? size : std::min<std::size_t>(size, next.end - s.read);
+}
+
+void drop_descriptors(socket& s) {
+    while (!s.passed.empty() && s.passed.front().place < s.read) {
+        const std::vector<int> unwanted = std::move(s.passed.front().descriptors);
+        s.passed.pop_front();
+        for (const int fd : unwanted) s.home->close(fd);
+    }
+}
+
+void drop_all_descriptors(socket& s) {
+    for (const passed_descriptors& unwanted : std::exchange(s.passed, {})) {
+        for (const int fd : unwanted.descriptors) s.home->close(fd);
+    }
+}
+
+bool send_message(bight::detail::send_message_operation& op, const std::shared_ptr<socket>& s) {
+    world_state& w = s->home->world;
+    const const_buffer bytes = op.piece_count > 0 ? *op.pieces : const_buffer();
+    const std::shared_ptr<socket> to = s->peer;
+    if (s->family != AF_UNIX || op.piece_count > 1) {
+        op.result = -ENOSYS;
+    } else if (s->is != socket::stage::connected || s->end_asked || !to) {
+        op.result = s->is == socket::stage::fresh ? -ENOTCONN : -EPIPE;
+    } else if (w.happens(fault::no_buffers, *s, s->written)) {
+        op.result = -ENOBUFS;
+    } else {
+        std::size_t size = std::min(bytes.size, room(*s));
+        if (size == 0 && bytes.size > 0) return false;
+        if (size > 1 && w.happens(fault::short_write, *s, s->written)) {
+            size = static_cast<std::size_t>(w.amount(fault::short_write).between(1, size - 1));
+        }
+        std::vector<int> descriptors = listed_in(op);
+        const int error = send_on_its_way(*s->home, descriptors);
+        if (error == 0 && !descriptors.empty()) {
+            const std::uint64_t place = to->read + to->incoming.size();
+            to->passed.push_back({place, place + size, std::move(descriptors)});
+        }
+        if (error == 0) give(w, s, {static_cast<const char*>(bytes.data), size});
+        op.result = error < 0 ? error : static_cast<std::int64_t>(size);
+    }
+    return true;
+}
+
+bool receive_message(bight::detail::receive_message_operation& op, socket& s) {
+    world_state& w = s.home->world;
+    op.control_size = 0;
+    op.address_size = 0;
+    op.flags = 0;
+    if (s.family != AF_UNIX || op.piece_count != 1) {
+        op.result = -ENOSYS;
+        return true;
+    }
+    if (s.incoming.empty()) {
+        op.result = -std::exchange(s.error, 0);
+        return op.result < 0 || s.end_came || s.is == socket::stage::closed;
+    }
+    std::size_t size = std::min(s.incoming.size(), op.pieces->size);
+    if (size > 1 && w.happens(fault::short_read, s, s.read)) {
+        size = static_cast<std::size_t>(w.amount(fault::short_read).between(1, size - 1));
+    }
+    size = until_descriptors(s, size);
+    std::copy_n(s.incoming.data(), size, static_cast<char*>(op.pieces->data));
+    s.incoming.erase(0, size);
+    s.read += size;
+    if (!s.passed.empty() && s.passed.front().place < s.read) {
+        std::vector<int> came = std::move(s.passed.front().descriptors);
+        s.passed.pop_front();
+        const std::size_t most = room_in(op);
+        for (std::size_t i = most; i < came.size(); ++i) s.home->close(came[i]);
+        if (came.size() > most) {
+            came.resize(most);
+            op.flags = MSG_CTRUNC;
+        }
+        put_into(op, came);
+    }
+    op.result = static_cast<std::int64_t>(size);
+    taken(w, s);
+    return true;
+}
+
+}  // namespace bight::sim::detail

@@ -1,0 +1,27 @@
+// Messages of simulated Unix streams, with the descriptors that they pass.
+#pragma once
+
+#include "socket.hpp"
+
+#include "../demux/operation.hpp"
+
+#include <cstddef>
+#include <memory>
+
+namespace bight::sim::detail {
+
+// A descriptor that is on its way is an entry of the host's table, which nobody knows yet; the receiver is given
+// that entry. So a connection or a listener lives on, whatever its sender does meanwhile.
+
+/// How many of the next `size` bytes one read takes: as in Linux it ends behind a message with descriptors.
+std::size_t until_descriptors(const socket& s, std::size_t size) noexcept;
+/// All bytes before `s.read` have been read; closes the descriptors that came with them.
+void drop_descriptors(socket& s);
+/// Closes all that were not received.
+void drop_all_descriptors(socket& s);
+
+/// As the calls of the kernel; false when it would wait.
+bool send_message(bight::detail::send_message_operation& op, const std::shared_ptr<socket>& s);
+bool receive_message(bight::detail::receive_message_operation& op, socket& s);
+
+}  // namespace bight::sim::detail

@@ -231,6 +231,8 @@ void socket_transport::message_sent() noexcept {
     }
 }
 
+bool socket_transport::sends_message() const noexcept { return seldom_ && seldom_->sending; }
+
 void socket_transport::cancel_message_write() noexcept {
     sending_message* const op = seldom_ ? seldom_->sending.get() : nullptr;
     if (!op) return;
@@ -247,7 +249,8 @@ std::error_code socket_transport::release_socket(int& socket) noexcept {
     const bool reads_ahead =
         (receive_.target && receive_.kind == operation_kind::receive) || !demux->reads_directly(*this);
     const bool in_use = reader() || writer() || watcher() || closer() || unread() ||
-                        look_ahead() != detail::look_ahead::none;
+                        look_ahead() != detail::look_ahead::none ||
+                        (intake() && !intake()->held.descriptors.empty());
     if (reads_ahead || in_use) return errc::busy;
     socket = fd;
     retain();

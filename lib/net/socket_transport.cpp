@@ -513,7 +513,7 @@ std::error_code socket_transport::set(socket_calls::option which, bool on) const
 }
 
 std::size_t socket_transport::unwritten() const noexcept {
-    if (!send_) return 0;
+    if (!send_) return sends_message() ? transport::unwritten() : 0;
     if (send_->kind == operation_kind::poll_write) return static_cast<const kernel_write&>(*writer()).left;
     std::size_t left = 0;
     for (std::size_t i = 0; i < send_->piece_count; ++i) left += send_->pieces[i].size;

@@ -152,6 +152,7 @@ class socket_transport final : public transport, private descriptor, public pool
     void message_received() noexcept;
     bool go_on_passing(write_request& request) noexcept;
     void message_sent() noexcept;
+    bool sends_message() const noexcept;
     bool cancel_message_read() noexcept;
     void cancel_message_write() noexcept;
     bool peer_has_gone(peer_ending& how) noexcept;

@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <random>
 #include <string>
 #include <system_error>
@@ -346,6 +347,36 @@ TEST_CASE("passing: a receive that is cancelled, whenever that is, loses no desc
     });
 }
 
+TEST_CASE("passing: a message that waits for room ends with its stream, and with its peer") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        const bool own_end = GENERATE(true, false);
+        auto pair = co_await test::connected_pair(family::unix_path);
+        fill(pair.client.native_handle());
+        std::error_code first;
+        std::error_code in_line;
+        auto send = [&]() -> task<> {
+            first = co_await test::error_of(bight::send_descriptor(pair.client, marked(1).get(), "x"));
+        };
+        auto behind = [&]() -> task<> {
+            in_line = co_await test::error_of(bight::send_descriptor(pair.client, marked(2).get(), "y"));
+        };
+        auto leave_the_line = [&]() -> task<> {
+            const auto done = co_await bight::try_with_timeout(
+                bight::send_descriptor(pair.client, marked(3).get(), "z"), 1ms);
+            CHECK_FALSE(done);
+        };
+        auto end = [&]() -> task<> {
+            co_await leave_the_line();
+            (own_end ? pair.client : pair.server).abort();
+        };
+        co_await bight::when_all(send(), behind(), end());
+        CHECK((own_end ? first == bight::errc::aborted
+                       : first == std::errc::broken_pipe || first == std::errc::connection_reset));
+        CHECK(in_line == first);
+    });
+}
+
 TEST_CASE("passing: it has its turn among outboxes, and keeps the order") {
     ON_EACH_DEMULTIPLEXER;
     on.run([]() -> task<> {
@@ -500,6 +531,11 @@ TEST_CASE("passing: a socket is not taken out of a stream that is in use") {
         };
         co_await bight::when_all(read(), refuse());
         CHECK(byte == 'x');
+        bight::accept_descriptors(pair.client);
+        co_await bight::send_descriptor(pair.server, marked(1).get(), "x");
+        co_await pair.client.read_exactly(bight::mutable_buffer(&byte, 1));
+        CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(pair.client)); }) ==
+              bight::errc::busy);
         pair.server.unread(bight::chunk::copy_of("given back"));
         CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(pair.server)); }) ==
               bight::errc::busy);
@@ -579,13 +615,19 @@ TEST_CASE("passing: a random walk of writes, messages, reads and takes loses not
 
 TEST_CASE("passing: a copy passes on the bytes; descriptors that were accepted can be taken") {
     ON_EACH_DEMULTIPLEXER;
-    on.run([]() -> task<> {
+    const bool accepts = GENERATE(true, false);
+    on.run([accepts]() -> task<> {
         auto in = co_await test::connected_pair(family::unix_path);
         auto out = co_await test::connected_pair(family::unix_path);
-        bight::accept_descriptors(in.server, 10);
+        if (accepts) bight::accept_descriptors(in.server, 10);
         const std::string much(1 << 18, 'm');
+        int ends[2];
+        REQUIRE(::pipe(ends) == 0);
+        owned_descriptor read_end(ends[0]);
+        owned_descriptor write_end(ends[1]);
         auto send = [&]() -> task<> {
-            for (int i = 0; i < 4; ++i) co_await bight::send_descriptor(in.client, marked(i).get(), much);
+            for (int i = 0; i < 4; ++i) co_await bight::send_descriptor(in.client, write_end.get(), much);
+            write_end.reset();
             co_await in.client.shutdown_write();
         };
         auto pass_on = [&]() -> task<> {
@@ -597,8 +639,11 @@ TEST_CASE("passing: a copy passes on the bytes; descriptors that were accepted c
             CHECK(all.size() == 4 * much.size());
         };
         co_await bight::when_all(send(), pass_on(), receive());
-        const auto got = bight::take_descriptors(in.server);
-        CHECK(marks_of(got.descriptors) == std::vector{0, 1, 2, 3});
+        auto got = bight::take_descriptors(in.server);
+        CHECK(got.descriptors.size() == (accepts ? 4U : 0U));
+        got = {};
+        char byte = 0;
+        CHECK(::read(read_end.get(), &byte, 1) == 0);  // the end: nobody has the other one
     });
 }
 
@@ -626,15 +671,22 @@ task<> work() {
     co_await bight::with_group(each);
 }
 
-/// Accepts, and keeps nothing.
+/// Accepts, and keeps nothing, so that one connection at a time is enough.
+task<> pass_on(bight::stream& worker, int& connections, bight::stream client) {
+    const owned_descriptor socket = bight::release_descriptor(std::move(client));
+    co_await bight::send_descriptor(worker, socket.get(), "c");
+    --connections;
+}
+
 task<> accept_for_others(int connections) {
-    bight::listener l = bight::listen("tcp:7000");
     bight::stream worker = co_await bight::connect("unix:@work");
-    for (int i = 0; i < connections; ++i) {
-        bight::stream s = co_await l.accept();
-        const owned_descriptor socket = bight::release_descriptor(std::move(s));
-        co_await bight::send_descriptor(worker, socket.get(), "c");
-    }
+    bight::serve_options one;
+    one.max_connections = 1;
+    auto all_are_passed = [&]() -> task<> {
+        while (connections > 0) co_await bight::sleep_for(100ms);
+    };
+    co_await bight::race(
+        bight::serve("tcp:7000", one, pass_on, std::ref(worker), std::ref(connections)), all_are_passed());
     co_await worker.close();
 }
 

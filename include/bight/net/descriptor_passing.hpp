@@ -81,8 +81,8 @@ task<received_message> receive_descriptors(stream& from, mutable_buffer memory, 
 /// one. Works for every kind of socket, which is non-blocking unless it was adopted.
 ///
 /// Throws std::system_error, and leaves the stream as it was: errc::busy while a read, a write, an outbox or
-/// a close has something to do there, when bytes were given back (stream::unread), and when it was read by
-/// read_some without memory, for then bytes may have been taken from the socket that are not yet read
+/// a close has something to do there, when bytes were given back (stream::unread) or descriptors have come that
+/// were not taken, and when it was read by read_some without memory, for then bytes may have been taken from the socket that are not yet read
 /// (io_uring); reads into memory take no more than they give. EBADF for an empty stream, EOPNOTSUPP for one
 /// without a socket, and on Windows. Thread: the stream's.
 owned_descriptor release_descriptor(stream&& of);

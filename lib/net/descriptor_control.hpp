@@ -19,8 +19,8 @@ class descriptor_control {
     void make_room(std::size_t count) noexcept;
     /// Writes them as what is to be sent.
     void put(const std::vector<int>& descriptors) noexcept;
-    /// Takes over those that have come, of which the first `most` go behind `to`, which has room for them. The
-    /// others are closed. Gives how many came.
+    /// Takes over those that have come, of which the first `most` go behind `to`, which has room for them.
+    /// The others are closed. Gives how many came.
     std::size_t take(std::vector<owned_descriptor>& to, std::size_t most) noexcept;
 
     void* data() noexcept { return size_ > 0 ? bytes_ : nullptr; }

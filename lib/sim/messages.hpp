@@ -10,8 +10,8 @@
 
 namespace bight::sim::detail {
 
-// A descriptor that is on its way is an entry of the host's table, which nobody knows yet; the receiver is given
-// that entry. So a connection or a listener lives on, whatever its sender does meanwhile.
+// A descriptor that is on its way is an entry of the host's table, which nobody knows yet; the receiver is
+// given that entry. So a connection or a listener lives on, whatever its sender does meanwhile.
 
 /// How many of the next `size` bytes one read takes: as in Linux it ends behind a message with descriptors.
 std::size_t until_descriptors(const socket& s, std::size_t size) noexcept;

@@ -734,32 +734,31 @@ TEST_CASE("a runtime that finds no memory for a run throws bad_alloc, and the ne
 TEST_CASE("descriptors are passed, or nothing is where memory is out, and none is left open") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     test::need_unix_sockets();
-    const auto tally = fail_each_allocation_on(
-        kind, [](reactor_fixture&, allocation_fault& fault) -> task<> {
-            int ends[2];
-            if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
-            const bight::owned_descriptor first(ends[0]);
-            const bight::owned_descriptor second(ends[1]);
-            bight::stream a = co_await bight::connect(first.as_endpoint());
-            bight::stream b = co_await bight::connect(second.as_endpoint());
-            std::exception_ptr error;
-            std::size_t came = 0;
-            {
-                const failing now(fault);
-                try {
-                    bight::accept_descriptors(b, 3);
-                    co_await bight::send_descriptor(a, first.get(), "x");
-                    const bight::chunk got = co_await b.read_some();
-                    came = bight::take_descriptors(b).descriptors.size();
-                    bight::stream gone = std::move(a);
-                    bight::release_descriptor(std::move(gone)).reset();
-                } catch (...) {
-                    error = std::current_exception();
-                }
+    const auto tally = fail_each_allocation_on(kind, [](reactor_fixture&, allocation_fault& fault) -> task<> {
+        int ends[2];
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
+        const bight::owned_descriptor first(ends[0]);
+        const bight::owned_descriptor second(ends[1]);
+        bight::stream a = co_await bight::connect(first.as_endpoint());
+        bight::stream b = co_await bight::connect(second.as_endpoint());
+        std::exception_ptr error;
+        std::size_t came = 0;
+        {
+            const failing now(fault);
+            try {
+                bight::accept_descriptors(b, 3);
+                co_await bight::send_descriptor(a, first.get(), "x");
+                const bight::chunk got = co_await b.read_some();
+                came = bight::take_descriptors(b).descriptors.size();
+                bight::stream gone = std::move(a);
+                bight::release_descriptor(std::move(gone)).reset();
+            } catch (...) {
+                error = std::current_exception();
             }
-            if (error) std::rethrow_exception(error);
-            CHECK(came == 1);
-        });
+        }
+        if (error) std::rethrow_exception(error);
+        CHECK(came == 1);
+    });
     CHECK(tally.allocations > 3);
 }
 

@@ -36,8 +36,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-#define ON_EACH_DEMULTIPLEXER                                                  \
-    test::need_unix_sockets();                                                 \
+#define ON_EACH_DEMULTIPLEXER  \
+    test::need_unix_sockets(); \
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 /// A descriptor that can be told from others: the read end of a pipe that holds `mark`.
@@ -385,7 +385,9 @@ TEST_CASE("passing: it has its turn among outboxes, and keeps the order") {
         const std::size_t full = fill(pair.client.native_handle());
         bight::outbox box(pair.client);
         box.send("one,");
-        auto pass = [&]() -> task<> { co_await bight::send_descriptor(pair.client, marked(1).get(), "two,"); };
+        auto pass = [&]() -> task<> {
+            co_await bight::send_descriptor(pair.client, marked(1).get(), "two,");
+        };
         auto later = [&]() -> task<> {
             co_await bight::yield();
             box.send("three");
@@ -409,7 +411,8 @@ TEST_CASE("passing: what cannot be passed is refused with words, and harms nothi
         const owned_descriptor good = marked(1);
         auto error = co_await test::error_of(bight::send_descriptor(pair.client, 1 << 20, "x"));
         CHECK(error == std::errc::bad_file_descriptor);
-        error = co_await test::error_of(bight::send_descriptors(pair.client, std::vector<int>(254, good.get()), "x"));
+        error = co_await test::error_of(
+            bight::send_descriptors(pair.client, std::vector<int>(254, good.get()), "x"));
         CHECK(error == std::errc::invalid_argument);
         error = co_await test::error_of(bight::send_descriptor(pair.client, good.get(), ""));
         CHECK(error == std::errc::invalid_argument);
@@ -444,8 +447,7 @@ TEST_CASE("passing: what cannot be passed is refused with words, and harms nothi
         }
 
         auto late = co_await test::connected_pair(family::unix_path);
-        CHECK(thrown_by([&] { bight::accept_descriptors(late.server, 0); }) ==
-              std::errc::invalid_argument);
+        CHECK(thrown_by([&] { bight::accept_descriptors(late.server, 0); }) == std::errc::invalid_argument);
         co_await late.client.write("x");
         co_await late.server.read_some();
         CHECK(thrown_by([&] { bight::accept_descriptors(late.server); }) == bight::errc::busy);
@@ -465,7 +467,8 @@ TEST_CASE("passing: a peer that has gone is told to who sends, and ends what is 
         got = co_await bight::receive_descriptors(pair.server, bight::mutable_buffer(bytes, 8));
         CHECK(got.size == 0);
         for (int i = 0; i < 2; ++i) {
-            const auto error = co_await test::error_of(bight::send_descriptor(pair.server, marked(2).get(), "x"));
+            const auto error =
+                co_await test::error_of(bight::send_descriptor(pair.server, marked(2).get(), "x"));
             CHECK(error == std::errc::broken_pipe);
         }
     });
@@ -685,8 +688,8 @@ task<> accept_for_others(int connections) {
     auto all_are_passed = [&]() -> task<> {
         while (connections > 0) co_await bight::sleep_for(100ms);
     };
-    co_await bight::race(
-        bight::serve("tcp:7000", one, pass_on, std::ref(worker), std::ref(connections)), all_are_passed());
+    co_await bight::race(bight::serve("tcp:7000", one, pass_on, std::ref(worker), std::ref(connections)),
+                         all_are_passed());
     co_await worker.close();
 }
 

@@ -28,7 +28,8 @@ inline constexpr std::size_t most_descriptors_of_a_message = 253;
 /// Throws std::system_error: EINVAL for no bytes, no descriptors or too many; EBADF for one that is not open;
 /// ETOOMANYREFS when more of this user's descriptors are on their way than this process may have open
 /// (Linux); EOPNOTSUPP for a stream that is no Unix socket, and on Windows, which passes none; and what
-/// stream::write throws. After an error of the first kinds nothing was sent, and the stream is as it was.
+/// stream::write throws. After an error of the first kinds nothing was sent, and the stream goes on; like any
+/// write that has failed, EBADF and ETOOMANYREFS make it end with a reset if no other write follows.
 ///
 /// Cancelled before its first byte is taken, it has sent nothing; after that the descriptors are sent, and
 /// the connection ends with a reset like that of every write that is cut short. Thread: the stream's.
@@ -61,8 +62,8 @@ void accept_descriptors(stream& from, std::size_t limit = 16);
 /// The descriptors that came with what was read so far, and were not taken before. A read never goes on
 /// behind bytes that came with descriptors (Linux), so those of two messages are never mixed, and they belong
 /// to one of the bytes of the latest read, or to bytes before it. Where a protocol must know which, it says
-/// so in its bytes: "2 descriptors". Of a stream that accepts none there are none. Throws nothing. Thread: the
-/// stream's.
+/// so in its bytes: "2 descriptors". Of a stream that accepts none there are none. Throws nothing. Thread:
+/// the stream's.
 received_descriptors take_descriptors(stream& from) noexcept;
 
 /// One read, as receive_descriptors gives it.
@@ -81,10 +82,10 @@ task<received_message> receive_descriptors(stream& from, mutable_buffer memory, 
 /// one. Works for every kind of socket, which is non-blocking unless it was adopted.
 ///
 /// Throws std::system_error, and leaves the stream as it was: errc::busy while a read, a write, an outbox or
-/// a close has something to do there, when bytes were given back (stream::unread) or descriptors have come that
-/// were not taken, and when it was read by read_some without memory, for then bytes may have been taken from the socket that are not yet read
-/// (io_uring); reads into memory take no more than they give. EBADF for an empty stream, EOPNOTSUPP for one
-/// without a socket, and on Windows. Thread: the stream's.
+/// a close has something to do there, when bytes were given back (stream::unread) or descriptors have come
+/// that were not taken, and when it was read by read_some without memory, for then bytes may have been taken
+/// from the socket that are not yet read (io_uring); reads into memory take no more than they give. EBADF for
+/// an empty stream, EOPNOTSUPP for one without a socket, and on Windows. Thread: the stream's.
 owned_descriptor release_descriptor(stream&& of);
 
 }  // namespace bight

@@ -29,8 +29,8 @@ struct peer_credentials {
 /// and the BSDs getpeereid(3) and LOCAL_PEERPID, on Windows SIO_AF_UNIX_GETPEERPID. On a simulated host each
 /// peer is process 1 of user 0.
 ///
-/// Throws std::system_error: EOPNOTSUPP for a stream that is no Unix socket, EBADF for an empty or closed one,
-/// and the errno of the call that failed. Thread: the stream's.
+/// Throws std::system_error: EOPNOTSUPP for a stream that is no Unix socket, EBADF for an empty or closed
+/// one, and the errno of the call that failed. Thread: the stream's.
 peer_credentials credentials_of_peer(const stream& of);
 
 }  // namespace bight

@@ -19,10 +19,15 @@ namespace bight::detail::system_sockets {
 
 namespace {
 
-// Headers may be older than the kernel. These are the numbers of most architectures; of those that have
-// others (parisc, sparc) the kernel takes them for unknown ones.
-constexpr int peer_groups = 59;  // SO_PEERGROUPS, since Linux 4.13
-constexpr int peer_pidfd = 77;   // SO_PEERPIDFD, since Linux 6.5
+// SO_PEERGROUPS is there since Linux 4.13, SO_PEERPIDFD since 6.5, and headers may be older than the kernel:
+// so the numbers are given here, for the architectures that have no others.
+#if defined(__sparc__) || defined(__hppa__)
+constexpr int peer_groups = -1;
+constexpr int peer_pidfd = -1;
+#else
+constexpr int peer_groups = 59;
+constexpr int peer_pidfd = 77;
+#endif
 
 int integer_option(int fd, int which) noexcept {
     int value = 0;
@@ -96,7 +101,7 @@ int credentials(int fd, told_credentials& peer) {
             peer.groups.resize(size / one);
             continue;
         }
-        peer.groups.resize(error == 0 ? size / one : 0);  // ENOPROTOOPT before Linux 4.13
+        peer.groups.resize(error == 0 ? size / one : 0);
         break;
     }
     const int process = integer_option(fd, peer_pidfd);  // close-on-exec

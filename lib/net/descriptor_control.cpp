@@ -1,11 +1,9 @@
 #include "descriptor_control.hpp"
 
-#include <bight/net/descriptor_passing.hpp>
-
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace bight::detail {
 
@@ -26,8 +24,6 @@ constexpr int process_descriptor = -1;
 bool descriptor_control::offered() noexcept { return true; }
 
 void descriptor_control::make_room(std::size_t count) noexcept {
-    constexpr std::size_t all = CMSG_SPACE(most_descriptors_of_a_message * sizeof(int));
-    static_assert(all <= sizeof bytes_);
     if (count == 0) {
         size_ = 0;
     } else {

@@ -29,7 +29,7 @@ class descriptor_control {
 
   private:
     std::size_t size_ = 0;
-    alignas(16) char bytes_[1088];  // with the header, whose size is the system's
+    alignas(16) char bytes_[1088];  // 253 descriptors, and the header, whose size is the system's
 };
 
 }  // namespace bight::detail

@@ -19,6 +19,8 @@ namespace {
 
 #if defined(SCM_RIGHTS)
 
+constexpr int too_many_on_their_way = ETOOMANYREFS;
+
 // The descriptors of control data.
 std::vector<int> listed_in(const bight::detail::send_message_operation& op) {
     std::vector<int> all;
@@ -54,6 +56,8 @@ void put_into(bight::detail::receive_message_operation& op, const std::vector<in
 
 #else  // no operation has control data here
 
+constexpr int too_many_on_their_way = EMFILE;
+
 std::vector<int> listed_in(const bight::detail::send_message_operation&) { return {}; }
 std::size_t room_in(const bight::detail::receive_message_operation&) noexcept { return 0; }
 void put_into(bight::detail::receive_message_operation&, const std::vector<int>&) {}
@@ -70,7 +74,7 @@ int send_on_its_way(host_state& on, std::vector<int>& descriptors) {
             continue;
         }
         for (std::size_t sent = 0; sent < i; ++sent) on.close(descriptors[sent]);
-        return s ? -ETOOMANYREFS : -EBADF;
+        return s ? -too_many_on_their_way : -EBADF;
     }
     return 0;
 }

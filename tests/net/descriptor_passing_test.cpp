@@ -1,4 +1,6 @@
 // Descriptors that are passed over Unix sockets.
+#include "full_socket.hpp"
+
 #include "support/cancellable.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
@@ -13,7 +15,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -83,17 +84,8 @@ void send_raw(int to, const std::string& bytes, int fd, std::size_t count) {
     REQUIRE(::sendmsg(to, &message, 0) == static_cast<ssize_t>(bytes.size()));
 }
 
-/// Writes until the kernel takes no more.
-std::size_t fill(int socket) {
-    const std::string much(4096, 'f');
-    std::size_t sent = 0;
-    for (;;) {
-        const auto n = ::send(socket, much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0) break;
-        sent += static_cast<std::size_t>(n);
-    }
-    return sent;
-}
+/// test::fill without the second look that TCP needs.
+std::size_t fill_unix(int socket) { return test::detail::send_until_refused(socket, 4096); }
 
 /// A stream whose peer is a plain socket. No listener that is yet to be closed disturbs the counts.
 task<test::half_pair> beside_raw() {
@@ -107,7 +99,7 @@ task<test::half_pair> beside_raw() {
 
 /// What a call throws.
 template <class F>
-std::error_code thrown_by(F call) {
+std::error_code code_thrown_by(F call) {
     try {
         call();
     } catch (const std::system_error& e) {
@@ -267,14 +259,14 @@ TEST_CASE("passing: a full buffer is waited for; cancelled there, nothing was se
     on.run([]() -> task<> {
         auto pair = co_await test::connected_pair(family::unix_path);
         bight::accept_descriptors(pair.server, 10);
-        const std::size_t full = fill(pair.client.native_handle());
+        const std::size_t full = fill_unix(pair.client.native_handle());
         const auto in_vain = co_await bight::try_with_timeout(
             bight::send_descriptor(pair.client, marked(1).get(), "lost"), 1ms);
         CHECK_FALSE(in_vain);
         std::string all;
         auto send = [&]() -> task<> {
             // More than the buffer holds: the first call takes a part, with the descriptor.
-            co_await bight::send_descriptor(pair.client, marked(2).get(), std::string(1 << 20, 'x'));
+            co_await bight::send_descriptor(pair.client, marked(2).get(), std::string(1 << 20, 'y'));
             co_await bight::send_descriptor(pair.client, marked(3).get(), "end");
         };
         auto receive = [&]() -> task<> {
@@ -284,7 +276,7 @@ TEST_CASE("passing: a full buffer is waited for; cancelled there, nothing was se
             }
         };
         co_await bight::when_all(send(), receive());
-        CHECK(all == std::string(full, 'f') + std::string(1 << 20, 'x') + "end");
+        CHECK(all == std::string(full, 'x') + std::string(1 << 20, 'y') + "end");
         const auto got = bight::take_descriptors(pair.server);
         CHECK(marks_of(got.descriptors) == std::vector{2, 3});
     });
@@ -323,7 +315,7 @@ TEST_CASE("passing: a message that is cancelled as room comes has gone, or not, 
             CAPTURE(wait);
             auto pair = co_await test::connected_pair(family::unix_path);
             bight::accept_descriptors(pair.server);
-            const std::size_t full = fill(pair.client.native_handle());
+            const std::size_t full = fill_unix(pair.client.native_handle());
             test::cancellable one;
             auto send = [&]() -> task<> {
                 co_await bight::send_descriptor(pair.client, marked(1).get(), std::string(1 << 20, 'x'));
@@ -398,7 +390,7 @@ TEST_CASE("passing: a message that waits for room ends with its stream, and with
     on.run([]() -> task<> {
         const bool own_end = GENERATE(true, false);
         auto pair = co_await test::connected_pair(family::unix_path);
-        fill(pair.client.native_handle());
+        fill_unix(pair.client.native_handle());
         std::error_code first;
         std::error_code in_line;
         auto send = [&]() -> task<> {
@@ -428,7 +420,7 @@ TEST_CASE("passing: it has its turn among outboxes, and keeps the order") {
     on.run([]() -> task<> {
         auto pair = co_await test::connected_pair(family::unix_path);
         bight::accept_descriptors(pair.server, 10);
-        const std::size_t full = fill(pair.client.native_handle());
+        const std::size_t full = fill_unix(pair.client.native_handle());
         bight::outbox box(pair.client);
         box.send("one,");
         auto pass = [&]() -> task<> {
@@ -488,15 +480,16 @@ TEST_CASE("passing: what cannot be passed is refused with words, and harms nothi
                 said = e.what();
             }
             CHECK(said.find(f == family::tcp ? "Unix sockets" : "no socket") != std::string::npos);
-            CHECK(thrown_by([&] { bight::accept_descriptors(other.client); }) ==
+            CHECK(code_thrown_by([&] { bight::accept_descriptors(other.client); }) ==
                   std::errc::operation_not_supported);
         }
 
         auto late = co_await test::connected_pair(family::unix_path);
-        CHECK(thrown_by([&] { bight::accept_descriptors(late.server, 0); }) == std::errc::invalid_argument);
+        CHECK(code_thrown_by([&] { bight::accept_descriptors(late.server, 0); }) ==
+              std::errc::invalid_argument);
         co_await late.client.write("x");
         co_await late.server.read_some();
-        CHECK(thrown_by([&] { bight::accept_descriptors(late.server); }) == bight::errc::busy);
+        CHECK(code_thrown_by([&] { bight::accept_descriptors(late.server); }) == bight::errc::busy);
     });
 }
 
@@ -548,7 +541,7 @@ TEST_CASE("passing: connections that one has accepted are served by another") {
             co_await taken.write("you");
             const bight::chunk answer = co_await client.read_some();
             CHECK(answer.view() == "you");
-            CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(taken)); }) ==
+            CHECK(code_thrown_by([&] { (void)bight::release_descriptor(std::move(taken)); }) ==
                   bight::errc::busy);  // it may have read more than it gave
             CHECK(taken);
 
@@ -574,7 +567,7 @@ TEST_CASE("passing: a socket is not taken out of a stream that is in use") {
         auto read = [&]() -> task<> { co_await pair.server.read_some(bight::mutable_buffer(&byte, 1)); };
         auto refuse = [&]() -> task<> {
             co_await bight::yield();
-            CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(pair.server)); }) ==
+            CHECK(code_thrown_by([&] { (void)bight::release_descriptor(std::move(pair.server)); }) ==
                   bight::errc::busy);
             co_await pair.client.write("x");
         };
@@ -583,16 +576,16 @@ TEST_CASE("passing: a socket is not taken out of a stream that is in use") {
         bight::accept_descriptors(pair.client);
         co_await bight::send_descriptor(pair.server, marked(1).get(), "x");
         co_await pair.client.read_exactly(bight::mutable_buffer(&byte, 1));
-        CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(pair.client)); }) ==
+        CHECK(code_thrown_by([&] { (void)bight::release_descriptor(std::move(pair.client)); }) ==
               bight::errc::busy);
         pair.server.unread(bight::chunk::copy_of("given back"));
-        CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(pair.server)); }) ==
+        CHECK(code_thrown_by([&] { (void)bight::release_descriptor(std::move(pair.server)); }) ==
               bight::errc::busy);
         bight::stream none;
-        CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(none)); }) ==
+        CHECK(code_thrown_by([&] { (void)bight::release_descriptor(std::move(none)); }) ==
               std::errc::bad_file_descriptor);
         auto memory = co_await test::connected_pair(family::memory);
-        CHECK(thrown_by([&] { (void)bight::release_descriptor(std::move(memory.server)); }) ==
+        CHECK(code_thrown_by([&] { (void)bight::release_descriptor(std::move(memory.server)); }) ==
               std::errc::operation_not_supported);
         co_await memory.client.write("x");
         const bight::chunk unharmed = co_await memory.server.read_some();
@@ -679,7 +672,7 @@ TEST_CASE("passing: a copy passes on the bytes; descriptors that were accepted c
             write_end.reset();
             co_await in.client.shutdown_write();
         };
-        auto pass_on = [&]() -> task<> {
+        auto copy_on = [&]() -> task<> {
             co_await bight::copy(in.server, out.client);
             co_await out.client.shutdown_write();
         };
@@ -687,7 +680,7 @@ TEST_CASE("passing: a copy passes on the bytes; descriptors that were accepted c
             const std::string all = co_await test::read_all(out.server);
             CHECK(all.size() == 4 * much.size());
         };
-        co_await bight::when_all(send(), pass_on(), receive());
+        co_await bight::when_all(send(), copy_on(), receive());
         auto got = bight::take_descriptors(in.server);
         CHECK(got.descriptors.size() == (accepts ? 4U : 0U));
         got = {};
@@ -698,12 +691,12 @@ TEST_CASE("passing: a copy passes on the bytes; descriptors that were accepted c
 
 namespace {
 
-task<> echo(bight::stream peer) {
+task<> echo_passed(bight::stream peer) {
     while (auto chunk = co_await peer.read_some()) co_await peer.write(chunk);
 }
 
 /// Serves what the front passes on.
-task<> work() {
+task<> serve_passed() {
     bight::listener l = bight::listen("unix:@work");
     bight::stream front = co_await l.accept();
     auto each = [&](bight::group& g) -> task<> {
@@ -713,7 +706,7 @@ task<> work() {
             if (got.size == 0) break;
             for (auto& one : got.descriptors) {
                 bight::stream s = co_await bight::connect(one.as_endpoint());
-                g.spawn(echo(std::move(s)));
+                g.spawn(echo_passed(std::move(s)));
             }
         }
     };
@@ -721,7 +714,7 @@ task<> work() {
 }
 
 /// Accepts, and keeps nothing, so that one connection at a time is enough.
-task<> pass_on(bight::stream& worker, int& connections, bight::stream client) {
+task<> pass_to_worker(bight::stream& worker, int& connections, bight::stream client) {
     const owned_descriptor socket = bight::release_descriptor(std::move(client));
     co_await bight::send_descriptor(worker, socket.get(), "c");
     --connections;
@@ -734,8 +727,9 @@ task<> accept_for_others(int connections) {
     auto all_are_passed = [&]() -> task<> {
         while (connections > 0) co_await bight::sleep_for(100ms);
     };
-    co_await bight::race(bight::serve("tcp:7000", one, pass_on, std::ref(worker), std::ref(connections)),
-                         all_are_passed());
+    co_await bight::race(
+        bight::serve("tcp:7000", one, pass_to_worker, std::ref(worker), std::ref(connections)),
+        all_are_passed());
     co_await worker.close();
 }
 
@@ -750,7 +744,7 @@ TEST_CASE("passing: on a simulated host, too, and nothing is left open, whatever
         bight::sim::world w(seed, options);
         auto& server = w.add("server");
         int echoed = 0;
-        server.run([] { return work(); });
+        server.run([] { return serve_passed(); });
         server.run([]() -> task<> {
             co_await bight::sleep_for(1s);
             co_await accept_for_others(3);

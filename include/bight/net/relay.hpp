@@ -19,10 +19,10 @@ namespace BIGHT_EXPORT bight {
 ///
 /// Throws the error of the read or of the write. When the read fails after something was copied, `to` ends
 /// with a reset, however it is ended, for its peer would take a part for the whole. Urgent data (MSG_OOB) is
-/// not passed on, nor are descriptors that come over a Unix socket (SCM_RIGHTS), which are closed. When it is
-/// cancelled, or the write fails, bytes that were read and not written are lost; like every write that is cut
-/// short, this makes `to` end with a reset. Both streams must live until it has ended, and belong to the
-/// reactor of the task.
+/// not passed on, nor are descriptors that come over a Unix socket (SCM_RIGHTS), which are closed, unless
+/// `from` accepts them (net/descriptor_passing.hpp). When it is cancelled, or the write fails, bytes that
+/// were read and not written are lost; like every write that is cut short, this makes `to` end with a reset.
+/// Both streams must live until it has ended, and belong to the reactor of the task.
 task<std::uint64_t> copy(stream& from, stream& to);
 /// The same, and counts in `so_far`, from 0: the bytes that have been written, also when it ends with an
 /// error or is cancelled, and for others to look at while it goes on. Of a write that is not done, one of at

@@ -28,7 +28,7 @@ namespace {
 }
 
 // The socket of a stream that may be used here.
-detail::socket_transport& socket_of(const stream& of, const char* what) {
+detail::socket_transport& socket_under(const stream& of, const char* what) {
     if (!of) detail::throw_stream_error(detail::no_connection(), what, nullptr);
     if (detail::belongs_elsewhere(of.lower()))
         detail::throw_stream_error(errc::wrong_thread, what, &of.lower());
@@ -39,7 +39,7 @@ detail::socket_transport& socket_of(const stream& of, const char* what) {
 
 // The same of one that passes descriptors.
 detail::socket_transport& passing_socket(const stream& of, const char* what) {
-    detail::socket_transport& socket = socket_of(of, what);
+    detail::socket_transport& socket = socket_under(of, what);
     if (!socket.attached()) detail::throw_stream_error(socket.why_closed(), what, &socket);
     if (!socket.passes_descriptors()) {
         refuse(EOPNOTSUPP, what, of,
@@ -49,19 +49,19 @@ detail::socket_transport& passing_socket(const stream& of, const char* what) {
     return socket;
 }
 
-constexpr const char* accepting = "accept descriptors from";
-constexpr const char* sending = "send descriptors to";
+constexpr const char* to_accept = "accept descriptors from";
+constexpr const char* to_send = "send descriptors to";
 
 }  // namespace
 
 void accept_descriptors(stream& from, std::size_t limit) {
-    detail::socket_transport& socket = passing_socket(from, accepting);
-    if (limit == 0) refuse(EINVAL, accepting, from, "a limit of 0; without this call it takes none");
+    detail::socket_transport& socket = passing_socket(from, to_accept);
+    if (limit == 0) refuse(EINVAL, to_accept, from, "a limit of 0; without this call it takes none");
     const std::error_code error = socket.accept_descriptors(limit);
     if (error == errc::busy) {
-        refuse(error, accepting, from, "it was read before, and what had come then is lost: call this first");
+        refuse(error, to_accept, from, "it was read before, and what had come then is lost: call this first");
     }
-    if (error) detail::throw_stream_error(error, accepting, &socket);
+    if (error) detail::throw_stream_error(error, to_accept, &socket);
 }
 
 received_descriptors take_descriptors(stream& from) noexcept {
@@ -71,7 +71,7 @@ received_descriptors take_descriptors(stream& from) noexcept {
 }
 
 task<received_message> receive_descriptors(stream& from, mutable_buffer memory, std::size_t limit) {
-    if (!passing_socket(from, accepting).intake()) accept_descriptors(from, limit);
+    if (!passing_socket(from, to_accept).intake()) accept_descriptors(from, limit);
     received_message message;
     message.size = co_await from.read_some(memory);
     static_cast<received_descriptors&>(message) = take_descriptors(from);
@@ -79,11 +79,11 @@ task<received_message> receive_descriptors(stream& from, mutable_buffer memory, 
 }
 
 task<> send_descriptors(stream& to, std::vector<int> descriptors, const_buffer bytes) {
-    detail::socket_transport& socket = passing_socket(to, sending);
-    if (bytes.size == 0) refuse(EINVAL, sending, to, "no bytes, and they go with the first one");
-    if (descriptors.empty()) refuse(EINVAL, sending, to, "none were given");
+    detail::socket_transport& socket = passing_socket(to, to_send);
+    if (bytes.size == 0) refuse(EINVAL, to_send, to, "no bytes, and they go with the first one");
+    if (descriptors.empty()) refuse(EINVAL, to_send, to, "none were given");
     if (descriptors.size() > most_descriptors_of_a_message) {
-        refuse(EINVAL, sending, to,
+        refuse(EINVAL, to_send, to,
                std::to_string(descriptors.size()) + " of them, and a message takes " +
                    std::to_string(most_descriptors_of_a_message));
     }
@@ -95,18 +95,18 @@ task<> send_descriptor(stream& to, int descriptor, const_buffer bytes) {
 }
 
 owned_descriptor release_descriptor(stream&& of) {
-    constexpr const char* releasing = "take the socket out of";
-    detail::socket_transport& socket = socket_of(of, releasing);
+    constexpr const char* to_release = "take the socket out of";
+    detail::socket_transport& socket = socket_under(of, to_release);
     if (!detail::descriptor_control::offered()) {
-        refuse(EOPNOTSUPP, releasing, of, "on this system it stays with its reactor");
+        refuse(EOPNOTSUPP, to_release, of, "on this system it stays with its reactor");
     }
     int fd = -1;
     const std::error_code error = socket.release_socket(fd);
     if (error == errc::busy) {
-        refuse(error, releasing, of,
+        refuse(error, to_release, of,
                "something still reads from it or writes to it, or may have read more than was asked for");
     }
-    if (error) detail::throw_stream_error(error, releasing, &socket);
+    if (error) detail::throw_stream_error(error, to_release, &socket);
     const stream emptied = std::move(of);
     return owned_descriptor(fd);
 }

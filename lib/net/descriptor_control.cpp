@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -13,15 +14,30 @@ namespace {
 // The kernel closes what has no room before this process has it.
 constexpr bool rest_is_closed = true;
 constexpr int process_descriptor = 0x04;  // SCM_PIDFD, for which a program may have asked (SO_PASSPIDFD)
+#if defined(SO_PASSPIDFD)
+constexpr int pass_pidfd = SO_PASSPIDFD;
+#elif defined(__sparc__) || defined(__hppa__)
+constexpr int pass_pidfd = -1;
+#else
+constexpr int pass_pidfd = 76;  // since Linux 6.5, and headers may be older than the kernel
+#endif
+constexpr std::array additions{SO_PASSCRED, SO_PASSSEC, pass_pidfd};
 #else
 // macOS gives this process all of them, and tells it only of those that have room.
 constexpr bool rest_is_closed = false;
 constexpr int process_descriptor = -1;
+constexpr std::array<int, 0> additions{};
 #endif
 
 }  // namespace
 
 bool descriptor_control::offered() noexcept { return true; }
+
+// An option that the kernel does not know is off.
+void descriptor_control::come_alone(native_handle socket) noexcept {
+    constexpr int off = 0;
+    for (const int which : additions) (void)::setsockopt(socket, SOL_SOCKET, which, &off, sizeof off);
+}
 
 void descriptor_control::make_room(std::size_t count) noexcept {
     if (count == 0) {

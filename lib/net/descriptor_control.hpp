@@ -1,6 +1,8 @@
 // descriptor_control: descriptors as the control data of a message.
 #pragma once
 
+#include "../demux/native_handle.hpp"
+
 #include <bight/net/owned_descriptor.hpp>
 
 #include <cstddef>
@@ -13,6 +15,10 @@ class descriptor_control {
   public:
     /// Whether the system passes descriptors.
     static bool offered() noexcept;
+
+    /// Has the kernel add nothing else to what `socket` receives: credentials that somebody has asked for
+    /// would take the room of descriptors.
+    static void come_alone(native_handle socket) noexcept;
 
     /// Room for `count` descriptors, at most most_descriptors_of_a_message, and for no more where the system
     /// closes the rest itself.

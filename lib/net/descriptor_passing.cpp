@@ -3,6 +3,7 @@
 #include "passing.hpp"
 #include "socket_transport.hpp"
 
+#include "../core/reactor_state.hpp"
 #include "../core/system_error.hpp"
 
 #include <bight/core/error.hpp>
@@ -71,7 +72,9 @@ received_descriptors take_descriptors(stream& from) noexcept {
 }
 
 task<received_message> receive_descriptors(stream& from, mutable_buffer memory, std::size_t limit) {
-    if (!passing_socket(from, to_accept).intake()) accept_descriptors(from, limit);
+    const bool accepts = passing_socket(from, to_accept).intake() != nullptr;
+    if (memory.size == 0) refuse(EINVAL, to_accept, from, "memory of 0 bytes, and 0 bytes mean the end");
+    if (!accepts) accept_descriptors(from, limit);
     received_message message;
     message.size = co_await from.read_some(memory);
     static_cast<received_descriptors&>(message) = take_descriptors(from);
@@ -96,6 +99,9 @@ task<> send_descriptor(stream& to, int descriptor, const_buffer bytes) {
 
 owned_descriptor release_descriptor(stream&& of) {
     constexpr const char* to_release = "take the socket out of";
+    if (of && detail::reactor_state::in_forked_child(of.lower().home())) {
+        refuse(errc::wrong_thread, to_release, of, "it belongs to the parent of this process");
+    }
     detail::socket_transport& socket = socket_under(of, to_release);
     if (!detail::descriptor_control::offered()) {
         refuse(EOPNOTSUPP, to_release, of, "on this system it stays with its reactor");
@@ -105,6 +111,9 @@ owned_descriptor release_descriptor(stream&& of) {
     if (error == errc::busy) {
         refuse(error, to_release, of,
                "something still reads from it or writes to it, or may have read more than was asked for");
+    }
+    if (error == errc::aborted && socket.is_open()) {
+        refuse(error, to_release, of, "a write was cut short, and the peer has a part of it");
     }
     if (error) detail::throw_stream_error(error, to_release, &socket);
     const stream emptied = std::move(of);

@@ -4,13 +4,13 @@
 
 namespace bight {
 
-// That of a simulated host is closed there; the world's end closes what is left.
+// That of a simulated host is closed there; the world's end closes what is left, after which the kernel,
+// which mostly has no such number, refuses it.
 void owned_descriptor::reset() noexcept {
     const int fd = release();
     if (fd < 0) return;
-    detail::socket_calls& kernel = detail::kernel_sockets();
-    detail::socket_calls& calls = fd < detail::first_simulated_descriptor ? kernel : detail::sockets_here();
-    if (fd < detail::first_simulated_descriptor || &calls != &kernel) calls.close(fd);
+    const bool real = fd < detail::first_simulated_descriptor;
+    (real ? detail::kernel_sockets() : detail::sockets_here()).close(fd);
 }
 
 }  // namespace bight

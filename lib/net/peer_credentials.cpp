@@ -20,7 +20,7 @@ peer_credentials credentials_of_peer(const stream& of) {
     if (!of) detail::throw_stream_error(detail::no_connection(), what, nullptr);
     if (detail::belongs_elsewhere(of.lower()))
         detail::throw_stream_error(errc::wrong_thread, what, &of.lower());
-    const int fd = of.native_handle();
+    const int fd = of.is_open() ? of.native_handle() : -1;
     detail::socket_calls& calls = detail::demultiplexer_of(of.lower().home()).sockets();
     detail::told_credentials told;
     int error = 0;

@@ -48,7 +48,7 @@ bool socket_transport::go_on_filling(pipe_read& request, known_of_input known) n
     if (receive_.result == -EAGAIN) {
         if (known == known_of_input::polled) return true;
         demux->pipes().give_back(request.pipe);
-        receive_.kind = operation_kind::poll_read;
+        receives_as(operation_kind::poll_read);
         receive_.believes_events = demux->tries_first() && known == known_of_input::nothing && !drain;
         if (receive_.believes_events) may_read = false;
         if (!demux->start(receive_)) return false;

@@ -54,7 +54,7 @@ bool descriptor_intake::prepare(receive_message_operation& op, mutable_buffer in
     return true;
 }
 
-// Some may have been taken while the receive waited, with the room for these.
+// While the receive waited, some may have been taken, with the room for these, or the limit changed.
 void descriptor_intake::collect(receive_message_operation& op, chunk& data) noexcept {
     if (op.result < 0) return;
     const auto size = static_cast<std::size_t>(op.result);
@@ -62,16 +62,18 @@ void descriptor_intake::collect(receive_message_operation& op, chunk& data) noex
         data = chunk(*block, block->bytes(), size);
         block = nullptr;
     }
-    std::size_t most = room;
+    const std::size_t waiting = held.descriptors.size();
+    const std::size_t most = waiting < limit ? std::min(room, limit - waiting) : 0;
+    std::size_t taken = most;
     try {
-        held.descriptors.reserve(held.descriptors.size() + room);
+        held.descriptors.reserve(waiting + most);
     } catch (const std::bad_alloc&) {
-        most = 0;
+        taken = 0;
         held.missing = std::make_error_code(std::errc::not_enough_memory);
     }
     control.set_size(op.control ? op.control_size : 0);
-    const std::size_t came = control.take(held.descriptors, most);
-    if (came > room || ((op.flags & MSG_CTRUNC) != 0 && came == room)) {
+    const std::size_t came = control.take(held.descriptors, taken);
+    if (came > most || ((op.flags & MSG_CTRUNC) != 0 && came == room)) {
         held.missing = errc::too_long;
     } else if ((op.flags & MSG_CTRUNC) != 0) {
         held.missing = system_error_code(EMFILE);
@@ -110,8 +112,19 @@ std::error_code socket_transport::accept_descriptors(std::size_t limit) noexcept
         seldom_->receiving.reset(new (std::nothrow) receiving_message(*this, limit));
     }
     if (!intake()) return std::make_error_code(std::errc::not_enough_memory);
+    if (&calls() == &kernel_sockets()) descriptor_control::come_alone(fd);
     if (end_ == 1) end_ = 2;
     return {};
+}
+
+// This side has ended the connection.
+void socket_transport::close_what_was_not_taken() noexcept {
+    if (descriptor_intake* const has = intake()) has->held = {};
+}
+
+const operation& socket_transport::current_receive() const noexcept {
+    if (seldom_ && seldom_->receiving) return *seldom_->receiving;
+    return receive_;
 }
 
 // Of a stream that is being closed nobody takes anything any more.
@@ -149,6 +162,13 @@ void socket_transport::message_received() noexcept {
         op.intake.collect(op, of_nobody);
     } else if (op.result == -ECANCELED && is_open()) {
         request->complete_cancelled();
+    } else if (!is_open() && !lingering_) {  // what came goes, as all that was not taken
+        chunk of_nobody;
+        op.intake.collect(op, of_nobody);
+        close_what_was_not_taken();
+        request->count = 0;
+        request->set_error(why_closed());
+        request->complete_now();
     } else if (receive_.result = op.result; op.result == 0 && must_wait_for_send()) {
         end_in_doubt_ = true;
     } else {
@@ -244,10 +264,12 @@ void socket_transport::cancel_message_write() noexcept {
     writer()->complete_cancelled();
 }
 
+// A write that was cancelled before its first byte leaves no gap for whoever writes next.
 std::error_code socket_transport::release_socket(int& socket) noexcept {
     if (!demux || !is_open()) return why_closed();
+    if (write_was_cut_amid()) return errc::aborted;
     const bool reads_ahead =
-        (receive_.target && receive_.kind == operation_kind::receive) || !demux->reads_directly(*this);
+        has_read_ahead_ || receive_.kind == operation_kind::receive || !demux->reads_directly(*this);
     const bool in_use = reader() || writer() || watcher() || closer() || unread() ||
                         look_ahead() != detail::look_ahead::none ||
                         (intake() && !intake()->held.descriptors.empty());

@@ -97,12 +97,22 @@ bool socket_transport::read(read_request& request) noexcept {
     if (end_ != 1 || !demux) [[unlikely]]
         return read_seldom(request);
     ++demux->operations;
-    receive_.kind = request.into.data ? operation_kind::receive_into : operation_kind::receive;
+    if (!request.into.data) {
+        receive_.kind = operation_kind::receive;
+    } else if (receive_.kind != operation_kind::receive_into) {
+        receives_as(operation_kind::receive_into);
+    }
     receive_.target = &request;
     if (!demux->tries_first() || may_read) return read_started(request);
     retain();
     demux->park_read(receive_, *this);
     return false;
+}
+
+// The next receive is of another kind than `receive`.
+void socket_transport::receives_as(operation_kind kind) noexcept {
+    if (receive_.kind == operation_kind::receive) has_read_ahead_ = true;
+    receive_.kind = kind;
 }
 
 // A separate function, so that the common path stays short.
@@ -322,8 +332,9 @@ bool socket_transport::make_send(operation_kind kind) noexcept {
 
 // The error that the kernel has reported to a read and that has not been delivered yet; 0 when there is none.
 int socket_transport::read_failure() const noexcept {
-    if (receive_.in_flight && receive_.settled && receive_.result < 0 && receive_.result != -ECANCELED) {
-        return static_cast<int>(receive_.result);
+    const operation& receive = current_receive();
+    if (receive.in_flight && receive.settled && receive.result < 0 && receive.result != -ECANCELED) {
+        return static_cast<int>(receive.result);
     }
     return demux ? static_cast<int>(demux->read_failure(*this)) : 0;
 }
@@ -442,6 +453,7 @@ void socket_transport::let_go() noexcept {
 }
 
 void socket_transport::forget() noexcept {
+    close_what_was_not_taken();
     if (fd >= 0) calls().close(std::exchange(fd, -1));
     set_closed(errc::closed);
 }
@@ -467,6 +479,7 @@ void socket_transport::abort(std::error_code reason) noexcept {
 void socket_transport::detach_now(std::error_code why) noexcept {
     retain();
     set_closed(why);
+    close_what_was_not_taken();
     if (demux) demux->detach(*this, true);
     if (end_in_doubt_) {
         end_in_doubt_ = false;

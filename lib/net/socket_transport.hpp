@@ -84,7 +84,10 @@ class socket_transport final : public transport, private descriptor, public pool
     // `on` of each is the transport.
     class receiving final : public receive_operation {
       public:
-        explicit receiving(socket_transport& t) noexcept { on = &t; }
+        explicit receiving(socket_transport& t) noexcept {
+            kind = operation_kind::receive_into;
+            on = &t;
+        }
 
       private:
         void run() noexcept override;
@@ -123,6 +126,7 @@ class socket_transport final : public transport, private descriptor, public pool
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
 
+    [[gnu::noinline]] void receives_as(operation_kind kind) noexcept;
     [[gnu::noinline]] bool read_seldom(read_request& request) noexcept;
     bool read_nothing(read_request& request) noexcept;
     [[gnu::noinline]] bool read_started(read_request& request) noexcept;
@@ -136,6 +140,7 @@ class socket_transport final : public transport, private descriptor, public pool
     int why_no_more() noexcept;
     bool input_has_ended() noexcept;
     int read_failure() const noexcept;
+    const operation& current_receive() const noexcept;
     void resolve_doubt() noexcept;
     void fail_write(write_request& request, int error) noexcept;
     void send_without_waiting(write_request& request) noexcept;
@@ -147,6 +152,7 @@ class socket_transport final : public transport, private descriptor, public pool
     void sent() noexcept;
     void watched() noexcept;
     bool make_seldom() noexcept;
+    void close_what_was_not_taken() noexcept;
     bool read_message(read_request& request) noexcept;
     void deliver_message(read_request& request) noexcept;
     void message_received() noexcept;
@@ -171,6 +177,7 @@ class socket_transport final : public transport, private descriptor, public pool
     bool input_ended_ = false;      // the peer's end is known to have come
     bool end_said_ = false;         // the outgoing direction has been ended
     bool lingering_ = false;        // closed, but the descriptor is not
+    bool has_read_ahead_ = false;   // or may have; that of the latest read is in receive_.kind
     bool end_in_doubt_ = false;     // a read waits until the send in progress tells what the end means
     bool copied_only_ = false;      // splice refuses this socket, or all: what the kernel has is copied
     seldom* seldom_ = nullptr;

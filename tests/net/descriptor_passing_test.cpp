@@ -15,8 +15,10 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -181,8 +183,9 @@ TEST_CASE("passing: reads that do not ask close what comes, and so does an abort
             if (asks) {
                 CHECK(test::open_descriptors() == before + 10);
                 server.abort();
-                server = {};
                 CHECK(test::open_descriptors() == before - 1);
+                const auto nothing = bight::take_descriptors(server);
+                CHECK(nothing.descriptors.empty());
             } else {
                 CHECK(test::open_descriptors() == before);
                 const auto nothing = bight::take_descriptors(server);
@@ -231,6 +234,101 @@ TEST_CASE("passing: a limit bounds what a flood of descriptors takes; it is told
         CHECK(test::open_descriptors() == before);
     });
 }
+
+TEST_CASE("passing: a limit that is lowered while a read waits holds for that read") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        const owned_descriptor sent = marked(1);
+        auto [server, raw] = co_await beside_raw();
+        bight::accept_descriptors(server, 16);
+        const int before = test::open_descriptors();
+        char byte = 0;
+        auto read = [&]() -> task<> { co_await server.read_some(bight::mutable_buffer(&byte, 1)); };
+        auto lower = [&]() -> task<> {
+            bight::accept_descriptors(server, 2);
+            send_raw(raw.get(), "x", sent.get(), 10);
+            co_return;
+        };
+        co_await bight::when_all(read(), lower());
+        CHECK(test::open_descriptors() == before + 2);
+        const auto got = bight::take_descriptors(server);
+        CHECK(got.descriptors.size() == 2);
+        CHECK(got.missing == bight::errc::too_long);
+    });
+}
+
+TEST_CASE("passing: what was not taken is closed with the connection, although its stream is still there") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        const owned_descriptor sent = marked(1);
+        auto [server, raw] = co_await beside_raw();
+        bight::accept_descriptors(server);
+        const int before = test::open_descriptors();
+        send_raw(raw.get(), "x", sent.get(), 3);
+        char byte = 0;
+        co_await server.read_some(bight::mutable_buffer(&byte, 1));
+        REQUIRE(::shutdown(raw.get(), SHUT_WR) == 0);
+        const std::size_t end = co_await server.read_some(bight::mutable_buffer(&byte, 1));
+        CHECK(end == 0);
+        CHECK(test::open_descriptors() == before + 3);
+        co_await server.close();
+        CHECK(test::open_descriptors() == before - 1);
+        // What has come for a read whose task does not know it yet, too.
+        for (const int wait : turns_until_told) {
+            CAPTURE(wait);
+            auto [aborted, peer] = co_await beside_raw();
+            bight::accept_descriptors(aborted);
+            const int with_it = test::open_descriptors();
+            auto receive = [&]() -> task<> {
+                (void)co_await bight::as_result(aborted.read_some(bight::mutable_buffer(&byte, 1)));
+            };
+            auto abort = [&]() -> task<> {
+                send_raw(peer.get(), "x", sent.get(), 3);
+                co_await test::turns(wait);
+                aborted.abort();
+            };
+            co_await bight::when_all(receive(), abort());
+            CHECK(test::open_descriptors() == with_it - 1);
+        }
+    });
+}
+
+#ifdef __linux__
+
+TEST_CASE("passing: credentials that come with each message take no room of descriptors") {
+    ON_EACH_DEMULTIPLEXER;
+    static constexpr int pass_pidfd = 76;  // SO_PASSPIDFD
+    const int option = GENERATE(SO_PASSCRED, SO_PASSSEC, pass_pidfd);
+    on.run([option]() -> task<> {
+        const owned_descriptor sent = marked(1);
+        auto [server, raw] = co_await beside_raw();
+        const int yes = 1;
+        if (::setsockopt(server.native_handle(), SOL_SOCKET, option, &yes, sizeof yes) < 0) {
+            REQUIRE(errno == ENOPROTOOPT);  // before Linux 6.5
+            co_return;
+        }
+        char byte = 0;
+        const bight::mutable_buffer memory(&byte, 1);
+        for (const std::size_t count : {4U, 5U, 0U}) {
+            CAPTURE(count);
+            if (count > 0) send_raw(raw.get(), "x", sent.get(), count);
+            if (count == 0) REQUIRE(::send(raw.get(), "x", 1, 0) == 1);
+            const auto got = co_await bight::receive_descriptors(server, memory, 4);
+            CHECK(got.descriptors.size() == std::min<std::size_t>(count, 4));
+            CHECK(got.missing == (count > 4 ? make_error_code(bight::errc::too_long) : std::error_code()));
+        }
+        // As many as there may be wait: of bytes that come alone nothing is missing.
+        send_raw(raw.get(), "x", sent.get(), 4);
+        REQUIRE(::send(raw.get(), "x", 1, 0) == 1);
+        co_await server.read_some(memory);
+        co_await server.read_some(memory);
+        const auto got = bight::take_descriptors(server);
+        CHECK(got.descriptors.size() == 4);
+        CHECK_FALSE(got.missing);
+    });
+}
+
+#endif
 
 TEST_CASE("passing: a process that can have no more descriptors gets the bytes, and is told") {
     ON_EACH_DEMULTIPLEXER;
@@ -457,6 +555,8 @@ TEST_CASE("passing: what cannot be passed is refused with words, and harms nothi
         error = co_await test::error_of(bight::send_descriptors(pair.client, std::vector<int>(), "x"));
         CHECK(error == std::errc::invalid_argument);
         char byte = 0;
+        error = co_await test::error_of(bight::receive_descriptors(pair.server, {&byte, 0}));
+        CHECK(error == std::errc::invalid_argument);
         const bight::mutable_buffer memory(&byte, 1);
         co_await bight::send_descriptor(pair.client, good.get(), "g");  // nothing is missing before it
         const auto got = co_await bight::receive_descriptors(pair.server, memory);
@@ -510,6 +610,36 @@ TEST_CASE("passing: a peer that has gone is told to who sends, and ends what is 
                 co_await test::error_of(bight::send_descriptor(pair.server, marked(2).get(), "x"));
             CHECK(error == std::errc::broken_pipe);
         }
+    });
+}
+
+TEST_CASE("passing: a peer that resets is told alike to a read and to a message that wait") {
+    ON_EACH_DEMULTIPLEXER;
+    const bool read_first = GENERATE(true, false);
+    on.run([read_first]() -> task<> {
+        auto [server, raw] = co_await beside_raw();
+        bight::accept_descriptors(server);
+        fill_unix(server.native_handle());
+        std::error_code read;
+        std::error_code sent;
+        auto receive = [&]() -> task<> {
+            char byte = 0;
+            read = co_await test::error_of(server.read_some(bight::mutable_buffer(&byte, 1)));
+        };
+        auto send = [&]() -> task<> {
+            sent = co_await test::error_of(bight::send_descriptor(server, marked(1).get(), "x"));
+        };
+        auto reset = [&]() -> task<> {  // with bytes that it has not read
+            co_await bight::yield();
+            raw.close();
+        };
+        if (read_first) {
+            co_await bight::when_all(receive(), send(), reset());
+        } else {
+            co_await bight::when_all(send(), receive(), reset());
+        }
+        CHECK(read == std::errc::connection_reset);
+        CHECK(sent == read);
     });
 }
 
@@ -590,6 +720,81 @@ TEST_CASE("passing: a socket is not taken out of a stream that is in use") {
         co_await memory.client.write("x");
         const bight::chunk unharmed = co_await memory.server.read_some();
         CHECK(unharmed.view() == "x");
+    });
+}
+
+TEST_CASE("passing: a socket is not taken out of a stream whose write was cut short, or that read ahead") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        const auto release = [](bight::stream& s) {
+            return code_thrown_by([&] { (void)bight::release_descriptor(std::move(s)); });
+        };
+        char byte = 0;
+        const bight::mutable_buffer memory(&byte, 1);
+        const std::string much(1 << 20, 'x');
+        for (const bool message : {false, true}) {
+            auto pair = co_await test::connected_pair(family::unix_path);
+            auto write = [&]() -> task<> {
+                if (message) co_await bight::send_descriptor(pair.client, marked(1).get(), much);
+                if (!message) co_await pair.client.write(much);
+            };
+            const auto in_part = co_await bight::try_with_timeout(write(), 1ms);
+            CHECK_FALSE(in_part);
+            CHECK(release(pair.client) == bight::errc::aborted);
+            const auto error = co_await test::error_of(pair.client.close());
+            CHECK(error == bight::errc::aborted);
+        }
+        for (const bool message : {false, true}) {
+            auto [server, raw] = co_await beside_raw();
+            const std::size_t full = fill_unix(server.native_handle());
+            auto write = [&]() -> task<> {
+                if (message) co_await bight::send_descriptor(server, marked(1).get(), "lost");
+                if (!message) co_await server.write("lost");
+            };
+            const auto in_vain = co_await bight::try_with_timeout(write(), 1ms);
+            CHECK_FALSE(in_vain);
+            {
+                const owned_descriptor whole = bight::release_descriptor(std::move(server));
+            }
+            CHECK(raw.receive_all() == std::string(full, 'x'));
+        }
+        for (const bool accepts : {false, true}) {
+            auto [server, raw] = co_await beside_raw();
+            if (accepts) bight::accept_descriptors(server);
+            raw.send("a");
+            const bight::chunk first = co_await server.read_some();
+            raw.send("b");
+            co_await server.read_some(memory);
+            CHECK(first.view() == "a");
+            CHECK(byte == 'b');
+            CHECK(release(server) == (accepts ? std::error_code() : make_error_code(bight::errc::busy)));
+        }
+    });
+}
+
+TEST_CASE("passing: in a forked child a socket is not taken out of its parent's stream") {
+    ON_EACH_DEMULTIPLEXER;
+    on.run([]() -> task<> {
+        auto [server, raw] = co_await beside_raw();
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            bool told = false;
+            try {
+                (void)bight::release_descriptor(std::move(server)).release();
+            } catch (const std::system_error& e) {
+                told = e.code() == bight::errc::wrong_thread &&
+                       std::string(e.what()).find("parent") != std::string::npos;
+            }
+            ::_exit(told ? 0 : 1);
+        }
+        int status = -1;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        CHECK(status == 0);
+        raw.send("x");
+        char byte = 0;
+        co_await server.read_some(bight::mutable_buffer(&byte, 1));
+        CHECK(byte == 'x');
     });
 }
 

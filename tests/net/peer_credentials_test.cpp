@@ -90,6 +90,9 @@ TEST_CASE("credentials: both ends know each other's process, user and groups; ot
         }
         pair.client.abort();
         CHECK(refusal_of(pair.client).code() == std::errc::bad_file_descriptor);
+        auto lingers = co_await test::connected_pair(family::unix_path);
+        co_await lingers.client.close();
+        CHECK(refusal_of(lingers.client).code() == std::errc::bad_file_descriptor);
         auto tcp = co_await test::connected_pair(family::tcp);
         auto memory = co_await test::connected_pair(family::memory);
         const bight::stream none;

@@ -305,6 +305,8 @@ class transport {
     /// ended, because the peer could not notice the gap; except when nothing was sent (not `begun`) and
     /// another write follows.
     void write_cut(bool begun) noexcept;
+    /// Whether the peer has a part of a write whose rest does not come.
+    bool write_was_cut_amid() const noexcept { return cut_ == cut::amid; }
     // For idle time-outs; also for requests that call `write` themselves, more than once.
 
     /// A write is done.

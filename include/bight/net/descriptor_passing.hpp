@@ -54,16 +54,19 @@ struct received_descriptors {
 /// before the first read: a reactor on io_uring reads ahead. Such a stream then is not read ahead, each
 /// read costs a system call, and read_some without memory holds 4 KiB of its own while it waits.
 ///
-/// Calling it again changes the limit. Throws std::system_error: errc::busy when the stream was read before,
-/// EINVAL for a limit of 0, EOPNOTSUPP for a stream that is no Unix socket, and on Windows. Thread: the
-/// stream's.
+/// On Linux it switches off SO_PASSCRED, SO_PASSSEC and SO_PASSPIDFD of the socket, if they are on: what they
+/// add to each message would take the room of descriptors. They are to stay off.
+///
+/// Calling it again changes the limit; a lower one holds for a read that waits, too. Throws
+/// std::system_error: errc::busy when the stream was read before, EINVAL for a limit of 0, EOPNOTSUPP for a
+/// stream that is no Unix socket, and on Windows. Thread: the stream's.
 void accept_descriptors(stream& from, std::size_t limit = 16);
 
 /// The descriptors that came with what was read so far, and were not taken before. A read never goes on
 /// behind bytes that came with descriptors (Linux), so those of two messages are never mixed, and they belong
 /// to one of the bytes of the latest read, or to bytes before it. Where a protocol must know which, it says
-/// so in its bytes: "2 descriptors". Of a stream that accepts none there are none. Throws nothing. Thread:
-/// the stream's.
+/// so in its bytes: "2 descriptors". Of a stream that accepts none there are none, and of one that this side
+/// has aborted, or has closed to the end, no more. Throws nothing. Thread: the stream's.
 received_descriptors take_descriptors(stream& from) noexcept;
 
 /// One read, as receive_descriptors gives it.
@@ -74,18 +77,23 @@ struct received_message : received_descriptors {
 /// Reads what has come, at least one byte, into `memory` (stream::read_some), with the descriptors that came
 /// along; waits for both. The first call does what accept_descriptors does, with this limit, unless that was
 /// called before; later ones leave the limit as it is. Throws what accept_descriptors and stream::read_some
-/// throw. Cancelled, it has taken neither bytes nor descriptors.
+/// throw, and EINVAL for memory of 0 bytes. Cancelled, it has taken neither bytes nor descriptors.
 task<received_message> receive_descriptors(stream& from, mutable_buffer memory, std::size_t limit = 16);
 
 /// Takes the socket out of a stream, which is empty afterwards: to be passed to another process, say. The
 /// connection is neither ended nor reset, when the descriptor is closed, either, as long as somebody else has
 /// one. Works for every kind of socket, which is non-blocking unless it was adopted.
 ///
+/// An outbox of the stream is of no use afterwards: what it is given is lost.
+///
 /// Throws std::system_error, and leaves the stream as it was: errc::busy while a read, a write, an outbox or
 /// a close has something to do there, when bytes were given back (stream::unread) or descriptors have come
-/// that were not taken, and when it was read by read_some without memory, for then bytes may have been taken
-/// from the socket that are not yet read (io_uring); reads into memory take no more than they give. EBADF for
-/// an empty stream, EOPNOTSUPP for one without a socket, and on Windows. Thread: the stream's.
+/// that were not taken, and when it was ever read by read_some without memory (unless it accepts
+/// descriptors), for then bytes may have been taken from the socket that are not yet read (io_uring); reads
+/// into memory take no more than they give. errc::aborted when a write was cut short after its first byte,
+/// for the peer has a part of it; one that was cancelled before has sent nothing, and is no obstacle.
+/// errc::wrong_thread in a forked child, for it is the parent's. EBADF for an empty stream, EOPNOTSUPP for
+/// one without a socket, and on Windows. Thread: the stream's.
 owned_descriptor release_descriptor(stream&& of);
 
 }  // namespace bight

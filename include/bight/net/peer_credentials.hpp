@@ -21,7 +21,7 @@ struct peer_credentials {
     std::vector<std::uint32_t> groups;  ///< the supplementary ones; Linux (SO_PEERGROUPS), FreeBSD
     /// Stands for the process itself: it becomes readable when that ends, and signals through it
     /// (pidfd_send_signal(2)) reach no other. Linux 6.5 or later (SO_PEERPIDFD); empty elsewhere, and when
-    /// the process had been waited for before (until Linux 6.16).
+    /// the process had been waited for before (until Linux 6.16), or this one can have no more open (EMFILE).
     owned_descriptor pidfd;
 };
 

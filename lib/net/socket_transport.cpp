@@ -96,12 +96,12 @@ bool socket_transport::cancel_connect(connect_operation& op) noexcept {
 bool socket_transport::read(read_request& request) noexcept {
     if (end_ != 1 || !demux) [[unlikely]]
         return read_seldom(request);
-    ++demux->operations;
-    if (!request.into.data) {
+    if (!request.into.data) [[likely]] {
         receive_.kind = operation_kind::receive;
-    } else if (receive_.kind != operation_kind::receive_into) {
-        receives_as(operation_kind::receive_into);
+    } else if (receive_.kind != operation_kind::receive_into) [[unlikely]] {
+        return read_into_memory(request);
     }
+    ++demux->operations;
     receive_.target = &request;
     if (!demux->tries_first() || may_read) return read_started(request);
     retain();
@@ -113,6 +113,12 @@ bool socket_transport::read(read_request& request) noexcept {
 void socket_transport::receives_as(operation_kind kind) noexcept {
     if (receive_.kind == operation_kind::receive) has_read_ahead_ = true;
     receive_.kind = kind;
+}
+
+// After reads of other kinds. A separate function, so that the common path has no frame.
+bool socket_transport::read_into_memory(read_request& request) noexcept {
+    receives_as(operation_kind::receive_into);
+    return read(request);
 }
 
 // A separate function, so that the common path stays short.

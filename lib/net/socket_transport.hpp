@@ -126,7 +126,8 @@ class socket_transport final : public transport, private descriptor, public pool
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
 
-    [[gnu::noinline]] void receives_as(operation_kind kind) noexcept;
+    void receives_as(operation_kind kind) noexcept;
+    [[gnu::noinline]] bool read_into_memory(read_request& request) noexcept;
     [[gnu::noinline]] bool read_seldom(read_request& request) noexcept;
     bool read_nothing(read_request& request) noexcept;
     [[gnu::noinline]] bool read_started(read_request& request) noexcept;

@@ -54,14 +54,28 @@ class owed {
     bool& missing_;
 };
 
-// They may have been moved away while something was awaited.
-void refuse_what_is_gone(const stream& from, const stream& to) {
-    if (!from || !to) detail::throw_stream_error(detail::no_connection(), "copy from or to", nullptr);
-}
+// The streams of a copy, which may have been moved away, or been given other connections, while something was
+// awaited.
+class streams {
+  public:
+    streams(stream& from, stream& to) noexcept : from_(from), to_(to), source_(from), target_(to) {}
+    bool are_the_same() const noexcept {
+        return from_ && to_ && &from_.lower() == &*source_ && &to_.lower() == &*target_;
+    }
+    void refuse_others() const {
+        if (!are_the_same()) detail::throw_stream_error(detail::no_connection(), "copy from or to", nullptr);
+    }
+
+  private:
+    const stream& from_;
+    const stream& to_;
+    const detail::kept_transport source_;
+    const detail::kept_transport target_;
+};
 
 // Before anything is owed to a stream: what is refused here leaves both as they were.
 void refuse_what_cannot_be(const stream& a, const stream& b) {
-    refuse_what_is_gone(a, b);
+    if (!a || !b) detail::throw_stream_error(detail::no_connection(), "copy from or to", nullptr);
     for (const stream* s : {&a, &b}) {
         if (&s->lower().home() != reactor::current())
             detail::throw_stream_error(errc::wrong_thread, "copy from or to", &s->lower());
@@ -112,15 +126,15 @@ class pipe_of_copy {
 
 // Until a plain read is needed (for the end, say), or until little comes several times in a row. False when
 // there is no pipe to be had.
-task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& bytes) {
+task<bool> splice_bulk(stream& from, stream& to, const streams& both, bool& missing, std::uint64_t& bytes) {
     pipe_of_copy own(from.lower().home());
     detail::kernel_pipe& pipe = own.pipe;
     // Asked for each part, because another owner of an adopted socket may make it block again.
-    for (int meagre = 0; meagre < patience && from && to && can_splice(from, to);) {
+    for (int meagre = 0; meagre < patience && both.are_the_same() && can_splice(from, to);) {
         const std::size_t got = co_await detail::pipe_read(from.lower(), pipe);
         if (got == 0) co_return static_cast<bool>(pipe);
         own.holds_bytes = true;
-        refuse_what_is_gone(from, to);
+        both.refuse_others();
         owed part(to, missing);
         const std::size_t left = co_await pipe_write(to.lower(), pipe, got, bytes);
         if (left > 0) co_await write_what_is_left(pipe, left, to);
@@ -133,10 +147,10 @@ task<bool> splice_bulk(stream& from, stream& to, bool& missing, std::uint64_t& b
 }
 
 // `missing`: whether something that was read has not been written.
-task<> copy_bytes(stream& from, stream& to, bool& missing, std::uint64_t& bytes) {
+task<> copy_bytes(stream& from, stream& to, const streams& both, bool& missing, std::uint64_t& bytes) {
     std::uint64_t no_pipe_before = 0;
     for (;;) {
-        refuse_what_is_gone(from, to);
+        both.refuse_others();
         std::size_t got = 0;
         // What the target has no room for is not asked for: that little came then does not say that little
         // was there.
@@ -145,7 +159,7 @@ task<> copy_bytes(stream& from, stream& to, bool& missing, std::uint64_t& bytes)
             const chunk data = co_await from.read_some();
             if (!data) co_return;
             got = data.size();
-            refuse_what_is_gone(from, to);
+            both.refuse_others();
             owed part(to, missing);
             co_await detail::write_bytes_in_turn(to.lower(), data);
             part.done();
@@ -153,7 +167,7 @@ task<> copy_bytes(stream& from, stream& to, bool& missing, std::uint64_t& bytes)
         bytes += got;
         const std::size_t worth = limited ? worth_splicing / 4 : worth_splicing;
         if (got < worth || bytes < no_pipe_before || !can_splice(from, to)) continue;
-        const bool spliced = co_await splice_bulk(from, to, missing, bytes);
+        const bool spliced = co_await splice_bulk(from, to, both, missing, bytes);
         if (!spliced) no_pipe_before = bytes + without_a_pipe;
     }
 }
@@ -199,8 +213,8 @@ task<> silence_of(stream& to, const std::uint64_t& said) {
 }
 
 // Of a peer whose bytes nobody wants any more.
-task<> discard_until(manual_reset_event& end, stream& from) {
-    for (;;) {
+task<> discard_until(manual_reset_event& end, stream& from, const streams& both) {
+    while (both.are_the_same()) {
         const auto got = co_await as_result(from.read_some());
         if (!got || got->empty()) break;
     }
@@ -226,14 +240,15 @@ task<> until_delivered(stream& to) {
 // peer may read only when it has sent all. `answered` counts the other direction.
 task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& bytes,
                    const std::uint64_t& answered) {
+    const streams both_streams(from, to);
     bool never_ended = false;
     owed end(to, never_ended);
     bool missing = false;
     bool over = false;
     std::exception_ptr failed;
     try {
-        co_await copy_bytes(from, to, missing, bytes);
-        refuse_what_is_gone(from, to);
+        co_await copy_bytes(from, to, both_streams, missing, bytes);
+        both_streams.refuse_others();
         missing = true;
         end.done();
         co_await to.shutdown_write(duration::max());  // as long as its outboxes need
@@ -243,11 +258,13 @@ task<> copy_to_end(stream& from, stream& to, directions& both, std::uint64_t& by
         failed = std::current_exception();
         over = is_over(e.code());
     }
+    if (!both_streams.are_the_same()) std::rethrow_exception(failed);
     if (over && !missing) co_await until_delivered(to);
     if (!over || !missing) std::rethrow_exception(failed);
     if (!both.failed_write) both.failed_write = failed;
     both.one_has_ended();
-    co_await race(discard_until(both.none_copies, from), both.none_copies.wait(), silence_of(to, answered));
+    co_await race(discard_until(both.none_copies, from, both_streams), both.none_copies.wait(),
+                  silence_of(to, answered));
     if (both.copying > 0) std::rethrow_exception(failed);
 }
 
@@ -257,9 +274,10 @@ task<> copy(stream& from, stream& to, std::uint64_t& so_far) {
     so_far = 0;
     refuse_what_cannot_be(from, to);
     const detail::kept_transport target(to);
+    const streams both(from, to);
     bool missing = false;
     try {
-        co_await copy_bytes(from, to, missing, so_far);
+        co_await copy_bytes(from, to, both, missing, so_far);
     } catch (const std::system_error&) {
         if (so_far > 0) target->write_cut(true);  // what has come is a part, and must not look whole
         throw;

@@ -691,6 +691,28 @@ TEST_CASE("a stream that is moved away while it is copied is an error of the cop
     });
 }
 
+TEST_CASE("a stream that gets another connection while it is copied is an error of the copy, which leaves that alone") {
+    const bool target = GENERATE(true, false);
+    test::on_each_line([target](line& l) -> task<> {
+        stream_pair other = co_await connected_pair(test::family::memory);
+        auto replaces = [&]() -> task<> {
+            co_await bight::sleep_for(1ms);
+            stream& given = target ? l.b() : l.a();
+            const stream elsewhere = std::exchange(given, std::move(other.client));
+            co_await l.client().write("who hears this?");
+            co_await bight::sleep_for(10ms);
+        };
+        const auto [error, n] =
+            co_await bight::when_all(test::error_of(bight::copy(l.a(), l.b())), replaces());
+        (void)n;
+        CHECK(error == test::from_errno(EBADF));
+        stream& given = target ? l.b() : l.a();
+        co_await given.close();
+        const std::string heard = co_await test::read_all(other.server);
+        CHECK(heard.empty());
+    });
+}
+
 TEST_CASE("a copy whose source is aborted in the turn in which its bytes come throws the reason") {
     const auto kind = GENERATE(from_range(test::real_reactors()));
     CAPTURE(kind);

@@ -6,10 +6,10 @@
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/address.hpp>
+#include <bight/io/resolved_host.hpp>
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
@@ -20,8 +20,13 @@ class network_platform {
     network_platform(const network_platform&) = delete;
     network_platform& operator=(const network_platform&) = delete;
 
-    /// Looks up all addresses of `host`. Throws std::system_error. Cancelling ends the look-up.
-    virtual task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) = 0;
+    /// Looks up the addresses of `host`, of this family (none: of both). Throws std::system_error. Cancelling
+    /// ends the look-up.
+    virtual task<resolved_host> look_up(std::string host, address::family_type family) = 0;
+    /// The name of an address. Likewise.
+    virtual task<std::string> look_up_name(address of) = 0;
+    /// The port of a service, by its name; 0 when it is not known.
+    virtual std::uint16_t port_of_service(const std::string& name) = 0;
     /// The socket calls for a thread where no reactor runs. Valid as long as this object.
     virtual socket_calls& sockets() noexcept = 0;
 

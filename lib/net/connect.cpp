@@ -36,7 +36,7 @@ struct progress {
     }
 };
 
-task<std::vector<address>> addresses_of(const endpoint& where) {
+task<std::vector<address>> addresses_of(const endpoint& where, resolver* by) {
     if (where.kind == endpoint::kind_type::unix_domain) {
         std::vector<address> one{address::from_path(where.path)};
         co_return one;
@@ -45,12 +45,12 @@ task<std::vector<address>> addresses_of(const endpoint& where) {
     std::string host = where.host;
     if (host.empty()) host = "localhost";
     const bool only_ipv6 = where.kind == endpoint::kind_type::tcp6;
-    co_return co_await detail::resolve(std::move(host), where.port, only_ipv6);
+    co_return co_await detail::resolve(std::move(host), where.port, only_ipv6, by);
 }
 
 // Gives an empty stream when no address has answered.
 task<stream> connect_any(const endpoint& where, const connect_options& options, progress& so_far) {
-    const std::vector<address> found = co_await addresses_of(where);
+    const std::vector<address> found = co_await addresses_of(where, options.resolver);
     detail::connect_setup setup;
     setup.from =
         where.interface.empty() ? options.local : address::from_ip(where.interface, where.local_port);

@@ -136,7 +136,7 @@ address local_for(const endpoint& where, const datagram_options& options, const 
     return address::from_ip(to.family() == address::family_type::ipv6 ? "::" : "0.0.0.0", where.local_port);
 }
 
-task<std::vector<address>> addresses_of_peer(const endpoint& where) {
+task<std::vector<address>> addresses_of_peer(const endpoint& where, resolver* by) {
     if (is_unix(where)) {
         std::vector<address> one{address::from_path(where.path)};
         co_return one;
@@ -144,8 +144,8 @@ task<std::vector<address>> addresses_of_peer(const endpoint& where) {
     std::string host = where.host;
     if (host.empty()) host = "localhost";
     const duration limit = where.timeout >= duration::zero() ? where.timeout : default_patience;
-    auto found =
-        co_await try_with_timeout(detail::resolve(std::move(host), where.port, where.only_ipv6()), limit);
+    auto found = co_await try_with_timeout(
+        detail::resolve(std::move(host), where.port, where.only_ipv6(), by), limit);
     if (!found) {
         throw std::system_error(errc::timed_out, "cannot connect to " + where.to_string() +
                                                      " (the look-up of its name has not ended)");
@@ -193,7 +193,7 @@ datagram_socket datagram_socket::bind(std::string_view where, const datagram_opt
 
 task<datagram_socket> datagram_socket::connect(endpoint where, datagram_options options) {
     if (!is_unix(where) && !where.is_udp()) refuse_endpoint(where, "send");
-    const std::vector<address> found = co_await addresses_of_peer(where);
+    const std::vector<address> found = co_await addresses_of_peer(where, options.resolver);
     std::vector<connect_attempt> attempts;
     for (const address& to : found) {
         const address from = local_for(where, options, to);

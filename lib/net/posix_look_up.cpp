@@ -1,26 +1,27 @@
-// Look-ups by getaddrinfo(3), on threads.
+// Look-ups by getaddrinfo(3) and getnameinfo(3), on threads.
 #include "look_up.hpp"
 
-#include "resolve.hpp"
-
 #include "../core/system_error.hpp"
+#include "../io/socket_headers.hpp"
 
+#include <bight/core/error.hpp>
+#include <bight/net/resolver.hpp>
 #include <bight/thread/offload.hpp>
 
-#include <netdb.h>
-#include <netinet/in.h>
+#include <clocale>
+#include <locale.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <system_error>
 #include <utility>
 
-namespace bight::detail {
+namespace bight {
+
+namespace detail {
 
 namespace {
-
-// How many look-ups run at once; further ones wait for a thread.
-constexpr unsigned most_look_ups = 64;
 
 class gai_category final : public std::error_category {
   public:
@@ -28,18 +29,71 @@ class gai_category final : public std::error_category {
     std::string message(int code) const override { return ::gai_strerror(code); }
 };
 
-std::vector<address> ask(const std::string& host, std::uint16_t port, bool only_ipv6) {
+[[noreturn]] void throw_status(int status, const std::string& what) {
+    if (status == EAI_SYSTEM) throw std::system_error(system_error_code(errno), what);
+    throw std::system_error(status, resolver_category(), what);
+}
+
+bool is_ascii(const std::string& text) noexcept {
+    return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
+}
+
+#if defined(AI_IDN)
+
+// glibc takes names in the encoding of the thread's locale, which most programs leave at "C". As long as this
+// lives, that is UTF-8 on this thread.
+class utf8_locale {
+  public:
+    utf8_locale() noexcept : made_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{})) {
+        if (made_) before_ = ::uselocale(made_);
+    }
+    utf8_locale(const utf8_locale&) = delete;
+    utf8_locale& operator=(const utf8_locale&) = delete;
+    ~utf8_locale() {
+        if (!made_) return;
+        ::uselocale(before_);
+        ::freelocale(made_);
+    }
+
+  private:
+    locale_t made_;
+    locale_t before_{};
+};
+
+constexpr int idn_flag = AI_IDN;
+
+#else
+
+class utf8_locale {};
+
+constexpr int idn_flag = 0;
+
+#endif
+
+std::vector<address> ask(const std::string& host, address::family_type family) {
     addrinfo hints{};
-    hints.ai_family = only_ipv6 ? AF_INET6 : AF_UNSPEC;
+    const bool any = family == address::family_type::none;
+    hints.ai_family = any ? AF_UNSPEC : family == address::family_type::ipv6 ? AF_INET6 : AF_INET;
     hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV;
     // Saves a query for addresses of a family that this machine does not have. Loopback addresses do not
-    // count there, so a look-up for IPv6 only could not find a name for ::1.
-    if (!only_ipv6) hints.ai_flags |= AI_ADDRCONFIG;
+    // count there, so a look-up for one family only could not find a name for ::1.
+    if (any) hints.ai_flags |= AI_ADDRCONFIG;
     addrinfo* list = nullptr;
-    const int status = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
-    if (status == EAI_SYSTEM) throw std::system_error(system_error_code(errno), "look-up of " + host);
-    if (status != 0) throw std::system_error(status, resolver_category(), "look-up of " + host);
+    int status = 0;
+    if (is_ascii(host)) {
+        status = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+    } else {
+        if (idn_flag == 0) {
+            throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                                    "look-up of " + host +
+                                        ": the C library looks up no names beyond ASCII; give its IDNA form "
+                                        "(xn--…)");
+        }
+        hints.ai_flags |= idn_flag;
+        [[maybe_unused]] const utf8_locale here;
+        status = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+    }
+    if (status != 0) throw_status(status, "look-up of " + host);
     const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list, &::freeaddrinfo);
     std::vector<address> found;
     for (const addrinfo* at = list; at; at = at->ai_next) {
@@ -48,32 +102,41 @@ std::vector<address> ask(const std::string& host, std::uint16_t port, bool only_
     return found;
 }
 
-// A look-up takes as long as its servers do not answer. Look-ups have their own threads, so that they and the
-// program's jobs do not wait for each other, and many of them, so that quick look-ups do not wait for hanging
-// ones.
-thread_pool& look_up_threads() {
-    static auto* const the_pool = [] {
-        thread_pool_options options;
-        options.max_threads = most_look_ups;
-        return new thread_pool(options);
-    }();
-    return *the_pool;
-}
-
 }  // namespace
 
-const std::error_category& resolver_category() noexcept {
-    static const gai_category the_category;
-    return the_category;
+std::string ask_name(const address& of) {
+    char name[NI_MAXHOST];
+    const int status =
+        ::getnameinfo(static_cast<const sockaddr*>(of.native()), static_cast<socklen_t>(of.native_size()),
+                      name, sizeof name, nullptr, 0, NI_NAMEREQD);
+    if (status != 0) throw_status(status, "look-up of the name of " + of.host());
+    return name;
 }
 
-// Cancelling ends the wait; the look-up itself goes on to its end.
-task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) {
-    auto job = [host, port, only_ipv6] { return ask(host, port, only_ipv6); };
+std::uint16_t ask_service(const std::string& service, bool datagrams) {
+    addrinfo hints{};
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = datagrams ? SOCK_DGRAM : SOCK_STREAM;
+    addrinfo* list = nullptr;
+    const int status = ::getaddrinfo(nullptr, service.c_str(), &hints, &list);
+    if (status != 0) throw_status(status, "look-up of the service " + service);
+    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list, &::freeaddrinfo);
+    return address::from_native(list->ai_addr, list->ai_addrlen).port();
+}
+
+task<std::vector<address>> look_up(std::string host, address::family_type family) {
+    auto job = [host, family] { return ask(host, family); };
     offload_options on;
     on.pool = &look_up_threads();
     std::vector<address> found = co_await offload_abandonable(std::move(job), on);
     co_return found;
 }
 
-}  // namespace bight::detail
+}  // namespace detail
+
+const std::error_category& resolver_category() noexcept {
+    static const detail::gai_category the_category;
+    return the_category;
+}
+
+}  // namespace bight

@@ -1,12 +1,122 @@
 #include "resolve.hpp"
 
 #include "look_up.hpp"
+#include "shared_look_ups.hpp"
 
+#include "../core/system_error.hpp"
 #include "../demux/network_platform.hpp"
+#include "../io/socket_headers.hpp"
 
+#include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <system_error>
 #include <utility>
+#include <vector>
 
-namespace bight::detail {
+namespace bight {
+
+namespace detail {
+
+struct look_ups_under_way {
+    shared_look_ups<resolved_host> of_hosts;
+    shared_look_ups<std::string> of_addresses;
+};
+
+class resolver_access {
+  public:
+    // What the resolver's own look-ups give, for all that ask for it meanwhile.
+
+    static task<resolved_host> look_up(resolver& by, std::string host, address::family_type family) {
+        look_up_key key{reactor::current(), host, static_cast<int>(family)};
+        auto ask = [&by, host = std::move(host), family] { return by.look_up(host, family); };
+        return by.under_way_->of_hosts.get(std::move(key), std::move(ask));
+    }
+    static task<std::string> look_up_name(resolver& by, const address& of) {
+        look_up_key key{reactor::current(), of.host(), static_cast<int>(of.family())};
+        auto ask = [&by, of] { return by.look_up_name(of); };
+        return by.under_way_->of_addresses.get(std::move(key), std::move(ask));
+    }
+};
+
+namespace {
+
+class system_resolver_type final : public resolver {
+  protected:
+    task<resolved_host> look_up(std::string host, address::family_type family) override {
+        resolved_host found;
+        if (network_platform* const simulated = network_platform::current()) {
+            found = co_await simulated->look_up(std::move(host), family);
+        } else {
+            found.addresses = co_await detail::look_up(std::move(host), family);
+        }
+        co_return found;
+    }
+    task<std::string> look_up_name(address of) override {
+        network_platform* const simulated = network_platform::current();
+        return simulated ? simulated->look_up_name(of) : detail::look_up_name(of);
+    }
+};
+
+bool is_port(const std::string& text, std::uint16_t& port) noexcept {
+    if (text.empty()) return true;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, port);
+    return error == std::errc() && stop == end;
+}
+
+// Of numbers that are no ports ("65536", "-1") some C libraries make one.
+bool may_be_service(const std::string& text) noexcept {
+    const auto letter_or_digit = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    };
+    return letter_or_digit(text[0]) && text.find('\0') == std::string::npos &&
+           text.find_first_not_of("0123456789") != std::string::npos;
+}
+
+task<std::uint16_t> port_of(std::string service, bool datagrams) {
+    std::uint16_t port = 0;
+    if (may_be_service(service)) {
+        network_platform* const simulated = network_platform::current();
+        if (!simulated) co_return co_await look_up_service(std::move(service), datagrams);
+        port = simulated->port_of_service(service);
+    }
+    if (port != 0) co_return port;
+    throw std::system_error(EAI_SERVICE, resolver_category(), "look-up of the service " + service);
+}
+
+[[noreturn]] void refuse_family(const std::string& what, address::family_type family) {
+    const char* const why = family == address::family_type::ipv4   ? ": it is no address of IPv4"
+                            : family == address::family_type::ipv6 ? ": it is no address of IPv6"
+                                                                   : ": it is of neither IPv4 nor IPv6";
+    throw std::system_error(EAFNOSUPPORT, errno_category(), "look-up of " + what + why);
+}
+
+bool is_of(const address& a, address::family_type family) noexcept {
+    return family == address::family_type::none || a.family() == family;
+}
+
+// False for a name that has to be looked up.
+bool found_here(const std::string& host, std::uint16_t port, address::family_type family,
+                std::vector<address>& found) {
+    address numeric;
+    if (address::parse_ip(host, port, numeric)) {
+        if (!is_of(numeric, family)) refuse_family(host, family);
+        found.push_back(numeric);
+        return true;
+    }
+    if (host != "localhost") return false;
+    if (family != address::family_type::ipv6) found.push_back(address::from_ip("127.0.0.1", port));
+    if (family != address::family_type::ipv4) found.push_back(address::from_ip("::1", port));
+    return true;
+}
+
+}  // namespace
 
 bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6, address& out) {
     if (address::parse_ip(host, port, out)) return !only_ipv6 || out.family() == address::family_type::ipv6;
@@ -15,18 +125,66 @@ bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6
     return true;
 }
 
-task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool only_ipv6) {
-    std::vector<address> addresses(1);
-    if (resolve_locally(host, port, only_ipv6, addresses[0])) {
-        if (host == "localhost" && !only_ipv6) addresses.push_back(address::from_ip("::1", port));
-        co_return addresses;
+address with_port(const address& at, std::uint16_t port) noexcept {
+    if (at.family() == address::family_type::ipv4) {
+        sockaddr_in native;
+        std::memcpy(&native, at.native(), sizeof native);
+        native.sin_port = htons(port);
+        return address::from_native(&native, sizeof native);
     }
-    if (network_platform* const simulated = network_platform::current()) {
-        addresses = co_await simulated->look_up(std::move(host), port, only_ipv6);
-        co_return addresses;
-    }
-    addresses = co_await look_up(std::move(host), port, only_ipv6);
-    co_return addresses;
+    if (at.family() != address::family_type::ipv6) return at;
+    sockaddr_in6 native;
+    std::memcpy(&native, at.native(), sizeof native);
+    native.sin6_port = htons(port);
+    return address::from_native(&native, sizeof native);
 }
 
-}  // namespace bight::detail
+task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool only_ipv6, resolver* by) {
+    const auto family = only_ipv6 ? address::family_type::ipv6 : address::family_type::none;
+    std::vector<address> addresses;
+    if (found_here(host, port, family, addresses)) co_return addresses;
+    check_name(host);
+    resolver& asked = by ? *by : system_resolver();
+    resolved_host found = co_await resolver_access::look_up(asked, std::move(host), family);
+    for (address& a : found.addresses) a = with_port(a, port);
+    co_return std::move(found.addresses);
+}
+
+}  // namespace detail
+
+resolver::resolver() : under_way_(std::make_unique<detail::look_ups_under_way>()) {}
+resolver::~resolver() = default;
+
+task<resolved_host> resolver::resolve(std::string host, std::string service, resolve_options options) {
+    if (options.family == address::family_type::unix_domain) detail::refuse_family(host, options.family);
+    std::uint16_t port = 0;
+    if (!detail::is_port(service, port)) {
+        port = co_await detail::port_of(std::move(service), options.datagrams);
+    }
+    resolved_host found;
+    if (detail::found_here(host, port, options.family, found.addresses)) co_return found;
+    detail::check_name(host);
+    found = co_await detail::resolver_access::look_up(*this, std::move(host), options.family);
+    for (address& a : found.addresses) a = detail::with_port(a, port);
+    co_return found;
+}
+
+task<std::string> resolver::reverse(address of) {
+    const bool has_names =
+        of.family() == address::family_type::ipv4 || of.family() == address::family_type::ipv6;
+    if (!has_names) detail::refuse_family("the name of " + of.to_string(), address::family_type::none);
+    co_return co_await detail::resolver_access::look_up_name(*this, of);
+}
+
+task<std::string> resolver::look_up_name(address of) {
+    throw std::system_error(EOPNOTSUPP, detail::errno_category(),
+                            "look-up of the name of " + of.host() + ": this resolver finds none");
+    co_return std::string();
+}
+
+resolver& system_resolver() {
+    static auto* const the_resolver = new detail::system_resolver_type;  // look-ups may outlast main
+    return *the_resolver;
+}
+
+}  // namespace bight

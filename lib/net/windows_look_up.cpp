@@ -1,7 +1,5 @@
-// Look-ups by GetAddrInfoExW, which take no thread and can be cancelled.
+// Look-ups by GetAddrInfoExW, which take no thread and can be cancelled; of names and services, on threads.
 #include "look_up.hpp"
-
-#include "resolve.hpp"
 
 #include "../core/system_error.hpp"
 #include "../core/windows_text.hpp"
@@ -12,6 +10,7 @@
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/net/resolver.hpp>
 #include <bight/thread/detail/remote_call.hpp>
 
 #include <windows.h>
@@ -24,7 +23,9 @@
 #include <system_error>
 #include <utility>
 
-namespace bight::detail {
+namespace bight {
+
+namespace detail {
 
 namespace {
 
@@ -74,13 +75,14 @@ class query final : private remote_call {
         ~listener() = default;
     };
 
-    query(reactor& home, listener& waiting, const std::string& host, std::uint16_t port, bool only_ipv6)
-        : home_(home), waiting_(waiting), host_(to_utf16(host)), port_(std::to_wstring(port)) {
-        hints_.ai_family = only_ipv6 ? AF_INET6 : AF_UNSPEC;
+    query(reactor& home, listener& waiting, const std::string& host, address::family_type family)
+        : home_(home), waiting_(waiting), host_(to_utf16(host)) {
+        const bool any = family == address::family_type::none;
+        hints_.ai_family = any ? AF_UNSPEC : family == address::family_type::ipv6 ? AF_INET6 : AF_INET;
         hints_.ai_socktype = SOCK_STREAM;
         // Saves a query for addresses of a family that this machine does not have. Loopback addresses do not
         // count there.
-        hints_.ai_flags = only_ipv6 ? 0 : AI_ADDRCONFIG;
+        hints_.ai_flags = any ? AI_ADDRCONFIG : 0;
     }
     query(const query&) = delete;
     query& operator=(const query&) = delete;
@@ -94,7 +96,7 @@ class query final : private remote_call {
             status_ = WSAEOPNOTSUPP;
             return true;
         }
-        const int status = calls().start(host_.c_str(), port_.c_str(), NS_DNS, nullptr, &hints_, &found_,
+        const int status = calls().start(host_.c_str(), nullptr, NS_DNS, nullptr, &hints_, &found_,
                                          nullptr, &overlapped_.system, &query::completed, &handle_);
         if (status == WSA_IO_PENDING) return false;
         status_ = status;
@@ -133,7 +135,6 @@ class query final : private remote_call {
     reactor& home_;
     listener& waiting_;
     const std::wstring host_;
-    const std::wstring port_;
     ADDRINFOEXW hints_{};
     ADDRINFOEXW* found_ = nullptr;
     HANDLE handle_ = nullptr;
@@ -144,8 +145,8 @@ class query final : private remote_call {
 
 class look_up_awaiter final : public waiter, public awaiter_base<look_up_awaiter>, public query::listener {
   public:
-    look_up_awaiter(const std::string& host, std::uint16_t port, bool only_ipv6) noexcept
-        : host_(host), port_(port), only_ipv6_(only_ipv6) {}
+    look_up_awaiter(const std::string& host, address::family_type family) noexcept
+        : host_(host), family_(family) {}
 
     std::vector<address> await_resume() const {
         if (refused_) std::rethrow_exception(refused_);
@@ -172,7 +173,7 @@ class look_up_awaiter final : public waiter, public awaiter_base<look_up_awaiter
     bool suspend(promise_base& p) noexcept {
         if (!begin(p)) return true;
         try {
-            query_ = std::make_unique<query>(home(), *this, host_, port_, only_ipv6_);
+            query_ = std::make_unique<query>(home(), *this, host_, family_);
         } catch (...) {
             refused_ = std::current_exception();
             return finish_now();
@@ -192,8 +193,7 @@ class look_up_awaiter final : public waiter, public awaiter_base<look_up_awaiter
     }
 
     const std::string& host_;
-    const std::uint16_t port_;
-    const bool only_ipv6_;
+    const address::family_type family_;
     std::unique_ptr<query> query_;
     std::optional<outside_work> outside_;
     std::exception_ptr refused_;
@@ -202,15 +202,43 @@ class look_up_awaiter final : public waiter, public awaiter_base<look_up_awaiter
 
 }  // namespace
 
-const std::error_category& resolver_category() noexcept {
-    static const look_up_category the_category;
-    return the_category;
+std::string ask_name(const address& of) {
+    start_windows_sockets();
+    wchar_t name[NI_MAXHOST];
+    const int status =
+        ::GetNameInfoW(static_cast<const sockaddr*>(of.native()), static_cast<socklen_t>(of.native_size()),
+                       name, NI_MAXHOST, nullptr, 0, NI_NAMEREQD);
+    if (status != 0) {
+        throw std::system_error(status, resolver_category(), "look-up of the name of " + of.host());
+    }
+    return to_utf8(name);
 }
 
-task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) {
+std::uint16_t ask_service(const std::string& service, bool datagrams) {
     start_windows_sockets();
-    std::vector<address> found = co_await look_up_awaiter(host, port, only_ipv6);
+    addrinfo hints{};
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = datagrams ? SOCK_DGRAM : SOCK_STREAM;
+    addrinfo* list = nullptr;
+    const int status = ::getaddrinfo(nullptr, service.c_str(), &hints, &list);
+    if (status != 0) {
+        throw std::system_error(status, resolver_category(), "look-up of the service " + service);
+    }
+    const std::unique_ptr<addrinfo, void(WSAAPI*)(addrinfo*)> freed(list, &::freeaddrinfo);
+    return address::from_native(list->ai_addr, list->ai_addrlen).port();
+}
+
+task<std::vector<address>> look_up(std::string host, address::family_type family) {
+    start_windows_sockets();
+    std::vector<address> found = co_await look_up_awaiter(host, family);
     co_return found;
 }
 
-}  // namespace bight::detail
+}  // namespace detail
+
+const std::error_category& resolver_category() noexcept {
+    static const detail::look_up_category the_category;
+    return the_category;
+}
+
+}  // namespace bight

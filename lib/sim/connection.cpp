@@ -328,7 +328,8 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to, host_t
         return 0;
     }
     const bool here = there == &from;
-    if (to.family() == address::family_type::ipv6 && !here) return -ENETUNREACH;
+    const bool lost = to.family() == address::family_type::ipv6 && !here;
+    if (lost && !w.options.ipv6_black_hole) return -ENETUNREACH;
     if (is_group(to)) return -ENETUNREACH;
     const std::string bound = s->local ? s->local.host() : std::string();
     const bool any = bound.empty() || bound == "0.0.0.0" || bound == "::";
@@ -338,6 +339,7 @@ int begin_connect(world_state& w, const socket_ptr& s, const address& to, host_t
         const std::string ip = !any                         ? bound
                                : wanted.starts_with("127.") ? "127.0.0.1"
                                : here                       ? wanted
+                               : lost                       ? "2001:db8::" + std::to_string(from.index + 1)
                                                             : from.ip;
         const std::uint16_t port = s->local && s->local.port() != 0 ? s->local.port() : free_port(from);
         if (port == 0) return -EADDRNOTAVAIL;

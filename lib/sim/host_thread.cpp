@@ -5,14 +5,16 @@
 
 #include "../core/reactor_state.hpp"
 #include "../io/socket_headers.hpp"
-#include "../net/resolve.hpp"
 
 #include <bight/core/detail/wait_list.hpp>
 #include <bight/core/sleep.hpp>
+#include <bight/net/resolver.hpp>
 #include <bight/sim/allocation_fault.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace bight::sim::detail {
@@ -38,9 +40,14 @@ std::uint64_t host_thread::random() noexcept { return chance.draw(purpose::progr
 
 std::chrono::system_clock::time_point host_thread::wall_time() noexcept { return host.wall_time(); }
 
-task<std::vector<address>> host_thread::look_up(std::string name, std::uint16_t port, bool only_ipv6) {
+task<resolved_host> host_thread::look_up(std::string name, address::family_type family) {
     co_await sleep_for(time_of_look_up(name));
-    co_return found(name, port, only_ipv6);
+    co_return found(name, family);
+}
+
+task<std::string> host_thread::look_up_name(address of) {
+    co_await sleep_for(time_of_look_up(of.host()));
+    co_return found_name(of);
 }
 
 duration host_thread::time_of_look_up(const std::string& name) {
@@ -49,17 +56,23 @@ duration host_thread::time_of_look_up(const std::string& name) {
     world_state& world = host.world;
     keyed_chance& of_name = chance_of(name);
     const microseconds usual(of_name.draw(purpose::look_up).between(100, 5000));
-    if (!world.happens(fault::slow_name, host, of_name)) return usual;
-    return microseconds(world.amount(fault::slow_name).between(5000, 20'000'000));
+    const auto set = world.names.find(name);
+    const duration takes =
+        set != world.names.end() && set->second.options.takes ? *set->second.options.takes : usual;
+    if (!world.happens(fault::slow_name, host, of_name)) return takes;
+    const microseconds slow(world.amount(fault::slow_name).between(5000, 20'000'000));
+    return std::max<duration>(takes, slow);
 }
 
 // Throws std::system_error.
-std::vector<address> host_thread::found(const std::string& name, std::uint16_t port, bool only_ipv6) {
+resolved_host host_thread::found(const std::string& name, address::family_type family) {
     const not_failing machinery;
     world_state& world = host.world;
     std::vector<std::string> ips;
+    resolved_host answer;
     if (const auto set = world.names.find(name); set != world.names.end()) {
-        ips = set->second;
+        ips = set->second.ips;
+        answer.ttl = set->second.options.ttl;
     } else {
         for (const host_state* h : world.states) {
             if (h->name == name) ips = {h->ip};
@@ -68,14 +81,50 @@ std::vector<address> host_thread::found(const std::string& name, std::uint16_t p
     world.record("look up", &host, nullptr, 0, 0, name);
     keyed_chance& of_name = chance_of(name);
     const bool fails = world.happens(fault::unknown_name, host, of_name);
-    if (ips.empty() || fails || only_ipv6) {
-        throw std::system_error(EAI_NONAME, bight::detail::resolver_category(), "look-up of " + name);
+    if (!ips.empty() && !fails && family != address::family_type::ipv6 &&
+        world.happens(fault::stale_name, host, of_name)) {
+        ips = {"192.0.2.1"};  // of RFC 5737: no host has it
     }
-    if (world.happens(fault::stale_name, host, of_name)) ips = {"192.0.2.1"};  // of RFC 5737: no host has it
-    std::vector<address> addresses;
-    addresses.reserve(ips.size());
-    for (const std::string& ip : ips) addresses.push_back(address::from_ip(ip, port));
-    return addresses;
+    for (const std::string& ip : ips) {
+        const address a = address::from_ip(ip, 0);
+        if (family == address::family_type::none || a.family() == family) answer.addresses.push_back(a);
+    }
+    if (answer.addresses.empty() || fails) {
+        throw std::system_error(EAI_NONAME, resolver_category(), "look-up of " + name);
+    }
+    return answer;
+}
+
+// Throws std::system_error.
+std::string host_thread::found_name(const address& of) {
+    const not_failing machinery;
+    world_state& world = host.world;
+    const std::string ip = of.host();
+    world.record("look up", &host, nullptr, 0, 0, ip);
+    if (!world.happens(fault::unknown_name, host, chance_of(ip))) {
+        if (const host_state* const h = world.find_host(ip)) return h->name;
+        for (const auto& [name, set] : world.names) {
+            if (std::find(set.ips.begin(), set.ips.end(), ip) != set.ips.end()) return name;
+        }
+    }
+    throw std::system_error(EAI_NONAME, resolver_category(), "look-up of the name of " + ip);
+}
+
+// As services(5) has them: a simulated host reads no file of the machine.
+std::uint16_t host_thread::port_of_service(const std::string& name) {
+    struct service {
+        std::string_view name;
+        std::uint16_t port;
+    };
+    static constexpr service all[] = {
+        {"echo", 7},    {"discard", 9}, {"daytime", 13}, {"ftp", 21},    {"ssh", 22},   {"telnet", 23},
+        {"smtp", 25},   {"time", 37},   {"domain", 53},  {"http", 80},   {"pop3", 110}, {"ntp", 123},
+        {"imap2", 143}, {"snmp", 161},  {"ldap", 389},   {"https", 443}, {"irc", 194},  {"imaps", 993},
+    };
+    for (const service& s : all) {
+        if (s.name == name) return s.port;
+    }
+    return 0;
 }
 
 duration host_thread::time_on_a_thread() noexcept {

@@ -44,7 +44,9 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     time_point timers_from() const noexcept override { return timers_late_until; }
     std::uint64_t random() noexcept override;
     std::chrono::system_clock::time_point wall_time() noexcept override;
-    task<std::vector<address>> look_up(std::string name, std::uint16_t port, bool only_ipv6) override;
+    task<resolved_host> look_up(std::string name, address::family_type family) override;
+    task<std::string> look_up_name(address of) override;
+    std::uint16_t port_of_service(const std::string& name) override;
     duration time_on_a_thread() noexcept override;
     std::error_code refuse(const char* what) override;
     bool has_crashed() const noexcept override;
@@ -93,7 +95,8 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
 
   private:
     duration time_of_look_up(const std::string& name);
-    std::vector<address> found(const std::string& name, std::uint16_t port, bool only_ipv6);
+    resolved_host found(const std::string& name, address::family_type family);
+    std::string found_name(const address& of);
 
     simulated_sockets calls_;
     std::map<std::string, keyed_chance, std::less<>> chances_of_things_;

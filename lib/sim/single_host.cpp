@@ -32,8 +32,12 @@ class single_host final : public bight::detail::platform, public bight::detail::
     duration time_on_a_thread() noexcept override { return on_.thread().time_on_a_thread(); }
     std::string description() const override { return on_.thread().description(); }
     std::error_code refuse(const char* what) override { return on_.host().refuse(what); }
-    task<std::vector<address>> look_up(std::string host, std::uint16_t port, bool only_ipv6) override {
-        return on_.thread().look_up(std::move(host), port, only_ipv6);
+    task<resolved_host> look_up(std::string host, address::family_type family) override {
+        return on_.thread().look_up(std::move(host), family);
+    }
+    task<std::string> look_up_name(address of) override { return on_.thread().look_up_name(of); }
+    std::uint16_t port_of_service(const std::string& name) override {
+        return on_.thread().port_of_service(name);
     }
     bight::detail::socket_calls& sockets() noexcept override { return on_.thread().sockets(); }
 

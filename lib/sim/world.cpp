@@ -161,9 +161,15 @@ void world::mend(const host& a, const host& b) {
     state_->mend(state_->link(*b.state_, *a.state_));
 }
 
-void world::set_name(std::string name, std::vector<std::string> addresses) {
-    for (const std::string& ip : addresses) must_be_ipv4(ip, "what a name stands for");
-    state_->names.insert_or_assign(std::move(name), std::move(addresses));
+void world::set_name(std::string name, std::vector<std::string> addresses, name_options options) {
+    for (std::string& ip : addresses) {
+        bight::address parsed;
+        if (!bight::address::parse_ip(ip, 0, parsed)) {
+            throw std::invalid_argument("what a name stands for is a numeric address, unlike \"" + ip + "\"");
+        }
+        ip = parsed.host();
+    }
+    state_->names.insert_or_assign(std::move(name), detail::set_name{std::move(addresses), options});
 }
 
 void world::note(std::string_view text) {

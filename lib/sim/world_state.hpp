@@ -37,6 +37,12 @@ struct link_state {
     std::vector<std::function<void()>> held;
 };
 
+/// What world::set_name has said of a name.
+struct set_name {
+    std::vector<std::string> ips;
+    name_options options;
+};
+
 /// The source of a packet's random numbers, and its properties.
 struct departure {
     keyed_chance& chance;
@@ -82,7 +88,7 @@ struct world_state {
     std::vector<std::unique_ptr<host>> hosts;
     std::vector<host_state*> states;                                     ///< the states of `hosts`
     std::map<std::pair<std::size_t, std::size_t>, link_state> links;     ///< by the hosts' indices
-    std::map<std::string, std::vector<std::string>, std::less<>> names;  ///< that a test has set
+    std::map<std::string, set_name, std::less<>> names;                   ///< that a test has set
     /// One end of each connection, so that the ends can be separated at the end.
     std::vector<std::weak_ptr<socket>> connections;
     std::size_t connections_looked_at = 64;

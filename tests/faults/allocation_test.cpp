@@ -572,7 +572,7 @@ TEST_CASE("a look-up that finds no memory throws bad_alloc") {
         fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
             const failing here(fault);
             // The resolver knows it, and bight does not.
-            const auto addresses = co_await bight::detail::resolve("127.1", 80, false);
+            const auto addresses = co_await bight::detail::resolve("127.1", 80, false, nullptr);
             CHECK(addresses.size() == 1);
         });
     CHECK(tally.allocations >= 3);

@@ -4,11 +4,14 @@
 #include "support/child.hpp"
 
 #include <net/if.h>
+#include <net/route.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <fstream>
@@ -34,6 +37,35 @@ inline bool enter_own_network() {
     const bool up = s >= 0 && ::ioctl(s, SIOCSIFFLAGS, &loopback) == 0;
     ::close(s);
     return up;
+}
+
+/// Has what goes to 2001:db8::/64 lost, as behind a broken router: this machine is 2001:db8::1, and the others
+/// are behind its loopback, which is not forwarded. False where that is not allowed.
+inline bool lose_ipv6() {
+    struct ipv6_address {  // in6_ifreq of <linux/ipv6.h>, which does not go with <netinet/in.h>
+        in6_addr address;
+        std::uint32_t prefix;
+        int interface;
+    };
+    const int s = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (s < 0) return false;
+    const int loopback = static_cast<int>(::if_nametoindex("lo"));
+    in6_addr own{};
+    own.s6_addr[0] = 0x20;
+    own.s6_addr[1] = 0x01;
+    own.s6_addr[2] = 0x0d;
+    own.s6_addr[3] = 0xb8;
+    in6_rtmsg route{};
+    route.rtmsg_dst = own;
+    route.rtmsg_dst_len = 64;
+    route.rtmsg_flags = RTF_UP;
+    route.rtmsg_metric = 1;
+    route.rtmsg_ifindex = loopback;
+    own.s6_addr[15] = 1;
+    ipv6_address is{own, 128, loopback};
+    const bool lost = ::ioctl(s, SIOCSIFADDR, &is) == 0 && ::ioctl(s, SIOCADDRT, &route) == 0;
+    ::close(s);
+    return lost;
 }
 
 /// What `body()` gives as text, in a network of its own once `prepare()` has given true there; nothing where

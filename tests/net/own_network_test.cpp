@@ -1,4 +1,5 @@
 // What depends on how a network is set: each case has one of its own, in a child process.
+#include "fake_names.hpp"
 #include "own_network.hpp"
 
 #include "support/catch.hpp"
@@ -7,14 +8,20 @@
 #include "support/skip.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/net/resolver.hpp>
 
+#include <dlfcn.h>
+
+#include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 using bight::connect;
 using bight::task;
 using test::error_of;
 using test::from_errno;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -36,6 +43,28 @@ std::string each_says(const std::string& line) {
     for (const auto kind : test::demultiplexers())
         said += std::string(test::name_of(kind)) + ": " + line + "\n";
     return said;
+}
+
+// A name with two addresses of IPv6, and one of IPv4, at which first somebody listens, and then nobody.
+task<std::string> reach_and_miss_dual_test() {
+    const test::fake_name name("dual.test", {"2001:db8::7", "2001:db8::8", "127.0.0.1"});
+    std::string outcome = "not reached, ";
+    std::string port;
+    {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        port = std::to_string(l.local().port());
+        const bight::stream s = co_await connect("tcp:dual.test:" + port);
+        if (s.peer() == l.local()) outcome = "reached, ";
+    }
+    try {
+        co_await connect("tcp:dual.test:" + port + ":timeout=0.6");
+    } catch (const std::system_error& e) {
+        outcome += e.what();
+    }
+    for (auto at = outcome.find(port); at != std::string::npos; at = outcome.find(port)) {
+        outcome.replace(at, port.size(), "P");
+    }
+    co_return outcome;
 }
 
 }  // namespace
@@ -125,4 +154,52 @@ TEST_CASE("a connection to a local port at which nobody listens does not meet it
         });
     if (!said) test::skip("a network namespace is not allowed here");
     CHECK(*said == each_says("refused, and the port is free"));
+}
+
+TEST_CASE("where IPv6 is a black hole, a name is reached over IPv4, or the error tells of both") {
+    if (const auto& why = test::no_ipv6()) test::skip(*why);
+    const auto said = test::in_own_network([] { return test::lose_ipv6(); },
+                                           [] { return on_each_in_turn(reach_and_miss_dual_test); });
+    if (!said) test::skip("a network namespace, and routes in it, are not allowed here");
+    CHECK(*said == each_says("reached, cannot connect to tcp:dual.test:P:timeout=0.6 ([2001:db8::7]:P: no "
+                             "answer, 127.0.0.1:P: Connection refused, [2001:db8::8]:P: no answer): the "
+                             "deadline passed"));
+}
+
+TEST_CASE("without a network, look-ups and connects say so at once") {
+    const auto said = test::in_own_network(
+        [] { return true; },
+        [] {
+            return on_each_in_turn([]() -> task<std::string> {
+                std::string outcome;
+                // DNS would be asked again after 5 s.
+                const auto unknown = co_await bight::try_with_timeout(error_of(connect("tcp:example.org:80")), 4s);
+                outcome += unknown ? unknown->category().name() : "too late";
+                const auto address = bight::address::from_ip("192.0.2.1", 0);
+                const auto nameless = co_await bight::try_with_timeout(
+                    error_of(bight::system_resolver().reverse(address)), 4s);
+                outcome += std::string(", ") + (nameless ? nameless->category().name() : "too late");
+                const auto error = co_await error_of(connect("tcp:192.0.2.1:80"));
+                co_return outcome + ", " + error.message();
+            });
+        });
+    if (!said) test::skip("a network namespace is not allowed here");
+    CHECK(*said == each_says("getaddrinfo, getaddrinfo, Network is unreachable"));
+}
+
+TEST_CASE("a name beyond ASCII is looked up as its IDNA form is, in whatever locale the program runs") {
+    if (!::dlopen("libidn2.so.0", RTLD_NOW)) test::skip("the C library has no libidn2 here");
+    const auto said = test::in_own_network(
+        [] { return true; },
+        [] {
+            return on_each_in_turn([]() -> task<std::string> {
+                const auto ascii = co_await error_of(bight::system_resolver().resolve("xn--bcher-kva.test"));
+                const auto same = co_await error_of(bight::system_resolver().resolve("b\xc3\xbc" "cher.test"));
+                const auto none = co_await error_of(bight::system_resolver().resolve("\xe2\x80\x8b.test"));
+                co_return std::string(same == ascii ? "the same" : same.message()) +
+                    (none == ascii ? ", as what has none" : ", but what has none");
+            });
+        });
+    if (!said) test::skip("a network namespace is not allowed here");
+    CHECK(*said == each_says("the same, but what has none"));
 }

@@ -4,10 +4,12 @@
 #include "support/connections.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/net/resolver.hpp>
 #include <bight/sim/world.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -186,4 +188,129 @@ TEST_CASE("what never answers is given up after thirty seconds, unless told othe
     CHECK(of.took < 31s);
     CHECK(of.error.find("tcp:name:80") != std::string::npos);
     CHECK(client.sockets() == 0);
+}
+
+TEST_CASE("with a black hole for IPv6, IPv4 has its turn after 250 ms, and the error lists all in their order") {
+    sim::world_options options;
+    options.ipv6_black_hole = true;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        CAPTURE(seed);
+        sim::world w(seed, options);
+        auto& server = w.add("server");
+        server.on_boot(accept_all);
+        auto& client = w.add("client");
+        w.set_name("name", {"2001:db8::7", "2001:db8::8", server.ip()});
+        outcome of;
+        client.run([&] { return be_client(of); });
+        w.run();
+        CHECK(of.peer == server.ip() + ":80");
+        CHECK(of.took >= 250ms);
+        CHECK(of.took < 500ms);
+        w.run_for(1s);
+        CHECK(client.sockets() == 0);
+    }
+    sim::world w(1, options);
+    auto& down = w.add("down");
+    w.set_name("name", {"2001:db8::7", "2001:db8::8", down.ip(), "10.9.9.9"});
+    outcome of;
+    w.add("client").run([&] { return be_client(of); });
+    w.run();
+    CHECK_THAT(of.error, Catch::Contains("([2001:db8::7]:80: no answer, " + down.ip() + ":80: " +
+                                         std::make_error_code(std::errc::connection_refused).message() +
+                                         ", [2001:db8::8]:80: no answer, 10.9.9.9:80: no answer)"));
+    CHECK(of.took >= 30s);
+    CHECK(of.took < 31s);
+}
+
+TEST_CASE("where hosts have no IPv6, IPv4 has its turn at once") {
+    sim::world w(1);
+    auto& server = w.add("server");
+    server.on_boot(accept_all);
+    w.set_name("name", {"2001:db8::7", "2001:db8::8", server.ip()});
+    outcome of;
+    w.add("client").run([&] { return be_client(of); });
+    w.run();
+    CHECK(of.peer == server.ip() + ":80");
+    CHECK(of.took < 250ms);
+}
+
+TEST_CASE("attempts begin 250 ms after each other, to the millisecond") {
+    sim::world_options options;
+    options.ipv6_black_hole = true;
+    sim::world w(1, options);
+    auto& client = w.add("client");
+    w.set_name("name", {"2001:db8::7", "10.9.9.7", "2001:db8::8", "10.9.9.8"}, {.takes = 10ms});
+    std::vector<bight::duration> begun;
+    client.run([&]() -> task<> {
+        auto count = [&]() -> task<> {
+            for (int had = 0;;) {
+                for (; had < static_cast<int>(client.sockets()); ++had) begun.push_back(w.elapsed());
+                co_await bight::sleep_for(1ms);
+            }
+        };
+        outcome of;
+        co_await bight::when_any(be_client(of), count());
+    });
+    w.run();
+    REQUIRE(begun.size() == 4);
+    for (std::size_t i = 0; i < begun.size(); ++i) {
+        const auto due = 10ms + 250ms * static_cast<int>(i);
+        CAPTURE(i);
+        CHECK(begun[i] >= due);
+        CHECK(begun[i] <= due + 1ms);
+    }
+}
+
+TEST_CASE("a resolver that answers late is waited for, once for all, and a name that moves meanwhile has moved") {
+    sim::world w(1);
+    auto& old_server = w.add("old");
+    auto& server = w.add("server");
+    server.on_boot(accept_all);
+    w.set_name("name", {old_server.ip()}, {.ttl = 1h, .takes = 3s});
+    std::vector<outcome> of(5);
+    w.add("client").run([&]() -> task<> {
+        co_await bight::with_group([&](bight::group& g) {
+            for (outcome& o : of) g.spawn(be_client, std::ref(o));
+        });
+    });
+    w.add("clock").run([&]() -> task<> {
+        co_await bight::sleep_for(1s);
+        w.set_name("name", {server.ip()});
+    });
+    w.run();
+    for (const outcome& o : of) {
+        CHECK(o.peer == server.ip() + ":80");
+        CHECK(o.took >= 3s);
+        CHECK(o.took < 3s + 250ms);
+    }
+    const std::string happened = w.trace().to_json_lines();
+    const std::size_t first = happened.find("\"look up\"");
+    REQUIRE(first != std::string::npos);
+    CHECK(happened.find("\"look up\"", first + 1) == std::string::npos);
+}
+
+TEST_CASE("a world's names say how long they may be kept, and addresses have names there") {
+    sim::world w(1);
+    auto& server = w.add("server");
+    w.set_name("name", {"192.0.2.7", "2001:DB8::7"}, {.ttl = 5min});
+    w.add("client").run([&]() -> task<> {
+        bight::resolver& names = bight::system_resolver();
+        const bight::resolved_host found = co_await names.resolve("name", "https");
+        CHECK(found.ttl == 5min);
+        REQUIRE(found.addresses.size() == 2);
+        CHECK(found.addresses[1].to_string() == "[2001:db8::7]:443");
+        bight::resolve_options six;
+        six.family = bight::address::family_type::ipv6;
+        const bight::resolved_host of_ipv6 = co_await names.resolve("name", "https", six);
+        CHECK(of_ipv6.addresses == std::vector<bight::address>{found.addresses[1]});
+        const bight::resolved_host of_host = co_await names.resolve("server");
+        CHECK_FALSE(of_host.ttl.has_value());
+        const std::string by_name = co_await names.reverse(found.addresses[1]);
+        CHECK(by_name == "name");
+        const std::string by_host = co_await names.reverse(bight::address::from_ip(server.ip(), 80));
+        CHECK(by_host == "server");
+        const auto nobody = co_await error_of(names.reverse(bight::address::from_ip("192.0.2.8", 0)));
+        CHECK(nobody.category() == bight::resolver_category());
+    });
+    w.run();
 }

@@ -22,6 +22,8 @@
 
 namespace BIGHT_EXPORT bight {
 
+class resolver;
+
 /// Options of datagram_socket::bind and datagram_socket::connect. Those that are only of UDP have no effect
 /// on Unix sockets.
 struct datagram_options {
@@ -46,6 +48,9 @@ struct datagram_options {
     /// of them get. Of other datagrams one of them gets each. (SO_REUSEADDR; on the BSDs and macOS
     /// SO_REUSEPORT.)
     bool share_address = false;
+    /// connect: looks up the endpoint's name, and must outlive the connect; null: system_resolver(). No
+    /// effect on bind.
+    bight::resolver* resolver = nullptr;
 };
 
 /// A socket of datagrams: UDP (RFC 768), or Unix (unix(7)). Each send is one datagram, which arrives whole

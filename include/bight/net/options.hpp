@@ -12,6 +12,8 @@
 
 namespace BIGHT_EXPORT bight {
 
+class resolver;
+
 /// What a listener does when the process runs out of descriptors (EMFILE, ENFILE) or the kernel out of
 /// memory.
 enum class exhaustion_policy : std::uint8_t {
@@ -72,6 +74,8 @@ struct connect_options {
     address local = {};
     /// For the socket before it connects. Those of an endpoint take precedence.
     socket_options socket = {};
+    /// Looks up the endpoint's name, and must outlive the connect; null: system_resolver().
+    bight::resolver* resolver = nullptr;
 };
 
 static_assert(std::is_trivially_destructible_v<listen_options> &&

@@ -94,6 +94,15 @@ class belonging_of final : public belonging {
 };
 }  // namespace detail
 
+/// What world::set_name says of a name beyond its addresses.
+struct name_options {
+    /// How long an answer may be kept (resolved_host::ttl); empty: nothing is said.
+    std::optional<duration> ttl = {};
+    /// How long a look-up that begins from now on takes, for resolvers that answer late; empty: up to 5 ms,
+    /// as the seed draws, unless fault::slow_name makes it longer.
+    std::optional<duration> takes = {};
+};
+
 struct world_options {
     fault_plan faults;
     /// Which system's demultiplexer that of every host behaves like.
@@ -105,6 +114,9 @@ struct world_options {
         std::chrono::system_clock::time_point(std::chrono::seconds(1'767'225'600));  // 2026-01-01 00:00 UTC
     /// The limit of virtual time: a run that has not ended by then has failed.
     duration limit = std::chrono::hours(24);
+    /// Whether hosts take themselves to have IPv6: connections to its addresses, which no other host has, are
+    /// never answered, as where a router loses them. Without it they fail at once (ENETUNREACH).
+    bool ipv6_black_hole = false;
     /// How many sockets a host may have open (EMFILE beyond); 0: as many as it likes.
     std::size_t sockets_per_host = 0;
     /// The number of processors of a host: so many reactors a runtime has by default
@@ -303,10 +315,11 @@ class world {
     void cut(const host& a, const host& b);
     void cut_one_way(const host& from, const host& to);
     void mend(const host& a, const host& b);
-    /// Sets the result of look-ups of `name` from now on: IPv4 addresses in this order, whether or not a host
-    /// has them; with none, the name is not found. It takes precedence over the name of a host. Throws
-    /// std::invalid_argument, and changes nothing, when one is not an address.
-    void set_name(std::string name, std::vector<std::string> addresses);
+    /// Sets the result of look-ups of `name` from now on: numeric addresses in this order, whether or not a
+    /// host has them; with none, the name is not found. A look-up gives what is so when it ends. The name
+    /// takes precedence over that of a host, and an address of no host has it as its name (resolver::reverse).
+    /// Throws std::invalid_argument, and changes nothing, when one is not an address.
+    void set_name(std::string name, std::vector<std::string> addresses, name_options options = {});
 
     /// Adds a note of the test to the trace.
     void note(std::string_view text);

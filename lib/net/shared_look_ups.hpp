@@ -1,0 +1,197 @@
+// shared_look_ups: look-ups under way, each shared by all tasks that ask for the same.
+#pragma once
+
+#include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/job.hpp>
+#include <bight/core/detail/kept_task.hpp>
+#include <bight/core/detail/promise.hpp>
+#include <bight/core/detail/wait_list.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/task.hpp>
+
+#include <cerrno>
+#include <compare>
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace bight::detail {
+
+/// What is asked, and on which reactor: reactors share nothing.
+struct look_up_key {
+    const reactor* on;
+    std::string what;
+    int family;
+    std::strong_ordering operator<=>(const look_up_key&) const = default;
+};
+
+/// Look-ups of one resolver. Each is a job without a parent, whose life is that of the tasks that wait for
+/// it: it begins with the first one, and is cancelled with the last one, which waits until it has ended. So
+/// it needs no place among the reactor's own tasks, and lasts through a stop while a shielded task waits.
+///
+/// The table is locked, for one resolver may serve several reactors; a look-up is its reactor's alone.
+template <class T>
+class shared_look_ups {
+  public:
+    shared_look_ups() = default;
+    shared_look_ups(const shared_look_ups&) = delete;
+    shared_look_ups& operator=(const shared_look_ups&) = delete;
+    ~shared_look_ups() {
+        if (!table_.empty()) abort_misused("a resolver was destroyed while a task waits for a look-up");
+    }
+
+    /// Waits for the look-up of this key, or begins the one that `make()`, which gives a task<T>, makes.
+    template <class Make>
+    task<T> get(look_up_key key, Make make) {
+        std::shared_ptr<look_up> shared = under_way(key);
+        if (!shared) shared = add(std::move(key), make());
+        co_return co_await awaiter(*shared);
+    }
+
+  private:
+    class look_up;
+    class awaiter;
+    using table = std::map<look_up_key, std::shared_ptr<look_up>>;
+
+    std::shared_ptr<look_up> under_way(const look_up_key& key) {
+        const std::lock_guard hold(lock_);
+        const auto at = table_.find(key);
+        return at == table_.end() ? nullptr : at->second;
+    }
+    std::shared_ptr<look_up> add(look_up_key key, task<T> made) {
+        auto added = std::make_shared<look_up>(*this, key.what, std::move(made));
+        const std::lock_guard hold(lock_);
+        added->listed(table_.emplace(std::move(key), added).first);
+        return added;
+    }
+    void remove(typename table::iterator at) noexcept {
+        const std::lock_guard hold(lock_);
+        table_.erase(at);  // the tasks that wait keep it
+    }
+
+    std::mutex lock_;
+    table table_;
+};
+
+template <class T>
+class shared_look_ups<T>::look_up final : public job {
+  public:
+    look_up(shared_look_ups& in, std::string what, task<T>&& made)
+        : in_(&in), what_(std::move(what)), task_(std::move(made)) {}
+
+    /// It is in the table, here.
+    void listed(typename table::iterator at) noexcept { listed_at_ = at; }
+
+    /// The first one that waits begins it: gives the coroutine to go on with.
+    std::coroutine_handle<> wait(awaiter& w, reactor& home) noexcept {
+        waiting_.push_back(w);
+        if (++count_ > 1) return std::noop_coroutine();
+        return start_now(home, nullptr, task_.become_root(*this));
+    }
+    /// True when the wait has ended. The last one waits for the end of what it has cancelled.
+    bool leave(awaiter& w) noexcept {
+        if (count_ == 1) {
+            leave_table();
+            request_cancel();
+            return false;
+        }
+        waiting_.remove(w);
+        --count_;
+        return true;
+    }
+    /// A task that was about to wait is cancelled.
+    void never_mind() noexcept {
+        if (count_ == 0) leave_table();
+    }
+
+    /// When it has ended.
+    T answer() const {
+        if (error_) std::rethrow_exception(error_);
+        return *answer_;
+    }
+    const std::string& what() const noexcept { return what_; }
+    bool is_first(const awaiter& w) const noexcept { return waiting_.front() == &w; }
+    void describe(std::string& out) const override { out += "the look-up of " + what_; }
+
+  private:
+    /// Who asks from now on begins another one.
+    void leave_table() noexcept {
+        if (shared_look_ups* const in = std::exchange(in_, nullptr)) in->remove(listed_at_);
+    }
+    std::coroutine_handle<> finished() noexcept override {
+        leave_table();
+        reactor_access::schedule(home(), *this);
+        return std::noop_coroutine();
+    }
+    void reap() noexcept override {
+        const bool cancelled = result() == outcome::cancelled;
+        take_answer(cancelled);
+        while (awaiter* const w = waiting_.pop_front()) w->ended(cancelled);
+    }
+    void take_answer(bool cancelled) noexcept {
+        task_.free_frame();
+        try {
+            if (cancelled) {
+                throw std::system_error(std::make_error_code(std::errc::operation_canceled),
+                                        "look-up of " + what_);
+            }
+            answer_.emplace(task_.take());
+        } catch (...) {
+            error_ = std::current_exception();
+        }
+    }
+
+    shared_look_ups* in_;  // null when it has left the table
+    const std::string what_;
+    kept_task<T> task_;
+    typename table::iterator listed_at_{};
+    wait_list<awaiter> waiting_;
+    std::size_t count_ = 0;  // of those
+    std::optional<T> answer_;
+    std::exception_ptr error_;
+};
+
+template <class T>
+class shared_look_ups<T>::awaiter final : public listed_waiter, public awaiter_base<awaiter> {
+  public:
+    explicit awaiter(look_up& of) noexcept : of_(of) {}
+
+    T await_resume() const { return of_.answer(); }
+
+    void cancel() noexcept override {
+        cancel_asked_ = true;
+        if (of_.leave(*this)) confirm_cancel();
+    }
+    void describe(std::string& out) const override { out += "a look-up of " + of_.what(); }
+    void visit_jobs(void (*visit)(const job&, void*), void* context) const override {
+        if (of_.is_first(*this)) visit(of_, context);
+    }
+
+    void ended(bool cancelled) noexcept {
+        if (cancelled && cancel_asked_) {
+            confirm_cancel();
+        } else {
+            ready();
+        }
+    }
+
+  private:
+    friend awaiter_base<awaiter>;
+    std::coroutine_handle<> suspend(promise_base& p) noexcept {
+        if (begin(p)) return of_.wait(*this, home());
+        of_.never_mind();
+        return std::noop_coroutine();
+    }
+
+    look_up& of_;
+    bool cancel_asked_ = false;
+};
+
+}  // namespace bight::detail

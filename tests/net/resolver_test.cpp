@@ -1,0 +1,336 @@
+// Looking up names and addresses.
+#include "asked_resolver.hpp"
+
+#include "support/cancellable.hpp"
+#include "support/catch.hpp"
+#include "support/connections.hpp"
+#include "support/death.hpp"
+#include "support/each_reactor.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/bight.hpp>
+#include <bight/net/datagram_socket.hpp>
+#include <bight/net/resolver.hpp>
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+using bight::resolve_options;
+using bight::resolved_host;
+using bight::system_resolver;
+using bight::task;
+using test::asked_resolver;
+using test::error_of;
+using test::from_errno;
+using test::in_words;
+using namespace std::chrono_literals;
+
+namespace {
+
+// What a look-up came to, in words.
+task<> look_up(bight::resolver& by, std::string host, std::string service, std::string& into) {
+    try {
+        const resolved_host found = co_await by.resolve(std::move(host), std::move(service));
+        into = in_words(found);
+    } catch (const std::system_error& e) {
+        into = e.what();
+    }
+}
+
+task<std::string> message_of(task<resolved_host> look_up) {
+    try {
+        const resolved_host found = co_await std::move(look_up);
+        co_return in_words(found);
+    } catch (const std::system_error& e) {
+        co_return e.what();
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a name is looked up once for all tasks that ask for it meanwhile, each with its own port") {
+    test::on_each_reactor([]() -> task<> {
+        asked_resolver by(false);
+        by.names["one.test"] = {"192.0.2.1", "2001:db8::1"};
+        std::vector<std::string> said(5);
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(look_up(by, "one.test", "80", said[0]));
+            g.spawn(look_up(by, "one.test", "443", said[1]));
+            g.spawn(look_up(by, "none.test", "80", said[2]));
+            g.spawn(look_up(by, "none.test", "80", said[3]));
+            co_await test::turns(3);
+            CHECK(by.under_way == 2);
+            g.spawn(look_up(by, "one.test", "", said[4]));
+            co_await test::turns(3);
+            by.answering.set();
+        };
+        co_await bight::with_group(body);
+        CHECK(by.asked == std::vector<std::string>{"one.test", "none.test"});
+        CHECK(said[0] == "192.0.2.1:80 [2001:db8::1]:80");
+        CHECK(said[1] == "192.0.2.1:443 [2001:db8::1]:443");
+        CHECK_THAT(said[2], Catch::Contains("none.test is not found"));
+        CHECK(said[3] == said[2]);
+        CHECK(said[4] == "192.0.2.1:0 [2001:db8::1]:0");
+        // What has ended is not kept.
+        const resolved_host again = co_await by.resolve("one.test");
+        CHECK(in_words(again) == said[4]);
+        CHECK(by.asked.size() == 3);
+    });
+}
+
+TEST_CASE("families, and names of addresses, are look-ups of their own") {
+    test::on_each_reactor([]() -> task<> {
+        asked_resolver by;
+        by.names["one.test"] = {"192.0.2.1", "2001:db8::1"};
+        resolve_options only;
+        only.family = bight::address::family_type::ipv6;
+        const resolved_host six = co_await by.resolve("one.test", "80", only);
+        CHECK(in_words(six) == "[2001:db8::1]:80");
+        only.family = bight::address::family_type::ipv4;
+        const resolved_host four = co_await by.resolve("one.test", "80", only);
+        CHECK(in_words(four) == "192.0.2.1:80");
+        const std::string name = co_await by.reverse(four.addresses[0]);
+        CHECK(name == "one.test");
+        const auto nameless = co_await error_of(by.reverse(bight::address::from_ip("192.0.2.2", 80)));
+        CHECK(nameless == std::errc::address_not_available);
+        CHECK(by.asked == std::vector<std::string>{"one.test over IPv6", "one.test over IPv4",
+                                                   "the name of 192.0.2.1", "the name of 192.0.2.2"});
+        const auto of_a_path = co_await error_of(by.reverse(bight::address::from_path("/run/x")));
+        CHECK(of_a_path == from_errno(EAFNOSUPPORT));
+    });
+}
+
+TEST_CASE("a task that is cancelled leaves its look-up to the others, and the last one ends it") {
+    test::on_each_reactor([]() -> task<> {
+        asked_resolver by(false);
+        by.names["one.test"] = {"192.0.2.1"};
+        std::string said;
+        std::string unheard;
+        test::cancellable first;
+        test::cancellable second;
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(first.run(look_up(by, "one.test", "1", unheard)));
+            g.spawn(second.run(look_up(by, "one.test", "2", said)));
+            co_await test::turns(3);
+            first.cancel();  // it had begun the look-up
+            co_await test::turns(3);
+            CHECK_FALSE(first.running());
+            CHECK(by.under_way == 1);
+            second.cancel();
+            co_await test::turns(5);
+            CHECK_FALSE(second.running());
+            CHECK(by.under_way == 0);
+            g.spawn(look_up(by, "one.test", "3", said));
+            co_await test::turns(3);
+            by.answering.set();
+        };
+        co_await bight::with_group(body);
+        CHECK(unheard.empty());
+        CHECK(said == "192.0.2.1:3");
+        CHECK(by.asked.size() == 2);
+    });
+}
+
+TEST_CASE("whoever asks while a look-up is being cancelled has one of his own, and an answer beats the end") {
+    test::on_each_reactor([]() -> task<> {
+        asked_resolver by(false);
+        by.names["one.test"] = {"192.0.2.1"};
+        std::string early;
+        std::string late;
+        test::cancellable cancelled;
+        auto body = [&](bight::group& g) -> task<> {
+            g.spawn(cancelled.run(look_up(by, "one.test", "1", early)));
+            co_await test::turns(3);
+            by.answering.set();
+            cancelled.cancel();  // too late: it has been answered
+            g.spawn(look_up(by, "one.test", "2", late));
+        };
+        co_await bight::with_group(body);
+        CHECK(early == "192.0.2.1:1");
+        CHECK(late == "192.0.2.1:2");
+        CHECK(by.under_way == 0);
+    });
+}
+
+TEST_CASE("a look-up in a shield goes on through a stop") {
+    for (const auto& kind : test::reactors()) {
+        CAPTURE(kind);
+        asked_resolver by(false);
+        by.names["one.test"] = {"192.0.2.1"};
+        std::string said;
+        test::reactor_fixture on(kind);
+        auto main = [&]() -> task<> {
+            auto late = [&]() -> task<> {
+                bight::reactor::current()->stop();
+                co_await test::turns(3);
+                by.answering.set();
+            };
+            auto both = [&]() -> task<> {
+                co_await bight::when_all(look_up(by, "one.test", "1", said), late());
+            };
+            co_await bight::shield(both(), 20s);
+        };
+        on.run(main());
+        CHECK(said == "192.0.2.1:1");
+    }
+}
+
+TEST_CASE("connect and datagram_socket::connect ask the resolver that they are given, for names only") {
+    test::on_each_reactor([]() -> task<> {
+        asked_resolver by;
+        by.names["here.test"] = {"127.0.0.1"};
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        const std::string port = std::to_string(l.local().port());
+        bight::connect_options options;
+        options.resolver = &by;
+        bight::stream s = co_await bight::connect("tcp:here.test:" + port, options);
+        CHECK(s.peer() == l.local());
+        s.abort();
+        s = co_await bight::connect("tcp:localhost:" + port, options);
+        s.abort();
+        const auto unknown = co_await error_of(bight::connect("tcp:gone.test:" + port, options));
+        CHECK(unknown == std::errc::address_not_available);
+        bight::datagram_options of_datagrams;
+        of_datagrams.resolver = &by;
+        const auto d = co_await bight::datagram_socket::connect("udp:here.test:9", of_datagrams);
+        CHECK(d.peer().to_string() == "127.0.0.1:9");
+        CHECK(by.asked == std::vector<std::string>{"here.test", "gone.test", "here.test"});
+    });
+}
+
+TEST_CASE("numeric addresses, localhost and services need no look-up of a name") {
+    test::on_each_reactor([]() -> task<> {
+        asked_resolver by;
+        const struct {
+            const char* host;
+            const char* service;
+            const char* found;
+        } rows[] = {
+            {"192.0.2.7", "", "192.0.2.7:0"},         {"192.0.2.7", "65535", "192.0.2.7:65535"},
+            {"2001:db8::7", "80", "[2001:db8::7]:80"}, {"localhost", "7", "127.0.0.1:7 [::1]:7"},
+            {"192.0.2.7", "http", "192.0.2.7:80"},    {"192.0.2.7", "domain", "192.0.2.7:53"},
+        };
+        for (const auto& row : rows) {
+            const std::string found = co_await message_of(by.resolve(row.host, row.service));
+            CHECK(found == row.found);
+        }
+        resolve_options six;
+        six.family = bight::address::family_type::ipv6;
+        const std::string own = co_await message_of(by.resolve("localhost", "7", six));
+        CHECK(own == "[::1]:7");
+        const auto other = co_await error_of(by.resolve("192.0.2.7", "7", six));
+        CHECK(other == from_errno(EAFNOSUPPORT));
+        for (const char* none : {"no-such-service", "65536", "-1", "8 "}) {
+            const auto unknown = co_await error_of(by.resolve("192.0.2.7", none));
+            CHECK(unknown.category() == bight::resolver_category());
+        }
+        CHECK(by.asked.empty());
+    });
+}
+
+TEST_CASE("what can be no name is an error at once, which says what is wrong") {
+    test::on_each_reactor([]() -> task<> {
+        asked_resolver by;
+        const std::string long_label(64, 'a');
+        std::string long_name;
+        while (long_name.size() < 254) long_name += "abcdefg.";
+        long_name.resize(254, 'z');
+        const struct {
+            std::string host;
+            int error;
+            const char* says;
+        } rows[] = {
+            {"", EINVAL, "at least one character"},
+            {".", EINVAL, "an empty label"},
+            {"a..test", EINVAL, "\"a..test\": it has an empty label"},
+            {".test", EINVAL, "an empty label"},
+            {"a.test..", EINVAL, "an empty label"},
+            {"a b.test", EINVAL, "no spaces"},
+            {std::string("a\0b", 3), EINVAL, "\"a\\x00b\": a name has no spaces and no control characters"},
+            {long_label + ".test", EINVAL, "at most 63 characters, and \"aaaaaaaaaa"},
+            {long_name, EINVAL, "at most 253 characters, and this one 254"},
+            {"b\xfc" "cher.test", EILSEQ, "not UTF-8"},
+            {"\xc0\xae.test", EILSEQ, "not UTF-8"},
+            {"\xed\xa0\x80.test", EILSEQ, "not UTF-8"},
+            {"a\xe2\x82", EILSEQ, "not UTF-8"},
+        };
+        for (const auto& row : rows) {
+            CAPTURE(row.host);
+            const auto error = co_await error_of(by.resolve(row.host));
+            CHECK(error == from_errno(row.error));
+            const std::string said = co_await message_of(by.resolve(row.host));
+            CHECK_THAT(said, Catch::Contains(row.says));
+        }
+        CHECK(by.asked.empty());
+        const std::string longest = std::string(63, 'b') + "." + std::string(63, 'c') + "." +
+                                    std::string(63, 'd') + "." + std::string(61, 'e');
+        for (const std::string& name : {longest, longest + ".", std::string("b\xc3\xbc" "cher.test"),
+                                        std::string("_tcp.a.test"), std::string("a.test.")}) {
+            by.names[name] = {"192.0.2.1"};
+            const std::string found = co_await message_of(by.resolve(name));
+            CHECK(found == "192.0.2.1:0");
+        }
+        CHECK(by.asked.size() == 5);
+    });
+}
+
+TEST_CASE("the system's resolver finds names, services, and the names of addresses") {
+    test::on_each_reactor([]() -> task<> {
+        const std::string unknown = "no-such-host.invalid";
+        const auto error = co_await error_of(system_resolver().resolve(unknown));
+        CHECK(error.category() == bight::resolver_category());
+        const std::string said = co_await message_of(system_resolver().resolve(unknown));
+        CHECK_THAT(said, Catch::Contains("look-up of " + unknown));
+        const std::string found = co_await message_of(system_resolver().resolve("localhost", "https"));
+        CHECK(found == "127.0.0.1:443 [::1]:443");
+        const auto nameless =
+            co_await error_of(system_resolver().reverse(bight::address::from_ip("192.0.2.200", 0)));
+        CHECK(nameless.category() == bight::resolver_category());
+    });
+}
+
+TEST_CASE("the loopback's address has a name on this machine") {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
+        const std::string name = co_await system_resolver().reverse(bight::address::from_ip("127.0.0.1", 80));
+        CHECK_FALSE(name.empty());
+        CHECK(name.find("127.0.0.1") == std::string::npos);
+    });
+}
+
+TEST_CASE("a resolver that only looks up names says so of addresses") {
+    class names_only final : public bight::resolver {
+        task<resolved_host> look_up(std::string, bight::address::family_type) override {
+            co_return resolved_host();
+        }
+    };
+    test::reactor_fixture on(test::any_demultiplexer);
+    on.run([]() -> task<> {
+        names_only by;
+        const auto error = co_await error_of(by.reverse(bight::address::from_ip("192.0.2.1", 0)));
+        CHECK(error == from_errno(EOPNOTSUPP));
+    });
+}
+
+TEST_CASE("a resolver that is destroyed while a task waits for it ends the process, and says so") {
+    class silent final : public bight::resolver {
+        task<resolved_host> look_up(std::string, bight::address::family_type) override {
+            co_await bight::sleep_for(1h);
+            co_return resolved_host();
+        }
+    };
+    const std::string said = test::dying_words([] {
+        auto* const by = new silent;
+        bight::reactor r;
+        r.run([](silent* destroyed) -> task<> {
+            auto destroy = [destroyed]() -> task<> {
+                co_await test::turns(3);
+                delete destroyed;
+            };
+            std::string unheard;
+            co_await bight::when_all(look_up(*destroyed, "one.test", "", unheard), destroy());
+        }(by));
+    });
+    CHECK(said == "bight: a resolver was destroyed while a task waits for a look-up\n");
+}

@@ -1,4 +1,4 @@
-// check_name: what can be a name of a host (RFC 1035, 2.3.4).
+// check_name, in_lower_case: what can be a name of a host (RFC 1035, 2.3.4), and which are the same.
 #include "resolve.hpp"
 
 #include "../core/system_error.hpp"
@@ -70,6 +70,13 @@ bool is_utf8(std::string_view text) noexcept {
 }
 
 }  // namespace
+
+std::string in_lower_case(std::string host) {
+    for (char& c : host) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return host;
+}
 
 void check_name(const std::string& host) {
     const std::string_view name =

@@ -8,7 +8,6 @@
 #include <bight/net/resolver.hpp>
 #include <bight/thread/offload.hpp>
 
-#include <clocale>
 #include <locale.h>
 
 #include <algorithm>

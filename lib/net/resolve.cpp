@@ -33,7 +33,7 @@ class resolver_access {
     // What the resolver's own look-ups give, for all that ask for it meanwhile.
 
     static task<resolved_host> look_up(resolver& by, std::string host, address::family_type family) {
-        look_up_key key{reactor::current(), host, static_cast<int>(family)};
+        look_up_key key{reactor::current(), in_lower_case(host), static_cast<int>(family)};
         auto ask = [&by, host = std::move(host), family] { return by.look_up(host, family); };
         return by.under_way_->of_hosts.get(std::move(key), std::move(ask));
     }

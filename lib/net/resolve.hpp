@@ -23,6 +23,9 @@ task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool on
 /// `at` with this port.
 address with_port(const address& at, std::uint16_t port) noexcept;
 
+/// By which names are compared: upper and lower case of ASCII are the same (RFC 4343).
+std::string in_lower_case(std::string host);
+
 /// Throws std::system_error (EINVAL, EILSEQ) for what no resolver can find, which would be asked for, or cut
 /// off at a zero byte. See resolver::resolve.
 void check_name(const std::string& host);

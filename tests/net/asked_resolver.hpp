@@ -6,7 +6,6 @@
 #include <bight/net/resolver.hpp>
 #include <bight/sync/event.hpp>
 
-#include <cerrno>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,6 +20,7 @@ class asked_resolver final : public bight::resolver {
 
     std::map<std::string, std::vector<std::string>> names;  ///< the others are not found
     std::optional<bight::duration> ttl;
+    std::error_code failure = std::make_error_code(std::errc::address_not_available);
     bight::manual_reset_event answering;  ///< look-ups wait for it
     std::vector<std::string> asked;       ///< in their order
     int under_way = 0;
@@ -37,9 +37,7 @@ class asked_resolver final : public bight::resolver {
             const auto a = bight::address::from_ip(ip, 0);
             if (family == none || family == a.family()) found.addresses.push_back(a);
         }
-        if (found.addresses.empty()) {
-            throw std::system_error(std::make_error_code(std::errc::address_not_available), host + " is not found");
-        }
+        if (found.addresses.empty()) throw std::system_error(failure, host + " is not found");
         co_return found;
     }
     bight::task<std::string> look_up_name(bight::address of) override {
@@ -51,7 +49,7 @@ class asked_resolver final : public bight::resolver {
                 if (ip == of.host()) co_return name;
             }
         }
-        throw std::system_error(std::make_error_code(std::errc::address_not_available), of.host() + " has no name");
+        throw std::system_error(failure, of.host() + " has no name");
     }
 
   private:

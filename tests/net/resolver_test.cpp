@@ -57,7 +57,7 @@ TEST_CASE("a name is looked up once for all tasks that ask for it meanwhile, eac
         std::vector<std::string> said(5);
         auto body = [&](bight::group& g) -> task<> {
             g.spawn(look_up(by, "one.test", "80", said[0]));
-            g.spawn(look_up(by, "one.test", "443", said[1]));
+            g.spawn(look_up(by, "One.Test", "443", said[1]));
             g.spawn(look_up(by, "none.test", "80", said[2]));
             g.spawn(look_up(by, "none.test", "80", said[3]));
             co_await test::turns(3);

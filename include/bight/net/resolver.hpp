@@ -33,9 +33,9 @@ static_assert(std::is_trivially_destructible_v<resolve_options>);  // see reacto
 ///     std::string name = co_await bight::system_resolver().reverse(peer.peer());
 ///
 /// Whatever it asks, it asks once at a time: tasks of one reactor that look up the same name meanwhile (for
-/// whatever service) wait for the same answer, or get the same error. One of them that is cancelled leaves
-/// the others waiting; the look-up is cancelled with the last one. Tasks of other reactors have look-ups of
-/// their own.
+/// whatever service, in upper or lower case) wait for the same answer, or get the same error. One of them
+/// that is cancelled leaves the others waiting; the look-up is cancelled with the last one. Tasks of other
+/// reactors have look-ups of their own.
 ///
 /// To make one, derive from it and implement look_up, and look_up_name where addresses have names.
 /// Destroying it while a task waits for it ends the process with a message. Thread: as the derived class

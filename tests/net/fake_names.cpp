@@ -104,4 +104,10 @@ hanging_name::~hanging_name() {
     d.changed.wait(hold, [&] { return d.hanging[name_] == 0; });
 }
 
+int hanging_look_ups(const std::string& name) {
+    directory& d = all_names();
+    const std::lock_guard hold(d.lock);
+    return d.hanging[name];
+}
+
 }  // namespace test

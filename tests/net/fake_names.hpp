@@ -35,4 +35,7 @@ class hanging_name {
     std::string name_;
 };
 
+/// How many look-ups of this name hang now. Thread: any.
+int hanging_look_ups(const std::string& name);
+
 }  // namespace test

@@ -9,8 +9,10 @@
 #include "support/thread_count.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/net/resolver.hpp>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -150,6 +152,38 @@ TEST_CASE("tcp6 does not reach a name at an address of IPv4") {
         const test::fake_name name("four.test", {"127.0.0.1"});
         const auto error = co_await error_of(connect("tcp6:four.test:" + std::to_string(l.local().port())));
         CHECK(std::string(error.category().name()) == "getaddrinfo");
+    });
+}
+
+TEST_CASE("a name that the system does not know is an error of getaddrinfo, with the name") {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
+        const test::fake_name none("none.test", {});
+        std::string said;
+        try {
+            co_await bight::system_resolver().resolve("none.test", "80");
+        } catch (const std::system_error& e) {
+            CHECK(e.code().category() == bight::resolver_category());
+            said = e.what();
+        }
+        CHECK_THAT(said, Catch::Contains("look-up of none.test"));
+    });
+}
+
+TEST_CASE("connects that hang in one name share one look-up, and its thread") {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
+        std::optional<test::hanging_name> hangs(std::in_place, "hangs.test");
+        std::vector<task<std::error_code>> clients;
+        for (int i = 0; i < 10; ++i) clients.push_back(error_of(connect("tcp:hangs.test:" + std::to_string(i + 1))));
+        auto all = [&]() -> task<> {
+            const auto errors = co_await bight::when_all(std::move(clients));
+            for (const auto& error : errors) CHECK(error.category() == bight::resolver_category());
+        };
+        auto let_go = [&]() -> task<> {
+            while (test::hanging_look_ups("hangs.test") == 0) co_await bight::sleep_for(1ms);
+            CHECK(test::hanging_look_ups("hangs.test") == 1);
+            hangs.reset();
+        };
+        co_await bight::when_all(all(), let_go());
     });
 }
 

@@ -235,4 +235,12 @@ hanging_name::~hanging_name() {
     }
 }
 
+int hanging_look_ups(const std::string& name) {
+    directory& d = all_names();
+    const std::lock_guard hold(d.lock);
+    int count = 0;
+    for (const looking_up& l : d.hanging) count += l.name == name;
+    return count;
+}
+
 }  // namespace test

@@ -20,7 +20,7 @@ made_with() {
     echo "compiler: $1, $(compiler_path "$1" | tr '\n' ' '), $($1 --version | head -n 1)"
     shift
     echo "Meson $(meson --version)"
-    for library in liburing catch2 CLI11; do
+    for library in liburing libcares catch2 CLI11; do
         echo "$library: $(pkg-config --modversion "$library" 2>/dev/null || echo none)"
     done
     # shellcheck disable=SC2154 # of those who source this

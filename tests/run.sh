@@ -130,6 +130,7 @@ needs() {
     need libcli11-dev 'CLI11 2.1 or later; without it Meson fetches its source' pkg-config --exists 'CLI11 >= 2.1'
     need telnet 'a telnet client, for the tests of the samples' command -v telnet
     need netcat-openbsd 'OpenBSD netcat, for the tests of the samples' openbsd_netcat
+    need libc-ares-dev 'c-ares 1.18 or later; without it there is no dns_resolver' pkg-config --exists 'libcares >= 1.18'
     need libasio-dev 'Asio 1.19 or later, for the tests of bight with Asio' header asio.hpp
     need libglib2.0-dev 'GLib 2.36 or later, for the tests of bight with GLib' pkg-config --exists 'glib-2.0 >= 2.36'
     if [ $matrix = quick ]; then return; fi

@@ -38,4 +38,4 @@ class network_platform {
 };
 
 }  // namespace detail
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -144,8 +144,8 @@ task<std::vector<address>> addresses_of_peer(const endpoint& where, resolver* by
     std::string host = where.host;
     if (host.empty()) host = "localhost";
     const duration limit = where.timeout >= duration::zero() ? where.timeout : default_patience;
-    auto found = co_await try_with_timeout(
-        detail::resolve(std::move(host), where.port, where.only_ipv6(), by), limit);
+    auto found =
+        co_await try_with_timeout(detail::resolve(std::move(host), where.port, where.only_ipv6(), by), limit);
     if (!found) {
         throw std::system_error(errc::timed_out, "cannot connect to " + where.to_string() +
                                                      " (the look-up of its name has not ended)");

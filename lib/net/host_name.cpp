@@ -95,7 +95,8 @@ void check_name(const std::string& host) {
     }
     for (std::size_t begin = 0; begin <= name.size();) {
         const std::string_view label = name.substr(begin, name.find('.', begin) - begin);
-        if (label.empty()) refuse(EINVAL, host, "it has an empty label (two dots in a row, or one at its beginning)");
+        if (label.empty())
+            refuse(EINVAL, host, "it has an empty label (two dots in a row, or one at its beginning)");
         if (ascii && label.size() > longest_label) {
             refuse(EINVAL, host,
                    "a label has at most 63 characters, and " + shown(label) + " has " +

@@ -96,8 +96,8 @@ class query final : private remote_call {
             status_ = WSAEOPNOTSUPP;
             return true;
         }
-        const int status = calls().start(host_.c_str(), nullptr, NS_DNS, nullptr, &hints_, &found_,
-                                         nullptr, &overlapped_.system, &query::completed, &handle_);
+        const int status = calls().start(host_.c_str(), nullptr, NS_DNS, nullptr, &hints_, &found_, nullptr,
+                                         &overlapped_.system, &query::completed, &handle_);
         if (status == WSA_IO_PENDING) return false;
         status_ = status;
         return true;

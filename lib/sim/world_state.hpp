@@ -86,9 +86,9 @@ struct world_state {
     std::vector<random_source> amounts;  ///< for each kind of fault: the amounts of the last one
     event_queue events;
     std::vector<std::unique_ptr<host>> hosts;
-    std::vector<host_state*> states;                                     ///< the states of `hosts`
-    std::map<std::pair<std::size_t, std::size_t>, link_state> links;     ///< by the hosts' indices
-    std::map<std::string, set_name, std::less<>> names;                   ///< that a test has set
+    std::vector<host_state*> states;                                  ///< the states of `hosts`
+    std::map<std::pair<std::size_t, std::size_t>, link_state> links;  ///< by the hosts' indices
+    std::map<std::string, set_name, std::less<>> names;               ///< that a test has set
     /// One end of each connection, so that the ends can be separated at the end.
     std::vector<std::weak_ptr<socket>> connections;
     std::size_t connections_looked_at = 64;

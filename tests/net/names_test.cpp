@@ -173,7 +173,8 @@ TEST_CASE("connects that hang in one name share one look-up, and its thread") {
     test::on_each_of(test::real_reactors(), []() -> task<> {
         std::optional<test::hanging_name> hangs(std::in_place, "hangs.test");
         std::vector<task<std::error_code>> clients;
-        for (int i = 0; i < 10; ++i) clients.push_back(error_of(connect("tcp:hangs.test:" + std::to_string(i + 1))));
+        for (int i = 0; i < 10; ++i)
+            clients.push_back(error_of(connect("tcp:hangs.test:" + std::to_string(i + 1))));
         auto all = [&]() -> task<> {
             const auto errors = co_await bight::when_all(std::move(clients));
             for (const auto& error : errors) CHECK(error.category() == bight::resolver_category());

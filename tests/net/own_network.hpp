@@ -39,8 +39,8 @@ inline bool enter_own_network() {
     return up;
 }
 
-/// Has what goes to 2001:db8::/64 lost, as behind a broken router: this machine is 2001:db8::1, and the others
-/// are behind its loopback, which is not forwarded. False where that is not allowed.
+/// Has what goes to 2001:db8::/64 lost, as behind a broken router: this machine is 2001:db8::1, and the
+/// others are behind its loopback, which is not forwarded. False where that is not allowed.
 inline bool lose_ipv6() {
     struct ipv6_address {  // in6_ifreq of <linux/ipv6.h>, which does not go with <netinet/in.h>
         in6_addr address;

@@ -1,6 +1,6 @@
 // What depends on how a network is set: each case has one of its own, in a child process.
-#include "fake_names.hpp"
 #include "own_network.hpp"
+#include "fake_names.hpp"
 
 #include "support/catch.hpp"
 #include "support/connections.hpp"
@@ -8,6 +8,7 @@
 #include "support/skip.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/net/dns_resolver.hpp>
 #include <bight/net/resolver.hpp>
 
 #include <dlfcn.h>
@@ -173,11 +174,12 @@ TEST_CASE("without a network, look-ups and connects say so at once") {
             return on_each_in_turn([]() -> task<std::string> {
                 std::string outcome;
                 // DNS would be asked again after 5 s.
-                const auto unknown = co_await bight::try_with_timeout(error_of(connect("tcp:example.org:80")), 4s);
+                const auto unknown =
+                    co_await bight::try_with_timeout(error_of(connect("tcp:example.org:80")), 4s);
                 outcome += unknown ? unknown->category().name() : "too late";
                 const auto address = bight::address::from_ip("192.0.2.1", 0);
-                const auto nameless = co_await bight::try_with_timeout(
-                    error_of(bight::system_resolver().reverse(address)), 4s);
+                const auto nameless =
+                    co_await bight::try_with_timeout(error_of(bight::system_resolver().reverse(address)), 4s);
                 outcome += std::string(", ") + (nameless ? nameless->category().name() : "too late");
                 const auto error = co_await error_of(connect("tcp:192.0.2.1:80"));
                 co_return outcome + ", " + error.message();
@@ -187,6 +189,38 @@ TEST_CASE("without a network, look-ups and connects say so at once") {
     CHECK(*said == each_says("getaddrinfo, getaddrinfo, Network is unreachable"));
 }
 
+TEST_CASE("without a network, a dns_resolver says so at once, of each server") {
+    try {
+        const bight::dns_resolver one{bight::dns_options()};
+    } catch (const std::system_error& e) {
+        test::skip(e.what());
+    }
+    const auto said =
+        test::in_own_network([] { return true; },
+                             [] {
+                                 return on_each_in_turn([]() -> task<std::string> {
+                                     bight::dns_options options;
+                                     options.servers = {bight::address::from_ip("192.0.2.53", 0),
+                                                        bight::address::from_ip("2001:db8::53", 0)};
+                                     options.timeout = 1h;
+                                     bight::dns_resolver names(options);
+                                     bight::connect_options by_names;
+                                     by_names.resolver = &names;
+                                     by_names.timeout = 1h;
+                                     try {
+                                         co_await connect("tcp:name.test:80", by_names);
+                                     } catch (const std::system_error& e) {
+                                         if (e.code() == from_errno(ENETUNREACH)) co_return e.what();
+                                     }
+                                     co_return "no such error";
+                                 });
+                             });
+    if (!said) test::skip("a network namespace is not allowed here");
+    CHECK(*said ==
+          each_says("look-up of name.test (192.0.2.53:53: Network is unreachable, [2001:db8::53]:53: "
+                    "Network is unreachable): Network is unreachable"));
+}
+
 TEST_CASE("a name beyond ASCII is looked up as its IDNA form is, in whatever locale the program runs") {
     if (!::dlopen("libidn2.so.0", RTLD_NOW)) test::skip("the C library has no libidn2 here");
     const auto said = test::in_own_network(
@@ -194,7 +228,9 @@ TEST_CASE("a name beyond ASCII is looked up as its IDNA form is, in whatever loc
         [] {
             return on_each_in_turn([]() -> task<std::string> {
                 const auto ascii = co_await error_of(bight::system_resolver().resolve("xn--bcher-kva.test"));
-                const auto same = co_await error_of(bight::system_resolver().resolve("b\xc3\xbc" "cher.test"));
+                const auto same =
+                    co_await error_of(bight::system_resolver().resolve("b\xc3\xbc"
+                                                                       "cher.test"));
                 const auto none = co_await error_of(bight::system_resolver().resolve("\xe2\x80\x8b.test"));
                 co_return std::string(same == ascii ? "the same" : same.message()) +
                     (none == ascii ? ", as what has none" : ", but what has none");

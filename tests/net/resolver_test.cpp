@@ -208,9 +208,9 @@ TEST_CASE("numeric addresses, localhost and services need no look-up of a name")
             const char* service;
             const char* found;
         } rows[] = {
-            {"192.0.2.7", "", "192.0.2.7:0"},         {"192.0.2.7", "65535", "192.0.2.7:65535"},
+            {"192.0.2.7", "", "192.0.2.7:0"},          {"192.0.2.7", "65535", "192.0.2.7:65535"},
             {"2001:db8::7", "80", "[2001:db8::7]:80"}, {"localhost", "7", "127.0.0.1:7 [::1]:7"},
-            {"192.0.2.7", "http", "192.0.2.7:80"},    {"192.0.2.7", "domain", "192.0.2.7:53"},
+            {"192.0.2.7", "http", "192.0.2.7:80"},     {"192.0.2.7", "domain", "192.0.2.7:53"},
         };
         for (const auto& row : rows) {
             const std::string found = co_await message_of(by.resolve(row.host, row.service));
@@ -251,7 +251,9 @@ TEST_CASE("what can be no name is an error at once, which says what is wrong") {
             {std::string("a\0b", 3), EINVAL, "\"a\\x00b\": a name has no spaces and no control characters"},
             {long_label + ".test", EINVAL, "at most 63 characters, and \"aaaaaaaaaa"},
             {long_name, EINVAL, "at most 253 characters, and this one 254"},
-            {"b\xfc" "cher.test", EILSEQ, "not UTF-8"},
+            {"b\xfc"
+             "cher.test",
+             EILSEQ, "not UTF-8"},
             {"\xc0\xae.test", EILSEQ, "not UTF-8"},
             {"\xed\xa0\x80.test", EILSEQ, "not UTF-8"},
             {"a\xe2\x82", EILSEQ, "not UTF-8"},
@@ -266,7 +268,9 @@ TEST_CASE("what can be no name is an error at once, which says what is wrong") {
         CHECK(by.asked.empty());
         const std::string longest = std::string(63, 'b') + "." + std::string(63, 'c') + "." +
                                     std::string(63, 'd') + "." + std::string(61, 'e');
-        for (const std::string& name : {longest, longest + ".", std::string("b\xc3\xbc" "cher.test"),
+        for (const std::string& name : {longest, longest + ".",
+                                        std::string("b\xc3\xbc"
+                                                    "cher.test"),
                                         std::string("_tcp.a.test"), std::string("a.test.")}) {
             by.names[name] = {"192.0.2.1"};
             const std::string found = co_await message_of(by.resolve(name));

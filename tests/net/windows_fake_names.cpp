@@ -133,7 +133,8 @@ int WSAAPI fake_start(PCWSTR name, PCWSTR service, DWORD space, LPGUID provider,
     const bool none =
         at->second.by_loopback_only && (hints->ai_flags & AI_ADDRCONFIG) != 0 && family != AF_UNSPEC;
     ADDRINFOEXW* const made =
-        none ? nullptr : list_of(at->second.ips, static_cast<unsigned short>(service ? std::stoi(service) : 0), family);
+        none ? nullptr
+             : list_of(at->second.ips, static_cast<unsigned short>(service ? std::stoi(service) : 0), family);
     begun.status = made ? 0 : WSAHOST_NOT_FOUND;
     if (made) d.lists.insert(made);
     *found = made;

@@ -190,7 +190,8 @@ TEST_CASE("what never answers is given up after thirty seconds, unless told othe
     CHECK(client.sockets() == 0);
 }
 
-TEST_CASE("with a black hole for IPv6, IPv4 has its turn after 250 ms, and the error lists all in their order") {
+TEST_CASE(
+    "with a black hole for IPv6, IPv4 has its turn after 250 ms, and the error lists all in their order") {
     sim::world_options options;
     options.ipv6_black_hole = true;
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
@@ -261,7 +262,8 @@ TEST_CASE("attempts begin 250 ms after each other, to the millisecond") {
     }
 }
 
-TEST_CASE("a resolver that answers late is waited for, once for all, and a name that moves meanwhile has moved") {
+TEST_CASE(
+    "a resolver that answers late is waited for, once for all, and a name that moves meanwhile has moved") {
     sim::world w(1);
     auto& old_server = w.add("old");
     auto& server = w.add("server");

@@ -18,4 +18,4 @@ struct resolved_host {
     std::optional<duration> ttl = {};
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

@@ -21,7 +21,8 @@ class answer_cache;
 
 /// Options of caching_resolver.
 struct caching_options {
-    /// How many answers it keeps at most; for one more, that which was asked for least recently goes. 0: none.
+    /// How many answers it keeps at most; for one more, that which was asked for least recently goes. 0:
+    /// none.
     std::size_t most_entries = 1000;
     /// How long it keeps answers that do not say how long (resolved_host::ttl), as those of getaddrinfo(3),
     /// and the names of addresses.
@@ -71,4 +72,4 @@ class caching_resolver final : public resolver {
     detail::thread_checker home_;
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

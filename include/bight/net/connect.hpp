@@ -40,4 +40,4 @@ auto connect(detail::anything, detail::anything = {}) {
     return detail::refused_operation();
 }
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

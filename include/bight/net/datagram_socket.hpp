@@ -198,4 +198,4 @@ class datagram_socket {
     detail::datagram_port* port_ = nullptr;
 };
 
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight

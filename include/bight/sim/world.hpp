@@ -317,8 +317,8 @@ class world {
     void mend(const host& a, const host& b);
     /// Sets the result of look-ups of `name` from now on: numeric addresses in this order, whether or not a
     /// host has them; with none, the name is not found. A look-up gives what is so when it ends. The name
-    /// takes precedence over that of a host, and an address of no host has it as its name (resolver::reverse).
-    /// Throws std::invalid_argument, and changes nothing, when one is not an address.
+    /// takes precedence over that of a host, and an address of no host has it as its name
+    /// (resolver::reverse). Throws std::invalid_argument, and changes nothing, when one is not an address.
     void set_name(std::string name, std::vector<std::string> addresses, name_options options = {});
 
     /// Adds a note of the test to the trace.
@@ -347,7 +347,7 @@ class world {
 bool sometimes(const char* name, double probability = 1);
 
 }  // namespace sim
-}  // namespace bight
+}  // namespace BIGHT_EXPORT bight
 
 /// The same as a macro, which a build can remove by defining it as (false).
 #ifndef BIGHT_SOMETIMES

@@ -20,6 +20,7 @@ vcpkg_configure_meson(
   OPTIONS
     -Dadapters=disabled
     -Dbenchmarks=disabled
+    -Dcares=disabled
     -Dvalgrind=disabled
     -Dio_uring=${FEATURE_io_uring}
     -Dlibkqueue=disabled

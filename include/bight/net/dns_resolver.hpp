@@ -1,0 +1,87 @@
+// dns_resolver: asks DNS servers itself, over bight's own sockets.
+#pragma once
+
+#include <bight/core/detail/timer.hpp>
+#include <bight/core/export.hpp>
+#include <bight/io/address.hpp>
+#include <bight/net/resolver.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace BIGHT_EXPORT bight {
+
+/// Whom a dns_resolver asks, and what it knows itself. The default is what resolv.conf(5) has by default.
+struct dns_options {
+    /// An entry of hosts(5).
+    struct host {
+        std::string name;
+        address at;
+    };
+
+    /// The servers, asked in this order; without any, 127.0.0.1. A port of 0 stands for 53.
+    std::vector<address> servers;
+    /// Domains in which a name without a final dot is looked up, too.
+    std::vector<std::string> search;
+    /// A name with fewer dots is looked up in the domains before it is looked up as it is.
+    unsigned ndots = 1;
+    /// How long one server has for one answer.
+    duration timeout = std::chrono::seconds(5);
+    /// How often each server is asked.
+    unsigned attempts = 2;
+    /// Whether the first server to be asked changes from query to query.
+    bool rotate = false;
+    /// Names that need no query.
+    std::vector<host> hosts;
+};
+
+/// What is in these texts, of resolv.conf(5) (nameserver, domain, search, and of options ndots, timeout,
+/// attempts and rotate) and hosts(5); what is not understood is passed over, as by the C library, and what is
+/// beyond the limits of resolv.conf(5) is cut down to them. Throws std::bad_alloc.
+dns_options parse_dns_options(std::string_view resolv_conf, std::string_view hosts = {});
+
+/// The same of this machine's files, /etc/resolv.conf and /etc/hosts, which it reads: it may block for
+/// moments. A file that is not there is empty. On Windows, and on a simulated host, which reads no file of
+/// the machine: std::system_error with EOPNOTSUPP.
+dns_options system_dns_options();
+
+/// A DNS client on bight's sockets (RFC 1035): it has no threads, is cancelled at once, runs in the
+/// simulation, and its answers say how long they may be kept. For use with a cache:
+///
+///     bight::dns_resolver dns(bight::system_dns_options());
+///     bight::caching_resolver names(dns);
+///
+/// A query goes over UDP, from a port of its own each time, with an unpredictable id; what comes from
+/// elsewhere, has another id or another question is passed over (RFC 5452). An answer that was cut off is
+/// asked for again over TCP. A server that does not answer in time, fails or refuses makes way for the next.
+/// Queries for IPv6 and IPv4 are sent together; once one has given addresses, the other has 50 ms left (RFC
+/// 8305, 3), and what is given then is not to be kept. Addresses of IPv6 come first, those to which this
+/// machine has no way last.
+///
+/// A name that is not there is EAI_NONAME of resolver_category(). Without an answer the error's message says
+/// what has become of each server; its code is that of this machine where no query could be sent
+/// (ENETUNREACH), at once, or else EAI_AGAIN. Names beyond ASCII are EINVAL: give their IDNA form. Of names
+/// like "127.1", which end in a number, there are none.
+///
+/// Thread: one reactor's. Cancelling closes the sockets.
+class dns_resolver final : public resolver {
+  public:
+    /// Throws std::system_error with errc::unavailable where bight was built without c-ares (-Dcares), and
+    /// std::bad_alloc.
+    explicit dns_resolver(dns_options options);
+
+    const dns_options& options() const noexcept { return options_; }
+
+  protected:
+    task<resolved_host> look_up(std::string host, address::family_type family) override;
+    task<std::string> look_up_name(address of) override;
+
+  private:
+    dns_options options_;
+    std::size_t turn_ = 0;  // of the servers
+};
+
+}  // namespace BIGHT_EXPORT bight

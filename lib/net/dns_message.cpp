@@ -1,0 +1,67 @@
+// What needs no library of a DNS message.
+#include "dns_message.hpp"
+
+#include "../io/socket_headers.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+namespace bight::detail {
+
+namespace {
+
+constexpr std::size_t header_size = 12;
+constexpr unsigned cut_off = 0x02;  // TC
+
+unsigned byte(std::string_view message, std::size_t at) noexcept {
+    return static_cast<unsigned char>(message[at]);
+}
+
+// Names are the same in upper and lower case. Lengths of labels are below 'A', as the types and classes that
+// are asked for.
+char folded(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
+
+bool is_dns_answer(std::string_view message, std::string_view query) noexcept {
+    if (message.size() < query.size() || query.size() < header_size) return false;
+    const bool same_id = message.substr(0, 2) == query.substr(0, 2);
+    const bool response = (byte(message, 2) & 0x80) != 0;
+    const bool standard = (byte(message, 2) & 0x78) == 0;
+    const bool one_question = byte(message, 4) == 0 && byte(message, 5) == 1;
+    return same_id && response && standard && one_question &&
+           std::equal(query.begin() + header_size, query.end(), message.begin() + header_size,
+                      [](char a, char b) { return folded(a) == folded(b); });
+}
+
+bool is_cut_off(std::string_view answer) noexcept { return (byte(answer, 2) & cut_off) != 0; }
+
+void mark_cut_off(std::string& answer) noexcept { answer[2] = static_cast<char>(byte(answer, 2) | cut_off); }
+
+std::string reverse_dns_name(const address& of) {
+    constexpr const char* digits = "0123456789abcdef";
+    std::string name;
+    if (of.family() == address::family_type::ipv4) {
+        sockaddr_in native;
+        std::memcpy(&native, of.native(), sizeof native);
+        unsigned char bytes[4];
+        std::memcpy(bytes, &native.sin_addr, sizeof bytes);
+        for (int i = 3; i >= 0; --i) name += std::to_string(bytes[i]) + ".";
+        return name + "in-addr.arpa";
+    }
+    sockaddr_in6 native;
+    std::memcpy(&native, of.native(), sizeof native);
+    unsigned char bytes[16];
+    std::memcpy(bytes, &native.sin6_addr, sizeof bytes);
+    for (int i = 15; i >= 0; --i) {
+        const unsigned both = bytes[i];
+        for (const unsigned nibble : {both & 15, both >> 4}) {
+            name += digits[nibble];
+            name += '.';
+        }
+    }
+    return name + "ip6.arpa";
+}
+
+}  // namespace bight::detail

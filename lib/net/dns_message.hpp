@@ -1,0 +1,53 @@
+// DNS messages: queries, and what answers say.
+#pragma once
+
+#include <bight/core/detail/timer.hpp>
+#include <bight/io/address.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bight::detail {
+
+enum class dns_type : std::uint16_t { a = 1, ptr = 12, aaaa = 28 };
+
+/// The code of an answer (RFC 1035, 4.1.1), and what else may be wrong with it.
+enum class dns_outcome : std::uint8_t {
+    found,
+    no_name,
+    no_data,
+    server_failure,
+    refused,
+    other_failure,
+    malformed
+};
+
+struct dns_answer {
+    dns_outcome outcome = dns_outcome::malformed;
+    std::vector<address> addresses;  ///< of a, aaaa
+    std::string name;                ///< of ptr
+    duration ttl{};                  ///< of a, aaaa: the least on the way from the name to them
+};
+
+/// The longest message that a query over UDP without EDNS has for an answer (RFC 1035, 2.3.4).
+inline constexpr std::size_t longest_dns_datagram = 512;
+
+/// Throws std::system_error (errc::unavailable) where bight was built without c-ares.
+void need_dns_messages();
+/// A query for `name`, with recursion. Throws std::system_error (EINVAL) for what is no name of DNS.
+std::string make_dns_query(const std::string& name, dns_type type, std::uint16_t id);
+/// What an answer to a query of this type says. Whatever a peer has sent may be given. Throws std::bad_alloc.
+dns_answer read_dns_answer(std::string_view message, dns_type type, const address& reversed);
+
+/// Whether a message is an answer to this query: by its id, its kind, and its question (RFC 5452, 9.1).
+bool is_dns_answer(std::string_view message, std::string_view query) noexcept;
+/// Whether an answer was cut off, and has to be asked for over TCP.
+bool is_cut_off(std::string_view answer) noexcept;
+void mark_cut_off(std::string& answer) noexcept;
+
+/// The name under which the name of an address is: "1.2.0.192.in-addr.arpa".
+std::string reverse_dns_name(const address& of);
+
+}  // namespace bight::detail

@@ -1,0 +1,184 @@
+#include "dns_query.hpp"
+
+#include "../demux/network_platform.hpp"
+#include "../io/socket_headers.hpp"
+#include "dns_exchange.hpp"
+#include "resolve.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/core/group.hpp>
+#include <bight/core/random.hpp>
+#include <bight/core/timeout.hpp>
+#include <bight/sync/event.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <random>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace bight::detail {
+
+namespace {
+
+// How long the other family's answer is waited for when one has come (RFC 8305, 3).
+constexpr std::chrono::milliseconds resolution_delay{50};
+
+// One that nobody can foresee (RFC 5452, 9.2), which bight::random is not; in a world the seed decides.
+std::uint16_t new_id() {
+    if (network_platform::current()) return static_cast<std::uint16_t>(bight::random());
+    return static_cast<std::uint16_t>(std::random_device()());
+}
+
+// Whether an error says that nothing could be sent.
+bool is_of_this_machine(const std::error_code& error) noexcept {
+    for (const auto e : {std::errc::network_unreachable, std::errc::network_down,
+                         std::errc::address_not_available, std::errc::address_family_not_supported,
+                         std::errc::permission_denied, std::errc::operation_not_permitted,
+                         std::errc::too_many_files_open, std::errc::too_many_files_open_in_system,
+                         std::errc::no_buffer_space, std::errc::not_enough_memory}) {
+        if (error == e) return true;
+    }
+    return false;
+}
+
+// What has become of a server.
+struct server_outcome {
+    std::string words = "not asked";
+    std::error_code of_this_machine{};
+};
+
+const char* in_words(dns_outcome failure) noexcept {
+    switch (failure) {
+        case dns_outcome::server_failure: return "it has failed (SERVFAIL)";
+        case dns_outcome::refused: return "it refuses (REFUSED)";
+        case dns_outcome::malformed: return "its answer is malformed";
+        default: return "it cannot answer that";
+    }
+}
+
+bool is_answer(dns_outcome o) noexcept {
+    return o == dns_outcome::found || o == dns_outcome::no_name || o == dns_outcome::no_data;
+}
+
+// Nothing, and the reason in `of`, when the server has no answer.
+task<std::optional<dns_answer>> ask_one(const dns_options& options, const address& server,
+                                        const dns_query& query, server_outcome& of) {
+    const std::string message = make_dns_query(query.name, query.type, new_id());
+    of = {};
+    std::optional<std::string> got;
+    try {
+        got = co_await try_with_timeout(exchange_dns(server, message), options.timeout);
+        if (!got) of.words = "no answer";
+    } catch (const std::system_error& e) {
+        of.words = e.code().message();
+        if (is_of_this_machine(e.code())) of.of_this_machine = e.code();
+    }
+    if (!got) co_return std::nullopt;
+    dns_answer answer = read_dns_answer(*got, query.type, query.reversed);
+    if (is_answer(answer.outcome)) co_return answer;
+    of.words = in_words(answer.outcome);
+    co_return std::nullopt;
+}
+
+[[noreturn]] void throw_unanswered(const dns_query& query, const std::vector<address>& servers,
+                                   const std::vector<server_outcome>& outcomes) {
+    std::string text = "look-up of " + query.name + " (";
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+        text += (i == 0 ? "" : ", ") + servers[i].to_string() + ": " + outcomes[i].words;
+    }
+    std::error_code code(EAI_AGAIN, resolver_category());
+    const auto here = [](const server_outcome& o) { return static_cast<bool>(o.of_this_machine); };
+    if (std::all_of(outcomes.begin(), outcomes.end(), here)) code = outcomes.front().of_this_machine;
+    throw std::system_error(code, text + ")");
+}
+
+// One of two families that are asked together.
+struct family_answer {
+    dns_type type;
+    std::optional<dns_answer> answer{};
+    std::exception_ptr error{};
+
+    bool ended() const noexcept { return answer || error; }
+    bool is(dns_outcome o) const noexcept { return answer && answer->outcome == o; }
+};
+
+dns_answer together(const family_answer& six, const family_answer& four) {
+    for (const family_answer* f : {&six, &four}) {
+        if (f->is(dns_outcome::no_name)) return *f->answer;
+    }
+    dns_answer all;
+    all.outcome = dns_outcome::no_data;
+    all.ttl = duration::max();
+    for (const family_answer* f : {&six, &four}) {
+        if (!f->is(dns_outcome::found)) continue;
+        all.outcome = dns_outcome::found;
+        all.addresses.insert(all.addresses.end(), f->answer->addresses.begin(), f->answer->addresses.end());
+        all.ttl = std::min(all.ttl, f->answer->ttl);
+    }
+    if (all.outcome == dns_outcome::no_data) {
+        if (six.error) std::rethrow_exception(six.error);
+        if (four.error) std::rethrow_exception(four.error);
+    } else if (!six.answer || !four.answer) {
+        all.ttl = duration::zero();
+    }
+    return all;
+}
+
+}  // namespace
+
+task<dns_answer> ask_dns_servers(const dns_options& options, std::size_t first, dns_query query) {
+    std::vector<address> servers;
+    for (std::size_t i = 0; i < options.servers.size(); ++i) {
+        servers.push_back(options.servers[(first + i) % options.servers.size()]);
+    }
+    std::vector<server_outcome> outcomes(servers.size());
+    bool reached = true;  // some server, as far as is known
+    for (unsigned attempt = 0; attempt < options.attempts && reached; ++attempt) {
+        reached = false;
+        for (std::size_t i = 0; i < servers.size(); ++i) {
+            std::optional<dns_answer> answer = co_await ask_one(options, servers[i], query, outcomes[i]);
+            if (answer) co_return std::move(*answer);
+            if (!outcomes[i].of_this_machine) reached = true;
+        }
+    }
+    throw_unanswered(query, servers, outcomes);
+}
+
+task<dns_answer> ask_dns_for_both(const dns_options& options, std::size_t first, std::string name) {
+    family_answer six{dns_type::aaaa};
+    family_answer four{dns_type::a};
+    auto_reset_event one_ended;
+    auto ask = [&](family_answer& of) -> task<> {
+        dns_query query{name, of.type};
+        try {
+            of.answer = co_await ask_dns_servers(options, first, std::move(query));
+        } catch (const std::system_error&) {
+            of.error = std::current_exception();
+        }
+        one_ended.set();
+    };
+    auto until_enough = [&](group& both) -> task<> {
+        both.spawn(ask, std::ref(six));
+        both.spawn(ask, std::ref(four));
+        while (!(six.ended() && four.ended()) && !six.is(dns_outcome::no_name) &&
+               !four.is(dns_outcome::no_name)) {
+            if (!six.is(dns_outcome::found) && !four.is(dns_outcome::found)) {
+                co_await one_ended.wait();
+                continue;
+            }
+            const auto other = co_await try_with_timeout(one_ended.wait(), resolution_delay);
+            if (!other) break;
+        }
+        both.cancel();
+    };
+    co_await with_group(until_enough);
+    co_return together(six, four);
+}
+
+}  // namespace bight::detail

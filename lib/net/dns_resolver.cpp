@@ -1,0 +1,139 @@
+#include <bight/net/dns_resolver.hpp>
+
+#include "../core/system_error.hpp"
+#include "../demux/socket_calls.hpp"
+#include "../io/socket_headers.hpp"
+#include "dns_query.hpp"
+#include "resolve.hpp"
+
+#include <bight/core/error.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace bight {
+
+namespace {
+
+using detail::dns_answer;
+using detail::dns_outcome;
+using detail::dns_query;
+using detail::dns_type;
+
+constexpr std::uint16_t dns_port = 53;
+constexpr std::size_t longest_name = 253;
+
+[[noreturn]] void throw_no_name(const std::string& what, const char* why = "") {
+    throw std::system_error(EAI_NONAME, resolver_category(), "look-up of " + what + why);
+}
+
+// What a name of DNS cannot be, beyond what no name can be.
+void check_dns_name(const std::string& host) {
+    const auto cannot_be = [](unsigned char c) { return c >= 0x80 || c == '\\'; };
+    if (std::any_of(host.begin(), host.end(), cannot_be)) {
+        throw std::system_error(
+            EINVAL, detail::errno_category(),
+            "look-up of " + host + ": a name of DNS is ASCII; give its IDNA form (xn--…)");
+    }
+    const std::string name = host.substr(0, host.find_last_not_of('.') + 1);
+    const std::string last = name.substr(name.rfind('.') + 1);
+    if (last.find_first_not_of("0123456789") == std::string::npos) {
+        throw_no_name(host, ": a name does not end in a number, and it is no address");
+    }
+}
+
+// The names to be looked up in turn (resolv.conf(5), search and ndots).
+std::vector<std::string> names_for(const std::string& host, const dns_options& options) {
+    std::vector<std::string> names;
+    if (host.ends_with('.')) {
+        names.push_back(host.substr(0, host.size() - 1));
+        return names;
+    }
+    const auto dots = static_cast<std::size_t>(std::count(host.begin(), host.end(), '.'));
+    if (dots >= options.ndots) names.push_back(host);
+    for (const std::string& domain : options.search) {
+        if (host.size() + 1 + domain.size() <= longest_name) names.push_back(host + "." + domain);
+    }
+    if (dots < options.ndots) names.push_back(host);
+    return names;
+}
+
+std::vector<address> in_hosts(const std::string& host, address::family_type family,
+                              const dns_options& options) {
+    const std::string name =
+        detail::in_lower_case(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
+    std::vector<address> found;
+    for (const dns_options::host& known : options.hosts) {
+        const bool wanted = family == address::family_type::none || known.at.family() == family;
+        if (wanted && detail::in_lower_case(known.name) == name) found.push_back(known.at);
+    }
+    return found;
+}
+
+// Whether this machine has a way there, as far as the system knows without sending anything.
+bool has_way(const address& to) noexcept {
+    detail::socket_calls& calls = detail::sockets_here();
+    const int fd = calls.open(to.native_family(), detail::socket_type::datagram);
+    if (fd < 0) return false;
+    const int connected = calls.connect_datagrams(fd, detail::with_port(to, dns_port));
+    calls.close(fd);
+    return connected >= 0;
+}
+
+// Those of IPv6 come first as they are given; both where there is a way to both.
+void put_unreachable_last(std::vector<address>& found) {
+    const auto is_ipv6 = [](const address& a) { return a.family() == address::family_type::ipv6; };
+    const auto four = std::find_if_not(found.begin(), found.end(), is_ipv6);
+    if (four == found.begin() || four == found.end() || has_way(found.front())) return;
+    std::rotate(found.begin(), four, found.end());
+}
+
+}  // namespace
+
+dns_resolver::dns_resolver(dns_options options) : options_(std::move(options)) {
+    detail::need_dns_messages();
+    if (options_.servers.empty()) options_.servers.push_back(address::from_ip("127.0.0.1", dns_port));
+    for (address& server : options_.servers) {
+        if (server.port() == 0) server = detail::with_port(server, dns_port);
+    }
+}
+
+task<resolved_host> dns_resolver::look_up(std::string host, address::family_type family) {
+    resolved_host found;
+    found.addresses = in_hosts(host, family, options_);
+    if (!found.addresses.empty()) co_return found;
+    check_dns_name(host);
+    const std::vector<std::string> names = names_for(host, options_);
+    for (const std::string& name : names) {
+        const std::size_t first = options_.rotate ? turn_++ : 0;
+        dns_answer answer;
+        if (family == address::family_type::none) {
+            answer = co_await detail::ask_dns_for_both(options_, first, name);
+        } else {
+            dns_query query{name, family == address::family_type::ipv6 ? dns_type::aaaa : dns_type::a};
+            answer = co_await detail::ask_dns_servers(options_, first, std::move(query));
+        }
+        if (answer.outcome != dns_outcome::found) continue;
+        found.addresses = std::move(answer.addresses);
+        found.ttl = answer.ttl;
+        put_unreachable_last(found.addresses);
+        co_return found;
+    }
+    throw_no_name(host);
+}
+
+task<std::string> dns_resolver::look_up_name(address of) {
+    const address at = detail::with_port(of, 0);
+    for (const dns_options::host& known : options_.hosts) {
+        if (known.at == at) co_return known.name;
+    }
+    dns_query query{detail::reverse_dns_name(of), dns_type::ptr, of};
+    const std::size_t first = options_.rotate ? turn_++ : 0;
+    dns_answer answer = co_await detail::ask_dns_servers(options_, first, std::move(query));
+    if (answer.outcome != dns_outcome::found) throw_no_name("the name of " + of.host());
+    co_return std::move(answer.name);
+}
+
+}  // namespace bight

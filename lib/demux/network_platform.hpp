@@ -38,4 +38,4 @@ class network_platform {
 };
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

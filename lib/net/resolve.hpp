@@ -31,4 +31,4 @@ std::string in_lower_case(std::string host);
 void check_name(const std::string& host);
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

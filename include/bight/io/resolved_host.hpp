@@ -18,4 +18,4 @@ struct resolved_host {
     std::optional<duration> ttl = {};
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -72,4 +72,4 @@ class caching_resolver final : public resolver {
     detail::thread_checker home_;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

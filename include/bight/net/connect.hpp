@@ -40,4 +40,4 @@ auto connect(detail::anything, detail::anything = {}) {
     return detail::refused_operation();
 }
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

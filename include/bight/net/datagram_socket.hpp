@@ -198,4 +198,4 @@ class datagram_socket {
     detail::datagram_port* port_ = nullptr;
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -84,4 +84,4 @@ class dns_resolver final : public resolver {
     std::size_t turn_ = 0;  // of the servers
 };
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -82,4 +82,4 @@ static_assert(std::is_trivially_destructible_v<listen_options> &&
               std::is_trivially_destructible_v<serve_options> &&
               std::is_trivially_destructible_v<connect_options>);  // see reactor_options
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -93,4 +93,4 @@ resolver& system_resolver();
 /// codes of its own.
 const std::error_category& resolver_category() noexcept;
 
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -347,7 +347,7 @@ class world {
 bool sometimes(const char* name, double probability = 1);
 
 }  // namespace sim
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight
 
 /// The same as a macro, which a build can remove by defining it as (false).
 #ifndef BIGHT_SOMETIMES

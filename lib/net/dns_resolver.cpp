@@ -44,6 +44,17 @@ void check_dns_name(const std::string& host) {
     }
 }
 
+// What a name can be completed with. The C library passes over others, too.
+bool is_domain(const std::string& text) {
+    try {
+        detail::check_name(text);
+        check_dns_name(text + ".a");
+        return true;
+    } catch (const std::system_error&) {
+        return false;
+    }
+}
+
 // The names to be looked up in turn (resolv.conf(5), search and ndots).
 std::vector<std::string> names_for(const std::string& host, const dns_options& options) {
     std::vector<std::string> names;
@@ -98,6 +109,7 @@ dns_resolver::dns_resolver(dns_options options) : options_(std::move(options)) {
     for (address& server : options_.servers) {
         if (server.port() == 0) server = detail::with_port(server, dns_port);
     }
+    std::erase_if(options_.search, [](const std::string& domain) { return !is_domain(domain); });
 }
 
 task<resolved_host> dns_resolver::look_up(std::string host, address::family_type family) {

@@ -1,6 +1,8 @@
 // shared_look_ups: look-ups under way, each shared by all tasks that ask for the same.
 #pragma once
 
+#include "../core/process.hpp"
+
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/job.hpp>
 #include <bight/core/detail/kept_task.hpp>
@@ -24,11 +26,13 @@
 
 namespace bight::detail {
 
-/// What is asked, and on which reactor: reactors share nothing.
+/// What is asked, and on which reactor: reactors share nothing. A forked child may have copies of look-ups
+/// that will never end, of a reactor that is not there any more.
 struct look_up_key {
     const reactor* on;
     std::string what;
     int family;
+    unsigned process = this_process();
     std::strong_ordering operator<=>(const look_up_key&) const = default;
 };
 
@@ -38,7 +42,7 @@ struct look_up_key {
 ///
 /// The table is locked, for one resolver may serve several reactors; a look-up is its reactor's alone.
 template <class T>
-class shared_look_ups {
+class shared_look_ups final : private fork_aware {
   public:
     shared_look_ups() = default;
     shared_look_ups(const shared_look_ups&) = delete;
@@ -76,8 +80,13 @@ class shared_look_ups {
         table_.erase(at);  // the tasks that wait keep it
     }
 
+    void before_fork() noexcept override { lock_.lock(); }
+    void in_parent() noexcept override { lock_.unlock(); }
+    void in_child() noexcept override { lock_.unlock(); }
+
     std::mutex lock_;
     table table_;
+    fork_watch forks_{*this};
 };
 
 template <class T>

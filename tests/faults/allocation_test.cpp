@@ -9,6 +9,7 @@
 
 #include <bight/bight.hpp>
 #include <bight/net/descriptor_passing.hpp>
+#include <bight/net/caching_resolver.hpp>
 #include <bight/sim/failing_new.hpp>
 
 #include "net/resolve.hpp"
@@ -576,6 +577,37 @@ TEST_CASE("a look-up that finds no memory throws bad_alloc") {
             CHECK(addresses.size() == 1);
         });
     CHECK(tally.allocations >= 3);
+    CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a look-up through a cache is had, and kept, as a whole or not at all") {
+    class one_name final : public bight::resolver {
+        task<bight::resolved_host> look_up(std::string, bight::address::family_type) override {
+            co_await bight::yield();
+            bight::resolved_host found;
+            found.addresses.push_back(bight::address::from_ip("192.0.2.1", 0));
+            co_return found;
+        }
+    };
+    const auto tally =
+        fail_each_allocation_on(best(), [](reactor_fixture&, allocation_fault& fault) -> task<> {
+            one_name origin;
+            bight::caching_resolver names(origin);
+            bool failed = false;
+            try {
+                const failing here(fault);
+                const bight::resolved_host found = co_await names.resolve("a.rather.long.name.test", "80");
+                CHECK(found.addresses.size() == 1);
+            } catch (const std::bad_alloc&) {
+                failed = true;
+            }
+            // Nothing is left that would be waited for, and what is kept is whole.
+            const bight::resolved_host again = co_await names.resolve("a.rather.long.name.test", "80");
+            CHECK(again.addresses.size() == 1);
+            CHECK(names.statistics().entries == 1);
+            if (failed) throw std::bad_alloc();
+        });
+    CHECK(tally.allocations >= 5);
     CHECK(tally.endured == 0);
 }
 

@@ -121,7 +121,7 @@ TEST_CASE("dns: search domains and dots decide which names are looked up, and in
                            : dns_response(q, {}, no_such_name)}};
         });
         auto ask = [&](dns_options options) -> task<> {
-            options.search = {"a.test", "b.test"};
+            options.search = {"a.test", "not..one", "b.test", ""};
             const auto names_asked = [&](std::string host) -> task<std::vector<std::string>> {
                 dns_resolver names(options);
                 server.asked.clear();

@@ -9,6 +9,7 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/net/resolver.hpp>
 
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -224,6 +225,44 @@ TEST_CASE("workers forked from a program that has used its reactor look names up
         return 0;
     });
     CHECK(worker.exit_status() == 0);
+}
+
+TEST_CASE("a forked child waits for no look-up of a reactor that its parent had") {
+    class silent_at_first final : public bight::resolver {
+      public:
+        int asked = 0;
+
+      private:
+        task<bight::resolved_host> look_up(std::string, bight::address::family_type) override {
+            if (++asked == 1) co_await bight::sleep_for(1h);
+            bight::resolved_host found;
+            found.addresses.push_back(bight::address::from_ip("192.0.2.1", 0));
+            co_return found;
+        }
+    };
+    silent_at_first by;
+    std::optional<bight::reactor> r(std::in_place);
+    pid_t child = -1;
+    auto look_up = [&]() -> task<> { (void)co_await bight::as_result(by.resolve("one.test")); };
+    auto fork_meanwhile = [&]() -> task<> {
+        r->start(look_up);
+        while (by.asked == 0) co_await bight::yield();
+        child = ::fork();
+    };
+    r->run(fork_meanwhile());
+    if (child == 0) {
+        r.emplace();  // in the same place
+        auto ask = [&]() -> task<bool> {
+            const auto found = co_await bight::try_with_timeout(by.resolve("one.test"), 5s);
+            co_return found.has_value();
+        };
+        ::_exit(r->run(ask()) && by.asked == 2 ? 0 : 1);
+    }
+    REQUIRE(child > 0);
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    r.reset();
 }
 
 TEST_CASE("a forked child that drops what was bound for reactors leaves its parent's socket and file alone") {

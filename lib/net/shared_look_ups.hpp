@@ -134,18 +134,16 @@ class shared_look_ups<T>::look_up final : public job {
     void leave_table() noexcept {
         if (shared_look_ups* const in = std::exchange(in_, nullptr)) in->remove(listed_at_);
     }
+    // The first one goes on at once, as if the look-up were its own. (It may be the last to keep this object.)
     std::coroutine_handle<> finished() noexcept override {
         leave_table();
-        reactor_access::schedule(home(), *this);
-        return std::noop_coroutine();
-    }
-    void reap() noexcept override {
         const bool cancelled = result() == outcome::cancelled;
         take_answer(cancelled);
+        awaiter* const first = waiting_.pop_front();
         while (awaiter* const w = waiting_.pop_front()) w->ended(cancelled);
+        return first->ended_now(cancelled);
     }
     void take_answer(bool cancelled) noexcept {
-        task_.free_frame();
         try {
             if (cancelled) {
                 throw std::system_error(std::make_error_code(std::errc::operation_canceled),
@@ -183,12 +181,20 @@ class shared_look_ups<T>::awaiter final : public listed_waiter, public awaiter_b
         if (of_.is_first(*this)) visit(of_, context);
     }
 
+    /// The look-up has ended.
     void ended(bool cancelled) noexcept {
         if (cancelled && cancel_asked_) {
             confirm_cancel();
         } else {
             ready();
         }
+    }
+    /// The same; gives the coroutine to go on with. Look-ups that end without waiting let others run now and
+    /// then.
+    std::coroutine_handle<> ended_now(bool cancelled) noexcept {
+        if (!(cancelled && cancel_asked_) && reactor_access::spend_budget(home())) return ready_now();
+        ended(cancelled);
+        return std::noop_coroutine();
     }
 
   private:

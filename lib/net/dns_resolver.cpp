@@ -31,11 +31,11 @@ constexpr std::size_t longest_name = 253;
 
 // What a name of DNS cannot be, beyond what no name can be.
 void check_dns_name(const std::string& host) {
-    const auto cannot_be = [](unsigned char c) { return c >= 0x80 || c == '\\'; };
+    const auto cannot_be = [](unsigned char c) { return c >= 0x80 || c == '\\' || c == ' '; };
     if (std::any_of(host.begin(), host.end(), cannot_be)) {
         throw std::system_error(
             EINVAL, detail::errno_category(),
-            "look-up of " + host + ": a name of DNS is ASCII; give its IDNA form (xn--…)");
+            "look-up of " + host + ": a name of DNS is ASCII without spaces; give its IDNA form (xn--…)");
     }
     const std::string name = host.substr(0, host.find_last_not_of('.') + 1);
     const std::string last = name.substr(name.rfind('.') + 1);

@@ -83,9 +83,9 @@ void check_name(const std::string& host) {
         host.size() > 1 && host.ends_with('.') ? std::string_view(host).substr(0, host.size() - 1) : host;
     if (name.empty()) refuse(EINVAL, host, "a name has at least one character");
     if (!is_utf8(name)) refuse(EILSEQ, host, "it is not UTF-8");
-    const auto cannot_be = [](unsigned char c) { return c <= 0x20 || c == 0x7f; };
+    const auto cannot_be = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     if (std::any_of(name.begin(), name.end(), cannot_be)) {
-        refuse(EINVAL, host, "a name has no spaces and no control characters");
+        refuse(EINVAL, host, "a name has no control characters");
     }
     // The limits are those of the IDNA form: that of a name which is not ASCII is not known here.
     const bool ascii = std::all_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x80; });

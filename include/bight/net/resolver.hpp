@@ -53,7 +53,7 @@ class resolver {
     /// then ::1) need no look-up.
     ///
     /// Throws std::system_error with a message that names `host`: EINVAL at once for what is no name (an
-    /// empty label, one of more than 63 characters, a name of more than 253, spaces and control characters),
+    /// empty label, one of more than 63 characters, a name of more than 253, control characters),
     /// EILSEQ for one that is not UTF-8; EAFNOSUPPORT for a numeric address of another family; what the
     /// look-up throws: that of the system errors of category "getaddrinfo" (EAI_NONAME, …). A service that is
     /// not known is EAI_SERVICE of that category. Cancelling ends the wait.

@@ -23,7 +23,6 @@ using detail::dns_query;
 using detail::dns_type;
 
 constexpr std::uint16_t dns_port = 53;
-constexpr std::size_t longest_name = 253;
 
 [[noreturn]] void throw_no_name(const std::string& what, const char* why = "") {
     throw std::system_error(EAI_NONAME, resolver_category(), "look-up of " + what + why);
@@ -65,7 +64,8 @@ std::vector<std::string> names_for(const std::string& host, const dns_options& o
     const auto dots = static_cast<std::size_t>(std::count(host.begin(), host.end(), '.'));
     if (dots >= options.ndots) names.push_back(host);
     for (const std::string& domain : options.search) {
-        if (host.size() + 1 + domain.size() <= longest_name) names.push_back(host + "." + domain);
+        if (host.size() + 1 + domain.size() <= detail::longest_host_name)
+            names.push_back(host + "." + domain);
     }
     if (dots < options.ndots) names.push_back(host);
     return names;

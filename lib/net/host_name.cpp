@@ -17,7 +17,6 @@ namespace bight::detail {
 namespace {
 
 constexpr std::size_t longest_label = 63;
-constexpr std::size_t longest_name = 253;  // as text, without a final dot
 
 // For an error: what cannot be shown is \x0a, and what is very long is cut off.
 std::string shown(std::string_view text) {
@@ -89,7 +88,7 @@ void check_name(const std::string& host) {
     }
     // The limits are those of the IDNA form: that of a name which is not ASCII is not known here.
     const bool ascii = std::all_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x80; });
-    if (name.size() > longest_name && (ascii || name.size() > 4 * longest_name)) {
+    if (name.size() > longest_host_name && (ascii || name.size() > 4 * longest_host_name)) {
         refuse(EINVAL, host,
                "a name has at most 253 characters, and this one " + std::to_string(name.size()));
     }

@@ -6,6 +6,7 @@
 #include <bight/io/address.hpp>
 #include <bight/net/resolver.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool on
 
 /// `at` with this port.
 address with_port(const address& at, std::uint16_t port) noexcept;
+
+/// Of a name, as text, without a final dot (RFC 1035, 2.3.4).
+inline constexpr std::size_t longest_host_name = 253;
 
 /// By which names are compared: upper and lower case of ASCII are the same (RFC 4343).
 std::string in_lower_case(std::string host);

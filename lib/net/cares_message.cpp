@@ -39,7 +39,7 @@ dns_outcome code_of(std::string_view message) noexcept {
     }
 }
 
-dns_outcome outcome_of(int status) {
+dns_outcome outcome_of_parsing(int status) {
     if (status == ARES_ENOMEM) throw std::bad_alloc();
     return status == ARES_SUCCESS   ? dns_outcome::found
            : status == ARES_ENODATA ? dns_outcome::no_data
@@ -64,7 +64,7 @@ void read_addresses(std::string_view message, Parse parse, dns_answer& into) {
     Record records[most_addresses];
     int count = most_addresses;
     const int status = parse(bytes_of(message), static_cast<int>(message.size()), nullptr, records, &count);
-    into.outcome = outcome_of(status);
+    into.outcome = outcome_of_parsing(status);
     if (into.outcome != dns_outcome::found) return;
     int ttl = records[0].ttl;
     for (int i = 0; i < count; ++i) {
@@ -90,7 +90,7 @@ void read_name(std::string_view message, const address& reversed, dns_answer& in
     }
     const int status = ::ares_parse_ptr_reply(bytes_of(message), static_cast<int>(message.size()), at,
                                               ipv4 ? 4 : 16, reversed.native_family(), &found);
-    into.outcome = outcome_of(status);
+    into.outcome = outcome_of_parsing(status);
     const std::unique_ptr<hostent, void (*)(hostent*)> freed(found, &::ares_free_hostent);
     if (into.outcome != dns_outcome::found) return;
     if (found && found->h_name && *found->h_name) {

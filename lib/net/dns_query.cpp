@@ -53,7 +53,7 @@ struct server_outcome {
     std::error_code of_this_machine{};
 };
 
-const char* in_words(dns_outcome failure) noexcept {
+const char* failure_in_words(dns_outcome failure) noexcept {
     switch (failure) {
         case dns_outcome::server_failure: return "it has failed (SERVFAIL)";
         case dns_outcome::refused: return "it refuses (REFUSED)";
@@ -82,7 +82,7 @@ task<std::optional<dns_answer>> ask_one(const dns_options& options, const addres
     if (!got) co_return std::nullopt;
     dns_answer answer = read_dns_answer(*got, query.type, query.reversed);
     if (is_answer(answer.outcome)) co_return answer;
-    of.words = in_words(answer.outcome);
+    of.words = failure_in_words(answer.outcome);
     co_return std::nullopt;
 }
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "../core/process.hpp"
+#include "../core/system_error.hpp"
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/job.hpp>
 #include <bight/core/detail/kept_task.hpp>
 #include <bight/core/detail/promise.hpp>
 #include <bight/core/detail/wait_list.hpp>
+#include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
 
@@ -48,14 +50,19 @@ class shared_look_ups final : private fork_aware {
     shared_look_ups(const shared_look_ups&) = delete;
     shared_look_ups& operator=(const shared_look_ups&) = delete;
     ~shared_look_ups() {
-        if (!table_.empty()) abort_misused("a resolver was destroyed while a task waits for a look-up");
+        if (alive_ != 0) abort_misused("a resolver was destroyed while a task waits for a look-up");
     }
 
-    /// Waits for the look-up of this key, or begins the one that `make()`, which gives a task<T>, makes.
+    /// Waits for the look-up of this key, or begins the one that `make()`, which gives a task<T>, makes. Throws
+    /// std::system_error (EDEADLK) for a look-up that would wait for itself.
     template <class Make>
     task<T> get(look_up_key key, Make make) {
         std::shared_ptr<look_up> shared = under_way(key);
-        if (!shared) shared = add(std::move(key), make());
+        if (!shared) {
+            shared = add(std::move(key), make());
+        } else if (shared->runs_here()) {
+            throw std::system_error(EDEADLK, errno_category(), "look-up of " + key.what + ": it asks for itself");
+        }
         co_return co_await awaiter(*shared);
     }
 
@@ -73,19 +80,28 @@ class shared_look_ups final : private fork_aware {
         auto added = std::make_shared<look_up>(*this, key.what, std::move(made));
         const std::lock_guard hold(lock_);
         added->listed(table_.emplace(std::move(key), added).first);
+        ++alive_;
         return added;
     }
     void remove(typename table::iterator at) noexcept {
         const std::lock_guard hold(lock_);
         table_.erase(at);  // the tasks that wait keep it
     }
+    void ended(unsigned process) noexcept {
+        const std::lock_guard hold(lock_);
+        if (process == this_process()) --alive_;
+    }
 
     void before_fork() noexcept override { lock_.lock(); }
     void in_parent() noexcept override { lock_.unlock(); }
-    void in_child() noexcept override { lock_.unlock(); }
+    void in_child() noexcept override {
+        alive_ = 0;
+        lock_.unlock();
+    }
 
     std::mutex lock_;
     table table_;
+    std::size_t alive_ = 0;  // look-ups of this process that have not ended, in the table or not any more
     fork_watch forks_{*this};
 };
 
@@ -93,10 +109,13 @@ template <class T>
 class shared_look_ups<T>::look_up final : public job {
   public:
     look_up(shared_look_ups& in, std::string what, task<T>&& made)
-        : in_(&in), what_(std::move(what)), task_(std::move(made)) {}
+        : in_(in), what_(std::move(what)), task_(std::move(made)) {}
 
     /// It is in the table, here.
-    void listed(typename table::iterator at) noexcept { listed_at_ = at; }
+    void listed(typename table::iterator at) noexcept {
+        listed_at_ = at;
+        listed_ = true;
+    }
 
     /// The first one that waits begins it: gives the coroutine to go on with.
     std::coroutine_handle<> wait(awaiter& w, reactor& home) noexcept {
@@ -117,13 +136,20 @@ class shared_look_ups<T>::look_up final : public job {
     }
     /// A task that was about to wait is cancelled.
     void never_mind() noexcept {
-        if (count_ == 0) leave_table();
+        if (count_ == 0) leave_for_good();
     }
 
     /// When it has ended.
     T answer() const {
         if (error_) std::rethrow_exception(error_);
         return *answer_;
+    }
+    /// Whether the task that runs is a part of it.
+    bool runs_here() const noexcept {
+        for (const job* j = reactor_access::running_job(*reactor::current()); j; j = j->parent()) {
+            if (j == this) return true;
+        }
+        return false;
     }
     const std::string& what() const noexcept { return what_; }
     bool is_first(const awaiter& w) const noexcept { return waiting_.front() == &w; }
@@ -132,11 +158,16 @@ class shared_look_ups<T>::look_up final : public job {
   private:
     /// Who asks from now on begins another one.
     void leave_table() noexcept {
-        if (shared_look_ups* const in = std::exchange(in_, nullptr)) in->remove(listed_at_);
+        if (std::exchange(listed_, false)) in_.remove(listed_at_);
+    }
+    /// From now on it does not need the resolver, which may be destroyed.
+    void leave_for_good() noexcept {
+        leave_table();
+        in_.ended(process_);
     }
     // The first one goes on at once, as if the look-up were its own. (It may be the last to keep this object.)
     std::coroutine_handle<> finished() noexcept override {
-        leave_table();
+        leave_for_good();
         const bool cancelled = result() == outcome::cancelled;
         take_answer(cancelled);
         awaiter* const first = waiting_.pop_front();
@@ -155,10 +186,12 @@ class shared_look_ups<T>::look_up final : public job {
         }
     }
 
-    shared_look_ups* in_;  // null when it has left the table
+    shared_look_ups& in_;
+    const unsigned process_ = this_process();
     const std::string what_;
     kept_task<T> task_;
     typename table::iterator listed_at_{};
+    bool listed_ = false;
     wait_list<awaiter> waiting_;
     std::size_t count_ = 0;  // of those
     std::optional<T> answer_;

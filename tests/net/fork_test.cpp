@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -263,6 +264,31 @@ TEST_CASE("a forked child waits for no look-up of a reactor that its parent had"
     REQUIRE(::waitpid(child, &status, 0) == child);
     CHECK(status == 0);
     r.reset();
+}
+
+TEST_CASE("a forked child may destroy a resolver that its parent's tasks wait for") {
+    class silent final : public bight::resolver {
+        task<bight::resolved_host> look_up(std::string, bight::address::family_type) override {
+            co_await bight::sleep_for(1h);
+            co_return bight::resolved_host();
+        }
+    };
+    auto by = std::make_unique<silent>();
+    pid_t child = -1;
+    bight::reactor r;
+    auto fork_meanwhile = [&]() -> task<> {
+        auto look_up = [&]() -> task<> { (void)co_await bight::as_result(by->resolve("one.test")); };
+        r.start(look_up);
+        co_await bight::yield();
+        child = ::fork();
+        if (child == 0) {
+            by.reset();
+            ::_exit(0);
+        }
+    };
+    r.run(fork_meanwhile());
+    REQUIRE(child > 0);
+    reap(child);
 }
 
 TEST_CASE("a forked child that drops what was bound for reactors leaves its parent's socket and file alone") {

@@ -17,13 +17,18 @@ const kept_answer* answer_cache::find(const question& q, time_point now) {
     return nullptr;
 }
 
-void answer_cache::keep(const question& q, kept_answer answer, duration ttl, time_point now) {
-    if (options_.most_entries == 0 || ttl <= duration::zero()) return;
+void answer_cache::keep(const question& q, kept_answer answer, duration ttl, time_point now,
+                        std::uint64_t asked_in) {
+    if (options_.most_entries == 0 || ttl <= duration::zero() || asked_in != generation_) return;
     answer.until = saturating_add(now, std::min(ttl, options_.longest_ttl));
-    if (const auto at = by_question_.find(q); at != by_question_.end()) remove(at->second);
     entries made;
     made.push_front({std::move(answer), by_question_.end()});
-    made.front().at = by_question_.emplace(q, made.begin()).first;
+    const auto [at, is_new] = by_question_.try_emplace(q, made.begin());
+    if (!is_new) {
+        by_use_.erase(at->second);
+        at->second = made.begin();
+    }
+    made.front().at = at;
     by_use_.splice(by_use_.begin(), made);
     if (by_question_.size() <= options_.most_entries) return;
     remove(std::prev(by_use_.end()));
@@ -31,6 +36,7 @@ void answer_cache::keep(const question& q, kept_answer answer, duration ttl, tim
 }
 
 void answer_cache::clear() noexcept {
+    ++generation_;
     by_question_.clear();
     by_use_.clear();
 }

@@ -6,6 +6,7 @@
 #include <bight/net/caching_resolver.hpp>
 
 #include <compare>
+#include <cstdint>
 #include <exception>
 #include <list>
 #include <map>
@@ -35,9 +36,12 @@ class answer_cache {
 
     /// The answer that is valid now, or null; valid until the next call.
     const kept_answer* find(const question& q, time_point now);
-    /// Throws std::bad_alloc, and changes nothing then. Keeps nothing where `ttl` is not above zero.
-    void keep(const question& q, kept_answer answer, duration ttl, time_point now);
+    /// Throws std::bad_alloc, and changes nothing then. Keeps nothing where `ttl` is not above zero, and what
+    /// was asked for in another generation.
+    void keep(const question& q, kept_answer answer, duration ttl, time_point now, std::uint64_t asked_in);
+    /// Begins another generation.
     void clear() noexcept;
+    std::uint64_t generation() const noexcept { return generation_; }
 
     const caching_options& options() const noexcept { return options_; }
     caching_statistics statistics() const noexcept;
@@ -56,6 +60,7 @@ class answer_cache {
     const caching_options options_;
     entries by_use_;  // the most recently used first
     index by_question_;
+    std::uint64_t generation_ = 0;
     caching_statistics counted_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <bight/core/reactor.hpp>
 
+#include <cstdint>
 #include <exception>
 #include <system_error>
 #include <utility>
@@ -28,11 +29,12 @@ bool says_that_there_is_none(const std::error_code& error) noexcept {
 }
 
 // Called in a handler.
-void keep_error(answer_cache& cache, const question& q, const std::system_error& error) {
+void keep_error(answer_cache& cache, const question& q, const std::system_error& error,
+                std::uint64_t asked_in) {
     if (!says_that_there_is_none(error.code())) return;
     kept_answer none;
     none.error = std::current_exception();
-    cache.keep(q, std::move(none), cache.options().negative_ttl, reactor::current()->now());
+    cache.keep(q, std::move(none), cache.options().negative_ttl, reactor::current()->now(), asked_in);
 }
 
 }  // namespace
@@ -59,17 +61,19 @@ task<resolved_host> caching_resolver::look_up(std::string host, address::family_
         if (found.ttl) found.ttl = kept->until - here.now();
         co_return found;
     }
+    const std::uint64_t asked_in = kept_->generation();
     try {
         resolve_options options;
         options.family = family;
         found = co_await asks_.resolve(std::move(host), {}, options);
     } catch (const std::system_error& error) {
-        keep_error(*kept_, q, error);
+        keep_error(*kept_, q, error, asked_in);
         throw;
     }
     kept_answer answer;
     answer.host = found;
-    kept_->keep(q, std::move(answer), found.ttl.value_or(kept_->options().default_ttl), here.now());
+    kept_->keep(q, std::move(answer), found.ttl.value_or(kept_->options().default_ttl), here.now(),
+                asked_in);
     co_return found;
 }
 
@@ -81,15 +85,16 @@ task<std::string> caching_resolver::look_up_name(address of) {
         if (kept->error) std::rethrow_exception(kept->error);
         co_return kept->name;
     }
+    const std::uint64_t asked_in = kept_->generation();
     kept_answer answer;
     try {
         answer.name = co_await asks_.reverse(of);
     } catch (const std::system_error& error) {
-        keep_error(*kept_, q, error);
+        keep_error(*kept_, q, error, asked_in);
         throw;
     }
     std::string name = answer.name;
-    kept_->keep(q, std::move(answer), kept_->options().default_ttl, here.now());
+    kept_->keep(q, std::move(answer), kept_->options().default_ttl, here.now(), asked_in);
     co_return name;
 }
 

@@ -154,6 +154,31 @@ TEST_CASE("a full cache forgets what was asked for least recently, and clear for
     });
 }
 
+TEST_CASE("an answer that was under way when all was forgotten is not kept") {
+    test::on_each_in_virtual_time([]() -> task<> {
+        asked_resolver origin(false);
+        origin.names["one.test"] = {"192.0.2.1"};
+        origin.failure = {EAI_NONAME, bight::resolver_category()};
+        caching_resolver names(origin);
+        auto body = [&](bight::group& g) -> task<> {
+            auto ask = [&](const char* name) -> task<> {
+                (void)co_await bight::as_result(names.resolve(name));
+                (void)co_await bight::as_result(names.reverse(bight::address::from_ip("192.0.2.1", 0)));
+            };
+            g.spawn(ask, "one.test");
+            g.spawn(ask, "none.test");
+            while (origin.under_way < 2) co_await bight::yield();
+            names.clear();
+            origin.answering.set();
+        };
+        co_await bight::with_group(body);
+        CHECK(names.statistics().entries == 1);  // the name of the address, which was asked for afterwards
+        origin.names["one.test"] = {"192.0.2.2"};
+        const std::string now = co_await found(names, "one.test");
+        CHECK(now == "192.0.2.2:0");
+    });
+}
+
 TEST_CASE("in a world a cache keeps a name that has moved until its time to live is over") {
     bight::sim::world w(1);
     bight::sim::name_options options;

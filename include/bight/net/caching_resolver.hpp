@@ -58,7 +58,8 @@ class caching_resolver final : public resolver {
     explicit caching_resolver(resolver& asks, const caching_options& options = {});
     ~caching_resolver() override;
 
-    /// Forgets all answers: for when the network has changed. Look-ups under way keep theirs.
+    /// Forgets all answers: for when the network has changed. Answers to look-ups that
+    /// are under way are not kept.
     void clear() noexcept;
     caching_statistics statistics() const noexcept;
 

@@ -123,6 +123,9 @@ std::string make_dns_query(const std::string& name, dns_type type, std::uint16_t
 dns_answer read_dns_answer(std::string_view message, dns_type type, const address& reversed) {
     dns_answer answer;
     answer.outcome = code_of(message);
+    if (answer.outcome == dns_outcome::no_name && has_no_question(message)) {
+        answer.outcome = dns_outcome::other_failure;
+    }
     if (answer.outcome != dns_outcome::found) return answer;
     switch (type) {
         case dns_type::a: read_addresses<ares_addrttl>(message, &::ares_parse_a_reply, answer); break;

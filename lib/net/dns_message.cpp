@@ -25,14 +25,21 @@ char folded(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c
 }  // namespace
 
 bool is_dns_answer(std::string_view message, std::string_view query) noexcept {
-    if (message.size() < query.size() || query.size() < header_size) return false;
+    if (message.size() < header_size || query.size() < header_size) return false;
     const bool same_id = message.substr(0, 2) == query.substr(0, 2);
     const bool response = (byte(message, 2) & 0x80) != 0;
     const bool standard = (byte(message, 2) & 0x78) == 0;
+    if (!same_id || !response || !standard) return false;
+    const bool failed = (byte(message, 3) & 15) != 0;
+    if (failed && has_no_question(message)) return true;
     const bool one_question = byte(message, 4) == 0 && byte(message, 5) == 1;
-    return same_id && response && standard && one_question &&
+    return one_question && message.size() >= query.size() &&
            std::equal(query.begin() + header_size, query.end(), message.begin() + header_size,
                       [](char a, char b) { return folded(a) == folded(b); });
+}
+
+bool has_no_question(std::string_view answer) noexcept {
+    return byte(answer, 4) == 0 && byte(answer, 5) == 0;
 }
 
 bool is_cut_off(std::string_view answer) noexcept { return (byte(answer, 2) & cut_off) != 0; }

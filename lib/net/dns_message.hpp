@@ -38,13 +38,16 @@ inline constexpr std::size_t longest_dns_datagram = 512;
 void need_dns_messages();
 /// A query for `name`, with recursion. Throws std::system_error (EINVAL) for what is no name of DNS.
 std::string make_dns_query(const std::string& name, dns_type type, std::uint16_t id);
-/// What an answer to a query of this type says. Whatever a peer has sent may be given. Throws std::bad_alloc.
+/// What an answer to a query of this type says; without a question it never says that a name is not there.
+/// Whatever a peer has sent may be given. Throws std::bad_alloc.
 dns_answer read_dns_answer(std::string_view message, dns_type type, const address& reversed);
 
-/// Whether a message is an answer to this query: by its id, its kind, and its question (RFC 5452, 9.1).
+/// Whether a message is an answer to this query: by its id, its kind, and its question (RFC 5452, 9.1), which
+/// servers that refuse or fail may leave out.
 bool is_dns_answer(std::string_view message, std::string_view query) noexcept;
 /// Whether an answer was cut off, and has to be asked for over TCP.
 bool is_cut_off(std::string_view answer) noexcept;
+bool has_no_question(std::string_view answer) noexcept;
 void mark_cut_off(std::string& answer) noexcept;
 
 /// The name under which the name of an address is: "1.2.0.192.in-addr.arpa".

@@ -28,6 +28,8 @@ namespace {
 
 // How long the other family's answer is waited for when one has come (RFC 8305, 3).
 constexpr std::chrono::milliseconds resolution_delay{50};
+// How long what one family has given may be kept when the other's servers have failed.
+constexpr std::chrono::seconds longest_ttl_of_a_part{5};
 
 // One that nobody can foresee (RFC 5452, 9.2), which bight::random is not; in a world the seed decides.
 std::uint16_t new_id() {
@@ -67,13 +69,14 @@ bool is_answer(dns_outcome o) noexcept {
 }
 
 // Nothing, and the reason in `of`, when the server has no answer.
-task<std::optional<dns_answer>> ask_one(const dns_options& options, const address& server,
-                                        const dns_query& query, server_outcome& of) {
+task<std::optional<dns_answer>> ask_one(dns_client by, const address& server, const dns_query& query,
+                                        server_outcome& of) {
+    const semaphore_guard place = co_await by.places.scoped_acquire();
     const std::string message = make_dns_query(query.name, query.type, new_id());
     of = {};
     std::optional<std::string> got;
     try {
-        got = co_await try_with_timeout(exchange_dns(server, message), options.timeout);
+        got = co_await try_with_timeout(exchange_dns(server, message), by.options.timeout);
         if (!got) of.words = "no answer";
     } catch (const std::system_error& e) {
         of.words = e.code().message();
@@ -109,9 +112,6 @@ struct family_answer {
 };
 
 dns_answer together(const family_answer& six, const family_answer& four) {
-    for (const family_answer* f : {&six, &four}) {
-        if (f->is(dns_outcome::no_name)) return *f->answer;
-    }
     dns_answer all;
     all.outcome = dns_outcome::no_data;
     all.ttl = duration::max();
@@ -121,18 +121,25 @@ dns_answer together(const family_answer& six, const family_answer& four) {
         all.addresses.insert(all.addresses.end(), f->answer->addresses.begin(), f->answer->addresses.end());
         all.ttl = std::min(all.ttl, f->answer->ttl);
     }
-    if (all.outcome == dns_outcome::no_data) {
+    if (all.outcome == dns_outcome::found) {
+        if (!six.ended() || !four.ended()) {
+            all.ttl = duration::zero();
+        } else if (six.error || four.error) {
+            all.ttl = std::min<duration>(all.ttl, longest_ttl_of_a_part);
+        }
+    } else if (six.is(dns_outcome::no_name) || four.is(dns_outcome::no_name)) {
+        all.outcome = dns_outcome::no_name;
+    } else {
         if (six.error) std::rethrow_exception(six.error);
         if (four.error) std::rethrow_exception(four.error);
-    } else if (!six.answer || !four.answer) {
-        all.ttl = duration::zero();
     }
     return all;
 }
 
 }  // namespace
 
-task<dns_answer> ask_dns_servers(const dns_options& options, std::size_t first, dns_query query) {
+task<dns_answer> ask_dns_servers(dns_client by, std::size_t first, dns_query query) {
+    const dns_options& options = by.options;
     std::vector<address> servers;
     for (std::size_t i = 0; i < options.servers.size(); ++i) {
         servers.push_back(options.servers[(first + i) % options.servers.size()]);
@@ -142,7 +149,7 @@ task<dns_answer> ask_dns_servers(const dns_options& options, std::size_t first, 
     for (unsigned attempt = 0; attempt < options.attempts && reached; ++attempt) {
         reached = false;
         for (std::size_t i = 0; i < servers.size(); ++i) {
-            std::optional<dns_answer> answer = co_await ask_one(options, servers[i], query, outcomes[i]);
+            std::optional<dns_answer> answer = co_await ask_one(by, servers[i], query, outcomes[i]);
             if (answer) co_return std::move(*answer);
             if (!outcomes[i].of_this_machine) reached = true;
         }
@@ -150,14 +157,14 @@ task<dns_answer> ask_dns_servers(const dns_options& options, std::size_t first, 
     throw_unanswered(query, servers, outcomes);
 }
 
-task<dns_answer> ask_dns_for_both(const dns_options& options, std::size_t first, std::string name) {
+task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string name) {
     family_answer six{dns_type::aaaa};
     family_answer four{dns_type::a};
     auto_reset_event one_ended;
     auto ask = [&](family_answer& of) -> task<> {
         dns_query query{name, of.type};
         try {
-            of.answer = co_await ask_dns_servers(options, first, std::move(query));
+            of.answer = co_await ask_dns_servers(by, first, std::move(query));
         } catch (const std::system_error&) {
             of.error = std::current_exception();
         }
@@ -166,8 +173,9 @@ task<dns_answer> ask_dns_for_both(const dns_options& options, std::size_t first,
     auto until_enough = [&](group& both) -> task<> {
         both.spawn(ask, std::ref(six));
         both.spawn(ask, std::ref(four));
-        while (!(six.ended() && four.ended()) && !six.is(dns_outcome::no_name) &&
-               !four.is(dns_outcome::no_name)) {
+        // Some servers say of a name that it is not there when they only have no address of IPv6 (RFC 4074,
+        // 4.2): so that of one family is no answer for the other.
+        while (!(six.ended() && four.ended())) {
             if (!six.is(dns_outcome::found) && !four.is(dns_outcome::found)) {
                 co_await one_ended.wait();
                 continue;

@@ -6,6 +6,7 @@
 #include <bight/core/task.hpp>
 #include <bight/io/address.hpp>
 #include <bight/net/dns_resolver.hpp>
+#include <bight/sync/semaphore.hpp>
 
 #include <cstddef>
 #include <string>
@@ -19,13 +20,19 @@ struct dns_query {
     address reversed{};  ///< of ptr: whose name it is
 };
 
+/// What a resolver's look-ups share.
+struct dns_client {
+    const dns_options& options;
+    semaphore& places;  ///< one for each exchange that is under way
+};
+
 /// The answer of the first server that has one, beginning with the server at `first`: found, no_name or
 /// no_data. Throws std::system_error when none has, with what has become of each (see dns_resolver).
 /// Cancelling closes the socket.
-task<dns_answer> ask_dns_servers(const dns_options& options, std::size_t first, dns_query query);
+task<dns_answer> ask_dns_servers(dns_client by, std::size_t first, dns_query query);
 
 /// Both families at once, as dns_resolver says; the addresses of IPv6 come first. The time to live is zero
-/// when one family's answer was not waited for.
-task<dns_answer> ask_dns_for_both(const dns_options& options, std::size_t first, std::string name);
+/// when one family's answer was not waited for, and short when it could not be had.
+task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string name);
 
 }  // namespace bight::detail

@@ -7,9 +7,11 @@
 #include "resolve.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/sync/semaphore.hpp>
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -18,6 +20,7 @@ namespace bight {
 namespace {
 
 using detail::dns_answer;
+using detail::dns_client;
 using detail::dns_outcome;
 using detail::dns_query;
 using detail::dns_type;
@@ -103,7 +106,9 @@ void put_unreachable_last(std::vector<address>& found) {
 
 }  // namespace
 
-dns_resolver::dns_resolver(dns_options options) : options_(std::move(options)) {
+dns_resolver::dns_resolver(dns_options options)
+    : options_(std::move(options)),
+      places_(std::make_shared<semaphore>(std::max<std::size_t>(options_.most_at_once, 1))) {
     detail::need_dns_messages();
     if (options_.servers.empty()) options_.servers.push_back(address::from_ip("127.0.0.1", dns_port));
     for (address& server : options_.servers) {
@@ -118,14 +123,23 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
     if (!found.addresses.empty()) co_return found;
     check_dns_name(host);
     const std::vector<std::string> names = names_for(host, options_);
+    const std::shared_ptr<semaphore> places = places_;
+    const dns_client by{options_, *places};
+    std::exception_ptr failure;  // the first one
     for (const std::string& name : names) {
         const std::size_t first = options_.rotate ? turn_++ : 0;
         dns_answer answer;
-        if (family == address::family_type::none) {
-            answer = co_await detail::ask_dns_for_both(options_, first, name);
-        } else {
-            dns_query query{name, family == address::family_type::ipv6 ? dns_type::aaaa : dns_type::a};
-            answer = co_await detail::ask_dns_servers(options_, first, std::move(query));
+        try {
+            if (family == address::family_type::none) {
+                answer = co_await detail::ask_dns_for_both(by, first, name);
+            } else {
+                dns_query query{name, family == address::family_type::ipv6 ? dns_type::aaaa : dns_type::a};
+                answer = co_await detail::ask_dns_servers(by, first, std::move(query));
+            }
+        } catch (const std::system_error& e) {
+            // The servers of one domain say nothing of the other names; what is wrong here is so for all.
+            if (e.code().category() != resolver_category()) throw;
+            if (!failure) failure = std::current_exception();
         }
         if (answer.outcome != dns_outcome::found) continue;
         found.addresses = std::move(answer.addresses);
@@ -133,6 +147,7 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
         put_unreachable_last(found.addresses);
         co_return found;
     }
+    if (failure) std::rethrow_exception(failure);
     throw_no_name(host);
 }
 
@@ -143,7 +158,9 @@ task<std::string> dns_resolver::look_up_name(address of) {
     }
     dns_query query{detail::reverse_dns_name(of), dns_type::ptr, of};
     const std::size_t first = options_.rotate ? turn_++ : 0;
-    dns_answer answer = co_await detail::ask_dns_servers(options_, first, std::move(query));
+    const std::shared_ptr<semaphore> places = places_;
+    const dns_client by{options_, *places};
+    dns_answer answer = co_await detail::ask_dns_servers(by, first, std::move(query));
     if (answer.outcome != dns_outcome::found) throw_no_name("the name of " + of.host());
     co_return std::move(answer.name);
 }

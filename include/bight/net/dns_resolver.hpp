@@ -8,11 +8,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace BIGHT_EXPORT bight {
+
+class semaphore;
 
 /// Whom a dns_resolver asks, and what it knows itself. The default is what resolv.conf(5) has by default.
 struct dns_options {
@@ -34,6 +37,9 @@ struct dns_options {
     unsigned attempts = 2;
     /// Whether the first server to be asked changes from query to query.
     bool rotate = false;
+    /// How many queries are under way at once, each with a socket; further ones wait, first come, first
+    /// served, and this wait is not part of `timeout`. At least 1.
+    std::size_t most_at_once = 64;
     /// Names that need no query.
     std::vector<host> hosts;
 };
@@ -58,12 +64,14 @@ dns_options system_dns_options();
 /// elsewhere, has another id or another question is passed over (RFC 5452). An answer that was cut off is
 /// asked for again over TCP. A server that does not answer in time, fails or refuses makes way for the next.
 /// Queries for IPv6 and IPv4 are sent together; once one has given addresses, the other has 50 ms left (RFC
-/// 8305, 3), and what is given then is not to be kept. Addresses of IPv6 come first, those to which this
+/// 8305, 3), and what is given then is not to be kept; it is for 5 seconds where the other's servers have
+/// failed. That a name is not there in one family does not hide its addresses of the other (RFC 4074, 4.2).
+/// Addresses of IPv6 come first, those to which this
 /// machine has no way last.
 ///
 /// A name that is not there is EAI_NONAME of resolver_category(). Without an answer the error's message says
 /// what has become of each server; its code is that of this machine where no query could be sent
-/// (ENETUNREACH), at once, or else EAI_AGAIN. Names beyond ASCII are EINVAL: give their IDNA form. Of names
+/// (ENETUNREACH), at once, or else EAI_AGAIN, when the name is in no other search domain either. Names beyond ASCII are EINVAL: give their IDNA form. Of names
 /// like "127.1", which end in a number, there are none.
 ///
 /// Thread: one reactor's. Cancelling closes the sockets.
@@ -82,6 +90,8 @@ class dns_resolver final : public resolver {
   private:
     dns_options options_;
     std::size_t turn_ = 0;  // of the servers
+    // Shared with the look-ups: those that a forked child inherits never end.
+    std::shared_ptr<semaphore> places_;
 };
 
 }  // namespace bight

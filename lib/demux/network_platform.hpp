@@ -8,7 +8,6 @@
 #include <bight/io/address.hpp>
 #include <bight/io/resolved_host.hpp>
 
-#include <cstdint>
 #include <string>
 
 namespace BIGHT_EXPORT bight {
@@ -25,8 +24,6 @@ class network_platform {
     virtual task<resolved_host> look_up(std::string host, address::family_type family) = 0;
     /// The name of an address. Likewise.
     virtual task<std::string> look_up_name(address of) = 0;
-    /// The port of a service, by its name; 0 when it is not known.
-    virtual std::uint16_t port_of_service(const std::string& name) = 0;
     /// The socket calls for a thread where no reactor runs. Valid as long as this object.
     virtual socket_calls& sockets() noexcept = 0;
 

@@ -1,4 +1,4 @@
-// check_name, in_lower_case: what can be a name of a host (RFC 1035, 2.3.4), and which are the same.
+// check_name, in_lower_case, is_localhost: what can be a name of a host (RFC 1035, 2.3.4), and which are the same.
 #include "resolve.hpp"
 
 #include "../core/system_error.hpp"
@@ -75,6 +75,16 @@ std::string in_lower_case(std::string host) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     }
     return host;
+}
+
+bool is_localhost(std::string_view host) noexcept {
+    constexpr std::string_view name = "localhost";
+    if (host.ends_with('.')) host.remove_suffix(1);
+    if (host.size() < name.size()) return false;
+    const std::size_t before = host.size() - name.size();
+    const auto same = [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b - 'A' + 'a' : b); };
+    return (before == 0 || (before > 1 && host[before - 1] == '.')) &&
+           std::equal(name.begin(), name.end(), host.begin() + static_cast<std::ptrdiff_t>(before), same);
 }
 
 void check_name(const std::string& host) {

@@ -11,7 +11,6 @@
 #include <bight/core/reactor.hpp>
 
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -33,8 +32,9 @@ class resolver_access {
     // What the resolver's own look-ups give, for all that ask for it meanwhile.
 
     static task<resolved_host> look_up(resolver& by, std::string host, address::family_type family) {
-        look_up_key key{reactor::current(), in_lower_case(host), static_cast<int>(family)};
-        auto ask = [&by, host = std::move(host), family] { return by.look_up(host, family); };
+        host = in_lower_case(std::move(host));
+        look_up_key key{reactor::current(), host, static_cast<int>(family)};
+        auto ask = [&by, host = std::move(host), family] { return checked_look_up(by, host, family); };
         return by.under_way_->of_hosts.get(std::move(key), std::move(ask));
     }
     static task<std::string> look_up_name(resolver& by, const address& of) {
@@ -42,6 +42,9 @@ class resolver_access {
         auto ask = [&by, of] { return by.look_up_name(of); };
         return by.under_way_->of_addresses.get(std::move(key), std::move(ask));
     }
+
+  private:
+    static task<resolved_host> checked_look_up(resolver& by, std::string host, address::family_type family);
 };
 
 namespace {
@@ -63,33 +66,6 @@ class system_resolver_type final : public resolver {
     }
 };
 
-bool is_port(const std::string& text, std::uint16_t& port) noexcept {
-    if (text.empty()) return true;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, port);
-    return error == std::errc() && stop == end;
-}
-
-// Of numbers that are no ports ("65536", "-1") some C libraries make one.
-bool may_be_service(const std::string& text) noexcept {
-    const auto letter_or_digit = [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    };
-    return letter_or_digit(text[0]) && text.find('\0') == std::string::npos &&
-           text.find_first_not_of("0123456789") != std::string::npos;
-}
-
-task<std::uint16_t> port_of(std::string service, bool datagrams) {
-    std::uint16_t port = 0;
-    if (may_be_service(service)) {
-        network_platform* const simulated = network_platform::current();
-        if (!simulated) co_return co_await look_up_service(std::move(service), datagrams);
-        port = simulated->port_of_service(service);
-    }
-    if (port != 0) co_return port;
-    throw std::system_error(EAI_SERVICE, resolver_category(), "look-up of the service " + service);
-}
-
 [[noreturn]] void refuse_family(const std::string& what, address::family_type family) {
     const char* const why = family == address::family_type::ipv4   ? ": it is no address of IPv4"
                             : family == address::family_type::ipv6 ? ": it is no address of IPv6"
@@ -98,10 +74,11 @@ task<std::uint16_t> port_of(std::string service, bool datagrams) {
 }
 
 bool is_of(const address& a, address::family_type family) noexcept {
-    return family == address::family_type::none || a.family() == family;
+    using enum address::family_type;
+    return family == none ? a.family() == ipv4 || a.family() == ipv6 : a.family() == family;
 }
 
-// False for a name that has to be looked up.
+// False for a name that has to be looked up. Throws for what can be no name.
 bool found_here(const std::string& host, std::uint16_t port, address::family_type family,
                 std::vector<address>& found) {
     address numeric;
@@ -110,7 +87,8 @@ bool found_here(const std::string& host, std::uint16_t port, address::family_typ
         found.push_back(numeric);
         return true;
     }
-    if (host != "localhost") return false;
+    check_name(host);
+    if (!is_localhost(host)) return false;
     if (family != address::family_type::ipv6) found.push_back(address::from_ip("127.0.0.1", port));
     if (family != address::family_type::ipv4) found.push_back(address::from_ip("::1", port));
     return true;
@@ -118,9 +96,20 @@ bool found_here(const std::string& host, std::uint16_t port, address::family_typ
 
 }  // namespace
 
+// Whoever implements a resolver may give whatever he likes: what is shared, or kept, is of what was asked for.
+task<resolved_host> resolver_access::checked_look_up(resolver& by, std::string host,
+                                                     address::family_type family) {
+    resolved_host found = co_await by.look_up(host, family);
+    std::erase_if(found.addresses, [family](const address& a) { return !is_of(a, family); });
+    if (found.addresses.empty()) {
+        throw std::system_error(EAI_NONAME, resolver_category(), "look-up of " + host);
+    }
+    co_return found;
+}
+
 bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6, address& out) {
     if (address::parse_ip(host, port, out)) return !only_ipv6 || out.family() == address::family_type::ipv6;
-    if (host != "localhost") return false;
+    if (!is_localhost(host)) return false;
     out = address::from_ip(only_ipv6 ? "::1" : "127.0.0.1", port);
     return true;
 }
@@ -143,7 +132,6 @@ task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool on
     const auto family = only_ipv6 ? address::family_type::ipv6 : address::family_type::none;
     std::vector<address> addresses;
     if (found_here(host, port, family, addresses)) co_return addresses;
-    check_name(host);
     resolver& asked = by ? *by : system_resolver();
     resolved_host found = co_await resolver_access::look_up(asked, std::move(host), family);
     for (address& a : found.addresses) a = with_port(a, port);
@@ -157,14 +145,15 @@ resolver::~resolver() = default;
 
 task<resolved_host> resolver::resolve(std::string host, std::string service, resolve_options options) {
     if (options.family == address::family_type::unix_domain) detail::refuse_family(host, options.family);
+    resolved_host found;
+    const bool is_here = detail::found_here(host, 0, options.family, found.addresses);
     std::uint16_t port = 0;
     if (!detail::is_port(service, port)) {
         port = co_await detail::port_of(std::move(service), options.datagrams);
     }
-    resolved_host found;
-    if (detail::found_here(host, port, options.family, found.addresses)) co_return found;
-    detail::check_name(host);
-    found = co_await detail::resolver_access::look_up(*this, std::move(host), options.family);
+    if (!is_here) {
+        found = co_await detail::resolver_access::look_up(*this, std::move(host), options.family);
+    }
     for (address& a : found.addresses) a = detail::with_port(a, port);
     co_return found;
 }

@@ -9,12 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
 
-/// Numeric addresses and "localhost" (RFC 6761, 6.3), which need no look-up. False for other names.
+/// Numeric addresses and names of this machine (is_localhost), which need no look-up. False for other names.
 bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6, address& out);
 
 /// The addresses of `host`, in the order in which they are to be tried, as `by` gives them; null: the
@@ -30,9 +31,18 @@ inline constexpr std::size_t longest_host_name = 253;
 /// By which names are compared: upper and lower case of ASCII are the same (RFC 4343).
 std::string in_lower_case(std::string host);
 
+/// "localhost" and what ends in ".localhost", with a final dot or without, in upper or lower case (RFC 6761,
+/// 6.3).
+bool is_localhost(std::string_view host) noexcept;
+
 /// Throws std::system_error (EINVAL, EILSEQ) for what no resolver can find, which would be asked for, or cut
 /// off at a zero byte. See resolver::resolve.
 void check_name(const std::string& host);
+
+/// False for what is no port number; the port of an empty text is 0.
+bool is_port(const std::string& text, std::uint16_t& port) noexcept;
+/// The port of a service, by its name. Throws std::system_error (EAI_SERVICE). Cancelling ends the wait.
+task<std::uint16_t> port_of(std::string service, bool datagrams);
 
 }  // namespace detail
 }  // namespace bight

@@ -75,7 +75,7 @@ resolved_host host_thread::found(const std::string& name, address::family_type f
         answer.ttl = set->second.options.ttl;
     } else {
         for (const host_state* h : world.states) {
-            if (h->name == name) ips = {h->ip};
+            if (is_same_name(h->name, name)) ips = {h->ip};
         }
     }
     world.record("look up", &host, nullptr, 0, 0, name);
@@ -108,23 +108,6 @@ std::string host_thread::found_name(const address& of) {
         }
     }
     throw std::system_error(EAI_NONAME, resolver_category(), "look-up of the name of " + ip);
-}
-
-// As services(5) has them: a simulated host reads no file of the machine.
-std::uint16_t host_thread::port_of_service(const std::string& name) {
-    struct service {
-        std::string_view name;
-        std::uint16_t port;
-    };
-    static constexpr service all[] = {
-        {"echo", 7},    {"discard", 9}, {"daytime", 13}, {"ftp", 21},    {"ssh", 22},   {"telnet", 23},
-        {"smtp", 25},   {"time", 37},   {"domain", 53},  {"http", 80},   {"pop3", 110}, {"ntp", 123},
-        {"imap2", 143}, {"snmp", 161},  {"ldap", 389},   {"https", 443}, {"irc", 194},  {"imaps", 993},
-    };
-    for (const service& s : all) {
-        if (s.name == name) return s.port;
-    }
-    return 0;
 }
 
 duration host_thread::time_on_a_thread() noexcept {

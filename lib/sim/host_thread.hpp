@@ -46,7 +46,6 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     std::chrono::system_clock::time_point wall_time() noexcept override;
     task<resolved_host> look_up(std::string name, address::family_type family) override;
     task<std::string> look_up_name(address of) override;
-    std::uint16_t port_of_service(const std::string& name) override;
     duration time_on_a_thread() noexcept override;
     std::error_code refuse(const char* what) override;
     bool has_crashed() const noexcept override;

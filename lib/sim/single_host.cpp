@@ -36,9 +36,6 @@ class single_host final : public bight::detail::platform, public bight::detail::
         return on_.thread().look_up(std::move(host), family);
     }
     task<std::string> look_up_name(address of) override { return on_.thread().look_up_name(of); }
-    std::uint16_t port_of_service(const std::string& name) override {
-        return on_.thread().port_of_service(name);
-    }
     bight::detail::socket_calls& sockets() noexcept override { return on_.thread().sockets(); }
 
   private:

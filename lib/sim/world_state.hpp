@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -35,6 +36,22 @@ struct link_state {
     time_point narrow_until{};      ///< until then there is a second limit:
     std::uint64_t narrow_rate = 0;  ///< bytes per second
     std::vector<std::function<void()>> held;
+};
+
+/// Names are the same in upper and lower case (RFC 4343).
+inline std::strong_ordering in_lower_case_order(std::string_view a, std::string_view b) noexcept {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return std::lexicographical_compare_three_way(
+        a.begin(), a.end(), b.begin(), b.end(),
+        [&](char x, char y) -> std::strong_ordering { return lower(x) <=> lower(y); });
+}
+inline bool is_same_name(std::string_view a, std::string_view b) noexcept {
+    return in_lower_case_order(a, b) == 0;
+}
+struct before_in_lower_case {
+    bool operator()(std::string_view a, std::string_view b) const noexcept {
+        return in_lower_case_order(a, b) < 0;
+    }
 };
 
 /// What world::set_name has said of a name.
@@ -88,7 +105,7 @@ struct world_state {
     std::vector<std::unique_ptr<host>> hosts;
     std::vector<host_state*> states;                                  ///< the states of `hosts`
     std::map<std::pair<std::size_t, std::size_t>, link_state> links;  ///< by the hosts' indices
-    std::map<std::string, set_name, std::less<>> names;               ///< that a test has set
+    std::map<std::string, set_name, before_in_lower_case> names;      ///< that a test has set
     /// One end of each connection, so that the ends can be separated at the end.
     std::vector<std::weak_ptr<socket>> connections;
     std::size_t connections_looked_at = 64;

@@ -24,6 +24,8 @@ class asked_resolver final : public bight::resolver {
     bight::manual_reset_event answering;  ///< look-ups wait for it
     std::vector<std::string> asked;       ///< in their order
     int under_way = 0;
+    bool of_each_family = false;  ///< whatever it is asked for
+    bool paths = false;           ///< gives one of those, too
 
   protected:
     bight::task<bight::resolved_host> look_up(std::string host, bight::address::family_type family) override {
@@ -35,8 +37,9 @@ class asked_resolver final : public bight::resolver {
         found.ttl = ttl;
         for (const std::string& ip : names[host]) {
             const auto a = bight::address::from_ip(ip, 0);
-            if (family == none || family == a.family()) found.addresses.push_back(a);
+            if (of_each_family || family == none || family == a.family()) found.addresses.push_back(a);
         }
+        if (paths) found.addresses.insert(found.addresses.begin(), bight::address::from_path("/run/x"));
         if (found.addresses.empty()) throw std::system_error(failure, host + " is not found");
         co_return found;
     }

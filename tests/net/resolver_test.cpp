@@ -1,6 +1,8 @@
 // Looking up names and addresses.
 #include "asked_resolver.hpp"
 
+#include "io/socket_headers.hpp"
+
 #include "support/cancellable.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
@@ -9,6 +11,7 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/net/caching_resolver.hpp>
 #include <bight/net/datagram_socket.hpp>
 #include <bight/net/resolver.hpp>
 
@@ -211,6 +214,8 @@ TEST_CASE("numeric addresses, localhost and services need no look-up of a name")
             {"192.0.2.7", "", "192.0.2.7:0"},          {"192.0.2.7", "65535", "192.0.2.7:65535"},
             {"2001:db8::7", "80", "[2001:db8::7]:80"}, {"localhost", "7", "127.0.0.1:7 [::1]:7"},
             {"192.0.2.7", "http", "192.0.2.7:80"},     {"192.0.2.7", "domain", "192.0.2.7:53"},
+            {"LocalHost", "7", "127.0.0.1:7 [::1]:7"}, {"localhost.", "7", "127.0.0.1:7 [::1]:7"},
+            {"a.b.LOCALHOST", "", "127.0.0.1:0 [::1]:0"}, {"x.localhost.", "", "127.0.0.1:0 [::1]:0"},
         };
         for (const auto& row : rows) {
             const std::string found = co_await message_of(by.resolve(row.host, row.service));
@@ -225,8 +230,44 @@ TEST_CASE("numeric addresses, localhost and services need no look-up of a name")
         for (const char* none : {"no-such-service", "65536", "-1", "8 "}) {
             const auto unknown = co_await error_of(by.resolve("192.0.2.7", none));
             CHECK(unknown.category() == bight::resolver_category());
+            // The host is looked at first.
+            const auto no_name = co_await error_of(by.resolve("a..test", none));
+            CHECK(no_name == from_errno(EINVAL));
         }
         CHECK(by.asked.empty());
+        for (const char* other_name : {"notlocalhost", "localhost.test", "ocalhost"}) {
+            const auto unknown = co_await error_of(by.resolve(other_name));
+            CHECK(unknown == std::errc::address_not_available);
+        }
+        CHECK(by.asked.size() == 3);
+        bight::listener l = bight::listen("tcp:0:interface=LOCALHOST");
+        bight::connect_options options;
+        options.resolver = &by;
+        bight::stream s = co_await bight::connect("tcp:A.localhost.:" + std::to_string(l.local().port()), options);
+        CHECK(s.peer() == l.local());
+        s.abort();
+        CHECK(by.asked.size() == 3);
+    });
+}
+
+TEST_CASE("what a resolver gives is of what it was asked for, and a name with nothing of it is not found") {
+    test::on_each_reactor([]() -> task<> {
+        asked_resolver by;
+        by.names["one.test"] = {"192.0.2.1"};
+        by.of_each_family = true;  // as a resolver that does not look at the family
+        bight::caching_resolver names(by);
+        resolve_options six;
+        six.family = bight::address::family_type::ipv6;
+        for (int i = 0; i < 2; ++i) {
+            const std::string said = co_await message_of(names.resolve("One.Test", "80", six));
+            CHECK_THAT(said, Catch::Contains("look-up of one.test: "));
+            const auto error = co_await error_of(names.resolve("One.Test", "80", six));
+            CHECK(error == std::error_code(EAI_NONAME, bight::resolver_category()));
+        }
+        by.paths = true;
+        const std::string found = co_await message_of(names.resolve("ONE.test", "80"));
+        CHECK(found == "192.0.2.1:80");
+        CHECK(by.asked == std::vector<std::string>{"one.test over IPv6", "one.test"});
     });
 }
 
@@ -292,6 +333,20 @@ TEST_CASE("the system's resolver finds services, and the name of the loopback's 
     });
 }
 
+TEST_CASE("a look-up that asks for itself is an error, and waits for nobody") {
+    class asks_itself final : public bight::resolver {
+        task<resolved_host> look_up(std::string host, bight::address::family_type) override {
+            auto ask = [&]() -> task<resolved_host> { co_return co_await resolve(host); };
+            co_return co_await bight::with_timeout(ask(), 1h);
+        }
+    };
+    test::on_each_reactor([]() -> task<> {
+        asks_itself by;
+        const auto error = co_await error_of(by.resolve("one.test"));
+        CHECK(error == from_errno(EDEADLK));
+    });
+}
+
 TEST_CASE("a resolver that only looks up names says so of addresses") {
     class names_only final : public bight::resolver {
         task<resolved_host> look_up(std::string, bight::address::family_type) override {
@@ -309,21 +364,26 @@ TEST_CASE("a resolver that only looks up names says so of addresses") {
 TEST_CASE("a resolver that is destroyed while a task waits for it ends the process, and says so") {
     class silent final : public bight::resolver {
         task<resolved_host> look_up(std::string, bight::address::family_type) override {
-            co_await bight::sleep_for(1h);
+            co_await bight::shield(bight::sleep_for(1h), 1h);
             co_return resolved_host();
         }
     };
-    const std::string said = test::dying_words([] {
+    const bool is_cancelled = GENERATE(false, true);  // then it waits for the look-up's end
+    CAPTURE(is_cancelled);
+    const std::string said = test::dying_words([is_cancelled] {
         auto* const by = new silent;
         bight::reactor r;
-        r.run([](silent* destroyed) -> task<> {
-            auto destroy = [destroyed]() -> task<> {
+        r.run([](silent* destroyed, bool cancels) -> task<> {
+            test::cancellable waiting;
+            auto destroy = [&]() -> task<> {
+                co_await test::turns(3);
+                if (cancels) waiting.cancel();
                 co_await test::turns(3);
                 delete destroyed;
             };
             std::string unheard;
-            co_await bight::when_all(look_up(*destroyed, "one.test", "", unheard), destroy());
-        }(by));
+            co_await bight::when_all(waiting.run(look_up(*destroyed, "one.test", "", unheard)), destroy());
+        }(by, is_cancelled));
     });
     CHECK(said == "bight: a resolver was destroyed while a task waits for a look-up\n");
 }

@@ -294,6 +294,8 @@ TEST_CASE(
 TEST_CASE("a world's names say how long they may be kept, and addresses have names there") {
     sim::world w(1);
     auto& server = w.add("server");
+    auto& other = w.add("Other");
+    w.set_name("Name", {"192.0.2.9"});
     w.set_name("name", {"192.0.2.7", "2001:DB8::7"}, {.ttl = 5min});
     w.add("client").run([&]() -> task<> {
         bight::resolver& names = bight::system_resolver();
@@ -308,11 +310,15 @@ TEST_CASE("a world's names say how long they may be kept, and addresses have nam
         const bight::resolved_host of_host = co_await names.resolve("server");
         CHECK_FALSE(of_host.ttl.has_value());
         const std::string by_name = co_await names.reverse(found.addresses[1]);
-        CHECK(by_name == "name");
+        CHECK(by_name == "Name");
         const std::string by_host = co_await names.reverse(bight::address::from_ip(server.ip(), 80));
         CHECK(by_host == "server");
         const auto nobody = co_await error_of(names.reverse(bight::address::from_ip("192.0.2.8", 0)));
         CHECK(nobody.category() == bight::resolver_category());
+        const bight::resolved_host upper = co_await names.resolve("NAME", "https");
+        CHECK(upper.addresses == found.addresses);
+        const bight::resolved_host mixed = co_await names.resolve("other");
+        CHECK(mixed.addresses.front().host() == other.ip());
     });
     w.run();
 }

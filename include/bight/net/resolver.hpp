@@ -34,11 +34,12 @@ static_assert(std::is_trivially_destructible_v<resolve_options>);  // see reacto
 ///
 /// Whatever it asks, it asks once at a time: tasks of one reactor that look up the same name meanwhile (for
 /// whatever service, in upper or lower case) wait for the same answer, or get the same error. One of them
-/// that is cancelled leaves the others waiting; the look-up is cancelled with the last one. Tasks of other
-/// reactors have look-ups of their own.
+/// that is cancelled leaves the others waiting; the look-up is cancelled with the last one. Whoever asks while
+/// it then comes to its end begins another. Tasks of other reactors have look-ups of their own.
 ///
 /// To make one, derive from it and implement look_up, and look_up_name where addresses have names.
-/// Destroying it while a task waits for it ends the process with a message. Thread: as the derived class
+/// Destroying it while a task waits for it, or for the end of a look-up that it has cancelled, ends the
+/// process with a message. Thread: as the derived class
 /// says.
 class resolver {
   public:
@@ -48,15 +49,17 @@ class resolver {
     resolver& operator=(const resolver&) = delete;
     virtual ~resolver();
 
-    /// The addresses of `host`, each with the port of `service`: a number ("443"), a name ("https"; in the
-    /// database of services(5)), or empty for port 0. Numeric addresses and "localhost" (RFC 6761: 127.0.0.1,
-    /// then ::1) need no look-up.
+    /// The addresses of `host`, each with the port of `service`: a number ("443"), a name ("https"), or empty
+    /// for port 0. Numeric addresses need no look-up, nor do "localhost" and names that end in ".localhost"
+    /// (RFC 6761: 127.0.0.1, then ::1). The usual services are known (docs/net/names.md lists them); others
+    /// are in the database of services(5), which is read on a thread.
     ///
     /// Throws std::system_error with a message that names `host`: EINVAL at once for what is no name (an
     /// empty label, one of more than 63 characters, a name of more than 253, control characters),
-    /// EILSEQ for one that is not UTF-8; EAFNOSUPPORT for a numeric address of another family; what the
-    /// look-up throws: that of the system errors of category "getaddrinfo" (EAI_NONAME, …). A service that is
-    /// not known is EAI_SERVICE of that category. Cancelling ends the wait.
+    /// EILSEQ for one that is not UTF-8; EAFNOSUPPORT for a numeric address of another family; EDEADLK for a
+    /// look-up that asks for itself; what the look-up throws: that of the system errors of category
+    /// "getaddrinfo" (EAI_NONAME, …). A service that is not known is EAI_SERVICE of that category. Cancelling
+    /// ends the wait.
     task<resolved_host> resolve(std::string host, std::string service = {}, resolve_options options = {});
 
     /// The name of an IPv4 or IPv6 address; its port does not matter. Throws std::system_error: EAFNOSUPPORT
@@ -67,9 +70,15 @@ class resolver {
   protected:
     /// Called by resolve, within a task of the reactor, when no other task there looks up the same: gives the
     /// addresses of `host`, of `family` (none: of both), in the order in which they are to be tried (RFC
-    /// 6724); their ports do not matter. Throws when there are none. `host` is no numeric address, and is
-    /// checked as said above; it may have a final dot, and characters beyond ASCII as UTF-8. When the last
-    /// task that waits is cancelled, this task is.
+    /// 6724); their ports do not matter, and those of other families are left out. Throws when there are
+    /// none; an answer without any is EAI_NONAME. `host` is no numeric address, and is checked as said above;
+    /// it is in lower case (of ASCII), and may have a final dot, and characters beyond ASCII as UTF-8. When
+    /// the last task that waits is cancelled, this task is.
+    ///
+    /// It is the task of all who wait, and so none of theirs: their task locals are not visible here. It must
+    /// not depend on itself, as one that connects to a server by a name that it looks up by itself: asking
+    /// for the same name is EDEADLK, two look-ups that ask for each other's name wait until they are
+    /// cancelled.
     virtual task<resolved_host> look_up(std::string host, address::family_type family) = 0;
     /// The same for reverse. Unless it is overridden, it throws EOPNOTSUPP.
     virtual task<std::string> look_up_name(address of);

@@ -2,15 +2,16 @@
 #include <bight/net/dns_resolver.hpp>
 
 #include "../demux/network_platform.hpp"
+#include "dns_options.hpp"
 #include "environment.hpp"
 #include "resolve.hpp"
 
 #include <bight/core/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -23,8 +24,8 @@ namespace {
 constexpr std::uint64_t most_dots = 15;
 constexpr std::uint64_t most_seconds = 30;
 constexpr std::uint64_t most_attempts = 5;
+constexpr std::size_t most_servers = 3;
 // More than a file that means well has.
-constexpr std::size_t most_servers = 16;
 constexpr std::size_t most_domains = 64;
 
 // The words of a line; a comment ends it.
@@ -93,12 +94,23 @@ void read_hosts(std::string_view line, dns_options& into) {
     for (std::size_t i = 1; i < words.size(); ++i) into.hosts.push_back({std::string(words[i]), at});
 }
 
-std::string contents_of(const char* path) {
-    std::ifstream file(path, std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 }  // namespace
+
+std::string detail::contents_of_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string text;
+    if (!file) return text;
+    std::array<char, 4096> memory;
+    do {
+        errno = 0;
+        file.read(memory.data(), memory.size());  // keeps what is thrown to itself
+        text.append(memory.data(), static_cast<std::size_t>(file.gcount()));
+    } while (file);
+    if (file.bad()) {
+        throw std::system_error(errno != 0 ? errno : EIO, errno_category(), "cannot read " + path);
+    }
+    return text;
+}
 
 dns_options parse_dns_options(std::string_view resolv_conf, std::string_view hosts) {
     dns_options read;
@@ -117,7 +129,7 @@ dns_options system_dns_options() {
         throw std::system_error(EOPNOTSUPP, detail::errno_category(),
                                 "system_dns_options: there is no resolv.conf here; say whom to ask");
     }
-    return parse_dns_options(contents_of("/etc/resolv.conf"), contents_of("/etc/hosts"));
+    return parse_dns_options(detail::contents_of_file("/etc/resolv.conf"), detail::contents_of_file("/etc/hosts"));
 }
 
 }  // namespace bight

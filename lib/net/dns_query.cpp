@@ -91,7 +91,9 @@ task<std::optional<dns_answer>> ask_one(dns_client by, const address& server, co
 
 [[noreturn]] void throw_unanswered(const dns_query& query, const std::vector<address>& servers,
                                    const std::vector<server_outcome>& outcomes) {
-    std::string text = "look-up of " + query.name + " (";
+    std::string text = "look-up of " + query.asked;
+    if (query.name != query.asked && query.type != dns_type::ptr) text += " as " + query.name;
+    text += " (";
     for (std::size_t i = 0; i < servers.size(); ++i) {
         text += (i == 0 ? "" : ", ") + servers[i].to_string() + ": " + outcomes[i].words;
     }
@@ -157,12 +159,13 @@ task<dns_answer> ask_dns_servers(dns_client by, std::size_t first, dns_query que
     throw_unanswered(query, servers, outcomes);
 }
 
-task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string name) {
+task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string asked,
+                                  std::string name) {
     family_answer six{dns_type::aaaa};
     family_answer four{dns_type::a};
     auto_reset_event one_ended;
     auto ask = [&](family_answer& of) -> task<> {
-        dns_query query{name, of.type};
+        dns_query query{asked, name, of.type};
         try {
             of.answer = co_await ask_dns_servers(by, first, std::move(query));
         } catch (const std::system_error&) {

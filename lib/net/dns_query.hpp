@@ -15,6 +15,7 @@ namespace bight::detail {
 
 /// A name of DNS, without a final dot, and what is asked of it.
 struct dns_query {
+    std::string asked;  ///< what it is for, in errors
     std::string name;
     dns_type type = dns_type::a;
     address reversed{};  ///< of ptr: whose name it is
@@ -33,6 +34,7 @@ task<dns_answer> ask_dns_servers(dns_client by, std::size_t first, dns_query que
 
 /// Both families at once, as dns_resolver says; the addresses of IPv6 come first. The time to live is zero
 /// when one family's answer was not waited for, and short when it could not be had.
-task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string name);
+task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string asked,
+                                  std::string name);
 
 }  // namespace bight::detail

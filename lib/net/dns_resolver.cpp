@@ -3,6 +3,7 @@
 #include "../core/system_error.hpp"
 #include "../demux/socket_calls.hpp"
 #include "../io/socket_headers.hpp"
+#include "dns_hosts.hpp"
 #include "dns_query.hpp"
 #include "resolve.hpp"
 
@@ -16,6 +17,13 @@
 #include <utility>
 
 namespace bight {
+
+struct detail::dns_state {
+    explicit dns_state(const dns_options& options)
+        : places(std::max<std::size_t>(options.most_at_once, 1)), hosts(options.hosts) {}
+    semaphore places;
+    const dns_hosts hosts;
+};
 
 namespace {
 
@@ -46,16 +54,18 @@ void check_dns_name(const std::string& host) {
     }
 }
 
-// What a name can be completed with. The C library passes over others, too.
-bool is_domain(const std::string& text) {
+bool is_dns_name(const std::string& text) {
     try {
         detail::check_name(text);
-        check_dns_name(text + ".a");
+        check_dns_name(text);
         return true;
     } catch (const std::system_error&) {
         return false;
     }
 }
+
+// What a name can be completed with: it may end in a number. The C library passes over others, too.
+bool is_domain(const std::string& text) { return !text.empty() && is_dns_name(text + ".a"); }
 
 // The names to be looked up in turn (resolv.conf(5), search and ndots).
 std::vector<std::string> names_for(const std::string& host, const dns_options& options) {
@@ -72,18 +82,6 @@ std::vector<std::string> names_for(const std::string& host, const dns_options& o
     }
     if (dots < options.ndots) names.push_back(host);
     return names;
-}
-
-std::vector<address> in_hosts(const std::string& host, address::family_type family,
-                              const dns_options& options) {
-    const std::string name =
-        detail::in_lower_case(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
-    std::vector<address> found;
-    for (const dns_options::host& known : options.hosts) {
-        const bool wanted = family == address::family_type::none || known.at.family() == family;
-        if (wanted && detail::in_lower_case(known.name) == name) found.push_back(known.at);
-    }
-    return found;
 }
 
 // Whether this machine has a way there, as far as the system knows without sending anything.
@@ -107,8 +105,7 @@ void put_unreachable_last(std::vector<address>& found) {
 }  // namespace
 
 dns_resolver::dns_resolver(dns_options options)
-    : options_(std::move(options)),
-      places_(std::make_shared<semaphore>(std::max<std::size_t>(options_.most_at_once, 1))) {
+    : options_(std::move(options)), state_(std::make_shared<detail::dns_state>(options_)) {
     detail::need_dns_messages();
     if (options_.servers.empty()) options_.servers.push_back(address::from_ip("127.0.0.1", dns_port));
     for (address& server : options_.servers) {
@@ -119,21 +116,22 @@ dns_resolver::dns_resolver(dns_options options)
 
 task<resolved_host> dns_resolver::look_up(std::string host, address::family_type family) {
     resolved_host found;
-    found.addresses = in_hosts(host, family, options_);
+    home_.check("a dns_resolver");
+    found.addresses = state_->hosts.addresses_of(host, family);
     if (!found.addresses.empty()) co_return found;
     check_dns_name(host);
     const std::vector<std::string> names = names_for(host, options_);
-    const std::shared_ptr<semaphore> places = places_;
-    const dns_client by{options_, *places};
+    const std::shared_ptr<detail::dns_state> state = state_;
+    const dns_client by{options_, state->places};
     std::exception_ptr failure;  // the first one
     for (const std::string& name : names) {
         const std::size_t first = options_.rotate ? turn_++ : 0;
         dns_answer answer;
         try {
             if (family == address::family_type::none) {
-                answer = co_await detail::ask_dns_for_both(by, first, name);
+                answer = co_await detail::ask_dns_for_both(by, first, host, name);
             } else {
-                dns_query query{name, family == address::family_type::ipv6 ? dns_type::aaaa : dns_type::a};
+                dns_query query{host, name, family == address::family_type::ipv6 ? dns_type::aaaa : dns_type::a};
                 answer = co_await detail::ask_dns_servers(by, first, std::move(query));
             }
         } catch (const std::system_error& e) {
@@ -152,16 +150,16 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
 }
 
 task<std::string> dns_resolver::look_up_name(address of) {
-    const address at = detail::with_port(of, 0);
-    for (const dns_options::host& known : options_.hosts) {
-        if (known.at == at) co_return known.name;
-    }
-    dns_query query{detail::reverse_dns_name(of), dns_type::ptr, of};
+    home_.check("a dns_resolver");
+    if (const std::string* const known = state_->hosts.name_of(of)) co_return *known;
+    const std::string asked = "the name of " + of.host();
+    dns_query query{asked, detail::reverse_dns_name(of), dns_type::ptr, of};
     const std::size_t first = options_.rotate ? turn_++ : 0;
-    const std::shared_ptr<semaphore> places = places_;
-    const dns_client by{options_, *places};
+    const std::shared_ptr<detail::dns_state> state = state_;
+    const dns_client by{options_, state->places};
     dns_answer answer = co_await detail::ask_dns_servers(by, first, std::move(query));
-    if (answer.outcome != dns_outcome::found) throw_no_name("the name of " + of.host());
+    // Who publishes it may call it anything, an address that it has not among them.
+    if (answer.outcome != dns_outcome::found || !is_dns_name(answer.name)) throw_no_name(asked);
     co_return std::move(answer.name);
 }
 

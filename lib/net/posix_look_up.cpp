@@ -91,6 +91,12 @@ std::vector<address> ask(const std::string& host, address::family_type family) {
         hints.ai_flags |= idn_flag;
         [[maybe_unused]] const utf8_locale here;
         status = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
+#if defined(EAI_IDN_ENCODE)
+        if (status == EAI_IDN_ENCODE) {
+            throw_status(status, "look-up of " + host +
+                                     ": it has no IDNA form (xn--…), or the C library cannot make it");
+        }
+#endif
     }
     if (status != 0) throw_status(status, "look-up of " + host);
     const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list, &::freeaddrinfo);

@@ -128,6 +128,19 @@ address with_port(const address& at, std::uint16_t port) noexcept {
     return address::from_native(&native, sizeof native);
 }
 
+address unmapped(const address& at) noexcept {
+    if (at.family() != address::family_type::ipv6) return at;
+    sockaddr_in6 native;
+    std::memcpy(&native, at.native(), sizeof native);
+    if (!IN6_IS_ADDR_V4MAPPED(&native.sin6_addr)) return at;
+    sockaddr_in four{};
+    four.sin_family = AF_INET;
+    four.sin_port = native.sin6_port;
+    std::memcpy(&four.sin_addr, reinterpret_cast<const unsigned char*>(&native.sin6_addr) + 12,
+                sizeof four.sin_addr);
+    return address::from_native(&four, sizeof four);
+}
+
 task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool only_ipv6, resolver* by) {
     const auto family = only_ipv6 ? address::family_type::ipv6 : address::family_type::none;
     std::vector<address> addresses;
@@ -162,7 +175,7 @@ task<std::string> resolver::reverse(address of) {
     const bool has_names =
         of.family() == address::family_type::ipv4 || of.family() == address::family_type::ipv6;
     if (!has_names) detail::refuse_family("the name of " + of.to_string(), address::family_type::none);
-    co_return co_await detail::resolver_access::look_up_name(*this, of);
+    co_return co_await detail::resolver_access::look_up_name(*this, detail::unmapped(of));
 }
 
 task<std::string> resolver::look_up_name(address of) {

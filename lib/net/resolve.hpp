@@ -25,6 +25,10 @@ task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool on
 /// `at` with this port.
 address with_port(const address& at, std::uint16_t port) noexcept;
 
+/// The IPv4 address that an address of IPv6 stands for (::ffff:192.0.2.1, as sockets of both families have
+/// it), or `at` itself.
+address unmapped(const address& at) noexcept;
+
 /// Of a name, as text, without a final dot (RFC 1035, 2.3.4).
 inline constexpr std::size_t longest_host_name = 253;
 

@@ -3,6 +3,7 @@
 
 #include "io/socket_headers.hpp"
 #include "net/dns_message.hpp"
+#include "net/dns_options.hpp"
 
 #include "support/cancellable.hpp"
 #include "support/catch.hpp"
@@ -154,6 +155,8 @@ TEST_CASE("dns: search domains and dots decide which names are looked up, and in
             const auto error = co_await error_of(names.resolve("none"));
             CHECK(error == unanswered);
             CHECK(server.asked.back().starts_with("none A"));
+            const std::string failed = co_await said_of(names, "none");
+            CHECK_THAT(failed, Catch::StartsWith("look-up of none as none.fails.test ("));
         };
         co_await with_server(server, ask);
     });
@@ -169,11 +172,16 @@ TEST_CASE("dns: what is no name of DNS is an error at once; the hosts file is as
                                                      "::1\tbox.test\n"
                                                      "nonsense here\n")
                                 .hosts;
+            options.hosts.push_back({"Ported.test.", address::from_ip("127.0.0.6", 99)});
             dns_resolver names(std::move(options));
             std::string said = co_await said_of(names, "Box.Test.");
             CHECK(said == "127.0.0.5:80 [::1]:80");
             const std::string name = co_await names.reverse(address::from_ip("127.0.0.5", 99));
             CHECK(name == "box.test");
+            const std::string ported = co_await names.reverse(address::from_ip("::ffff:127.0.0.6", 0));
+            CHECK(ported == "Ported.test.");
+            said = co_await said_of(names, "ported.test");
+            CHECK(said == "127.0.0.6:80");
             auto error =
                 co_await error_of(names.resolve("b\xc3\xbc"
                                                 "cher.test"));
@@ -197,6 +205,13 @@ TEST_CASE("dns: addresses have names, of both families") {
     test::on_each_reactor([]() -> task<> {
         dns_server server([](const dns_question& q) -> reply {
             if (q.name.ends_with(".200.in-addr.arpa")) return {{dns_response(q, {}, no_such_name)}};
+            if (q.name.ends_with(".203.in-addr.arpa")) return {{dns_response(q, {}, 2)}};
+            if (q.name.ends_with(".201.in-addr.arpa")) {
+                return {{dns_response(q, {dns_record("\xc0\x0c", 12, 60, dns_name("127.0.0.1"))})}};
+            }
+            if (q.name.ends_with(".202.in-addr.arpa")) {
+                return {{dns_response(q, {dns_record("\xc0\x0c", 12, 60, dns_name("host.127"))})}};
+            }
             return {{dns_response(q, {dns_record("\xc0\x0c", 12, 60, dns_name("host.test"))})}};
         });
         auto ask = [&](dns_options options) -> task<> {
@@ -207,10 +222,25 @@ TEST_CASE("dns: addresses have names, of both families") {
             }
             const auto nameless = co_await error_of(names.reverse(address::from_ip("200.0.2.7", 0)));
             CHECK(nameless == not_found);
+            const std::string mapped = co_await names.reverse(address::from_ip("::ffff:192.0.2.7", 0));
+            CHECK(mapped == "host.test");
+            CHECK(server.asked.back() == server.asked.front());
+            server.asked.pop_back();
             const std::string six =
                 "1.0.0.0.7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR";
             CHECK(server.asked ==
                   std::vector<std::string>{"7.2.0.192.in-addr.arpa PTR", six, "7.2.0.200.in-addr.arpa PTR"});
+            for (const char* ip : {"201.0.2.7", "202.0.2.7"}) {  // what is no name is none
+                const auto wrong = co_await error_of(names.reverse(address::from_ip(ip, 0)));
+                CHECK(wrong == not_found);
+            }
+            std::string said;
+            try {
+                (void)co_await names.reverse(address::from_ip("203.0.2.7", 0));
+            } catch (const std::system_error& e) {
+                said = e.what();
+            }
+            CHECK_THAT(said, Catch::StartsWith("look-up of the name of 203.0.2.7 (" + server.at().to_string()));
         };
         co_await with_server(server, ask);
     });
@@ -651,9 +681,11 @@ TEST_CASE("dns: resolv.conf and hosts are read as resolv.conf(5) and hosts(5) sa
         "options ndots:20 timeout:0 attempts:x rotate edns0\n"
         "options attempts:9\n"
         "sortlist 1.2.3.4\r\n"
+        "nameserver 192.0.2.54\nnameserver 192.0.2.55\n"  // one too many
         "nameserver",
         "127.0.0.1 localhost\n\n#x\n::1 localhost ip6-localhost");
-    REQUIRE(read.servers.size() == 2);
+    REQUIRE(read.servers.size() == 3);
+    CHECK(read.servers[2].host() == "192.0.2.54");
     CHECK(read.servers[0].host() == "192.0.2.53");
     CHECK(read.servers[1].family() == address::family_type::ipv6);
     CHECK(read.search == std::vector<std::string>{"a.test", "b.test"});
@@ -669,6 +701,10 @@ TEST_CASE("dns: resolv.conf and hosts are read as resolv.conf(5) and hosts(5) sa
     CHECK(nothing.timeout == 5s);
     CHECK(nothing.attempts == 2);
     CHECK_FALSE(nothing.rotate);
+    const test::temporary_directory directory;
+    CHECK(bight::detail::contents_of_file(directory.file("none")).empty());
+    CHECK_THROWS_WITH(bight::detail::contents_of_file(directory.file("")),
+                      Catch::StartsWith("cannot read " + directory.file("")));
     const dns_resolver by_default(nothing);
     REQUIRE(by_default.options().servers.size() == 1);
     CHECK(by_default.options().servers[0].to_string() == "127.0.0.1:53");

@@ -330,6 +330,12 @@ TEST_CASE("the system's resolver finds services, and the name of the loopback's 
         const std::string name = co_await system_resolver().reverse(bight::address::from_ip("127.0.0.1", 80));
         CHECK_FALSE(name.empty());
         CHECK(name.find("127.0.0.1") == std::string::npos);
+#if defined(EAI_IDN_ENCODE)
+        std::string longest;
+        for (int i = 0; i < 64; ++i) longest += "\xc3\xbc";
+        const std::string no_idna = co_await message_of(system_resolver().resolve(longest + ".test"));
+        CHECK_THAT(no_idna, Catch::Contains("it has no IDNA form"));
+#endif
     });
 }
 

@@ -1,6 +1,7 @@
 // dns_resolver: asks DNS servers itself, over bight's own sockets.
 #pragma once
 
+#include <bight/core/detail/thread_checker.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
 #include <bight/io/address.hpp>
@@ -15,7 +16,9 @@
 
 namespace BIGHT_EXPORT bight {
 
-class semaphore;
+namespace detail {
+struct dns_state;
+}
 
 /// Whom a dns_resolver asks, and what it knows itself. The default is what resolv.conf(5) has by default.
 struct dns_options {
@@ -46,11 +49,13 @@ struct dns_options {
 
 /// What is in these texts, of resolv.conf(5) (nameserver, domain, search, and of options ndots, timeout,
 /// attempts and rotate) and hosts(5); what is not understood is passed over, as by the C library, and what is
-/// beyond the limits of resolv.conf(5) is cut down to them. Throws std::bad_alloc.
+/// beyond the limits of resolv.conf(5) is cut down to them (three servers); of domains there are 64 at most.
+/// Throws std::bad_alloc.
 dns_options parse_dns_options(std::string_view resolv_conf, std::string_view hosts = {});
 
 /// The same of this machine's files, /etc/resolv.conf and /etc/hosts, which it reads: it may block for
-/// moments. A file that is not there is empty. On Windows, and on a simulated host, which reads no file of
+/// moments. A file that is not there is empty; std::system_error, with its path, for one that cannot be read
+/// to its end, as a directory. On Windows, and on a simulated host, which reads no file of
 /// the machine: std::system_error with EOPNOTSUPP.
 dns_options system_dns_options();
 
@@ -71,10 +76,11 @@ dns_options system_dns_options();
 ///
 /// A name that is not there is EAI_NONAME of resolver_category(). Without an answer the error's message says
 /// what has become of each server; its code is that of this machine where no query could be sent
-/// (ENETUNREACH), at once, or else EAI_AGAIN, when the name is in no other search domain either. Names beyond ASCII are EINVAL: give their IDNA form. Of names
-/// like "127.1", which end in a number, there are none.
+/// (ENETUNREACH), at once, or else EAI_AGAIN, when the name is in no other search domain either. Names beyond
+/// ASCII are EINVAL: give their IDNA form. Of names like "127.1", which end in a number, there are none, and
+/// an address with such a name has none.
 ///
-/// Thread: one reactor's. Cancelling closes the sockets.
+/// Thread: one reactor's; another thread's use is caught in debug builds. Cancelling closes the sockets.
 class dns_resolver final : public resolver {
   public:
     /// Throws std::system_error with errc::unavailable where bight was built without c-ares (-Dcares), and
@@ -91,7 +97,8 @@ class dns_resolver final : public resolver {
     dns_options options_;
     std::size_t turn_ = 0;  // of the servers
     // Shared with the look-ups: those that a forked child inherits never end.
-    std::shared_ptr<semaphore> places_;
+    std::shared_ptr<detail::dns_state> state_;
+    detail::thread_checker home_;
 };
 
 }  // namespace bight

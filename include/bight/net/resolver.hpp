@@ -62,9 +62,9 @@ class resolver {
     /// ends the wait.
     task<resolved_host> resolve(std::string host, std::string service = {}, resolve_options options = {});
 
-    /// The name of an IPv4 or IPv6 address; its port does not matter. Throws std::system_error: EAFNOSUPPORT
-    /// for other addresses; an error of the look-up when it has none (of the system's EAI_NONAME).
-    /// Cancelling ends the wait.
+    /// The name of an IPv4 or IPv6 address; its port does not matter, and ::ffff:192.0.2.1 is 192.0.2.1.
+    /// Throws std::system_error: EAFNOSUPPORT for other addresses; an error of the look-up when it has none
+    /// (of the system's EAI_NONAME). Cancelling ends the wait.
     task<std::string> reverse(address of);
 
   protected:

@@ -72,8 +72,7 @@ task<resolved_host> caching_resolver::look_up(std::string host, address::family_
     }
     kept_answer answer;
     answer.host = found;
-    kept_->keep(q, std::move(answer), found.ttl.value_or(kept_->options().default_ttl), here.now(),
-                asked_in);
+    kept_->keep(q, std::move(answer), found.ttl.value_or(kept_->options().default_ttl), here.now(), asked_in);
     co_return found;
 }
 

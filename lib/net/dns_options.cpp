@@ -129,7 +129,8 @@ dns_options system_dns_options() {
         throw std::system_error(EOPNOTSUPP, detail::errno_category(),
                                 "system_dns_options: there is no resolv.conf here; say whom to ask");
     }
-    return parse_dns_options(detail::contents_of_file("/etc/resolv.conf"), detail::contents_of_file("/etc/hosts"));
+    return parse_dns_options(detail::contents_of_file("/etc/resolv.conf"),
+                             detail::contents_of_file("/etc/hosts"));
 }
 
 }  // namespace bight

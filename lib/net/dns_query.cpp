@@ -159,8 +159,7 @@ task<dns_answer> ask_dns_servers(dns_client by, std::size_t first, dns_query que
     throw_unanswered(query, servers, outcomes);
 }
 
-task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string asked,
-                                  std::string name) {
+task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string asked, std::string name) {
     family_answer six{dns_type::aaaa};
     family_answer four{dns_type::a};
     auto_reset_event one_ended;

@@ -131,7 +131,8 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
             if (family == address::family_type::none) {
                 answer = co_await detail::ask_dns_for_both(by, first, host, name);
             } else {
-                dns_query query{host, name, family == address::family_type::ipv6 ? dns_type::aaaa : dns_type::a};
+                dns_query query{host, name,
+                                family == address::family_type::ipv6 ? dns_type::aaaa : dns_type::a};
                 answer = co_await detail::ask_dns_servers(by, first, std::move(query));
             }
         } catch (const std::system_error& e) {

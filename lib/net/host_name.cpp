@@ -1,4 +1,5 @@
-// check_name, in_lower_case, is_localhost: what can be a name of a host (RFC 1035, 2.3.4), and which are the same.
+// check_name, in_lower_case, is_localhost: what can be a name of a host (RFC 1035, 2.3.4), and which are the
+// same.
 #include "resolve.hpp"
 
 #include "../core/system_error.hpp"

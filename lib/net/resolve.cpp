@@ -96,7 +96,8 @@ bool found_here(const std::string& host, std::uint16_t port, address::family_typ
 
 }  // namespace
 
-// Whoever implements a resolver may give whatever he likes: what is shared, or kept, is of what was asked for.
+// Whoever implements a resolver may give whatever he likes: what is shared, or kept, is of what was asked
+// for.
 task<resolved_host> resolver_access::checked_look_up(resolver& by, std::string host,
                                                      address::family_type family) {
     resolved_host found = co_await by.look_up(host, family);

@@ -23,10 +23,11 @@ struct known_service {
     std::uint16_t port;
 };
 constexpr known_service known_services[] = {
-    {"echo", 7},          {"discard", 9},      {"daytime", 13}, {"ftp", 21},    {"ssh", 22},    {"telnet", 23},
-    {"smtp", 25},         {"time", 37},        {"domain", 53},  {"http", 80},   {"pop3", 110},  {"ntp", 123},
-    {"imap", 143},        {"imap2", 143},      {"snmp", 161},   {"irc", 194},   {"ldap", 389},  {"https", 443},
-    {"submissions", 465}, {"submission", 587}, {"ldaps", 636},  {"imaps", 993}, {"pop3s", 995},
+    {"echo", 7},    {"discard", 9}, {"daytime", 13}, {"ftp", 21},          {"ssh", 22},
+    {"telnet", 23}, {"smtp", 25},   {"time", 37},    {"domain", 53},       {"http", 80},
+    {"pop3", 110},  {"ntp", 123},   {"imap", 143},   {"imap2", 143},       {"snmp", 161},
+    {"irc", 194},   {"ldap", 389},  {"https", 443},  {"submissions", 465}, {"submission", 587},
+    {"ldaps", 636}, {"imaps", 993}, {"pop3s", 995},
 };
 
 // Of numbers that are no ports ("65536", "-1") some C libraries make one.

@@ -53,15 +53,16 @@ class shared_look_ups final : private fork_aware {
         if (alive_ != 0) abort_misused("a resolver was destroyed while a task waits for a look-up");
     }
 
-    /// Waits for the look-up of this key, or begins the one that `make()`, which gives a task<T>, makes. Throws
-    /// std::system_error (EDEADLK) for a look-up that would wait for itself.
+    /// Waits for the look-up of this key, or begins the one that `make()`, which gives a task<T>, makes.
+    /// Throws std::system_error (EDEADLK) for a look-up that would wait for itself.
     template <class Make>
     task<T> get(look_up_key key, Make make) {
         std::shared_ptr<look_up> shared = under_way(key);
         if (!shared) {
             shared = add(std::move(key), make());
         } else if (shared->runs_here()) {
-            throw std::system_error(EDEADLK, errno_category(), "look-up of " + key.what + ": it asks for itself");
+            throw std::system_error(EDEADLK, errno_category(),
+                                    "look-up of " + key.what + ": it asks for itself");
         }
         co_return co_await awaiter(*shared);
     }
@@ -165,7 +166,8 @@ class shared_look_ups<T>::look_up final : public job {
         leave_table();
         in_.ended(process_);
     }
-    // The first one goes on at once, as if the look-up were its own. (It may be the last to keep this object.)
+    // The first one goes on at once, as if the look-up were its own. (It may be the last to keep this
+    // object.)
     std::coroutine_handle<> finished() noexcept override {
         leave_for_good();
         const bool cancelled = result() == outcome::cancelled;

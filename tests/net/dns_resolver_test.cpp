@@ -240,7 +240,8 @@ TEST_CASE("dns: addresses have names, of both families") {
             } catch (const std::system_error& e) {
                 said = e.what();
             }
-            CHECK_THAT(said, Catch::StartsWith("look-up of the name of 203.0.2.7 (" + server.at().to_string()));
+            CHECK_THAT(said,
+                       Catch::StartsWith("look-up of the name of 203.0.2.7 (" + server.at().to_string()));
         };
         co_await with_server(server, ask);
     });
@@ -253,7 +254,8 @@ TEST_CASE("dns: a server that is silent, fails or refuses makes way for the next
             if (q.name == "late.test") return {{dns_response(q, {dns_address("127.0.0.9", 60)})}, 400ms};
             if (q.name == "garbage.test") return {{dns_response(q, {"\xc0\x0c rubbish"})}};
             if (q.name.starts_with("bare")) {  // only the header, as some servers refuse
-                std::string bare = dns_response(q, {}, q.name == "bare3.test" ? no_such_name : 5).substr(0, 12);
+                std::string bare =
+                    dns_response(q, {}, q.name == "bare3.test" ? no_such_name : 5).substr(0, 12);
                 return {{bare.replace(4, 2, dns_number(0))}};
             }
             return {{dns_response(q, {}, q.name == "fails.test" ? 2 : 5)}};

@@ -211,11 +211,16 @@ TEST_CASE("numeric addresses, localhost and services need no look-up of a name")
             const char* service;
             const char* found;
         } rows[] = {
-            {"192.0.2.7", "", "192.0.2.7:0"},          {"192.0.2.7", "65535", "192.0.2.7:65535"},
-            {"2001:db8::7", "80", "[2001:db8::7]:80"}, {"localhost", "7", "127.0.0.1:7 [::1]:7"},
-            {"192.0.2.7", "http", "192.0.2.7:80"},     {"192.0.2.7", "domain", "192.0.2.7:53"},
-            {"LocalHost", "7", "127.0.0.1:7 [::1]:7"}, {"localhost.", "7", "127.0.0.1:7 [::1]:7"},
-            {"a.b.LOCALHOST", "", "127.0.0.1:0 [::1]:0"}, {"x.localhost.", "", "127.0.0.1:0 [::1]:0"},
+            {"192.0.2.7", "", "192.0.2.7:0"},
+            {"192.0.2.7", "65535", "192.0.2.7:65535"},
+            {"2001:db8::7", "80", "[2001:db8::7]:80"},
+            {"localhost", "7", "127.0.0.1:7 [::1]:7"},
+            {"192.0.2.7", "http", "192.0.2.7:80"},
+            {"192.0.2.7", "domain", "192.0.2.7:53"},
+            {"LocalHost", "7", "127.0.0.1:7 [::1]:7"},
+            {"localhost.", "7", "127.0.0.1:7 [::1]:7"},
+            {"a.b.LOCALHOST", "", "127.0.0.1:0 [::1]:0"},
+            {"x.localhost.", "", "127.0.0.1:0 [::1]:0"},
         };
         for (const auto& row : rows) {
             const std::string found = co_await message_of(by.resolve(row.host, row.service));
@@ -243,7 +248,8 @@ TEST_CASE("numeric addresses, localhost and services need no look-up of a name")
         bight::listener l = bight::listen("tcp:0:interface=LOCALHOST");
         bight::connect_options options;
         options.resolver = &by;
-        bight::stream s = co_await bight::connect("tcp:A.localhost.:" + std::to_string(l.local().port()), options);
+        bight::stream s =
+            co_await bight::connect("tcp:A.localhost.:" + std::to_string(l.local().port()), options);
         CHECK(s.peer() == l.local());
         s.abort();
         CHECK(by.asked.size() == 3);

@@ -34,8 +34,8 @@ static_assert(std::is_trivially_destructible_v<resolve_options>);  // see reacto
 ///
 /// Whatever it asks, it asks once at a time: tasks of one reactor that look up the same name meanwhile (for
 /// whatever service, in upper or lower case) wait for the same answer, or get the same error. One of them
-/// that is cancelled leaves the others waiting; the look-up is cancelled with the last one. Whoever asks while
-/// it then comes to its end begins another. Tasks of other reactors have look-ups of their own.
+/// that is cancelled leaves the others waiting; the look-up is cancelled with the last one. Whoever asks
+/// while it then comes to its end begins another. Tasks of other reactors have look-ups of their own.
 ///
 /// To make one, derive from it and implement look_up, and look_up_name where addresses have names.
 /// Destroying it while a task waits for it, or for the end of a look-up that it has cancelled, ends the

@@ -17,7 +17,7 @@ std::string key_of(std::string name) {
 
 dns_hosts::dns_hosts(const std::vector<dns_options::host>& entries) {
     for (const dns_options::host& entry : entries) {
-        by_name_[key_of(entry.name)].push_back(with_port(entry.at, 0));
+        by_name_[key_of(entry.name)].push_back(entry.at);
         by_address_.try_emplace(entry.at.host(), entry.name);
     }
 }

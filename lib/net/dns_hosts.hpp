@@ -14,7 +14,8 @@ class dns_hosts {
   public:
     explicit dns_hosts(const std::vector<dns_options::host>& entries);
 
-    /// Those of this family (none: of both), in the order of the entries; their ports are 0.
+    /// Those of this family (none: of both), in the order of the entries; their ports do not
+    /// matter.
     std::vector<address> addresses_of(const std::string& name, address::family_type family) const;
     /// The first of its names, or null. Its port does not matter.
     const std::string* name_of(const address& of) const;

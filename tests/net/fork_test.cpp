@@ -3,6 +3,7 @@
 #include "listening_socket.hpp"
 #include "proxied_line.hpp"
 
+#include "support/cancellable.hpp"
 #include "support/catch.hpp"
 #include "support/child.hpp"
 #include "support/connections.hpp"
@@ -275,20 +276,27 @@ TEST_CASE("a forked child may destroy a resolver that its parent's tasks wait fo
             co_return bight::resolved_host();
         }
     };
+    const bool cancels = GENERATE(false, true);
     auto by = std::make_unique<silent>();
     pid_t child = -1;
-    bight::reactor r;
-    auto fork_meanwhile = [&]() -> task<> {
-        auto look_up = [&]() -> task<> { (void)co_await bight::as_result(by->resolve("one.test")); };
-        r.start(look_up);
-        co_await bight::yield();
+    auto look_up = [&]() -> task<> { (void)co_await bight::as_result(by->resolve("one.test")); };
+    test::cancellable waiting;
+    auto fork_meanwhile = [&](bight::group& g) -> task<> {
+        g.spawn(waiting.run(look_up()));
+        co_await test::turns(3);
         child = ::fork();
         if (child == 0) {
+            if (cancels) waiting.cancel();
+            co_await test::turns(5);
+            if (cancels == waiting.running()) ::_exit(1);
             by.reset();
             ::_exit(0);
         }
+        waiting.cancel();
     };
-    r.run(fork_meanwhile());
+    bight::reactor r;
+    auto root = [&]() -> task<> { co_await bight::with_group(fork_meanwhile); };
+    r.run(root());
     REQUIRE(child > 0);
     reap(child);
 }

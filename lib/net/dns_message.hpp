@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bight/core/detail/timer.hpp>
+#include <bight/core/export.hpp>
 #include <bight/io/address.hpp>
 
 #include <cstdint>
@@ -9,7 +10,8 @@
 #include <string_view>
 #include <vector>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 enum class dns_type : std::uint16_t { a = 1, ptr = 12, aaaa = 28 };
 
@@ -53,4 +55,5 @@ void mark_cut_off(std::string& answer) noexcept;
 /// The name under which the name of an address is: "1.2.0.192.in-addr.arpa".
 std::string reverse_dns_name(const address& of);
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -8,8 +8,8 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
-#include <bight/net/descriptor_passing.hpp>
 #include <bight/net/caching_resolver.hpp>
+#include <bight/net/descriptor_passing.hpp>
 #include <bight/sim/failing_new.hpp>
 
 #include "net/resolve.hpp"

@@ -66,6 +66,9 @@ class descriptor : public list_hook<descriptor> {
     /// epoll: the kernel has reported that the peer ended its direction, and no error: so the end of what
     /// comes is a true one, which nobody needs to ask for.
     bool peer_said_end : 1 = false;
+    /// It is an epoll instance. io_uring: a host loop is woken by it itself, for the kernel may not tell the
+    /// ring's eventfd of what another eventfd has made ready (see uring::pollable).
+    bool wakes_host : 1 = false;
     receive_size receiving;  ///< how much the next receive asks for
 
     // For io_uring: data that arrives while no operation reads.

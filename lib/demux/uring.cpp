@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -39,6 +40,13 @@ constexpr unsigned most_workers = 4;
 
 // Completions beyond this many wait in the kernel's heap. Each takes 16 bytes of locked memory.
 constexpr unsigned fewest_completions = 4096;
+
+// Nobody takes the events of the epoll instance for a host loop, which only polls it: they are levels.
+int add_for_host(int set, int fd) noexcept {
+    epoll_event readable{};
+    readable.events = EPOLLIN;
+    return ::epoll_ctl(set, EPOLL_CTL_ADD, fd, &readable);
+}
 
 // A connect of a Unix socket ends at once, unless the listener's backlog is full: then io_uring would wait on
 // a worker thread, while the plain call returns EAGAIN.
@@ -104,6 +112,7 @@ uring::~uring() {
     orphan_all();
     if (made_) unmake();  // not in a forked child, which has no queues
     if (host_event_ >= 0) ::close(host_event_);
+    if (host_set_ >= 0) ::close(host_set_);
     // Memory into which the kernel may still write is leaked. This happens only when a reactor with pending
     // operations is destroyed on another thread.
     if (buffers_ && idle()) buffers_->let_go();
@@ -126,6 +135,7 @@ void uring::unmake() noexcept {
 void uring::forked() noexcept {
     waker_.forget();
     if (const int event = host_event_.exchange(never_asked); event >= 0) ::close(event);
+    if (const int set = std::exchange(host_set_, -1); set >= 0) ::close(set);
     if (std::exchange(made_, false)) ::close(ring_.ring_fd);
 }
 
@@ -189,6 +199,8 @@ void uring::detach(descriptor& d, bool close_it) noexcept {
         submit_all_of(fd);
         io_uring_get_events(&ring_);
     }
+    if (d.wakes_host && host_set_ >= 0) [[unlikely]]
+        ::epoll_ctl(host_set_, EPOLL_CTL_DEL, fd, nullptr);
     if (d.was_blocking) set_blocking(fd);
     if (close_it) ::close(fd);
 }
@@ -258,20 +270,47 @@ bool uring::cancel(operation& op) noexcept {
 
 // What happens is only noted for this thread (DEFER_TASKRUN): who polls the ring itself is not woken by it,
 // but an eventfd that is registered with the ring is written to. At first it is readable: something may have
-// been noted before.
+// been noted before. When one eventfd is written to, the kernel does not write to another in the same call
+// but later, and some kernels (6.18) do so once only: so what such a write may make ready stands beside it.
 int uring::pollable() const noexcept {
     if (host_event_.load(std::memory_order_relaxed) == never_asked && made_) {
         const int event = ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-        const bool registered = event >= 0 && ::syscall(__NR_io_uring_register, ring_.ring_fd,
-                                                        IORING_REGISTER_EVENTFD, &event, 1) == 0;
-        if (event >= 0 && !registered) ::close(event);
-        // Without a descriptor for it now it is tried again when it is asked for the next time.
-        // Release: what wakes on another thread writes to a descriptor that it knows is made.
+        // Without descriptors for it now it is tried again when it is asked for the next time.
         if (event < 0) return -1;
+        if (!make_host_set(event)) {
+            ::close(event);
+            return -1;
+        }
+        const bool registered =
+            ::syscall(__NR_io_uring_register, ring_.ring_fd, IORING_REGISTER_EVENTFD, &event, 1) == 0;
+        if (!registered) {
+            ::close(event);
+            if (host_set_ >= 0) ::close(std::exchange(host_set_, -1));
+        }
+        // Release: what wakes on another thread writes to a descriptor that it knows is made.
         host_event_.store(registered ? event : never_asked - 1, std::memory_order_release);
     }
+    if (host_set_ >= 0) return host_set_;
     const int event = host_event_.load(std::memory_order_relaxed);
     return event >= 0 ? event : ring_.ring_fd;
+}
+
+// False when there are no descriptors, or no memory, now. Where epoll is refused, nothing wakes_host.
+bool uring::make_host_set(int event) const noexcept {
+    host_set_ = ::epoll_create1(EPOLL_CLOEXEC);
+    if (host_set_ < 0) return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
+    bool all = add_for_host(host_set_, event) == 0;
+    for (const descriptor& d : descriptors()) {
+        if (d.wakes_host) all = all && add_for_host(host_set_, d.fd) == 0;
+    }
+    if (!all) ::close(std::exchange(host_set_, -1));
+    return all;
+}
+
+void uring::watch_for_host(const descriptor& d) const {
+    if (host_set_ >= 0 && add_for_host(host_set_, d.fd) < 0) {
+        throw std::system_error(errno, std::system_category(), "epoll_ctl on fd " + std::to_string(d.fd));
+    }
 }
 
 // The kernel does not reliably write to one eventfd while it handles a write to another.

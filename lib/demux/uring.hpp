@@ -61,6 +61,8 @@ class uring final : public demultiplexer {
     const void* lender() const noexcept override { return buffers_; }
 
     void attach(descriptor& d) override {
+        if (d.wakes_host) [[unlikely]]
+            watch_for_host(d);
         d.is_non_blocking = d.was_blocking = false;
         list(d);
     }
@@ -98,6 +100,8 @@ class uring final : public demultiplexer {
     void submit_prepared(prepared_operation& op) noexcept;
     void prepared_done(prepared_operation& op, const io_uring_cqe& cqe) noexcept;
 
+    bool make_host_set(int event) const noexcept;
+    void watch_for_host(const descriptor& d) const;
     void arm_wake() noexcept;
     void probe_receive_cap() noexcept;
     /// Whether this thread may enter the kernel: on others the registered number of the ring is invalid.
@@ -155,6 +159,7 @@ class uring final : public demultiplexer {
     bool receive_cap_ = false;  // the kernel ends a multishot receive after a number of bytes
     static constexpr int never_asked = -1;
     mutable std::atomic<int> host_event_{never_asked};  // an eventfd of the ring, for a host loop; less: none
+    mutable int host_set_ = -1;                         // an epoll instance with it, and what wakes_host
 };
 
 /// What is submitted to the kernel for an operation that writes or waits to write; for a receive, a call or

@@ -133,6 +133,9 @@ needs() {
     need libc-ares-dev 'c-ares 1.18 or later; without it there is no dns_resolver' pkg-config --exists 'libcares >= 1.18'
     need libasio-dev 'Asio 1.19 or later, for the tests of bight with Asio' header asio.hpp
     need libglib2.0-dev 'GLib 2.36 or later, for the tests of bight with GLib' pkg-config --exists 'glib-2.0 >= 2.36'
+    need libcurl4-openssl-dev 'libcurl 7.59 or later, for the tests of bight with libcurl' pkg-config --exists 'libcurl >= 7.59'
+    need libhiredis-dev 'hiredis 0.14 or later, for the tests of bight with hiredis' pkg-config --exists 'hiredis >= 0.14'
+    need redis-server 'redis-server, for the same' command -v redis-server
     if [ $matrix = quick ]; then return; fi
     need valgrind 'valgrind, which counts instructions' command -v valgrind
     need strace 'strace, which counts system calls' command -v strace

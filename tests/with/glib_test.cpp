@@ -4,10 +4,12 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/net/fd_watch.hpp>
 #include <bight/with/glib.hpp>
 
 #include <fcntl.h>
 #include <glib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -237,6 +239,53 @@ TEST_CASE("glib: a cancellation by a callback of the main loop ends what waits i
         on.reactor().start(waits);
         loop.call_later(20ms, [&] { all->cancel(); });
         loop.run();
+    });
+}
+
+TEST_CASE("glib: an fd_watch tells again and again what the main loop has waited for") {
+    in_a_main_loop([](test::reactor_fixture& on, const main_loop& loop, auto&) {
+        const raw_pair pair;
+        const test::raw_socket event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+        const test::raw_socket file(::open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+        bight::fd_watch watch;
+        int rounds = 0;
+        int of_file = 0;
+        // What makes a descriptor ready is a callback of the main loop or another thread, outside the turns.
+        const std::function<void()> next = [&] {
+            if (++rounds == 40) {
+                watch.add(file.get(), {.readable = true}, [&](bight::fd_readiness) {
+                    if (++of_file < 3) return;
+                    loop.call_later(1ms, [&] {
+                        CHECK(watch.remove_all().size() == 3);
+                        loop.quit();
+                    });
+                    watch.change(file.get(), {});
+                });
+            } else if (rounds % 4 == 0) {
+                std::thread([&] { pair.theirs.send("!"); }).join();
+            } else if (rounds % 2 == 0) {
+                pair.theirs.send("!");
+            } else {
+                CHECK(::eventfd_write(event.get(), 1) == 0);
+            }
+        };
+        const auto add = [&](int fd) {
+            watch.add(fd, {.readable = true}, [&, fd](bight::fd_readiness) {
+                char bytes[8];
+                CHECK(::read(fd, bytes, sizeof bytes) > 0);
+                loop.call_later(0ms, next);
+            });
+        };
+        on.reactor().start(watch.run());
+        loop.call_later(1ms, [&] {
+            add(pair.ours.get());
+            add(event.get());
+            next();
+        });
+        loop.run();
+        CHECK(rounds == 40);
+        CHECK(of_file == 3);
+        on.reactor().stop();
     });
 }
 

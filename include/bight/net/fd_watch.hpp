@@ -1,0 +1,127 @@
+// fd_watch: tells when descriptors of other libraries are ready.
+#pragma once
+
+#include <bight/core/export.hpp>
+#include <bight/core/task.hpp>
+
+#include <concepts>
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <vector>
+
+namespace BIGHT_EXPORT bight {
+
+namespace detail {
+class descriptor_set;
+}
+
+/// What is to be told of a descriptor. Nothing: it is watched, and nothing of it is told for now.
+struct fd_interest {
+    bool readable = false;
+    bool writable = false;
+    bool priority = false;  ///< urgent data and the like (POLLPRI)
+    bool operator==(const fd_interest&) const = default;
+};
+
+/// What a descriptor is ready for, of what was asked for, as poll(2) says it.
+struct fd_readiness {
+    bool readable = false;  ///< a read would not block: also at an end, and after an error
+    bool writable = false;  ///< a write would not block: also when it would fail
+    bool priority = false;
+    bool failed = false;   ///< an error is pending (POLLERR); readable and writable are set, as asked for
+    bool hung_up = false;  ///< the connection is over (POLLHUP); the same
+    bool operator==(const fd_readiness&) const = default;
+};
+
+/// One that an fd_watch watches.
+struct watched_fd {
+    int fd = -1;
+    fd_interest wanted;
+    bool operator==(const watched_fd&) const = default;
+};
+
+/// Watches descriptors that belong to others, and calls a handler when one is ready: for libraries that bring
+/// their own descriptors, and ask for a loop that watches them.
+///
+///     bight::fd_watch watch;
+///     watch.add(fd, {.readable = true}, [&](bight::fd_readiness) { library_reads(); });
+///     co_await watch.run();
+///
+/// Handlers are called within `run` and `run_until_empty`, and nowhere else. They are called again and again
+/// as long as their descriptor is ready (levels, as of poll(2)), once in a turn of the reactor, and for at
+/// most 64 descriptors of a watch in a turn: one that never drains its descriptor holds up nobody. A regular
+/// file, and whatever else has no readiness (/dev/null), is always readable and writable, and never has
+/// priority. That a descriptor is ready is true when it is told; a handler that was called before may have
+/// changed that, so a descriptor should not block.
+///
+/// A handler may add, change and remove any descriptor, itself too, and may destroy the watch: what is
+/// removed is not called any more, in the same turn neither. What a handler throws ends `run` with that
+/// error; the others stay as they are, and another run goes on with them.
+///
+/// A descriptor is the open file that its number had when it was added. When it was closed without being
+/// removed, nothing more is told of it, also when its number is in use again, for a file that was added or
+/// not, and when a duplicate of it is still open; `list` has it until it is removed, or its number added
+/// again. Only a regular file is known by its inode: opened again under its number, it is taken for the same.
+///
+/// An error or a hang-up is told to those that asked for readable or writable. With an interest in priority
+/// alone it is not told, and ends what is told of that descriptor, until its interest is changed.
+///
+/// Linux, on any demultiplexer: an epoll instance of its own, made when it is first needed, and another
+/// descriptor for it while `run` waits; an idle watch costs its reactor nothing. On other systems, and on
+/// a simulated host, add, run and run_until_empty throw std::system_error with errc::unavailable. In a
+/// forked child they do, too, and the rest touches nothing of the parent's.
+///
+/// Thread: that of the reactor that runs it, also outside its turns (in a callback of a host loop). See
+/// epoll(7).
+class fd_watch {
+  public:
+    using handler = std::function<void(fd_readiness)>;
+
+    fd_watch();
+    fd_watch(const fd_watch&) = delete;
+    fd_watch& operator=(const fd_watch&) = delete;
+    /// Watches nothing any more, and ends `run`. The descriptors are not closed.
+    ~fd_watch();
+
+    /// Watches `fd`, which stays its owner's, until it is removed, in the place of what was watched under
+    /// that number. O(1), however many there are.
+    ///
+    /// Throws std::system_error: EBADF when it is not open, and what epoll_ctl(2) has (ENOSPC: the limit of
+    /// the system); std::invalid_argument for an empty handler; std::bad_alloc. Then nothing has changed.
+    void add(int fd, fd_interest wanted, handler call);
+    // A handler that gives something.
+    template <class F>
+        requires(std::invocable<F&, fd_readiness> && !std::is_void_v<std::invoke_result_t<F&, fd_readiness>>)
+    void add(int, fd_interest, F) {
+        static_assert(std::is_void_v<std::invoke_result_t<F&, fd_readiness>>,
+                      "fd_watch::add(fd, interest, handler): the handler gives nothing, and is no coroutine; "
+                      "to go on in a task it spawns one in a group, sets an event or fires a deferred");
+    }
+    /// What is to be told from now on. Throws std::system_error: ENOENT when it is not watched, EBADF when it
+    /// was closed.
+    void change(int fd, fd_interest wanted);
+    /// False when it was not watched. To be called before the descriptor is closed.
+    bool remove(int fd) noexcept;
+    /// Removes all, and gives what there was.
+    std::vector<watched_fd> remove_all();
+    /// All, by number.
+    std::vector<watched_fd> list() const;
+
+    /// Calls the handlers, until it is cancelled, a handler throws, or the watch is destroyed. Cancelling
+    /// ends it at once, and leaves the descriptors as they are. Throws std::system_error: errc::busy when it
+    /// runs already; what epoll_create1(2) has.
+    task<> run();
+    /// The same, until nothing is watched any more.
+    task<> run_until_empty();
+
+  private:
+    std::shared_ptr<detail::descriptor_set> set_;
+};
+
+/// Waits until a descriptor is ready, once; what it is ready for is told as by fd_watch, which costs some
+/// system calls for each wait. A descriptor that is closed meanwhile never gets ready. Errors and
+/// cancellation are those of fd_watch::add and fd_watch::run.
+task<fd_readiness> fd_ready(int fd, fd_interest wanted);
+
+}  // namespace bight

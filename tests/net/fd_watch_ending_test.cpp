@@ -1,0 +1,332 @@
+// How an fd_watch ends: by errors, by being destroyed, with its reactor, in a forked child.
+#include "support/death.hpp"
+#include "support/error_of.hpp"
+#include "watched.hpp"
+
+#include <bight/bight.hpp>
+#include <bight/net/fd_watch.hpp>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using bight::fd_readiness;
+using bight::fd_watch;
+using bight::task;
+using test::beside_a_watch;
+using test::code_of;
+using test::sleeps;
+using test::socket_pair;
+using test::to_read;
+using test::to_write;
+using test::until;
+
+namespace {
+
+void reap(pid_t child) {
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    CHECK(status == 0);
+}
+
+}  // namespace
+
+TEST_CASE("fd_watch: what a handler throws ends the run, and the next one goes on with all") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    fd_watch watch;
+    std::vector<socket_pair> pairs(5);
+    const auto file = test::plain_file();
+    bool fails = true;
+    int told = 0;
+    const auto fail_once = [&](fd_readiness) {
+        ++told;
+        if (std::exchange(fails, false)) throw std::runtime_error("of a handler");
+    };
+    for (const socket_pair& pair : pairs) {
+        watch.add(pair.fd(), to_read, fail_once);
+        pair.theirs.send("a byte");
+    }
+    CHECK_THROWS_WITH(on.run([&]() -> task<> { co_await watch.run(); }), "of a handler");
+    CHECK(told == 1);
+    CHECK(watch.list().size() == pairs.size());
+
+    // All of them are told again, and the one that failed, too.
+    on.run([&]() -> task<> {
+        auto until_all_are_told = [&]() -> task<> {
+            co_await until([&] { return told >= 1 + 2 * static_cast<int>(pairs.size()); });
+        };
+        (void)co_await bight::when_any(watch.run(), until_all_are_told());
+    });
+    for (const socket_pair& pair : pairs) CHECK(watch.remove(pair.fd()));
+
+    fails = true;
+    watch.add(file.get(), to_read, fail_once);
+    CHECK_THROWS_WITH(on.run([&]() -> task<> { co_await watch.run(); }), "of a handler");
+    on.run([&]() -> task<> {
+        watch.add(file.get(), to_write, [&](fd_readiness) { CHECK(watch.remove(file.get())); });
+        co_await watch.run_until_empty();
+    });
+}
+
+TEST_CASE("fd_watch: is destroyed by a handler") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    const bool of_file = GENERATE(false, true);
+    CAPTURE(of_file);
+    on.run([&]() -> task<> {
+        const socket_pair a;
+        const socket_pair b;
+        const auto file = test::plain_file();
+        std::optional<fd_watch> watch(std::in_place);
+        const std::string captured = "alive as long as the handler runs";
+        std::string told;
+        const auto destroy = [&, captured](fd_readiness) {
+            watch.reset();
+            told += captured;
+        };
+        if (of_file) {
+            watch->add(file.get(), to_read, destroy);
+        } else {
+            watch->add(a.fd(), to_read, destroy);
+            watch->add(b.fd(), to_read, destroy);
+        }
+        a.theirs.send("a byte");
+        b.theirs.send("a byte");
+        co_await watch->run();
+        CHECK(told == captured);
+    });
+}
+
+TEST_CASE("fd_watch: is destroyed while it waits, and before it runs") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> {
+        const socket_pair pair;
+        auto watch = std::make_unique<fd_watch>();
+        watch->add(pair.fd(), to_read, [](fd_readiness) { FAIL("nothing was sent"); });
+        auto destroy = [&]() -> task<> {
+            co_await bight::sleep_for(std::chrono::milliseconds(1));
+            watch.reset();
+        };
+        co_await bight::when_all(watch->run(), destroy());
+        watch = std::make_unique<fd_watch>();
+        auto late = watch->run();
+        watch.reset();
+        co_await std::move(late);
+    });
+}
+
+TEST_CASE("fd_watch: what handlers hold may use the watch when it is destroyed") {
+    beside_a_watch([](fd_watch& watch, bight::reactor&) -> task<> {
+        const socket_pair a;
+        const socket_pair b;
+        const socket_pair c;
+        int told = 0;
+        // Removes b and adds c, whenever the handler that holds it goes.
+        const auto user = [&] {
+            return std::shared_ptr<void>(nullptr, [&](void*) {
+                watch.remove(b.fd());
+                watch.add(c.fd(), to_write, [&](fd_readiness) {
+                    ++told;
+                    watch.remove(c.fd());
+                });
+            });
+        };
+        const auto add = [&] {
+            watch.add(a.fd(), to_read, [held = user()](fd_readiness) {});
+            watch.add(b.fd(), to_read, [](fd_readiness) {});
+        };
+        add();
+        CHECK(watch.remove(a.fd()));
+        CHECK(watch.list() == std::vector<bight::watched_fd>{{c.fd(), to_write}});
+        co_await until([&] { return told == 1; });
+        add();
+        watch.add(a.fd(), to_read, [](fd_readiness) {});
+        co_await until([&] { return told == 2; });
+        add();
+        CHECK(watch.remove_all().size() == 2);
+        co_await until([&] { return told == 3; });
+    });
+}
+
+TEST_CASE("fd_watch: one task runs it, is cancelled, and another goes on") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    fd_watch watch;
+    const socket_pair pair;
+    on.run([&]() -> task<> {
+        watch.add(pair.fd(), to_read, [&](fd_readiness) { CHECK(watch.remove(pair.fd())); });
+        for (int i = 0; i < 2; ++i) {
+            auto second = [&]() -> task<> {
+                const auto code = co_await test::error_of(watch.run());
+                CHECK(code == bight::errc::busy);
+            };
+            (void)co_await bight::when_any(watch.run(), second());
+        }
+        auto send = [&]() -> task<> {
+            pair.theirs.send("a byte");
+            co_return;
+        };
+        co_await bight::when_all(watch.run_until_empty(), send());
+        co_await watch.run_until_empty();
+    });
+    on.reactor().post([&] { on.reactor().stop(); });
+    CHECK_THROWS_AS(on.reactor().run(watch.run()), bight::run_cancelled);
+}
+
+TEST_CASE("fd_watch: keeps no run of its reactor from ending, and outlives it") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    fd_watch watch;
+    const socket_pair pair;
+    const auto file = test::plain_file();
+    int told = 0;
+    watch.add(pair.fd(), to_read, [&](fd_readiness) {
+        ++told;
+        pair.drain();
+    });
+    for (const bool busy : {false, true}) {
+        if (busy) watch.add(file.get(), to_read, [](fd_readiness) {});
+        test::reactor_fixture on(kind);
+        on.reactor().start(watch.run());
+        on.run([&]() -> task<> {
+            const int before = told;
+            pair.theirs.send("a byte");
+            co_await until([&] { return told > before; });
+        });
+    }
+    CHECK(watch.list().size() == 2);
+    CHECK(watch.remove(file.get()));
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        auto send = [&]() -> task<> {
+            pair.theirs.send("a byte");
+            co_await until([&] { return told == 3; });
+            const bool asleep = co_await sleeps(on.reactor());
+            CHECK(asleep);
+            CHECK(watch.remove(pair.fd()));
+        };
+        co_await bight::when_all(watch.run_until_empty(), send());
+    });
+}
+
+// An eventfd that is written to wakes the host, too, however often: see uring::pollable.
+TEST_CASE("fd_watch: a host loop that waits for the reactor's descriptor is woken each time") {
+    const auto kind = GENERATE(from_range(test::with_descriptor()));
+    const bool watched_first = GENERATE(true, false);
+    CAPTURE(kind, watched_first);
+    test::reactor_fixture on(kind);
+    bight::reactor& r = on.reactor();
+    const test::raw_socket event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    fd_watch watch;
+    eventfd_t told = 0;
+    watch.add(event.get(), to_read, [&](fd_readiness) { CHECK(::eventfd_read(event.get(), &told) == 0); });
+    const auto turns = [&] {
+        while (r.run_once() || r.has_ready()) {
+        }
+    };
+    r.start(watch.run());
+    if (watched_first) turns();
+    pollfd watched{r.descriptor(), POLLIN, 0};
+    turns();
+    for (eventfd_t i = 1; i <= 5; ++i) {
+        REQUIRE(::eventfd_write(event.get(), i) == 0);
+        while (told != i) {
+            REQUIRE(::poll(&watched, 1, 5000) == 1);
+            turns();
+        }
+    }
+    while (::poll(&watched, 1, 0) == 1) turns();
+    r.stop();
+    turns();
+    CHECK(::poll(&watched, 1, 0) == 0);
+}
+
+TEST_CASE("fd_watch: a forked child takes nothing from its parent, and makes a watch of its own") {
+    beside_a_watch([](fd_watch& watch, bight::reactor&) -> task<> {
+        const socket_pair pair;
+        const socket_pair other;
+        int told = 0;
+        watch.add(pair.fd(), to_read, [&](fd_readiness) {
+            ++told;
+            pair.drain();
+        });
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::alarm(20);
+            const auto nothing = [](fd_readiness) {};
+            if (code_of([&] { watch.add(other.fd(), to_read, nothing); }) != bight::errc::unavailable)
+                ::_exit(1);
+            if (code_of([&] { watch.change(pair.fd(), to_write); }) != bight::errc::unavailable) ::_exit(2);
+            if (!watch.remove(pair.fd()) || !watch.remove_all().empty()) ::_exit(3);
+            const auto code = co_await test::error_of(watch.run());
+            if (code != bight::errc::unavailable) ::_exit(4);
+            fd_watch own;
+            if (code_of([&] { own.add(pair.fd(), to_write, nothing); })) ::_exit(5);
+            ::_exit(0);
+        }
+        reap(child);
+        pair.theirs.send("a byte");
+        co_await until([&] { return told == 1; });
+    });
+}
+
+TEST_CASE("fd_watch: a handler forks, and the child goes on without its parent's descriptors") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    fd_watch watch;
+    std::vector<socket_pair> pairs(3);
+    int told = 0;
+    pid_t child = -1;
+    on.run([&]() -> task<> {
+        for (const socket_pair& pair : pairs) {
+            watch.add(pair.fd(), to_read, [&](fd_readiness) {
+                if (++told == 1) child = ::fork();
+                if (told == 30) watch.remove_all();
+            });
+            pair.theirs.send("a byte");
+        }
+        const auto code = co_await test::error_of(watch.run_until_empty());
+        if (child == 0) ::_exit(code && told == 1 ? 0 : 1);
+        CHECK_FALSE(code);
+    });
+    CHECK(told == 30);
+    reap(child);
+}
+
+TEST_CASE("fd_watch: a simulated host has no descriptors to be watched") {
+    test::reactor_fixture on(test::reactor_choice::simulated(1));
+    const socket_pair pair;
+    on.run([&]() -> task<> {
+        fd_watch watch;
+        const auto add = [&] { watch.add(pair.fd(), to_read, [](fd_readiness) {}); };
+        CHECK(code_of(add) == bight::errc::unavailable);
+        const auto code = co_await test::error_of(watch.run());
+        CHECK(code == bight::errc::unavailable);
+        const auto of_ready = co_await bight::as_result(bight::fd_ready(pair.fd(), to_read));
+        CHECK(of_ready.error() == bight::errc::unavailable);
+    });
+}
+
+#ifndef NDEBUG
+TEST_CASE("fd_watch: use from another thread ends the program, naming the ways across") {
+    const std::string said = test::dying_words([] {
+        const socket_pair pair;
+        fd_watch watch;
+        auto add = [&]() -> task<> {
+            watch.add(pair.fd(), to_read, [](fd_readiness) {});
+            co_return;
+        };
+        bight::reactor r;
+        r.run(add());
+        std::thread([&] { watch.remove(pair.fd()); }).join();
+    });
+    CHECK_THAT(said, Catch::Contains("an fd_watch was used from another thread"));
+}
+#endif

@@ -1,0 +1,491 @@
+// What an fd_watch tells of descriptors.
+#include "support/cancellable.hpp"
+#include "support/many_descriptors.hpp"
+#include "watched.hpp"
+
+#include <bight/bight.hpp>
+#include <bight/net/fd_watch.hpp>
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+using bight::fd_readiness;
+using bight::fd_watch;
+using bight::task;
+using test::beside_a_watch;
+using test::for_priority;
+using test::sleeps;
+using test::socket_pair;
+using test::to_read;
+using test::to_write;
+using test::until;
+
+TEST_CASE("fd_watch: tells that a descriptor is readable as long as it is, and then sleeps") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        const socket_pair pair;
+        int told = 0;
+        watch.add(pair.fd(), to_read, [&](fd_readiness now) {
+            CHECK(now == fd_readiness{.readable = true});
+            if (++told % 3 == 0) pair.drain();
+        });
+        const bool before = co_await sleeps(r);
+        CHECK(before);
+        for (int i = 1; i <= 3; ++i) {
+            pair.theirs.send("a byte");
+            co_await until([&] { return told == 3 * i; });
+            const bool after = co_await sleeps(r);
+            CHECK(after);
+            CHECK(told == 3 * i);
+        }
+    });
+}
+
+TEST_CASE("fd_watch: tells of what was asked for, and of nothing else, until that is changed") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        const socket_pair pair;
+        fd_readiness last;
+        int told = 0;
+        watch.add(pair.fd(), {.readable = true, .writable = true}, [&](fd_readiness now) {
+            last = now;
+            ++told;
+        });
+        co_await until([&] { return told > 0; });
+        CHECK(last == fd_readiness{.writable = true});
+        pair.theirs.send("a byte");
+        co_await until([&] { return last.readable; });
+        CHECK(last == fd_readiness{.readable = true, .writable = true});
+
+        watch.change(pair.fd(), to_read);
+        co_await until([&] { return !last.writable; });
+        CHECK(last == fd_readiness{.readable = true});
+        pair.drain();
+        co_await until([&, before = told]() mutable { return std::exchange(before, told) == told; });
+        const bool asleep = co_await sleeps(r);
+        CHECK(asleep);
+
+        watch.change(pair.fd(), {});
+        pair.theirs.send("a byte");
+        told = 0;
+        const bool paused = co_await sleeps(r);
+        CHECK(paused);
+        CHECK(told == 0);
+        CHECK(watch.list() == std::vector<bight::watched_fd>{{pair.fd(), {}}});
+
+        watch.change(pair.fd(), to_read);
+        co_await until([&] { return told > 0; });
+        CHECK(last == fd_readiness{.readable = true});
+    });
+}
+
+TEST_CASE("fd_watch: tells of urgent data alone") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        const test::tcp_pair pair;
+        int told = 0;
+        char urgent = 0;
+        watch.add(pair.fd(), for_priority, [&](fd_readiness now) {
+            CHECK(now == fd_readiness{.priority = true});
+            if (++told == 2) CHECK(::recv(pair.fd(), &urgent, 1, MSG_OOB) == 1);
+        });
+        pair.theirs.send("ordinary");
+        const bool asleep = co_await sleeps(r);
+        CHECK(asleep);
+        CHECK(told == 0);
+        CHECK(::send(pair.theirs.get(), "!", 1, MSG_OOB) == 1);
+        co_await until([&] { return urgent != 0; });
+        CHECK(urgent == '!');
+        const bool after = co_await sleeps(r);
+        CHECK(after);
+        CHECK(told == 2);
+    });
+}
+
+TEST_CASE("fd_watch: an end and an error are told to those who read or write") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        socket_pair pair;
+        fd_readiness last;
+        watch.add(pair.fd(), to_read, [&](fd_readiness now) { last = now; });
+        pair.theirs.close();
+        co_await until([&] { return last.hung_up; });
+        CHECK(last == fd_readiness{.readable = true, .hung_up = true});
+        watch.change(pair.fd(), to_write);
+        co_await until([&] { return last.writable; });
+        CHECK(last == fd_readiness{.writable = true, .hung_up = true});
+        CHECK(watch.remove(pair.fd()));
+
+        int ends[2];
+        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        const test::raw_socket writing(ends[1]);
+        ::close(ends[0]);
+        watch.add(writing.get(), to_write, [&](fd_readiness now) { last = now; });
+        co_await until([&] { return last.failed; });
+        CHECK(last == fd_readiness{.writable = true, .failed = true});
+        CHECK(watch.remove(writing.get()));
+        const bool asleep = co_await sleeps(r);
+        CHECK(asleep);
+    });
+}
+
+TEST_CASE("fd_watch: an end that nobody has asked for is not told, and keeps nobody awake") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        test::tcp_pair urgent;
+        socket_pair paused;
+        int told = 0;
+        const auto count = [&](fd_readiness) { ++told; };
+        watch.add(urgent.fd(), for_priority, count);
+        watch.add(paused.fd(), {}, count);
+        urgent.theirs.reset();
+        paused.theirs.close();
+        const bool asleep = co_await sleeps(r);
+        CHECK(asleep);
+        CHECK(told == 0);
+        watch.change(urgent.fd(), to_read);
+        watch.change(paused.fd(), to_write);
+        co_await until([&] { return told >= 2; });
+    });
+}
+
+TEST_CASE("fd_watch: a regular file is always ready, and holds up nobody") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        const auto file = test::plain_file();
+        const test::raw_socket null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+        const socket_pair pair;
+        int of_file = 0;
+        int of_null = 0;
+        int of_pair = 0;
+        fd_readiness last;
+        // The first becomes ready while the watch sleeps already.
+        const bool before = co_await sleeps(r);
+        CHECK(before);
+        watch.add(file.get(), {.readable = true, .writable = true, .priority = true}, [&](fd_readiness now) {
+            last = now;
+            ++of_file;
+        });
+        co_await until([&] { return of_file > 0; });
+        CHECK(last == fd_readiness{.readable = true, .writable = true});
+        watch.add(null.get(), to_write, [&](fd_readiness now) {
+            CHECK(now == fd_readiness{.writable = true});
+            ++of_null;
+        });
+        watch.add(pair.fd(), to_read, [&](fd_readiness) {
+            ++of_pair;
+            pair.drain();
+        });
+        for (int i = 1; i <= 3; ++i) {
+            const auto turns = r.statistics().turns;
+            const int sum = of_file + of_null;
+            pair.theirs.send("a byte");
+            co_await until([&] { return of_pair == i; });
+            // Others have had their turns, and each file one in a turn at most.
+            CHECK(of_file + of_null - sum <= static_cast<int>(2 * (r.statistics().turns - turns)));
+            co_await bight::sleep_for(std::chrono::milliseconds(1));
+        }
+        watch.change(file.get(), for_priority);
+        CHECK(watch.remove(null.get()));
+        const int at_last = of_file;
+        const bool after = co_await sleeps(r);
+        CHECK(after);
+        CHECK(of_file == at_last);
+        watch.change(file.get(), to_write);
+        co_await until([&] { return of_file > at_last; });
+        CHECK(last == fd_readiness{.writable = true});
+    });
+}
+
+TEST_CASE("fd_watch: many that never drain what they have share the turns with each other and with tasks") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        std::vector<socket_pair> pairs(150);
+        std::vector<test::raw_socket> files(150);
+        std::vector<int> of_sockets(pairs.size());
+        std::vector<int> of_files(files.size());
+        int in_turn = 0;
+        std::uint64_t turn = 0;
+        const auto count = [&] {
+            if (std::exchange(turn, r.statistics().turns) != turn) in_turn = 0;
+            CHECK(++in_turn <= 128);
+        };
+        for (std::size_t i = 0; i < pairs.size(); ++i) {
+            files[i] = test::plain_file();
+            watch.add(pairs[i].fd(), to_write, [&, i](fd_readiness) {
+                count();
+                ++of_sockets[i];
+            });
+            watch.add(files[i].get(), to_write, [&, i](fd_readiness) {
+                count();
+                ++of_files[i];
+            });
+        }
+        // The task that yields has a turn for each of theirs, and a timer fires.
+        co_await test::turns(60);
+        co_await bight::sleep_for(std::chrono::milliseconds(1));
+        for (const auto* served : {&of_sockets, &of_files}) {
+            const auto [least, most] = std::minmax_element(served->begin(), served->end());
+            CHECK(*least >= 10);
+            CHECK(*most <= *least + 2);
+        }
+        CHECK(watch.remove_all().size() == 300);
+    });
+}
+
+TEST_CASE("fd_watch: a handler removes itself, others, and what has its number by now, in the same turn") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        const socket_pair a;
+        socket_pair b;
+        int of_a = 0;
+        int of_b = 0;
+        watch.add(a.fd(), to_read, [&](fd_readiness) {
+            ++of_a;
+            CHECK(watch.remove(a.fd()));
+            CHECK(watch.remove(b.fd()));
+        });
+        watch.add(b.fd(), to_read, [&](fd_readiness) {
+            ++of_b;
+            CHECK(watch.remove(b.fd()));
+            CHECK(watch.remove(a.fd()));
+        });
+        a.theirs.send("a byte");
+        b.theirs.send("a byte");
+        co_await until([&] { return of_a + of_b > 0; });
+        CHECK(watch.list().empty());
+        const bool asleep = co_await sleeps(r);
+        CHECK(asleep);
+        CHECK(of_a + of_b == 1);
+
+        // Whichever of two that are ready is told first closes the other, and watches another file under
+        // its number, which has nothing to read at first.
+        const socket_pair c;
+        std::string order;
+        const auto replace = [&](int other) {
+            REQUIRE(::dup2(c.fd(), other) == other);
+            watch.add(other, to_read, [&, other](fd_readiness) {
+                order += " new";
+                CHECK(watch.remove(other));
+            });
+        };
+        watch.add(a.fd(), to_read, [&](fd_readiness) {
+            order += "first";
+            replace(b.fd());
+            CHECK(watch.remove(a.fd()));
+        });
+        watch.add(b.fd(), to_read, [&](fd_readiness) {
+            order += "first";
+            replace(a.fd());
+            CHECK(watch.remove(b.fd()));
+        });
+        co_await until([&] { return !order.empty(); });
+        const bool quiet = co_await sleeps(r);
+        CHECK(quiet);
+        CHECK(order == "first");
+        c.theirs.send("a byte");
+        co_await until([&] { return watch.list().empty(); });
+        CHECK(order == "first new");
+    });
+}
+
+TEST_CASE("fd_watch: adding a number again replaces what was told and to whom, in its own handler, too") {
+    beside_a_watch([](fd_watch& watch, bight::reactor&) -> task<> {
+        const socket_pair pair;
+        std::string told;
+        watch.add(pair.fd(), to_read, [](fd_readiness) { FAIL("replaced before it was told anything"); });
+        const std::string captured = "kept while it runs";
+        watch.add(pair.fd(), to_write, [&, captured](fd_readiness) {
+            watch.add(pair.fd(), to_read, [&](fd_readiness) {
+                told += " again";
+                CHECK(watch.remove(pair.fd()));
+            });
+            told += captured;
+        });
+        pair.theirs.send("a byte");
+        co_await until([&] { return watch.list().empty(); });
+        CHECK(told == "kept while it runs again");
+
+        const auto file = test::plain_file();
+        REQUIRE(::dup2(file.get(), pair.fd()) == pair.fd());
+        for (int i = 0; i < 2; ++i) {
+            watch.add(pair.fd(), to_read, [&, i](fd_readiness) {
+                told = std::to_string(i);
+                CHECK(watch.remove(pair.fd()));
+            });
+        }
+        co_await until([&] { return watch.list().empty(); });
+        CHECK(told == "1");
+    });
+}
+
+TEST_CASE("fd_watch: what was closed and reused behind its back tells nothing to its old owner") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        for (const bool duplicate : {false, true}) {
+            CAPTURE(duplicate);
+            socket_pair old;
+            const socket_pair other;
+            const int number = old.fd();
+            const test::raw_socket kept(duplicate ? ::fcntl(number, F_DUPFD_CLOEXEC, 0) : ::dup(other.fd()));
+            int of_old = 0;
+            int of_new = 0;
+            watch.add(number, to_read, [&](fd_readiness) { ++of_old; });
+            REQUIRE(::dup2(other.fd(), number) == number);
+            other.theirs.send("a byte");
+            if (duplicate) old.theirs.send("a byte");
+            const bool asleep = co_await sleeps(r);
+            CHECK(asleep);
+            CHECK(watch.list() == std::vector<bight::watched_fd>{{number, to_read}});
+
+            watch.add(number, to_read, [&](fd_readiness) {
+                ++of_new;
+                other.drain();
+            });
+            co_await until([&] { return of_new == 1; });
+            if (duplicate) old.theirs.send("a byte");
+            const bool quiet = co_await sleeps(r);
+            CHECK(quiet);
+            CHECK(of_new == 1);
+            CHECK(of_old == 0);
+            CHECK(watch.remove(number));
+            CHECK_FALSE(watch.remove(number));
+        }
+        // A file is known by what it is.
+        const auto file = test::plain_file();
+        const auto another = test::plain_file();
+        int told = 0;
+        watch.add(file.get(), to_read, [&](fd_readiness) { ++told; });
+        REQUIRE(::dup2(another.get(), file.get()) == file.get());
+        const bool asleep = co_await sleeps(r);
+        CHECK(asleep);
+        CHECK(told == 0);
+    });
+}
+
+TEST_CASE("fd_watch: what is closed and never reused is listed until it is removed, and keeps nobody awake") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        socket_pair pair;
+        auto file = test::plain_file();
+        const int number = pair.fd();
+        const int of_file = file.get();
+        const test::raw_socket duplicate(::fcntl(number, F_DUPFD_CLOEXEC, 100));
+        int told = 0;
+        const auto count = [&](fd_readiness) { ++told; };
+        watch.add(number, to_read, count);
+        watch.add(of_file, to_read, count);
+        pair.ours.close();
+        file.close();
+        pair.theirs.send("a byte");
+        const bool asleep = co_await sleeps(r);
+        CHECK(asleep);
+        CHECK(told == 0);
+        CHECK(watch.list().size() == 2);
+        CHECK(test::code_of([&] { watch.change(number, to_write); }) == std::errc::bad_file_descriptor);
+        CHECK(watch.remove_all().size() == 2);
+    });
+}
+
+TEST_CASE("fd_watch: many come and go, most of them closed behind its back") {
+    constexpr std::size_t most = 3000;
+    const auto room = test::need_descriptors(3 * most + 100);
+    beside_a_watch([](fd_watch& watch, bight::reactor&) -> task<> {
+        std::vector<int> ends(2 * most);
+        std::size_t told = 0;
+        for (int round = 1; round <= 3; ++round) {
+            for (std::size_t i = 0; i < ends.size(); i += 2) {
+                REQUIRE(::pipe2(&ends[i], O_CLOEXEC | O_NONBLOCK) == 0);
+                watch.add(ends[i], to_read, [&, fd = ends[i]](fd_readiness) {
+                    ++told;
+                    CHECK(watch.remove(fd));
+                });
+                if (round == 3) REQUIRE(::write(ends[i + 1], "!", 1) == 1);
+            }
+            if (round == 3) break;
+            for (const int fd : ends) ::close(fd);
+        }
+        co_await until([&] { return told == most; });
+        (void)watch.remove_all();
+        for (const int fd : ends) ::close(fd);
+    });
+}
+
+TEST_CASE("fd_watch: the loop of another library, by its descriptor") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        const test::raw_socket loop(::epoll_create1(EPOLL_CLOEXEC));
+        std::vector<socket_pair> pairs(3);
+        for (std::size_t i = 0; i < pairs.size(); ++i) {
+            epoll_event event{};
+            event.events = EPOLLIN;
+            event.data.u64 = i;
+            REQUIRE(::epoll_ctl(loop.get(), EPOLL_CTL_ADD, pairs[i].fd(), &event) == 0);
+        }
+        std::vector<int> served(pairs.size());
+        watch.add(loop.get(), to_read, [&](fd_readiness) {  // one turn of it, as uv_run(loop, UV_RUN_NOWAIT)
+            epoll_event event{};
+            REQUIRE(::epoll_wait(loop.get(), &event, 1, 0) == 1);
+            pairs[event.data.u64].drain();
+            ++served[event.data.u64];
+        });
+        for (int round = 1; round <= 3; ++round) {
+            for (const socket_pair& pair : pairs) pair.theirs.send("a byte");
+            co_await until([&] { return served == std::vector<int>(3, round); });
+            const bool asleep = co_await sleeps(r);
+            CHECK(asleep);
+        }
+    });
+}
+
+TEST_CASE("fd_watch: what cannot be watched is refused, and others are not touched") {
+    beside_a_watch([](fd_watch& watch, bight::reactor&) -> task<> {
+        const socket_pair pair;
+        int told = 0;
+        const auto count = [&](fd_readiness) { ++told; };
+        watch.add(pair.fd(), to_read, count);
+        for (const int none : {-1, 1'000'000}) {
+            CHECK(test::code_of([&] { watch.add(none, to_read, count); }) == std::errc::bad_file_descriptor);
+        }
+        CHECK(test::code_of([&] { watch.change(0, to_read); }) == std::errc::no_such_file_or_directory);
+        CHECK_THROWS_AS(watch.add(pair.fd(), to_read, nullptr), std::invalid_argument);
+        CHECK_FALSE(watch.remove(0));
+        CHECK(watch.list() == std::vector<bight::watched_fd>{{pair.fd(), to_read}});
+        pair.theirs.send("a byte");
+        co_await until([&] { return told > 0; });
+        CHECK(watch.remove_all() == std::vector<bight::watched_fd>{{pair.fd(), to_read}});
+        CHECK(watch.list().empty());
+    });
+}
+
+TEST_CASE("fd_ready: waits until a descriptor is ready, once") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([&]() -> task<> {
+        const socket_pair pair;
+        const auto file = test::plain_file();
+        auto now = co_await bight::fd_ready(pair.fd(), to_write);
+        CHECK(now == fd_readiness{.writable = true});
+        now = co_await bight::fd_ready(file.get(), to_read);
+        CHECK(now == fd_readiness{.readable = true});
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            test::cancellable one;
+            auto wait = [&]() -> task<> { (void)co_await bight::fd_ready(pair.fd(), to_read); };
+            g.spawn(one.run(wait()));
+            co_await test::turns(3);
+            CHECK(one.running());
+            one.cancel();
+            co_await until([&] { return !one.running(); });
+            CHECK_FALSE(one.ended());
+            auto send = [&]() -> task<> {
+                pair.theirs.send("a byte");
+                co_return;
+            };
+            g.spawn(send);
+            const auto readable = co_await bight::fd_ready(pair.fd(), to_read);
+            CHECK(readable == fd_readiness{.readable = true});
+        });
+        auto closed = co_await bight::as_result(bight::fd_ready(-1, to_read));
+        CHECK(closed.error() == std::errc::bad_file_descriptor);
+    });
+}

@@ -11,7 +11,6 @@
 
 #include <cerrno>
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

@@ -124,9 +124,21 @@ TEST_CASE("fd_watch: an end and an error are told to those who read or write") {
         CHECK(last == fd_readiness{.writable = true, .hung_up = true});
         CHECK(watch.remove(pair.fd()));
 
+        // Of pipes nothing but the end is reported: one without bytes, and one that is full.
         int ends[2];
-        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+        const test::raw_socket reading(ends[0]);
+        ::close(ends[1]);
+        watch.add(reading.get(), to_read, [&](fd_readiness now) { last = now; });
+        co_await until([&] { return last.readable; });
+        CHECK(last == fd_readiness{.readable = true, .hung_up = true});
+        CHECK(watch.remove(reading.get()));
+
+        REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
         const test::raw_socket writing(ends[1]);
+        const std::string block(65536, 'x');
+        while (::write(writing.get(), block.data(), block.size()) > 0) {
+        }
         ::close(ends[0]);
         watch.add(writing.get(), to_write, [&](fd_readiness now) { last = now; });
         co_await until([&] { return last.failed; });
@@ -238,10 +250,10 @@ TEST_CASE("fd_watch: many that never drain what they have share the turns with e
     });
 }
 
-TEST_CASE("fd_watch: a handler removes itself, others, and what has its number by now, in the same turn") {
+TEST_CASE("fd_watch: a handler removes itself and others in the same turn") {
     beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
         const socket_pair a;
-        socket_pair b;
+        const socket_pair b;
         int of_a = 0;
         int of_b = 0;
         watch.add(a.fd(), to_read, [&](fd_readiness) {
@@ -262,34 +274,40 @@ TEST_CASE("fd_watch: a handler removes itself, others, and what has its number b
         CHECK(asleep);
         CHECK(of_a + of_b == 1);
 
-        // Whichever of two that are ready is told first closes the other, and watches another file under
-        // its number, which has nothing to read at first.
-        const socket_pair c;
-        std::string order;
-        const auto replace = [&](int other) {
-            REQUIRE(::dup2(c.fd(), other) == other);
-            watch.add(other, to_read, [&, other](fd_readiness) {
-                order += " new";
-                CHECK(watch.remove(other));
-            });
-        };
-        watch.add(a.fd(), to_read, [&](fd_readiness) {
-            order += "first";
-            replace(b.fd());
-            CHECK(watch.remove(a.fd()));
-        });
-        watch.add(b.fd(), to_read, [&](fd_readiness) {
-            order += "first";
-            replace(a.fd());
-            CHECK(watch.remove(b.fd()));
-        });
-        co_await until([&] { return !order.empty(); });
-        const bool quiet = co_await sleeps(r);
-        CHECK(quiet);
-        CHECK(order == "first");
-        c.theirs.send("a byte");
-        co_await until([&] { return watch.list().empty(); });
-        CHECK(order == "first new");
+    });
+}
+
+TEST_CASE("fd_watch: a handler closes another, and watches a file under its number, in the same turn") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        for (const bool removes : {true, false}) {
+            CAPTURE(removes);
+            const socket_pair a;
+            const socket_pair b;
+            const socket_pair c;
+            std::string order;
+            // Whichever is told first replaces the other by c, which has nothing to read at first.
+            const auto replace = [&](int self, int other) {
+                order += "first";
+                if (removes) CHECK(watch.remove(other));
+                REQUIRE(::dup2(c.fd(), other) == other);
+                watch.add(other, to_read, [&, other](fd_readiness) {
+                    order += " new";
+                    CHECK(watch.remove(other));
+                });
+                CHECK(watch.remove(self));
+            };
+            watch.add(a.fd(), to_read, [&](fd_readiness) { replace(a.fd(), b.fd()); });
+            watch.add(b.fd(), to_read, [&](fd_readiness) { replace(b.fd(), a.fd()); });
+            a.theirs.send("a byte");
+            b.theirs.send("a byte");
+            co_await until([&] { return !order.empty(); });
+            const bool quiet = co_await sleeps(r);
+            CHECK(quiet);
+            CHECK(order == "first");
+            c.theirs.send("a byte");
+            co_await until([&] { return watch.list().empty(); });
+            CHECK(order == "first new");
+        }
     });
 }
 
@@ -363,6 +381,31 @@ TEST_CASE("fd_watch: what was closed and reused behind its back tells nothing to
         const bool asleep = co_await sleeps(r);
         CHECK(asleep);
         CHECK(told == 0);
+    });
+}
+
+TEST_CASE("fd_watch: a number that gets back a file that it had before tells nothing of another's") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        for (const bool removes : {false, true}) {
+            CAPTURE(removes);
+            const socket_pair first;
+            const socket_pair second;
+            const test::raw_socket number(::dup(first.fd()));
+            const test::raw_socket second_again(::dup(second.fd()));
+            int told = 0;
+            const auto count = [&](fd_readiness) { ++told; };
+            watch.add(number.get(), to_read, count);
+            REQUIRE(::dup2(second.fd(), number.get()) == number.get());
+            if (removes) CHECK(watch.remove(number.get()));
+            watch.add(number.get(), to_read, count);
+            REQUIRE(::dup2(first.fd(), number.get()) == number.get());
+            first.theirs.send("a byte");
+            second.theirs.send("a byte");
+            const bool asleep = co_await sleeps(r);
+            CHECK(asleep);
+            CHECK(told == 0);
+            CHECK(watch.remove(number.get()));
+        }
     });
 }
 

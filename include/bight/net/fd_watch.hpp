@@ -49,10 +49,10 @@ struct watched_fd {
 ///     co_await watch.run();
 ///
 /// Handlers are called within `run` and `run_until_empty`, and nowhere else. They are called again and again
-/// as long as their descriptor is ready (levels, as of poll(2)), once in a turn of the reactor, and for at
-/// most 64 descriptors of a watch in a turn: one that never drains its descriptor holds up nobody. A regular
-/// file, and whatever else has no readiness (/dev/null), is always readable and writable, and never has
-/// priority. That a descriptor is ready is true when it is told; a handler that was called before may have
+/// as long as their descriptor is ready (levels, as of poll(2)), once in a turn of the reactor, and at most
+/// 64 of them in a turn, besides those of 64 files: one that never drains its descriptor holds up nobody. A
+/// regular file, and whatever else has no readiness (/dev/null), is always readable and writable, and never
+/// has priority. What is told is true when the turn begins; a handler that was called before may have
 /// changed that, so a descriptor should not block.
 ///
 /// A handler may add, change and remove any descriptor, itself too, and may destroy the watch: what is

@@ -6,12 +6,14 @@
 
 #include <bight/core/error.hpp>
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -45,12 +47,27 @@ bool tells_something(const fd_readiness& now) noexcept {
 }
 
 [[noreturn]] void fail(int error, int fd, const char* why) {
-    throw std::system_error(system_error_code(error), "fd_watch: fd " + std::to_string(fd) + why);
+    throw std::system_error(system_error_code(error),
+                            "fd_watch: fd " + std::to_string(fd) + why + limit_of_epoll(error));
 }
 
 }  // namespace
 
-// The events of a wait of which a handler has thrown an error. The kernel has disarmed them.
+// fs/eventpoll.c: EP_MAX_NESTS, path_limits.
+const char* limit_of_epoll(int error) noexcept {
+    switch (error) {
+        case ELOOP:
+            return ": epoll instances nest in each other no deeper than five, the watch and a reactor on epoll "
+                   "among them";
+        case EINVAL:
+            return ": no more than 500 watches that run on a reactor on epoll may have the same open file";
+        default:
+            return "";
+    }
+}
+
+// The events of a wait that are still to be told. The kernel has disarmed them: what a handler that throws
+// leaves is armed again. A child that a handler has forked leaves them to its parent.
 class descriptor_set::undelivered {
   public:
     undelivered(const descriptor_set& of, const epoll_event* first, int count) noexcept
@@ -65,7 +82,7 @@ class descriptor_set::undelivered {
             }
         }
     }
-    const epoll_event* next() noexcept { return next_ == end_ ? nullptr : next_++; }
+    const epoll_event* next() noexcept { return next_ == end_ || !of_.is_ours() ? nullptr : next_++; }
 
   private:
     const descriptor_set& of_;
@@ -118,6 +135,7 @@ void descriptor_set::add(int fd, fd_interest wanted, fd_watch::handler call) {
             "fd_watch::add: it is given an empty function, and needs one that is called when the descriptor "
             "is ready");
     }
+    if (closed_) return;  // a handler that the watch destroys adds it
     refuse_elsewhere();
     open();
     auto made = std::make_shared<entry>();
@@ -133,9 +151,14 @@ void descriptor_set::add(int fd, fd_interest wanted, fd_watch::handler call) {
         if (is_new) numbers_.erase(at);
         throw;
     }
-    list_file(*made);
     // The handler of what stood there before is destroyed when everything is done.
-    const std::shared_ptr<entry> before = std::exchange(at->second.watched, std::move(made));
+    const std::shared_ptr<entry> before = std::exchange(at->second.watched, made);
+    if (before && before->is_file && made->is_file && before->file == made->file) {
+        made->round = before->round;
+        made->is_listed = before->is_listed;
+        if (made->is_listed) files_.insert(before.get(), *made);
+    }
+    list_file(*made);
     if (!before) {
         ++size_;
         return;
@@ -146,59 +169,77 @@ void descriptor_set::add(int fd, fd_interest wanted, fd_watch::handler call) {
 
 // Throws std::system_error, and has changed nothing then.
 void descriptor_set::enter(entry& made, number& as) const {
-    const std::uint32_t wanted = events_of(made.wanted);
-    const entry* const before = as.watched.get();
-    const bool stands_there = before && before->own < 0 && !before->is_file;
-    if (!as.tainted) {
-        if (control(epoll_, stands_there ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, made.fd, wanted, made)) {
-            made.armed = wanted;
-            return;
-        }
-        const int error = errno;
-        if (error == EPERM) {
-            enter_file(made);
-        } else if (stands_there && error == ENOENT) {
-            enter_own(made);
-        } else {
-            fail(error, made.fd, " cannot be watched");
-        }
-    } else {
-        enter_own(made);
-    }
+    entry* const before = as.watched.get();
+    const bool stands_there = before && !before->is_file;
+    if (stands_there && replace(made, *before, as.tainted)) return;
     // What stands there is another file.
-    if (stands_there) as.tainted = true;
+    const bool taints = as.tainted || stands_there;
+    // When no more instances are to be had, the number has several registrations in the set's. Then it is
+    // its generation alone that tells them apart.
+    if (taints) made.own = ::epoll_create1(EPOLL_CLOEXEC);
+    const int in = made.own < 0 ? epoll_ : made.own;
+    const std::uint32_t wanted = events_of(made.wanted);
+    if ((control(in, EPOLL_CTL_ADD, made.fd, wanted, made) ||
+         (errno == EEXIST && control(in, EPOLL_CTL_MOD, made.fd, wanted, made))) &&
+        (made.own < 0 || control(epoll_, EPOLL_CTL_ADD, made.own, EPOLLIN, made))) {
+        made.armed = wanted;
+    } else {
+        const int error = errno;
+        if (made.own >= 0) ::close(std::exchange(made.own, -1));
+        if (error != EPERM) fail(error, made.fd, " cannot be watched");
+        enter_file(made);
+    }
+    as.tainted = taints;
 }
 
-void descriptor_set::enter_own(entry& made) const {
-    made.own = ::epoll_create1(EPOLL_CLOEXEC);
-    if (made.own < 0) fail(errno, made.fd, " cannot be watched");
-    const std::uint32_t wanted = events_of(made.wanted);
-    if (control(made.own, EPOLL_CTL_ADD, made.fd, wanted, made) &&
-        control(epoll_, EPOLL_CTL_ADD, made.own, EPOLLIN, made)) {
-        made.armed = wanted;
-        return;
+// Takes the registration of `before` when it is of the same open file, with its generation: an event that is
+// to be told already is told to the new one. Else a handler that adds another again in each turn would keep
+// it from being told.
+bool descriptor_set::replace(entry& made, entry& before, bool tainted) const noexcept {
+    if (tainted && before.own < 0) return false;  // the number names several
+    const std::uint32_t fresh = std::exchange(made.generation, before.generation);
+    made.own = before.own;
+    if (arm_again(made)) {
+        before.own = -1;
+        return true;
     }
-    const int error = errno;
-    ::close(std::exchange(made.own, -1));
-    if (error != EPERM) fail(error, made.fd, " cannot be watched");
-    enter_file(made);
+    made.own = -1;
+    made.generation = fresh;
+    return false;
 }
 
 void descriptor_set::enter_file(entry& made) {
     struct stat found{};
-    if (::fstat(made.fd, &found) < 0 || S_ISSOCK(found.st_mode) || S_ISFIFO(found.st_mode)) {
-        fail(EPERM, made.fd, " cannot be watched");
-    }
+    const auto file = ::fstat(made.fd, &found) < 0 || S_ISSOCK(found.st_mode) || S_ISFIFO(found.st_mode)
+                          ? std::nullopt
+                          : identity_of(made.fd);
+    if (!file) fail(EPERM, made.fd, " cannot be watched");
     made.is_file = true;
-    made.device = found.st_dev;
-    made.inode = found.st_ino;
+    made.file = *file;
+}
+
+std::optional<descriptor_set::identity> descriptor_set::identity_of(int fd) noexcept {
+    struct stat found{};
+    if (::fstat(fd, &found) < 0) return std::nullopt;
+    identity file{.device = found.st_dev, .inode = found.st_ino};
+    struct statx more{};
+    if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BTIME, &more) == 0 &&
+        (more.stx_mask & STATX_BTIME) != 0) {
+        file.born = more.stx_btime.tv_sec;
+        file.born_nanoseconds = more.stx_btime.tv_nsec;
+    }
+    return file;
 }
 
 // False when the number is another file's by now, or nobody's.
 bool descriptor_set::arm(entry& e) const noexcept {
     const std::uint32_t wanted = events_of(e.wanted);
     // What is armed and not wanted any more is passed over if it comes.
-    if (e.is_file || wanted == e.armed || wanted == 0) return true;
+    return e.is_file || wanted == e.armed || wanted == 0 || arm_again(e);
+}
+
+bool descriptor_set::arm_again(entry& e) const noexcept {
+    const std::uint32_t wanted = events_of(e.wanted);
     if (!is_ours() || !control(e.own < 0 ? epoll_ : e.own, EPOLL_CTL_MOD, e.fd, wanted, e)) return false;
     e.armed = wanted;
     return e.own < 0 || control(epoll_, EPOLL_CTL_MOD, e.own, EPOLLIN, e);
@@ -222,15 +263,11 @@ void descriptor_set::change(int fd, fd_interest wanted) {
     if (at == numbers_.end() || !at->second.watched) fail(ENOENT, fd, " is not watched");
     entry& e = *at->second.watched;
     const fd_interest before = std::exchange(e.wanted, wanted);
-    if (!e.is_file) {
-        if (arm(e)) return;
+    if (e.is_file ? identity_of(fd) != e.file : !arm_again(e)) {
         e.wanted = before;
         fail(EBADF, fd, " was closed");
-    } else if (wanted.readable || wanted.writable) {
-        list_file(e);
-    } else {
-        unlist_file(e);
     }
+    list_file(e);  // what is not wanted any more keeps its place until its turn
 }
 
 // False when a registration may be left.
@@ -337,13 +374,13 @@ void descriptor_set::deliver(const epoll_event& event) {
 
 void descriptor_set::deliver_files() {
     ++round_;
-    for (int i = 0; i < most_of_a_round; ++i) {
+    for (int i = 0; i < most_of_a_round && is_ours(); ++i) {
         entry* const first = files_.front();
         if (!first || first->round == round_) return;
         const std::shared_ptr<entry> e = numbers_.find(first->fd)->second.watched;
         unlist_file(*e);
-        struct stat found{};
-        if (::fstat(e->fd, &found) < 0 || found.st_dev != e->device || found.st_ino != e->inode) continue;
+        if (!e->wanted.readable && !e->wanted.writable) continue;
+        if (identity_of(e->fd) != e->file) continue;
         e->round = round_;
         e->is_listed = true;
         files_.push_back(*e);

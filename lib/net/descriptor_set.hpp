@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -30,6 +31,9 @@ class set_wait {
     ~set_wait() = default;
 };
 
+/// What to add to a message when the error of epoll_ctl(2) is one of its limits; else empty.
+const char* limit_of_epoll(int error) noexcept;
+
 /// Each is registered to be reported once (EPOLLONESHOT), and armed again just before its handler is called:
 ///
 /// - Arming names the number, and fails when that is another file by now. So it says whether the descriptor
@@ -40,7 +44,8 @@ class set_wait {
 ///
 /// So that a number names one registration, the epoll instance has one of each number at most. One that may
 /// be left from a number that was closed is not got rid of: that number is `tainted`, and what is added under
-/// it from then on has an epoll instance of its own, which stands in the other for it.
+/// it from then on has an epoll instance of its own, which stands in the other for it, as long as the process
+/// may open one.
 ///
 /// Events carry the generation of the entry that was added, as another may have its number by then. What
 /// epoll refuses to watch, for poll(2) knows no readiness of it, stands in `files_` while anything of it is
@@ -82,6 +87,14 @@ class descriptor_set {
     void refuse_elsewhere() const;
 
   private:
+    // What a file is known by.
+    struct identity {
+        ::dev_t device = 0;
+        ::ino_t inode = 0;
+        std::int64_t born = 0;  // in seconds; 0 where the file system does not know it
+        std::uint32_t born_nanoseconds = 0;
+        bool operator==(const identity&) const = default;
+    };
     struct entry : list_hook<entry> {
         int fd = -1;
         int own = -1;  // its own epoll instance, if it has one
@@ -91,8 +104,7 @@ class descriptor_set {
         bool is_file = false;
         bool is_listed = false;   // in files_
         std::uint64_t round = 0;  // the last in which its turn has been
-        ::dev_t device = 0;       // of a file
-        ::ino_t inode = 0;
+        identity file;
         fd_watch::handler call;
     };
     struct number {
@@ -107,9 +119,11 @@ class descriptor_set {
     static bool control(int epoll, int how, int fd, std::uint32_t events, const entry& e) noexcept;
     std::shared_ptr<entry> find(const epoll_event& event) const noexcept;
     void enter(entry& made, number& as) const;
-    void enter_own(entry& made) const;
+    bool replace(entry& made, entry& before, bool tainted) const noexcept;
     static void enter_file(entry& made);
+    static std::optional<identity> identity_of(int fd) noexcept;
     bool arm(entry& e) const noexcept;
+    bool arm_again(entry& e) const noexcept;
     void list_file(entry& e) noexcept;
     void unlist_file(entry& e) noexcept;
     bool leave(entry& e) noexcept;

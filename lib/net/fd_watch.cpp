@@ -33,9 +33,14 @@ class set_descriptor final : public descriptor {
         try {
             if (made->fd < 0) throw std::system_error(system_error_code(errno), "fd_watch: fcntl");
             in.attach(*made);
+        } catch (const std::system_error& e) {
+            made->abandon();
+            const bool of_system = e.code().category() == std::system_category();
+            const std::string limit = of_system ? limit_of_epoll(e.code().value()) : "";
+            if (limit.empty()) throw;
+            throw std::system_error(e.code(), "fd_watch: the reactor cannot wait for it" + limit);
         } catch (...) {
-            if (made->fd >= 0) ::close(made->fd);
-            made->drop();
+            made->abandon();
             throw;
         }
         return *made;
@@ -50,6 +55,10 @@ class set_descriptor final : public descriptor {
     }
 
   private:
+    void abandon() noexcept {
+        if (fd >= 0) ::close(fd);
+        drop();
+    }
     set_descriptor() noexcept {
         never_waits = true;
         wakes_host = true;

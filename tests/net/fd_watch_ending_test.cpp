@@ -110,6 +110,17 @@ TEST_CASE("fd_watch: is destroyed while it waits, and before it runs") {
         auto late = watch->run();
         watch.reset();
         co_await std::move(late);
+
+        // What a handler holds adds another when the watch destroys it: nobody would watch that any more.
+        watch = std::make_unique<fd_watch>();
+        bool added = false;
+        std::shared_ptr<void> user(nullptr, [&, own = watch.get()](void*) {
+            own->add(pair.fd(), to_write, [](fd_readiness) { FAIL("the watch is gone"); });
+            added = !own->list().empty();
+        });
+        watch->add(pair.fd(), to_read, [held = std::move(user)](fd_readiness) {});
+        co_await bight::when_all(watch->run(), destroy());
+        CHECK_FALSE(added);
     });
 }
 
@@ -270,23 +281,49 @@ TEST_CASE("fd_watch: a forked child takes nothing from its parent, and makes a w
 TEST_CASE("fd_watch: a handler forks, and the child goes on without its parent's descriptors") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     fd_watch watch;
-    std::vector<socket_pair> pairs(3);
+    const socket_pair first;
+    const socket_pair last;
+    const socket_pair reused;
+    const std::vector<test::raw_socket> files = [] {
+        std::vector<test::raw_socket> made(2);
+        for (auto& file : made) file = test::plain_file();
+        return made;
+    }();
+    const bool of_files = GENERATE(false, true);
+    CAPTURE(of_files);
     int told = 0;
+    int of_last = 0;
     pid_t child = -1;
-    on.run([&]() -> task<> {
-        for (const socket_pair& pair : pairs) {
-            watch.add(pair.fd(), to_read, [&](fd_readiness) {
-                if (++told == 1) child = ::fork();
-                if (told == 30) watch.remove_all();
-            });
-            pair.theirs.send("a byte");
+    // The parent goes on when the child has had the rest of that turn.
+    const auto count = [&](fd_readiness) {
+        if (++told == 1) {
+            child = ::fork();
+            if (child > 0) reap(child);
         }
+        if (told == 60) watch.remove_all();
+    };
+    if (of_files) {
+        for (const auto& file : files) watch.add(file.get(), to_read, count);
+    } else {
+        // The last has an epoll instance of its own.
+        watch.add(last.fd(), to_read, count);
+        REQUIRE(::dup2(reused.fd(), last.fd()) == last.fd());
+        watch.add(first.fd(), to_read, count);
+        first.theirs.send("a byte");
+        watch.add(last.fd(), to_read, [&](fd_readiness now) {
+            ++of_last;
+            count(now);
+        });
+        reused.theirs.send("a byte");
+        watch.add(files[0].get(), to_read, count);
+    }
+    on.run([&]() -> task<> {
         const auto code = co_await test::error_of(watch.run_until_empty());
         if (child == 0) ::_exit(code && told == 1 ? 0 : 1);
         CHECK_FALSE(code);
     });
-    CHECK(told == 30);
-    reap(child);
+    CHECK(told == 60);
+    if (!of_files) CHECK(of_last >= 10);
 }
 
 TEST_CASE("fd_watch: a simulated host has no descriptors to be watched") {

@@ -1,6 +1,7 @@
 // What an fd_watch tells of descriptors.
 #include "support/cancellable.hpp"
 #include "support/many_descriptors.hpp"
+#include "support/skip.hpp"
 #include "watched.hpp"
 
 #include <bight/bight.hpp>
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +20,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -340,6 +343,53 @@ TEST_CASE("fd_watch: adding a number again replaces what was told and to whom, i
     });
 }
 
+TEST_CASE("fd_watch: what others add again and change in each turn is told all the same") {
+    beside_a_watch([](fd_watch& watch, bight::reactor&) -> task<> {
+        const socket_pair a;
+        const socket_pair b;
+        const socket_pair closed;
+        const socket_pair reused;
+        std::vector<test::raw_socket> files(70);
+        for (auto& file : files) file = test::plain_file();
+        // The number of `closed` has an epoll instance of its own.
+        watch.add(closed.fd(), to_read, [](fd_readiness) {});
+        REQUIRE(::dup2(reused.fd(), closed.fd()) == closed.fd());
+        watch.add(closed.fd(), to_read, [](fd_readiness) {});
+        for (const socket_pair* pair : {&a, &b, &reused}) pair->theirs.send("a byte");
+        const std::pair<int, int> each[] = {
+            {a.fd(), b.fd()}, {a.fd(), closed.fd()}, {files[0].get(), files[1].get()}};
+        for (const auto& [first, second] : each) {
+            CAPTURE(first, second);
+            int of_first = 0;
+            int of_second = 0;
+            const auto count = [&](fd_readiness) { ++of_second; };
+            watch.add(first, to_read, [&, second](fd_readiness) {
+                ++of_first;
+                watch.add(second, to_read, count);
+            });
+            watch.add(second, to_read, count);
+            co_await until([&] { return of_first == 10; });
+            CHECK(of_second >= 9);
+            CHECK(of_second <= 11);
+            CHECK(watch.remove_all().size() >= 2);
+        }
+
+        // More than a turn has room for, of which the last are changed before their turn comes.
+        std::vector<int> told(files.size());
+        for (std::size_t i = 0; i < files.size(); ++i) {
+            watch.add(files[i].get(), to_read, [&, i](fd_readiness) { ++told[i]; });
+        }
+        for (int turn = 0; turn < 20; ++turn) {
+            for (std::size_t i = 64; i < files.size(); ++i) {
+                watch.change(files[i].get(), {});
+                watch.change(files[i].get(), to_read);
+            }
+            co_await bight::yield();
+        }
+        CHECK(*std::ranges::min_element(told) >= 10);
+    });
+}
+
 TEST_CASE("fd_watch: what was closed and reused behind its back tells nothing to its old owner") {
     beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
         for (const bool duplicate : {false, true}) {
@@ -426,9 +476,41 @@ TEST_CASE("fd_watch: what is closed and never reused is listed until it is remov
         CHECK(asleep);
         CHECK(told == 0);
         CHECK(watch.list().size() == 2);
-        CHECK(test::code_of([&] { watch.change(number, to_write); }) == std::errc::bad_file_descriptor);
+        for (const auto wanted : {to_read, to_write, bight::fd_interest()}) {
+            for (const int fd : {number, of_file}) {
+                CHECK(test::code_of([&] { watch.change(fd, wanted); }) == std::errc::bad_file_descriptor);
+            }
+        }
         CHECK(watch.remove_all().size() == 2);
     });
+}
+
+TEST_CASE("fd_watch: a new file that has the inode of one that is gone is another") {
+    const auto identity_of = [](const test::raw_socket& file) {
+        struct statx found{};
+        REQUIRE(::statx(file.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &found) == 0);
+        if ((found.stx_mask & STATX_BTIME) == 0) test::skip("the file system knows no times of birth");
+        return std::tuple(found.stx_ino, found.stx_btime.tv_sec, found.stx_btime.tv_nsec);
+    };
+    auto old = test::plain_file();
+    const auto known = identity_of(old);
+    fd_watch watch;
+    int told = 0;
+    watch.add(old.get(), to_read, [&](fd_readiness) { ++told; });
+    const int number = old.get();
+    old.close();
+    test::raw_socket file;
+    for (int tries = 0;; ++tries) {
+        if (tries == 20000) test::skip("the file system gives no inode out again");
+        file = test::raw_socket();
+        file = test::plain_file();
+        const auto found = identity_of(file);
+        if (std::get<0>(found) == std::get<0>(known) && found != known) break;
+    }
+    REQUIRE(file.get() == number);
+    test::reactor_fixture on(test::demultiplexers().front());
+    on.run([&]() -> task<> { (void)co_await bight::when_any(watch.run(), test::turns(3)); });
+    CHECK(told == 0);
 }
 
 TEST_CASE("fd_watch: many come and go, most of them closed behind its back") {

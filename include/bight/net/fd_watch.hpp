@@ -53,7 +53,8 @@ struct watched_fd {
 /// 64 of them in a turn, besides those of 64 files: one that never drains its descriptor holds up nobody. A
 /// regular file, and whatever else has no readiness (/dev/null), is always readable and writable, and never
 /// has priority. What is told is true when the turn begins; a handler that was called before may have
-/// changed that, so a descriptor should not block.
+/// changed that, so a descriptor should not block. A handler that stays ready keeps a virtual clock that
+/// advances by itself from moving, as a task that yields does.
 ///
 /// A handler may add, change and remove any descriptor, itself too, and may destroy the watch: what is
 /// removed is not called any more, in the same turn neither. What a handler throws ends `run` with that
@@ -62,7 +63,8 @@ struct watched_fd {
 /// A descriptor is the open file that its number had when it was added. When it was closed without being
 /// removed, nothing more is told of it, also when its number is in use again, for a file that was added or
 /// not, and when a duplicate of it is still open; `list` has it until it is removed, or its number added
-/// again. Only a regular file is known by its inode: opened again under its number, it is taken for the same.
+/// again. Only a regular file is known by its inode and its time of birth, where there is one: opened again
+/// under its number, it is taken for the same.
 ///
 /// An error or a hang-up is told to those that asked for readable or writable. With an interest in priority
 /// alone it is not told, and ends what is told of that descriptor, until its interest is changed.
@@ -70,7 +72,16 @@ struct watched_fd {
 /// Linux, on any demultiplexer: an epoll instance of its own, made when it is first needed, and another
 /// descriptor for it while `run` waits; an idle watch costs its reactor nothing. On other systems, and on
 /// a simulated host, add, run and run_until_empty throw std::system_error with errc::unavailable. In a
-/// forked child they do, too, and the rest touches nothing of the parent's.
+/// forked child they do, too, and the rest touches nothing of the parent's: also when it was a handler that
+/// forked.
+///
+/// What it costs: a number that was closed without being removed has an epoll instance of its own whenever it
+/// is watched later, which is one of the process's descriptors; when there is none left, it does without. On
+/// epoll the kernel walks through all that is watched when `run` begins: a watch should run for long.
+///
+/// Limits of epoll, which the messages of the errors name: instances nest no deeper than five (ELOOP), and no
+/// more than 500 watches that run on a reactor on epoll may have the same open file (EINVAL). Either comes
+/// from `add`, or from `run` when it is there that the reactor's own instance is one too many.
 ///
 /// Thread: that of the reactor that runs it, also outside its turns (in a callback of a host loop). See
 /// epoll(7).
@@ -81,7 +92,8 @@ class fd_watch {
     fd_watch();
     fd_watch(const fd_watch&) = delete;
     fd_watch& operator=(const fd_watch&) = delete;
-    /// Watches nothing any more, and ends `run`. The descriptors are not closed.
+    /// Watches nothing any more, and ends `run`. The descriptors are not closed. What handlers hold goes with
+    /// them; when it adds others, that is ignored.
     ~fd_watch();
 
     /// Watches `fd`, which stays its owner's, until it is removed, in the place of what was watched under
@@ -99,7 +111,7 @@ class fd_watch {
                       "to go on in a task it spawns one in a group, sets an event or fires a deferred");
     }
     /// What is to be told from now on. Throws std::system_error: ENOENT when it is not watched, EBADF when it
-    /// was closed.
+    /// was closed, also when its number is another file's by now. Then nothing has changed.
     void change(int fd, fd_interest wanted);
     /// False when it was not watched. To be called before the descriptor is closed.
     bool remove(int fd) noexcept;

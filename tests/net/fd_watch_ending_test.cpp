@@ -294,11 +294,18 @@ TEST_CASE("fd_watch: a handler forks, and the child goes on without its parent's
     int told = 0;
     int of_last = 0;
     pid_t child = -1;
-    // The parent goes on when the child has had the rest of that turn.
+    // The child has the rest of that turn when the parent has had it, which goes on when the child has gone.
+    const socket_pair turn;
+    const auto let_child_go = [&] {
+        turn.theirs.send("a byte");
+        reap(child);
+    };
     const auto count = [&](fd_readiness) {
         if (++told == 1) {
             child = ::fork();
-            if (child > 0) reap(child);
+            pollfd wait{turn.fd(), POLLIN, 0};
+            if (child == 0) ::poll(&wait, 1, 10000);
+            if (child > 0 && of_files) let_child_go();
         }
         if (told == 60) watch.remove_all();
     };
@@ -311,8 +318,8 @@ TEST_CASE("fd_watch: a handler forks, and the child goes on without its parent's
         watch.add(first.fd(), to_read, count);
         first.theirs.send("a byte");
         watch.add(last.fd(), to_read, [&](fd_readiness now) {
-            ++of_last;
             count(now);
+            if (++of_last == 1) let_child_go();
         });
         reused.theirs.send("a byte");
         watch.add(files[0].get(), to_read, count);

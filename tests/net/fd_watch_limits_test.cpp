@@ -138,6 +138,20 @@ TEST_CASE("fd_watch: numbers that were closed are watched again where no other d
             CHECK(told == i);
         }
         CHECK(of_old == 0);
+
+        // The number has its first file again, and the second, which is watched no more, becomes ready.
+        REQUIRE(::dup2(kept.get(), old.fd()) == old.fd());
+        old.drain();
+        watch.add(old.fd(), to_read, [&](fd_readiness) {
+            ++of_old;
+            old.drain();
+        });
+        current.theirs.send("a byte");
+        const bool asleep = co_await test::sleeps(r);
+        CHECK(asleep);
+        CHECK(of_old == 0);
+        old.theirs.send("a byte");
+        co_await until([&] { return of_old == 1; });
         CHECK(watch.remove(old.fd()));
     });
 }

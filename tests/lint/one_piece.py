@@ -12,9 +12,8 @@ import re
 import subprocess
 import sys
 
-OF_OTHERS = re.compile(r"(bsd_sockets|cares_message|core_foundation|kqueue|afd|iocp|iocp_\w+|wfmo|no_fork|no_sendfile|"
-                       r"no_splice|windows_\w+)\.cpp$")
-OF_OTHERS = re.compile(r"(bsd_sockets|core_foundation|kqueue|afd|iocp|iocp_\w+|wfmo|no_fd_watch|no_fork|no_sendfile|no_splice|windows_\w+)\.cpp$")
+OF_OTHERS = re.compile(r"(bsd_sockets|cares_message|core_foundation|kqueue|afd|iocp|iocp_\w+|wfmo|no_fd_watch|no_fork|"
+                       r"no_sendfile|no_splice|windows_\w+)\.cpp$")
 
 
 def main():

@@ -58,7 +58,8 @@ fi
 library() {
     for source in lib/*/*.cpp; do
         case ${source##*/} in
-        uring*.cpp | epoll.cpp | poll.cpp | linux_*.cpp | splice_calls.cpp) ;;
+        uring*.cpp | epoll.cpp | poll.cpp | linux_*.cpp | sendfile_calls.cpp | splice_calls.cpp) ;;
+        cares_message.cpp | descriptor_set.cpp | fd_watch.cpp) ;;
         windows_*.cpp | no_fork.cpp | iocp*.cpp | wfmo*.cpp | afd*.cpp) ;;
         *) echo "$source" ;;
         esac

@@ -23,7 +23,7 @@ using test::family;
 
 namespace {
 
-std::vector<std::uint32_t> own_groups() {
+[[maybe_unused]] std::vector<std::uint32_t> own_groups() {
     std::vector<gid_t> groups(static_cast<std::size_t>(::getgroups(0, nullptr)));
     ::getgroups(static_cast<int>(groups.size()), groups.data());
     return {groups.begin(), groups.end()};

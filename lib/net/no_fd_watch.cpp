@@ -11,7 +11,7 @@ class descriptor_set {};
 
 namespace {
 
-[[noreturn]] void refuse() {
+[[noreturn]] void refuse_fd_watch() {
     throw std::system_error(errc::unavailable, "fd_watch: it is not supported on this system, only on Linux");
 }
 
@@ -21,24 +21,24 @@ namespace {
 
 fd_watch::fd_watch() = default;
 fd_watch::~fd_watch() = default;
-void fd_watch::add(int, fd_interest, handler) { detail::refuse(); }
-void fd_watch::change(int, fd_interest) { detail::refuse(); }
+void fd_watch::add(int, fd_interest, handler) { detail::refuse_fd_watch(); }
+void fd_watch::change(int, fd_interest) { detail::refuse_fd_watch(); }
 bool fd_watch::remove(int) noexcept { return false; }
 std::vector<watched_fd> fd_watch::remove_all() { return {}; }
 std::vector<watched_fd> fd_watch::list() const { return {}; }
 
 task<> fd_watch::run() {
-    detail::refuse();
+    detail::refuse_fd_watch();
     co_return;
 }
 
 task<> fd_watch::run_until_empty() {
-    detail::refuse();
+    detail::refuse_fd_watch();
     co_return;
 }
 
 task<fd_readiness> fd_ready(int, fd_interest) {
-    detail::refuse();
+    detail::refuse_fd_watch();
     co_return fd_readiness();
 }
 

@@ -27,6 +27,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 using bight::send_file;
 using bight::task;
@@ -113,6 +114,25 @@ TEST_CASE("a filter that refuses sendfile, from the beginning or amid a file, ha
             co_return got == pattern(0, all_bytes) ? "whole" : "another";
         };
         return r.run(both());
+    });
+    CHECK(said == "whole");
+}
+
+TEST_CASE("where the kernel does not tell what is in the page cache, a file is sent all the same") {
+    constexpr long cachestat = 451;
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto refused = GENERATE(std::vector<long>{cachestat}, std::vector<long>{cachestat, SYS_preadv2});
+    CAPTURE(kind, refused);
+    const std::string said = test::in_child([=] {
+        bight::reactor r(test::options_on(kind));
+        const pattern_file file(all_bytes);
+        for (const long number : refused) test::refuse_system_calls({number}, ENOSYS);
+        auto send = [&]() -> task<std::string> {
+            stream_pair pair = co_await test::connected_pair(test::family::tcp);
+            const std::string got = co_await sent_through(pair, file.fd(), all_bytes);
+            co_return got == pattern(0, all_bytes) ? "whole" : "another";
+        };
+        return r.run(send());
     });
     CHECK(said == "whole");
 }

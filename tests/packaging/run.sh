@@ -104,7 +104,7 @@ exports() {
         'bight::sim::world::run()' 'vtable for bight::transport' 'typeinfo for bight::aggregate_error'; do
         grep -qF "$public" "$stage/exported" || { echo "not exported: $public" && return 1; }
     done
-    for private in socket_transport readiness kernel_socket_calls simulated_sockets; do
+    for private in socket_transport detail::readiness kernel_socket_calls simulated_sockets; do
         if grep -F "$private" "$stage/exported"; then
             echo "exported: $private"
             return 1

@@ -20,9 +20,9 @@ bool has_sendfile() noexcept;
 std::int64_t send_from_file(native_handle socket, native_handle file, std::uint64_t offset,
                             std::size_t most) noexcept;
 
-/// Whether this part of the file is in memory, so that reading it will hardly wait for a disk. Before Linux 6.5,
-/// and of files that are another user's, that is known of its ends only. False where the file system does not
-/// tell (overlayfs before 6.5, FUSE).
+/// Whether this part of the file is in memory, so that reading it will hardly wait for a disk. Before
+/// Linux 6.5, and of files that are another user's, that is known of its ends only. False where the file
+/// system does not tell (overlayfs before 6.5, FUSE).
 bool is_at_hand(native_handle file, std::uint64_t offset, std::size_t size) noexcept;
 
 }  // namespace detail

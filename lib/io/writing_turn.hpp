@@ -10,8 +10,8 @@
 
 namespace bight::detail {
 
-/// Awaits the turn, and keeps it until it is destroyed: writes that are a part of it follow each other, others
-/// wait, or are refused with errc::busy, and a close waits.
+/// Awaits the turn, and keeps it until it is destroyed: writes that are a part of it follow each other,
+/// others wait, or are refused with errc::busy, and a close waits.
 class [[nodiscard("co_await it"), gnu::warn_unused]] writing_turn final : public write_in_turn,
                                                                           public awaiter_base<writing_turn> {
   public:

@@ -87,8 +87,8 @@ class file_read final : public detail::waiter, public detail::awaiter_base<file_
     reading operation_;
 };
 
-// Of what is in a file. Only errors that are surely of the connection are told; whatever else there is, the end of
-// the file among it, is for a plain read and a plain write to find, which name it.
+// Of what is in a file. Only errors that are surely of the connection are told; whatever else there is, the
+// end of the file among it, is for a plain read and a plain write to find, which name it.
 class file_write final : public detail::kernel_write {
   public:
     file_write(transport& to, write_request& part_of, detail::native_handle file, std::uint64_t offset,
@@ -149,8 +149,7 @@ class file_sending {
                 part = std::min(part, part_in_memory);
                 co_await fetch(part);
             }
-            const std::size_t left =
-                co_await file_write(*to_, turn_, file_, position(), part, so_far_);
+            const std::size_t left = co_await file_write(*to_, turn_, file_, position(), part, so_far_);
             if (left > 0) co_return;
         }
     }
@@ -176,8 +175,7 @@ class file_sending {
     }
 
     [[noreturn]] void throw_no_bytes(std::int64_t result) const {
-        const std::string where =
-            "byte " + std::to_string(position()) + " of file " + std::to_string(file_);
+        const std::string where = "byte " + std::to_string(position()) + " of file " + std::to_string(file_);
         if (result < 0) {
             throw std::system_error(detail::system_error_code(static_cast<int>(-result)),
                                     "send_file: reading " + where);
@@ -205,9 +203,9 @@ task<> send_file(stream& to, native_file file, std::uint64_t offset, std::uint64
         detail::throw_stream_error(errc::wrong_thread, "send a file to", &to.lower());
     constexpr auto last_offset = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     if (offset > last_offset || size > last_offset - offset) {
-        throw std::system_error(std::make_error_code(std::errc::value_too_large),
-                                "send_file: " + std::to_string(size) + " bytes from byte " +
-                                    std::to_string(offset));
+        throw std::system_error(
+            std::make_error_code(std::errc::value_too_large),
+            "send_file: " + std::to_string(size) + " bytes from byte " + std::to_string(offset));
     }
     const auto handle = static_cast<detail::native_handle>(file);
     if (const int error = detail::refuses_offsets(handle)) {

@@ -691,7 +691,9 @@ TEST_CASE("a stream that is moved away while it is copied is an error of the cop
     });
 }
 
-TEST_CASE("a stream that gets another connection while it is copied is an error of the copy, which leaves that alone") {
+TEST_CASE(
+    "a stream that gets another connection while it is copied is an error of the copy, which leaves that "
+    "alone") {
     const bool target = GENERATE(true, false);
     test::on_each_line([target](line& l) -> task<> {
         stream_pair other = co_await connected_pair(test::family::memory);

@@ -48,7 +48,8 @@ void on_each_stream_with_file(F body) {
 
 task<> end(bight::stream& s) { co_await s.shutdown_write(); }
 
-/// Until nothing more is sent, because the peer takes no more; on a simulated host that may be nothing at all.
+/// Until nothing more is sent, because the peer takes no more; on a simulated host that may be nothing at
+/// all.
 task<> until_stuck(const std::uint64_t& sent) {
     std::uint64_t before = sent;
     for (int looks = 0; looks < 3 || (sent == 0 && looks < 100); looks = sent == before ? looks + 1 : 0) {
@@ -185,7 +186,41 @@ TEST_CASE("send_file that is cancelled in any of its turns has sent a beginning 
     });
 }
 
-TEST_CASE("nobody writes amid a file: messages and files wait for its end, and a write beside it is refused") {
+TEST_CASE("send_file that is cancelled while it waits for the file ends when that read has ended") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([]() -> task<> {
+        const pattern_file file(all_bytes);
+        for (int n = 0; n < 40; ++n) {
+            CAPTURE(n);
+            stream_pair pair = co_await test::connected_pair(test::family::memory);  // each part is a read
+            std::string got;
+            test::cancellable one;
+            co_await bight::with_group([&](bight::group& g) -> task<> {
+                g.spawn([&]() -> task<> {
+                    for (;;) {
+                        const auto data = co_await bight::as_result(pair.client.read_some());
+                        if (!data || data->empty()) co_return;
+                        got += data->view();
+                    }
+                });
+                bight::spawned_task sending =
+                    g.spawn(one.run(send_file(pair.server, file.handle(), 7, all_bytes - 7)));
+                co_await test::turns(n);
+                one.cancel();
+                co_await sending.wait();
+                pair.server.abort();
+            });
+            CHECK_FALSE(one.running());
+            const bool beginning = got == pattern(7, got.size());
+            CHECK(beginning);
+        }
+    });
+}
+
+TEST_CASE(
+    "nobody writes amid a file: messages and files wait for its end, and a write beside it is refused") {
     on_each_stream_with_file([](stream_pair& pair, const pattern_file& file) -> task<> {
         const std::string header = pattern(99, 400'000);
         bight::outbox out(pair.server, {.capacity = 1'000'000});
@@ -250,7 +285,8 @@ TEST_CASE("a close waits for the whole file, and resets the connection when its 
             co_return got;
         };
         auto [got, sending, how] = co_await bight::when_all(
-            receive(), error_of(send_file(pair.server, file.handle(), 0, more_than_buffers, sent)), closing());
+            receive(), error_of(send_file(pair.server, file.handle(), 0, more_than_buffers, sent)),
+            closing());
         CHECK(how == (reads ? std::error_code() : make_error_code(bight::errc::timed_out)));
         CHECK(sending == how);
         const bool whole = got == pattern(0, more_than_buffers);

@@ -4,7 +4,6 @@
 
 #include <bight/core/detail/blocked_thread.hpp>
 
-#include <memory>
 #include <mutex>
 
 namespace bight::detail {
@@ -42,7 +41,7 @@ class blocked_threads {
     void before_fork() noexcept { lock_.lock(); }
     void in_parent() noexcept { lock_.unlock(); }
     void in_child() noexcept {
-        std::construct_at(&lock_);
+        lock_.unlock();
         sending_ = 0;
     }
 

@@ -15,7 +15,6 @@
 
 #include <atomic>
 #include <cstdio>
-#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -60,7 +59,7 @@ class category final : public std::error_category {
 struct handlers final : detail::fork_aware {
     void before_fork() noexcept override { lock.lock(); }
     void in_parent() noexcept override { lock.unlock(); }
-    void in_child() noexcept override { std::construct_at(&lock); }
+    void in_child() noexcept override { lock.unlock(); }
 
     std::mutex lock;
     error_handler error = nullptr;

@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <memory>
 #include <mutex>
 
 namespace bight::detail {
@@ -43,7 +42,7 @@ struct fork_watches {
     }
     void in_child() noexcept {
         ++generation;
-        std::construct_at(&lock);
+        lock.unlock();
         for (const fork_watch& w : list) w.of_.in_child();
     }
 };

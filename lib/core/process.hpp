@@ -23,7 +23,8 @@ class fork_aware {
     virtual void before_fork() noexcept {}
     /// After the fork, in the parent: releases the locks.
     virtual void in_parent() noexcept {}
-    /// After the fork, in the child, on its only thread.
+    /// After the fork, in the child, on its only thread, which is the one that took the locks: it releases
+    /// them (a lock that was made anew in its place would stay taken, to ThreadSanitizer).
     virtual void in_child() noexcept {}
 
   protected:

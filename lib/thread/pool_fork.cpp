@@ -10,10 +10,9 @@ void pool_state::lose_all(job_list& jobs) noexcept {
     while (pool_job* const j = jobs.pop_front()) j->stage_ = pool_job::stage::lost;
 }
 
-// The lock and the condition variables are made anew, because threads of the parent waited in them. If a pool
-// thread forks, it becomes the child's only thread, and ends with its job (see pool_state::ended).
+// The condition variables are made anew, because threads of the parent waited in them. If a pool thread
+// forks, it becomes the child's only thread, and ends with its job (see pool_state::ended).
 void pool_state::in_child() noexcept {
-    std::construct_at(&lock);
     std::construct_at(&work_came);
     std::construct_at(&thread_ended);
     lose_all(queued);
@@ -24,6 +23,7 @@ void pool_state::in_child() noexcept {
     }
     counted.threads = counted.idle = counted.abandoned = 0;
     pool_thread::here() = {};
+    lock.unlock();
 }
 
 }  // namespace bight::detail

@@ -1,4 +1,5 @@
 """How long a translation unit takes to be compiled."""
+import os
 import re
 import resource
 import subprocess
@@ -65,7 +66,8 @@ def run(setting):
                 source = ROOT / "tests/bench/peers" / f"{subject.program}.cpp"
                 setting.program(subject.program, subject.package)  # if it was not built, its headers are not there
             before = processor_time()
-            subprocess.run(command(setting, source, "-c", "-o", str(folder / "object")), check=True, capture_output=True)
+            subprocess.run(command(setting, source, "-c", "-o", str(folder / "object")), check=True,
+                           capture_output=True, env=os.environ | {"CCACHE_DISABLE": "1"})
             return {"ms": (processor_time() - before) * 1000}
         measured = interleave(setting, SUBJECTS, measure)
     if BARE not in measured:

@@ -26,5 +26,9 @@ bight::task<> download_all(int count, char** ports) {
 
 int main(int argc, char** argv) {
     std::setvbuf(stdout, nullptr, _IONBF, 0);  // at once, into a pipe too
+    if (argc < 2) {
+        std::fputs("usage: high_level PORT...\n", stderr);
+        return 2;
+    }
     return bight::run(download_all(argc - 1, argv + 1));
 }

@@ -13,7 +13,6 @@
 #include <concepts>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <list>
 #include <string>
 #include <system_error>
@@ -44,10 +43,11 @@ void add_reader(bight::fd_watch& watch, R& reader) {
 class download {
   public:
     // Connects first, and is non-blocking from then on.
-    download(int number, int port) : number_(number), fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    download(int number, std::uint16_t port)
+        : number_(number), fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         sockaddr_in to{};
         to.sin_family = AF_INET;
-        to.sin_port = htons(static_cast<std::uint16_t>(port));
+        to.sin_port = htons(port);
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         if (fd_ < 0 || ::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0 ||
             ::fcntl(fd_, F_SETFL, O_NONBLOCK) < 0) {
@@ -62,17 +62,16 @@ class download {
     int descriptor() const { return fd_; }
     std::string log_prefix() const { return "Task " + std::to_string(number_); }
     progress do_read() {
-        std::size_t got = 0;
+        const std::size_t before = text_.size();
         for (;;) {
             char bytes[1024];
             const ssize_t now = ::recv(fd_, bytes, sizeof bytes, 0);
-            if (now < 0 && errno == EINTR) continue;
-            if (now < 0 && errno != EWOULDBLOCK) return progress::lost;
-            if (now <= 0 && got > 0) std::printf("%s: got %zu bytes\n", log_prefix().c_str(), got);
-            if (now < 0) return progress::going_on;
-            if (now == 0) return progress::done;
-            text_.append(bytes, static_cast<std::size_t>(now));
-            got += static_cast<std::size_t>(now);
+            const int error = now < 0 ? errno : 0;
+            if (now > 0) text_.append(bytes, static_cast<std::size_t>(now));
+            if (now > 0 || error == EINTR) continue;
+            if (const std::size_t got = text_.size() - before; got > 0)
+                std::printf("%s: got %zu bytes\n", log_prefix().c_str(), got);
+            return now == 0 ? progress::done : error == EWOULDBLOCK ? progress::going_on : progress::lost;
         }
     }
     void connection_lost(bool clean) {
@@ -89,11 +88,17 @@ class download {
 bight::task<> download_all(int count, char** ports) {
     bight::fd_watch watch;
     std::list<download> all;
-    for (int i = 0; i < count; ++i) add_reader(watch, all.emplace_back(i + 1, std::atoi(ports[i])));
+    for (int i = 0; i < count; ++i)
+        add_reader(watch,
+                   all.emplace_back(i + 1, bight::endpoint::parse("tcp:" + std::string(ports[i])).port));
     co_await watch.run_until_empty();
 }
 
 int main(int argc, char** argv) {
     std::setvbuf(stdout, nullptr, _IONBF, 0);  // at once, into a pipe too
+    if (argc < 2) {
+        std::fputs("usage: low_level PORT...\n", stderr);
+        return 2;
+    }
     return bight::run(download_all(argc - 1, argv + 1));
 }

@@ -11,8 +11,10 @@ bight::task<> echo(std::string where) {
     std::array<char, 65536> memory;
     for (;;) {
         const auto got = co_await socket.receive_from(memory);
+        bight::outgoing_datagram answer{got.from, std::string_view(memory.data(), got.size)};
+        if (!got.to_many) answer.from = got.to;  // of this machine's addresses the one that was asked
         // A sender who cannot be answered is no concern of the others.
-        (void)co_await bight::as_result(socket.send_to(got.from, std::string_view(memory.data(), got.size)));
+        (void)co_await bight::as_result(socket.send(answer));
     }
 }
 

@@ -30,8 +30,41 @@ TEST_CASE("low_level, high_level: read from several servers until one ends and a
           "Task 1: done after 3 bytes\nTask 2: lost after 12 bytes\n");
 }
 
+TEST_CASE("low_level: what came before a connection was lost is told, and counts") {
+    const auto kind = GENERATE(from_range(demultiplexers()));
+    CAPTURE(kind);
+    const plain_listener listeners[2];
+    process reader(
+        {sample("low_level"), std::to_string(listeners[0].port()), std::to_string(listeners[1].port())},
+        {use_reactor(kind)});
+    client lost = accept_from(listeners[0]);
+    client other = accept_from(listeners[1]);
+    reader.signal(SIGSTOP);  // it finds the bytes and the reset together
+    CHECK(lost.send("1234567"));
+    lost.reset();
+    reader.signal(SIGCONT);
+    CHECK(reader.wait_for_output("Task 1: lost after 7 bytes\n"));
+    CHECK(reader.output() == "Task 1: got 7 bytes\nTask 1: lost after 7 bytes\n");
+    other.close();
+    CHECK(reader.wait() == exit_state{0, 0});
+}
+
 TEST_CASE("low_level: a server that is not there is an error, and the exit status is 1") {
     process reader({sample("low_level"), std::to_string(free_port())});
     CHECK(reader.wait() == exit_state{1, 0});
     CHECK_THAT(reader.errors(), Catch::Contains("Task 1: Connection refused"));
+}
+
+TEST_CASE("low_level, high_level: what is no port is an error, and without any they explain themselves") {
+    const std::string name = GENERATE("low_level", "high_level");
+    CAPTURE(name);
+    for (const char* port : {"x", "65536", "-1", ""}) {
+        CAPTURE(port);
+        process reader({sample(name), port});
+        CHECK(reader.wait() == exit_state{1, 0});
+        CHECK_THAT(reader.errors(), Catch::Contains("endpoint \"tcp:") && Catch::Contains(": expected a"));
+    }
+    process reader({sample(name)});
+    CHECK(reader.wait() == exit_state{2, 0});
+    CHECK(reader.errors() == "usage: " + name + " PORT...\n");
 }

@@ -2,6 +2,7 @@
 #include "server.hpp"
 
 #include <cerrno>
+#include <string>
 
 using namespace test;
 
@@ -38,5 +39,26 @@ TEST_CASE("udp_echo sends each datagram back, one of no bytes too") {
     CHECK(answer_of(client, "hello") == "hello");
     CHECK(answer_of(client, std::string("\0\xff", 2)) == std::string("\0\xff", 2));
     CHECK(answer_of(client, "").empty());
+    ::close(client);
+}
+
+TEST_CASE("udp_echo answers from the address that was asked, of IPv4 and IPv6") {
+    const auto kind = GENERATE(from_range(demultiplexers()));
+    const bool ipv6 = GENERATE(false, true);
+    CAPTURE(kind, ipv6);
+    const std::uint16_t port = free_port();
+    process server({sample("udp_echo"), (ipv6 ? "udp6:" : "udp:") + std::to_string(port)},
+                   {use_reactor(kind)});
+    const int client = ::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_in6 to6{};
+    to6.sin6_family = AF_INET6;
+    to6.sin6_port = htons(port);
+    to6.sin6_addr = in6addr_loopback;
+    sockaddr_in to = loopback(port);
+    to.sin_addr.s_addr = htonl(0x7f000002);  // not the one that the system would answer from
+    const auto* at = ipv6 ? reinterpret_cast<const sockaddr*>(&to6) : reinterpret_cast<const sockaddr*>(&to);
+    // It hears this address alone from now on.
+    REQUIRE(::connect(client, at, ipv6 ? sizeof to6 : sizeof to) == 0);
+    CHECK(answer_of(client, "hello") == "hello");
     ::close(client);
 }

@@ -43,6 +43,7 @@ class asio_waiter : public waiter, private timer {
         try {
             ask_to_end();
         } catch (...) {
+            outside_.reset();  // so that a virtual clock comes to the time of the next request
             reactor_access::arm(home(), *this, saturating_add(home().now(), std::chrono::milliseconds(10)));
         }
     }
@@ -133,7 +134,10 @@ class asio_waiter : public waiter, private timer {
             ready();
         }
     }
-    void expired() noexcept override { cancel(); }
+    void expired() noexcept override {
+        outside_.emplace(home());
+        cancel();
+    }
 
     std::atomic<unsigned> holders_{0};
     std::optional<outside_work> outside_;  // a virtual clock stands still meanwhile

@@ -299,12 +299,12 @@ targets() {
         selected_tests "$1" | sed 's|/.*||' | sort -u | while read -r room; do
             case $room in
             tools) echo tests/tools_tests tools/bight ;;
-            samples) echo tests/samples_tests && sed -n "s|^  '\(.*\)',|samples/\1|p" "$root/samples/meson.build" ;;
+            samples) echo tests/samples_tests && ls "$root/samples" | sed -n 's|\(.*\)\.cpp$|samples/\1|p' ;;
             compile_fail) echo build.ninja ;;
             lint) echo lib/trace_page_files.hpp ;;
             docs) echo tests/docs/libdocs_pages.a tests/docs/docs_programs ;;
             gdb) echo tests/gdb/tree ;;
-            bench) echo benchmarks ;;
+            bench) echo benchmarks samples/keepalive ;;
             sanitizers) echo tests/sanitizers/mistakes tests/sanitizers/orders tests/sanitizers/transfers ;;
             core | thread | service) echo tests/runtime_tests ;;
             generator) echo tests/sync_tests ;;

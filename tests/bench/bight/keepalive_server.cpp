@@ -1,7 +1,7 @@
-// A server of many quiet clients on 127.0.0.1: each sends a record now and then, which is answered with
-// itself, and who is silent for IDLE_SECONDS is let go; without them nobody is. Several may share the port,
-// for a process has a limit of descriptors. BIGHT_REACTOR chooses the demultiplexer.
-// usage: keepalive_server PORT [IDLE_SECONDS]
+// A server of many quiet clients on 127.0.0.1: what each sends now and then is answered with itself, as the
+// sample keepalive does with records, and who is silent for IDLE_SECONDS is let go; without them nobody is.
+// Several may share the port, for a process has a limit of descriptors. BIGHT_REACTOR chooses the
+// demultiplexer. usage: keepalive_server PORT [IDLE_SECONDS]
 #include "bench.hpp"
 
 #include <bight/bight.hpp>

@@ -1,6 +1,7 @@
-// Holds many quiet connections to an echo server at 127.0.0.1. Each makes one exchange of 16 bytes when it is
-// new, and then, for SECONDS, one in every PERIOD_MS, spread evenly. It goes step by step, for a script that
-// looks at the server in between:
+// Holds many quiet connections to a server at 127.0.0.1 that answers a keep-alive of samples/keepalive.cpp
+// with itself: that sample, or an echo server. Each makes one exchange when it is new, and then, for SECONDS,
+// one in every PERIOD_MS, spread evenly. It goes step by step, for a script that looks at the server in
+// between:
 //   prints "held=N", when all are connected and have been answered; waits for a line of input;
 //   makes exchanges, and prints what they were, as name=value; waits for the end of its input;
 //   ends its connections in good order.
@@ -24,6 +25,13 @@ using bench::clock;
 constexpr unsigned connections_of_an_address = 5000;
 using record = std::array<char, 16>;
 
+// How many bytes follow (2 bytes), kind (2), number (4), time (8), the highest byte of each first.
+record keep_alive(std::uint32_t number) {
+    record r{0, 14, 0, 1};
+    for (std::size_t i = 0; i < 4; ++i) r[4 + i] = static_cast<char>(number >> (24 - 8 * i) & 0xff);
+    return r;
+}
+
 struct settings {
     unsigned port;
     unsigned connections;
@@ -34,7 +42,8 @@ struct settings {
 
 struct connection {
     int fd = -1;
-    std::size_t missing = 0;  // bytes of the answer; 0: nothing is on its way
+    std::uint32_t number = 0;  // of the exchange
+    std::size_t missing = 0;   // bytes of the answer; 0: nothing is on its way
     clock::time_point sent;
 };
 
@@ -109,6 +118,7 @@ class holder {
         if (::recv(c.fd, answer.data(), answer.size(), MSG_WAITALL) != static_cast<ssize_t>(answer.size())) {
             bench::fail("a new connection was not answered");
         }
+        check_answer(c, answer.data(), answer.size());
         c.missing = 0;
         if (::fcntl(c.fd, F_SETFL, O_NONBLOCK) < 0) bench::fail("fcntl");
         epoll_event event{};
@@ -118,13 +128,22 @@ class holder {
     }
 
     void send(connection& c) {
-        const record message{"keep-alive\r\n"};
+        const record message = keep_alive(++c.number);
         if (::send(c.fd, message.data(), message.size(), MSG_NOSIGNAL) !=
             static_cast<ssize_t>(message.size())) {
             lose(c);
             return;
         }
         c.missing = message.size();
+    }
+
+    static void check_answer(const connection& c, const char* bytes, std::size_t count) {
+        const record wanted = keep_alive(c.number);
+        const char* const from = wanted.data() + wanted.size() - c.missing;
+        if (!std::equal(bytes, bytes + count, from)) {
+            std::fprintf(stderr, "another answer than the keep-alive that was sent\n");
+            std::exit(1);
+        }
     }
 
     void begin_exchange(connection& c) {
@@ -157,6 +176,7 @@ class holder {
             lose(c);
             return;
         }
+        check_answer(c, answer.data(), static_cast<std::size_t>(got));
         c.missing -= static_cast<std::size_t>(got);
         if (c.missing > 0) return;
         --under_way_;

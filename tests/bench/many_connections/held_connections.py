@@ -1,6 +1,7 @@
 """Connections that are held: server processes that share a port, and the processes of their clients."""
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -27,14 +28,20 @@ def listeners_at(port):
 
 
 class Servers:
-    """`number` of them on `demultiplexer`; `idle` seconds of silence end a connection, or none does."""
+    """`number` of them on `demultiplexer`; `idle` seconds of silence end a connection, or none does. With `sample`
+    they are the sample keepalive, which looks at records."""
 
-    def __init__(self, programs, demultiplexer, number, idle=None):
+    def __init__(self, programs, demultiplexer, number, idle=None, sample=None):
         self.port = free_port()
-        command = [programs / "keepalive_server", str(self.port)] + ([str(idle)] if idle else [])
+        if sample:
+            command = [sample, "server", f"tcp:{self.port}:interface=127.0.0.1:reuse_port=yes", str(max(idle // 2, 1))]
+        else:
+            command = [programs / "keepalive_server", str(self.port)] + ([str(idle)] if idle else [])
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # theirs, too
         environment = dict(os.environ, BIGHT_REACTOR=demultiplexer)
-        self.processes = [subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                           text=True) for _ in range(number)]
+        self.processes = [subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.PIPE, text=True) for _ in range(number)]
         self.pids = [p.pid for p in self.processes]
         deadline = time.monotonic() + 30
         while listeners_at(self.port) < number:

@@ -10,7 +10,8 @@ BUILD          a release build with the benchmarks
 --report       writes the page docs/benchmarks/many_connections.md, or another file
 --short        2,000 connections, 5 s, an exchange every second: whether it works, and figures near the true ones
 
-1. All of them, on io_uring and on epoll, with a keep-alive timer for each and without.
+1. All of them, on io_uring and on epoll, with a keep-alive timer for each and without; and with the sample
+   keepalive as the server, if the build has the samples.
 2. A fifth, and a fiftieth, in one process on each demultiplexer that can, with the same number of exchanges each second:
    what a connection costs that is only there.
 3. By calculation from these: 1,000,000 on one machine of 24 GiB.
@@ -46,12 +47,18 @@ class Memory:
         self.buffers = memory_of.buffer_bytes()
 
 
-def measure(arguments, demultiplexer, connections, period, idle):
+def sample_in(build):
+    """The sample keepalive, or None."""
+    path = Path(build).resolve() / "samples" / "keepalive"
+    return path if path.exists() else None
+
+
+def measure(arguments, demultiplexer, connections, period, idle, sample=None):
     """Holds the connections; {name: figure}."""
     each = most_in_a_process()
     number = -(-connections // each)
     programs = Path(arguments.build).resolve() / "tests" / "bench"
-    servers = Servers(programs, demultiplexer, number, idle)
+    servers = Servers(programs, demultiplexer, number, idle, sample)
     clients = None
     try:
         # So that what a server has once, however many connections, is touched before.
@@ -73,6 +80,7 @@ def measure(arguments, demultiplexer, connections, period, idle):
     growth = {name: (size - before.slabs.get(name, 0)) / connections for name, size in held.slabs.items()}
     figures.update({
         "demultiplexer": demultiplexer, "connections": connections, "period": period, "idle": idle, "servers": number,
+        "sample": sample is not None,
         "resident": (held.resident - before.resident) / connections,
         "own": (held.own - before.own) / connections,
         "own_after": (after.own - before.own) / connections,
@@ -84,11 +92,13 @@ def measure(arguments, demultiplexer, connections, period, idle):
     return figures
 
 
-def tried(arguments, demultiplexer, connections, period, idle):
+def tried(arguments, demultiplexer, connections, period, idle, sample=None):
     """The figures, or None: then it has said why they cannot be had."""
     what = f"{connections} connections on {demultiplexer}, {'with' if idle else 'without'} timers"
+    if sample:
+        what += ", to the sample"
     try:
-        figures = measure(arguments, demultiplexer, connections, period, idle)
+        figures = measure(arguments, demultiplexer, connections, period, idle, sample)
     except Unavailable as why:
         print(f"left out: {what}: {why}", flush=True)
         return None
@@ -121,8 +131,12 @@ def main():
                      f"ninja -C {arguments.build} tests/bench/{name}")
 
     idle = max(int(arguments.period * 6), 2)  # nobody is silent for so long
-    all_of_them = [tried(arguments, kind, arguments.connections, arguments.period, timers)
-                   for kind in ("io_uring", "epoll") for timers in (idle, None)]
+    sample = sample_in(arguments.build)
+    if not sample:
+        print(f"left out: the sample keepalive is not in {arguments.build}", flush=True)
+    servers = [(idle, None), (None, None)] + ([(idle, sample)] if sample else [])
+    all_of_them = [tried(arguments, kind, arguments.connections, arguments.period, timers, server)
+                   for kind in ("io_uring", "epoll") for timers, server in servers]
     rate = max(arguments.connections / 500, 50)  # so few that each wakes the server for itself
     in_one = [tried(arguments, kind, number, number / rate, None)
               for kind in ("io_uring", "epoll", "poll")

@@ -18,13 +18,17 @@ def kernel(run):
     return sum(run["slabs"].values()) + run["dentry"] + max(run["buffers"], 0)
 
 
+def timers_of(run):
+    return (f"{run['idle']} s" if run["idle"] else "none") + (", the sample" if run["sample"] else "")
+
+
 def in_all(runs):
     rows = ["| demultiplexer | timers | servers | memory, B | resident, B | memory afterwards, B | page tables | exchanges | unanswered, lost, late "
             "| CPU for an exchange | load of all servers |",
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for run in runs:
         seconds = run["exchanges"] * run["period"] / run["connections"]
-        rows.append(f"| {run['demultiplexer']} | {str(run['idle']) + ' s' if run['idle'] else 'none'} | {run['servers']} "
+        rows.append(f"| {run['demultiplexer']} | {timers_of(run)} | {run['servers']} "
                     f"| {run['own']:.0f} | {run['resident']:.0f} | {run['own_after']:.0f} | {run['tables']:.0f} | {run['exchanges']:,} "
                     f"| {run['unanswered']}, {run['lost']}, {run['late']} | {cost(run):.1f} µs "
                     f"| {run['cpu'] / max(seconds, 1e-9) * 100:.1f} % of a core |")
@@ -34,7 +38,7 @@ def in_all(runs):
 def timers(runs):
     lines = []
     for kind in dict.fromkeys(run["demultiplexer"] for run in runs):
-        pair = {bool(run["idle"]): run for run in runs if run["demultiplexer"] == kind}
+        pair = {bool(run["idle"]): run for run in runs if run["demultiplexer"] == kind and not run["sample"]}
         if len(pair) == 2:
             lines.append(f"- On {kind} a timer costs {pair[True]['own'] - pair[False]['own']:+.0f} B, and "
                          f"{cost(pair[True]) - cost(pair[False]):+.2f} µs for an exchange.")
@@ -98,14 +102,16 @@ def of_a_million(runs):
 
 
 def report(arguments, all_of_them, one_process):
-    with_timers = [run for run in all_of_them if run["idle"]]
+    with_timers = [run for run in all_of_them if run["idle"] and not run["sample"]]
     release = platform.release().split("-")[0]
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     lines = ["# Many connections", "",
-             f"{arguments.connections:,} quiet clients, each of which sends a record of 16 bytes every {arguments.period:g} s and is answered, "
+             f"{arguments.connections:,} quiet clients, each of which sends a record of 16 bytes (a keep-alive of the sample "
+             f"[keepalive](../../samples/keepalive.cpp)) every {arguments.period:g} s and is answered, "
              "held for "
-             f"{arguments.seconds} s; `serve` with an `idle_timeout` of six periods for each, and without. `python3 "
+             f"{arguments.seconds} s; `serve` with an `idle_timeout` of six periods for each, and without; and the sample itself, which "
+             "reads records and moves a deadline with each. `python3 "
              "tests/bench/many_connections/many_connections.py BUILD` repeats it, and `sh tests/run.sh bench` writes this page.", "",
              f"Measured on Linux {release} with {os.cpu_count()} processors and {memory:.0f} GiB, servers "
              f"and clients on the same machine, over 127.0.0.0/8. A process may have {descriptors:,} descriptors here: so the servers share "

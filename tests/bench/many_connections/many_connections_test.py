@@ -38,11 +38,13 @@ def try_with_few(build):
         for line in result.stdout.splitlines():
             if line.startswith("left out: "):
                 print(line)
-        held = re.findall(rf"^{CONNECTIONS} connections on (\w+), (\w+) timers: (\d+) exchanges, .* (\d+) B each", result.stdout,
-                          re.M)
-        check(("epoll", "with") in {run[:2] for run in held}, f"what was held on epoll: {held}")
-        for kind, timers, exchanges, size in held:
-            what = f"{kind}, {timers} timers"
+        held = re.findall(rf"^{CONNECTIONS} connections on (\w+), (\w+) timers(, to the sample)?: (\d+) exchanges, .* (\d+) B each",
+                          result.stdout, re.M)
+        check(("epoll", "with", "") in {run[:3] for run in held}, f"what was held on epoll: {held}")
+        if (Path(build) / "samples" / "keepalive").exists():
+            check(("epoll", "with", ", to the sample") in {run[:3] for run in held}, f"what the sample held on epoll: {held}")
+        for kind, timers, sample, exchanges, size in held:
+            what = f"{kind}, {timers} timers{sample}"
             check(int(exchanges) > 0, f"{what}: no exchange")
             check(100 < int(size) < 10000, f"{what}: {size} B for a connection")
         text = page.read_text() if page.exists() else ""

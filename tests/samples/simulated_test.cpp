@@ -59,3 +59,16 @@ TEST_CASE("simulated: nothing leaves the world, and nothing of the machine is in
     CHECK(looking.wait() == exit_state{1, 0});
     CHECK_THAT(looking.errors(), Catch::Contains("look-up of ip6-localhost"));
 }
+
+TEST_CASE("simulated: groups and unreachable servers are those of the world") {
+    process discover({sample("discover"), "ann"}, {alone});
+    CHECK(discover.wait_for_output("+ ann at 10.0.0.1:"));
+    discover.signal(SIGKILL);  // it hears itself for all the time that there is, a day
+    (void)discover.wait();
+    CHECK(discover.output().find('\n') == discover.output().size() - 1);
+    process poetry({sample("poetry"), "tcp:localhost:10001", "tcp:192.0.2.1:10001"}, {alone});
+    CHECK(poetry.wait() == exit_state{1, 0});
+    CHECK(poetry.output() == "Task 1: 0 bytes of poetry\nTask 2: 0 bytes of poetry\n");
+    CHECK_THAT(poetry.errors(), Catch::Contains("Task 1: ") && Catch::Contains("Connection refused") &&
+                                    Catch::Contains("Task 2: ") && Catch::Contains("192.0.2.1:10001"));
+}

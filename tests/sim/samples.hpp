@@ -2,13 +2,23 @@
 #pragma once
 
 #include <bight/bight.hpp>
+#include <bight/net/datagram_socket.hpp>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
 
 // They are in a file that is included, where g++ minds coroutines of unnamed lambdas; and no test uses them
 // all.
@@ -28,6 +38,15 @@ namespace broadcast_sample {
 }
 namespace broadcast_client_sample {
 #include "../../samples/broadcast_client.cpp"  // NOLINT(bugprone-suspicious-include)
+}
+namespace discover_sample {
+#include "../../samples/discover.cpp"  // NOLINT(bugprone-suspicious-include)
+}
+namespace keepalive_sample {
+#include "../../samples/keepalive.cpp"  // NOLINT(bugprone-suspicious-include)
+}
+namespace poetry_sample {
+#include "../../samples/poetry.cpp"  // NOLINT(bugprone-suspicious-include)
 }
 }  // namespace
 #undef main

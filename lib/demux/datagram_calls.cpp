@@ -1,6 +1,7 @@
 // recvmsg and sendmsg; on Linux recvmmsg and sendmmsg for several.
 #include "datagram_calls.hpp"
 
+#include "close_received_on_exec.hpp"
 #include "datagram_control.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -27,16 +28,17 @@ struct receive_room {
     datagram_control_room control;
 };
 
-msghdr header_for(receive_room& room, const datagram_slot& slot, bool reads_control) noexcept {
+msghdr header_for(receive_room& room, const datagram_slot& slot,
+                  const receive_datagrams_operation& op) noexcept {
     room.piece = {slot.memory.data, slot.memory.size};
     msghdr header{};
     header.msg_name = &room.from;
     header.msg_namelen = sizeof room.from;
     header.msg_iov = &room.piece;
     header.msg_iovlen = 1;
-    header.msg_control = reads_control ? room.control.bytes : nullptr;
-    header.msg_controllen =
-        static_cast<decltype(header.msg_controllen)>(reads_control ? sizeof room.control.bytes : 0);
+    const std::size_t control_room = op.along ? op.along->size : op.control_room;
+    if (control_room > 0) header.msg_control = op.along ? op.along->data : room.control.bytes;
+    header.msg_controllen = static_cast<decltype(header.msg_controllen)>(control_room);
     return header;
 }
 
@@ -51,7 +53,8 @@ void take_datagram(received_datagram& got, const msghdr& header, std::size_t siz
     got.interface_index = 0;
     got.traffic_class.reset();
     got.segment_size = 0;
-    if (op.reads_control) read_control(header.msg_control, header.msg_controllen, op.port, got);
+    got.sender.reset();
+    if (op.control_room > 0) read_control(header.msg_control, header.msg_controllen, op.port, got);
 #if defined(MSG_BCAST) && defined(MSG_MCAST)
     if (got.to && (header.msg_flags & (MSG_BCAST | MSG_MCAST)) != 0) got.to_many = true;
 #endif
@@ -60,12 +63,18 @@ void take_datagram(received_datagram& got, const msghdr& header, std::size_t siz
 
 int receive_one(int fd, datagram_slot& into, const receive_datagrams_operation& op) noexcept {
     receive_room room;
-    msghdr header = header_for(room, into, op.reads_control);
+    msghdr header = header_for(room, into, op);
     ssize_t size = 0;
     do {
-        size = ::recvmsg(fd, &header, MSG_DONTWAIT);
+        size = ::recvmsg(fd, &header, MSG_DONTWAIT | close_on_exec);
     } while (size < 0 && errno == EINTR);
     if (size < 0) return -errno;
+    if (op.along) {
+        close_received_on_exec(header);
+        op.along->size = header.msg_controllen;
+        op.along->arrived = true;
+        op.along->cut_off = (header.msg_flags & MSG_CTRUNC) != 0;
+    }
     take_datagram(into.got, header, static_cast<std::size_t>(size), op);
     return 1;
 }
@@ -102,6 +111,10 @@ int send_pieces(const send_datagrams_operation& op) noexcept {
     header.msg_namelen = op.to ? static_cast<socklen_t>(op.to->native_size()) : 0;
     header.msg_iov = reinterpret_cast<iovec*>(const_cast<const_buffer*>(op.pieces));
     header.msg_iovlen = static_cast<decltype(header.msg_iovlen)>(op.piece_count);
+    if (op.along) {
+        header.msg_control = op.along->data;
+        header.msg_controllen = static_cast<decltype(header.msg_controllen)>(op.along->size);
+    }
     return send_one(op.on->fd, header);
 }
 
@@ -121,7 +134,7 @@ int send_one(const send_datagrams_operation& op, const outgoing_datagram& d) noe
     receive_room rooms[most_datagrams_of_a_call];
     mmsghdr headers[most_datagrams_of_a_call];
     for (std::size_t i = 0; i < count; ++i) {
-        headers[i].msg_hdr = header_for(rooms[i], op.slots[i], op.reads_control);
+        headers[i].msg_hdr = header_for(rooms[i], op.slots[i], op);
         headers[i].msg_len = 0;
     }
     int got = 0;

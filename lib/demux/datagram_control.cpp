@@ -1,5 +1,5 @@
 // IP_PKTINFO and IP_TOS of ip(7), IPV6_PKTINFO and IPV6_TCLASS of RFC 3542, UDP_SEGMENT and UDP_GRO of
-// udp(7); FreeBSD and OpenBSD have IP_RECVDSTADDR for the first.
+// udp(7); FreeBSD and OpenBSD have IP_RECVDSTADDR for the first. SCM_CREDENTIALS of unix(7).
 #include "datagram_control.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -198,6 +198,15 @@ bool write_segment_size(control_writer& to, std::size_t size) noexcept {
 
 }  // namespace
 
+std::size_t control_room_for(int family) noexcept {
+#if defined(SCM_CREDENTIALS)
+    if (family == AF_UNIX) return space_of(sizeof(ucred));
+#else
+    if (family == AF_UNIX) return 0;
+#endif
+    return sizeof(datagram_control_room::bytes);
+}
+
 void read_control(const void* control, std::size_t size, std::uint16_t port,
                   received_datagram& told) noexcept {
     message_header m = message_of(const_cast<void*>(control), size);
@@ -230,6 +239,12 @@ void read_control(const void* control, std::size_t size, std::uint16_t port,
 #if defined(IPV6_TCLASS)
         if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS)
             told.traffic_class = static_cast<std::uint8_t>(item_of<int>(c));
+#endif
+#if defined(SCM_CREDENTIALS)
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+            const auto by = item_of<ucred>(c);
+            told.sender = datagram_sender{by.pid, by.uid, by.gid};
+        }
 #endif
 #if defined(UDP_GRO)
         if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)

@@ -80,6 +80,14 @@ int tell_traffic_class(native_handle fd, int family, bool on) noexcept {
     return told;
 }
 
+int tell_sender([[maybe_unused]] native_handle fd, [[maybe_unused]] bool on) noexcept {
+#if defined(SO_PASSCRED)
+    return set_number(fd, SOL_SOCKET, SO_PASSCRED, on);
+#else
+    return -EOPNOTSUPP;
+#endif
+}
+
 int share_address(native_handle fd, bool on) noexcept {
 #if defined(__linux__) || defined(_WIN32)
     return set_number(fd, SOL_SOCKET, SO_REUSEADDR, on);
@@ -138,6 +146,7 @@ int set_datagram_option(native_handle fd, socket_calls::option which, bool on) n
         case option::share_address: return share_address(fd, on);
         case option::tell_arrival: return tell_arrival(fd, family_of_socket(fd), on);
         case option::tell_traffic_class: return tell_traffic_class(fd, family_of_socket(fd), on);
+        case option::tell_sender: return tell_sender(fd, on);
         case option::coalesce_received: return coalesce(fd, on);
         default: return -EINVAL;
     }

@@ -85,6 +85,7 @@ class kernel_socket_calls final : public socket_calls {
             case option::share_address:
             case option::tell_arrival:
             case option::tell_traffic_class:
+            case option::tell_sender:
             case option::coalesce_received: return set_datagram_option(fd, which, on);
             case option::non_blocking: return result_of(::ioctl(fd, FIONBIO, &value));
             case option::abort_on_close: {

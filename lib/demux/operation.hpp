@@ -270,6 +270,14 @@ class send_message_operation : public operation {
     ~send_message_operation() = default;
 };
 
+/// Control data of a single datagram that its owner reads or has written: descriptors.
+struct control_along {
+    void* data = nullptr;  ///< aligned for a cmsghdr; null: none
+    std::size_t size = 0;  ///< of a send; the room of a receive, and afterwards what is filled
+    bool arrived = false;  ///< a datagram has been received with it
+    bool cut_off = false;  ///< and not all of its control data is here (MSG_CTRUNC)
+};
+
 /// The most datagrams of one call.
 inline constexpr std::size_t most_datagrams_of_a_call = 64;
 
@@ -277,10 +285,13 @@ inline constexpr std::size_t most_datagrams_of_a_call = 64;
 class receive_datagrams_operation : public operation {
   public:
     datagram_slot* slots = nullptr;
-    std::size_t slot_count = 0;   ///< at least one
-    bool reads_control = false;   ///< the system was asked to tell more than the sender
-    const address* to = nullptr;  ///< where they came to, unless control data tells it; null: unknown
-    std::uint16_t port = 0;       ///< the own one
+    std::size_t slot_count = 0;  ///< at least one
+    /// The system was asked to tell more than the address of the sender: that takes so much room (see
+    /// datagram_control.hpp).
+    std::size_t control_room = 0;
+    control_along* along = nullptr;  ///< of a single slot, in place of that room
+    const address* to = nullptr;     ///< where they came to, unless control data tells it; null: unknown
+    std::uint16_t port = 0;          ///< the own one
     /// Fewer datagrams than there are slots were all that was there: no error, either, as a socket with a
     /// peer may have. So the next receive need not ask before it waits (unless `drain` is set: a program may
     /// have asked for errors, which end a call before the datagrams behind them).
@@ -300,6 +311,7 @@ class send_datagrams_operation : public operation {
     const const_buffer* pieces = nullptr;
     std::size_t piece_count = 0;
     const address* to = nullptr;  ///< null: the peer
+    const control_along* along = nullptr;
 
     int family = 0;  ///< the socket's
     /// False: it ends with -EAGAIN instead of waiting. Kernels do not report when the socket to which a Unix

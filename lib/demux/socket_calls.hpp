@@ -66,6 +66,7 @@ class socket_calls {
         share_address,  ///< others may bind the same address if they set it, too
         tell_arrival,   ///< each comes with the address and the interface to which it was sent
         tell_traffic_class,
+        tell_sender,       ///< each of a Unix socket comes with its sender's process
         coalesce_received  ///< several from one sender may come as one
     };
 

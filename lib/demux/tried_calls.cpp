@@ -1,10 +1,10 @@
 #include "tried_calls.hpp"
 
+#include "close_received_on_exec.hpp"
 #include "datagram_calls.hpp"
 #include "descriptor_calls.hpp"
 #include "no_sigpipe.hpp"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
 
 namespace bight::detail {
 
@@ -101,25 +100,6 @@ attempt try_write(send_operation& op) noexcept {
     }
     return ended(op, 0);
 }
-
-// Descriptors that come with a message are close-on-exec.
-#if defined(MSG_CMSG_CLOEXEC)
-constexpr int close_on_exec = MSG_CMSG_CLOEXEC;
-void close_received_on_exec(msghdr&) noexcept {}
-#else
-constexpr int close_on_exec = 0;
-void close_received_on_exec(msghdr& message) noexcept {
-    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-        const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-        }
-    }
-}
-#endif
 
 attempt try_receive_message(receive_message_operation& op) noexcept {
     msghdr header{};

@@ -26,7 +26,7 @@ int receive_one(LPFN_WSARECVMSG call, SOCKET s, datagram_slot& into,
     message.namelen = sizeof from;
     message.lpBuffers = &piece;
     message.dwBufferCount = 1;
-    if (op.reads_control) {
+    if (op.control_room > 0) {
         message.Control.buf = reinterpret_cast<char*>(control.bytes);
         message.Control.len = sizeof control.bytes;
     }
@@ -45,7 +45,7 @@ int receive_one(LPFN_WSARECVMSG call, SOCKET s, datagram_slot& into,
     got.size = size;
     got.truncated = cut || (message.dwFlags & MSG_TRUNC) != 0;
     got.from = address::from_native(&from, static_cast<std::size_t>(message.namelen));
-    if (op.reads_control) read_control(control.bytes, message.Control.len, op.port, got);
+    if (op.control_room > 0) read_control(control.bytes, message.Control.len, op.port, got);
     if (got.to && (message.dwFlags & (MSG_BCAST | MSG_MCAST)) != 0) got.to_many = true;
     if (!got.to && op.to) got.to = *op.to;
     return 1;

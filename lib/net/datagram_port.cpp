@@ -1,7 +1,10 @@
 #include "datagram_port.hpp"
 
+#include "descriptor_control.hpp"
+
 #include "../core/process.hpp"
 #include "../core/system_error.hpp"
+#include "../demux/datagram_control.hpp"
 #include "../io/socket_headers.hpp"
 
 #include <bight/core/error.hpp>
@@ -107,7 +110,7 @@ datagram_port::datagram_port(reactor& home, native_handle socket, bool has_peer,
       can_segment_(calls_.can_segment(socket)) {
     fd = socket;
     receive_.on = this;
-    receive_.reads_control = reads_control && family_ != AF_UNIX;
+    if (reads_control) receive_.control_room = control_room_for(family_);
     receive_.to = is_any(bound_) ? nullptr : &bound_;
     receive_.port = bound_.port();
     receive_.few_are_all = !has_peer;
@@ -116,6 +119,17 @@ datagram_port::datagram_port(reactor& home, native_handle socket, bool has_peer,
 }
 
 datagram_port::~datagram_port() = default;
+
+bool datagram_port::passes_descriptors() const noexcept {
+    return descriptor_control::offered() && family_ == AF_UNIX;
+}
+
+std::size_t datagram_port::room_beside_descriptors() noexcept {
+    if (&calls_ != &kernel_sockets()) return 0;
+    const bool tells_sender = receive_.control_room > 0;
+    if (!std::exchange(descriptors_come_alone_, true)) descriptor_control::come_alone(fd, tells_sender);
+    return receive_.control_room;
+}
 
 void datagram_port::describe(std::string& out) const {
     const address here = local();
@@ -165,6 +179,7 @@ bool datagram_port::start(receive_datagrams_awaiter& waiting) noexcept {
 void datagram_port::prepare(const receive_datagrams_awaiter& for_this) noexcept {
     receive_.slots = for_this.slots_;
     receive_.slot_count = for_this.slot_count_;
+    receive_.along = for_this.along_;
 }
 
 void datagram_port::answer(receive_datagrams_awaiter& waiting) noexcept {
@@ -305,6 +320,7 @@ int datagram_port::prepare(const send_datagrams_awaiter& with) noexcept {
     send_.pieces = with.pieces_;
     send_.piece_count = with.piece_count_;
     send_.to = with.to_;
+    send_.along = with.along_;
     send_.datagrams = nullptr;
     if (!with.datagrams_) return fault_of_destination(with.to_);
     send_.datagrams = with.datagrams_ + with.sent_;

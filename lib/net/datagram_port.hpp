@@ -31,6 +31,12 @@ class datagram_port final : private descriptor, private timer {
     static datagram_port& make(reactor& home, native_handle fd, bool has_peer, bool reads_control,
                                socket_file file);
 
+    /// Whether descriptors can go along: over a Unix socket, where the system passes them.
+    bool passes_descriptors() const noexcept;
+    /// Before descriptors are received: nothing else takes their room but what the socket was asked to tell,
+    /// which is the result.
+    std::size_t room_beside_descriptors() noexcept;
+
     /// True when the awaiter has its answer at once. Otherwise it gets it later, from the reactor's loop.
     bool start(receive_datagrams_awaiter& waiting) noexcept;
     bool start(send_datagrams_awaiter& waiting) noexcept;
@@ -127,6 +133,7 @@ class datagram_port final : private descriptor, private timer {
     int family_;
     bool has_peer_;
     bool can_segment_;
+    bool descriptors_come_alone_ = false;
     unsigned tries_ = 0;                 // of the first sender
     int found_ = 0;                      // the error that the last of these has met; 0: none
     std::error_code kept_error_;         // for the next receive

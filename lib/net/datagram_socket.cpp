@@ -59,14 +59,22 @@ void set_datagram_options(socket_calls& calls, detail::native_handle fd, const s
 
 datagram_port& make_port(new_socket& s, bool has_peer, const datagram_options& options, socket_file file) {
     const bool reads_control =
-        options.tell_arrival || options.tell_traffic_class || options.coalesce_received;
+        detail::sockets_here().family(s.get()) == AF_UNIX
+            ? options.tell_sender
+            : options.tell_arrival || options.tell_traffic_class || options.coalesce_received;
     return datagram_port::make(*reactor::current(), s.release(), has_peer, reads_control, std::move(file));
 }
 
-// Before the bind. What is to be told of datagrams, and cannot be asked for, is not told.
-void set_udp_options(socket_calls& calls, const new_socket& s, const datagram_options& options) {
+// Before the bind. What is to be told of UDP's datagrams, and cannot be asked for, is not told.
+void set_kind_options(socket_calls& calls, const new_socket& s, const datagram_options& options,
+                      const std::string& name) {
     using option = socket_calls::option;
-    if (calls.family(s.get()) == AF_UNIX) return;
+    if (calls.family(s.get()) == AF_UNIX) {
+        const int error = options.tell_sender ? calls.set(s.get(), option::tell_sender, true) : 0;
+        if (error >= 0) return;
+        throw std::system_error(detail::system_error_code(-error),
+                                "cannot be told the senders of datagrams at " + name);
+    }
     if (options.tell_arrival) (void)calls.set(s.get(), option::tell_arrival, true);
     if (options.tell_traffic_class) (void)calls.set(s.get(), option::tell_traffic_class, true);
     if (options.coalesce_received) (void)calls.set(s.get(), option::coalesce_received, true);
@@ -89,7 +97,7 @@ datagram_port& adopt(const endpoint& where, const datagram_options& options) {
     if (copy < 0) refuse(-copy, "");
     new_socket s(calls, copy, name);
     set_datagram_options(calls, s.get(), detail::merged(where.options, options.socket), name);
-    set_udp_options(calls, s, options);
+    set_kind_options(calls, s, options, name);
     return make_port(s, static_cast<bool>(calls.peer(copy)), options, {});
 }
 
@@ -107,7 +115,7 @@ datagram_port* connect_to_peer(connect_attempt& a, const peer_setup& with) {
     socket_calls& calls = detail::sockets_here();
     new_socket s(calls, a.to.native_family(), socket_type::datagram, with.name);
     set_datagram_options(calls, s.get(), detail::merged(with.where.options, with.options.socket), with.name);
-    set_udp_options(calls, s, with.options);
+    set_kind_options(calls, s, with.options, with.name);
     socket_file file;
     if (with.from.family() == address::family_type::unix_domain) {
         file = s.bind_path(with.from, -1, [] {});
@@ -174,7 +182,7 @@ datagram_socket datagram_socket::bind(const endpoint& where, const datagram_opti
         is_unix(where) ? address::from_path(where.path) : detail::address_to_bind(where, "bind to");
     new_socket s(calls, to.native_family(), socket_type::datagram, name);
     set_datagram_options(calls, s.get(), detail::merged(where.options, options.socket), name);
-    set_udp_options(calls, s, options);
+    set_kind_options(calls, s, options, name);
     socket_file file;
     if (is_unix(where)) {
         file = s.bind_path(to, where.mode, [] {});

@@ -21,11 +21,13 @@ constexpr int pass_pidfd = -1;
 #else
 constexpr int pass_pidfd = 76;  // since Linux 6.5, and headers may be older than the kernel
 #endif
+constexpr int sender = SO_PASSCRED;
 constexpr std::array additions{SO_PASSCRED, SO_PASSSEC, pass_pidfd};
 #else
 // macOS gives this process all of them, and tells it only of those that have room.
 constexpr bool rest_is_closed = false;
 constexpr int process_descriptor = -1;
+constexpr int sender = -1;
 constexpr std::array<int, 0> additions{};
 #endif
 
@@ -34,16 +36,19 @@ constexpr std::array<int, 0> additions{};
 bool descriptor_control::offered() noexcept { return true; }
 
 // An option that the kernel does not know is off.
-void descriptor_control::come_alone(native_handle socket) noexcept {
+void descriptor_control::come_alone(native_handle socket, bool but_sender) noexcept {
     constexpr int off = 0;
-    for (const int which : additions) (void)::setsockopt(socket, SOL_SOCKET, which, &off, sizeof off);
+    for (const int which : additions) {
+        if (which == sender && but_sender) continue;
+        (void)::setsockopt(socket, SOL_SOCKET, which, &off, sizeof off);
+    }
 }
 
-void descriptor_control::make_room(std::size_t count) noexcept {
+void descriptor_control::make_room(std::size_t count, std::size_t beside) noexcept {
     if (count == 0) {
-        size_ = 0;
+        size_ = beside;
     } else {
-        size_ = rest_is_closed ? CMSG_LEN(count * sizeof(int)) : sizeof bytes_;
+        size_ = rest_is_closed ? beside + CMSG_LEN(count * sizeof(int)) : sizeof bytes_;
     }
 }
 

@@ -17,12 +17,12 @@ class descriptor_control {
     static bool offered() noexcept;
 
     /// Has the kernel add nothing else to what `socket` receives: credentials that somebody has asked for
-    /// would take the room of descriptors.
-    static void come_alone(native_handle socket) noexcept;
+    /// would take the room of descriptors. `but_sender`: except these, for which there is room.
+    static void come_alone(native_handle socket, bool but_sender = false) noexcept;
 
     /// Room for `count` descriptors, at most most_descriptors_of_a_message, and for no more where the system
-    /// closes the rest itself.
-    void make_room(std::size_t count) noexcept;
+    /// closes the rest itself; and before them for so many bytes of other control data.
+    void make_room(std::size_t count, std::size_t beside = 0) noexcept;
     /// Writes them as what is to be sent.
     void put(const std::vector<int>& descriptors) noexcept;
     /// Takes over those that have come, of which the first `most` go behind `to`, which has room for them.
@@ -35,7 +35,7 @@ class descriptor_control {
 
   private:
     std::size_t size_ = 0;
-    alignas(16) char bytes_[1088];  // 253 descriptors, and the header, whose size is the system's
+    alignas(16) char bytes_[1088];  // 253 descriptors, the header, whose size is the system's, and a sender
 };
 
 }  // namespace bight::detail

@@ -1,6 +1,7 @@
 #include "datagrams.hpp"
 
 #include "connection.hpp"
+#include "messages.hpp"
 #include "simulated_demultiplexer.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -217,6 +218,7 @@ struct wanted_datagram {
     std::optional<std::uint8_t> traffic_class;
     std::size_t segment_size = 0;
     std::string bytes;
+    const bight::detail::control_along* along = nullptr;
 };
 
 wanted_datagram wanted_by(const bight::detail::send_datagrams_operation& op, std::size_t i, const socket& s) {
@@ -228,9 +230,11 @@ wanted_datagram wanted_by(const bight::detail::send_datagrams_operation& op, std
              o.interface_index,
              o.traffic_class,
              o.segment_size,
-             std::string(static_cast<const char*>(o.bytes.data), o.bytes.size)};
+             std::string(static_cast<const char*>(o.bytes.data), o.bytes.size),
+             nullptr};
     } else {
         if (op.to) d.to = *op.to;
+        d.along = op.along;
         for (std::size_t n = 0; n < op.piece_count; ++n) {
             d.bytes.append(static_cast<const char*>(op.pieces[n].data), op.pieces[n].size);
         }
@@ -260,14 +264,18 @@ datagram_socket_ptr unix_receiver(const socket& s, const address& to, int& error
 }
 
 // 0, or an error number; EAGAIN when the receiver has no room.
-int send_unix(world_state& w, const socket& s, const address& to, std::string bytes) {
+int send_unix(world_state& w, const socket& s, wanted_datagram wanted) {
+    std::string& bytes = wanted.bytes;
     if (bytes.size() > largest_unix) return EMSGSIZE;
     int error = 0;
-    const datagram_socket_ptr there = unix_receiver(s, to, error);
+    const datagram_socket_ptr there = unix_receiver(s, wanted.to, error);
     if (!there) return error;
     if (there->datagrams.size() >= longest_unix_queue) return EAGAIN;
-    w.record("send", s.home, s.home, 0, bytes.size(), start_of(bytes));
-    there->datagrams.push_back({std::move(bytes), s.local, to});
+    datagram d{std::move(bytes), s.local, std::move(wanted.to)};
+    if (wanted.along) error = send_along(*s.home, *wanted.along, d.descriptors);
+    if (error != 0) return error;
+    w.record("send", s.home, s.home, 0, d.bytes.size(), start_of(d.bytes));
+    there->datagrams.push_back(std::move(d));
     tell_reader(*there);
     return 0;
 }
@@ -324,8 +332,7 @@ int send_udp(world_state& w, const datagram_socket_ptr& s, wanted_datagram wante
 // 0, or an error number.
 int send_wanted(world_state& w, const datagram_socket_ptr& s, wanted_datagram wanted) {
     if (!wanted.to) return s->family == AF_UNIX ? ENOTCONN : EDESTADDRREQ;
-    return is_unix(wanted.to) ? send_unix(w, *s, wanted.to, std::move(wanted.bytes))
-                              : send_udp(w, s, std::move(wanted));
+    return is_unix(wanted.to) ? send_unix(w, *s, std::move(wanted)) : send_udp(w, s, std::move(wanted));
 }
 
 // The next datagrams are one with the first if that has asked for it, they are alike, and there is room.
@@ -365,6 +372,8 @@ void receive_one(const bight::detail::receive_datagrams_operation& op, socket& s
         got.to = *op.to;
     }
     if (s.tells_traffic_class && s.family != AF_UNIX) got.traffic_class = d.traffic_class;
+    if (s.tells_sender && s.family == AF_UNIX) got.sender = datagram_sender{.process = 1};
+    receive_along(*s.home, op.along, std::move(d.descriptors));
     s.read += d.bytes.size() + 1;
 }
 
@@ -478,7 +487,9 @@ int connect_datagrams(world_state& w, const std::shared_ptr<socket>& s, const ad
 
 void let_go_of_datagrams(socket& s) {
     s.is = socket::stage::closed;
-    s.datagrams.clear();
+    for (datagram& unwanted : std::exchange(s.datagrams, {})) {
+        receive_along(*s.home, nullptr, std::move(unwanted.descriptors));
+    }
     s.queued = 0;
     if (s.family != AF_UNIX || !s.local) return;
     for (const auto& [fd, sender] : s.home->open) {  // those that wait for room meet the error

@@ -22,11 +22,11 @@ namespace {
 constexpr int too_many_on_their_way = ETOOMANYREFS;
 
 // The descriptors of control data.
-std::vector<int> listed_in(const bight::detail::send_message_operation& op) {
+std::vector<int> listed_in(const void* control, std::size_t size) {
     std::vector<int> all;
     msghdr message{};
-    message.msg_control = const_cast<void*>(op.control);
-    message.msg_controllen = static_cast<decltype(message.msg_controllen)>(op.control_size);
+    message.msg_control = const_cast<void*>(control);
+    message.msg_controllen = static_cast<decltype(message.msg_controllen)>(size);
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
         const auto* const first = CMSG_DATA(c);
@@ -38,29 +38,30 @@ std::vector<int> listed_in(const bight::detail::send_message_operation& op) {
     return all;
 }
 
-std::size_t room_in(const bight::detail::receive_message_operation& op) noexcept {
-    if (!op.control || op.control_room < CMSG_LEN(sizeof(int))) return 0;
-    return (op.control_room - CMSG_LEN(0)) / sizeof(int);
+std::size_t room_in(const void* control, std::size_t size) noexcept {
+    if (!control || size < CMSG_LEN(sizeof(int))) return 0;
+    return (size - CMSG_LEN(0)) / sizeof(int);
 }
 
-void put_into(bight::detail::receive_message_operation& op, const std::vector<int>& all) {
-    if (all.empty()) return;
+// Gives the size of what is there then.
+std::size_t put_into(void* control, const std::vector<int>& all) noexcept {
+    if (all.empty()) return 0;
     const std::size_t size = all.size() * sizeof(int);
-    auto* const header = static_cast<cmsghdr*>(op.control);
+    auto* const header = static_cast<cmsghdr*>(control);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = static_cast<decltype(header->cmsg_len)>(CMSG_LEN(size));
     std::memcpy(CMSG_DATA(header), all.data(), size);
-    op.control_size = CMSG_LEN(size);
+    return CMSG_LEN(size);
 }
 
 #else  // no operation has control data here
 
 constexpr int too_many_on_their_way = EMFILE;
 
-std::vector<int> listed_in(const bight::detail::send_message_operation&) { return {}; }
-std::size_t room_in(const bight::detail::receive_message_operation&) noexcept { return 0; }
-void put_into(bight::detail::receive_message_operation&, const std::vector<int>&) {}
+std::vector<int> listed_in(const void*, std::size_t) { return {}; }
+std::size_t room_in(const void*, std::size_t) noexcept { return 0; }
+std::size_t put_into(void*, const std::vector<int>&) noexcept { return 0; }
 
 #endif
 
@@ -79,7 +80,31 @@ int send_on_its_way(host_state& on, std::vector<int>& descriptors) {
     return 0;
 }
 
+// What has come, as far as there is room; the rest is closed, which is true then.
+bool hand_over(host_state& on, std::vector<int> came, void* control, std::size_t& size) {
+    const std::size_t most = std::min(came.size(), room_in(control, size));
+    for (std::size_t i = most; i < came.size(); ++i) on.close(came[i]);
+    const bool all = most == came.size();
+    came.resize(most);
+    size = put_into(control, came);
+    return !all;
+}
+
 }  // namespace
+
+int send_along(host_state& on, const bight::detail::control_along& with, std::vector<int>& descriptors) {
+    descriptors = listed_in(with.data, with.size);
+    return -send_on_its_way(on, descriptors);
+}
+
+void receive_along(host_state& on, bight::detail::control_along* into, std::vector<int> came) {
+    if (!into) {
+        for (const int fd : came) on.close(fd);
+        return;
+    }
+    into->arrived = true;
+    into->cut_off = hand_over(on, std::move(came), into->data, into->size);
+}
 
 std::size_t until_descriptors(const socket& s, std::size_t size) noexcept {
     if (s.passed.empty()) return size;
@@ -117,7 +142,7 @@ bool send_message(bight::detail::send_message_operation& op, const std::shared_p
         if (size > 1 && w.happens(fault::short_write, *s, s->written)) {
             size = static_cast<std::size_t>(w.amount(fault::short_write).between(1, size - 1));
         }
-        std::vector<int> descriptors = listed_in(op);
+        std::vector<int> descriptors = listed_in(op.control, op.control_size);
         const int error = send_on_its_way(*s->home, descriptors);
         if (error == 0 && !descriptors.empty()) {
             const std::uint64_t place = to->read + to->incoming.size();
@@ -153,13 +178,8 @@ bool receive_message(bight::detail::receive_message_operation& op, socket& s) {
     if (!s.passed.empty() && s.passed.front().place < s.read) {
         std::vector<int> came = std::move(s.passed.front().descriptors);
         s.passed.pop_front();
-        const std::size_t most = room_in(op);
-        for (std::size_t i = most; i < came.size(); ++i) s.home->close(came[i]);
-        if (came.size() > most) {
-            came.resize(most);
-            op.flags = MSG_CTRUNC;
-        }
-        put_into(op, came);
+        op.control_size = op.control_room;
+        if (hand_over(*s.home, std::move(came), op.control, op.control_size)) op.flags = MSG_CTRUNC;
     }
     op.result = static_cast<std::int64_t>(size);
     taken(w, s);

@@ -1,4 +1,4 @@
-// Messages of simulated Unix streams, with the descriptors that they pass.
+// Messages of simulated Unix sockets, with the descriptors that they pass.
 #pragma once
 
 #include "socket.hpp"
@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 namespace bight::sim::detail {
 
@@ -19,6 +20,11 @@ std::size_t until_descriptors(const socket& s, std::size_t size) noexcept;
 void drop_descriptors(socket& s);
 /// Closes all that were not received.
 void drop_all_descriptors(socket& s);
+
+/// Puts the descriptors of a datagram on their way: 0, or an error number, and then there are none.
+int send_along(host_state& on, const bight::detail::control_along& with, std::vector<int>& descriptors);
+/// Gives those that came with a datagram to its receive; what has no room there, or all, is closed.
+void receive_along(host_state& on, bight::detail::control_along* into, std::vector<int> came);
 
 /// As the calls of the kernel; false when it would wait.
 bool send_message(bight::detail::send_message_operation& op, const std::shared_ptr<socket>& s);

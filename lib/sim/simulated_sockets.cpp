@@ -56,6 +56,7 @@ int simulated_sockets::set(native_handle fd, option which, bool on) noexcept {
     if (which == option::only_ipv6) s->only_ipv6 = on;
     if (which == option::tell_arrival) s->tells_arrival = on;
     if (which == option::tell_traffic_class) s->tells_traffic_class = on;
+    if (which == option::tell_sender) s->tells_sender = on;
     if (which == option::coalesce_received) s->coalesces = on;
     if (which == option::broadcast) s->broadcasts = on;
     if (which == option::share_address) s->share_address = on;

@@ -42,6 +42,7 @@ struct datagram {
     address to;
     unsigned interface_index = 0;
     std::uint8_t traffic_class = 0;
+    std::vector<int> descriptors{};  ///< that come along (messages.hpp)
 };
 
 /// Descriptors that came with the bytes from `place` to `end` of a Unix stream, and were not yet received
@@ -119,6 +120,7 @@ struct socket {
     bool is_datagram = false;
     bool tells_arrival = false;
     bool tells_traffic_class = false;
+    bool tells_sender = false;
     bool coalesces = false;
     bool broadcasts = false;
     bool share_address = false;

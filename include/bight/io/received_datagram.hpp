@@ -12,6 +12,16 @@
 
 namespace BIGHT_EXPORT bight {
 
+/// The process that has sent a datagram over a Unix socket, as the kernel tells it: it was that when it sent
+/// it. A privileged one may have named another (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID; unix(7)).
+struct datagram_sender {
+    std::int64_t process = 0;  ///< its number; that of one that has ended may be another's by now
+    std::uint32_t user = 0;    ///< the real one, as seen from here
+    std::uint32_t group = 0;
+
+    bool operator==(const datagram_sender&) const noexcept = default;
+};
+
 /// What there is to know of a datagram beside its bytes, which are in the memory of the receive.
 struct received_datagram {
     std::size_t size = 0;    ///< the bytes in the memory; 0 is a datagram, too
@@ -32,6 +42,8 @@ struct received_datagram {
     /// Not 0: the memory holds several datagrams of the same sender, of this many bytes each, the last one
     /// of what is left (datagram_options::coalesce_received).
     std::size_t segment_size = 0;
+    /// Who has sent it; empty unless datagram_options::tell_sender asks for it.
+    std::optional<datagram_sender> sender;
 
     /// That of the traffic class; not_capable when that is not told.
     ecn_codepoint ecn() const noexcept { return static_cast<ecn_codepoint>(traffic_class.value_or(0) & 3); }

@@ -38,6 +38,11 @@ struct datagram_options {
     bool tell_arrival = true;
     /// Whether each datagram comes with its traffic class, ECN included (IP_RECVTOS, IPV6_RECVTCLASS).
     bool tell_traffic_class = false;
+    /// Whether each datagram of a Unix socket comes with the process, the user and the group that have sent
+    /// it (SO_PASSCRED): on Linux and on a simulated host, where each is process 1 of user 0; elsewhere that
+    /// is EOPNOTSUPP. Of those that were sent before, this is not told truly (process 0). Linux gives a
+    /// socket without a name one of its own as it first sends. No effect on UDP.
+    bool tell_sender = false;
     /// Whether the kernel may hand over several datagrams of one sender as one: see
     /// received_datagram::segment_size. The memory of a receive should have 65,535 bytes then. No effect
     /// where there is no UDP_GRO (Linux 5.0).
@@ -195,6 +200,7 @@ class datagram_socket {
     void close() noexcept;
 
   private:
+    friend struct detail::datagram_port_access;
     detail::datagram_port* port_ = nullptr;
 };
 

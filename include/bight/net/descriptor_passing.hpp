@@ -1,9 +1,12 @@
-// send_descriptors, receive_descriptors: pass open descriptors over a Unix socket.
+// send_descriptors, receive_descriptors: pass open descriptors over Unix sockets, of streams and of
+// datagrams.
 #pragma once
 
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
+#include <bight/io/address.hpp>
 #include <bight/io/buffer.hpp>
+#include <bight/io/received_datagram.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/owned_descriptor.hpp>
 
@@ -12,6 +15,9 @@
 #include <vector>
 
 namespace BIGHT_EXPORT bight {
+
+class datagram_socket;
+class listener;
 
 /// The most descriptors that one message takes: SCM_MAX_FD of Linux, and less than the others take.
 inline constexpr std::size_t most_descriptors_of_a_message = 253;
@@ -79,6 +85,38 @@ struct received_message : received_descriptors {
 /// called before; later ones leave the limit as it is. Throws what accept_descriptors and stream::read_some
 /// throw, and EINVAL for memory of 0 bytes. Cancelled, it has taken neither bytes nor descriptors.
 task<received_message> receive_descriptors(stream& from, mutable_buffer memory, std::size_t limit = 16);
+
+/// A datagram, as receive_descriptors gives it, with what came along.
+struct received_with_descriptors : received_descriptors {
+    received_datagram datagram;
+};
+
+/// Waits for a datagram as datagram_socket::receive_from does, and takes the descriptors that come along: at
+/// most `limit`, and most_descriptors_of_a_message; what is beyond that is closed, by the kernel where it can
+/// (Linux), and `missing` says so. They belong to this one datagram; datagram_socket::receive_from and
+/// receive_many take none, and the kernel closes what came with theirs.
+///
+/// The first call switches off SO_PASSSEC and SO_PASSPIDFD of the socket on Linux, and SO_PASSCRED unless
+/// datagram_options::tell_sender has asked for it: what they add would take the room of descriptors.
+///
+/// Throws std::system_error: EOPNOTSUPP for a socket that is no Unix socket, EINVAL for a limit of 0, and
+/// what receive_from throws. Cancelled, it has taken neither the datagram nor descriptors. Thread: the
+/// socket's.
+task<received_with_descriptors> receive_descriptors(datagram_socket& from, mutable_buffer memory,
+                                                    std::size_t limit = 16);
+
+/// Sends `bytes`, which may be none, as one datagram, together with copies of `descriptors`: to the address,
+/// or without one to the peer. Waits for room as datagram_socket::send_to does. The descriptors stay the
+/// caller's, and are to be open, and `bytes` unchanged, until the await has ended; then they may be closed.
+///
+/// Throws std::system_error: EINVAL for no descriptors or too many; EBADF for one that is not open;
+/// ETOOMANYREFS when more of this user's descriptors are on their way than this process may have open
+/// (Linux); EOPNOTSUPP for a socket that is no Unix socket; and what send_to and send throw. Nothing was sent
+/// then, and the socket goes on. Cancelled, it has sent all or nothing. Thread: the socket's.
+task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, const_buffer bytes,
+                        address to = {});
+/// The same for one.
+task<> send_descriptor(datagram_socket& by, int descriptor, const_buffer bytes, address to = {});
 
 /// Takes the socket out of a stream, which is empty afterwards: to be passed to another process, say. The
 /// connection is neither ended nor reset, when the descriptor is closed, either, as long as somebody else has

@@ -17,9 +17,19 @@
 #include <utility>
 
 namespace BIGHT_EXPORT bight {
+
+class datagram_socket;
+
 namespace detail {
 
 class datagram_port;
+struct control_along;
+
+/// For functions that are not members.
+struct datagram_port_access {
+    /// Null when the socket is empty.
+    static datagram_port* of(const datagram_socket& s) noexcept;
+};
 
 /// What the awaiters of a datagram_port have in common. From the await on it keeps the port alive: the
 /// socket may be destroyed meanwhile.
@@ -61,6 +71,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] receive_datagrams_awaiter
     }
 
     std::size_t filled_ = 0;
+    control_along* along_ = nullptr;  // of a single slot: what may come along with its datagram
 
   private:
     friend class datagram_port;
@@ -136,6 +147,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] send_datagrams_awaiter
     }
 
     std::size_t sent_ = 0;
+    control_along* along_ = nullptr;  // of pieces: what goes along with their datagram
 
   private:
     friend class datagram_port;

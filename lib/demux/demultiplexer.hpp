@@ -76,6 +76,15 @@ class demultiplexer : public event_port {
     /// The operation that park_read parked was queued, and its owner has made the call: it has completed.
     static void completed_read(descriptor& d) noexcept { d.reading = nullptr; }
 
+    /// Where connections are accepted ahead of the operations (io_uring): stops that, for a listening
+    /// descriptor without a pending operation, and points to those that no operation has taken, which may be
+    /// taken from there. The next accept begins anew. False when the kernel has not stopped yet.
+    virtual bool stop_accepting(descriptor& d, std::vector<int>*& ahead) noexcept {
+        (void)d;
+        (void)ahead;
+        return true;
+    }
+
     /// For an operation of kind poll_end, of which a descriptor has at most one, beside its reads and writes:
     /// completes it with 0 when the peer may have ended or the connection may have failed, at the latest when
     /// that happens after the call. The owner looks (socket_calls::peer_state) before, and afterwards. True

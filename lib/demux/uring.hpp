@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <thread>
+#include <vector>
 
 namespace bight::detail {
 
@@ -70,6 +71,7 @@ class uring final : public demultiplexer {
     bool start(operation& op) noexcept override;
     bool cancel(operation& op) noexcept override;
     bool settle(operation&) noexcept override { return true; }
+    bool stop_accepting(descriptor& d, std::vector<int>*& ahead) noexcept override;
     void wait(duration limit) override;
     void wake() noexcept override;
     void forked() noexcept override;

@@ -20,6 +20,8 @@ constexpr unsigned share_of_ring = 32;
 // When nobody accepts, the multishot is stopped after this many connections; the kernel may accept a few more
 // before the stop takes effect.
 constexpr std::size_t unaccepted_connections = 64;
+// How often it enters the kernel to end a multishot at once.
+constexpr int most_stops = 100;
 
 }  // namespace
 
@@ -79,6 +81,21 @@ void uring::stop_multishot(descriptor& d) noexcept {
     io_uring_prep_cancel64(&sqe, tagged(&d, tag_multishot), 0);
     sqe.user_data = tagged(&d, tag_multishot_cancel);
     ++in_kernel_;
+}
+
+// This thread runs what the kernel has to do for it (DEFER_TASKRUN), so that the end has come when it enters
+// the kernel with the cancel: at the second time, if a connection came just then.
+bool uring::stop_accepting(descriptor& d, std::vector<int>*& ahead) noexcept {
+    if (!d.ring) return true;
+    for (int tries = 0; d.ring->armed; ++tries) {
+        if (tries == most_stops || !may_enter()) return false;
+        if (!d.ring->stopping) stop_multishot(d);
+        submit();
+        io_uring_get_events(&ring_);
+        reap();
+    }
+    ahead = &d.ring->accepted;
+    return true;
 }
 
 // A cancel that came too late must not count as pending. It is submitted again at once if the descriptor has

@@ -7,6 +7,11 @@
 
 #include <cstdint>
 #include <string>
+#include <system_error>
+
+namespace bight {
+struct released_listener;
+}
 
 namespace bight::detail {
 
@@ -27,6 +32,9 @@ class acceptor {
     /// The listening socket, or -1.
     virtual int handle() const noexcept = 0;
     virtual address local() const = 0;
+    /// Takes the socket out of it, with the connections that were accepted ahead; it is closed then. An
+    /// error, and then it is as before, when it is in use, or has no socket. Throws std::bad_alloc.
+    virtual std::error_code release_socket(released_listener& to) = 0;
     virtual void describe(std::string& out) const = 0;
 
     reactor& home() const noexcept { return home_; }

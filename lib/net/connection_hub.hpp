@@ -50,6 +50,9 @@ class intake final : public acceptor {
     void close() noexcept override;
     int handle() const noexcept override { return -1; }
     address local() const override;
+    std::error_code release_socket(released_listener&) override {
+        return std::make_error_code(std::errc::operation_not_supported);
+    }
     void describe(std::string& out) const override;
 
     /// The hub knows this intake from now on, and is told when it closes.

@@ -1,5 +1,6 @@
 #include <bight/net/descriptor_passing.hpp>
 
+#include "acceptor.hpp"
 #include "passing.hpp"
 #include "socket_transport.hpp"
 
@@ -7,7 +8,9 @@
 #include "../core/system_error.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
 #include <bight/io/detail/stream.hpp>
+#include <bight/net/listener.hpp>
 
 #include <cerrno>
 #include <string>
@@ -118,6 +121,39 @@ owned_descriptor release_descriptor(stream&& of) {
     if (error) detail::throw_stream_error(error, to_release, &socket);
     const stream emptied = std::move(of);
     return owned_descriptor(fd);
+}
+
+released_listener release_listener(listener&& of) {
+    constexpr const char* to_release = "take the socket out of";
+    detail::acceptor* const acceptor = detail::acceptor_access::of(of);
+    if (!acceptor) {
+        throw std::system_error(
+            detail::no_connection(),
+            std::string(to_release) + " an empty listener, which was closed, moved from, or never opened");
+    }
+    const auto refuse_because = [&](std::error_code error, const char* why) {
+        std::string text = to_release;
+        text += " a listener";
+        if (error != errc::wrong_thread) {  // nothing of another reactor's may be looked at
+            text += " at ";
+            acceptor->describe(text);
+        }
+        throw std::system_error(error, text + ": " + why);
+    };
+    if (detail::reactor_state::in_forked_child(acceptor->home()))
+        refuse_because(errc::wrong_thread, "it belongs to the parent of this process");
+    if (&acceptor->home() != reactor::current())
+        refuse_because(errc::wrong_thread, "it belongs to another reactor");
+    const std::error_code not_offered = std::make_error_code(std::errc::operation_not_supported);
+    if (!detail::descriptor_control::offered())
+        refuse_because(not_offered, "on this system it stays with its reactor");
+    released_listener released;
+    const std::error_code error = acceptor->release_socket(released);
+    if (error == errc::busy) refuse_because(error, "an accept waits there, or has not ended yet");
+    if (error == not_offered) refuse_because(error, "another reactor has the socket");
+    if (error) refuse_because(error, "it was closed");
+    const listener emptied = std::move(of);
+    return released;
 }
 
 }  // namespace bight

@@ -33,6 +33,8 @@ address listener::local() const { return socket_ ? socket_->local() : address();
 
 namespace bight::detail {
 
+acceptor* acceptor_access::of(const listener& l) noexcept { return l.socket_; }
+
 accept_awaiter::~accept_awaiter() {
     if (fd_ >= 0) sockets_here().close(fd_);
     if (kept_) on_->release();

@@ -11,11 +11,13 @@
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/io/address.hpp>
+#include <bight/net/descriptor_passing.hpp>
 
 #include <cerrno>
 #include <chrono>
 #include <new>
 #include <utility>
+#include <vector>
 
 namespace bight::detail {
 
@@ -242,6 +244,25 @@ void listening_socket::close() noexcept {
     // In a forked child the socket and its file belong to the parent, which goes on listening.
     if (made_in_ == this_process()) traces_.remove(calls_, fd);
     demux->detach(*this, true);
+}
+
+std::error_code listening_socket::release_socket(released_listener& to) {
+    if (!demux) return errc::closed;
+    if (waiting_ || accept_.in_flight) return errc::busy;
+    std::vector<int>* ahead = nullptr;
+    if (!demux->stop_accepting(*this, ahead)) return errc::busy;
+    if (ahead) {
+        to.accepted.reserve(ahead->size());
+        for (const int connection : *ahead) to.accepted.emplace_back(connection);
+        ahead->clear();
+    }
+    to.socket = owned_descriptor(static_cast<int>(fd));
+    // The file is for those who connect, wherever the socket is.
+    if (traces_.was_blocking) calls_.set(fd, socket_calls::option::non_blocking, false);
+    traces_ = {};
+    was_blocking = false;
+    demux->detach(*this, false);
+    return {};
 }
 
 address listening_socket::local() const { return fd >= 0 ? calls_.local(fd) : address(); }

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <system_error>
 
 namespace bight::detail {
 
@@ -26,6 +27,7 @@ class listening_socket final : public acceptor, private descriptor, private time
     void close() noexcept override;
     int handle() const noexcept override { return static_cast<int>(fd); }
     address local() const override;
+    std::error_code release_socket(released_listener& to) override;
     void describe(std::string& out) const override;
 
   private:

@@ -9,6 +9,7 @@
 
 #include <bight/bight.hpp>
 #include <bight/net/caching_resolver.hpp>
+#include <bight/net/datagram_socket.hpp>
 #include <bight/net/descriptor_passing.hpp>
 #include <bight/sim/failing_new.hpp>
 
@@ -792,6 +793,69 @@ TEST_CASE("descriptors are passed, or nothing is where memory is out, and none i
         CHECK(came == 1);
     });
     CHECK(tally.allocations > 3);
+}
+
+TEST_CASE("descriptors go with a datagram, or nothing does where memory is out, and none is left open") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    test::need_unix_sockets();
+    const auto tally = fail_each_allocation_on(kind, [](reactor_fixture&, allocation_fault& fault) -> task<> {
+        int ends[2];
+        if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
+        const bight::owned_descriptor first(ends[0]);
+        const bight::owned_descriptor second(ends[1]);
+        bight::datagram_socket a = bight::datagram_socket::bind(first.as_endpoint());
+        bight::datagram_socket b = bight::datagram_socket::bind(second.as_endpoint());
+        std::exception_ptr error;
+        std::size_t came = 0;
+        {
+            const failing now(fault);
+            try {
+                co_await bight::send_descriptor(a, first.get(), "x");
+                char byte = 0;
+                const auto got = co_await bight::receive_descriptors(b, bight::mutable_buffer(&byte, 1));
+                came = got.descriptors.size();
+            } catch (...) {
+                error = std::current_exception();
+            }
+        }
+        if (error) std::rethrow_exception(error);
+        CHECK(came == 1);
+    });
+    CHECK(tally.allocations > 1);
+}
+
+TEST_CASE("a listener is taken out, or stays as it is where memory is out") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    const auto tally = fail_each_allocation_on(kind, [](reactor_fixture&, allocation_fault& fault) -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        const bight::address at = l.local();
+        const auto none = co_await bight::try_with_timeout(l.accept(), std::chrono::milliseconds(1));
+        CHECK_FALSE(none);
+        const test::raw_socket client = test::raw_connect(at);
+        for (int i = 0; i < 70; ++i) co_await bight::yield();  // io_uring has accepted it
+        bight::released_listener released;
+        std::exception_ptr error;
+        {
+            const failing now(fault);
+            try {
+                released = bight::release_listener(std::move(l));
+            } catch (...) {
+                error = std::current_exception();
+            }
+        }
+        if (error) {
+            const bight::stream s = co_await l.accept();  // nothing is lost
+            CHECK(s);
+            std::rethrow_exception(error);
+        }
+        CHECK_FALSE(l);
+        if (released.accepted.empty()) {
+            l = bight::listen(released.socket.as_endpoint());
+            const bight::stream s = co_await l.accept();
+            CHECK(s);
+        }
+    });
+    if (kind == bight::demultiplexer_kind::io_uring) CHECK(tally.allocations > 0);
 }
 
 #endif

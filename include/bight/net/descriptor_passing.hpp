@@ -134,4 +134,27 @@ task<> send_descriptor(datagram_socket& by, int descriptor, const_buffer bytes, 
 /// one without a socket, and on Windows. Thread: the stream's.
 owned_descriptor release_descriptor(stream&& of);
 
+/// What release_listener takes out of a listener.
+struct released_listener {
+    /// The listening socket. Who connects is queued by the system as before, whoever accepts.
+    owned_descriptor socket;
+    /// Connections that were accepted already, and given to nobody, oldest first: a reactor on io_uring
+    /// accepts ahead. To be passed along, or served here (connect(one.as_endpoint())); destroying one ends
+    /// it.
+    std::vector<owned_descriptor> accepted;
+};
+
+/// Takes the socket out of a listener, which is empty afterwards: to be passed to another process, say. It
+/// listens on as long as somebody has a descriptor of it, and no connection is lost: neither one in the
+/// system's queue nor one that was accepted ahead. A socket that was adopted blocks again if it did before.
+///
+/// The file of a Unix socket stays, so that clients find the way, and is nobody's from then on: `listen` at
+/// its path replaces it when no process listens there any more.
+///
+/// Throws std::system_error, and leaves the listener as it was: errc::busy while an accept waits, or when the
+/// kernel cannot stop accepting ahead at once; errc::wrong_thread in a forked child, for it is the parent's;
+/// EBADF for an empty or closed listener; EOPNOTSUPP for one whose connections come from another reactor
+/// (sharding::hand_over), and on Windows. Throws std::bad_alloc. Thread: the listener's.
+[[nodiscard]] released_listener release_listener(listener&& of);
+
 }  // namespace bight

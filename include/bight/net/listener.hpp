@@ -55,6 +55,7 @@ class listener {
     void close() noexcept;
 
   private:
+    friend struct detail::acceptor_access;
     detail::acceptor* socket_ = nullptr;
 };
 

@@ -17,10 +17,17 @@
 namespace BIGHT_EXPORT bight {
 
 class address;
+class listener;
 
 namespace detail {
 
 class acceptor;
+
+/// For functions that are not members.
+struct acceptor_access {
+    /// Null when the listener is empty.
+    static acceptor* of(const listener& l) noexcept;
+};
 
 class [[nodiscard("co_await it"), gnu::warn_unused]] accept_awaiter final
     : public waiter,

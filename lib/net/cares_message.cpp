@@ -104,12 +104,12 @@ void read_name(std::string_view message, const address& reversed, dns_answer& in
 
 void need_dns_messages() {}
 
-std::string make_dns_query(const std::string& name, dns_type type, std::uint16_t id) {
+std::string make_dns_query(const std::string& name, dns_type type, std::uint16_t id, bool edns) {
     constexpr int internet = 1;
     unsigned char* made = nullptr;
     int size = 0;
-    const int status =
-        ::ares_create_query(name.c_str(), internet, static_cast<int>(type), id, 1, &made, &size, 0);
+    const int status = ::ares_create_query(name.c_str(), internet, static_cast<int>(type), id, 1, &made,
+                                           &size, edns ? static_cast<int>(longest_edns_datagram) : 0);
     const std::unique_ptr<unsigned char, void (*)(void*)> freed(made, &::ares_free_string);
     if (status == ARES_ENOMEM) throw std::bad_alloc();
     if (status != ARES_SUCCESS) {

@@ -29,14 +29,14 @@ endpoint endpoint_of(const address& server, endpoint::kind_type kind) {
 
 // A socket for each query: so its port is another each time, which the system chooses, and what its server
 // has sent too late for another query is never taken for an answer.
-task<std::string> ask_over_udp(const address& server, const std::string& query) {
+task<std::string> ask_over_udp(const address& server, const std::string& query, std::size_t longest) {
     endpoint there = endpoint_of(server, endpoint::kind_type::udp);
     datagram_socket s = co_await datagram_socket::connect(std::move(there));
     co_await s.send(query);
     // What is longer than an answer may be is cut off, and asked for over TCP.
-    std::array<char, longest_dns_datagram> memory;
+    std::array<char, longest_edns_datagram> memory;
     for (;;) {
-        const received_datagram got = co_await s.receive_from(memory);
+        const received_datagram got = co_await s.receive_from(mutable_buffer(memory.data(), longest));
         std::string message(memory.data(), got.size);
         if (!is_dns_answer(message, query)) continue;
         if (got.truncated) mark_cut_off(message);
@@ -62,8 +62,8 @@ task<std::string> ask_over_tcp(const address& server, const std::string& query) 
 
 }  // namespace
 
-task<std::string> exchange_dns(address server, const std::string& query) {
-    std::string answer = co_await ask_over_udp(server, query);
+task<std::string> exchange_dns(address server, const std::string& query, std::size_t longest) {
+    std::string answer = co_await ask_over_udp(server, query, longest);
     if (is_cut_off(answer)) answer = co_await ask_over_tcp(server, query);
     co_return answer;
 }

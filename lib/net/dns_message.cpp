@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t header_size = 12;
 constexpr unsigned cut_off = 0x02;  // TC
+constexpr unsigned format_error = 1;
+constexpr unsigned not_implemented = 4;
 
 unsigned byte(std::string_view message, std::size_t at) noexcept {
     return static_cast<unsigned char>(message[at]);
@@ -21,6 +23,13 @@ unsigned byte(std::string_view message, std::size_t at) noexcept {
 // Names are the same in upper and lower case. Lengths of labels are below 'A', as the types and classes that
 // are asked for.
 char folded(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// The question of a query that was made here: a name, a type and a class.
+std::string_view question_of(std::string_view query) noexcept {
+    std::size_t end = header_size;
+    while (end < query.size() && query[end] != 0) end += byte(query, end) + 1;
+    return query.substr(header_size, end + 5 - header_size);
+}
 
 }  // namespace
 
@@ -33,8 +42,9 @@ bool is_dns_answer(std::string_view message, std::string_view query) noexcept {
     const bool failed = (byte(message, 3) & 15) != 0;
     if (failed && has_no_question(message)) return true;
     const bool one_question = byte(message, 4) == 0 && byte(message, 5) == 1;
-    return one_question && message.size() >= query.size() &&
-           std::equal(query.begin() + header_size, query.end(), message.begin() + header_size,
+    const std::string_view question = question_of(query);
+    return one_question && message.size() >= header_size + question.size() &&
+           std::equal(question.begin(), question.end(), message.begin() + header_size,
                       [](char a, char b) { return folded(a) == folded(b); });
 }
 
@@ -43,6 +53,11 @@ bool has_no_question(std::string_view answer) noexcept {
 }
 
 bool is_cut_off(std::string_view answer) noexcept { return (byte(answer, 2) & cut_off) != 0; }
+
+bool refuses_edns(std::string_view answer) noexcept {
+    const unsigned code = byte(answer, 3) & 15;
+    return code == format_error || code == not_implemented;
+}
 
 void mark_cut_off(std::string& answer) noexcept { answer[2] = static_cast<char>(byte(answer, 2) | cut_off); }
 

@@ -35,11 +35,14 @@ struct dns_answer {
 
 /// The longest message that a query over UDP without EDNS has for an answer (RFC 1035, 2.3.4).
 inline constexpr std::size_t longest_dns_datagram = 512;
+/// The longest that is asked for with EDNS (RFC 6891): what passes everywhere in one piece, with IPv6, too.
+inline constexpr std::size_t longest_edns_datagram = 1232;
 
 /// Throws std::system_error (errc::unavailable) where bight was built without c-ares.
 void need_dns_messages();
-/// A query for `name`, with recursion. Throws std::system_error (EINVAL) for what is no name of DNS.
-std::string make_dns_query(const std::string& name, dns_type type, std::uint16_t id);
+/// A query for `name`, with recursion, and with EDNS or without. Throws std::system_error (EINVAL) for what
+/// is no name of DNS.
+std::string make_dns_query(const std::string& name, dns_type type, std::uint16_t id, bool edns);
 /// What an answer to a query of this type says; without a question it never says that a name is not there.
 /// Whatever a peer has sent may be given. Throws std::bad_alloc.
 dns_answer read_dns_answer(std::string_view message, dns_type type, const address& reversed);
@@ -50,6 +53,9 @@ bool is_dns_answer(std::string_view message, std::string_view query) noexcept;
 /// Whether an answer was cut off, and has to be asked for over TCP.
 bool is_cut_off(std::string_view answer) noexcept;
 bool has_no_question(std::string_view answer) noexcept;
+/// Whether its server may know nothing of EDNS: it understands the query wrongly, or not at all (RFC 6891,
+/// 7).
+bool refuses_edns(std::string_view answer) noexcept;
 void mark_cut_off(std::string& answer) noexcept;
 
 /// The name under which the name of an address is: "1.2.0.192.in-addr.arpa".

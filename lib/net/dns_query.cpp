@@ -53,6 +53,7 @@ bool is_of_this_machine(const std::error_code& error) noexcept {
 struct server_outcome {
     std::string words = "not asked";
     std::error_code of_this_machine{};
+    bool silent = false;
 };
 
 const char* failure_in_words(dns_outcome failure) noexcept {
@@ -68,16 +69,34 @@ bool is_answer(dns_outcome o) noexcept {
     return o == dns_outcome::found || o == dns_outcome::no_name || o == dns_outcome::no_data;
 }
 
+// Asks a server that does not know EDNS without it, and remembers that, when it has an answer then.
+task<std::string> ask_server(dns_client by, std::size_t which, const dns_query& query, bool edns) {
+    const address& server = by.options.servers[which];
+    if (edns) {
+        const std::string message = make_dns_query(query.name, query.type, new_id(), true);
+        std::string answer = co_await exchange_dns(server, message, longest_edns_datagram);
+        if (!refuses_edns(answer)) co_return answer;
+    }
+    const std::string plain = make_dns_query(query.name, query.type, new_id(), false);
+    std::string answer = co_await exchange_dns(server, plain, longest_dns_datagram);
+    if (edns && !refuses_edns(answer)) by.know_edns[which] = false;
+    co_return answer;
+}
+
 // Nothing, and the reason in `of`, when the server has no answer.
-task<std::optional<dns_answer>> ask_one(dns_client by, const address& server, const dns_query& query,
+task<std::optional<dns_answer>> ask_one(dns_client by, std::size_t which, const dns_query& query,
                                         server_outcome& of) {
     const semaphore_guard place = co_await by.places.scoped_acquire();
-    const std::string message = make_dns_query(query.name, query.type, new_id());
+    // What is silent may drop what it does not know, or the network what is long.
+    const bool edns = by.options.edns && by.know_edns[which] && !of.silent;
     of = {};
     std::optional<std::string> got;
     try {
-        got = co_await try_with_timeout(exchange_dns(server, message), by.options.timeout);
-        if (!got) of.words = "no answer";
+        got = co_await try_with_timeout(ask_server(by, which, query, edns), by.options.timeout);
+        if (!got) {
+            of.words = "no answer";
+            of.silent = true;
+        }
     } catch (const std::system_error& e) {
         of.words = e.code().message();
         if (is_of_this_machine(e.code())) of.of_this_machine = e.code();
@@ -90,12 +109,13 @@ task<std::optional<dns_answer>> ask_one(dns_client by, const address& server, co
 }
 
 [[noreturn]] void throw_unanswered(const dns_query& query, const std::vector<address>& servers,
-                                   const std::vector<server_outcome>& outcomes) {
+                                   std::size_t first, const std::vector<server_outcome>& outcomes) {
     std::string text = "look-up of " + query.asked;
     if (query.name != query.asked && query.type != dns_type::ptr) text += " as " + query.name;
     text += " (";
     for (std::size_t i = 0; i < servers.size(); ++i) {
-        text += (i == 0 ? "" : ", ") + servers[i].to_string() + ": " + outcomes[i].words;
+        text += (i == 0 ? "" : ", ") + servers[(first + i) % servers.size()].to_string() + ": " +
+                outcomes[i].words;
     }
     std::error_code code(EAI_AGAIN, resolver_category());
     const auto here = [](const server_outcome& o) { return static_cast<bool>(o.of_this_machine); };
@@ -141,22 +161,18 @@ dns_answer together(const family_answer& six, const family_answer& four) {
 }  // namespace
 
 task<dns_answer> ask_dns_servers(dns_client by, std::size_t first, dns_query query) {
-    const dns_options& options = by.options;
-    std::vector<address> servers;
-    for (std::size_t i = 0; i < options.servers.size(); ++i) {
-        servers.push_back(options.servers[(first + i) % options.servers.size()]);
-    }
-    std::vector<server_outcome> outcomes(servers.size());
+    const std::size_t count = by.options.servers.size();
+    std::vector<server_outcome> outcomes(count);
     bool reached = true;  // some server, as far as is known
-    for (unsigned attempt = 0; attempt < options.attempts && reached; ++attempt) {
+    for (unsigned attempt = 0; attempt < by.options.attempts && reached; ++attempt) {
         reached = false;
-        for (std::size_t i = 0; i < servers.size(); ++i) {
-            std::optional<dns_answer> answer = co_await ask_one(by, servers[i], query, outcomes[i]);
+        for (std::size_t i = 0; i < count; ++i) {
+            std::optional<dns_answer> answer = co_await ask_one(by, (first + i) % count, query, outcomes[i]);
             if (answer) co_return std::move(*answer);
             if (!outcomes[i].of_this_machine) reached = true;
         }
     }
-    throw_unanswered(query, servers, outcomes);
+    throw_unanswered(query, by.options.servers, first, outcomes);
 }
 
 task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string asked, std::string name) {

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace bight::detail {
 
@@ -24,7 +25,8 @@ struct dns_query {
 /// What a resolver's look-ups share.
 struct dns_client {
     const dns_options& options;
-    semaphore& places;  ///< one for each exchange that is under way
+    semaphore& places;             ///< one for each exchange that is under way
+    std::vector<bool>& know_edns;  ///< of each server, as far as it is known
 };
 
 /// The answer of the first server that has one, beginning with the server at `first`: found, no_name or

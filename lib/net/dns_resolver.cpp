@@ -1,10 +1,11 @@
 #include <bight/net/dns_resolver.hpp>
 
 #include "../core/system_error.hpp"
-#include "../demux/socket_calls.hpp"
 #include "../io/socket_headers.hpp"
+#include "destination_order.hpp"
 #include "dns_hosts.hpp"
 #include "dns_query.hpp"
+#include "idna.hpp"
 #include "resolve.hpp"
 
 #include <bight/core/error.hpp>
@@ -23,6 +24,7 @@ struct detail::dns_state {
         : places(std::max<std::size_t>(options.most_at_once, 1)), hosts(options.hosts) {}
     semaphore places;
     const dns_hosts hosts;
+    std::vector<bool> know_edns;  // of each server, as far as is known
 };
 
 namespace {
@@ -84,24 +86,6 @@ std::vector<std::string> names_for(const std::string& host, const dns_options& o
     return names;
 }
 
-// Whether this machine has a way there, as far as the system knows without sending anything.
-bool has_way(const address& to) noexcept {
-    detail::socket_calls& calls = detail::sockets_here();
-    const int fd = calls.open(to.native_family(), detail::socket_type::datagram);
-    if (fd < 0) return false;
-    const int connected = calls.connect_datagrams(fd, detail::with_port(to, dns_port));
-    calls.close(fd);
-    return connected >= 0;
-}
-
-// Those of IPv6 come first as they are given; both where there is a way to both.
-void put_unreachable_last(std::vector<address>& found) {
-    const auto is_ipv6 = [](const address& a) { return a.family() == address::family_type::ipv6; };
-    const auto four = std::find_if_not(found.begin(), found.end(), is_ipv6);
-    if (four == found.begin() || four == found.end() || has_way(found.front())) return;
-    std::rotate(found.begin(), four, found.end());
-}
-
 }  // namespace
 
 dns_resolver::dns_resolver(dns_options options)
@@ -111,6 +95,7 @@ dns_resolver::dns_resolver(dns_options options)
     for (address& server : options_.servers) {
         if (server.port() == 0) server = detail::with_port(server, dns_port);
     }
+    state_->know_edns.assign(options_.servers.size(), true);
     std::erase_if(options_.search, [](const std::string& domain) { return !is_domain(domain); });
 }
 
@@ -118,11 +103,15 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
     resolved_host found;
     home_.check("a dns_resolver");
     found.addresses = state_->hosts.addresses_of(host, family);
+    if (found.addresses.empty() && !detail::is_ascii(host)) {
+        host = detail::idna_form(host);
+        found.addresses = state_->hosts.addresses_of(host, family);
+    }
     if (!found.addresses.empty()) co_return found;
     check_dns_name(host);
     const std::vector<std::string> names = names_for(host, options_);
     const std::shared_ptr<detail::dns_state> state = state_;
-    const dns_client by{options_, state->places};
+    const dns_client by{options_, state->places, state->know_edns};
     std::exception_ptr failure;  // the first one
     for (const std::string& name : names) {
         const std::size_t first = options_.rotate ? turn_++ : 0;
@@ -143,7 +132,7 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
         if (answer.outcome != dns_outcome::found) continue;
         found.addresses = std::move(answer.addresses);
         found.ttl = answer.ttl;
-        put_unreachable_last(found.addresses);
+        detail::put_in_order(found.addresses);
         co_return found;
     }
     if (failure) std::rethrow_exception(failure);
@@ -157,7 +146,7 @@ task<std::string> dns_resolver::look_up_name(address of) {
     dns_query query{asked, detail::reverse_dns_name(of), dns_type::ptr, of};
     const std::size_t first = options_.rotate ? turn_++ : 0;
     const std::shared_ptr<detail::dns_state> state = state_;
-    const dns_client by{options_, state->places};
+    const dns_client by{options_, state->places, state->know_edns};
     dns_answer answer = co_await detail::ask_dns_servers(by, first, std::move(query));
     // Who publishes it may call it anything, an address that it has not among them.
     if (answer.outcome != dns_outcome::found || !is_dns_name(answer.name)) throw_no_name(asked);

@@ -1,5 +1,6 @@
 // check_name, in_lower_case, is_localhost: what can be a name of a host (RFC 1035, 2.3.4), and which are the
 // same.
+#include "idna.hpp"
 #include "resolve.hpp"
 
 #include "../core/system_error.hpp"
@@ -71,6 +72,10 @@ bool is_utf8(std::string_view text) noexcept {
 
 }  // namespace
 
+bool is_ascii(std::string_view text) noexcept {
+    return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
+}
+
 std::string in_lower_case(std::string host) {
     for (char& c : host) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -98,7 +103,7 @@ void check_name(const std::string& host) {
         refuse(EINVAL, host, "a name has no control characters");
     }
     // The limits are those of the IDNA form: that of a name which is not ASCII is not known here.
-    const bool ascii = std::all_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x80; });
+    const bool ascii = is_ascii(name);
     if (name.size() > longest_host_name && (ascii || name.size() > 4 * longest_host_name)) {
         refuse(EINVAL, host,
                "a name has at most 253 characters, and this one " + std::to_string(name.size()));

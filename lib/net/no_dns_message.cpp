@@ -12,7 +12,7 @@ void need_dns_messages() {
                             "dns_resolver: bight was built without c-ares (-Dcares=enabled)");
 }
 
-std::string make_dns_query(const std::string&, dns_type, std::uint16_t) { return {}; }
+std::string make_dns_query(const std::string&, dns_type, std::uint16_t, bool) { return {}; }
 dns_answer read_dns_answer(std::string_view, dns_type, const address&) { return {}; }
 
 }  // namespace bight::detail

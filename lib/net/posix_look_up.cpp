@@ -1,6 +1,8 @@
 // Look-ups by getaddrinfo(3) and getnameinfo(3), on threads.
 #include "look_up.hpp"
 
+#include "idna.hpp"
+
 #include "../core/system_error.hpp"
 #include "../io/socket_headers.hpp"
 
@@ -10,7 +12,6 @@
 
 #include <locale.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <system_error>
@@ -31,10 +32,6 @@ class gai_category final : public std::error_category {
 [[noreturn]] void throw_status(int status, const std::string& what) {
     if (status == EAI_SYSTEM) throw std::system_error(system_error_code(errno), what);
     throw std::system_error(status, resolver_category(), what);
-}
-
-bool is_ascii(const std::string& text) noexcept {
-    return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
 }
 
 #if defined(AI_IDN)

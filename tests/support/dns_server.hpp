@@ -24,8 +24,10 @@ namespace test {
 /// A query that has come.
 struct dns_question {
     std::string message;
-    std::string name;  ///< "www.example.test"
-    int type = 0;      ///< 1: A, 12: PTR, 28: AAAA
+    std::string name;           ///< "www.example.test"
+    int type = 0;               ///< 1: A, 12: PTR, 28: AAAA
+    std::size_t end = 0;        ///< of the question, in the message
+    std::size_t edns_size = 0;  ///< the longest answer that it asks for by EDNS; 0: it has none
     bool over_tcp = false;
     bight::address from;
 
@@ -69,7 +71,9 @@ inline std::string dns_address(const std::string& ip, unsigned ttl,
 /// An answer with these records. `code`: 3 for no such name, 2 for a failure, ….
 inline std::string dns_response(const dns_question& to, const std::vector<std::string>& records,
                                 unsigned code = 0) {
-    std::string message = to.message;
+    // Without what follows the question, which is EDNS: servers that know nothing of it leave it out, too.
+    std::string message = to.message.substr(0, to.end);
+    message.replace(10, 2, dns_number(0));
     message[2] = static_cast<char>(0x81);  // a response, recursion wanted
     message[3] = static_cast<char>(0x80 | code);
     message.replace(6, 2, dns_number(static_cast<unsigned>(records.size())));
@@ -157,6 +161,8 @@ class dns_server {
         return answers_(q);
     }
 
+  public:
+    /// What a query asks.
     static dns_question parsed(std::string message, const bight::address& from, bool over_tcp) {
         dns_question q;
         std::size_t at = 12;
@@ -166,12 +172,21 @@ class dns_server {
             at += size + 1;
         }
         q.type = static_cast<unsigned char>(message.at(at + 2));
+        q.end = at + 5;
+        const auto number = [&](std::size_t place) {
+            return std::size_t{static_cast<unsigned char>(message.at(place))} * 256 +
+                   static_cast<unsigned char>(message.at(place + 1));
+        };
+        if (number(10) == 1 && message.at(q.end) == 0 && number(q.end + 1) == 41) {
+            q.edns_size = number(q.end + 3);
+        }
         q.message = std::move(message);
         q.from = from;
         q.over_tcp = over_tcp;
         return q;
     }
 
+  private:
     script answers_;
     bight::datagram_socket socket_;
     bight::listener listener_;

@@ -38,6 +38,10 @@ struct dns_options {
     duration timeout = std::chrono::seconds(5);
     /// How often each server is asked.
     unsigned attempts = 2;
+    /// Whether servers are told that answers over UDP may have up to 1,232 bytes (EDNS, RFC 6891), which
+    /// saves going over TCP for long ones. One that does not know that is asked again without it at once, and
+    /// from then on; one that is silent, at its next attempt.
+    bool edns = true;
     /// Whether the first server to be asked changes from query to query.
     bool rotate = false;
     /// How many queries are under way at once, each with a socket; further ones wait, first come, first
@@ -71,14 +75,16 @@ dns_options system_dns_options();
 /// Queries for IPv6 and IPv4 are sent together; once one has given addresses, the other has 50 ms left (RFC
 /// 8305, 3), and what is given then is not to be kept; it is for 5 seconds where the other's servers have
 /// failed. That a name is not there in one family does not hide its addresses of the other (RFC 4074, 4.2).
-/// Addresses of IPv6 come first, those to which this
-/// machine has no way last.
+/// Addresses come in the order of RFC 6724 (6), by what this machine would send from: those to which it has
+/// no way last, then by scope, label and precedence, so that those of IPv6 mostly come first; of IPv6 by the
+/// length of the common prefix. (What it does not know is whether an own address is deprecated.)
 ///
 /// A name that is not there is EAI_NONAME of resolver_category(). Without an answer the error's message says
 /// what has become of each server; its code is that of this machine where no query could be sent
 /// (ENETUNREACH), at once, or else EAI_AGAIN, when the name is in no other search domain either. Names beyond
-/// ASCII are EINVAL: give their IDNA form. Of names like "127.1", which end in a number, there are none, and
-/// an address with such a name has none.
+/// ASCII are looked up by their IDNA form, as the system's resolver does: with libidn2 where that is
+/// installed (glibc), and on Windows; elsewhere they are EINVAL. Of names like "127.1", which end in a
+/// number, there are none, and an address with such a name has none.
 ///
 /// Thread: one reactor's; another thread's use is caught in debug builds. Cancelling closes the sockets.
 class dns_resolver final : public resolver {

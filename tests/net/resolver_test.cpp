@@ -14,8 +14,11 @@
 #include <bight/net/caching_resolver.hpp>
 #include <bight/net/datagram_socket.hpp>
 #include <bight/net/resolver.hpp>
+#include <bight/sim/world.hpp>
 
 #include <chrono>
+#include <cstddef>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -254,6 +257,37 @@ TEST_CASE("numeric addresses, localhost and services need no look-up of a name")
         s.abort();
         CHECK(by.asked.size() == 3);
     });
+}
+
+TEST_CASE("the services that are known by themselves have the ports that IANA has for them") {
+    const std::map<std::string, int> known{
+        {"discard", 9},      {"domain", 53},       {"daytime", 13}, {"echo", 7},    {"ftp", 21},
+        {"http", 80},        {"https", 443},       {"imap", 143},   {"imap2", 143}, {"imaps", 993},
+        {"irc", 194},        {"ldap", 389},        {"ldaps", 636},  {"ntp", 123},   {"pop3", 110},
+        {"pop3s", 995},      {"smtp", 25},         {"snmp", 161},   {"ssh", 22},    {"telnet", 23},
+        {"submission", 587}, {"submissions", 465}, {"time", 37},
+    };
+    // A simulated host has no others, and no thread that could ask.
+    bight::sim::world w(1);
+    std::size_t found = 0;
+    w.add("host").run([&]() -> task<> {
+        asked_resolver by;
+        for (const bool datagrams : {false, true}) {
+            resolve_options options;
+            options.datagrams = datagrams;
+            for (const auto& [service, port] : known) {
+                const std::string said = co_await message_of(by.resolve("192.0.2.7", service, options));
+                CHECK(said == "192.0.2.7:" + std::to_string(port));
+                ++found;
+            }
+            for (const char* none : {"nntp", "HTTP", "http ", "doma", "domains"}) {
+                const auto unknown = co_await error_of(by.resolve("192.0.2.7", none, options));
+                CHECK(unknown == std::error_code(EAI_SERVICE, bight::resolver_category()));
+            }
+        }
+    });
+    w.run();
+    CHECK(found == 2 * known.size());
 }
 
 TEST_CASE("what a resolver gives is of what it was asked for, and a name with nothing of it is not found") {

@@ -91,6 +91,7 @@ int scope_of(const ipv6_bytes& a) noexcept {
 // A destination, and what decides on its place.
 struct destination {
     address at;
+    std::size_t place;  // among those that were found
     bool unreachable = false;
     bool other_scope = false;
     bool other_label = false;
@@ -99,7 +100,8 @@ struct destination {
     bool ipv6 = false;
     unsigned prefix = 0;  // that it has in common with the source
 
-    destination(const address& to, const address& source) : at(to), unreachable(!source) {
+    destination(const address& to, std::size_t here, const address& source)
+        : at(to), place(here), unreachable(!source) {
         const ipv6_bytes bytes = bytes_of(to);
         const policy& of = policy_of(bytes);
         precedence = of.precedence;
@@ -119,7 +121,8 @@ bool comes_before(const destination& a, const destination& b) noexcept {
     if (a.other_label != b.other_label) return b.other_label;
     if (a.precedence != b.precedence) return a.precedence > b.precedence;
     if (a.scope != b.scope) return a.scope < b.scope;
-    return a.ipv6 && b.ipv6 && a.prefix > b.prefix;
+    if (a.ipv6 && b.ipv6 && a.prefix != b.prefix) return a.prefix > b.prefix;
+    return a.place < b.place;
 }
 
 }  // namespace
@@ -138,8 +141,8 @@ void put_in_order(std::vector<address>& found, const source_choice& source_of) {
     if (found.size() < 2) return;
     std::vector<destination> all;
     all.reserve(found.size());
-    for (const address& a : found) all.emplace_back(a, source_of(a));
-    std::stable_sort(all.begin(), all.end(), comes_before);
+    for (const address& a : found) all.emplace_back(a, all.size(), source_of(a));
+    std::sort(all.begin(), all.end(), comes_before);
     for (std::size_t i = 0; i < all.size(); ++i) found[i] = std::move(all[i].at);
 }
 

@@ -8,6 +8,11 @@
 #include <bight/bight.hpp>
 #include <bight/net/datagram_socket.hpp>
 
+#ifndef _WIN32
+#include <netinet/in.h>
+#include <sys/socket.h>
+#endif
+
 #include <cerrno>
 #include <chrono>
 #include <string>
@@ -161,3 +166,54 @@ TEST_CASE("what cannot be joined, left or set is an error, and the socket goes o
         CHECK(text == "goes on");
     });
 }
+
+#ifndef _WIN32
+
+namespace {
+
+/// A number that the socket has, which some systems keep as a byte.
+int option_of(const datagram_socket& s, int level, int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    if (::getsockopt(s.native_handle(), level, name, &value, &size) != 0) return -1;
+    return size == 1 ? static_cast<int>(*reinterpret_cast<const unsigned char*>(&value)) : value;
+}
+
+}  // namespace
+
+TEST_CASE("hops, loopback and the interface are those of the socket, over IPv6, too") {
+    const auto kind = GENERATE(from_range(test::demultiplexers()));
+    CAPTURE(kind);
+    test::reactor_fixture on(kind);
+    on.run([]() -> task<> {
+        for (const bool ipv6 : {false, true}) {
+            CAPTURE(ipv6);
+            if (ipv6 && test::no_ipv6()) continue;
+            datagram_socket s = datagram_socket::bind(ipv6 ? "udp6:0" : "udp:0");
+            const int level = ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+            const int hops = ipv6 ? IPV6_MULTICAST_HOPS : IP_MULTICAST_TTL;
+            const int loop = ipv6 ? IPV6_MULTICAST_LOOP : IP_MULTICAST_LOOP;
+            for (const bool loops : {false, true}) {
+                bight::multicast_options options;
+                options.hops = loops ? 255 : 0;
+                options.loopback = loops;
+                options.interface_index = loopback;
+                s.set_multicast(options);
+                CHECK(option_of(s, level, hops) == *options.hops);
+                CHECK(option_of(s, level, loop) == (loops ? 1 : 0));
+            }
+            // What is not set stays as it is.
+            s.set_multicast({});
+            CHECK(option_of(s, level, hops) == 255);
+            if (ipv6) CHECK(option_of(s, level, IPV6_MULTICAST_IF) == static_cast<int>(loopback));
+            multicast_group g = group_at(ipv6 ? "ff02::1234" : "239.1.2.10");
+            s.join(g);
+            CHECK(thrown_by([&] { s.join(g); }) == std::errc::address_in_use);
+            s.leave(g);
+            CHECK(thrown_by([&] { s.leave(g); }) == std::errc::address_not_available);
+        }
+        co_return;
+    });
+}
+
+#endif

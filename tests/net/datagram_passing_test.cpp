@@ -42,6 +42,7 @@ using test::from_errno;
 using test::marked;
 using test::marks_of;
 using test::message;
+using test::turns_until_told;
 using namespace std::chrono_literals;
 
 namespace {
@@ -274,8 +275,6 @@ TEST_CASE("datagrams: what else an adopted socket is told takes no room of descr
 
 TEST_CASE("datagrams: a receive that is cancelled, whenever that is, loses no descriptor") {
     on_each([](sockets& s) -> task<> {
-        // A reactor that is busy looks at the kernel every 64 turns.
-        constexpr std::array turns_until_told{0, 1, 2, 62, 63, 64};
         const owned_descriptor sent = marked(7);
         const int before = test::open_descriptors();
         std::size_t came = 0;

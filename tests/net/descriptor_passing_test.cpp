@@ -1,6 +1,7 @@
 // Descriptors that are passed over Unix streams.
 #include "passed_descriptors.hpp"
 
+#include "support/cancellable.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
 #include "support/error_of.hpp"
@@ -30,6 +31,7 @@ using test::is_close_on_exec;
 using test::marked;
 using test::marks_of;
 using test::send_raw;
+using test::turns_until_told;
 
 TEST_CASE("passing: as many as a message takes arrive in their order, with the first of its bytes") {
     ON_EACH_WITH_UNIX_SOCKETS;

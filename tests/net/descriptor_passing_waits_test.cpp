@@ -13,7 +13,6 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <random>
@@ -29,15 +28,8 @@ using test::fill_unix;
 using test::marked;
 using test::marks_of;
 using test::send_raw;
+using test::turns_until_told;
 using namespace std::chrono_literals;
-
-namespace {
-
-/// A reactor that is busy looks at the kernel every 64 turns. Then an operation has ended, and its task does
-/// not know yet.
-constexpr std::array turns_until_told{0, 1, 2, 60, 61, 62, 63, 64};
-
-}  // namespace
 
 TEST_CASE("passing: a full buffer is waited for; cancelled there, nothing was sent") {
     ON_EACH_WITH_UNIX_SOCKETS;

@@ -103,6 +103,24 @@ TEST_CASE("release: a listener is taken out, and no connection is lost, whenever
     });
 }
 
+TEST_CASE("release: a connection of which the kernel has told, and nobody has heard, is there") {
+    ON_EACH_WITH_UNIX_SOCKETS;
+    on.run([]() -> task<> {
+        bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+        co_await accept_in_vain(l);
+        auto other = co_await test::connected_pair(family::unix_path);
+        const auto nothing = co_await bight::try_with_timeout(other.server.read_some(), 1ms);
+        CHECK_FALSE(nothing);
+        std::vector<test::raw_socket> clients;
+        for (int i = 0; i < 3; ++i) clients.push_back(asking(l.local(), "x"));
+        other.server.abort();  // io_uring enters the kernel, to stop its receive
+        bight::released_listener released = bight::release_listener(std::move(l));
+        const std::size_t served = co_await serve_all(released, clients.size());
+        CHECK(served == clients.size());
+        for (const test::raw_socket& client : clients) CHECK(client.receive_all() == "x");
+    });
+}
+
 TEST_CASE("release: more connections than are accepted ahead are all there") {
     test::reactor_fixture on(GENERATE(from_range(test::real_reactors())));
     on.run([]() -> task<> {

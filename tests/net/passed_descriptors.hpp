@@ -31,6 +31,10 @@
 
 namespace test {
 
+/// A reactor that is busy looks at the kernel every 64 turns. Then an operation has ended, and its task does
+/// not know yet.
+inline constexpr std::array turns_until_told{0, 1, 2, 60, 61, 62, 63, 64};
+
 /// A descriptor that can be told from others: the read end of a pipe that holds `mark`.
 inline bight::owned_descriptor marked(int mark) {
     int ends[2];

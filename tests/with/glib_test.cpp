@@ -138,6 +138,31 @@ TEST_CASE("glib: tasks, timers and connections run in a main loop, which sleeps 
     });
 }
 
+TEST_CASE("glib: while tasks wait and nothing comes, the main loop asks the system once, and sleeps") {
+    in_a_main_loop([](test::reactor_fixture& on, const main_loop& loop, auto&) {
+        const raw_pair pair;
+        auto waits = [&]() -> task<> {
+            auto peer = co_await bight::connect(pair.where);
+            const auto got = co_await bight::try_with_timeout(peer.read_some(), 1h);
+            CHECK(got);
+            loop.quit();
+        };
+        on.reactor().start(waits);
+        g_main_context_set_poll_func(loop.context(), &counting_poll);
+        int polls = -1;
+        int polls_in_vain = -1;
+        loop.call_later(50ms, [] { all_polls = idle_polls = 0; });
+        loop.call_later(200ms, [&] {
+            polls = all_polls;
+            polls_in_vain = idle_polls;
+            pair.theirs.send("x");
+        });
+        loop.run();
+        CHECK(polls <= 2);
+        CHECK(polls_in_vain == 0);
+    });
+}
+
 TEST_CASE("glib: a task that a callback of the main loop starts begins before the loop sleeps") {
     in_a_main_loop([](test::reactor_fixture& on, const main_loop& loop, auto&) {
         auto end = [&]() -> task<> {

@@ -105,6 +105,11 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
     found.addresses = state_->hosts.addresses_of(host, family);
     if (found.addresses.empty() && !detail::is_ascii(host)) {
         host = detail::idna_form(host);
+        if (detail::is_localhost(host)) {  // in wide letters, say: no server is to know of it (RFC 6761)
+            resolve_options same;
+            same.family = family;
+            co_return co_await resolve(host, {}, same);
+        }
         found.addresses = state_->hosts.addresses_of(host, family);
     }
     if (!found.addresses.empty()) co_return found;

@@ -4,6 +4,8 @@
 #include "../core/system_error.hpp"
 #include "../core/windows_text.hpp"
 
+#include <bight/core/error.hpp>
+
 #include <windows.h>
 
 #include <cerrno>

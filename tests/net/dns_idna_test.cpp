@@ -80,6 +80,14 @@ TEST_CASE("dns: names beyond ASCII are looked up by their IDNA form, where the s
                                                        "cher.hosts",
                                                        four);
             CHECK(known == "127.0.0.5:80");
+            const auto before = server.asked.size();
+            const std::string wide =
+                co_await said_of(names,
+                                 "\xef\xbd\x8c\xef\xbd\x8f\xef\xbd\x83\xef\xbd\x81\xef\xbd\x8c"
+                                 "\xef\xbd\x88\xef\xbd\x8f\xef\xbd\x93\xef\xbd\x94",
+                                 four);
+            CHECK(wide == "127.0.0.1:80");
+            CHECK(server.asked.size() == before);
             // A symbol of its own is in no name, and 64 characters are too many for a label.
             std::string too_long;
             for (int i = 0; i < 60; ++i) too_long += "\xc3\xbc";

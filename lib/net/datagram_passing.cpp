@@ -91,15 +91,15 @@ detail::datagram_port* passing_port(const datagram_socket& of, const char* what)
     return port;
 }
 
-constexpr const char* to_receive = "receive descriptors at ";
-constexpr const char* to_send = "send descriptors from ";
+constexpr const char* receiving_at = "receive descriptors at ";
+constexpr const char* sending_from = "send descriptors from ";
 
 }  // namespace
 
 task<received_with_descriptors> receive_descriptors(datagram_socket& from, mutable_buffer memory,
                                                     std::size_t limit) {
-    detail::datagram_port* const port = passing_port(from, to_receive);
-    if (port && limit == 0) refuse(EINVAL, to_receive, *port, "a limit of 0; receive_from takes none");
+    detail::datagram_port* const port = passing_port(from, receiving_at);
+    if (port && limit == 0) refuse(EINVAL, receiving_at, *port, "a limit of 0; receive_from takes none");
     received_with_descriptors got;
     const std::size_t most = std::min(limit, most_descriptors_of_a_message);
     got.descriptors.reserve(most);
@@ -110,10 +110,10 @@ task<received_with_descriptors> receive_descriptors(datagram_socket& from, mutab
 }
 
 task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, const_buffer bytes, address to) {
-    if (detail::datagram_port* const port = passing_port(by, to_send)) {
-        if (descriptors.empty()) refuse(EINVAL, to_send, *port, "none were given");
+    if (detail::datagram_port* const port = passing_port(by, sending_from)) {
+        if (descriptors.empty()) refuse(EINVAL, sending_from, *port, "none were given");
         if (descriptors.size() > most_descriptors_of_a_message) {
-            refuse(EINVAL, to_send, *port,
+            refuse(EINVAL, sending_from, *port,
                    std::to_string(descriptors.size()) + " of them, and a datagram takes " +
                        std::to_string(most_descriptors_of_a_message));
         }

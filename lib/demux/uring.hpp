@@ -92,8 +92,6 @@ class uring final : public demultiplexer {
     void submit_cancel(std::uint64_t user_data) noexcept;
     bool hand_over(operation& op) noexcept;
     void submit_send(send_operation& op) noexcept;
-    void submit_read_poll(operation& op, bool edges = false) noexcept;
-    void submit_room_poll(operation& op, bool edges) noexcept;
     attempt try_call_of(operation& op) noexcept;
     void submit_receive(operation& op, mutable_buffer into) noexcept;
     void submit_file(file_operation& op) noexcept;
@@ -109,20 +107,23 @@ class uring final : public demultiplexer {
     /// Whether this thread may enter the kernel: on others the registered number of the ring is invalid.
     bool may_enter() const noexcept { return enabled_ && thread_ == std::this_thread::get_id(); }
 
-    bool ending_changed(descriptor& d) noexcept override;
-    void end_polled(descriptor& d, int result) noexcept;
-
     // Completion (uring.cpp)
     void reap() noexcept;
     void dispatch(const io_uring_cqe& cqe) noexcept;
     void operation_done(operation& op, int result) noexcept;
     void send_done(send_operation& op, int result) noexcept;
-    void room_polled(operation& op, int result, bool more) noexcept;
-    void datagrams_polled(operation& op, int result, bool more) noexcept;
     void finish(operation& op, std::int64_t result) noexcept;
     void settle_now(operation& op, std::int64_t result) noexcept;
     void end_line(operation*& first) noexcept;
     bool begin(operation& op) noexcept;
+
+    // Polls (uring_polls.cpp)
+    void submit_read_poll(operation& op, bool edges = false) noexcept;
+    void submit_room_poll(operation& op, bool edges) noexcept;
+    void room_polled(operation& op, int result, bool more) noexcept;
+    void datagrams_polled(operation& op, int result, bool more) noexcept;
+    bool ending_changed(descriptor& d) noexcept override;
+    void end_polled(descriptor& d, int result) noexcept;
 
     // Receives by a plain call (uring_plain_receives.cpp)
     bool take_in_bulk(operation& op) noexcept;

@@ -43,13 +43,13 @@ void add_reader(bight::fd_watch& watch, R& reader) {
 class download {
   public:
     // Connects first, and is non-blocking from then on.
-    download(int number, std::uint16_t port)
-        : number_(number), fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    download(int number, std::uint16_t port) : number_(number), fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
         sockaddr_in to{};
         to.sin_family = AF_INET;
         to.sin_port = htons(port);
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (fd_ < 0 || ::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0 ||
+        if (fd_ < 0 || ::fcntl(fd_, F_SETFD, FD_CLOEXEC) < 0 ||
+            ::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0 ||
             ::fcntl(fd_, F_SETFL, O_NONBLOCK) < 0) {
             const std::system_error why(errno, std::system_category(), log_prefix());
             ::close(fd_);

@@ -59,7 +59,7 @@ library() {
     for source in lib/*/*.cpp; do
         case ${source##*/} in
         uring*.cpp | epoll.cpp | poll.cpp | linux_*.cpp | sendfile_calls.cpp | splice_calls.cpp) ;;
-        cares_message.cpp | descriptor_set.cpp | fd_watch.cpp) ;;
+        cares_message.cpp) ;;
         windows_*.cpp | no_fork.cpp | iocp*.cpp | wfmo*.cpp | afd*.cpp) ;;
         *) echo "$source" ;;
         esac

@@ -28,7 +28,7 @@ HANDLE base_of(native_handle socket) noexcept {
 
 DWORD windows_error_of(LONG status) noexcept { return ::RtlNtStatusToDosError(status); }
 
-afd::afd(HANDLE port, ULONG_PTR key) {
+HANDLE afd::open_device() {
     wchar_t path[] = L"\\Device\\Afd\\bight";
     UNICODE_STRING name;
     name.Buffer = path;
@@ -38,16 +38,24 @@ afd::afd(HANDLE port, ULONG_PTR key) {
     attributes.Length = sizeof attributes;
     attributes.ObjectName = &name;
     IO_STATUS_BLOCK answer{};
-    const LONG status = ::NtCreateFile(&device_, SYNCHRONIZE, &attributes, &answer, nullptr, 0,
+    HANDLE device = INVALID_HANDLE_VALUE;
+    const LONG status = ::NtCreateFile(&device, SYNCHRONIZE, &attributes, &answer, nullptr, 0,
                                        FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN, 0, nullptr, 0);
-    DWORD error = status < 0 ? windows_error_of(status) : 0;
-    if (error == 0 && !::CreateIoCompletionPort(device_, port, key, 0)) {
-        error = ::GetLastError();
-        ::CloseHandle(device_);
+    if (status < 0) {
+        throw std::system_error(system_error_code(error_number(windows_error_of(status))), "\\Device\\Afd");
     }
-    if (error != 0) throw std::system_error(system_error_code(error_number(error)), "\\Device\\Afd");
-    ::SetFileCompletionNotificationModes(device_, FILE_SKIP_SET_EVENT_ON_HANDLE);
+    ::SetFileCompletionNotificationModes(device, FILE_SKIP_SET_EVENT_ON_HANDLE);
+    return device;
 }
+
+afd::afd(HANDLE port, ULONG_PTR key) : device_(open_device()) {
+    if (::CreateIoCompletionPort(device_, port, key, 0)) return;
+    const int error = last_error();
+    ::CloseHandle(device_);
+    throw std::system_error(system_error_code(error), "\\Device\\Afd");
+}
+
+afd::afd(HANDLE event) : device_(open_device()), event_(event) {}
 
 afd::~afd() { ::CloseHandle(device_); }
 
@@ -60,8 +68,8 @@ int afd::poll(native_handle socket, ULONG events, afd_poll_info& info, OVERLAPPE
     info.polled.status = 0;
     // An OVERLAPPED begins with an IO_STATUS_BLOCK.
     auto* const answer = reinterpret_cast<IO_STATUS_BLOCK*>(&overlapped);
-    const LONG status = ::NtDeviceIoControlFile(device_, nullptr, nullptr, &overlapped, answer,
-                                                ioctl_afd_poll, &info, sizeof info, &info, sizeof info);
+    const LONG status = ::NtDeviceIoControlFile(device_, event_, nullptr, &overlapped, answer, ioctl_afd_poll,
+                                                &info, sizeof info, &info, sizeof info);
     return status < 0 ? error_number(windows_error_of(status)) : 0;
 }
 

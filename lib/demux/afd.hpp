@@ -39,18 +39,25 @@ class afd {
   public:
     /// Polls complete at `port`, with `key`. Throws std::system_error.
     afd(HANDLE port, ULONG_PTR key);
+    /// Polls that are over have a status in their OVERLAPPED (HasOverlappedIoCompleted), and set `event`; a
+    /// poll that begins resets it.
+    explicit afd(HANDLE event);
     afd(const afd&) = delete;
     afd& operator=(const afd&) = delete;
     ~afd();
 
-    /// Begins a poll, levels of the `events`; `info` and `overlapped` belong to the kernel until the packet
-    /// has been taken, which comes in any case. 0, or an error number: then no packet comes.
+    /// Begins a poll, levels of the `events`; `info` and `overlapped` belong to the kernel until it is over:
+    /// the packet has been taken, which comes in any case, or there is a status. 0, or an error number: then
+    /// it has not begun.
     int poll(native_handle socket, ULONG events, afd_poll_info& info, OVERLAPPED& overlapped) noexcept;
-    /// Its packet comes, with ERROR_OPERATION_ABORTED unless it was complete.
+    /// It ends as every poll does, with ERROR_OPERATION_ABORTED unless it was over.
     void cancel(OVERLAPPED& overlapped) noexcept { ::CancelIoEx(device_, &overlapped); }
 
   private:
-    HANDLE device_ = INVALID_HANDLE_VALUE;
+    static HANDLE open_device();
+
+    HANDLE device_;
+    HANDLE event_ = nullptr;
 };
 
 /// The code of GetLastError for a status of the kernel.

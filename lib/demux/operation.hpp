@@ -63,6 +63,8 @@ class descriptor : public list_hook<descriptor> {
     bool is_shared : 1 = false;
     /// Each call is non-blocking by itself: the (shared) mode is not changed.
     bool never_waits : 1 = false;
+    /// Nothing but polls is asked of it: it has no mode that matters. (A kqueue's cannot be changed.)
+    bool is_only_polled : 1 = false;
     /// epoll: the kernel has reported that the peer ended its direction, and no error: so the end of what
     /// comes is a true one, which nobody needs to ask for.
     bool peer_said_end : 1 = false;

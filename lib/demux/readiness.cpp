@@ -33,8 +33,8 @@ void readiness::attach(descriptor& d) {
         if (result < 0) throw std::system_error(system_error_code(-result), "fd " + std::to_string(d.fd));
         return result > 0;
     };
-    const bool flags_do = d.never_waits && flags_forbid_waiting;
-    const bool blocking = !flags_do && check(is_blocking(d.fd));
+    const bool stays = d.is_only_polled || (d.never_waits && flags_forbid_waiting);
+    const bool blocking = !stays && check(is_blocking(d.fd));
     keep_from_signals(d.fd);
     d.may_read = d.may_write = true;
     d.drain = false;

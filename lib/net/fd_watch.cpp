@@ -4,14 +4,12 @@
 
 #include "../core/system_error.hpp"
 #include "../demux/demultiplexer.hpp"
+#include "../demux/descriptor_calls.hpp"
 
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -24,19 +22,17 @@ namespace detail {
 
 namespace {
 
-// The epoll instance of a set, under a number of its own, which the demultiplexer may close.
+// What says that a set has something to do, under a number of its own, which the demultiplexer may close.
 class set_descriptor final : public descriptor {
   public:
-    static set_descriptor& make(demultiplexer& in, int epoll) {
+    static set_descriptor& make(demultiplexer& in, const watch_kernel& kernel) {
         auto* const made = new set_descriptor;
-        made->fd = ::fcntl(epoll, F_DUPFD_CLOEXEC, 0);
         try {
-            if (made->fd < 0) throw std::system_error(system_error_code(errno), "fd_watch: fcntl");
+            made->fd = kernel.waitable();
             in.attach(*made);
         } catch (const std::system_error& e) {
             made->abandon();
-            const bool of_system = e.code().category() == std::system_category();
-            const std::string limit = of_system ? limit_of_epoll(e.code().value()) : "";
+            const std::string limit = is_of_system(e.code()) ? limit_of_watching(e.code().value()) : "";
             if (limit.empty()) throw;
             throw std::system_error(e.code(), "fd_watch: the reactor cannot wait for it" + limit);
         } catch (...) {
@@ -56,11 +52,11 @@ class set_descriptor final : public descriptor {
 
   private:
     void abandon() noexcept {
-        if (fd >= 0) ::close(fd);
+        if (fd != invalid_handle) close_descriptor(fd);
         drop();
     }
     set_descriptor() noexcept {
-        never_waits = true;
+        is_only_polled = true;
         wakes_host = true;
     }
 

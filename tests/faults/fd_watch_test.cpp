@@ -1,5 +1,6 @@
 // An fd_watch without memory.
 #include "net/watched.hpp"
+#include "net/watched_file.hpp"
 #include "support/allocation_faults.hpp"
 
 #include <bight/bight.hpp>

@@ -1,15 +1,10 @@
-// How an fd_watch ends: by errors, by being destroyed, with its reactor, in a forked child.
+// How an fd_watch ends: by errors, by being destroyed, with its reactor.
 #include "support/death.hpp"
 #include "support/error_of.hpp"
 #include "watched.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/net/fd_watch.hpp>
-
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <memory>
 #include <optional>
@@ -31,21 +26,10 @@ using test::to_read;
 using test::to_write;
 using test::until;
 
-namespace {
-
-void reap(pid_t child) {
-    int status = -1;
-    ::waitpid(child, &status, 0);
-    CHECK(status == 0);
-}
-
-}  // namespace
-
 TEST_CASE("fd_watch: what a handler throws ends the run, and the next one goes on with all") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
     fd_watch watch;
     std::vector<socket_pair> pairs(5);
-    const auto file = test::plain_file();
     bool fails = true;
     for (const socket_pair& pair : pairs) {
         watch.add(pair.fd(), to_read, [&](fd_readiness) {
@@ -57,24 +41,13 @@ TEST_CASE("fd_watch: what a handler throws ends the run, and the next one goes o
     CHECK_THROWS_WITH(on.run([&]() -> task<> { co_await watch.run(); }), "of a handler");
     CHECK(watch.list().size() == pairs.size());
     on.run([&]() -> task<> { co_await watch.run_until_empty(); });
-
-    fails = true;
-    watch.add(file.get(), to_read, [&](fd_readiness) {
-        if (std::exchange(fails, false)) throw std::runtime_error("of a handler");
-        CHECK(watch.remove(file.get()));
-    });
-    CHECK_THROWS_WITH(on.run([&]() -> task<> { co_await watch.run(); }), "of a handler");
-    on.run([&]() -> task<> { co_await watch.run_until_empty(); });
 }
 
 TEST_CASE("fd_watch: is destroyed by a handler") {
     test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
-    const bool of_file = GENERATE(false, true);
-    CAPTURE(of_file);
     on.run([&]() -> task<> {
         const socket_pair a;
         const socket_pair b;
-        const auto file = test::plain_file();
         std::optional<fd_watch> watch(std::in_place);
         const std::string captured = "alive as long as the handler runs";
         std::string told;
@@ -82,12 +55,8 @@ TEST_CASE("fd_watch: is destroyed by a handler") {
             watch.reset();
             told += captured;
         };
-        if (of_file) {
-            watch->add(file.get(), to_read, destroy);
-        } else {
-            watch->add(a.fd(), to_read, destroy);
-            watch->add(b.fd(), to_read, destroy);
-        }
+        watch->add(a.fd(), to_read, destroy);
+        watch->add(b.fd(), to_read, destroy);
         a.theirs.send("a byte");
         b.theirs.send("a byte");
         co_await watch->run();
@@ -186,14 +155,12 @@ TEST_CASE("fd_watch: keeps no run of its reactor from ending, and outlives it") 
     CAPTURE(kind);
     fd_watch watch;
     const socket_pair pair;
-    const auto file = test::plain_file();
     int told = 0;
     watch.add(pair.fd(), to_read, [&](fd_readiness) {
         ++told;
         pair.drain();
     });
-    for (const bool busy : {false, true}) {
-        if (busy) watch.add(file.get(), to_read, [](fd_readiness) {});
+    for (int round = 0; round < 2; ++round) {
         test::reactor_fixture on(kind);
         on.reactor().start(watch.run());
         on.run([&]() -> task<> {
@@ -202,8 +169,7 @@ TEST_CASE("fd_watch: keeps no run of its reactor from ending, and outlives it") 
             co_await until([&] { return told > before; });
         });
     }
-    CHECK(watch.list().size() == 2);
-    CHECK(watch.remove(file.get()));
+    CHECK(watch.list().size() == 1);
     test::reactor_fixture on(kind);
     on.run([&]() -> task<> {
         auto send = [&]() -> task<> {
@@ -218,121 +184,6 @@ TEST_CASE("fd_watch: keeps no run of its reactor from ending, and outlives it") 
 }
 
 // An eventfd that is written to wakes the host, too, however often: see uring::pollable.
-TEST_CASE("fd_watch: a host loop that waits for the reactor's descriptor is woken each time") {
-    const auto kind = GENERATE(from_range(test::with_descriptor()));
-    const bool watched_first = GENERATE(true, false);
-    CAPTURE(kind, watched_first);
-    test::reactor_fixture on(kind);
-    bight::reactor& r = on.reactor();
-    const test::raw_socket event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    fd_watch watch;
-    eventfd_t told = 0;
-    watch.add(event.get(), to_read, [&](fd_readiness) { CHECK(::eventfd_read(event.get(), &told) == 0); });
-    const auto turns = [&] {
-        while (r.run_once() || r.has_ready()) {
-        }
-    };
-    r.start(watch.run());
-    if (watched_first) turns();
-    pollfd watched{r.descriptor(), POLLIN, 0};
-    turns();
-    for (eventfd_t i = 1; i <= 5; ++i) {
-        REQUIRE(::eventfd_write(event.get(), i) == 0);
-        while (told != i) {
-            REQUIRE(::poll(&watched, 1, 5000) == 1);
-            turns();
-        }
-    }
-    while (::poll(&watched, 1, 0) == 1) turns();
-    r.stop();
-    turns();
-    CHECK(::poll(&watched, 1, 0) == 0);
-}
-
-TEST_CASE("fd_watch: a forked child takes nothing from its parent, and makes a watch of its own") {
-    beside_a_watch([](fd_watch& watch, bight::reactor&) -> task<> {
-        const socket_pair pair;
-        const socket_pair other;
-        int told = 0;
-        watch.add(pair.fd(), to_read, [&](fd_readiness) {
-            ++told;
-            pair.drain();
-        });
-        const pid_t child = ::fork();
-        if (child == 0) {
-            ::alarm(20);
-            const auto nothing = [](fd_readiness) {};
-            if (code_of([&] { watch.add(other.fd(), to_read, nothing); }) != bight::errc::unavailable)
-                ::_exit(1);
-            if (code_of([&] { watch.change(pair.fd(), to_write); }) != bight::errc::unavailable) ::_exit(2);
-            if (!watch.remove(pair.fd()) || !watch.remove_all().empty()) ::_exit(3);
-            const auto code = co_await test::error_of(watch.run());
-            if (code != bight::errc::unavailable) ::_exit(4);
-            fd_watch own;
-            if (code_of([&] { own.add(pair.fd(), to_write, nothing); })) ::_exit(5);
-            ::_exit(0);
-        }
-        reap(child);
-        pair.theirs.send("a byte");
-        co_await until([&] { return told == 1; });
-    });
-}
-
-TEST_CASE("fd_watch: a handler forks, and the child goes on without its parent's descriptors") {
-    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
-    fd_watch watch;
-    const socket_pair first;
-    const socket_pair last;
-    const socket_pair reused;
-    const std::vector<test::raw_socket> files = [] {
-        std::vector<test::raw_socket> made(2);
-        for (auto& file : made) file = test::plain_file();
-        return made;
-    }();
-    const bool of_files = GENERATE(false, true);
-    CAPTURE(of_files);
-    int told = 0;
-    int of_last = 0;
-    pid_t child = -1;
-    // The child has the rest of that turn when the parent has had it, which goes on when the child has gone.
-    const socket_pair turn;
-    const auto let_child_go = [&] {
-        turn.theirs.send("a byte");
-        reap(child);
-    };
-    const auto count = [&](fd_readiness) {
-        if (++told == 1) {
-            child = ::fork();
-            pollfd wait{turn.fd(), POLLIN, 0};
-            if (child == 0) ::poll(&wait, 1, 10000);
-            if (child > 0 && of_files) let_child_go();
-        }
-        if (told == 60) watch.remove_all();
-    };
-    if (of_files) {
-        for (const auto& file : files) watch.add(file.get(), to_read, count);
-    } else {
-        // The last has an epoll instance of its own.
-        watch.add(last.fd(), to_read, count);
-        REQUIRE(::dup2(reused.fd(), last.fd()) == last.fd());
-        watch.add(first.fd(), to_read, count);
-        first.theirs.send("a byte");
-        watch.add(last.fd(), to_read, [&](fd_readiness now) {
-            count(now);
-            if (++of_last == 1) let_child_go();
-        });
-        reused.theirs.send("a byte");
-        watch.add(files[0].get(), to_read, count);
-    }
-    on.run([&]() -> task<> {
-        const auto code = co_await test::error_of(watch.run_until_empty());
-        if (child == 0) ::_exit(code && told == 1 ? 0 : 1);
-        CHECK_FALSE(code);
-    });
-    CHECK(told == 60);
-    if (!of_files) CHECK(of_last >= 10);
-}
-
 TEST_CASE("fd_watch: a simulated host has no descriptors to be watched") {
     test::reactor_fixture on(test::reactor_choice::simulated(1));
     const socket_pair pair;

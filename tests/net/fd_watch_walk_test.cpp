@@ -1,9 +1,11 @@
 // A random walk of an fd_watch, against a model of what poll(2) says.
 #include "watched.hpp"
+#include "watched_file.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/net/fd_watch.hpp>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -126,7 +128,9 @@ class walk {
     }
     fd_interest any_interest() {
         const std::size_t bits = pick(8);
-        return {.readable = (bits & 1) != 0, .writable = (bits & 2) != 0, .priority = (bits & 4) != 0};
+        return {.readable = (bits & 1) != 0,
+                .writable = (bits & 2) != 0,
+                .priority = (bits & 4) != 0 && test::tells_of_urgent_data()};
     }
 
     void open(place& p) {
@@ -141,7 +145,7 @@ class walk {
             ours = std::move(pair.ours);
             p.file->theirs = std::move(pair.theirs);
         }
-        REQUIRE(::dup3(ours.get(), p.number, O_CLOEXEC) == p.number);
+        REQUIRE(::dup2(ours.get(), p.number) == p.number);
     }
     void close(place& p) {
         if (!p.file) return;
@@ -155,7 +159,7 @@ class walk {
         if (p.kept.empty()) return;
         const std::size_t which = pick(p.kept.size());
         if (p.watched) p.watched->was_closed = true;
-        REQUIRE(::dup3(p.kept[which].first.get(), p.number, O_CLOEXEC) == p.number);
+        REQUIRE(::dup2(p.kept[which].first.get(), p.number) == p.number);
         p.file = p.kept[which].second;
         if (pick(2) == 0) p.kept.erase(p.kept.begin() + static_cast<std::ptrdiff_t>(which));
     }

@@ -11,7 +11,6 @@
 #include <bight/net/fd_watch.hpp>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -65,12 +64,6 @@ struct tcp_pair {
     raw_socket theirs;
 };
 
-/// A regular file of no name.
-inline raw_socket plain_file() {
-    raw_socket made(::open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
-    return made;
-}
-
 /// The code of the std::system_error that a call throws; none when it succeeds.
 template <class F>
 std::error_code code_of(F call) {
@@ -80,6 +73,17 @@ std::error_code code_of(F call) {
     } catch (const std::system_error& e) {
         return e.code();
     }
+}
+
+/// Whether the system tells of urgent data, which the kqueue of some does not.
+inline bool tells_of_urgent_data() {
+    static const bool tells = [] {
+        const tcp_pair pair;
+        bight::fd_watch watch;
+        const auto add = [&] { watch.add(pair.fd(), for_priority, [](bight::fd_readiness) {}); };
+        return code_of(add) != std::errc::operation_not_supported;
+    }();
+    return tells;
 }
 
 /// Waits for something that the handlers of a watch do.
@@ -104,9 +108,8 @@ void beside_a_watch(Body body) {
     CAPTURE(kind);
     reactor_fixture on(kind);
     bight::fd_watch watch;
-    on.run([&]() -> bight::task<> {
-        (void)co_await bight::when_any(watch.run(), body(watch, on.reactor()));
-    });
+    on.run(
+        [&]() -> bight::task<> { (void)co_await bight::when_any(watch.run(), body(watch, on.reactor())); });
 }
 
 }  // namespace test

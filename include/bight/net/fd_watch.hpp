@@ -64,27 +64,36 @@ struct watched_fd {
 /// removed, nothing more is told of it, also when its number is in use again, for a file that was added or
 /// not, and when a duplicate of it is still open; `list` has it until it is removed, or its number added
 /// again. Only a regular file is known by its inode and its time of birth, where there is one: opened again
-/// under its number, it is taken for the same.
+/// under its number, it is taken for the same. On Windows a socket that was closed while a duplicate of it
+/// was open, in this process or in a child that inherited it, is not known to be closed: remove it before.
 ///
 /// An error or a hang-up is told to those that asked for readable or writable. With an interest in priority
 /// alone it is not told, and ends what is told of that descriptor, until its interest is changed.
 ///
-/// Linux, on any demultiplexer: an epoll instance of its own, made when it is first needed, and another
-/// descriptor for it while `run` waits; an idle watch costs its reactor nothing. On other systems, and on
-/// a simulated host, add, run and run_until_empty throw std::system_error with errc::unavailable. In a
-/// forked child they do, too, and the rest touches nothing of the parent's: also when it was a handler that
-/// forked.
+/// On any demultiplexer: a kernel object of its own (epoll, kqueue, and on Windows a device with an event),
+/// made when it is first needed, and another descriptor for it while `run` waits; an idle watch costs its
+/// reactor nothing. On a simulated host add, run and run_until_empty throw std::system_error with
+/// errc::unavailable. In a forked child they do, too, and the rest touches nothing of the parent's: also when
+/// it was a handler that forked.
 ///
-/// What it costs: a number that was closed without being removed has an epoll instance of its own whenever it
-/// is watched later, which is one of the process's descriptors; when there is none left, it does without. On
+/// Linux: a number that was closed without being removed has an epoll instance of its own whenever it is
+/// watched later, which is one of the process's descriptors; when there is none left, it does without. On
 /// epoll the kernel walks through all that is watched when `run` begins: a watch should run for long.
 ///
-/// Limits of epoll, which the messages of the errors name: instances nest no deeper than five (ELOOP), and no
+/// macOS and the BSDs: where a kqueue tells of no urgent data (FreeBSD, NetBSD), an interest in priority is
+/// refused (EOPNOTSUPP).
+///
+/// Windows: sockets alone, a SOCKET made an int (the value of each fits). They are left as they are: their
+/// mode, their completion port and what WSAEventSelect has selected stay. Other handles are refused
+/// (ENOTSOCK). hung_up is what WSAPoll has: the peer has ended what it sends. A turn in which one is ready
+/// looks at each. On wfmo a watch that runs is one of 31 handles that a reactor may wait for (EMFILE).
+///
+/// Limits of epoll (Linux), which the messages of the errors name: instances nest no deeper than five (ELOOP), and no
 /// more than 500 watches that run on a reactor on epoll may have the same open file (EINVAL). Either comes
 /// from `add`, or from `run` when it is there that the reactor's own instance is one too many.
 ///
 /// Thread: that of the reactor that runs it, also outside its turns (in a callback of a host loop). See
-/// epoll(7).
+/// epoll(7), kqueue(2).
 class fd_watch {
   public:
     using handler = std::function<void(fd_readiness)>;
@@ -99,8 +108,9 @@ class fd_watch {
     /// Watches `fd`, which stays its owner's, until it is removed, in the place of what was watched under
     /// that number. O(1), however many there are.
     ///
-    /// Throws std::system_error: EBADF when it is not open, and what epoll_ctl(2) has (ENOSPC: the limit of
-    /// the system); std::invalid_argument for an empty handler; std::bad_alloc. Then nothing has changed.
+    /// Throws std::system_error: EBADF when it is not open, and what epoll_ctl(2) or kevent(2) have (ENOSPC: the
+    /// limit of the system), or the driver of sockets; std::invalid_argument for an empty handler;
+    /// std::bad_alloc. Then nothing has changed.
     void add(int fd, fd_interest wanted, handler call);
     // A handler that gives something.
     template <class F>
@@ -111,7 +121,8 @@ class fd_watch {
                       "to go on in a task it spawns one in a group, sets an event or fires a deferred");
     }
     /// What is to be told from now on. Throws std::system_error: ENOENT when it is not watched, EBADF when it
-    /// was closed, also when its number is another file's by now. Then nothing has changed.
+    /// was closed, also when its number is another file's by now; EOPNOTSUPP as above; std::bad_alloc. Then
+    /// nothing has changed.
     void change(int fd, fd_interest wanted);
     /// False when it was not watched. To be called before the descriptor is closed.
     bool remove(int fd) noexcept;
@@ -122,7 +133,7 @@ class fd_watch {
 
     /// Calls the handlers, until it is cancelled, a handler throws, or the watch is destroyed. Cancelling
     /// ends it at once, and leaves the descriptors as they are. Throws std::system_error: errc::busy when it
-    /// runs already; what epoll_create1(2) has.
+    /// runs already; what epoll_create1(2) or kqueue(2) have.
     task<> run();
     /// The same, until nothing is watched any more.
     task<> run_until_empty();

@@ -1,22 +1,32 @@
-// What an fd_watch does at the limits of epoll, and of the descriptors that a process may have.
+// An fd_watch on Linux: the limits of epoll, loops and events of Linux, and files that are born.
 #include "support/cancellable.hpp"
 #include "support/few_descriptors.hpp"
+#include "support/skip.hpp"
 #include "watched.hpp"
+#include "watched_file.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/net/fd_watch.hpp>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <string>
 #include <system_error>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 using bight::fd_readiness;
 using bight::fd_watch;
 using bight::task;
+using test::beside_a_watch;
+using test::sleeps;
 using test::socket_pair;
 using test::to_read;
 using test::until;
@@ -154,4 +164,89 @@ TEST_CASE("fd_watch: numbers that were closed are watched again where no other d
         co_await until([&] { return of_old == 1; });
         CHECK(watch.remove(old.fd()));
     });
+}
+
+TEST_CASE("fd_watch: a new file that has the inode of one that is gone is another") {
+    const auto identity_of = [](const test::raw_socket& file) {
+        struct statx found{};
+        REQUIRE(::statx(file.get(), "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &found) == 0);
+        if ((found.stx_mask & STATX_BTIME) == 0) test::skip("the file system knows no times of birth");
+        return std::tuple(found.stx_ino, found.stx_btime.tv_sec, found.stx_btime.tv_nsec);
+    };
+    auto old = test::plain_file();
+    const auto known = identity_of(old);
+    fd_watch watch;
+    int told = 0;
+    watch.add(old.get(), to_read, [&](fd_readiness) { ++told; });
+    const int number = old.get();
+    old.close();
+    test::raw_socket file;
+    for (int tries = 0;; ++tries) {
+        if (tries == 20000) test::skip("the file system gives no inode out again");
+        file = test::raw_socket();
+        file = test::plain_file();
+        const auto found = identity_of(file);
+        if (std::get<0>(found) == std::get<0>(known) && found != known) break;
+    }
+    REQUIRE(file.get() == number);
+    test::reactor_fixture on(test::demultiplexers().front());
+    on.run([&]() -> task<> { (void)co_await bight::when_any(watch.run(), test::turns(3)); });
+    CHECK(told == 0);
+}
+
+TEST_CASE("fd_watch: the loop of another library, by its descriptor") {
+    beside_a_watch([](fd_watch& watch, bight::reactor& r) -> task<> {
+        const test::raw_socket loop(::epoll_create1(EPOLL_CLOEXEC));
+        std::vector<socket_pair> pairs(3);
+        for (std::size_t i = 0; i < pairs.size(); ++i) {
+            epoll_event event{};
+            event.events = EPOLLIN;
+            event.data.u64 = i;
+            REQUIRE(::epoll_ctl(loop.get(), EPOLL_CTL_ADD, pairs[i].fd(), &event) == 0);
+        }
+        std::vector<int> served(pairs.size());
+        watch.add(loop.get(), to_read, [&](fd_readiness) {  // one turn of it, as uv_run(loop, UV_RUN_NOWAIT)
+            epoll_event event{};
+            REQUIRE(::epoll_wait(loop.get(), &event, 1, 0) == 1);
+            pairs[event.data.u64].drain();
+            ++served[event.data.u64];
+        });
+        for (int round = 1; round <= 3; ++round) {
+            for (const socket_pair& pair : pairs) pair.theirs.send("a byte");
+            co_await until([&] { return served == std::vector<int>(3, round); });
+            const bool asleep = co_await sleeps(r);
+            CHECK(asleep);
+        }
+    });
+}
+
+TEST_CASE("fd_watch: a host loop that waits for the reactor's descriptor is woken each time") {
+    const auto kind = GENERATE(from_range(test::with_descriptor()));
+    const bool watched_first = GENERATE(true, false);
+    CAPTURE(kind, watched_first);
+    test::reactor_fixture on(kind);
+    bight::reactor& r = on.reactor();
+    const test::raw_socket event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    fd_watch watch;
+    eventfd_t told = 0;
+    watch.add(event.get(), to_read, [&](fd_readiness) { CHECK(::eventfd_read(event.get(), &told) == 0); });
+    const auto turns = [&] {
+        while (r.run_once() || r.has_ready()) {
+        }
+    };
+    r.start(watch.run());
+    if (watched_first) turns();
+    pollfd watched{r.descriptor(), POLLIN, 0};
+    turns();
+    for (eventfd_t i = 1; i <= 5; ++i) {
+        REQUIRE(::eventfd_write(event.get(), i) == 0);
+        while (told != i) {
+            REQUIRE(::poll(&watched, 1, 5000) == 1);
+            turns();
+        }
+    }
+    while (::poll(&watched, 1, 0) == 1) turns();
+    r.stop();
+    turns();
+    CHECK(::poll(&watched, 1, 0) == 0);
 }

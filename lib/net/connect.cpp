@@ -11,46 +11,67 @@
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/timeout.hpp>
+#include <bight/net/resolver.hpp>
 
 #include <cerrno>
 #include <string>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 namespace bight {
 
 namespace {
 
-using detail::connect_attempt;
 using detail::socket_transport;
 
 // The progress of a connect, for the message of its error.
 struct progress {
-    bool found = false;  // the look-up has succeeded
-    std::vector<connect_attempt> attempts;
+    bool found = false;        // the look-up has succeeded
+    bool awaits_more = false;  // another one, of what was late, is under way
+    detail::connect_attempts attempts;
 
     std::string in_words() const {
         if (!found) return " (the look-up of its name has not ended)";
-        return attempts.empty() ? "" : " (" + detail::in_words(attempts) + ")";
+        std::string text = detail::in_words(attempts);
+        if (awaits_more) {
+            text += text.empty() ? "" : ", ";
+            text += "the look-up of its other addresses has not ended";
+        }
+        return text.empty() ? "" : " (" + text + ")";
     }
 };
 
-task<std::vector<address>> addresses_of(const endpoint& where, resolver* by) {
+// Of this family; none: of those that the endpoint allows.
+task<resolved_host> addresses_of(const endpoint& where, resolver* by, address::family_type family) {
     if (where.kind == endpoint::kind_type::unix_domain) {
-        std::vector<address> one{address::from_path(where.path)};
+        resolved_host one;
+        one.addresses.push_back(address::from_path(where.path));
         co_return one;
     }
     // A named variable: g++ 12 wrongly frees the temporary of a ?: in an awaiting expression (GCC PR 99576).
     std::string host = where.host;
     if (host.empty()) host = "localhost";
-    const bool only_ipv6 = where.kind == endpoint::kind_type::tcp6;
-    co_return co_await detail::resolve(std::move(host), where.port, only_ipv6, by);
+    if (where.kind == endpoint::kind_type::tcp6) family = address::family_type::ipv6;
+    co_return co_await detail::resolve(std::move(host), where.port, family, by);
+}
+
+// Those of a family whose answer was late. Without any, what the others have met is the error.
+task<detail::connect_attempts> late_attempts(const endpoint& where, const connect_options& options,
+                                             address::family_type family, const address& from,
+                                             progress& so_far) {
+    resolved_host found;
+    so_far.awaits_more = true;
+    try {
+        found = co_await addresses_of(where, options.resolver, family);
+    } catch (const std::system_error&) {
+    }
+    so_far.awaits_more = false;
+    co_return detail::in_order(found.addresses, from);
 }
 
 // Gives an empty stream when no address has answered.
 task<stream> connect_any(const endpoint& where, const connect_options& options, progress& so_far) {
-    const std::vector<address> found = co_await addresses_of(where, options.resolver);
+    const resolved_host found = co_await addresses_of(where, options.resolver, address::family_type::none);
     detail::connect_setup setup;
     setup.from =
         where.interface.empty() ? options.local : address::from_ip(where.interface, where.local_port);
@@ -59,14 +80,20 @@ task<stream> connect_any(const endpoint& where, const connect_options& options, 
         if (setup.from) setup.from = address::from_ip(setup.from.host(), where.local_port);
     }
     setup.options = detail::merged(where.options, options.socket);
-    so_far.attempts = detail::in_order(found, setup.from);
+    so_far.attempts = detail::in_order(found.addresses, setup.from);
     so_far.found = true;
+    detail::further_attempts further;
+    const bool more_may_serve = !setup.from || setup.from.family() == found.missing;
+    if (found.missing != address::family_type::none && more_may_serve) {
+        further = [&] { return late_attempts(where, options, found.missing, setup.from, so_far); };
+    }
+    stream connected = co_await detail::connect_first(so_far.attempts, setup, further);
     if (so_far.attempts.empty()) {
         throw std::system_error(EAFNOSUPPORT, detail::errno_category(),
                                 "cannot connect to " + where.to_string() +
                                     ": no address that it has is of the family of its interface");
     }
-    co_return co_await detail::connect_first(so_far.attempts, setup);
+    co_return connected;
 }
 
 // Makes a stream of a duplicate of the descriptor. On failure the descriptor is unchanged.

@@ -79,7 +79,6 @@ address local_address(const address& to, const connect_setup& setup) {
 }  // namespace
 
 task<stream> connect_to(connect_attempt& a, const connect_setup& setup) {
-    a.begun = true;
     socket_calls& calls = sockets_here();
     const int fd = calls.open(a.to.native_family(), socket_type::stream);
     if (fd < 0) {

@@ -3,6 +3,7 @@
 #include "../core/system_error.hpp"
 
 #include <bight/core/group.hpp>
+#include <bight/core/reactor.hpp>
 #include <bight/core/timeout.hpp>
 #include <bight/sync/event.hpp>
 
@@ -44,9 +45,22 @@ std::string outcome_of(const connect_attempt& a) {
     return system_error_code(a.error).message();
 }
 
+connect_attempts::iterator first_to_begin(connect_attempts& among) noexcept {
+    return std::find_if(among.begin(), among.end(), [](const connect_attempt& a) { return !a.begun; });
+}
+
+// One of `more` comes first.
+void take_turns(connect_attempts& attempts, connect_attempts& more) noexcept {
+    auto at = first_to_begin(attempts);
+    while (!more.empty()) {
+        attempts.splice(at, more, more.begin());
+        if (at != attempts.end()) ++at;
+    }
+}
+
 }  // namespace
 
-std::vector<connect_attempt> in_order(const std::vector<address>& found, const address& from) {
+connect_attempts in_order(const std::vector<address>& found, const address& from) {
     std::vector<address> first;
     std::vector<address> others;
     for (const address& a : found) {
@@ -56,7 +70,7 @@ std::vector<connect_attempt> in_order(const std::vector<address>& found, const a
             of_its_family.push_back(a);
         }
     }
-    std::vector<connect_attempt> attempts;
+    connect_attempts attempts;
     for (std::size_t i = 0; i < std::max(first.size(), others.size()); ++i) {
         if (i < first.size()) attempts.push_back({first[i]});
         if (i < others.size()) attempts.push_back({others[i]});
@@ -64,17 +78,29 @@ std::vector<connect_attempt> in_order(const std::vector<address>& found, const a
     return attempts;
 }
 
-task<stream> connect_first(std::vector<connect_attempt>& attempts, const connect_setup& setup) {
+task<stream> connect_first(connect_attempts& attempts, const connect_setup& setup,
+                           const further_attempts& further) {
     stream winner;
-    if (attempts.size() == 1) {
-        winner = co_await connect_to(attempts[0], setup);
+    if (attempts.size() == 1 && !further) {
+        attempts.front().begun = true;
+        winner = co_await connect_to(attempts.front(), setup);
         co_return winner;
     }
-    auto_reset_event one_failed;
+    const reactor& here = *reactor::current();
+    bool more_may_come = static_cast<bool>(further);
+    time_point next_at = here.now();  // the next attempt may begin
+    auto_reset_event changed;
+    auto add_further = [&]() -> task<> {
+        connect_attempts more = co_await further();
+        take_turns(attempts, more);
+        more_may_come = false;
+        changed.set();
+    };
     auto attempt = [&](group& others, connect_attempt& a) -> task<> {
         stream s = co_await connect_to(a, setup);
         if (!s) {
-            one_failed.set();
+            next_at = here.now();
+            changed.set();
         } else if (winner) {
             s.abort();  // it succeeded in the same turn as another
         } else {
@@ -83,10 +109,19 @@ task<stream> connect_first(std::vector<connect_attempt>& attempts, const connect
         }
     };
     auto race = [&](group& runners) -> task<> {
-        for (connect_attempt& a : attempts) {
-            runners.spawn(attempt, std::ref(runners), std::ref(a));
-            if (&a != &attempts.back()) {
-                co_await try_with_timeout(one_failed.wait(), connection_attempt_delay);
+        if (more_may_come) runners.spawn(add_further);
+        for (;;) {
+            const auto next = first_to_begin(attempts);
+            const duration pause = next_at - here.now();
+            if (next == attempts.end()) {
+                if (!more_may_come) break;
+                co_await changed.wait();
+            } else if (pause > duration::zero()) {
+                (void)co_await try_with_timeout(changed.wait(), pause);
+            } else {
+                next->begun = true;
+                next_at = here.now() + connection_attempt_delay;
+                runners.spawn(attempt, std::ref(runners), std::ref(*next));
             }
         }
     };
@@ -94,7 +129,7 @@ task<stream> connect_first(std::vector<connect_attempt>& attempts, const connect
     co_return winner;
 }
 
-int best_error(const std::vector<connect_attempt>& attempts) noexcept {
+int best_error(const connect_attempts& attempts) noexcept {
     int best = 0;
     for (const connect_attempt& a : attempts) {
         if (weight_of(a.error) > weight_of(best)) best = a.error;
@@ -102,7 +137,7 @@ int best_error(const std::vector<connect_attempt>& attempts) noexcept {
     return best != 0 ? best : EHOSTUNREACH;
 }
 
-std::string in_words(const std::vector<connect_attempt>& attempts) {
+std::string in_words(const connect_attempts& attempts) {
     std::string text;
     for (const connect_attempt& a : attempts) {
         text += (text.empty() ? "" : ", ") + a.to.to_string() + ": " + outcome_of(a);

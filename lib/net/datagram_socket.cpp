@@ -12,8 +12,11 @@
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/core/result.hpp>
 #include <bight/core/timeout.hpp>
+#include <bight/net/resolver.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <stdexcept>
@@ -144,21 +147,35 @@ address local_for(const endpoint& where, const datagram_options& options, const 
     return address::from_ip(to.family() == address::family_type::ipv6 ? "::" : "0.0.0.0", where.local_port);
 }
 
-task<std::vector<address>> addresses_of_peer(const endpoint& where, resolver* by) {
+// Of this family; none: of those that the endpoint allows.
+task<resolved_host> addresses_of_peer(const endpoint& where, resolver* by, address::family_type family,
+                                      duration limit) {
     if (is_unix(where)) {
-        std::vector<address> one{address::from_path(where.path)};
+        resolved_host one;
+        one.addresses.push_back(address::from_path(where.path));
         co_return one;
     }
     std::string host = where.host;
     if (host.empty()) host = "localhost";
-    const duration limit = where.timeout >= duration::zero() ? where.timeout : default_patience;
-    auto found =
-        co_await try_with_timeout(detail::resolve(std::move(host), where.port, where.only_ipv6(), by), limit);
+    if (where.only_ipv6()) family = address::family_type::ipv6;
+    auto found = co_await try_with_timeout(detail::resolve(std::move(host), where.port, family, by), limit);
     if (!found) {
         throw std::system_error(errc::timed_out, "cannot connect to " + where.to_string() +
                                                      " (the look-up of its name has not ended)");
     }
     co_return std::move(*found);
+}
+
+// The port of the first address that can be connected to, or null. Each that is tried is noted.
+datagram_port* connect_to_first(const std::vector<address>& found, const endpoint& where,
+                                const datagram_options& options, detail::connect_attempts& attempts) {
+    for (const address& to : found) {
+        const peer_setup setup{where, options, where.to_string(), local_for(where, options, to)};
+        if (setup.from && setup.from.family() != to.family()) continue;
+        attempts.push_back({to});
+        if (datagram_port* const made = connect_to_peer(attempts.back(), setup)) return made;
+    }
+    return nullptr;
 }
 
 }  // namespace
@@ -201,23 +218,26 @@ datagram_socket datagram_socket::bind(std::string_view where, const datagram_opt
 
 task<datagram_socket> datagram_socket::connect(endpoint where, datagram_options options) {
     if (!is_unix(where) && !where.is_udp()) refuse_endpoint(where, "send");
-    const std::vector<address> found = co_await addresses_of_peer(where, options.resolver);
-    std::vector<connect_attempt> attempts;
-    for (const address& to : found) {
-        const address from = local_for(where, options, to);
-        if (!from || from.family() == to.family()) attempts.push_back({to});
+    const duration limit = where.timeout >= duration::zero() ? where.timeout : default_patience;
+    const time_point begin = reactor::current()->now();
+    resolved_host found =
+        co_await addresses_of_peer(where, options.resolver, address::family_type::none, limit);
+    detail::connect_attempts attempts;
+    datagram_port* made = connect_to_first(found.addresses, where, options, attempts);
+    if (!made && found.missing != address::family_type::none) {
+        const duration left =
+            std::max<duration>(limit - (reactor::current()->now() - begin), duration::zero());
+        auto late = co_await as_result(addresses_of_peer(where, options.resolver, found.missing, left));
+        if (late) made = connect_to_first(late->addresses, where, options, attempts);
+    }
+    if (made) {
+        datagram_socket connected(*made);
+        co_return connected;
     }
     if (attempts.empty()) {
         throw std::system_error(EAFNOSUPPORT, detail::errno_category(),
                                 "cannot connect to " + where.to_string() +
                                     ": no address that it has is of the family of its local one");
-    }
-    for (connect_attempt& a : attempts) {
-        const peer_setup setup{where, options, where.to_string(), local_for(where, options, a.to)};
-        if (datagram_port* const made = connect_to_peer(a, setup)) {
-            datagram_socket connected(*made);
-            co_return connected;
-        }
     }
     throw std::system_error(
         detail::system_error_code(detail::best_error(attempts)),

@@ -31,6 +31,8 @@ struct dns_answer {
     std::vector<address> addresses;  ///< of a, aaaa
     std::string name;                ///< of ptr
     duration ttl{};                  ///< of a, aaaa: the least on the way from the name to them
+    /// Of both families: see resolved_host.
+    address::family_type missing = address::family_type::none;
 };
 
 /// The longest message that a query over UDP without EDNS has for an answer (RFC 1035, 2.3.4).

@@ -2,6 +2,7 @@
 
 #include "../demux/network_platform.hpp"
 #include "../io/socket_headers.hpp"
+#include "destination_order.hpp"
 #include "dns_exchange.hpp"
 #include "resolve.hpp"
 
@@ -28,7 +29,7 @@ namespace {
 
 // How long the other family's answer is waited for when one has come (RFC 8305, 3).
 constexpr std::chrono::milliseconds resolution_delay{50};
-// How long what one family has given may be kept when the other's servers have failed.
+// How long what one family has given may be kept when the other's servers have failed, or are late.
 constexpr std::chrono::seconds longest_ttl_of_a_part{5};
 
 // One that nobody can foresee (RFC 5452, 9.2), which bight::random is not; in a world the seed decides.
@@ -131,6 +132,11 @@ struct family_answer {
 
     bool ended() const noexcept { return answer || error; }
     bool is(dns_outcome o) const noexcept { return answer && answer->outcome == o; }
+    // Whether it has an address to which this machine has a way.
+    bool is_of_use() const {
+        return is(dns_outcome::found) && std::any_of(answer->addresses.begin(), answer->addresses.end(),
+                                                     [](const address& a) { return source_here(a); });
+    }
 };
 
 dns_answer together(const family_answer& six, const family_answer& four) {
@@ -144,11 +150,9 @@ dns_answer together(const family_answer& six, const family_answer& four) {
         all.ttl = std::min(all.ttl, f->answer->ttl);
     }
     if (all.outcome == dns_outcome::found) {
-        if (!six.ended() || !four.ended()) {
-            all.ttl = duration::zero();
-        } else if (six.error || four.error) {
-            all.ttl = std::min<duration>(all.ttl, longest_ttl_of_a_part);
-        }
+        if (!six.ended()) all.missing = address::family_type::ipv6;
+        if (!four.ended()) all.missing = address::family_type::ipv4;
+        if (!six.answer || !four.answer) all.ttl = std::min<duration>(all.ttl, longest_ttl_of_a_part);
     } else if (six.is(dns_outcome::no_name) || four.is(dns_outcome::no_name)) {
         all.outcome = dns_outcome::no_name;
     } else {
@@ -194,7 +198,7 @@ task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string 
         // Some servers say of a name that it is not there when they only have no address of IPv6 (RFC 4074,
         // 4.2): so that of one family is no answer for the other.
         while (!(six.ended() && four.ended())) {
-            if (!six.is(dns_outcome::found) && !four.is(dns_outcome::found)) {
+            if (!six.is_of_use() && !four.is_of_use()) {
                 co_await one_ended.wait();
                 continue;
             }

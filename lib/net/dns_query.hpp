@@ -34,8 +34,8 @@ struct dns_client {
 /// Cancelling closes the socket.
 task<dns_answer> ask_dns_servers(dns_client by, std::size_t first, dns_query query);
 
-/// Both families at once, as dns_resolver says; the addresses of IPv6 come first. The time to live is zero
-/// when one family's answer was not waited for, and short when it could not be had.
+/// Both families at once, as dns_resolver says; the addresses of IPv6 come first. The time to live is short
+/// when one family's answer was not waited for, or could not be had.
 task<dns_answer> ask_dns_for_both(dns_client by, std::size_t first, std::string asked, std::string name);
 
 }  // namespace bight::detail

@@ -137,6 +137,7 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
         if (answer.outcome != dns_outcome::found) continue;
         found.addresses = std::move(answer.addresses);
         found.ttl = answer.ttl;
+        found.missing = answer.missing;
         detail::put_in_order(found.addresses);
         co_return found;
     }

@@ -142,14 +142,13 @@ address unmapped(const address& at) noexcept {
     return address::from_native(&four, sizeof four);
 }
 
-task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool only_ipv6, resolver* by) {
-    const auto family = only_ipv6 ? address::family_type::ipv6 : address::family_type::none;
-    std::vector<address> addresses;
-    if (found_here(host, port, family, addresses)) co_return addresses;
+task<resolved_host> resolve(std::string host, std::uint16_t port, address::family_type family, resolver* by) {
+    resolved_host found;
+    if (found_here(host, port, family, found.addresses)) co_return found;
     resolver& asked = by ? *by : system_resolver();
-    resolved_host found = co_await resolver_access::look_up(asked, std::move(host), family);
+    found = co_await resolver_access::look_up(asked, std::move(host), family);
     for (address& a : found.addresses) a = with_port(a, port);
-    co_return std::move(found.addresses);
+    co_return found;
 }
 
 }  // namespace detail

@@ -18,9 +18,9 @@ namespace detail {
 /// Numeric addresses and names of this machine (is_localhost), which need no look-up. False for other names.
 bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6, address& out);
 
-/// The addresses of `host`, in the order in which they are to be tried, as `by` gives them; null: the
-/// system's resolver. Throws std::system_error. Cancelling ends the wait.
-task<std::vector<address>> resolve(std::string host, std::uint16_t port, bool only_ipv6, resolver* by);
+/// What `by` finds of `host`; null: the system's resolver. Throws std::system_error. Cancelling ends the
+/// wait.
+task<resolved_host> resolve(std::string host, std::uint16_t port, address::family_type family, resolver* by);
 
 /// `at` with this port.
 address with_port(const address& at, std::uint16_t port) noexcept;

@@ -16,6 +16,9 @@ struct resolved_host {
     /// How long this may be kept, by those who publish the name; empty where that is not known, as with
     /// getaddrinfo(3).
     std::optional<duration> ttl = {};
+    /// The family whose answer was not waited for, as it was late: there may be more addresses, which a
+    /// look-up of this family alone finds. none: these are all.
+    address::family_type missing = address::family_type::none;
 };
 
 }  // namespace bight

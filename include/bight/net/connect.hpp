@@ -16,7 +16,8 @@ namespace BIGHT_EXPORT bight {
 /// system's (system_resolver); "localhost" and numeric addresses need no look-up. The addresses are tried
 /// according to RFC 8305 (Happy Eyeballs): the address families take turns, the next attempt begins when one
 /// has failed or has not answered for 250 ms, the first that succeeds wins, and the others are closed. With
-/// `interface=`, only addresses of its family are tried.
+/// `interface=`, only addresses of its family are tried. A family whose look-up was late
+/// (resolved_host::missing) is looked up meanwhile, and waited for before all have failed.
 ///
 /// When the backlog of a Unix socket is full, the attempt is repeated after 1 ms, then at growing intervals
 /// of at most 64 ms. A TCP connection to a local port without a listener may connect to itself; that counts

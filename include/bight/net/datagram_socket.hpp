@@ -101,7 +101,8 @@ class datagram_socket {
     /// A socket with one peer, "udp:example.org:53" or "unix:/run/name": it sends there, and receives from
     /// nobody else (connect(2)): what came to datagram_options::local before that is discarded, of a Unix
     /// peer, too. Nothing is sent, so that it cannot tell whether anybody is there. A name's
-    /// addresses are tried in turn until the system has a way to one. Looking it up takes 30 s at most, or
+    /// addresses are tried in turn until the system has a way to one, then those of a family whose look-up
+    /// was late (resolved_host::missing). Looking it up takes 30 s at most, or
     /// the endpoint's timeout= (errc::timed_out); cancelling ends it. A Unix peer answers to
     /// datagram_options::local. Throws as bind does, and what is wrong with each address.
     static task<datagram_socket> connect(endpoint where, datagram_options options = {});

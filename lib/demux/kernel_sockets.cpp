@@ -144,6 +144,10 @@ class kernel_socket_calls final : public socket_calls {
         const int type = integer_option(fd, SO_TYPE);
         return type < 0 ? type : type == SOCK_STREAM;
     }
+    int has_datagrams(int fd) noexcept override {
+        const int type = integer_option(fd, SO_TYPE);
+        return type < 0 ? type : type == SOCK_DGRAM || type == SOCK_RAW;
+    }
 
     int is_blocking(int fd) noexcept override { return detail::is_blocking(fd); }
     int duplicate(int fd) noexcept override {

@@ -111,6 +111,9 @@ class socket_calls {
     virtual int listens(native_handle fd) noexcept = 0;
     /// Whether it is a byte stream, rather than a datagram or packet socket.
     virtual int is_stream(native_handle fd) noexcept = 0;
+    /// Whether what it receives are datagrams, each by itself, with none at their end: of a socket of packets
+    /// (SOCK_SEQPACKET) one of no bytes may be its end.
+    virtual int has_datagrams(native_handle fd) noexcept = 0;
     /// Whether calls on it (and on every duplicate of the descriptor) block.
     virtual int is_blocking(native_handle fd) noexcept = 0;
     /// A duplicate of the descriptor, close-on-exec.

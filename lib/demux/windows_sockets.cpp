@@ -295,6 +295,10 @@ class windows_socket_calls final : public socket_calls {
         const int type = integer_option(fd, SOL_SOCKET, SO_TYPE);
         return type < 0 ? type : type == SOCK_STREAM;
     }
+    int has_datagrams(native_handle fd) noexcept override {
+        const int type = integer_option(fd, SOL_SOCKET, SO_TYPE);
+        return type < 0 ? type : type == SOCK_DGRAM || type == SOCK_RAW;
+    }
     int is_blocking(native_handle fd) noexcept override { return detail::is_blocking(fd); }
 
     int duplicate(native_handle fd) noexcept override {

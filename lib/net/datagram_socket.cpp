@@ -93,9 +93,9 @@ datagram_port& adopt(const endpoint& where, const datagram_options& options) {
     const auto refuse = [&](int error, const char* why) {
         throw std::system_error(detail::system_error_code(error), "cannot use " + name + why);
     };
-    const int streams = calls.is_stream(fd);
-    if (streams < 0) refuse(-streams, "");
-    if (streams > 0) refuse(EPROTOTYPE, ": it is a socket of streams, and not of datagrams");
+    const int datagrams = calls.has_datagrams(fd);
+    if (datagrams < 0) refuse(-datagrams, "");
+    if (!datagrams) refuse(EPROTOTYPE, ": it is a socket of streams or packets, and not of datagrams");
     const int copy = calls.duplicate(fd);
     if (copy < 0) refuse(-copy, "");
     new_socket s(calls, copy, name);

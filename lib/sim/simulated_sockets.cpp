@@ -192,6 +192,12 @@ int simulated_sockets::is_stream(native_handle fd) noexcept {
     return s ? !s->is_datagram : -host_.refuse("a real descriptor").value();
 }
 
+int simulated_sockets::has_datagrams(native_handle fd) noexcept {
+    const not_failing machinery;
+    const auto s = host_.find(fd);
+    return s ? s->is_datagram : -host_.refuse("a real descriptor").value();
+}
+
 int simulated_sockets::duplicate(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);

@@ -33,6 +33,7 @@ class simulated_sockets final : public bight::detail::socket_calls {
     int family(native_handle fd) noexcept override;
     int listens(native_handle fd) noexcept override;
     int is_stream(native_handle fd) noexcept override;
+    int has_datagrams(native_handle fd) noexcept override;
     int is_blocking(native_handle) noexcept override { return 0; }
     int duplicate(native_handle fd) noexcept override;
     address local(native_handle fd) noexcept override;

@@ -2,6 +2,8 @@
 #include "support/cancellable.hpp"
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/each_reactor.hpp"
+#include "support/error_of.hpp"
 #include "support/reactors.hpp"
 
 #include "datagrams.hpp"
@@ -9,14 +11,18 @@
 #include <bight/bight.hpp>
 #include <bight/net/datagram_socket.hpp>
 
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -330,5 +336,49 @@ TEST_CASE("a receiver that reads nothing holds up those who send to it, and no o
         };
         co_await bight::with_group(all);
         CHECK(sent == std::vector<std::string>{"first", "second", "third"});
+    });
+}
+
+TEST_CASE(
+    "a descriptor of a stream, of packets, or of no socket is none of datagrams, and is left as it was") {
+    test::on_each_of(test::real_reactors(), []() -> task<> {
+        const auto refused = [](int fd) {
+            const int before = ::fcntl(fd, F_GETFL);
+            std::string said;
+            try {
+                const datagram_socket s = datagram_socket::bind("fd:" + std::to_string(fd));
+                said = "adopted";
+            } catch (const std::system_error& e) {
+                said = e.what();
+            }
+            CHECK(::fcntl(fd, F_GETFL) == before);
+            return said;
+        };
+        for (const int type : {SOCK_STREAM, SOCK_SEQPACKET}) {
+            int ends[2];
+            REQUIRE(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) == 0);
+            const test::raw_socket one(ends[0]);
+            const test::raw_socket two(ends[1]);
+            const test::raw_socket third(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+            const test::temporary_directory directory;
+            const address at = address::from_path(directory.file("listening"));
+            REQUIRE(::bind(third.get(), static_cast<const sockaddr*>(at.native()),
+                           static_cast<socklen_t>(at.native_size())) == 0);
+            REQUIRE(::listen(third.get(), 1) == 0);
+            for (const int fd : {one.get(), third.get()}) {
+                const std::string said = refused(fd);
+                CHECK_THAT(said, Catch::Contains(": it is a socket of streams or packets, and not of "
+                                                 "datagrams: " +
+                                                 test::from_errno(EPROTOTYPE).message()));
+            }
+        }
+        int ends[2];
+        REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) == 0);
+        const test::raw_socket one(ends[0]);
+        const test::raw_socket two(ends[1]);
+        CHECK(refused(one.get()) == "adopted");
+        const test::raw_socket file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        CHECK_THAT(refused(file.get()), Catch::Contains(test::from_errno(ENOTSOCK).message()));
+        co_return;
     });
 }

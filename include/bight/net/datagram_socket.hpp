@@ -92,6 +92,7 @@ class datagram_socket {
     /// `listen` does, when the address is in use.
     ///
     /// "fd:3" and "systemd:name" adopt a socket that is open: a duplicate of it, with the peer that it has.
+    /// Of streams or packets (SOCK_SEQPACKET) that is EPROTOTYPE.
     ///
     /// Throws std::system_error with the errno (EADDRINUSE, EACCES, …) and the address; errc::bad_endpoint
     /// for a string that cannot be parsed, and for an endpoint of streams.

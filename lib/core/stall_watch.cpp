@@ -1,5 +1,7 @@
 #include "stall_watch.hpp"
 
+#include "no_signals.hpp"
+
 #include <bight/core/detail/job.hpp>
 #include <bight/core/detail/promise.hpp>
 #include <bight/core/error.hpp>
@@ -18,7 +20,12 @@ std::string in_milliseconds(duration d) {
 }  // namespace
 
 stall_watch::stall_watch(reactor& r, const std::string& name, duration limit)
-    : reactor_(r), name_(name), limit_(limit), thread_([this] { watch(); }) {}
+    : reactor_(r), name_(name), limit_(limit), thread_(started()) {}
+
+std::thread stall_watch::started() {
+    [[maybe_unused]] const no_signals blocked{};
+    return std::thread([this] { watch(); });
+}
 
 stall_watch::~stall_watch() {
     {

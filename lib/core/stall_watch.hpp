@@ -32,6 +32,7 @@ class stall_watch final : public item_observer {
     }
 
   private:
+    std::thread started();
     void watch();
     void report_end(const job* j) noexcept;
 

@@ -1,11 +1,7 @@
 #include "blocking_calls.hpp"
 
+#include "../core/no_signals.hpp"
 #include "demultiplexer.hpp"
-
-#if !defined(_WIN32)
-#include <pthread.h>
-#include <signal.h>
-#endif
 
 #include <system_error>
 
@@ -55,31 +51,6 @@ bool blocking_calls::start(file_operation& op) noexcept {
     something_.notify_one();
     return true;
 }
-
-namespace {
-
-#if defined(_WIN32)
-// Windows interrupts no thread by a signal.
-struct no_signals {};
-#else
-// While it lives, this thread, and those that it makes, handle no signal.
-class no_signals {
-  public:
-    no_signals() noexcept {
-        sigset_t all;
-        sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    no_signals(const no_signals&) = delete;
-    no_signals& operator=(const no_signals&) = delete;
-    ~no_signals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-  private:
-    sigset_t before_;
-};
-#endif
-
-}  // namespace
 
 // With a signal a call could end with EINTR, and a handler would run concurrently with the reactor.
 bool blocking_calls::make_thread() noexcept {

@@ -18,6 +18,7 @@ thread_pool& look_up_threads() {
     static auto* const the_pool = [] {
         thread_pool_options options;
         options.max_threads = most_look_ups;
+        options.handles_signals = false;
         return new thread_pool(options);
     }();
     return *the_pool;

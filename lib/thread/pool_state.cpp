@@ -1,8 +1,11 @@
 #include "pool_state.hpp"
 
+#include "../core/no_signals.hpp"
+
 #include <bight/core/error.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -80,6 +83,8 @@ void pool_state::want_thread() {
     if (counted.threads >= options.max_threads) return;
     ++counted.threads;
     try {
+        std::optional<no_signals> blocked;
+        if (!options.handles_signals) blocked.emplace();
         std::thread([self = shared_from_this()] { self->work(); }).detach();
         ++counted.started;
     } catch (...) {

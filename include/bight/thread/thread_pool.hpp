@@ -28,6 +28,11 @@ struct thread_pool_options {
     /// How long the pool's destructor, and a task that is cancelled because its reactor stops, wait for
     /// running jobs.
     duration shutdown_deadline = std::chrono::seconds(10);
+    /// Whether its threads handle the signals of the process that the thread that makes them does not block
+    /// (pthread_sigmask(3)). Without it they handle none but those of what they do themselves (SIGSEGV, …)
+    /// and SIGPROF; but a program that a job starts, by system(3) say, then begins with the others blocked.
+    /// No effect on Windows.
+    bool handles_signals = true;
 };
 static_assert(std::is_trivially_destructible_v<thread_pool_options>);  // see reactor_options
 

@@ -153,11 +153,11 @@ dns_answer together(const family_answer& six, const family_answer& four) {
         if (!six.ended()) all.missing = address::family_type::ipv6;
         if (!four.ended()) all.missing = address::family_type::ipv4;
         if (!six.answer || !four.answer) all.ttl = std::min<duration>(all.ttl, longest_ttl_of_a_part);
+    } else if (six.error || four.error) {
+        // That the name is not there is not known from one family alone (RFC 4074, 4.2).
+        std::rethrow_exception(six.error ? six.error : four.error);
     } else if (six.is(dns_outcome::no_name) || four.is(dns_outcome::no_name)) {
         all.outcome = dns_outcome::no_name;
-    } else {
-        if (six.error) std::rethrow_exception(six.error);
-        if (four.error) std::rethrow_exception(four.error);
     }
     return all;
 }

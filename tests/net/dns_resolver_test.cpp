@@ -484,6 +484,7 @@ TEST_CASE("dns: what one family's servers say, or do not, is not in the way of t
         dns_server server([](const dns_question& q) -> reply {
             if (q.name == "none.test") return {{dns_response(q, {}, no_such_name)}};
             if (q.name == "silent.test" && q.type == 1) return {};
+            if (q.name == "failing.test") return {{dns_response(q, {}, q.type == 1 ? no_such_name : 2)}};
             if (q.name == "odd.test" || q.name == "silent.test") {
                 if (q.type == 28) return {{dns_response(q, {}, no_such_name)}};
                 return {{dns_response(q, {dns_address("127.0.0.1", 3600)})}, 400ms};
@@ -503,10 +504,15 @@ TEST_CASE("dns: what one family's servers say, or do not, is not in the way of t
             CHECK(half.ttl == 5s);  // the other half may be there soon
             const bight::resolved_host short_lived = co_await names.resolve("brief.test");
             CHECK(short_lived.ttl == 3s);
-            for (const char* name : {"none.test", "silent.test"}) {
-                const auto none = co_await error_of(names.resolve(name));
-                CHECK(none == not_found);
+            const auto none = co_await error_of(names.resolve("none.test"));
+            CHECK(none == not_found);
+            // What one says is not known of the other: a cache must not keep that there is no such name.
+            bight::caching_resolver cache(names);
+            for (const char* name : {"silent.test", "failing.test"}) {
+                const auto unknown = co_await error_of(cache.resolve(name));
+                CHECK(unknown == unanswered);
             }
+            CHECK(cache.statistics().entries == 0);
         };
         co_await with_server(server, ask);
     });

@@ -8,6 +8,10 @@
 
 #include <bight/core/error.hpp>
 
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -70,6 +74,17 @@ void read_option(std::string_view option, dns_options& into) {
     }
 }
 
+// The domain of this machine's name, which is searched where no line says otherwise.
+void search_domain_of(std::string_view host_name, dns_options& into) {
+    const std::size_t dot = host_name.find('.');
+    if (dot != std::string_view::npos) into.search.emplace_back(host_name.substr(dot + 1));
+}
+
+bool names_domains(std::string_view line) {
+    const auto words = words_of(line, "#;");
+    return words.size() > 1 && (words[0] == "search" || words[0] == "domain");
+}
+
 void read_resolv_conf(std::string_view line, dns_options& into) {
     const auto words = words_of(line, "#;");
     if (words.size() < 2) return;
@@ -112,25 +127,33 @@ std::string detail::contents_of_file(const std::string& path) {
     return text;
 }
 
-dns_options parse_dns_options(std::string_view resolv_conf, std::string_view hosts) {
+dns_options parse_dns_options(std::string_view resolv_conf, std::string_view hosts,
+                              std::string_view host_name) {
     dns_options read;
-    for_each_line(resolv_conf, [&](std::string_view line) { read_resolv_conf(line, read); });
+    bool has_domains = false;
+    for_each_line(resolv_conf, [&](std::string_view line) {
+        has_domains = has_domains || names_domains(line);
+        read_resolv_conf(line, read);
+    });
+    if (!has_domains) search_domain_of(host_name, read);
     for_each_line(hosts, [&](std::string_view line) { read_hosts(line, read); });
     return read;
 }
 
 dns_options system_dns_options() {
+    std::array<char, 256> host_name{};  // HOST_NAME_MAX is 64, or 255 (POSIX)
 #if defined(_WIN32)
     const bool has_files = false;
 #else
     const bool has_files = !detail::network_platform::current();
+    if (::gethostname(host_name.data(), host_name.size() - 1) < 0) host_name.front() = '\0';
 #endif
     if (!has_files) {
         throw std::system_error(EOPNOTSUPP, detail::errno_category(),
                                 "system_dns_options: there is no resolv.conf here; say whom to ask");
     }
     return parse_dns_options(detail::contents_of_file("/etc/resolv.conf"),
-                             detail::contents_of_file("/etc/hosts"));
+                             detail::contents_of_file("/etc/hosts"), host_name.data());
 }
 
 }  // namespace bight

@@ -685,6 +685,16 @@ TEST_CASE("dns: resolv.conf and hosts are read as resolv.conf(5) and hosts(5) sa
     CHECK(read.rotate);
     REQUIRE(read.hosts.size() == 3);
     CHECK(read.hosts[2].name == "ip6-localhost");
+    using list = std::vector<std::string>;
+    const auto searched = [](std::string_view conf, std::string_view host) {
+        return bight::parse_dns_options(conf, "", host).search;
+    };
+    CHECK(searched("nameserver 192.0.2.53\n", "web.a.test") == list{"a.test"});
+    CHECK(searched("# search b.test\nsearch\noptions ndots:2", "web.a.test") == list{"a.test"});
+    CHECK(searched("domain b.test", "web.a.test") == list{"b.test"});
+    CHECK(searched("search .", "web.a.test").empty());
+    CHECK(searched("", "web").empty());
+    CHECK(searched("", "").empty());
     const dns_options nothing = bight::parse_dns_options("");
     CHECK(nothing.servers.empty());
     CHECK(nothing.ndots == 1);

@@ -54,10 +54,12 @@ struct dns_options {
 /// What is in these texts, of resolv.conf(5) (nameserver, domain, search, and of options ndots, timeout,
 /// attempts and rotate) and hosts(5); what is not understood is passed over, as by the C library, and what is
 /// beyond the limits of resolv.conf(5) is cut down to them (three servers); of domains there are 64 at most.
-/// Throws std::bad_alloc.
-dns_options parse_dns_options(std::string_view resolv_conf, std::string_view hosts = {});
+/// `host_name` is that of the machine: without a line "search" or "domain", what is behind its first dot is
+/// searched; "search ." is for no domain. Throws std::bad_alloc.
+dns_options parse_dns_options(std::string_view resolv_conf, std::string_view hosts = {},
+                              std::string_view host_name = {});
 
-/// The same of this machine's files, /etc/resolv.conf and /etc/hosts, which it reads: it may block for
+/// The same of this machine's files, /etc/resolv.conf and /etc/hosts, and of gethostname(2): it may block for
 /// moments. A file that is not there is empty; std::system_error, with its path, for one that cannot be read
 /// to its end, as a directory. On Windows, and on a simulated host, which reads no file of
 /// the machine: std::system_error with EOPNOTSUPP.

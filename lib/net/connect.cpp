@@ -52,7 +52,11 @@ task<resolved_host> addresses_of(const endpoint& where, resolver* by, address::f
     std::string host = where.host;
     if (host.empty()) host = "localhost";
     if (where.kind == endpoint::kind_type::tcp6) family = address::family_type::ipv6;
-    co_return co_await detail::resolve(std::move(host), where.port, family, by);
+    try {
+        co_return co_await detail::resolve(std::move(host), where.port, family, by);
+    } catch (const std::system_error& e) {
+        detail::throw_for("cannot connect to " + where.to_string(), e);
+    }
 }
 
 // Those of a family whose answer was late. Without any, what the others have met is the error.

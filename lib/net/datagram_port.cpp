@@ -59,6 +59,11 @@ constexpr std::size_t cost_of(std::size_t bytes) noexcept {
     return std::max(bytes, reactor::bytes_of_a_completion / 8);
 }
 
+// An empty std::string, or a vector that has only reserved room, is a mistake that nobody would notice.
+bool has_memory(const datagram_slot* slots, std::size_t count) noexcept {
+    return std::all_of(slots, slots + count, [](const datagram_slot& s) { return s.memory.size > 0; });
+}
+
 bool is_full(int error) noexcept { return error == EAGAIN || errno_of(error) == ENOBUFS; }
 
 bool is_any(const address& a) noexcept {
@@ -163,6 +168,11 @@ bool datagram_port::start(receive_datagrams_awaiter& waiting) noexcept {
         return true;
     }
     if (waiting.slot_count_ == 0) return true;
+    if (!has_memory(waiting.slots_, std::min(waiting.slot_count_, most_datagrams_of_a_call))) {
+        waiting.error_ = system_error_code(EINVAL);
+        waiting.why_ = "memory of 0 bytes would lose a datagram";
+        return true;
+    }
     if (receivers_.empty()) {
         if (tell_error(waiting)) return true;
         prepare(waiting);
@@ -277,7 +287,8 @@ void datagram_port::pass_on(std::error_code error) noexcept {
 int datagram_port::fault_of_destination(const address* to) const noexcept {
     if (!to) return has_peer_ ? 0 : EDESTADDRREQ;
     if (has_peer_) return EISCONN;
-    return to->native_family() == family_ ? 0 : EAFNOSUPPORT;
+    if (to->native_family() != family_) return EAFNOSUPPORT;
+    return family_ != AF_UNIX && to->port() == 0 ? EINVAL : 0;
 }
 
 int datagram_port::fault_of(const outgoing_datagram& wanted) const noexcept {
@@ -512,7 +523,8 @@ bool datagram_awaiter::keep_port(const promise_base& p) noexcept {
 }
 
 void datagram_awaiter::throw_error(const char* what, const address* to) const {
-    std::string text = what;
+    const bool sends_to_nobody = !to && error_ == std::errc::destination_address_required;
+    std::string text = sends_to_nobody ? "send from " : what;
     if (error_ == errc::wrong_thread) {  // nothing of the port may be looked at
         text +=
             "a datagram_socket of another reactor: it is for the tasks of its own one, where "
@@ -530,6 +542,15 @@ void datagram_awaiter::throw_error(const char* what, const address* to) const {
         on_->describe(text);
     } else {
         text += "an empty datagram_socket, which was closed, moved from, or never opened";
+    }
+    if (why_) {
+        text += std::string(": ") + why_;
+    } else if (sends_to_nobody) {
+        text += ": it has no peer; send_to says to whom, or connect makes a socket that has one";
+    } else if (to && to->native_family() != AF_UNIX && to->port() == 0) {
+        text += ": port 0 is nobody's";
+    } else if (to && to->native_family() == AF_INET && error_ == std::errc::permission_denied) {
+        text += ": a broadcast needs datagram_options::broadcast";
     }
     throw std::system_error(error_, text);
 }

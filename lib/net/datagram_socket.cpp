@@ -19,6 +19,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -43,8 +45,7 @@ constexpr std::chrono::seconds default_patience{30};
     const std::string why = where.is_adopted()
                                 ? ": an open socket is adopted by bind, whether or not it has a peer"
                                 : ": it is for streams (for datagrams: udp:port, udp:host:port, unix:path)";
-    throw std::system_error(errc::bad_endpoint,
-                            std::string("cannot ") + what + " datagrams " + where.to_string() + why);
+    throw std::system_error(errc::bad_endpoint, std::string("cannot ") + what + where.to_string() + why);
 }
 
 bool is_unix(const endpoint& where) noexcept { return where.kind == endpoint::kind_type::unix_domain; }
@@ -158,7 +159,12 @@ task<resolved_host> addresses_of_peer(const endpoint& where, resolver* by, addre
     std::string host = where.host;
     if (host.empty()) host = "localhost";
     if (where.only_ipv6()) family = address::family_type::ipv6;
-    auto found = co_await try_with_timeout(detail::resolve(std::move(host), where.port, family, by), limit);
+    std::optional<resolved_host> found;
+    try {
+        found = co_await try_with_timeout(detail::resolve(std::move(host), where.port, family, by), limit);
+    } catch (const std::system_error& e) {
+        detail::throw_for("cannot connect to " + where.to_string(), e);
+    }
     if (!found) {
         throw std::system_error(errc::timed_out, "cannot connect to " + where.to_string() +
                                                      " (the look-up of its name has not ended)");
@@ -188,7 +194,7 @@ datagram_socket datagram_socket::bind(const endpoint& where, const datagram_opti
             "bight::datagram_socket::bind is called within a task (no reactor runs on this thread)");
     }
     if (where.is_adopted()) return datagram_socket(adopt(where, options));
-    if (!is_unix(where) && !where.is_udp()) refuse_endpoint(where, "receive");
+    if (!is_unix(where) && !where.is_udp()) refuse_endpoint(where, "receive datagrams at ");
     const std::string name = where.to_string();
     if (options.local) {
         throw std::system_error(EINVAL, detail::errno_category(),
@@ -217,7 +223,11 @@ datagram_socket datagram_socket::bind(std::string_view where, const datagram_opt
 }
 
 task<datagram_socket> datagram_socket::connect(endpoint where, datagram_options options) {
-    if (!is_unix(where) && !where.is_udp()) refuse_endpoint(where, "send");
+    if (!is_unix(where) && !where.is_udp()) refuse_endpoint(where, "send datagrams to ");
+    if (where.is_udp() && where.port == 0) {
+        throw std::system_error(EINVAL, detail::errno_category(),
+                                "cannot connect to " + where.to_string() + ": port 0 is nobody's");
+    }
     const duration limit = where.timeout >= duration::zero() ? where.timeout : default_patience;
     const time_point begin = reactor::current()->now();
     resolved_host found =
@@ -271,10 +281,27 @@ void check(int result, const datagram_port& port, std::string what) {
     throw std::system_error(detail::system_error_code(-result), what);
 }
 
+bool is_group(const address& a) noexcept {
+    if (a.native_family() == AF_INET) {
+        sockaddr_in native{};
+        std::memcpy(&native, a.native(), sizeof native);
+        return IN_MULTICAST(ntohl(native.sin_addr.s_addr));
+    }
+    if (a.native_family() != AF_INET6) return false;
+    sockaddr_in6 native{};
+    std::memcpy(&native, a.native(), sizeof native);
+    return IN6_IS_ADDR_MULTICAST(&native.sin6_addr) != 0;
+}
+
 void set_membership(const datagram_port* port, const multicast_group& of, bool joins) {
     need_socket(port, joins ? "join a group by" : "leave a group by");
-    check(port->calls().set_membership(port->handle(), of, joins), *port,
-          (joins ? "join " : "leave ") + of.group.host() + " by ");
+    std::string what = (joins ? "join " : "leave ") + of.group.host() + " by ";
+    const int result = port->calls().set_membership(port->handle(), of, joins);
+    if (result < 0 && !is_group(of.group)) {
+        port->describe(what);
+        throw std::system_error(detail::system_error_code(-result), what + ": it is no address of a group");
+    }
+    check(result, *port, std::move(what));
 }
 
 }  // namespace

@@ -115,6 +115,13 @@ bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6
     return true;
 }
 
+void throw_for(const std::string& what, const std::system_error& error) {
+    std::string why = error.what();
+    const std::string message = ": " + error.code().message();  // which comes again
+    if (why.ends_with(message)) why.resize(why.size() - message.size());
+    throw std::system_error(error.code(), what + ": " + why);
+}
+
 address with_port(const address& at, std::uint16_t port) noexcept {
     if (at.family() == address::family_type::ipv4) {
         sockaddr_in native;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace BIGHT_EXPORT bight {
@@ -21,6 +22,9 @@ bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6
 /// What `by` finds of `host`; null: the system's resolver. Throws std::system_error. Cancelling ends the
 /// wait.
 task<resolved_host> resolve(std::string host, std::uint16_t port, address::family_type family, resolver* by);
+
+/// Throws the error of a look-up, with what it was for: "cannot connect to tcp:example.org:80".
+[[noreturn]] void throw_for(const std::string& what, const std::system_error& error);
 
 /// `at` with this port.
 address with_port(const address& at, std::uint16_t port) noexcept;

@@ -166,6 +166,13 @@ TEST_CASE("a name that the system does not know is an error of getaddrinfo, with
             said = e.what();
         }
         CHECK_THAT(said, Catch::Contains("look-up of none.test"));
+        const std::string connecting = co_await attempt("tcp:none.test:80");
+        CHECK_THAT(connecting,
+                   Catch::StartsWith("cannot connect to tcp:none.test:80: look-up of none.test: "));
+        // The system's words come once.
+        const std::string words = make_error_code(bight::resolver_errc::no_such_name).message();
+        CHECK(connecting.find(words) == connecting.rfind(words));
+        CHECK_THAT(connecting, Catch::EndsWith(words));
     });
 }
 

@@ -112,7 +112,8 @@ class datagram_socket {
     explicit operator bool() const noexcept { return port_ != nullptr; }
 
     /// Waits for a datagram, and puts it into `memory`, which is lent until the await has ended. Of one that
-    /// is longer, `truncated` is set, and the rest is lost. (A UDP datagram has at most 65,507 bytes, of IPv6
+    /// is longer, `truncated` is set, and the rest is lost. Memory of 0 bytes, as of an empty std::string, is
+    /// EINVAL. (A UDP datagram has at most 65,507 bytes, of IPv6
     /// 65,527.)
     ///
     /// With a peer, it also tells what the network says of the datagrams that were sent: std::system_error
@@ -139,7 +140,8 @@ class datagram_socket {
     /// room, over a Unix socket while the receiver has none, which holds up later sends to the same receiver
     /// and no others. Cancelled, it has sent all or nothing.
     ///
-    /// Throws std::system_error: EMSGSIZE for more bytes than a datagram can have; EAFNOSUPPORT for an
+    /// Throws std::system_error: EMSGSIZE for more bytes than a datagram can have; EINVAL for port 0;
+    /// EAFNOSUPPORT for an
     /// address of another family than the socket's (a socket of udp6 with dual_stack sends to IPv4 as
     /// "::ffff:127.0.0.1"); EISCONN for a socket that has a peer; ENETUNREACH, EACCES, … of this datagram;
     /// over Unix sockets ENOENT and ECONNREFUSED when nobody is there. errc::closed, EBADF and wrong_thread
@@ -149,6 +151,17 @@ class datagram_socket {
     detail::send_pieces_awaiter<sizeof...(Pieces)> send_to(const address& to,
                                                            const Pieces&... pieces) noexcept {
         return detail::send_pieces_awaiter<sizeof...(Pieces)>{port_, &to, pieces...};
+    }
+    // What is no address, or no bytes.
+    template <class To, class... Pieces>
+        requires(!(std::is_convertible_v<const To&, const address&> && sizeof...(Pieces) > 0 &&
+                   (std::is_convertible_v<const Pieces&, const_buffer> && ...)))
+    auto send_to(const To&, const Pieces&...) {
+        static_assert(detail::never<To>,
+                      "send_to(to, pieces...) takes an address, as received_datagram::from or "
+                      "address::from_ip(\"192.0.2.7\", 53), and text, bytes or chunks; a name is for "
+                      "datagram_socket::connect(\"udp:example.org:53\"), or a resolver");
+        return detail::refused_operation();
     }
     /// The same to the peer; EDESTADDRREQ without one. What the network says of an earlier datagram is not
     /// its error, but one for receive_from.

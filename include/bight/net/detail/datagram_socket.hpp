@@ -47,6 +47,7 @@ class datagram_awaiter : public waiter {
     bool kept_ = false;
     bool cancel_asked_ = false;
     std::error_code error_;
+    const char* why_ = nullptr;  // the error in words, where the code does not say it
 
   private:
     friend class datagram_port;
@@ -203,7 +204,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] send_many_awaiter final
   public:
     send_many_awaiter(datagram_port* on, const outgoing_datagram* wanted, std::size_t count) noexcept
         : send_datagrams_awaiter(on), wanted_(wanted), wanted_count_(count) {}
-    std::size_t await_resume() const {
+    [[nodiscard("how many were sent")]] std::size_t await_resume() const {
         check();
         return sent_;
     }

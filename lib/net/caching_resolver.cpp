@@ -1,6 +1,5 @@
 #include <bight/net/caching_resolver.hpp>
 
-#include "../io/socket_headers.hpp"
 #include "answer_cache.hpp"
 #include "resolve.hpp"
 
@@ -19,19 +18,11 @@ using detail::answer_cache;
 using detail::kept_answer;
 using detail::question;
 
-// The others (EAI_AGAIN, …) say that nobody was there to be asked.
-bool says_that_there_is_none(const std::error_code& error) noexcept {
-    if (error.category() != resolver_category()) return false;
-#if defined(EAI_NODATA) && EAI_NODATA != EAI_NONAME
-    if (error.value() == EAI_NODATA) return true;
-#endif
-    return error.value() == EAI_NONAME;
-}
-
 // Called in a handler.
 void keep_error(answer_cache& cache, const question& q, const std::system_error& error,
                 std::uint64_t asked_in) {
-    if (!says_that_there_is_none(error.code())) return;
+    // The others say that nobody was there to be asked.
+    if (error.code() != resolver_errc::no_such_name) return;
     kept_answer none;
     none.error = std::current_exception();
     cache.keep(q, std::move(none), cache.options().negative_ttl, reactor::current()->now(), asked_in);

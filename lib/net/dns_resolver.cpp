@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -88,9 +90,33 @@ std::vector<std::string> names_for(const std::string& host, const dns_options& o
 
 }  // namespace
 
+namespace {
+
+void check_options(const dns_options& options) {
+    if (options.attempts == 0) {
+        throw std::invalid_argument("dns_options::attempts is 0: no server would be asked");
+    }
+    if (options.timeout <= duration::zero()) {
+        throw std::invalid_argument("dns_options::timeout leaves the servers no time");
+    }
+    const auto is_none = [](const address& a) {
+        return a.family() != address::family_type::ipv4 && a.family() != address::family_type::ipv6;
+    };
+    const auto wrong = std::find_if(options.servers.begin(), options.servers.end(), is_none);
+    if (wrong != options.servers.end()) {
+        const auto place = wrong - options.servers.begin();
+        throw std::invalid_argument("dns_options::servers[" + std::to_string(place) + "] is " +
+                                    (*wrong ? wrong->to_string() : "empty") +
+                                    ", and no address of IPv4 or IPv6");
+    }
+}
+
+}  // namespace
+
 dns_resolver::dns_resolver(dns_options options)
     : options_(std::move(options)), state_(std::make_shared<detail::dns_state>(options_)) {
     detail::need_dns_messages();
+    check_options(options_);
     if (options_.servers.empty()) options_.servers.push_back(address::from_ip("127.0.0.1", dns_port));
     for (address& server : options_.servers) {
         if (server.port() == 0) server = detail::with_port(server, dns_port);

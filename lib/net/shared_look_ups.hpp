@@ -25,6 +25,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace bight::detail {
 
@@ -50,7 +51,10 @@ class shared_look_ups final : private fork_aware {
     shared_look_ups(const shared_look_ups&) = delete;
     shared_look_ups& operator=(const shared_look_ups&) = delete;
     ~shared_look_ups() {
-        if (alive_ != 0) abort_misused("a resolver was destroyed while a task waits for a look-up");
+        if (alive_.empty()) return;
+        const std::string text = "a resolver was destroyed while a task waits for its look-up of " +
+                                 alive_.front()->what() + "; it must outlive all that ask it";
+        abort_misused(text.c_str());
     }
 
     /// Waits for the look-up of this key, or begins the one that `make()`, which gives a task<T>, makes.
@@ -80,29 +84,31 @@ class shared_look_ups final : private fork_aware {
     std::shared_ptr<look_up> add(look_up_key key, task<T> made) {
         auto added = std::make_shared<look_up>(*this, key.what, std::move(made));
         const std::lock_guard hold(lock_);
+        alive_.reserve(alive_.size() + 1);
         added->listed(table_.emplace(std::move(key), added).first);
-        ++alive_;
+        alive_.push_back(added.get());
         return added;
     }
     void remove(typename table::iterator at) noexcept {
         const std::lock_guard hold(lock_);
         table_.erase(at);  // the tasks that wait keep it
     }
-    void ended(unsigned process) noexcept {
+    // In a forked child the parent's are not there.
+    void ended(const look_up& l) noexcept {
         const std::lock_guard hold(lock_);
-        if (process == this_process()) --alive_;
+        std::erase(alive_, &l);
     }
 
     void before_fork() noexcept override { lock_.lock(); }
     void in_parent() noexcept override { lock_.unlock(); }
     void in_child() noexcept override {
-        alive_ = 0;
+        alive_.clear();
         lock_.unlock();
     }
 
     std::mutex lock_;
     table table_;
-    std::size_t alive_ = 0;  // look-ups of this process that have not ended, in the table or not any more
+    std::vector<const look_up*> alive_;  // of this process, in the table or not any more
     fork_watch forks_{*this};
 };
 
@@ -164,7 +170,7 @@ class shared_look_ups<T>::look_up final : public job {
     /// From now on it does not need the resolver, which may be destroyed.
     void leave_for_good() noexcept {
         leave_table();
-        in_.ended(process_);
+        in_.ended(*this);
     }
     // The first one goes on at once, as if the look-up were its own. (It may be the last to keep this
     // object.)
@@ -189,7 +195,6 @@ class shared_look_ups<T>::look_up final : public job {
     }
 
     shared_look_ups& in_;
-    const unsigned process_ = this_process();
     const std::string what_;
     kept_task<T> task_;
     typename table::iterator listed_at_{};

@@ -124,6 +124,26 @@ TEST_CASE("that a name is not found is kept for a short time, and other errors a
     });
 }
 
+TEST_CASE("what an error of a look-up says is the same on every system") {
+    using bight::resolver_errc;
+    const auto of = [](int code) { return std::error_code(code, bight::resolver_category()); };
+    CHECK(of(EAI_NONAME) == resolver_errc::no_such_name);
+#if defined(EAI_NODATA)
+    CHECK(of(EAI_NODATA) == resolver_errc::no_such_name);
+#endif
+    CHECK(of(EAI_AGAIN) == resolver_errc::try_again);
+    CHECK(of(EAI_FAIL) == resolver_errc::failed);
+    CHECK(of(EAI_SERVICE) == resolver_errc::no_such_service);
+    CHECK(of(EAI_AGAIN) != resolver_errc::no_such_name);
+    CHECK(std::error_code(EAI_NONAME, std::generic_category()) != resolver_errc::no_such_name);
+    for (const auto e : {resolver_errc::no_such_name, resolver_errc::try_again, resolver_errc::failed,
+                         resolver_errc::no_such_service}) {
+        CHECK(make_error_code(e) == e);
+        CHECK(&make_error_code(e).category() == &bight::resolver_category());
+        CHECK_FALSE(make_error_condition(e).message().empty());
+    }
+}
+
 TEST_CASE("a full cache forgets what was asked for least recently, and clear forgets all") {
     test::on_each_in_virtual_time([]() -> task<> {
         asked_resolver origin;

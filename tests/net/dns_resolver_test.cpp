@@ -21,6 +21,7 @@
 #include <chrono>
 #include <functional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -705,6 +706,25 @@ TEST_CASE("dns: resolv.conf and hosts are read as resolv.conf(5) and hosts(5) sa
     CHECK(bight::detail::contents_of_file(directory.file("none")).empty());
     CHECK_THROWS_WITH(bight::detail::contents_of_file(directory.file("")),
                       Catch::StartsWith("cannot read " + directory.file("")));
+    const auto refusal = [](auto change) {
+        dns_options options;
+        change(options);
+        try {
+            const dns_resolver made(options);
+            return std::string("made");
+        } catch (const std::invalid_argument& e) {
+            return std::string(e.what());
+        }
+    };
+    CHECK(refusal([](dns_options&) {}) == "made");
+    CHECK_THAT(refusal([](dns_options& o) { o.attempts = 0; }),
+               Catch::StartsWith("dns_options::attempts is 0"));
+    CHECK_THAT(refusal([](dns_options& o) { o.timeout = 0s; }),
+               Catch::StartsWith("dns_options::timeout leaves"));
+    CHECK(refusal([](dns_options& o) { o.servers = {address::from_ip("192.0.2.1", 0), address()}; }) ==
+          "dns_options::servers[1] is empty, and no address of IPv4 or IPv6");
+    CHECK(refusal([](dns_options& o) { o.servers = {address::from_path("/run/dns")}; }) ==
+          "dns_options::servers[0] is unix:/run/dns, and no address of IPv4 or IPv6");
     const dns_resolver by_default(nothing);
     REQUIRE(by_default.options().servers.size() == 1);
     CHECK(by_default.options().servers[0].to_string() == "127.0.0.1:53");

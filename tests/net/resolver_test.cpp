@@ -431,5 +431,8 @@ TEST_CASE("a resolver that is destroyed while a task waits for it ends the proce
             co_await bight::when_all(waiting.run(look_up(*destroyed, "one.test", "", unheard)), destroy());
         }(by, is_cancelled));
     });
-    CHECK(said == "bight: a resolver was destroyed while a task waits for a look-up\n");
+    CHECK(
+        said ==
+        "bight: a resolver was destroyed while a task waits for its look-up of one.test; it must outlive all "
+        "that ask it\n");
 }

@@ -76,8 +76,8 @@ dns_options system_dns_options();
 /// asked for again over TCP. A server that does not answer in time, fails or refuses makes way for the next.
 /// Queries for IPv6 and IPv4 are sent together; once one has given addresses to which there is a way, the
 /// other has 50 ms left (RFC 8305, 3). What is given then says so (resolved_host::missing), and is to be kept
-/// for 5 seconds at most, as where the other's servers have failed. That a name is not there in one family does not hide its addresses of the other (RFC 4074, 4.2), nor that
-/// the other's servers have not answered.
+/// for 5 seconds at most, as where the other's servers have failed. That a name is not there in one family
+/// does not hide its addresses of the other (RFC 4074, 4.2), nor that the other's servers have not answered.
 /// Addresses come in the order of RFC 6724 (6), by what this machine would send from: those to which it has
 /// no way last, then by scope, label and precedence, so that those of IPv6 mostly come first; of IPv6 by the
 /// length of the common prefix. (What it does not know is whether an own address is deprecated.)
@@ -92,8 +92,9 @@ dns_options system_dns_options();
 /// Thread: one reactor's; another thread's use is caught in debug builds. Cancelling closes the sockets.
 class dns_resolver final : public resolver {
   public:
-    /// Throws std::system_error with errc::unavailable where bight was built without c-ares (-Dcares), and
-    /// std::bad_alloc.
+    /// Throws std::system_error with errc::unavailable where bight was built without c-ares (-Dcares),
+    /// std::invalid_argument for options with which nobody is asked (no attempts, no time, a server that is
+    /// no address of IPv4 or IPv6), and std::bad_alloc.
     explicit dns_resolver(dns_options options);
 
     const dns_options& options() const noexcept { return options_; }

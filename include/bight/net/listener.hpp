@@ -79,7 +79,8 @@ auto listen(detail::anything, detail::anything = {}) {
     static_assert(
         fits,
         "listen(where, options) takes an endpoint, or one as text: listen(\"tcp:8123\"); the length "
-        "of the queue is an option: {.backlog = 50}");
+        "of the queue is an option: {.backlog = 50}; an address is \"tcp:\" + at.to_string(), an open "
+        "socket descriptor.as_endpoint(), or \"fd:3\"");
     return detail::refused();
 }
 

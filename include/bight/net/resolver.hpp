@@ -39,8 +39,7 @@ static_assert(std::is_trivially_destructible_v<resolve_options>);  // see reacto
 ///
 /// To make one, derive from it and implement look_up, and look_up_name where addresses have names.
 /// Destroying it while a task waits for it, or for the end of a look-up that it has cancelled, ends the
-/// process with a message. Thread: as the derived class
-/// says.
+/// process with a message that names the look-up. Thread: as the derived class says.
 class resolver {
   public:
     /// Throws std::bad_alloc.
@@ -58,8 +57,8 @@ class resolver {
     /// empty label, one of more than 63 characters, a name of more than 253, control characters),
     /// EILSEQ for one that is not UTF-8; EAFNOSUPPORT for a numeric address of another family; EDEADLK for a
     /// look-up that asks for itself; what the look-up throws: that of the system errors of category
-    /// "getaddrinfo" (EAI_NONAME, …). A service that is not known is EAI_SERVICE of that category. Cancelling
-    /// ends the wait.
+    /// "getaddrinfo" (EAI_NONAME, …), which resolver_errc tells apart. A service that is not known is
+    /// EAI_SERVICE of that category. Cancelling ends the wait.
     task<resolved_host> resolve(std::string host, std::string service = {}, resolve_options options = {});
 
     /// The name of an IPv4 or IPv6 address; its port does not matter, and ::ffff:192.0.2.1 is 192.0.2.1.
@@ -102,4 +101,20 @@ resolver& system_resolver();
 /// codes of its own.
 const std::error_category& resolver_category() noexcept;
 
+/// What the errors of look-ups say, the same on every system; their codes are compared with it:
+///
+///     if (e.code() == bight::resolver_errc::no_such_name) …
+enum class resolver_errc {
+    no_such_name = 1,  ///< there is no such name, or it has no address (EAI_NONAME, EAI_NODATA, …)
+    try_again,         ///< no server has answered, now (EAI_AGAIN)
+    failed,            ///< the servers have failed for good (EAI_FAIL)
+    no_such_service,   ///< the service is not known (EAI_SERVICE)
+};
+std::error_condition make_error_condition(resolver_errc e) noexcept;
+/// A code of resolver_category() for it, for a resolver of one's own to throw.
+std::error_code make_error_code(resolver_errc e) noexcept;
+
 }  // namespace bight
+
+template <>
+struct std::is_error_condition_enum<bight::resolver_errc> : std::true_type {};

@@ -54,7 +54,6 @@ struct core_foundation_loop::state : std::enable_shared_from_this<state> {
     std::exception_ptr failure;
     bool begun = false;  ///< it has had a turn
     bool ended = false;
-    bool in_turn = false;
 
     void begin();
     void end() noexcept;
@@ -101,24 +100,25 @@ void core_foundation_loop::state::end() noexcept {
     if (watched) CFFileDescriptorInvalidate(watched.get());
 }
 
-// A task may run the run loop itself, for a modal dialogue, say: the reactor has no turns meanwhile.
+// A task may run the run loop itself, for a modal dialogue, say: no reactor of this thread has turns
+// meanwhile. What was due then is armed before the run loop sleeps the next time, outside of that turn.
 void core_foundation_loop::state::take_turn() noexcept {
-    if (ended || in_turn || failure) return;
+    if (ended || failure || reactor::current()) return;
     const std::shared_ptr<state> stays = shared_from_this();
-    in_turn = begun = true;
+    begun = true;
     try {
         runs.run_once();
     } catch (...) {
         failure = std::current_exception();
         CFRunLoopStop(loop.get());
     }
-    in_turn = false;
     arm();
 }
 
-// The callback of a CFFileDescriptor is called once each time it is enabled.
+// The callback of a CFFileDescriptor is called once each time it is enabled, and the timer is far away when
+// it has fired: what is not armed does not keep the run loop awake.
 void core_foundation_loop::state::arm() noexcept {
-    if (ended || in_turn || failure || !begun) return;
+    if (ended || failure || !begun || reactor::current()) return;
     CFFileDescriptorEnableCallBacks(watched.get(), kCFFileDescriptorReadCallBack);
     CFAbsoluteTime fires = CFAbsoluteTimeGetCurrent();
     if (!runs.has_ready()) {

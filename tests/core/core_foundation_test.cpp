@@ -65,6 +65,40 @@ class later {
     CFRunLoopTimerRef timer_;
 };
 
+// How often the run loop of this thread is about to sleep.
+class sleeps {
+  public:
+    sleeps() {
+        CFRunLoopObserverContext context{0, this, nullptr, nullptr, nullptr};
+        const auto count = [](CFRunLoopObserverRef, CFRunLoopActivity, void* self) {
+            ++static_cast<sleeps*>(self)->count_;
+        };
+        observer_ =
+            CFRunLoopObserverCreate(kCFAllocatorDefault, kCFRunLoopBeforeWaiting, true, 0, count, &context);
+        CFRunLoopAddObserver(CFRunLoopGetCurrent(), observer_, kCFRunLoopCommonModes);
+    }
+    sleeps(const sleeps&) = delete;
+    sleeps& operator=(const sleeps&) = delete;
+    ~sleeps() {
+        CFRunLoopObserverInvalidate(observer_);
+        CFRelease(observer_);
+    }
+    int count() const noexcept { return count_; }
+
+  private:
+    int count_ = 0;
+    CFRunLoopObserverRef observer_;
+};
+
+// Runs the run loop of this thread within a callback, as a modal dialogue does, for 20 ms. How often it
+// slept.
+int modal_dialogue() {
+    const sleeps slept;
+    const later end(0.02, [] { stop_run_loop(); });
+    CFRunLoopRun();
+    return slept.count();
+}
+
 }  // namespace
 
 TEST_CASE("core_foundation: tasks, timers and connections run in a run loop, which sleeps in between") {
@@ -154,6 +188,75 @@ TEST_CASE("core_foundation: a task may end the reactor's time in the run loop, w
         on.reactor().stop();
         for (int i = 0; i < 100 && on.reactor().statistics().live_tasks > 0; ++i) on.reactor().run_once();
     });
+}
+
+TEST_CASE("core_foundation: a run loop within a task gives the reactor no turns until it has ended") {
+    in_a_run_loop([](test::reactor_fixture& on, auto& loop) {
+        bool within = false;
+        int turns_within = 0;
+        int slept = 0;
+        auto modal = [&]() -> task<> {
+            on.reactor().post([] {});  // a turn is due
+            within = true;
+            slept = modal_dialogue();
+            within = false;
+            co_await bight::sleep_for(1ms);
+            stop_run_loop();
+        };
+        auto other = [&]() -> task<> {
+            for (;;) {
+                if (within) ++turns_within;
+                co_await bight::sleep_for(2ms);
+            }
+        };
+        on.reactor().start(other);
+        on.reactor().start(modal);
+        CFRunLoopRun();
+        CHECK(turns_within == 0);
+        CHECK(slept < 10);
+        CHECK(loop->error() == nullptr);
+        on.reactor().stop();
+        while (on.reactor().has_ready()) on.reactor().run_once();
+    });
+}
+
+TEST_CASE("core_foundation: a run loop within a task of one reactor leaves another one in its place") {
+    test::need(bight::demultiplexer_kind::epoll);
+    const long before = test::live_core_foundation_objects();
+    {
+        bight::reactor one(test::options_on(bight::demultiplexer_kind::epoll));
+        bight::reactor two(test::options_on(bight::demultiplexer_kind::epoll));
+        const bight::core_foundation_loop first(one);
+        const bight::core_foundation_loop second(two);
+        int ticks = 0;
+        int ticks_within = 0;
+        int slept = 0;
+        auto counts = [&]() -> task<> {
+            for (;;) {
+                co_await bight::sleep_for(1ms);
+                ++ticks;
+            }
+        };
+        auto modal = [&]() -> task<> {
+            while (ticks == 0) co_await bight::sleep_for(1ms);
+            const int so_far = ticks;
+            two.post([] {});  // a turn of the other is due
+            slept = modal_dialogue();
+            ticks_within = ticks - so_far;
+            while (ticks < so_far + 3) co_await bight::sleep_for(1ms);
+            stop_run_loop();
+        };
+        one.start(modal);
+        two.start(counts);
+        CFRunLoopRun();
+        CHECK(ticks_within == 0);
+        CHECK(ticks >= 4);
+        CHECK(slept < 10);
+        CHECK(first.error() == nullptr);
+        CHECK(second.error() == nullptr);
+    }
+    test::forget_run_loop();
+    CHECK(test::live_core_foundation_objects() == before);
 }
 
 TEST_CASE("core_foundation: an error that ends the reactor's waits stops the run loop, and is kept") {

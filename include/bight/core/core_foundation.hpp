@@ -23,7 +23,8 @@ class reactor;
 ///
 /// The run loop watches the reactor's descriptor and its next deadline, and looks at the reactor whenever it
 /// is about to sleep: so tasks may be started in any callback of this thread. One pass of the run loop is one
-/// turn. Outside of CFRunLoopRun nothing runs.
+/// turn. Outside of CFRunLoopRun nothing runs, and in a run loop that a task runs itself (a modal dialogue)
+/// no reactor of this thread has turns.
 ///
 /// `reactor::stop` cancels the tasks, as everywhere, and the run loop goes on; `CFRunLoopStop` ends the run
 /// loop, and the tasks stay where they wait. Both may be called by a task.

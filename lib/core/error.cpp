@@ -7,11 +7,10 @@
 #include "reactor_state.hpp"
 #include "system_code.hpp"
 #include "system_error.hpp"
+#include "without_sigpipe.hpp"
 
 #include <bight/core/detail/job.hpp>
 #include <bight/core/reactor.hpp>
-
-#include <signal.h>
 
 #include <atomic>
 #include <cstdio>
@@ -85,41 +84,8 @@ error_listener listener_for_errors() noexcept {
     return {all.error, all.error_context};
 }
 
-#if defined(_WIN32)
-struct without_sigpipe {};  // which Windows has not
-#else
-// Blocks SIGPIPE: the reader of standard error may be gone, which must not end the process.
-class without_sigpipe {
-  public:
-    without_sigpipe() noexcept {
-        sigemptyset(&only_);
-        sigaddset(&only_, SIGPIPE);
-        was_pending_ = is_pending();
-        ::pthread_sigmask(SIG_BLOCK, &only_, &before_);
-    }
-    without_sigpipe(const without_sigpipe&) = delete;
-    without_sigpipe& operator=(const without_sigpipe&) = delete;
-    ~without_sigpipe() {
-        int taken = 0;
-        if (!was_pending_ && is_pending()) ::sigwait(&only_, &taken);
-        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-
-  private:
-    static bool is_pending() noexcept {
-        sigset_t pending;
-        sigemptyset(&pending);
-        ::sigpending(&pending);
-        return sigismember(&pending, SIGPIPE) == 1;
-    }
-    sigset_t only_;
-    sigset_t before_;
-    bool was_pending_;
-};
-#endif
-
 void print(const std::string& text) noexcept {
-    [[maybe_unused]] const without_sigpipe alive{};
+    [[maybe_unused]] const detail::without_sigpipe alive{};
     std::fwrite(text.data(), 1, text.size(), stderr);
     std::fflush(stderr);
 }

@@ -1,15 +1,8 @@
 #include <bight/io/address.hpp>
 
-#include "socket_headers.hpp"
+#include "address_headers.hpp"
 
 #include <bight/core/error.hpp>
-
-#if defined(_WIN32)
-#include <iphlpapi.h>
-#else
-#include <arpa/inet.h>
-#include <net/if.h>
-#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -22,12 +15,6 @@ namespace {
 
 constexpr std::size_t path_offset = offsetof(sockaddr_un, sun_path);
 constexpr std::size_t path_capacity = sizeof(sockaddr_un::sun_path);
-
-#ifdef __linux__
-constexpr bool has_abstract_namespace = true;
-#else
-constexpr bool has_abstract_namespace = false;
-#endif
 
 // Copies, because the storage is an array of bytes to the language, and a caller's pointer may be unaligned.
 template <class Sockaddr>
@@ -114,7 +101,7 @@ address address::from_native(const void* sockaddr, std::size_t size) noexcept {
         const char* path = static_cast<const char*>(sockaddr) + path_offset;
         // The kernel may report one byte more than the structure holds: the NUL after a path that fills it.
         const std::size_t given = std::min(size - path_offset, path_capacity);
-        if (given == 0 || (path[0] == '\0' && !has_abstract_namespace)) {
+        if (given == 0 || (path[0] == '\0' && !detail::has_abstract_namespace)) {
             keep(family_type::unix_domain, path_offset);
         } else if (path[0] == '\0') {
             // Every byte of an abstract name counts, NUL bytes too: it cannot be cut to fit.
@@ -151,7 +138,7 @@ address address::from_path(std::string_view path) {
     const std::size_t longest = abstract ? path_capacity : path_capacity - 1;  // the '@' becomes a NUL
     if (path.empty()) fail(EINVAL, "a Unix-domain path is empty");
     if (path == "@") fail(EINVAL, "the abstract name after \"@\" is empty");
-    if (abstract && !has_abstract_namespace)
+    if (abstract && !detail::has_abstract_namespace)
         fail(EOPNOTSUPP, '"' + detail::printable(path) + "\": only Linux has abstract names");
     if (!abstract && path.find('\0') != path.npos)
         fail(EINVAL, '"' + detail::printable(path) + "\" has a NUL byte, which no path can have");

@@ -4,16 +4,12 @@
 #include "../demux/network_platform.hpp"
 #include "dns_options.hpp"
 #include "environment.hpp"
+#include "look_up.hpp"
 #include "resolve.hpp"
 
 #include <bight/core/error.hpp>
 
-#if !defined(_WIN32)
-#include <unistd.h>
-#endif
-
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fstream>
 #include <optional>
@@ -141,19 +137,13 @@ dns_options parse_dns_options(std::string_view resolv_conf, std::string_view hos
 }
 
 dns_options system_dns_options() {
-    std::array<char, 256> host_name{};  // HOST_NAME_MAX is 64, or 255 (POSIX)
-#if defined(_WIN32)
-    const bool has_files = false;
-#else
-    const bool has_files = !detail::network_platform::current();
-    if (::gethostname(host_name.data(), host_name.size() - 1) < 0) host_name.front() = '\0';
-#endif
-    if (!has_files) {
+    if (!detail::keeps_resolv_conf() || detail::network_platform::current()) {
         throw std::system_error(EOPNOTSUPP, detail::errno_category(),
                                 "system_dns_options: there is no resolv.conf here; say whom to ask");
     }
     return parse_dns_options(detail::contents_of_file("/etc/resolv.conf"),
-                             detail::contents_of_file("/etc/hosts"), host_name.data());
+                             detail::contents_of_file("/etc/hosts"),
+                             detail::name_of_this_machine());
 }
 
 }  // namespace bight

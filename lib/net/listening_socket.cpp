@@ -32,9 +32,7 @@ constexpr std::uint32_t most_failures_in_a_row = 64;
 bool concerns_one_connection(int error) noexcept {
     switch (errno_of(error)) {
         case ECONNABORTED:
-#if defined(_WIN32)
-        case ECONNRESET:
-#endif
+        case ECONNRESET:  // Windows
         case EPERM:
         case EPROTO:
         case ENETDOWN:

@@ -31,4 +31,9 @@ std::uint16_t ask_service(const std::string& service, bool datagrams);
 /// look-ups do not wait for hanging ones.
 thread_pool& look_up_threads();
 
+/// Whether the system says in /etc/resolv.conf whom to ask, and has names of its own in /etc/hosts.
+bool keeps_resolv_conf() noexcept;
+/// As gethostname(2) gives it, where the system keeps a resolv.conf; empty where it cannot be had.
+std::string name_of_this_machine();
+
 }  // namespace bight::detail

@@ -11,7 +11,9 @@
 #include <bight/thread/offload.hpp>
 
 #include <locale.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <system_error>
@@ -113,6 +115,14 @@ std::string ask_name(const address& of) {
                       name, sizeof name, nullptr, 0, NI_NAMEREQD);
     if (status != 0) throw_status(status, "look-up of the name of " + of.host());
     return name;
+}
+
+bool keeps_resolv_conf() noexcept { return true; }
+
+std::string name_of_this_machine() {
+    std::array<char, 256> name{};  // HOST_NAME_MAX is 64, or 255 (POSIX)
+    if (::gethostname(name.data(), name.size() - 1) < 0) return {};
+    return name.data();
 }
 
 std::uint16_t ask_service(const std::string& service, bool datagrams) {

@@ -274,7 +274,7 @@ std::error_code socket_transport::release_socket(int& socket) noexcept {
                         look_ahead() != detail::look_ahead::none ||
                         (intake() && !intake()->held.descriptors.empty());
     if (reads_ahead || in_use) return errc::busy;
-    socket = fd;
+    socket = static_cast<int>(fd);
     retain();
     set_closed(errc::closed);
     demux->detach(*this, false);

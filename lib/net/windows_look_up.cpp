@@ -214,6 +214,10 @@ std::string ask_name(const address& of) {
     return to_utf8(name);
 }
 
+bool keeps_resolv_conf() noexcept { return false; }
+
+std::string name_of_this_machine() { return {}; }
+
 std::uint16_t ask_service(const std::string& service, bool datagrams) {
     start_windows_sockets();
     addrinfo hints{};

@@ -92,10 +92,11 @@ void simulated_demultiplexer::report_ready(operation& op) {
     }
     const duration late =
         std::chrono::microseconds(host_.world.amount(fault::slow_completion).between(1, 50'000));
-    host_.world.events.at(saturating_add(host_.world.clock.now(), late),
-                          [&thread = thread_, this, fd = op.on->fd, reading = reads(op.kind)] {
-                              if (thread.demux == this) report_first(fd, reading);
-                          });
+    host_.world.events.at(
+        saturating_add(host_.world.clock.now(), late),
+        [&thread = thread_, this, fd = static_cast<int>(op.on->fd), reading = reads(op.kind)] {
+            if (thread.demux == this) report_first(fd, reading);
+        });
 }
 
 void simulated_demultiplexer::report_first(int fd, bool reading) {
@@ -114,10 +115,11 @@ void simulated_demultiplexer::try_in_vain_some_time(operation& op) {
     random_source drawn = s->chance.draw(purpose::in_vain, s->read + s->written);
     if (drawn.below(4) != 0) return;
     const std::chrono::microseconds after(drawn.between(1, 500));
-    host_.world.events.at(saturating_add(host_.world.clock.now(), after),
-                          [&thread = thread_, this, fd = op.on->fd, reading = reads(op.kind)] {
-                              if (thread.demux == this) report_first(fd, reading);
-                          });
+    host_.world.events.at(
+        saturating_add(host_.world.clock.now(), after),
+        [&thread = thread_, this, fd = static_cast<int>(op.on->fd), reading = reads(op.kind)] {
+            if (thread.demux == this) report_first(fd, reading);
+        });
 }
 
 void simulated_demultiplexer::cancel_some_time(operation& op) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks that no include goes up the table of layers (docs/design/layers.md): a room may include itself and the rooms
-before it, never one after it; that what is in a room's detail/ is of that room; and that a public header needs no
-platform: neither a header of C or of the system, nor an #if that asks for one.
+before it, never one after it; that what is in a room's detail/ is of that room; that a public header needs no
+platform: neither a header of C or of the system, nor an #if that asks for one; and that in lib/ only `demux` and the files
+of a platform know one.
 
 usage: layers.py ROOT [--arrows]
 
@@ -25,6 +26,22 @@ OF_A_PLATFORM = {"sim/guard.hpp"}
 OF_LIBRARIES = "with"
 PLATFORM = re.compile(r"^\s*#\s*(?:include\s*<(?!bight/)[^>]*[./][^>]*>|"
                       r"(?:el)?if.*\b(?:__linux__|__unix__|__APPLE__|_WIN32)\b)", re.MULTILINE)
+
+# In lib/, outside of `demux`: what differs between systems is in a file for each, or in a header that says what they call it.
+FILES_OF_A_SYSTEM = re.compile(
+    r"core/(?:windows_\w+\.[ch]pp|posix_signals\.cpp|process\.cpp|standard_descriptors\.cpp|system_error\.hpp|"
+    r"without_sigpipe\.hpp|core_foundation\.cpp)|"
+    r"thread/(?:windows_\w+|system_threads|parker)\.cpp|"
+    r"io/(?:socket|address)_headers\.hpp|"
+    r"net/(?:windows_\w+\.cpp|posix_look_up\.cpp|descriptor_control\.cpp|inherited_descriptor\.cpp|fd_watch\.cpp|"
+    r"descriptor_set\.[ch]pp|uring_operation\.cpp)|"
+    r"sim/(?:windows_explore\.cpp|explore_child\.cpp|explore_search\.cpp|child_pipe\.hpp|child_process\.hpp|"
+    r"replay_command\.cpp)")  # the last one: commands of a shell
+# Headers of C that each compiler has are none: errno.h, fcntl.h for the flags of files, sys/stat.h.
+OF_A_SYSTEM = re.compile(
+    r"^\s*#\s*(?:include\s*<(?:unistd|poll|netdb|signal|pthread|sched|dirent|windows|winsock2|ws2tcpip|mswsock|"
+    r"iphlpapi|afunix|liburing|arpa/|net/|netinet/|linux/|mach/|CoreFoundation/|sys/(?!stat\.h|types\.h))[^>]*>|"
+    r"(?:el)?if.*\b(?:__linux__|__unix__|__APPLE__|__FreeBSD__|__NetBSD__|__OpenBSD__|_WIN32)\b)", re.MULTILINE)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<(bight/[^>]+)>|"([^"]+)")', re.MULTILINE)
 
@@ -65,6 +82,19 @@ def of_a_platform(path, root):
         yield text.count("\n", 0, found.start(0)) + 1, found.group().strip()
 
 
+def of_a_system(path, root):
+    """(line, directive) of what a file of lib/ takes from a system, although it is for all of them."""
+    private = root / "lib"
+    if not path.is_relative_to(private):
+        return
+    name = path.relative_to(private).as_posix()
+    if name.startswith("demux/") or FILES_OF_A_SYSTEM.fullmatch(name):
+        return
+    text = path.read_text()
+    for found in OF_A_SYSTEM.finditer(text):
+        yield text.count("\n", 0, found.start(0)) + 1, found.group().strip()
+
+
 def check(root):
     """What is wrong, a line each, and the arrows between rooms."""
     wrong, arrows = [], collections.Counter()
@@ -81,6 +111,8 @@ def check(root):
             continue
         wrong += [f"{name}:{line}: {what}: what is of a platform is in lib/ only"
                   for line, what in of_a_platform(path, root)]
+        wrong += [f"{name}:{line}: {what}: what is of a system is in lib/demux, or in a file of its own"
+                  for line, what in of_a_system(path, root)]
         for line, target in included(path, root):
             if target.name in EVERYTHING and room_of(target, root) is None:
                 if room != "sim":

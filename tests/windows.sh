@@ -150,6 +150,18 @@ if [ -n "$words" ]; then
     for sample in broadcast broadcast_client chat echo greeter; do targets="$targets samples/$sample.exe"; done
 fi
 
+# say_size COMPILER: how large the echo sample is, as one would deliver it.
+say_size() {
+    for_windows "$1"
+    options="$options -Dbuildtype=release -Dtests=disabled"
+    if build "windows-release-$1" samples/echo.exe; then
+        passed=$((passed + 1))
+        made=$root/build/windows-release-$1/samples/echo.exe
+        x86_64-w64-mingw32-strip -o "$made.stripped" "$made"
+        echo "== echo.exe of $1, release: $(wc -c <"$made") bytes, stripped $(wc -c <"$made.stripped")"
+    fi
+}
+
 for_windows $compiler
 options="$options -Dbuildtype=debug -Doptimization=${WINDOWS_OPTIMIZATION:-0}"
 tested=windows-$compiler
@@ -185,14 +197,8 @@ if [ -z "$short" ] && [ -z "$words" ]; then
     for_windows "$other"
     options="$options -Dbuildtype=debug"
     if build "windows-$other"; then passed=$((passed + 1)); fi
-    for_windows gcc
-    options="$options -Dbuildtype=release -Dtests=disabled"
-    if build windows-release samples/echo.exe; then
-        passed=$((passed + 1))
-        stripped=$root/build/windows-release/echo.stripped.exe
-        x86_64-w64-mingw32-strip -o "$stripped" "$root/build/windows-release/samples/echo.exe"
-        echo "== echo.exe, release, stripped: $(wc -c <"$stripped") bytes"
-    fi
+    say_size gcc
+    say_size clang
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

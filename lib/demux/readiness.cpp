@@ -248,6 +248,7 @@ attempt readiness::try_accept(operation& op) noexcept {
     do {
         op.result = accept_connection(op.on->fd);
     } while (op.result == -EINTR);
+    if (op.result >= 0) accepted(*op.on);
     if (op.result != -EAGAIN) return attempt::done;
     op.on->may_read = false;
     return attempt::would_block;

@@ -106,12 +106,12 @@ void wfmo::unwatch(descriptor& d) noexcept {
     }
     ::WSAEventSelect(socket_of(d), nullptr, 0);
     if (d.is_shared) select_shared_ones(d);
-    if ((d.slot & looks_for_room) != 0) --looking_;
+    if ((d.slot & is_looked_at) != 0) --looking_;
     auto& members = groups_[static_cast<std::size_t>(d.slot & group_mask)].members;
     const int place = d.slot >> place_shift;
     descriptor& last = *members.back();
     members[static_cast<std::size_t>(place)] = &last;
-    last.slot = (last.slot & (group_mask | looks_for_room)) | place << place_shift;
+    last.slot = (last.slot & (group_mask | is_looked_at | tells_connection)) | place << place_shift;
     members.pop_back();
     d.slot = -1;
 }
@@ -128,9 +128,9 @@ void wfmo::select_shared_ones(const descriptor& closed) noexcept {
 // A socket is selected once, for everything. Another handle is waited for while an operation waits.
 void wfmo::interest_changed(descriptor& d) noexcept {
     if (is_socket(d)) {
-        const bool looks = waits_to_write(d) && d.writing->kind == operation_kind::poll_write;
-        if (looks == ((d.slot & looks_for_room) != 0)) return;
-        d.slot ^= looks_for_room;
+        const bool looks = looks_again(d);
+        if (looks == ((d.slot & is_looked_at) != 0)) return;
+        d.slot ^= is_looked_at;
         looks ? ++looking_ : --looking_;
         return;
     }
@@ -145,10 +145,19 @@ void wfmo::interest_changed(descriptor& d) noexcept {
     }
 }
 
-// They are tried once more, and wait again if there is none.
-void wfmo::look_for_room() noexcept {
+// After an accept, also one that finds nothing, Windows records FD_ACCEPT again; Wine does only after one
+// that has got a connection, and now and then it tells of one that has been accepted already.
+bool wfmo::looks_again(const descriptor& d) noexcept {
+    if (waits_to_write(d) && d.writing->kind == operation_kind::poll_write) return true;
+    return (d.slot & tells_connection) != 0 && waits_to_read(d) && d.reading->kind == operation_kind::accept;
+}
+
+// They are tried once more, and wait again if there is nothing.
+void wfmo::look_again() noexcept {
     for (descriptor& d : descriptors()) {
-        if (is_socket(d) && (d.slot & looks_for_room) != 0) became_ready(d, false, true, false);
+        if (!is_socket(d) || (d.slot & is_looked_at) == 0) continue;
+        const bool accepts = (d.slot & tells_connection) != 0;
+        became_ready(d, accepts, !accepts, false);
     }
 }
 
@@ -167,7 +176,7 @@ void wfmo::wait(duration limit) {
     }
     DWORD ms = limit == duration::max() ? INFINITE : static_cast<DWORD>(to_milliseconds(limit));
     if (looking_ > 0) {
-        look_for_room();
+        look_again();
         ms = std::min(ms, between_looks);
     }
     for (DWORD from = 0; from < count; ms = 0) {
@@ -226,6 +235,7 @@ void wfmo::ask(descriptor& d) noexcept {
         d.writing->kind == operation_kind::connect) {
         static_cast<connect_operation*>(d.writing)->told_error = error_number(static_cast<DWORD>(refused));
     }
+    if ((events & FD_ACCEPT) != 0) d.slot |= tells_connection;
     const bool over = (events & (FD_CLOSE | FD_OOB)) != 0;
     if (d.is_shared) tell_shared_ones();
     became_ready(d, (events & (FD_READ | FD_ACCEPT)) != 0 || over,

@@ -43,17 +43,22 @@ class wfmo final : public readiness {
     void watch(descriptor& d) override;
     void unwatch(descriptor& d) noexcept override;
     void interest_changed(descriptor& d) noexcept override;
-    /// No event says that there is room unless a send has found none: a poll_write looks this often.
+    void accepted(descriptor& d) noexcept override { d.slot &= ~tells_connection; }
+    /// No event says that there is room unless a send has found none; nor, under Wine, that there is a
+    /// connection when an accept has found none: operations that wait for that look this often.
     static constexpr DWORD between_looks = 20;  // ms
-    void look_for_room() noexcept;
+    static bool looks_again(const descriptor& d) noexcept;
+    void look_again() noexcept;
     void select_shared_ones(const descriptor& closed) noexcept;
     void tell_shared_ones() noexcept;
 
-    // descriptor::slot: of a socket, its group, whether it is looked for room, and its place in the group; of
-    // another handle, whether it is waited for.
+    // descriptor::slot: of a socket, its group, whether it is looked at again and again, whether it has told
+    // of a connection and none has been accepted since, and its place in the group; of another handle,
+    // whether it is waited for.
     static constexpr int group_mask = 31;
-    static constexpr int looks_for_room = 32;
-    static constexpr int place_shift = 6;
+    static constexpr int is_looked_at = 32;
+    static constexpr int tells_connection = 64;
+    static constexpr int place_shift = 7;
     static constexpr int idle_handle = -2;
     static constexpr int awaited_handle = -3;
     static bool is_socket(const descriptor& d) noexcept { return d.slot >= 0; }
@@ -67,7 +72,7 @@ class wfmo final : public readiness {
     std::atomic<bool> woken_{false};
     std::vector<group> groups_;
     std::vector<descriptor*> awaited_;  // handles
-    std::size_t looking_ = 0;           // poll_write operations that wait
+    std::size_t looking_ = 0;           // sockets that are looked at again
     std::size_t handles_ = 0;           // attached
 };
 

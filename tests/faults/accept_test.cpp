@@ -71,6 +71,35 @@ TEST_CASE("an error of accept that concerns one connection is passed over") {
     CHECK(test::accept_errors().empty());
 }
 
+TEST_CASE("wfmo: an accept that finds nothing, although a connection was told of, looks again") {
+    test::need(bight::demultiplexer_kind::wfmo);
+    test::reactor_fixture on(bight::demultiplexer_kind::wfmo);
+    int accepted = 0;
+    on.run([&]() -> task<> {
+        bight::listener l = bight::listen(anywhere);
+        auto accept = [&]() -> task<> {
+            for (; accepted < 3; ++accepted) (void)co_await l.accept();
+        };
+        auto connect = [&]() -> task<> {
+            for (int i = 0; i < 3; ++i) {
+                for (int turn = 0; accepted < i || turn < 3; ++turn) co_await bight::yield();  // it waits
+                // No event follows: the next one would come after an accept that has been made.
+                test::fail_accept(on.reactor(), l.native_handle(), EAGAIN);
+                const auto client = test::raw_connect(l.local());
+                while (accepted == i) co_await bight::sleep_for(1ms);
+            }
+        };
+        co_await bight::when_all(accept(), connect());
+        CHECK(test::accept_errors().empty());
+        // And no more once it has got one: a look every 20 ms would show.
+        const auto polls = on.reactor().statistics().polls;
+        const auto none = co_await bight::try_with_timeout(l.accept(), 400ms);
+        CHECK_FALSE(none.has_value());
+        CHECK(on.reactor().statistics().polls - polls < 10);
+    });
+    CHECK(accepted == 3);
+}
+
 TEST_CASE("out of something, with wait: the listener looks again every 100 ms, says so once, and recovers") {
     const auto kind = GENERATE(from_range(test::demultiplexers()));
     CAPTURE(kind);

@@ -31,6 +31,7 @@ inline int windows_code_of(int error) {
         case ENETDOWN: return WSAENETDOWN;
         case ENOPROTOOPT: return WSAENOPROTOOPT;
         case EINTR: return WSAEINTR;
+        case EAGAIN: return WSAEWOULDBLOCK;
         case EHOSTUNREACH: return WSAEHOSTUNREACH;
         case EOPNOTSUPP: return WSAEOPNOTSUPP;
         case ENETUNREACH: return WSAENETUNREACH;

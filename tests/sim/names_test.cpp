@@ -127,7 +127,7 @@ TEST_CASE("the error of a name says most: refused, not silent") {
     });
     w.run();
     CHECK(error == from_errno(ECONNREFUSED));
-    CHECK_THAT(what, Catch::Contains("10.9.9.9:80: Connection timed out"));
+    CHECK_THAT(what, Catch::Contains("10.9.9.9:80: " + bight::detail::errno_category().message(ETIMEDOUT)));
 }
 
 TEST_CASE("a client of a dead port of its own host meets itself now and then, and is refused") {
@@ -216,8 +216,8 @@ TEST_CASE(
     outcome of;
     w.add("client").run([&] { return be_client(of); });
     w.run();
-    CHECK_THAT(of.error, Catch::Contains("([2001:db8::7]:80: no answer, " + down.ip() + ":80: " +
-                                         std::make_error_code(std::errc::connection_refused).message() +
+    CHECK_THAT(of.error, Catch::Contains("([2001:db8::7]:80: no answer, " + down.ip() +
+                                         ":80: " + bight::detail::errno_category().message(ECONNREFUSED) +
                                          ", [2001:db8::8]:80: no answer, 10.9.9.9:80: no answer)"));
     CHECK(of.took >= 30s);
     CHECK(of.took < 31s);

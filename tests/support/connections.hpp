@@ -275,6 +275,13 @@ inline bight::task<half_pair> connected_to_raw(family f) {
     co_return half_pair(std::move(s), std::move(raw));
 }
 
+/// "error 104": of the system's the errno, for its own numbers are not the same everywhere.
+inline std::string error_by_number(const std::error_code& error) {
+    const auto means = error.default_error_condition();
+    const bool has_errno = means.category() == std::generic_category();
+    return "error " + std::to_string(has_errno ? means.value() : error.value());
+}
+
 /// Reads everything, and says how it ended: "text, end" or "text, error 104".
 inline bight::task<std::string> rest(bight::stream& from) {
     std::string all;
@@ -282,10 +289,7 @@ inline bight::task<std::string> rest(bight::stream& from) {
     try {
         while (auto chunk = co_await from.read_some()) all += chunk.view();
     } catch (const std::system_error& e) {
-        // Of the system's, the errno; its own numbers are not the same everywhere.
-        const auto means = e.code().default_error_condition();
-        const bool has_errno = means.category() == std::generic_category();
-        how = "error " + std::to_string(has_errno ? means.value() : e.code().value());
+        how = error_by_number(e.code());
     }
     co_return all + ", " + how;
 }

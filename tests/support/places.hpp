@@ -51,8 +51,9 @@ struct place {
 inline std::vector<place> places_of(const std::vector<family>& wanted) {
     std::vector<place> all;
     for (const family f : wanted) {
-        // A simulated host always has all.
+        // A simulated host has all, but for names that addresses of this system cannot have.
         const bool here = !those_here({f}).empty();
+        if (f == family::unix_abstract && !has_abstract_names()) continue;
         for (const auto kind : demultiplexers()) {
             if (here) all.push_back({place::kind::machine, f, kind, 0, false});
         }
@@ -73,6 +74,16 @@ inline std::vector<place> places_of(const std::vector<family>& wanted) {
 inline const std::vector<place>& places() {
     static const std::vector<place> all =
         places_of({family::tcp, family::tcp6, family::unix_path, family::unix_abstract});
+    return all;
+}
+/// Those of `all` where a connection does what Linux has it do in every step. Sockets of Windows do not: a
+/// write to a peer that has gone is a reset there each time, and never a broken pipe; a connection that was
+/// reset is not accepted; and there is no reuse_port.
+inline std::vector<place> as_on_linux(std::vector<place> all) {
+#ifdef _WIN32
+    std::erase_if(all, [](const place& p) { return !p.simulated(); });
+    leave_out("sockets of Windows do not end as those of Linux");
+#endif
     return all;
 }
 inline const std::vector<place>& tcp_places() {

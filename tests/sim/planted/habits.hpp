@@ -34,10 +34,10 @@ struct pairs {
 };
 
 inline bight::task<pairs> connect_pairs(std::size_t count) {
-    bight::listener at = bight::listen("unix:@pairs");
+    bight::listener at = bight::listen("unix:/run/pairs");
     pairs made;
     for (std::size_t i = 0; i < count; ++i) {
-        bight::stream one = co_await bight::connect("unix:@pairs");
+        bight::stream one = co_await bight::connect("unix:/run/pairs");
         made.ours.push_back(std::move(one));
         bight::stream other = co_await at.accept();
         made.theirs.push_back(std::move(other));

@@ -248,10 +248,12 @@ attempt readiness::try_accept(operation& op) noexcept {
     do {
         op.result = accept_connection(op.on->fd);
     } while (op.result == -EINTR);
-    if (op.result >= 0) accepted(*op.on);
-    if (op.result != -EAGAIN) return attempt::done;
-    op.on->may_read = false;
-    return attempt::would_block;
+    if (op.result == -EAGAIN) {
+        op.on->may_read = false;
+        return attempt::would_block;
+    }
+    accept_ended(*op.on);
+    return attempt::done;
 }
 
 attempt readiness::try_connect(connect_operation& op) noexcept {

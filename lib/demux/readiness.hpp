@@ -67,8 +67,8 @@ class readiness : public demultiplexer {
     static bool waits_to_read(const descriptor& d) noexcept { return d.reading && !d.may_read; }
     static bool waits_to_write(const descriptor& d) noexcept { return d.writing && !d.may_write; }
 
-    /// A connection has been accepted on this descriptor.
-    virtual void accepted(descriptor&) noexcept {}
+    /// An accept on this descriptor has given a connection, or an error.
+    virtual void accept_ended(descriptor&) noexcept {}
 
     /// To be called after a wake: an operation may have been done on a worker thread.
     void woken() noexcept;

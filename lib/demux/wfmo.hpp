@@ -43,7 +43,7 @@ class wfmo final : public readiness {
     void watch(descriptor& d) override;
     void unwatch(descriptor& d) noexcept override;
     void interest_changed(descriptor& d) noexcept override;
-    void accepted(descriptor& d) noexcept override { d.slot &= ~tells_connection; }
+    void accept_ended(descriptor& d) noexcept override { d.slot &= ~tells_connection; }
     /// No event says that there is room unless a send has found none; nor, under Wine, that there is a
     /// connection when an accept has found none: operations that wait for that look this often.
     static constexpr DWORD between_looks = 20;  // ms
@@ -53,7 +53,7 @@ class wfmo final : public readiness {
     void tell_shared_ones() noexcept;
 
     // descriptor::slot: of a socket, its group, whether it is looked at again and again, whether it has told
-    // of a connection and none has been accepted since, and its place in the group; of another handle,
+    // of a connection and no accept has ended since, and its place in the group; of another handle,
     // whether it is waited for.
     static constexpr int group_mask = 31;
     static constexpr int is_looked_at = 32;

@@ -138,7 +138,10 @@ def attempt(test, spec, limit):
     for case in root.iter("TestCase"):
         name = case.get("name")
         result = case.find("OverallResult")
-        if name in skipped:
+        # Of the runs of one case, some may be skipped, and others fail.
+        fails = any(part.get("success") == "false" for part in case.iter("Expression")) or any(
+            True for kind in ("Exception", "FatalErrorCondition", "Failure") for _ in case.iter(kind))
+        if name in skipped and not fails:
             outcome.skipped[name] = skipped[name]
         elif result is not None and result.get("success") == "true":
             outcome.passed.add(name)
@@ -218,7 +221,8 @@ def run_test(test, gaps, timeout):
             outcome.passed, outcome.failed, outcome.skipped = together.passed, together.failed, together.skipped
         else:
             # It crashed, or hung: a case at a time says which.
-            why = "    the program %s, and no case does alone\n%s" % (how_it_ended(status, timeout), tail(err))
+            why = "    the program %s, and no case does alone; it has told of %d of %d\n%s%s\n" % (
+                how_it_ended(status, timeout), len(seen), len(rest), tail(err), out[-1000:])
             for name in rest:
                 one, ended, status, out, err = attempt_twice(test, escaped(name), CASE_TIMEOUT, outcome)
                 if name in one.passed and ended and status in (0, 77):

@@ -127,7 +127,9 @@ TEST_CASE("the traffic class is told over IPv6, and by a socket of both families
         for (const char* where : {"::1", "::ffff:127.0.0.1"}) {
             outgoing_datagram d{address::from_ip(where, both.local().port()), "to itself"};
             d.traffic_class = 0x2b;
-            co_await both.send(d);
+            const auto code = co_await error_of(both.send(d));
+            if (says_so(code)) co_return;
+            CHECK_FALSE(code);
             const message m = co_await receive(both);
             CHECK(m.about.traffic_class == 0x2b);
             CHECK(m.about.ecn() == ecn_codepoint::congestion_experienced);

@@ -382,6 +382,7 @@ TEST_CASE(
 }
 
 TEST_CASE("abstract names are taken, free again, and refused when nobody listens") {
+    test::need_abstract_names();
     place_fixture on(GENERATE(from_range(test::places_of({test::family::unix_abstract}))));
     on.run([&]() -> task<> {
         const std::string where = on.new_endpoint();

@@ -5,8 +5,8 @@
 
 WORD: only tests whose name contains one of the words. The environment says which Wine is used. A program that crashes or
 hangs is run again a case at a time, so that each failure has a name; when all pass so, the program has failed. The cases that
-FILE names (wine_gaps.txt) are expected to fail: each is run alone. What it says to fail "at times" is tried again, and must
-pass once. Prints what was skipped, and why; the last line is "N passed, N failed", test cases.
+FILE names (wine_gaps.txt) are expected to fail: each is run alone. Prints what was skipped, and why; the last line is "N
+passed, N failed", test cases.
 
 Wine's server may end while programs run, and all of its programs with it. So each of those that run side by side has a
 server of its own, in a copy of WINEPREFIX, and what ran when its server ended is run once more. (A program that crashes may
@@ -29,8 +29,6 @@ import xml.etree.ElementTree as xml
 
 CASE_TIMEOUT = 40
 GAP_TIMEOUT = 10  # of a case that is expected to fail, which may be by waiting for ever
-AT_TIMES = "at times: "  # how a line begins of a case that passes, too
-ATTEMPTS = 5  # of such a case
 
 here = threading.local()  # here.environment: with the prefix of this thread
 
@@ -72,7 +70,6 @@ class Outcome:
         self.failed = {}  # by case: what it printed
         self.skipped = {}  # by case: why
         self.left_out = set()
-        self.at_times = []  # of cases that do not always pass, and were tried again: what to say of it
         self.again = 0  # runs whose server has ended
         self.seconds = 0.0
 
@@ -139,15 +136,19 @@ def attempt(test, spec, limit):
         name = case.get("name")
         result = case.find("OverallResult")
         # Of the runs of one case, some may be skipped, and others fail.
-        fails = any(part.get("success") == "false" for part in case.iter("Expression")) or any(
-            True for kind in ("Exception", "FatalErrorCondition", "Failure") for _ in case.iter(kind))
-        if name in skipped and not fails:
+        if name in skipped and not fails(case):
             outcome.skipped[name] = skipped[name]
         elif result is not None and result.get("success") == "true":
             outcome.passed.add(name)
         else:
             outcome.failed[name] = explain(case) + tail(err)
     return outcome, status is not None, status, out, err
+
+
+def fails(case):
+    """Whether something of a case has failed: a call within an expression that skips the case has not."""
+    return any(part.get("success") == "false" and "CATCH_CONFIG_FAST_COMPILE" not in (part.findtext("Exception") or "")
+               for part in case.iter("Expression")) or case.find(".//FatalErrorCondition") is not None
 
 
 def tail(text):
@@ -187,19 +188,6 @@ def how_it_ended(status, limit):
     return "took more than %d s" % limit if status is None else "ended with status %s" % status
 
 
-def try_again(test, name, why, outcome):
-    """Runs a case that does not always pass until it does."""
-    for tried in range(ATTEMPTS):
-        one, ended, status, out, err = attempt(test, escaped(name), CASE_TIMEOUT)
-        if name in one.passed and ended and status == 0:
-            outcome.passed.add(name)
-            if tried > 0:
-                outcome.at_times.append("%s: %s: passed when it was tried %d times, %s" % (test["name"], name, tried + 1, why))
-            return
-    how = one.failed.get(name) or "    the program %s\n%s" % (how_it_ended(status, CASE_TIMEOUT), tail(err))
-    outcome.failed[name] = "    %d times, and Wine's gap should fail it only at times\n%s" % (ATTEMPTS, how)
-
-
 def run_test(test, gaps, timeout):
     outcome = Outcome()
     start = time.monotonic()
@@ -237,9 +225,6 @@ def run_test(test, gaps, timeout):
             if not outcome.failed:
                 outcome.failed["(all)"] = why
     for name in own_gaps:
-        if gaps[name].startswith(AT_TIMES):
-            try_again(test, name, gaps[name], outcome)
-            continue
         one, ended, status, out, err = attempt(test, escaped(name), GAP_TIMEOUT)
         if name in one.passed and ended and status == 0:
             outcome.failed[name] = "    it passes: its line in the list of Wine's gaps is out of date\n"
@@ -288,7 +273,6 @@ def main():
     times = []
     known = set()
     again = 0
-    at_times = []
     prefixes = Prefixes(arguments.jobs)
     try:
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs, initializer=prefixes.take) as pool:
@@ -301,7 +285,6 @@ def main():
                 left_out |= outcome.left_out
                 times.append((outcome.seconds, name))
                 again += outcome.again
-                at_times += outcome.at_times
                 known |= {(name, case) for case in [*outcome.passed, *outcome.failed, *outcome.skipped]}
                 for case, why in outcome.skipped.items():
                     skipped.setdefault(why, []).append("%s: %s" % (name, case))
@@ -312,8 +295,6 @@ def main():
         prefixes.end()
     if again:
         print("%d runs were made once more, for Wine's server had ended" % again)
-    for line in sorted(at_times):
-        print(line)
     chosen = {t["name"] for t in tests}
     for test, cases in gaps.items():
         for case in cases:

@@ -525,6 +525,29 @@ TEST_CASE("a copy waits for room, and can be cancelled, where the target has a m
         CHECK(written > 0);
     });
 }
+
+TEST_CASE("a target that appends cannot be spliced into, and is copied to") {
+    const auto kind = GENERATE(from_range(test::real_reactors()));
+    const auto family = GENERATE(test::family::tcp, test::family::unix_path);
+    CAPTURE(kind, family);
+    if (family == test::family::unix_path) test::need_unix_sockets();
+    test::reactor_fixture on(kind);
+    on.run([&]() -> task<> {
+        line l = co_await connected_line(family);
+        const int to = l.b().native_handle();
+        REQUIRE(::fcntl(to, F_SETFL, ::fcntl(to, F_GETFL) | O_APPEND) == 0);
+        auto proxy = [&]() -> task<> { (void)co_await bight::relay(l.a(), l.b()); };
+        auto serve = [&]() -> task<> {
+            co_await expect(l.server(), 7, 2 * much);
+            co_await send_and_end(l.server(), 9, 2 * much);
+        };
+        auto ask = [&]() -> task<> {
+            co_await send_and_end(l.client(), 7, 2 * much);
+            co_await expect(l.client(), 9, 2 * much);
+        };
+        co_await bight::when_all(proxy(), serve(), ask());
+    });
+}
 #endif
 
 TEST_CASE("what was passed on before a reset arrives, however slowly its peer reads") {
@@ -620,29 +643,6 @@ TEST_CASE("a peer that takes no more and says nothing is not waited for for ever
         };
         r.run(silent());
     }
-}
-
-TEST_CASE("a target that appends cannot be spliced into, and is copied to") {
-    const auto kind = GENERATE(from_range(test::real_reactors()));
-    const auto family = GENERATE(test::family::tcp, test::family::unix_path);
-    CAPTURE(kind, family);
-    if (family == test::family::unix_path) test::need_unix_sockets();
-    test::reactor_fixture on(kind);
-    on.run([&]() -> task<> {
-        line l = co_await connected_line(family);
-        const int to = l.b().native_handle();
-        REQUIRE(::fcntl(to, F_SETFL, ::fcntl(to, F_GETFL) | O_APPEND) == 0);
-        auto proxy = [&]() -> task<> { (void)co_await bight::relay(l.a(), l.b()); };
-        auto serve = [&]() -> task<> {
-            co_await expect(l.server(), 7, 2 * much);
-            co_await send_and_end(l.server(), 9, 2 * much);
-        };
-        auto ask = [&]() -> task<> {
-            co_await send_and_end(l.client(), 7, 2 * much);
-            co_await expect(l.client(), 9, 2 * much);
-        };
-        co_await bight::when_all(proxy(), serve(), ask());
-    });
 }
 
 TEST_CASE(

@@ -20,6 +20,15 @@ constexpr long all_events = FD_READ | FD_WRITE | FD_OOB | FD_ACCEPT | FD_CONNECT
 
 SOCKET socket_of(const descriptor& d) noexcept { return static_cast<SOCKET>(d.fd); }
 
+// Its ntdll has a function of this name, for programs that must know.
+bool under_wine() noexcept {
+    static const bool is = [] {
+        const HMODULE system = ::GetModuleHandleW(L"ntdll.dll");
+        return system && ::GetProcAddress(system, "wine_get_version");
+    }();
+    return is;
+}
+
 // It is reset by the wait that it ends.
 HANDLE make_event() {
     const HANDLE made = ::CreateEventW(nullptr, FALSE, FALSE, nullptr);
@@ -235,7 +244,7 @@ void wfmo::ask(descriptor& d) noexcept {
         d.writing->kind == operation_kind::connect) {
         static_cast<connect_operation*>(d.writing)->told_error = error_number(static_cast<DWORD>(refused));
     }
-    if ((events & FD_ACCEPT) != 0) d.slot |= tells_connection;
+    if ((events & FD_ACCEPT) != 0 && under_wine()) d.slot |= tells_connection;
     const bool over = (events & (FD_CLOSE | FD_OOB)) != 0;
     if (d.is_shared) tell_shared_ones();
     became_ready(d, (events & (FD_READ | FD_ACCEPT)) != 0 || over,

@@ -52,9 +52,9 @@ class wfmo final : public readiness {
     void select_shared_ones(const descriptor& closed) noexcept;
     void tell_shared_ones() noexcept;
 
-    // descriptor::slot: of a socket, its group, whether it is looked at again and again, whether it has told
-    // of a connection and no accept has ended since, and its place in the group; of another handle,
-    // whether it is waited for.
+    // descriptor::slot: of a socket, its group, whether it is looked at again and again, whether (under
+    // Wine) it has told of a connection and no accept has ended since, and its place in the group; of another
+    // handle, whether it is waited for.
     static constexpr int group_mask = 31;
     static constexpr int is_looked_at = 32;
     static constexpr int tells_connection = 64;

@@ -25,6 +25,8 @@ inline std::vector<int> errors_here(std::vector<int> errors) { return errors; }
 /// The text for an error of accept.
 inline std::string text_of(int error) { return std::error_code(error, std::system_category()).message(); }
 
+inline bool under_wine() { return false; }
+
 /// The demultiplexers that accept by a call of the program's. An io_uring gives such an error as a
 /// completion, which cannot be had without a kernel that does it.
 inline std::vector<bight::demultiplexer_kind> those_that_call_accept() {

@@ -71,8 +71,10 @@ TEST_CASE("an error of accept that concerns one connection is passed over") {
     CHECK(test::accept_errors().empty());
 }
 
-TEST_CASE("wfmo: an accept that finds nothing, although a connection was told of, looks again") {
+TEST_CASE("wfmo under Wine: an accept that finds nothing, although a connection was told of, looks again") {
     test::need(bight::demultiplexer_kind::wfmo);
+    if (!test::under_wine())
+        test::skip("Windows tells of a connection again after any accept; Wine does not");
     test::reactor_fixture on(bight::demultiplexer_kind::wfmo);
     int accepted = 0;
     on.run([&]() -> task<> {

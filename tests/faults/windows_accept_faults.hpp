@@ -8,6 +8,8 @@
 
 #include <bight/core/reactor.hpp>
 
+#include <windows.h>
+
 #include <cerrno>
 #include <deque>
 #include <string>
@@ -83,6 +85,11 @@ inline int next_accept_fault() {
 inline const bool accept_fails_on_demand = (accept_fault = &next_accept_fault, true);
 
 }  // namespace detail
+
+/// Whether this is Wine, where an accept in vain has no event recorded again.
+inline bool under_wine() {
+    return ::GetProcAddress(::GetModuleHandleA("ntdll.dll"), "wine_get_version") != nullptr;
+}
 
 /// The demultiplexers that accept by a call of the program's.
 inline std::vector<bight::demultiplexer_kind> those_that_call_accept() {

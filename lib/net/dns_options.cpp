@@ -10,6 +10,7 @@
 #include <bight/core/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fstream>
 #include <optional>

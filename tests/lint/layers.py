@@ -30,7 +30,7 @@ PLATFORM = re.compile(r"^\s*#\s*(?:include\s*<(?!bight/)[^>]*[./][^>]*>|"
 # In lib/, outside of `demux`: what differs between systems is in a file for each, or in a header that says what they call it.
 FILES_OF_A_SYSTEM = re.compile(
     r"core/(?:windows_\w+\.[ch]pp|posix_signals\.cpp|process\.cpp|standard_descriptors\.cpp|system_error\.hpp|"
-    r"without_sigpipe\.hpp|core_foundation\.cpp)|"
+    r"without_sigpipe\.hpp|no_signals\.hpp|core_foundation\.cpp)|"
     r"thread/(?:windows_\w+|system_threads|parker)\.cpp|"
     r"io/(?:socket|address)_headers\.hpp|"
     r"net/(?:windows_\w+\.cpp|\w+_watch_kernel\.cpp|posix_look_up\.cpp|descriptor_control\.cpp|inherited_descriptor\.cpp|fd_watch\.cpp|"

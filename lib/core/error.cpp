@@ -27,7 +27,7 @@ class category final : public std::error_category {
     const char* name() const noexcept override { return "bight"; }
     std::string message(int code) const override {
         switch (static_cast<errc>(code)) {
-            case errc::busy: return "in use already (one reader and one writer at a time)";
+            case errc::busy: return "in use already";
             case errc::closed: return "closed on this side";
             case errc::aborted: return "aborted on this side";
             case errc::end_of_stream: return "the stream ended before what was asked for had come";

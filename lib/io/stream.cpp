@@ -48,6 +48,8 @@ std::system_error read_error(std::error_code error, const transport* on) {
             "it was destroyed: read through it, or have it give them back before with give_back()";
     } else if (error == errc::busy && on->look_ahead() == look_ahead::reads) {
         what += ": another task waits in a buffered_reader or a line_reader over it";
+    } else if (error == errc::busy) {
+        what += ": it has one reader at a time";
     }
     return {error, what};
 }
@@ -59,6 +61,8 @@ std::system_error write_error(std::error_code error, const transport* on) {
         what += ": ";
         what += writes;
         what += " over it has bytes that come first: write through it, or await its flush() before";
+    } else if (error == errc::busy) {
+        what += ": it has one writer at a time";
     }
     return {error, what};
 }

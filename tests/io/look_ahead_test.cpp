@@ -159,11 +159,13 @@ TEST_CASE("a second reader is told that a task waits in a reader") {
             g.spawn([&]() -> task<> { (void)co_await read(pair.server); });
             co_await bight::yield();
             const auto words = co_await words_of(pair.server.read_some());
-            CHECK_THAT(words, Contains("in use already") && !Contains("reader over it"));
+            CHECK_THAT(words, Contains("it has one reader at a time: in use already") &&
+                                  !Contains("reader over it"));
             // A reader that is refused is not what is in the way.
             buffered_reader refused(pair.server);
             const auto words_of_reader = co_await words_of(refused.line());
-            CHECK_THAT(words_of_reader, Contains("in use already") && !Contains("reader over it"));
+            CHECK_THAT(words_of_reader, Contains("it has one reader at a time: in use already") &&
+                                            !Contains("reader over it"));
             co_await pair.client.write("x");
         });
     });
@@ -244,7 +246,8 @@ TEST_CASE("a write past a writer that holds bytes is told what holds them") {
             co_await bight::yield();
             co_await bight::yield();
             const auto words = co_await words_of(from.write("x"));
-            CHECK_THAT(words, Contains("in use already") && !Contains("over it has bytes"));
+            CHECK_THAT(words, Contains("it has one writer at a time: in use already") &&
+                                  !Contains("over it has bytes"));
             g.cancel();
         });
     });

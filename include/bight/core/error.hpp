@@ -17,8 +17,8 @@ namespace BIGHT_EXPORT bight {
 /// codes equal the std::errc that they stand for (std::errc::connection_reset, …). So code for all systems
 /// compares with std::errc.
 enum class errc {
-    busy = 1,          ///< another task is already reading (or writing) here: one at a time; or a reader over
-                       ///< the stream has bytes that come first
+    busy = 1,          ///< in use already, such as a stream that another task is reading (or writing): one at
+                       ///< a time; the message says what is in the way
     closed,            ///< the stream, listener, channel, pool or reactor was closed on this side
     aborted,           ///< the stream was aborted on this side while this waited
     end_of_stream,     ///< the peer ended the stream before all that was asked for had come

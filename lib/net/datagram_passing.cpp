@@ -3,11 +3,13 @@
 #include "datagram_passing.hpp"
 
 #include "datagram_port.hpp"
+#include "passing.hpp"
 
 #include "../core/system_error.hpp"
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
+#include <bight/io/detail/stream.hpp>
 #include <bight/net/datagram_socket.hpp>
 
 #include <algorithm>
@@ -57,8 +59,17 @@ received_datagram descriptors_receive::await_resume() {
 
 descriptors_send::descriptors_send(datagram_port* on, const address* to, const_buffer bytes,
                                    const std::vector<int>& descriptors) noexcept
-    : send_datagrams_awaiter(on), wanted_(to), bytes_(bytes) {
+    : send_datagrams_awaiter(on), wanted_(to), bytes_(bytes), descriptors_(descriptors) {
     control_.put(descriptors);
+}
+
+void descriptors_send::await_resume() const {
+    if (on_ && error_ == no_connection()) {
+        std::string text = "send descriptors from ";
+        on_->describe(text);
+        throw std::system_error(error_, text + what_is_not_open(sockets_here(), descriptors_));
+    }
+    check();
 }
 
 bool descriptors_send::suspend(promise_base& p) noexcept {

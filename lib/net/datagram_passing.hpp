@@ -52,7 +52,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] descriptors_send final
     descriptors_send(const descriptors_send&) = delete;
     descriptors_send& operator=(const descriptors_send&) = delete;
 
-    void await_resume() const { check(); }
+    void await_resume() const;
 
   private:
     friend awaiter_base<descriptors_send>;
@@ -60,6 +60,7 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] descriptors_send final
 
     const address* wanted_;
     const_buffer bytes_;
+    const std::vector<int>& descriptors_;
     descriptor_control control_;
     control_along told_;
 };

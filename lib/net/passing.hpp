@@ -12,11 +12,16 @@
 #include <bight/net/descriptor_passing.hpp>
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace bight::detail {
 
+class socket_calls;
 class socket_transport;
+
+/// Which of them is not open, for the message of EBADF: ": 77 is not open". Empty when all are.
+std::string what_is_not_open(socket_calls& calls, const std::vector<int>& descriptors);
 
 /// The write of a message with descriptors; the bytes that its first call leaves follow without.
 class [[nodiscard("co_await it"), gnu::warn_unused]] descriptor_write final
@@ -24,6 +29,8 @@ class [[nodiscard("co_await it"), gnu::warn_unused]] descriptor_write final
       public awaiter_base<descriptor_write> {
   public:
     descriptor_write(socket_transport& to, const std::vector<int>& of, const_buffer with) noexcept;
+
+    void await_resume();
 
     const std::vector<int>& descriptors;
 

@@ -15,16 +15,36 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <string>
 #include <system_error>
 #include <utility>
 
 namespace bight::detail {
+
+std::string what_is_not_open(socket_calls& calls, const std::vector<int>& descriptors) {
+    for (const int fd : descriptors) {
+        if (calls.family(fd) == -EBADF) return ": " + std::to_string(fd) + " is not open";
+    }
+    return {};
+}
 
 // descriptor_write
 
 descriptor_write::descriptor_write(socket_transport& to, const std::vector<int>& of,
                                    const_buffer with) noexcept
     : write_in_turn(&to), descriptors(of), socket_(to), bytes_(with) {}
+
+void descriptor_write::await_resume() {
+    if (!failed()) return;
+    constexpr const char* what = "send descriptors to";
+    if (error() == no_connection()) {  // no error of the stream's: it is open
+        std::string text = what;
+        text += ' ';
+        socket_.describe(text);
+        throw std::system_error(error(), text + what_is_not_open(sockets_here(), descriptors));
+    }
+    throw_stream_error(error(), what, &socket_);
+}
 
 bool descriptor_write::start() noexcept {
     pieces = &bytes_;

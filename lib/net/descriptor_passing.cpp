@@ -111,10 +111,7 @@ owned_descriptor release_descriptor(stream&& of) {
     }
     int fd = -1;
     const std::error_code error = socket.release_socket(fd);
-    if (error == errc::busy) {
-        refuse(error, to_release, of,
-               "something still reads from it or writes to it, or may have read more than was asked for");
-    }
+    if (error == errc::busy) refuse(error, to_release, of, socket.what_holds_socket());
     if (error == errc::aborted && socket.is_open()) {
         refuse(error, to_release, of, "a write was cut short, and the peer has a part of it");
     }

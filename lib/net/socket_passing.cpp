@@ -284,16 +284,38 @@ void socket_transport::cancel_message_write() noexcept {
     writer()->complete_cancelled();
 }
 
+// What would be lost if the socket were taken out now, or null. Who waits comes first: that ends by itself.
+const char* socket_transport::what_holds_socket() noexcept {
+    if (reader() || look_ahead() == detail::look_ahead::reads) return "a task reads from it";
+    if (writer()) {
+        return "a write has not ended, of a task or of what an outbox was given: await it, or the outbox's "
+               "flush(), before";
+    }
+    if (watcher()) return "a task waits for the end of its peer (until_peer_gone)";
+    if (closer()) return "it is being closed";
+    if (look_ahead() == detail::look_ahead::holds) {
+        return "a buffered_reader or a line_reader over it has bytes, or took them along when it was "
+               "destroyed: to look at what comes first, read into memory of your own, no more than that";
+    }
+    if (unread()) {
+        return "bytes were given back to it that nobody has read, by stream::unread or give_back(), or by "
+               "read_until, which reads more than it gives";
+    }
+    if (intake() && !intake()->held.descriptors.empty())
+        return "descriptors have come that were not taken (take_descriptors)";
+    if (has_read_ahead_ || receive_.kind == operation_kind::receive || !demux->reads_directly(*this)) {
+        return "it may have read ahead: read_some() without memory, read_until, a line_reader and a "
+               "buffered_reader take more from the socket than they give; to look at what comes first, read "
+               "into memory of your own, no more than that";
+    }
+    return nullptr;
+}
+
 // A write that was cancelled before its first byte leaves no gap for whoever writes next.
 std::error_code socket_transport::release_socket(int& socket) noexcept {
     if (!demux || !is_open()) return why_closed();
     if (write_was_cut_amid()) return errc::aborted;
-    const bool reads_ahead =
-        has_read_ahead_ || receive_.kind == operation_kind::receive || !demux->reads_directly(*this);
-    const bool in_use = reader() || writer() || watcher() || closer() || unread() ||
-                        look_ahead() != detail::look_ahead::none ||
-                        (intake() && !intake()->held.descriptors.empty());
-    if (reads_ahead || in_use) return errc::busy;
+    if (what_holds_socket()) return errc::busy;
     socket = static_cast<int>(fd);
     retain();
     set_closed(errc::closed);

@@ -69,6 +69,8 @@ class socket_transport final : public transport, private descriptor, public pool
     bool write_with_descriptors(descriptor_write& request) noexcept;
     /// Gives up the socket, as bight::release_descriptor: the descriptor is the caller's.
     std::error_code release_socket(int& socket) noexcept;
+    /// Why that is errc::busy, for its message; null when it is not.
+    const char* what_holds_socket() noexcept;
 
     /// For a socket that is not connected yet: demultiplexer::start and cancel for its connect, and the
     /// report of its success. `error` is an error number if the connection was made but has already failed;

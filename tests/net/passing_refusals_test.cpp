@@ -10,6 +10,7 @@
 #include <bight/net/descriptor_passing.hpp>
 #include <bight/sim/world.hpp>
 
+#include <chrono>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -75,4 +76,101 @@ TEST_CASE("passing: a simulated host names what is not open, too") {
         CHECK_THAT(said, Contains(": 77 is not open: Bad file descriptor"));
     });
     w.run();
+}
+
+TEST_CASE("passing: why a socket is not taken out of its stream is said") {
+    ON_EACH_WITH_UNIX_SOCKETS;
+    on.run([]() -> task<> {
+        const auto refusal = [](bight::stream& s) {
+            std::string words = "no error";
+            try {
+                (void)bight::release_descriptor(std::move(s));
+            } catch (const std::system_error& e) {
+                CHECK(e.code() == bight::errc::busy);
+                words = e.what();
+            }
+            CHECK_THAT(words, Catch::EndsWith(": in use already"));
+            return words;
+        };
+        char byte = 0;
+        const bight::mutable_buffer memory(&byte, 1);
+        auto reads = co_await test::connected_pair(family::unix_path);
+        auto read = [&]() -> task<> { co_await reads.server.read_some(memory); };
+        auto beside_read = [&]() -> task<> {
+            CHECK_THAT(refusal(reads.server), Contains("a task reads from it"));
+            co_await reads.client.write("x");
+        };
+        co_await bight::when_all(read(), beside_read());
+        auto watch = [&]() -> task<> { co_await bight::until_peer_gone(reads.server); };
+        auto beside_watch = [&]() -> task<> {
+            CHECK_THAT(refusal(reads.server), Contains("until_peer_gone"));
+            reads.client.abort();
+            co_return;
+        };
+        co_await bight::when_all(watch(), beside_watch());
+
+        auto writes = co_await test::connected_pair(family::unix_path);
+        test::fill_unix(writes.client.native_handle());
+        bight::outbox box(writes.client);
+        box.send("hello");
+        CHECK_THAT(refusal(writes.client), Contains("flush()"));
+        writes.client.abort();
+
+        // It has read ahead.
+        for (const int way : {0, 1, 2, 3}) {
+            CAPTURE(way);
+            auto pair = co_await test::connected_pair(family::unix_path);
+            co_await pair.client.write("GET /\n");
+            if (way == 0) {
+                const bight::chunk all = co_await pair.server.read_some();
+                CHECK(all.size() == 6);
+            } else if (way == 1) {
+                const std::string line = co_await pair.server.read_until("\n");
+                CHECK(line == "GET /\n");
+            } else if (way == 2) {
+                bight::line_reader lines(pair.server, "\n");
+                const auto line = co_await lines.next();
+                CHECK(line == "GET /");
+            } else {
+                bight::buffered_reader reader(pair.server);
+                const auto line = co_await reader.line();
+                CHECK(line == "GET /");
+            }
+            CHECK_THAT(refusal(pair.server),
+                       Contains("may have read ahead") && Contains("memory of your own"));
+        }
+        auto given_back = co_await test::connected_pair(family::unix_path);
+        co_await given_back.client.write("one\ntwo\n");
+        co_await given_back.server.read_until("\n");
+        CHECK_THAT(refusal(given_back.server), Contains("given back") && Contains("read_until"));
+        auto holds = co_await test::connected_pair(family::unix_path);
+        co_await holds.client.write("one\ntwo\n");
+        bight::line_reader lines(holds.server, "\n");
+        co_await lines.next();
+        CHECK_THAT(refusal(holds.server), Contains("line_reader over it has bytes"));
+        auto untaken = co_await test::connected_pair(family::unix_path);
+        bight::accept_descriptors(untaken.server);
+        co_await bight::send_descriptor(untaken.client, marked(1).get(), "x");
+        co_await untaken.server.read_exactly(memory);
+        CHECK_THAT(refusal(untaken.server), Contains("take_descriptors"));
+    });
+}
+
+TEST_CASE("passing: what reads no more than it gives leaves the socket to be taken out") {
+    ON_EACH_WITH_UNIX_SOCKETS;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        co_await pair.client.write("GET /\n");
+        char start[4];
+        co_await pair.server.read_exactly(start);
+        co_await pair.server.read_some(bight::mutable_buffer(start, 1));
+        const auto still_there = co_await bight::try_with_timeout(bight::until_peer_gone(pair.server),
+                                                                  std::chrono::milliseconds(1));
+        CHECK_FALSE(still_there);
+        bight::outbox box(pair.server);
+        box.send("hello");
+        co_await box.flush();
+        const owned_descriptor taken = bight::release_descriptor(std::move(pair.server));
+        CHECK(taken);
+    });
 }

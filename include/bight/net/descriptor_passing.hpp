@@ -124,14 +124,16 @@ task<> send_descriptor(datagram_socket& by, int descriptor, const_buffer bytes, 
 ///
 /// An outbox of the stream is of no use afterwards: what it is given is lost.
 ///
-/// Throws std::system_error, and leaves the stream as it was: errc::busy while a read, a write, an outbox or
-/// a close has something to do there, when bytes were given back (stream::unread) or descriptors have come
-/// that were not taken, and when it was ever read by read_some without memory (unless it accepts
-/// descriptors), for then bytes may have been taken from the socket that are not yet read (io_uring); reads
-/// into memory take no more than they give. errc::aborted when a write was cut short after its first byte,
-/// for the peer has a part of it; one that was cancelled before has sent nothing, and is no obstacle.
-/// errc::wrong_thread in a forked child, for it is the parent's. EBADF for an empty stream, EOPNOTSUPP for
-/// one without a socket, and on Windows. Thread: the stream's.
+/// Throws std::system_error, and leaves the stream as it was: errc::busy, with a message that says which of
+/// these it is: while a read, a write, an outbox or a close has something to do there (an outbox until its
+/// flush() has ended: whether a message goes out at once is the reactor's matter), when bytes were given back
+/// (stream::unread) or descriptors have come that were not taken, and when it was ever read by read_some
+/// without memory, read_until, a line_reader or a buffered_reader (unless it accepts descriptors), for then
+/// bytes may have been taken from the socket that are not yet read (io_uring). read_some into memory,
+/// read_exactly and until_peer_gone take no more than they give. errc::aborted when a write was cut short
+/// after its first byte, for the peer has a part of it; one that was cancelled before has sent nothing, and
+/// is no obstacle. errc::wrong_thread in a forked child, for it is the parent's. EBADF for an empty stream,
+/// EOPNOTSUPP for one without a socket, and on Windows. Thread: the stream's.
 owned_descriptor release_descriptor(stream&& of);
 
 /// What release_listener takes out of a listener.

@@ -38,6 +38,8 @@ class category final : public std::error_category {
             case errc::bad_endpoint: return "bad endpoint";
             case errc::unavailable: return "not available here";
             case errc::wrong_thread: return "used from a thread it is not bound to";
+            case errc::not_accepted:
+                return "accept_descriptors was not called before the first read, and any that came are lost";
         }
         return "unknown error " + std::to_string(code);
     }

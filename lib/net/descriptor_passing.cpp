@@ -70,8 +70,12 @@ void accept_descriptors(stream& from, std::size_t limit) {
 
 received_descriptors take_descriptors(stream& from) noexcept {
     const auto* const socket = from ? dynamic_cast<detail::socket_transport*>(&from.lower()) : nullptr;
-    detail::descriptor_intake* const intake = socket ? socket->intake() : nullptr;
-    return intake ? std::exchange(intake->held, {}) : received_descriptors();
+    if (detail::descriptor_intake* const intake = socket ? socket->intake() : nullptr)
+        return std::exchange(intake->held, {});
+    received_descriptors none;
+    if (!from) none.missing = detail::no_connection();
+    if (socket && socket->passes_descriptors()) none.missing = errc::not_accepted;
+    return none;
 }
 
 task<received_message> receive_descriptors(stream& from, mutable_buffer memory, std::size_t limit) {

@@ -174,3 +174,32 @@ TEST_CASE("passing: what reads no more than it gives leaves the socket to be tak
         CHECK(taken);
     });
 }
+
+TEST_CASE("passing: who takes descriptors, and has not asked for them, is told") {
+    ON_EACH_WITH_UNIX_SOCKETS;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        co_await bight::send_descriptor(pair.client, marked(1).get(), "x");
+        char byte = 0;
+        co_await pair.server.read_exactly(bight::mutable_buffer(&byte, 1));
+        auto none = bight::take_descriptors(pair.server);
+        CHECK(none.descriptors.empty());
+        CHECK(none.missing == bight::errc::not_accepted);
+        CHECK_THAT(none.missing.message(), Contains("accept_descriptors"));
+        bight::accept_descriptors(pair.client);
+        none = bight::take_descriptors(pair.client);
+        CHECK_FALSE(none.missing);
+        bight::stream empty;
+        none = bight::take_descriptors(empty);
+        CHECK(none.missing == std::errc::bad_file_descriptor);
+        // Where none can come, none are missing.
+        for (const auto f : {family::tcp, family::memory}) {
+            auto other = co_await test::connected_pair(f);
+            none = bight::take_descriptors(other.server);
+            CHECK_FALSE(none.missing);
+        }
+        pair.server.abort();
+        none = bight::take_descriptors(pair.server);
+        CHECK_FALSE(none.missing);
+    });
+}

@@ -29,6 +29,7 @@ enum class errc {
     bad_endpoint,      ///< an endpoint string that cannot be parsed
     unavailable,       ///< a demultiplexer that does not work on this system
     wrong_thread,      ///< a reactor was used from a thread that it is not bound to
+    not_accepted,      ///< descriptors were to be taken from a stream that was not told to accept any
 };
 
 const std::error_category& error_category() noexcept;

@@ -47,7 +47,8 @@ task<> send_descriptor(stream& to, int descriptor, const_buffer bytes);
 struct received_descriptors {
     std::vector<owned_descriptor> descriptors;
     /// Why some of what was sent is not here, but closed: errc::too_long for more than the limit, EMFILE when
-    /// this process could not have more open (or was not allowed to have these). Empty: nothing is missing.
+    /// this process could not have more open (or was not allowed to have these), errc::not_accepted when the
+    /// stream was not told to accept any, so that nobody knows. Empty: nothing is missing.
     std::error_code missing;
 };
 
@@ -71,8 +72,10 @@ void accept_descriptors(stream& from, std::size_t limit = 16);
 /// The descriptors that came with what was read so far, and were not taken before. A read never goes on
 /// behind bytes that came with descriptors (Linux), so those of two messages are never mixed, and they belong
 /// to one of the bytes of the latest read, or to bytes before it. Where a protocol must know which, it says
-/// so in its bytes: "2 descriptors". Of a stream that accepts none there are none, and of one that this side
-/// has aborted, or has closed to the end, no more. Throws nothing. Thread: the stream's.
+/// so in its bytes: "2 descriptors". Of a Unix socket that was not told to accept any there are none, and
+/// `missing` is errc::not_accepted; of an empty stream it is EBADF. Of a stream that passes none there are
+/// none, and of one that this side has aborted, or has closed to the end, no more. Throws nothing. Thread:
+/// the stream's.
 received_descriptors take_descriptors(stream& from) noexcept;
 
 /// One read, as receive_descriptors gives it.

@@ -120,7 +120,7 @@ task<received_with_descriptors> receive_descriptors(datagram_socket& from, mutab
     co_return got;
 }
 
-task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, const_buffer bytes, address to) {
+task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, payload bytes, address to) {
     if (detail::datagram_port* const port = passing_port(by, sending_from)) {
         if (descriptors.empty()) refuse(EINVAL, sending_from, *port, "none were given");
         if (descriptors.size() > most_descriptors_of_a_message) {
@@ -134,8 +134,8 @@ task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, const
     co_await detail::descriptors_send(at, to ? &to : nullptr, bytes, descriptors);
 }
 
-task<> send_descriptor(datagram_socket& by, int descriptor, const_buffer bytes, address to) {
-    return send_descriptors(by, std::vector<int>(1, descriptor), bytes, std::move(to));
+task<> send_descriptor(datagram_socket& by, int descriptor, payload bytes, address to) {
+    return send_descriptors(by, std::vector<int>(1, descriptor), std::move(bytes), std::move(to));
 }
 
 }  // namespace bight

@@ -88,9 +88,9 @@ task<received_message> receive_descriptors(stream& from, mutable_buffer memory, 
     co_return message;
 }
 
-task<> send_descriptors(stream& to, std::vector<int> descriptors, const_buffer bytes) {
+task<> send_descriptors(stream& to, std::vector<int> descriptors, payload bytes) {
     detail::socket_transport& socket = passing_socket(to, to_send);
-    if (bytes.size == 0) refuse(EINVAL, to_send, to, "no bytes, and they go with the first one");
+    if (bytes.size() == 0) refuse(EINVAL, to_send, to, "no bytes, and they go with the first one");
     if (descriptors.empty()) refuse(EINVAL, to_send, to, "none were given");
     if (descriptors.size() > most_descriptors_of_a_message) {
         refuse(EINVAL, to_send, to,
@@ -100,8 +100,8 @@ task<> send_descriptors(stream& to, std::vector<int> descriptors, const_buffer b
     co_await detail::descriptor_write(socket, descriptors, bytes);
 }
 
-task<> send_descriptor(stream& to, int descriptor, const_buffer bytes) {
-    return send_descriptors(to, std::vector<int>(1, descriptor), bytes);
+task<> send_descriptor(stream& to, int descriptor, payload bytes) {
+    return send_descriptors(to, std::vector<int>(1, descriptor), std::move(bytes));
 }
 
 owned_descriptor release_descriptor(stream&& of) {

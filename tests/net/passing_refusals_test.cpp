@@ -203,3 +203,20 @@ TEST_CASE("passing: who takes descriptors, and has not asked for them, is told")
         CHECK_FALSE(none.missing);
     });
 }
+
+TEST_CASE("passing: the text of a message may go before its task begins") {
+    ON_EACH_WITH_UNIX_SOCKETS;
+    on.run([]() -> task<> {
+        auto pair = co_await test::connected_pair(family::unix_path);
+        const owned_descriptor one = marked(1);
+        const std::string name(100, 'n');  // on the heap
+        auto sending = bight::send_descriptor(pair.client, one.get(), "config " + name + "\n");
+        const std::string over_it(108, 'x');
+        co_await std::move(sending);
+        char bytes[200];
+        const auto got = co_await bight::receive_descriptors(pair.server, bytes);
+        CHECK(std::string(bytes, got.size) == "config " + name + "\n");
+        CHECK(got.descriptors.size() == 1);
+        CHECK(over_it.size() == 108);
+    });
+}

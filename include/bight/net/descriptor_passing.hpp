@@ -6,6 +6,7 @@
 #include <bight/core/task.hpp>
 #include <bight/io/address.hpp>
 #include <bight/io/buffer.hpp>
+#include <bight/io/payload.hpp>
 #include <bight/io/received_datagram.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/owned_descriptor.hpp>
@@ -22,11 +23,11 @@ class listener;
 /// The most descriptors that one message takes: SCM_MAX_FD of Linux, and less than the others take.
 inline constexpr std::size_t most_descriptors_of_a_message = 253;
 
-/// Sends copies of `descriptors` to the process at the other end of a Unix socket, together with `bytes`, of
-/// which there is at least one: they go with the first (SCM_RIGHTS, see unix(7)). At most
+/// Sends copies of `descriptors` to the process at the other end of a Unix socket, together with a copy of
+/// `bytes`, of which there is at least one: they go with the first (SCM_RIGHTS, see unix(7)). At most
 /// most_descriptors_of_a_message. Completes when all bytes are taken; a full buffer is waited for. The
-/// descriptors stay the caller's, and are to be open, and `bytes` unchanged, until the await has ended; then
-/// they may be closed, although the peer has not received them yet.
+/// descriptors stay the caller's, and are to be open until the await has ended; then they may be closed,
+/// although the peer has not received them yet.
 ///
 /// It has its turn among the outboxes and buffered_writers of `to`, and after a write that is pending; what
 /// is written after it comes after it.
@@ -39,9 +40,9 @@ inline constexpr std::size_t most_descriptors_of_a_message = 253;
 ///
 /// Cancelled before its first byte is taken, it has sent nothing; after that the descriptors are sent, and
 /// the connection ends with a reset like that of every write that is cut short. Thread: the stream's.
-task<> send_descriptors(stream& to, std::vector<int> descriptors, const_buffer bytes);
+task<> send_descriptors(stream& to, std::vector<int> descriptors, payload bytes);
 /// The same for one.
-task<> send_descriptor(stream& to, int descriptor, const_buffer bytes);
+task<> send_descriptor(stream& to, int descriptor, payload bytes);
 
 /// Descriptors that came over a Unix socket, in the order in which they were sent. They are close-on-exec.
 struct received_descriptors {
@@ -108,18 +109,17 @@ struct received_with_descriptors : received_descriptors {
 task<received_with_descriptors> receive_descriptors(datagram_socket& from, mutable_buffer memory,
                                                     std::size_t limit = 16);
 
-/// Sends `bytes`, which may be none, as one datagram, together with copies of `descriptors`: to the address,
-/// or without one to the peer. Waits for room as datagram_socket::send_to does. The descriptors stay the
-/// caller's, and are to be open, and `bytes` unchanged, until the await has ended; then they may be closed.
+/// Sends a copy of `bytes`, which may be none, as one datagram, together with copies of `descriptors`: to the
+/// address, or without one to the peer. Waits for room as datagram_socket::send_to does. The descriptors stay
+/// the caller's, and are to be open until the await has ended; then they may be closed.
 ///
 /// Throws std::system_error: EINVAL for no descriptors or too many; EBADF for one that is not open;
 /// ETOOMANYREFS when more of this user's descriptors are on their way than this process may have open
 /// (Linux); EOPNOTSUPP for a socket that is no Unix socket; and what send_to and send throw. Nothing was sent
 /// then, and the socket goes on. Cancelled, it has sent all or nothing. Thread: the socket's.
-task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, const_buffer bytes,
-                        address to = {});
+task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, payload bytes, address to = {});
 /// The same for one.
-task<> send_descriptor(datagram_socket& by, int descriptor, const_buffer bytes, address to = {});
+task<> send_descriptor(datagram_socket& by, int descriptor, payload bytes, address to = {});
 
 /// Takes the socket out of a stream, which is empty afterwards: to be passed to another process, say. The
 /// connection is neither ended nor reset, when the descriptor is closed, either, as long as somebody else has

@@ -138,4 +138,8 @@ task<> send_descriptor(datagram_socket& by, int descriptor, payload bytes, addre
     return send_descriptors(by, std::vector<int>(1, descriptor), std::move(bytes), std::move(to));
 }
 
+task<> send_descriptor(datagram_socket& by, owned_descriptor descriptor, payload bytes, address to) {
+    co_await send_descriptor(by, descriptor.get(), std::move(bytes), std::move(to));
+}
+
 }  // namespace bight

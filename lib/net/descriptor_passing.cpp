@@ -104,6 +104,10 @@ task<> send_descriptor(stream& to, int descriptor, payload bytes) {
     return send_descriptors(to, std::vector<int>(1, descriptor), std::move(bytes));
 }
 
+task<> send_descriptor(stream& to, owned_descriptor descriptor, payload bytes) {
+    co_await send_descriptor(to, descriptor.get(), std::move(bytes));
+}
+
 owned_descriptor release_descriptor(stream&& of) {
     constexpr const char* to_release = "take the socket out of";
     if (of && detail::reactor_state::in_forked_child(of.lower().home())) {

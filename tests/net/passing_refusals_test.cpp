@@ -3,12 +3,15 @@
 
 #include "support/catch.hpp"
 #include "support/connections.hpp"
+#include "support/open_descriptors.hpp"
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/net/datagram_socket.hpp>
 #include <bight/net/descriptor_passing.hpp>
 #include <bight/sim/world.hpp>
+
+#include <sys/socket.h>
 
 #include <chrono>
 #include <string>
@@ -218,5 +221,45 @@ TEST_CASE("passing: the text of a message may go before its task begins") {
         CHECK(std::string(bytes, got.size) == "config " + name + "\n");
         CHECK(got.descriptors.size() == 1);
         CHECK(over_it.size() == 108);
+    });
+}
+
+TEST_CASE("passing: a message that is spawned owns its descriptor, and closes it") {
+    ON_EACH_WITH_UNIX_SOCKETS;
+    on.run([]() -> task<> {
+        int ends[2];  // without a listener that is yet to be closed, and would disturb the counts
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        bight::stream client = co_await bight::connect(owned_descriptor(ends[0]));
+        bight::stream server = co_await bight::connect(owned_descriptor(ends[1]));
+        const test::temporary_directory directory;
+        const std::string path = "unix:" + test::escaped(directory.file("inbox"));
+        auto inbox = bight::datagram_socket::bind(path);
+        auto sender = co_await bight::datagram_socket::connect(path);
+        const int before = test::open_descriptors();
+        auto send_all = [&](bight::group& g) -> task<> {
+            {
+                owned_descriptor mine = marked(1);
+                g.spawn(bight::send_descriptor(client, std::move(mine), "take\n"));
+                owned_descriptor next = marked(2);
+                g.spawn(bight::send_descriptor(sender, std::move(next), "take\n"));
+            }
+            const owned_descriptor other = marked(3);  // has no number of theirs
+            char bytes[16];
+            const auto got = co_await bight::receive_descriptors(server, bytes);
+            CHECK(test::marks_of(got.descriptors) == std::vector{1});
+            const auto datagram = co_await bight::receive_descriptors(inbox, bytes);
+            CHECK(test::marks_of(datagram.descriptors) == std::vector{2});
+        };
+        co_await bight::with_group(send_all);
+        CHECK(test::open_descriptors() == before);
+        // However it ends.
+        const auto nothing_sent = co_await words_of(bight::send_descriptor(client, marked(1), ""));
+        CHECK_THAT(nothing_sent, Contains("no bytes"));
+        CHECK(test::open_descriptors() == before);
+        test::fill_unix(client.native_handle());
+        const auto in_vain = co_await bight::try_with_timeout(
+            bight::send_descriptor(client, marked(1), "lost"), std::chrono::milliseconds(1));
+        CHECK_FALSE(in_vain);
+        CHECK(test::open_descriptors() == before);
     });
 }

@@ -43,6 +43,9 @@ inline constexpr std::size_t most_descriptors_of_a_message = 253;
 task<> send_descriptors(stream& to, std::vector<int> descriptors, payload bytes);
 /// The same for one.
 task<> send_descriptor(stream& to, int descriptor, payload bytes);
+/// The same for one that the message owns until it has ended, however it ends, and closes then. So is one to
+/// be sent by a task that is spawned: a number could be closed before that begins, and be another file's.
+task<> send_descriptor(stream& to, owned_descriptor descriptor, payload bytes);
 
 /// Descriptors that came over a Unix socket, in the order in which they were sent. They are close-on-exec.
 struct received_descriptors {
@@ -120,6 +123,8 @@ task<received_with_descriptors> receive_descriptors(datagram_socket& from, mutab
 task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, payload bytes, address to = {});
 /// The same for one.
 task<> send_descriptor(datagram_socket& by, int descriptor, payload bytes, address to = {});
+/// The same for one that the datagram owns until it has ended, and closes then.
+task<> send_descriptor(datagram_socket& by, owned_descriptor descriptor, payload bytes, address to = {});
 
 /// Takes the socket out of a stream, which is empty afterwards: to be passed to another process, say. The
 /// connection is neither ended nor reset, when the descriptor is closed, either, as long as somebody else has

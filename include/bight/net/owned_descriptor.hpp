@@ -18,7 +18,7 @@ class [[nodiscard]] owned_descriptor {
     owned_descriptor() noexcept = default;
     /// Takes over `fd`; -1: none.
     explicit owned_descriptor(int fd) noexcept : fd_(fd) {}
-    owned_descriptor(const owned_descriptor&) = delete;
+    owned_descriptor(const owned_descriptor&) = delete;  // it has one owner: std::move(d), or d.get()
     owned_descriptor(owned_descriptor&& other) noexcept : fd_(other.release()) {}
     owned_descriptor& operator=(owned_descriptor&& other) noexcept {
         if (this != &other) {

@@ -2,6 +2,7 @@
 // datagrams.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/address.hpp>
@@ -13,6 +14,7 @@
 
 #include <cstddef>
 #include <system_error>
+#include <type_traits>
 #include <vector>
 
 namespace BIGHT_EXPORT bight {
@@ -28,6 +30,9 @@ inline constexpr std::size_t most_descriptors_of_a_message = 253;
 /// most_descriptors_of_a_message. Completes when all bytes are taken; a full buffer is waited for. The
 /// descriptors stay the caller's, and are to be open until the await has ended; then they may be closed,
 /// although the peer has not received them yet.
+///
+/// Not the native_handle() of a stream: that ends its connection when it goes, whoever else has a descriptor
+/// of it. Take its socket out first: release_descriptor.
 ///
 /// It has its turn among the outboxes and buffered_writers of `to`, and after a write that is pending; what
 /// is written after it comes after it.
@@ -125,6 +130,18 @@ task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, paylo
 task<> send_descriptor(datagram_socket& by, int descriptor, payload bytes, address to = {});
 /// The same for one that the datagram owns until it has ended, and closes then.
 task<> send_descriptor(datagram_socket& by, owned_descriptor descriptor, payload bytes, address to = {});
+
+// A stream is no descriptor.
+template <class To, class S>
+    requires(std::is_same_v<std::remove_cvref_t<S>, stream>)
+auto send_descriptor(To&, S&&, const payload&, const address& = {}) {
+    constexpr bool stays = !std::is_same_v<std::remove_cvref_t<S>, stream>;
+    static_assert(stays,
+                  "a stream ends its connection when it goes, whoever else has a descriptor of it: take its "
+                  "socket out first, auto socket = bight::release_descriptor(std::move(client)); co_await "
+                  "bight::send_descriptor(to, std::move(socket), bytes)");
+    return detail::refused_operation();
+}
 
 /// Takes the socket out of a stream, which is empty afterwards: to be passed to another process, say. The
 /// connection is neither ended nor reset, when the descriptor is closed, either, as long as somebody else has

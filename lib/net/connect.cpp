@@ -100,21 +100,28 @@ task<stream> connect_any(const endpoint& where, const connect_options& options, 
     co_return connected;
 }
 
-// Makes a stream of a duplicate of the descriptor. On failure the descriptor is unchanged.
-stream adopt(const endpoint& where) {
-    detail::socket_calls& calls = detail::sockets_here();
-    const int fd = detail::adopted_descriptor(where);
-    const auto refuse = [&](int error, const char* why) {
-        throw std::system_error(detail::system_error_code(error), "cannot use " + where.to_string() + why);
-    };
+[[noreturn]] void refuse_socket(int error, const endpoint& where, const char* why) {
+    throw std::system_error(detail::system_error_code(error), "cannot use " + where.to_string() + why);
+}
+
+// Throws when `fd` is no connection.
+void must_be_connected(detail::socket_calls& calls, int fd, const endpoint& where) {
+    const auto refuse = [&](int error, const char* why) { refuse_socket(error, where, why); };
     const int streams = calls.is_stream(fd);
     if (streams < 0) refuse(-streams, "");
     if (!streams) refuse(EPROTOTYPE, ": it is a socket of datagrams or packets, and no stream");
     const int listening = calls.listens(fd);
     if (listening < 0) refuse(-listening, "");
     if (listening) refuse(EINVAL, ": it listens, and is no connection");
+}
+
+// Makes a stream of a duplicate of the descriptor. On failure the descriptor is unchanged.
+stream adopt(const endpoint& where) {
+    detail::socket_calls& calls = detail::sockets_here();
+    const int fd = detail::adopted_descriptor(where);
+    must_be_connected(calls, fd, where);
     const int copy = calls.duplicate(fd);
-    if (copy < 0) refuse(-copy, "");
+    if (copy < 0) refuse_socket(-copy, where, "");
     return stream(socket_transport::make(*reactor::current(), copy));
 }
 
@@ -134,6 +141,11 @@ task<stream> connect(endpoint where, connect_options options) {
     const std::error_code why = connected ? detail::system_error_code(detail::best_error(so_far.attempts))
                                           : make_error_code(errc::timed_out);
     throw std::system_error(why, "cannot connect to " + where.to_string() + so_far.in_words());
+}
+
+task<stream> connect(owned_descriptor socket) {
+    must_be_connected(detail::sockets_here(), socket.get(), socket.as_endpoint());
+    co_return stream(socket_transport::make(*reactor::current(), socket.release()));
 }
 
 task<stream> connect(std::string where, connect_options options) {

@@ -7,6 +7,7 @@
 #include <bight/io/stream.hpp>
 #include <bight/net/endpoint.hpp>
 #include <bight/net/options.hpp>
+#include <bight/net/owned_descriptor.hpp>
 
 #include <string>
 
@@ -30,6 +31,11 @@ namespace BIGHT_EXPORT bight {
 /// for each address. Cancelling closes all sockets opened.
 task<stream> connect(endpoint where, connect_options options = {});
 task<stream> connect(std::string where, connect_options options = {});
+/// Makes a stream of a connected stream socket, such as one that came over a Unix socket, and takes it over:
+/// what connect(socket.as_endpoint()) does, without a second descriptor, so also where there is none to be
+/// had. Throws std::system_error when it is no connected stream socket, and then closes it. Completes at
+/// once.
+task<stream> connect(owned_descriptor socket);
 // What no other overload takes.
 template <class Here = decltype([] {}), bool fits = false>
 auto connect(detail::anything, detail::anything = {}) {

@@ -1,6 +1,7 @@
 // fd_watch: tells when descriptors of other libraries are ready.
 #pragma once
 
+#include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 
@@ -88,9 +89,9 @@ struct watched_fd {
 /// (ENOTSOCK). hung_up is what WSAPoll has: the peer has ended what it sends. A turn in which one is ready
 /// looks at each. On wfmo a watch that runs is one of 31 handles that a reactor may wait for (EMFILE).
 ///
-/// Limits of epoll (Linux), which the messages of the errors name: instances nest no deeper than five (ELOOP), and no
-/// more than 500 watches that run on a reactor on epoll may have the same open file (EINVAL). Either comes
-/// from `add`, or from `run` when it is there that the reactor's own instance is one too many.
+/// Limits of epoll (Linux), which the messages of the errors name: instances nest no deeper than five
+/// (ELOOP), and no more than 500 watches that run on a reactor on epoll may have the same open file (EINVAL).
+/// Either comes from `add`, or from `run` when it is there that the reactor's own instance is one too many.
 ///
 /// Thread: that of the reactor that runs it, also outside its turns (in a callback of a host loop). See
 /// epoll(7), kqueue(2).
@@ -108,8 +109,8 @@ class fd_watch {
     /// Watches `fd`, which stays its owner's, until it is removed, in the place of what was watched under
     /// that number. O(1), however many there are.
     ///
-    /// Throws std::system_error: EBADF when it is not open, and what epoll_ctl(2) or kevent(2) have (ENOSPC: the
-    /// limit of the system), or the driver of sockets; std::invalid_argument for an empty handler;
+    /// Throws std::system_error: EBADF when it is not open, and what epoll_ctl(2) or kevent(2) have (ENOSPC:
+    /// the limit of the system), or the driver of sockets; std::invalid_argument for an empty handler;
     /// std::bad_alloc. Then nothing has changed.
     void add(int fd, fd_interest wanted, handler call);
     // A handler that gives something.
@@ -119,6 +120,30 @@ class fd_watch {
         static_assert(std::is_void_v<std::invoke_result_t<F&, fd_readiness>>,
                       "fd_watch::add(fd, interest, handler): the handler gives nothing, and is no coroutine; "
                       "to go on in a task it spawns one in a group, sets an event or fires a deferred");
+    }
+    // One that cannot be copied.
+    template <class F>
+        requires(std::invocable<F&, fd_readiness> && !std::is_copy_constructible_v<F>)
+    void add(int, fd_interest, F&&) {
+        static_assert(std::is_copy_constructible_v<F>,
+                      "fd_watch::add(fd, interest, handler): a handler is copied: what it owns alone, such "
+                      "as a std::unique_ptr, it captures as a std::shared_ptr");
+    }
+    // What no other overload takes.
+    template <class Here = decltype([] {}), bool fits = false>
+    void add(detail::anything, fd_interest, detail::anything) {
+        static_assert(
+            fits,
+            "fd_watch::add(fd, interest, handler) takes a number, of an owned_descriptor its get(), "
+            "of a stream its native_handle(); and a function that takes a bight::fd_readiness: "
+            "[&](bight::fd_readiness now) { … }");
+    }
+    template <class Interest, class Here = decltype([] {})>
+        requires(!std::is_convertible_v<const Interest&, fd_interest>)
+    void add(detail::anything, const Interest&, detail::anything = {}) {
+        static_assert(std::is_convertible_v<const Interest&, fd_interest>,
+                      "fd_watch::add(fd, interest, handler) takes what is to be told, {.readable = true}, "
+                      "before the function");
     }
     /// What is to be told from now on. Throws std::system_error: ENOENT when it is not watched, EBADF when it
     /// was closed, also when its number is another file's by now; EOPNOTSUPP as above; std::bad_alloc. Then
@@ -146,5 +171,18 @@ class fd_watch {
 /// system calls for each wait. A descriptor that is closed meanwhile never gets ready. Errors and
 /// cancellation are those of fd_watch::add and fd_watch::run.
 task<fd_readiness> fd_ready(int fd, fd_interest wanted);
+// What no other overload takes.
+template <class Here = decltype([] {}), bool fits = false>
+auto fd_ready(detail::anything, fd_interest) {
+    static_assert(fits,
+                  "fd_ready(fd, interest) takes a number, of an owned_descriptor its get(), of a stream its "
+                  "native_handle()");
+    return detail::refused_operation();
+}
+template <class Here = decltype([] {}), bool fits = false>
+auto fd_ready(detail::anything) {
+    static_assert(fits, "fd_ready(fd, interest) takes what is waited for, too: {.readable = true}");
+    return detail::refused_operation();
+}
 
 }  // namespace bight

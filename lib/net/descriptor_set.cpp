@@ -3,10 +3,13 @@
 #include "../core/platform.hpp"
 #include "../core/system_error.hpp"
 
+#include <bight/core/detail/job.hpp>
 #include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -181,6 +184,13 @@ void descriptor_set::close() noexcept {
     }
     kernel_.reset();
     notify();
+}
+
+bool descriptor_set::was_in_vain() const noexcept {
+    if (size_ == 0 || has_run_ || !is_ours() || std::uncaught_exceptions() > 0) return false;
+    const reactor* const here = reactor::current();
+    const job* const of = here ? reactor_access::running_job(*here) : nullptr;
+    return !of || !of->cancel_requested();
 }
 
 std::shared_ptr<watched_entry> descriptor_set::find(const watch_event& event) const noexcept {

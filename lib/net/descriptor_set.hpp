@@ -48,6 +48,8 @@ class descriptor_set {
     /// The watch has been destroyed.
     void close() noexcept;
     bool closed() const noexcept { return closed_; }
+    /// It has descriptors, and never ran, and that was not for an error or a cancellation. Throws nothing.
+    bool was_in_vain() const noexcept;
 
     /// The kernel's part, which is made when it is first needed. Throws std::system_error.
     watch_kernel& open();
@@ -59,6 +61,7 @@ class descriptor_set {
     /// One at a time: false when it runs already.
     bool begin_run() noexcept {
         home_.check("an fd_watch");
+        has_run_ = true;
         return !std::exchange(runs_, true);
     }
     void end_run() noexcept { runs_ = false; }
@@ -94,6 +97,7 @@ class descriptor_set {
     std::uint64_t round_ = 0;
     set_wait* waiting_ = nullptr;
     bool runs_ = false;
+    bool has_run_ = false;
     bool closed_ = false;
     thread_checker home_;
 };

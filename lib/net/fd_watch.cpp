@@ -12,6 +12,7 @@
 #include <bight/core/reactor.hpp>
 
 #include <cerrno>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -178,7 +179,14 @@ task<> run_set(std::shared_ptr<descriptor_set> set, bool until_empty) {
 
 fd_watch::fd_watch() : set_(std::make_shared<detail::descriptor_set>()) {}
 
-fd_watch::~fd_watch() { set_->close(); }
+fd_watch::~fd_watch() {
+    if (set_->was_in_vain()) {
+        detail::log(log_level::warning,
+                    "an fd_watch goes that has never run, so that no handler was called: "
+                    "its run() is to be awaited, beside the tasks that use it");
+    }
+    set_->close();
+}
 
 void fd_watch::add(int fd, fd_interest wanted, handler call) { set_->add(fd, wanted, std::move(call)); }
 
@@ -195,6 +203,11 @@ task<> fd_watch::run() { return detail::run_set(set_, false); }
 task<> fd_watch::run_until_empty() { return detail::run_set(set_, true); }
 
 task<fd_readiness> fd_ready(int fd, fd_interest wanted) {
+    if (wanted == fd_interest()) {
+        throw std::invalid_argument(
+            "fd_ready: nothing is to be waited for, so this would wait for ever; readable, "
+            "for instance, is {.readable = true}");
+    }
     fd_watch watch;
     fd_readiness found;
     watch.add(fd, wanted, [&](fd_readiness now) {

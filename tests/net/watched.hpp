@@ -81,7 +81,9 @@ inline bool tells_of_urgent_data() {
         const tcp_pair pair;
         bight::fd_watch watch;
         const auto add = [&] { watch.add(pair.fd(), for_priority, [](bight::fd_readiness) {}); };
-        return code_of(add) != std::errc::operation_not_supported;
+        const bool refused = code_of(add) == std::errc::operation_not_supported;
+        watch.remove_all();
+        return !refused;
     }();
     return tells;
 }

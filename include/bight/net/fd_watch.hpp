@@ -102,8 +102,9 @@ class fd_watch {
     fd_watch();
     fd_watch(const fd_watch&) = delete;
     fd_watch& operator=(const fd_watch&) = delete;
-    /// Watches nothing any more, and ends `run`. The descriptors are not closed. What handlers hold goes with
-    /// them; when it adds others, that is ignored.
+    /// Watches nothing any more, and ends `run`. One that has descriptors and never ran is logged as a
+    /// warning, unless an exception or a cancellation is the reason. The descriptors are not closed. What
+    /// handlers hold goes with them; when it adds others, that is ignored.
     ~fd_watch();
 
     /// Watches `fd`, which stays its owner's, until it is removed, in the place of what was watched under
@@ -168,8 +169,9 @@ class fd_watch {
 };
 
 /// Waits until a descriptor is ready, once; what it is ready for is told as by fd_watch, which costs some
-/// system calls for each wait. A descriptor that is closed meanwhile never gets ready. Errors and
-/// cancellation are those of fd_watch::add and fd_watch::run.
+/// system calls for each wait. A descriptor that is closed meanwhile never gets ready. Throws
+/// std::invalid_argument when nothing is wanted. Other errors and cancellation are those of fd_watch::add and
+/// fd_watch::run.
 task<fd_readiness> fd_ready(int fd, fd_interest wanted);
 // What no other overload takes.
 template <class Here = decltype([] {}), bool fits = false>

@@ -68,7 +68,7 @@ watch_kernel& descriptor_set::open() {
     return *kernel_;
 }
 
-void descriptor_set::add(int fd, fd_interest wanted, fd_watch::handler call) {
+void descriptor_set::add(int fd, fd_interest wanted, fd_watch::handler call, std::source_location where) {
     home_.check(an_fd_watch);
     if (!call) {
         throw std::invalid_argument(
@@ -83,6 +83,7 @@ void descriptor_set::add(int fd, fd_interest wanted, fd_watch::handler call) {
     made->wanted = wanted;
     made->round = round_;
     made->call = std::move(call);
+    made->added_at = where;
     const auto [at, is_new] = numbers_.try_emplace(fd);
     try {
         kernel_->enter(*made, at->second.watched.get(), at->second.tainted);
@@ -174,6 +175,20 @@ std::vector<watched_fd> descriptor_set::list() const {
     return all;
 }
 
+void descriptor_set::describe(std::string& out) const {
+    constexpr std::size_t most_named = 8;
+    std::size_t named = 0;
+    for (const watched_fd& each : list()) {
+        if (named == most_named) {
+            out += " and " + std::to_string(size_ - named) + " more";
+            return;
+        }
+        out += (named++ == 0 ? "fd " : ", fd ") + std::to_string(each.fd);
+        if (kernel_->is_closed(each.fd)) out += " (closed)";
+    }
+    if (named == 0) out += "nothing, as nothing is watched";
+}
+
 void descriptor_set::close() noexcept {
     home_.check_at_end(an_fd_watch);
     closed_ = true;
@@ -199,13 +214,13 @@ std::shared_ptr<watched_entry> descriptor_set::find(const watch_event& event) co
     return at->second.watched->generation == event.generation ? at->second.watched : nullptr;
 }
 
-void descriptor_set::deliver() {
+void descriptor_set::deliver(set_wait& by) {
     refuse_elsewhere();
-    deliver_events();
-    deliver_files();
+    deliver_events(by);
+    deliver_files(by);
 }
 
-void descriptor_set::deliver_events() {
+void descriptor_set::deliver_events(set_wait& by) {
     watch_event events[most_of_a_round];
     undelivered rest(*this, events, kernel_->fetch(events));
     while (const watch_event* const event = rest.next()) {
@@ -213,11 +228,13 @@ void descriptor_set::deliver_events() {
         const std::shared_ptr<watched_entry> e = find(*event);
         if (!e) continue;
         const fd_readiness now = kernel_->take(*e, *event);
-        if (tells_something(now)) e->call(now);
+        if (!tells_something(now)) continue;
+        by.acts_for(*e);
+        e->call(now);
     }
 }
 
-void descriptor_set::deliver_files() {
+void descriptor_set::deliver_files(set_wait& by) {
     ++round_;
     for (std::size_t i = 0; i < most_of_a_round && is_ours(); ++i) {
         watched_entry* const first = files_.front();
@@ -229,6 +246,7 @@ void descriptor_set::deliver_files() {
         e->round = round_;
         e->is_listed = true;
         files_.push_back(*e);
+        by.acts_for(*e);
         e->call({.readable = e->wanted.readable, .writable = e->wanted.writable});
     }
 }

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <source_location>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -22,6 +24,8 @@ class set_wait {
   public:
     /// May be called several times.
     virtual void interrupt() noexcept = 0;
+    /// Before the handler of an entry is called: what happens from now on is its.
+    virtual void acts_for(const watched_entry& e) noexcept = 0;
 
   protected:
     set_wait() noexcept = default;
@@ -38,12 +42,14 @@ class descriptor_set {
     descriptor_set& operator=(const descriptor_set&) = delete;
     ~descriptor_set();
 
-    void add(int fd, fd_interest wanted, fd_watch::handler call);
+    void add(int fd, fd_interest wanted, fd_watch::handler call, std::source_location where);
     void change(int fd, fd_interest wanted);
     bool remove(int fd) noexcept;
     std::vector<watched_fd> remove_all();
     std::vector<watched_fd> list() const;
     std::size_t size() const noexcept { return size_; }
+    /// "fd 7, fd 9 (closed)". Throws std::bad_alloc.
+    void describe(std::string& out) const;
 
     /// The watch has been destroyed.
     void close() noexcept;
@@ -56,7 +62,7 @@ class descriptor_set {
     /// Whether `deliver` has something to do of which the kernel's part knows nothing.
     bool has_files() const noexcept { return !files_.empty(); }
     /// Calls the handlers of what is ready now, each once, and 64 of either kind at most.
-    void deliver();
+    void deliver(set_wait& by);
 
     /// One at a time: false when it runs already.
     bool begin_run() noexcept {
@@ -83,8 +89,8 @@ class descriptor_set {
     void list_file(watched_entry& e) noexcept;
     void unlist_file(watched_entry& e) noexcept;
     std::shared_ptr<watched_entry> take(numbers::iterator at) noexcept;
-    void deliver_events();
-    void deliver_files();
+    void deliver_events(set_wait& by);
+    void deliver_files(set_wait& by);
     void notify() const noexcept {
         if (waiting_) waiting_->interrupt();
     }

@@ -7,6 +7,7 @@
 #include "../demux/descriptor_calls.hpp"
 
 #include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/promise.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
@@ -68,18 +69,21 @@ class set_awaiter final : public waiter, public awaiter_base<set_awaiter>, priva
   public:
     set_awaiter(descriptor_set& set, set_descriptor& on) noexcept : set_(set), wait_(*this, on) {}
 
-    void await_resume() const {
+    /// Calls the handlers.
+    void await_resume() {
         if (wait_.result < 0 && wait_.result != -ECANCELED) {
             throw std::system_error(system_error_code(wait_.error()),
                                     "fd_watch: the wait for its descriptors");
         }
+        if (!set_.closed()) set_.deliver(*this);
     }
 
     void cancel() noexcept override {
         if (end_early()) confirm_cancel();
     }
     void describe(std::string& out) const override {
-        out += "one of " + std::to_string(set_.size()) + " descriptors of an fd_watch";
+        out += "readiness of ";
+        set_.describe(out);
     }
 
   private:
@@ -100,6 +104,7 @@ class set_awaiter final : public waiter, public awaiter_base<set_awaiter>, priva
     // It takes a turn at least, in which the kernel is asked, too: what never ends being ready waits for
     // the others.
     bool suspend(promise_base& p) noexcept {
+        runner_ = &p;
         if (!begin(p)) return true;
         demultiplexer& demux = demultiplexer_of(home());
         ++demux.operations;
@@ -114,6 +119,10 @@ class set_awaiter final : public waiter, public awaiter_base<set_awaiter>, priva
     void interrupt() noexcept override {
         reactor_access::poll_soon(home());
         if (end_early()) ready();
+    }
+    void acts_for(const watched_entry& e) noexcept override {
+        enter(e.added_at);
+        runner_->acts_for(e.added_at);
     }
     // True when it has ended; else the operation will complete.
     bool end_early() noexcept {
@@ -133,6 +142,7 @@ class set_awaiter final : public waiter, public awaiter_base<set_awaiter>, priva
     descriptor_set& set_;
     poll_operation wait_;
     bool asked_ = false;  // to end early
+    promise_base* runner_ = nullptr;
 };
 
 // A set that is run, from its begin to its end.
@@ -169,7 +179,6 @@ task<> run_set(std::shared_ptr<descriptor_set> set, bool until_empty) {
     const running_set on(*set, demultiplexer_of(*reactor::current()));
     while (!set->closed() && !(until_empty && set->size() == 0)) {
         co_await on.ready();
-        if (!set->closed()) set->deliver();
     }
 }
 
@@ -188,7 +197,9 @@ fd_watch::~fd_watch() {
     set_->close();
 }
 
-void fd_watch::add(int fd, fd_interest wanted, handler call) { set_->add(fd, wanted, std::move(call)); }
+void fd_watch::add(int fd, fd_interest wanted, handler call, std::source_location where) {
+    set_->add(fd, wanted, std::move(call), where);
+}
 
 void fd_watch::change(int fd, fd_interest wanted) { set_->change(fd, wanted); }
 

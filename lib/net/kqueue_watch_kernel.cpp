@@ -155,6 +155,7 @@ class kqueue_watch final : public watch_kernel {
 #endif
         return file;
     }
+    bool is_closed(int fd) const noexcept override { return !identity_of(fd); }
     native_handle waitable() const override {
         const int made = ::fcntl(queue_, F_DUPFD_CLOEXEC, 0);
         if (made < 0) throw std::system_error(system_error_code(errno), "fd_watch: fcntl");

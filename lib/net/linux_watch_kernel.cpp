@@ -125,6 +125,7 @@ class epoll_watch final : public watch_kernel {
         }
         return file;
     }
+    bool is_closed(int fd) const noexcept override { return !identity_of(fd); }
     native_handle waitable() const override {
         const int made = ::fcntl(epoll_, F_DUPFD_CLOEXEC, 0);
         if (made < 0) throw std::system_error(system_error_code(errno), "fd_watch: fcntl");

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <span>
 
 namespace bight::detail {
@@ -42,6 +43,7 @@ struct watched_entry : list_hook<watched_entry> {
     std::uint64_t round = 0;  ///< of a file: the last in which its turn has been
     file_identity file;
     fd_watch::handler call;
+    std::source_location added_at;
 };
 
 /// What the kernel has reported of a number. Its generation is that of the entry that was meant, as another
@@ -84,6 +86,11 @@ class watch_kernel {
 
     /// What a number is known by that is a file.
     virtual std::optional<file_identity> identity_of(int fd) const noexcept = 0;
+    /// Whether nothing is open under a number, where that can be told.
+    virtual bool is_closed(int fd) const noexcept {
+        (void)fd;
+        return false;
+    }
     /// Another handle, to be closed by the caller, which polls readable when fetch has something to give.
     /// Throws std::system_error.
     virtual native_handle waitable() const = 0;

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <functional>
 #include <memory>
+#include <source_location>
 #include <type_traits>
 #include <vector>
 
@@ -113,7 +114,11 @@ class fd_watch {
     /// Throws std::system_error: EBADF when it is not open, and what epoll_ctl(2) or kevent(2) have (ENOSPC:
     /// the limit of the system), or the driver of sockets; std::invalid_argument for an empty handler;
     /// std::bad_alloc. Then nothing has changed.
-    void add(int fd, fd_interest wanted, handler call);
+    ///
+    /// `where` is the line of the call: the trace of what the handler throws has it, and the warning that the
+    /// handler holds the reactor (reactor_options::stall_limit).
+    void add(int fd, fd_interest wanted, handler call,
+             std::source_location where = std::source_location::current());
     // A handler that gives something.
     template <class F>
         requires(std::invocable<F&, fd_readiness> && !std::is_void_v<std::invoke_result_t<F&, fd_readiness>>)

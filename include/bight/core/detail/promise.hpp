@@ -138,6 +138,9 @@ class promise_base {
     job& owner() const noexcept { return *job_; }
     bool has_owner() const noexcept { return job_ != nullptr; }
     std::source_location where() const noexcept { return where_; }
+    /// For one that calls functions of others: the trace of an error names theirs from now on, until the next
+    /// await.
+    void acts_for(std::source_location where) noexcept { where_ = where; }
     const std::exception_ptr& error() const noexcept { return error_; }
 
     /// Puts this coroutine below `parent` in the chain. `handle` is the variable that owns this frame; it is

@@ -38,7 +38,7 @@ class descriptor_set::undelivered {
     undelivered& operator=(const undelivered&) = delete;
     ~undelivered() {
         while (const watch_event* const event = next()) {
-            if (const auto e = of_.find(*event)) of_.kernel_->put_back(*e);
+            if (const auto e = of_.find(*event)) of_.kernel_->put_back(*e, *event);
         }
     }
     const watch_event* next() noexcept { return next_ == end_ || !of_.is_ours() ? nullptr : next_++; }

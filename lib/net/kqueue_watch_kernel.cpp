@@ -142,7 +142,7 @@ class kqueue_watch final : public watch_kernel {
         }
         return now;
     }
-    void put_back(watched_entry&) noexcept override {}
+    void put_back(watched_entry&, const watch_event&) noexcept override {}
 
     std::optional<file_identity> identity_of(int fd) const noexcept override {
         struct stat found{};

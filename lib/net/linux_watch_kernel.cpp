@@ -1,4 +1,5 @@
 // The kernel's part of a descriptor_set on Linux: an epoll instance.
+#include "linux_file_polls.hpp"
 #include "watch_kernel.hpp"
 
 #include "../core/system_error.hpp"
@@ -8,7 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <memory>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -36,8 +40,9 @@ struct epoll_entry final : watched_entry {
     ~epoll_entry() override {
         if (own >= 0) ::close(own);
     }
-    int own = -1;             // its own epoll instance, if it has one
-    std::uint32_t armed = 0;  // the events that the kernel may report; 0: none
+    std::unique_ptr<file_poll> poll;  // in the place of a registration, if its poll takes what it tells
+    int own = -1;                     // its own epoll instance, if it has one
+    std::uint32_t armed = 0;          // the events that the kernel may report; 0: none
 };
 
 epoll_entry& of_epoll(watched_entry& e) noexcept { return static_cast<epoll_entry&>(e); }
@@ -54,6 +59,10 @@ epoll_entry& of_epoll(watched_entry& e) noexcept { return static_cast<epoll_entr
 /// be left from a number that was closed is not got rid of: that number is tainted, and what is added under
 /// it from then on has an epoll instance of its own, which stands in the other for it, as long as the process
 /// may open one.
+///
+/// A file whose poll takes what it tells is not registered: the reactor's wait for the instance would take
+/// it. It has a poll of its own (file_polls), whose results come by an eventfd in the instance, as long as
+/// the system has such polls.
 class epoll_watch final : public watch_kernel {
   public:
     epoll_watch() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
@@ -64,12 +73,22 @@ class epoll_watch final : public watch_kernel {
     std::shared_ptr<watched_entry> make_entry() const override { return std::make_shared<epoll_entry>(); }
 
     void enter(watched_entry& made, watched_entry* before, bool& tainted) override {
-        put_in_place(of_epoll(made), before ? &of_epoll(*before) : nullptr, tainted);
-        if (before && of_epoll(*before).own >= 0) leave(*before);
+        epoll_entry* const stood = before ? &of_epoll(*before) : nullptr;
+        if (enter_polled(of_epoll(made), stood)) {
+            if (before && !leave(*before)) tainted = true;
+            return;
+        }
+        put_in_place(of_epoll(made), stood, tainted);
+        if (stood && (stood->own >= 0 || stood->poll)) leave(*stood);
     }
     bool change(watched_entry& e) override { return arm_again(of_epoll(e)); }
     bool leave(watched_entry& of) noexcept override {
         epoll_entry& e = of_epoll(of);
+        if (e.poll) {
+            if (is_ours()) polls_->end(*e.poll);
+            e.poll.reset();
+            return true;
+        }
         if (e.own >= 0) {
             if (is_ours()) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, e.own, nullptr);
             ::close(std::exchange(e.own, -1));
@@ -86,15 +105,20 @@ class epoll_watch final : public watch_kernel {
             throw std::system_error(system_error_code(errno), "fd_watch: epoll_wait");
         }
         const auto got = static_cast<std::size_t>(count);
+        bool polled = false;
+        std::size_t kept = 0;
         for (std::size_t i = 0; i < got; ++i) {
-            const std::uint64_t label = found[i].data.u64;
-            events[i] = {static_cast<int>(static_cast<std::uint32_t>(label)),
-                         static_cast<std::uint32_t>(label >> 32), found[i].events};
+            if (found[i].data.u64 == of_polls) {
+                polled = true;
+            } else {
+                events[kept++] = event_of(found[i].data.u64, found[i].events);
+            }
         }
-        return got;
+        return polled ? kept + fetch_polled(events.subspan(kept)) : kept;
     }
     fd_readiness take(watched_entry& of, const watch_event& event) noexcept override {
         epoll_entry& e = of_epoll(of);
+        if (e.poll) file_polls::told(*e.poll);
         std::uint32_t events = event.events;
         if (e.own >= 0) {
             epoll_event own{};
@@ -108,7 +132,12 @@ class epoll_watch final : public watch_kernel {
         if ((events & ends_of_epoll) == 0) arm(e);
         return {};
     }
-    void put_back(watched_entry& e) noexcept override {
+    void put_back(watched_entry& e, const watch_event& event) noexcept override {
+        if (of_epoll(e).poll) {  // the file would not tell it again
+            returned_[returned_count_++] = event;
+            polls_->wake();
+            return;
+        }
         of_epoll(e).armed = 0;
         arm(of_epoll(e));
     }
@@ -133,15 +162,68 @@ class epoll_watch final : public watch_kernel {
     }
 
   private:
+    // No entry's: generations begin with 1.
+    static constexpr std::uint64_t of_polls = 0;
+
+    static std::uint64_t label_of(const epoll_entry& e) noexcept {
+        return std::uint64_t{e.generation} << 32 | static_cast<std::uint32_t>(e.fd);
+    }
+    static watch_event event_of(std::uint64_t label, std::uint32_t events) noexcept {
+        return {static_cast<int>(static_cast<std::uint32_t>(label)), static_cast<std::uint32_t>(label >> 32),
+                events};
+    }
+
+    // True when it has a poll of its own.
+    bool enter_polled(epoll_entry& made, epoll_entry* before) {
+        if (!poll_may_take(made.fd)) return false;
+        // What cannot be polled is no such file (EPERM); the kernel says so without a poll.
+        if (control(epoll_, EPOLL_CTL_MOD, made.fd, 0, made) || errno != ENOENT) return false;
+        if (!has_polls()) return false;
+        if (before && before->poll && before->poll->is_of(made.fd)) {
+            const std::uint32_t fresh = std::exchange(made.generation, before->generation);
+            made.poll = std::move(before->poll);
+            if (arm_again(made)) {
+                before->is_file = true;  // nothing is registered for it any more
+                return true;
+            }
+            before->poll = std::move(made.poll);
+            made.generation = fresh;
+            return false;
+        }
+        made.poll = polls_->add(made.fd);
+        if (made.poll && arm_again(made)) return true;
+        made.poll.reset();
+        return false;
+    }
+    bool has_polls() {
+        if (polls_) return true;
+        std::unique_ptr<file_polls> made = file_polls::make();
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.u64 = of_polls;
+        if (!made || ::epoll_ctl(epoll_, EPOLL_CTL_ADD, made->descriptor(), &event) < 0) return false;
+        polls_ = std::move(made);
+        return true;
+    }
+    std::size_t fetch_polled(std::span<watch_event> into) noexcept {
+        std::size_t count = 0;
+        while (count < into.size() && returned_count_ > 0) into[count++] = returned_[--returned_count_];
+        file_polls::result found[most_of_a_round];
+        const std::size_t got = polls_->fetch(std::span(found).first(into.size() - count));
+        for (std::size_t i = 0; i < got; ++i) into[count++] = event_of(found[i].label, found[i].events);
+        if (returned_count_ > 0) polls_->wake();
+        return count;
+    }
+
     static bool control(int epoll, int how, int fd, std::uint32_t events, const epoll_entry& e) noexcept {
         epoll_event event{};
         event.events = events | EPOLLONESHOT;
-        event.data.u64 = std::uint64_t{e.generation} << 32 | static_cast<std::uint32_t>(e.fd);
+        event.data.u64 = label_of(e);
         return ::epoll_ctl(epoll, how, fd, &event) == 0;
     }
 
     void put_in_place(epoll_entry& made, epoll_entry* before, bool& tainted) const {
-        const bool stands_there = before && !before->is_file;
+        const bool stands_there = before && !before->is_file && !before->poll;
         if (stands_there && replace(made, *before, tainted)) return;
         // What stands there is another file.
         const bool taints = tainted || stands_there;
@@ -197,12 +279,22 @@ class epoll_watch final : public watch_kernel {
 
     bool arm_again(epoll_entry& e) const noexcept {
         const std::uint32_t wanted = epoll_events_of(e.wanted);
+        if (e.poll) {
+            if (!is_ours() || !e.poll->is_of(e.fd) || !polls_->ask(*e.poll, label_of(e), wanted))
+                return false;
+            e.armed = wanted;
+            return true;
+        }
         if (!is_ours() || !control(e.own < 0 ? epoll_ : e.own, EPOLL_CTL_MOD, e.fd, wanted, e)) return false;
         e.armed = wanted;
         return e.own < 0 || control(epoll_, EPOLL_CTL_MOD, e.own, EPOLLIN, e);
     }
 
     int epoll_;
+    std::unique_ptr<file_polls> polls_;  // made when the first of their files is watched
+    // What was fetched of them, and not taken.
+    std::array<watch_event, most_of_a_round> returned_{};
+    std::size_t returned_count_ = 0;
 };
 
 }  // namespace

@@ -82,7 +82,7 @@ class watch_kernel {
     /// stays so. Nothing when its number is another file's by now.
     virtual fd_readiness take(watched_entry& e, const watch_event& event) noexcept = 0;
     /// For an event that was fetched for it and is not taken: it is to be reported again.
-    virtual void put_back(watched_entry& e) noexcept = 0;
+    virtual void put_back(watched_entry& e, const watch_event& event) noexcept = 0;
 
     /// What a number is known by that is a file.
     virtual std::optional<file_identity> identity_of(int fd) const noexcept = 0;

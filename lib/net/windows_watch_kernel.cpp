@@ -157,7 +157,9 @@ class afd_watch final : public watch_kernel {
         const fd_readiness now = readiness_of(e, event.events);
         return arm(e) == 0 ? now : fd_readiness();
     }
-    void put_back(watched_entry&) noexcept override { ::SetEvent(event_); }  // its poll is over still
+    void put_back(watched_entry&, const watch_event&) noexcept override {
+        ::SetEvent(event_);
+    }  // its poll is over still
 
     // Nothing that is watched is a file.
     std::optional<file_identity> identity_of(int) const noexcept override { return std::nullopt; }

@@ -33,7 +33,7 @@ FILES_OF_A_SYSTEM = re.compile(
     r"without_sigpipe\.hpp|no_signals\.hpp|core_foundation\.cpp)|"
     r"thread/(?:windows_\w+|system_threads|parker)\.cpp|"
     r"io/(?:socket|address)_headers\.hpp|"
-    r"net/(?:windows_\w+\.cpp|\w+_watch_kernel\.cpp|posix_look_up\.cpp|descriptor_control\.cpp|inherited_descriptor\.cpp|fd_watch\.cpp|"
+    r"net/(?:linux_\w+\.[ch]pp|windows_\w+\.cpp|\w+_watch_kernel\.cpp|posix_look_up\.cpp|descriptor_control\.cpp|inherited_descriptor\.cpp|fd_watch\.cpp|"
     r"descriptor_set\.[ch]pp|uring_operation\.cpp)|"
     r"sim/(?:windows_explore\.cpp|explore_child\.cpp|explore_search\.cpp|child_pipe\.hpp|child_process\.hpp|"
     r"replay_command\.cpp)")  # the last one: commands of a shell

@@ -82,6 +82,12 @@ struct watched_fd {
 /// watched later, which is one of the process's descriptors; when there is none left, it does without. On
 /// epoll the kernel walks through all that is watched when `run` begins: a watch should run for long.
 ///
+/// Linux: files whose poll takes what it tells (perf events, /proc/self/mountinfo, /proc/sys, the pressure of
+/// the system and of a cgroup) each have a poll of the kernel's own (io_submit(2)) of a duplicate of the
+/// descriptor, and an eventfd together, so that each change is told on any demultiplexer. Where the process
+/// can have no such polls (fs.aio-max-nr, a filter of system calls, more than 256 of them in a watch), what
+/// such a file tells is lost, but for some of it on io_uring.
+///
 /// macOS and the BSDs: where a kqueue tells of no urgent data (FreeBSD, NetBSD), an interest in priority is
 /// refused (EOPNOTSUPP).
 ///

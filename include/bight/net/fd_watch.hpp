@@ -179,10 +179,10 @@ class fd_watch {
     std::shared_ptr<detail::descriptor_set> set_;
 };
 
-/// Waits until a descriptor is ready, once; what it is ready for is told as by fd_watch, which costs some
-/// system calls for each wait. A descriptor that is closed meanwhile never gets ready. Throws
-/// std::invalid_argument when nothing is wanted. Other errors and cancellation are those of fd_watch::add and
-/// fd_watch::run.
+/// Waits until a descriptor is ready, once; what it is ready for is told as by fd_watch. That costs some
+/// system calls for each wait, and two descriptors while it waits: many that wait at once share an fd_watch.
+/// A descriptor that is closed meanwhile never gets ready. Throws std::invalid_argument when nothing is
+/// wanted. Other errors and cancellation are those of fd_watch::add and fd_watch::run.
 task<fd_readiness> fd_ready(int fd, fd_interest wanted);
 // What no other overload takes.
 template <class Here = decltype([] {}), bool fits = false>

@@ -25,8 +25,8 @@ namespace {
 
 // It would be reported, as it ought to be.
 void need_unwatched_memory() {
-    if (BIGHT_UNDER_ASAN)
-        test::skip("AddressSanitizer: a look at memory that was given back ends the process");
+    if (BIGHT_UNDER_ASAN || BIGHT_UNDER_TSAN)
+        test::skip("sanitizers: a look at memory that was given back ends the process");
 }
 
 // What the heap writes into a block that was given back to it is at its beginning and its end.

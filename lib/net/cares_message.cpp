@@ -28,9 +28,8 @@ const unsigned char* bytes_of(std::string_view message) noexcept {
     return reinterpret_cast<const unsigned char*>(message.data());
 }
 
-// What the header says.
 dns_outcome code_of(std::string_view message) noexcept {
-    switch (static_cast<unsigned char>(message[3]) & 15U) {
+    switch (dns_code_of(message)) {
         case 0: return dns_outcome::found;
         case 2: return dns_outcome::server_failure;
         case 3: return dns_outcome::no_name;
@@ -65,13 +64,13 @@ void read_addresses(std::string_view message, Parse parse, dns_answer& into) {
     int count = most_addresses;
     const int status = parse(bytes_of(message), static_cast<int>(message.size()), nullptr, records, &count);
     into.outcome = outcome_of_parsing(status);
+    if (into.outcome == dns_outcome::found && count == 0) into.outcome = dns_outcome::no_data;
     if (into.outcome != dns_outcome::found) return;
     int ttl = records[0].ttl;
     for (int i = 0; i < count; ++i) {
         into.addresses.push_back(address_of(records[i]));
         ttl = std::min(ttl, records[i].ttl);
     }
-    if (into.addresses.empty()) into.outcome = dns_outcome::no_data;
     into.ttl = std::chrono::seconds(std::max(ttl, 0));  // the highest bit means zero (RFC 2181, 8)
 }
 

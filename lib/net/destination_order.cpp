@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <utility>
 
 namespace bight::detail {
 
@@ -141,9 +140,21 @@ void put_in_order(std::vector<address>& found, const source_choice& source_of) {
     if (found.size() < 2) return;
     std::vector<destination> all;
     all.reserve(found.size());
-    for (const address& a : found) all.emplace_back(a, all.size(), source_of(a));
+    std::vector<address> others;
+    std::size_t of_ipv6 = 0;
+    std::size_t of_ipv4 = 0;
+    for (const address& a : found) {
+        std::size_t& of_family = a.native_family() == AF_INET6 ? of_ipv6 : of_ipv4;
+        if (++of_family > most_to_order) {
+            others.push_back(a);
+        } else {
+            all.emplace_back(a, all.size(), source_of(a));
+        }
+    }
     std::sort(all.begin(), all.end(), comes_before);
-    for (std::size_t i = 0; i < all.size(); ++i) found[i] = std::move(all[i].at);
+    const auto behind =
+        std::transform(all.begin(), all.end(), found.begin(), [](const destination& d) { return d.at; });
+    std::copy(others.begin(), others.end(), behind);
 }
 
 }  // namespace bight::detail

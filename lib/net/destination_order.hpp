@@ -4,6 +4,7 @@
 #include <bight/core/export.hpp>
 #include <bight/io/address.hpp>
 
+#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -16,10 +17,13 @@ using source_choice = std::function<address(const address& to)>;
 /// As the system says, of a socket that sends nothing.
 address source_here(const address& to) noexcept;
 
+inline constexpr std::size_t most_to_order = 10;
+
 /// Rules 1, 2, 5, 6, 8 and 9 of section 6, with the policies of 2.1; the others are about what this cannot
 /// know. Rule 9 is for IPv6 alone: among addresses of IPv4 it would undo the turns that servers give them.
-/// Where no rule decides they stay in their order. Throws std::bad_alloc.
+/// Where no rule decides they stay in their order, as do those beyond the first `most_to_order` of a family,
+/// which come last: each takes some system calls. Throws std::bad_alloc.
 void put_in_order(std::vector<address>& found, const source_choice& source_of = source_here);
 
 }  // namespace detail
-}  // namespace BIGHT_EXPORT bight
+}  // namespace bight

@@ -3,6 +3,7 @@
 #include "dns_message.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/core/timeout.hpp>
 #include <bight/io/stream.hpp>
 #include <bight/net/connect.hpp>
 #include <bight/net/datagram_socket.hpp>
@@ -27,21 +28,34 @@ endpoint endpoint_of(const address& server, endpoint::kind_type kind) {
     return e;
 }
 
-// A socket for each query: so its port is another each time, which the system chooses, and what its server
-// has sent too late for another query is never taken for an answer.
-task<std::string> ask_over_udp(const address& server, const std::string& query, std::size_t longest) {
-    endpoint there = endpoint_of(server, endpoint::kind_type::udp);
-    datagram_socket s = co_await datagram_socket::connect(std::move(there));
-    co_await s.send(query);
-    // What is longer than an answer may be is cut off, and asked for over TCP.
+// What is longer than an answer may be is cut off, and asked for over TCP.
+task<dns_reply> answer_at(datagram_socket& s, const std::string& with_edns, const std::string& plain) {
     std::array<char, longest_edns_datagram> memory;
     for (;;) {
-        const received_datagram got = co_await s.receive_from(mutable_buffer(memory.data(), longest));
-        std::string message(memory.data(), got.size);
-        if (!is_dns_answer(message, query)) continue;
-        if (got.truncated) mark_cut_off(message);
-        co_return message;
+        const received_datagram got = co_await s.receive_from(memory);
+        dns_reply reply{std::string(memory.data(), got.size)};
+        reply.to_plain = is_dns_answer(reply.message, plain);
+        if (!reply.to_plain && !is_dns_answer(reply.message, with_edns)) continue;
+        if (got.truncated || (reply.to_plain && got.size > longest_dns_datagram)) {
+            mark_cut_off(reply.message);
+        }
+        co_return reply;
     }
+}
+
+// A socket for each question: so its port is another each time, which the system chooses, and what its server
+// has sent too late for another one is never taken for an answer.
+task<dns_reply> ask_over_udp(const address& server, const dns_queries& queries) {
+    endpoint there = endpoint_of(server, endpoint::kind_type::udp);
+    datagram_socket s = co_await datagram_socket::connect(std::move(there));
+    if (!queries.with_edns.empty()) {
+        co_await s.send(queries.with_edns);
+        const std::string not_asked;
+        auto early = co_await try_with_timeout(answer_at(s, queries.with_edns, not_asked), queries.patience);
+        if (early) co_return std::move(*early);
+    }
+    co_await s.send(queries.plain);
+    co_return co_await answer_at(s, queries.with_edns, queries.plain);
 }
 
 task<std::string> ask_over_tcp(const address& server, const std::string& query) {
@@ -62,10 +76,12 @@ task<std::string> ask_over_tcp(const address& server, const std::string& query) 
 
 }  // namespace
 
-task<std::string> exchange_dns(address server, const std::string& query, std::size_t longest) {
-    std::string answer = co_await ask_over_udp(server, query, longest);
-    if (is_cut_off(answer)) answer = co_await ask_over_tcp(server, query);
-    co_return answer;
+task<dns_reply> exchange_dns(address server, const dns_queries& queries) {
+    dns_reply reply = co_await ask_over_udp(server, queries);
+    if (is_cut_off(reply.message)) {
+        reply.message = co_await ask_over_tcp(server, reply.to_plain ? queries.plain : queries.with_edns);
+    }
+    co_return reply;
 }
 
 }  // namespace bight::detail

@@ -1,6 +1,7 @@
-// exchange_dns: one query to one server, and its answer.
+// exchange_dns: a query to one server, and its answer.
 #pragma once
 
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/address.hpp>
 
@@ -9,9 +10,21 @@
 
 namespace bight::detail {
 
-/// The server's answer to this query: over UDP, of at most `longest` bytes (longest_edns_datagram, or less),
-/// or, where it was cut off, over TCP. What is no answer to it is passed over; so this waits until an answer
-/// comes. Throws std::system_error. Cancelling closes the socket.
-task<std::string> exchange_dns(address server, const std::string& query, std::size_t longest);
+/// What a server is asked: a question in two forms, of which either may be empty.
+struct dns_queries {
+    std::string with_edns;  ///< sent first
+    std::string plain;
+    duration patience{};  ///< the server's before the second is sent, too, from the same socket
+};
+
+struct dns_reply {
+    std::string message;
+    bool to_plain = false;  ///< it is the answer to that form
+};
+
+/// The server's answer to the form that it answers first: over UDP, or, where it was cut off, over TCP. What
+/// is no answer is passed over; so this waits until one comes. Throws std::system_error. Cancelling closes
+/// the socket.
+task<dns_reply> exchange_dns(address server, const dns_queries& queries);
 
 }  // namespace bight::detail

@@ -15,9 +15,53 @@ constexpr std::size_t header_size = 12;
 constexpr unsigned cut_off = 0x02;  // TC
 constexpr unsigned format_error = 1;
 constexpr unsigned not_implemented = 4;
+constexpr unsigned bad_version = 16;
+constexpr unsigned opt_record = 41;
 
 unsigned byte(std::string_view message, std::size_t at) noexcept {
     return static_cast<unsigned char>(message[at]);
+}
+
+unsigned number_at(std::string_view message, std::size_t at) noexcept {
+    return byte(message, at) << 8 | byte(message, at + 1);
+}
+
+// Where what follows the name at `at` begins; npos where there is no whole name.
+std::size_t end_of_name(std::string_view message, std::size_t at) noexcept {
+    while (at < message.size()) {
+        const unsigned length = byte(message, at);
+        if (length == 0) return at + 1;
+        if (length >= 0xc0) return at + 2;  // the rest is elsewhere
+        if (length > 63) break;
+        at += length + 1;
+    }
+    return std::string_view::npos;
+}
+
+// Of a record, behind its name.
+constexpr std::size_t place_of_size = 8;
+constexpr std::size_t fixed_size = 10;
+
+// Where the OPT record has what it has in place of a time to live, whose first byte are the upper bits of the
+// code; npos where there is none, or a record before it is not whole.
+std::size_t place_of_opt(std::string_view answer) noexcept {
+    constexpr std::size_t none = std::string_view::npos;
+    if (answer.size() < header_size) return none;
+    std::size_t at = header_size;
+    for (unsigned i = number_at(answer, 4); i > 0; --i) {
+        at = end_of_name(answer, at);
+        if (at == none) return none;
+        at += 4;
+    }
+    const unsigned before = number_at(answer, 6) + number_at(answer, 8);
+    const unsigned all = before + number_at(answer, 10);
+    for (unsigned i = 0; i < all; ++i) {
+        at = end_of_name(answer, at);
+        if (at == none || at + fixed_size > answer.size()) return none;
+        if (i >= before && number_at(answer, at) == opt_record) return at + 4;
+        at += fixed_size + number_at(answer, at + place_of_size);
+    }
+    return none;
 }
 
 // Names are the same in upper and lower case. Lengths of labels are below 'A', as the types and classes that
@@ -39,7 +83,7 @@ bool is_dns_answer(std::string_view message, std::string_view query) noexcept {
     const bool response = (byte(message, 2) & 0x80) != 0;
     const bool standard = (byte(message, 2) & 0x78) == 0;
     if (!same_id || !response || !standard) return false;
-    const bool failed = (byte(message, 3) & 15) != 0;
+    const bool failed = dns_code_of(message) != 0;
     if (failed && has_no_question(message)) return true;
     const bool one_question = byte(message, 4) == 0 && byte(message, 5) == 1;
     const std::string_view question = question_of(query);
@@ -54,9 +98,17 @@ bool has_no_question(std::string_view answer) noexcept {
 
 bool is_cut_off(std::string_view answer) noexcept { return (byte(answer, 2) & cut_off) != 0; }
 
+unsigned dns_code_of(std::string_view answer) noexcept {
+    const std::size_t more = place_of_opt(answer);
+    const unsigned upper = more == std::string_view::npos ? 0 : byte(answer, more);
+    return upper << 4 | (byte(answer, 3) & 15);
+}
+
+bool has_edns(std::string_view answer) noexcept { return place_of_opt(answer) != std::string_view::npos; }
+
 bool refuses_edns(std::string_view answer) noexcept {
-    const unsigned code = byte(answer, 3) & 15;
-    return code == format_error || code == not_implemented;
+    const unsigned code = dns_code_of(answer);
+    return code == format_error || code == not_implemented || code == bad_version;
 }
 
 void mark_cut_off(std::string& answer) noexcept { answer[2] = static_cast<char>(byte(answer, 2) | cut_off); }

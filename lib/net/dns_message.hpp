@@ -55,8 +55,12 @@ bool is_dns_answer(std::string_view message, std::string_view query) noexcept;
 /// Whether an answer was cut off, and has to be asked for over TCP.
 bool is_cut_off(std::string_view answer) noexcept;
 bool has_no_question(std::string_view answer) noexcept;
-/// Whether its server may know nothing of EDNS: it understands the query wrongly, or not at all (RFC 6891,
-/// 7).
+/// The code of an answer, with the bits that EDNS adds (RFC 6891, 6.1.3).
+unsigned dns_code_of(std::string_view answer) noexcept;
+/// Whether an answer has what a server that knows EDNS says of itself.
+bool has_edns(std::string_view answer) noexcept;
+/// Whether its server may know nothing of EDNS, or not this version: it understands the query wrongly, or not
+/// at all (RFC 6891, 7).
 bool refuses_edns(std::string_view answer) noexcept;
 void mark_cut_off(std::string& answer) noexcept;
 

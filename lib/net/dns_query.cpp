@@ -9,11 +9,13 @@
 #include <bight/core/error.hpp>
 #include <bight/core/group.hpp>
 #include <bight/core/random.hpp>
+#include <bight/core/reactor.hpp>
 #include <bight/core/timeout.hpp>
 #include <bight/sync/event.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -31,6 +33,10 @@ namespace {
 constexpr std::chrono::milliseconds resolution_delay{50};
 // How long what one family has given may be kept when the other's servers have failed, or are late.
 constexpr std::chrono::seconds longest_ttl_of_a_part{5};
+
+// How long a server is asked without EDNS that has answered without it alone: queries with it may have been
+// lost by chance, and after an end of the trouble long answers are to come over UDP again.
+constexpr std::chrono::minutes while_edns_is_dropped{5};
 
 // One that nobody can foresee (RFC 5452, 9.2), which bight::random is not; in a world the seed decides.
 std::uint16_t new_id() {
@@ -55,6 +61,8 @@ struct server_outcome {
     std::string words = "not asked";
     std::error_code of_this_machine{};
     bool silent = false;
+    // It has failed, or refused, and does not seem to know EDNS: so its next attempt is without that.
+    bool failed_without_edns = false;
 };
 
 const char* failure_in_words(dns_outcome failure) noexcept {
@@ -70,30 +78,50 @@ bool is_answer(dns_outcome o) noexcept {
     return o == dns_outcome::found || o == dns_outcome::no_name || o == dns_outcome::no_data;
 }
 
-// Asks a server that does not know EDNS without it, and remembers that, when it has an answer then.
-task<std::string> ask_server(dns_client by, std::size_t which, const dns_query& query, bool edns) {
+// The question with an id of its own.
+std::string message_of(const dns_query& query, bool edns) {
+    return make_dns_query(query.name, query.type, new_id(), edns);
+}
+
+// Asks a server that does not know EDNS without it; and remembers that, or that it is silent to EDNS, when it
+// has an answer then.
+task<dns_reply> ask_server(dns_client by, std::size_t which, const dns_query& query,
+                           const dns_queries& queries, bool was_silent) {
     const address& server = by.options.servers[which];
-    if (edns) {
-        const std::string message = make_dns_query(query.name, query.type, new_id(), true);
-        std::string answer = co_await exchange_dns(server, message, longest_edns_datagram);
-        if (!refuses_edns(answer)) co_return answer;
+    time_point& until = by.without_edns_until[which];
+    dns_reply reply = co_await exchange_dns(server, queries);
+    if (reply.to_plain) {
+        if (was_silent || !queries.with_edns.empty()) {
+            until = std::max(until, saturating_add(reactor::current()->now(), while_edns_is_dropped));
+        }
+        co_return reply;
     }
-    const std::string plain = make_dns_query(query.name, query.type, new_id(), false);
-    std::string answer = co_await exchange_dns(server, plain, longest_dns_datagram);
-    if (edns && !refuses_edns(answer)) by.know_edns[which] = false;
-    co_return answer;
+    if (!refuses_edns(reply.message)) co_return reply;
+    dns_queries plain;
+    plain.plain = message_of(query, false);
+    reply = co_await exchange_dns(server, plain);
+    if (!refuses_edns(reply.message)) until = time_point::max();
+    co_return reply;
 }
 
 // Nothing, and the reason in `of`, when the server has no answer.
 task<std::optional<dns_answer>> ask_one(dns_client by, std::size_t which, const dns_query& query,
                                         server_outcome& of) {
     const semaphore_guard place = co_await by.places.scoped_acquire();
-    // What is silent may drop what it does not know, or the network what is long.
-    const bool edns = by.options.edns && by.know_edns[which] && !of.silent;
+    const time_point now = reactor::current()->now();
+    const bool was_silent = of.silent;
+    const bool edns =
+        by.options.edns && by.without_edns_until[which] <= now && !was_silent && !of.failed_without_edns;
     of = {};
-    std::optional<std::string> got;
+    dns_queries queries;
+    if (edns) queries.with_edns = message_of(query, true);
+    queries.plain = message_of(query, false);
+    // What is silent may drop what it does not know, or the network what is long.
+    queries.patience = by.options.timeout / 2;
+    std::optional<dns_reply> got;
     try {
-        got = co_await try_with_timeout(ask_server(by, which, query, edns), by.options.timeout);
+        got =
+            co_await try_with_timeout(ask_server(by, which, query, queries, was_silent), by.options.timeout);
         if (!got) {
             of.words = "no answer";
             of.silent = true;
@@ -103,9 +131,12 @@ task<std::optional<dns_answer>> ask_one(dns_client by, std::size_t which, const 
         if (is_of_this_machine(e.code())) of.of_this_machine = e.code();
     }
     if (!got) co_return std::nullopt;
-    dns_answer answer = read_dns_answer(*got, query.type, query.reversed);
+    dns_answer answer = read_dns_answer(got->message, query.type, query.reversed);
     if (is_answer(answer.outcome)) co_return answer;
     of.words = failure_in_words(answer.outcome);
+    const bool failed =
+        answer.outcome == dns_outcome::server_failure || answer.outcome == dns_outcome::refused;
+    of.failed_without_edns = edns && failed && !has_edns(got->message);
     co_return std::nullopt;
 }
 
@@ -132,10 +163,13 @@ struct family_answer {
 
     bool ended() const noexcept { return answer || error; }
     bool is(dns_outcome o) const noexcept { return answer && answer->outcome == o; }
-    // Whether it has an address to which this machine has a way.
+    // Whether it has an address to which this machine has a way, among those that are tried first.
     bool is_of_use() const {
-        return is(dns_outcome::found) && std::any_of(answer->addresses.begin(), answer->addresses.end(),
-                                                     [](const address& a) { return source_here(a); });
+        if (!is(dns_outcome::found)) return false;
+        const auto first = answer->addresses.begin();
+        const std::size_t count = std::min(answer->addresses.size(), most_to_order);
+        return std::any_of(first, first + static_cast<std::ptrdiff_t>(count),
+                           [](const address& a) { return source_here(a); });
     }
 };
 

@@ -3,6 +3,7 @@
 
 #include "dns_message.hpp"
 
+#include <bight/core/detail/timer.hpp>
 #include <bight/core/task.hpp>
 #include <bight/io/address.hpp>
 #include <bight/net/dns_resolver.hpp>
@@ -25,8 +26,9 @@ struct dns_query {
 /// What a resolver's look-ups share.
 struct dns_client {
     const dns_options& options;
-    semaphore& places;             ///< one for each exchange that is under way
-    std::vector<bool>& know_edns;  ///< of each server, as far as it is known
+    semaphore& places;  ///< one for each exchange that is under way
+    /// Until when each server is asked without EDNS, as far as is known of it.
+    std::vector<time_point>& without_edns_until;
 };
 
 /// The answer of the first server that has one, beginning with the server at `first`: found, no_name or

@@ -26,7 +26,7 @@ struct detail::dns_state {
         : places(std::max<std::size_t>(options.most_at_once, 1)), hosts(options.hosts) {}
     semaphore places;
     const dns_hosts hosts;
-    std::vector<bool> know_edns;  // of each server, as far as is known
+    std::vector<time_point> without_edns_until;  // see dns_client
 };
 
 namespace {
@@ -65,6 +65,15 @@ bool is_dns_name(const std::string& text) {
         return true;
     } catch (const std::system_error&) {
         return false;
+    }
+}
+
+// Of one that has none: itself, which is no domain.
+std::string idna_form_of_domain(const std::string& domain) {
+    try {
+        return detail::is_ascii(domain) ? domain : detail::idna_form(domain);
+    } catch (const std::system_error&) {
+        return domain;
     }
 }
 
@@ -121,7 +130,8 @@ dns_resolver::dns_resolver(dns_options options)
     for (address& server : options_.servers) {
         if (server.port() == 0) server = detail::with_port(server, dns_port);
     }
-    state_->know_edns.assign(options_.servers.size(), true);
+    state_->without_edns_until.assign(options_.servers.size(), time_point::min());
+    for (std::string& domain : options_.search) domain = idna_form_of_domain(domain);
     std::erase_if(options_.search, [](const std::string& domain) { return !is_domain(domain); });
 }
 
@@ -131,6 +141,7 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
     found.addresses = state_->hosts.addresses_of(host, family);
     if (found.addresses.empty() && !detail::is_ascii(host)) {
         host = detail::idna_form(host);
+        detail::check_name(host);          // what is left out of names may have been all of a label
         if (detail::is_localhost(host)) {  // in wide letters, say: no server is to know of it (RFC 6761)
             resolve_options same;
             same.family = family;
@@ -142,7 +153,7 @@ task<resolved_host> dns_resolver::look_up(std::string host, address::family_type
     check_dns_name(host);
     const std::vector<std::string> names = names_for(host, options_);
     const std::shared_ptr<detail::dns_state> state = state_;
-    const dns_client by{options_, state->places, state->know_edns};
+    const dns_client by{options_, state->places, state->without_edns_until};
     std::exception_ptr failure;  // the first one
     for (const std::string& name : names) {
         const std::size_t first = options_.rotate ? turn_++ : 0;
@@ -178,7 +189,7 @@ task<std::string> dns_resolver::look_up_name(address of) {
     dns_query query{asked, detail::reverse_dns_name(of), dns_type::ptr, of};
     const std::size_t first = options_.rotate ? turn_++ : 0;
     const std::shared_ptr<detail::dns_state> state = state_;
-    const dns_client by{options_, state->places, state->know_edns};
+    const dns_client by{options_, state->places, state->without_edns_until};
     dns_answer answer = co_await detail::ask_dns_servers(by, first, std::move(query));
     // Who publishes it may call it anything, an address that it has not among them.
     if (answer.outcome != dns_outcome::found || !is_dns_name(answer.name)) throw_no_name(asked);

@@ -7,6 +7,7 @@
 #include <bight/bight.hpp>
 #include <bight/sim/world.hpp>
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -81,6 +82,28 @@ TEST_CASE("destinations: those without a way come last, and where nothing decide
                     {"192.0.2.1", "192.0.2.2"}}) == "192.0.2.1 2001::1 fc00::1 fec0::1 3ffe::1 ::192.0.2.1");
     CHECK(order_of({}).empty());
     CHECK(order_of({{"192.0.2.1", ""}}) == "192.0.2.1");
+}
+
+TEST_CASE("destinations: the system is asked of some of each family, and the others stay behind them") {
+    std::vector<address> found;
+    for (int i = 0; i < 30; ++i) found.push_back(address::from_ip("2001:db8::" + std::to_string(i + 1), 0));
+    for (int i = 0; i < 12; ++i) found.push_back(address::from_ip("192.0.2." + std::to_string(i + 1), 0));
+    const std::vector<address> before = found;
+    std::size_t asked = 0;
+    bight::detail::put_in_order(found, [&](const address& to) {
+        ++asked;
+        return to.family() == address::family_type::ipv4 ? address::from_ip("192.0.2.99", 0) : address();
+    });
+    CHECK(asked == 2 * bight::detail::most_to_order);
+    std::vector<address> expected;
+    const auto add = [&](std::ptrdiff_t from, std::ptrdiff_t to) {
+        expected.insert(expected.end(), before.begin() + from, before.begin() + to);
+    };
+    add(30, 40);
+    add(0, 10);
+    add(10, 30);
+    add(40, 42);
+    CHECK(found == expected);
 }
 
 TEST_CASE("destinations: the system says from where it would send, and sends nothing") {

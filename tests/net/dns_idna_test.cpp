@@ -15,6 +15,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 using bight::address;
 using bight::dns_options;
@@ -56,11 +57,16 @@ TEST_CASE("dns: names beyond ASCII are looked up by their IDNA form, where the s
     }
     test::on_each_reactor([&]() -> task<> {
         dns_server server([](const dns_question& q) -> reply {
-            const bool there = q.name == "xn--bcher-kva.test" && q.type == 1;
+            const bool there =
+                (q.name == "xn--bcher-kva.test" || q.name == "www.xn--bcher-kva.test") && q.type == 1;
             return {{there ? dns_response(q, {dns_address("127.0.0.1", 60)})
                            : dns_response(q, {}, no_such_name)}};
         });
         auto ask = [&](dns_options options) -> task<> {
+            auto searching = options;
+            searching.search = {"\xc3\xbc.\xe2\x98\x83\xe2\x80\xae",
+                                "b\xc3\xbc"
+                                "cher.test"};
             options.hosts.push_back({"xn--bcher-kva.hosts", address::from_ip("127.0.0.5", 0)});
             dns_resolver names(std::move(options));
             bight::resolve_options four;
@@ -75,6 +81,10 @@ TEST_CASE("dns: names beyond ASCII are looked up by their IDNA form, where the s
                 }
             }
             if (none) co_return;
+            dns_resolver in_domain(std::move(searching));
+            CHECK(in_domain.options().search == std::vector<std::string>{"xn--bcher-kva.test"});
+            const std::string in_it = co_await said_of(in_domain, "www", four);
+            CHECK(in_it == "127.0.0.1:80");
             const std::string known = co_await said_of(names,
                                                        "b\xc3\xbc"
                                                        "cher.hosts",
@@ -95,6 +105,13 @@ TEST_CASE("dns: names beyond ASCII are looked up by their IDNA form, where the s
                 const auto error = co_await error_of(names.resolve(wrong, "", four));
                 CHECK(error == from_errno(EINVAL));
             }
+            // A soft hyphen is left out, and with it all that there is of a label.
+            for (const char* name : {"\xc2\xad", "\xc2\xad.test", "a.\xc2\xad.test", "\xc2\xad.\xc2\xad"}) {
+                CAPTURE(name);
+                const auto error = co_await error_of(names.resolve(name, "", four));
+                CHECK(error == from_errno(EINVAL));
+            }
+            CHECK(server.asked.size() == before);
         };
         co_await with_server(server, ask);
     });

@@ -30,7 +30,8 @@ struct dns_options {
 
     /// The servers, asked in this order; without any, 127.0.0.1. A port of 0 stands for 53.
     std::vector<address> servers;
-    /// Domains in which a name without a final dot is looked up, too.
+    /// Domains in which a name without a final dot is looked up, too; beyond ASCII, their IDNA form, and
+    /// those that have none are left out.
     std::vector<std::string> search;
     /// A name with fewer dots is looked up in the domains before it is looked up as it is.
     unsigned ndots = 1;
@@ -40,7 +41,8 @@ struct dns_options {
     unsigned attempts = 2;
     /// Whether servers are told that answers over UDP may have up to 1,232 bytes (EDNS, RFC 6891), which
     /// saves going over TCP for long ones. One that does not know that is asked again without it at once, and
-    /// from then on; one that is silent, at its next attempt.
+    /// from then on; one that is silent, after half of `timeout`, too, and for five minutes if it has
+    /// answered that; one that fails or refuses without a word of EDNS, at its next attempt.
     bool edns = true;
     /// Whether the first server to be asked changes from query to query.
     bool rotate = false;
@@ -80,7 +82,8 @@ dns_options system_dns_options();
 /// does not hide its addresses of the other (RFC 4074, 4.2), nor that the other's servers have not answered.
 /// Addresses come in the order of RFC 6724 (6), by what this machine would send from: those to which it has
 /// no way last, then by scope, label and precedence, so that those of IPv6 mostly come first; of IPv6 by the
-/// length of the common prefix. (What it does not know is whether an own address is deprecated.)
+/// length of the common prefix; of more than ten of a family the others follow behind, as they came. (What it
+/// does not know is whether an own address is deprecated.)
 ///
 /// A name that is not there is EAI_NONAME of resolver_category(). Without an answer the error's message says
 /// what has become of each server; its code is that of this machine where no query could be sent

@@ -198,7 +198,7 @@ void listening_socket::completed() noexcept {
         if (accept_.result >= 0) calls_.close(static_cast<int>(accept_.result));
         return;
     }
-    if (accept_.result == -ECANCELED && demux) {
+    if (accept_.result == -ECANCELED && (demux || cancel_asked_)) {
         std::exchange(waiting_, nullptr)->confirm_cancel();
         return;
     }
@@ -244,9 +244,16 @@ void listening_socket::close() noexcept {
     demux->detach(*this, true);
 }
 
+// Whether the accept ends without the socket: with the connection that it has, which is its task's; or, when
+// it was cancelled while it was queued for a try, with none.
+bool listening_socket::will_end() const noexcept {
+    const bool is_dropped = accept_.cancel_asked && !accept_.underway;
+    return accept_.in_flight && (accept_.settled || is_dropped);
+}
+
 std::error_code listening_socket::release_socket(released_listener& to) {
     if (!demux) return errc::closed;
-    if (waiting_ || accept_.in_flight) return errc::busy;
+    if ((waiting_ || accept_.in_flight) && !will_end()) return errc::busy;
     std::vector<int>* ahead = nullptr;
     if (!demux->stop_accepting(*this, ahead)) return errc::busy;
     if (ahead) {

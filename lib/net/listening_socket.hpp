@@ -43,6 +43,7 @@ class listening_socket final : public acceptor, private descriptor, private time
     listening_socket(reactor& home, int socket, exhaustion_policy policy, listener_traces traces) noexcept;
     ~listening_socket() override;
     bool calls_remain() const noexcept;
+    bool will_end() const noexcept;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
     void abandoned() noexcept override;

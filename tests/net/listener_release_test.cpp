@@ -72,6 +72,12 @@ test::raw_socket asking(const bight::address& at, const std::string& what) {
     return client;
 }
 
+std::vector<test::raw_socket> two_asking(const bight::address& at) {
+    std::vector<test::raw_socket> clients;
+    for (int i = 0; i < 2; ++i) clients.push_back(asking(at, "x"));
+    return clients;
+}
+
 }  // namespace
 
 TEST_CASE("release: a listener is taken out, and no connection is lost, whenever it came") {
@@ -212,6 +218,87 @@ TEST_CASE("release: a listener is not taken out while an accept waits, and goes 
         const bight::stream server = co_await again.accept();
         CHECK(server);
     });
+}
+
+TEST_CASE("release: an accept that has just been cancelled is no obstacle, and no connection is lost") {
+    test::reactor_fixture on(GENERATE(from_range(test::demultiplexers())));
+    on.run([]() -> task<> {
+        for (int turns = 0; turns < 70; ++turns) {
+            CAPTURE(turns);
+            bight::listener l = bight::listen("tcp:0:interface=127.0.0.1");
+            std::vector<bight::stream> accepted;
+            bight::released_listener released;
+            std::error_code error;
+            test::cancellable accept;
+            auto accept_one = [&]() -> task<> {
+                bight::stream one = co_await l.accept();
+                accepted.push_back(std::move(one));
+            };
+            auto release = [&]() -> task<> {
+                co_await test::turns(65);
+                const std::vector<test::raw_socket> clients = two_asking(l.local());
+                co_await test::turns(turns);
+                accept.cancel();
+                try {
+                    released = bight::release_listener(std::move(l));
+                } catch (const std::system_error& e) {
+                    error = e.code();
+                }
+                co_await test::turns(2);
+                CHECK_FALSE(error);
+                if (error) co_return;
+                const std::size_t served = co_await serve_all(released, 2 - accepted.size());
+                CHECK(served == 2 - accepted.size());
+            };
+            co_await bight::when_all(accept.run(accept_one()), release());
+        }
+    });
+}
+
+TEST_CASE("release: an accept that has just been cancelled is no obstacle on a simulated host either") {
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        CAPTURE(seed);
+        bight::sim::world_options options;
+        options.personality = bight::sim::personalities[seed % bight::sim::personalities.size()];
+        options.faults = bight::sim::fault_plan::storm().without_harm();
+        bight::sim::world w(seed, options);
+        std::size_t served = 0;
+        w.add("server").run([&]() -> task<> {
+            bight::listener l = bight::listen("tcp:7000");
+            std::vector<bight::stream> accepted;
+            test::cancellable accept;
+            auto accept_one = [&]() -> task<> {
+                bight::stream one = co_await l.accept();
+                accepted.push_back(std::move(one));
+            };
+            auto release = [&]() -> task<> {
+                co_await bight::sleep_for(2s + seed * 100us);
+                accept.cancel();
+                bight::released_listener released = bight::release_listener(std::move(l));
+                co_await bight::sleep_for(1s);
+                for (bight::stream& one : accepted) {
+                    co_await one.write("x");
+                    co_await one.close();
+                }
+                served = accepted.size() + co_await serve_all(released, 2 - accepted.size());
+            };
+            co_await bight::when_all(accept.run(accept_one()), release());
+        });
+        int answered = 0;
+        for (int i = 0; i < 2; ++i) {
+            w.add("client" + std::to_string(i)).run([&]() -> task<> {
+                co_await bight::sleep_for(2s);
+                bight::stream s = co_await bight::connect("tcp:server:7000");
+                co_await s.write("x");
+                co_await s.shutdown_write();
+                const std::string answer = co_await test::read_all(s);
+                if (answer == "x") ++answered;
+            });
+        }
+        w.run();
+        CHECK(served == 2);
+        CHECK(answered == 2);
+    }
 }
 
 TEST_CASE("release: a listener is its reactor's: not another's, nor a forked child's") {

@@ -217,8 +217,8 @@ TEST_CASE("without a network, a dns_resolver says so at once, of each server") {
                              });
     if (!said) test::skip("a network namespace is not allowed here");
     CHECK(*said ==
-          each_says("look-up of name.test (192.0.2.53:53: Network is unreachable, [2001:db8::53]:53: "
-                    "Network is unreachable): Network is unreachable"));
+          each_says("cannot connect to tcp:name.test:80: look-up of name.test (192.0.2.53:53: Network is "
+                    "unreachable, [2001:db8::53]:53: Network is unreachable): Network is unreachable"));
 }
 
 TEST_CASE("a name beyond ASCII is looked up as its IDNA form is, in whatever locale the program runs") {

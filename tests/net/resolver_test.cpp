@@ -9,6 +9,8 @@
 #include "support/death.hpp"
 #include "support/each_reactor.hpp"
 #include "support/reactors.hpp"
+#include "support/skip.hpp"
+#include "support/thread_sanitizer.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/net/caching_resolver.hpp>
@@ -408,6 +410,7 @@ TEST_CASE("a resolver that only looks up names says so of addresses") {
 }
 
 TEST_CASE("a resolver that is destroyed while a task waits for it ends the process, and says so") {
+    if (!test::forked_children_have_threads) test::skip("ThreadSanitizer: no threads in a forked child");
     class silent final : public bight::resolver {
         task<resolved_host> look_up(std::string, bight::address::family_type) override {
             co_await bight::shield(bight::sleep_for(1h), 1h);

@@ -82,6 +82,8 @@ int tell_traffic_class(native_handle fd, int family, bool on) noexcept {
 
 int tell_sender([[maybe_unused]] native_handle fd, [[maybe_unused]] bool on) noexcept {
 #if defined(SO_PASSCRED)
+    // The time of a datagram, which whoever made the socket may have asked for, would take the sender's room.
+    if (on) (void)set_number(fd, SOL_SOCKET, SO_TIMESTAMP, 0);
     return set_number(fd, SOL_SOCKET, SO_PASSCRED, on);
 #else
     return -EOPNOTSUPP;

@@ -138,7 +138,9 @@ std::size_t datagram_port::room_beside_descriptors() noexcept {
 
 void datagram_port::describe(std::string& out) const {
     const address here = local();
-    out += here ? here.to_string() : "a closed datagram_socket";
+    out += here      ? here.to_string()
+           : fd >= 0 ? "a datagram_socket without an address"
+                     : "a closed datagram_socket";
 }
 
 // In a forked child the file belongs to the parent.
@@ -384,6 +386,9 @@ datagram_port::step datagram_port::answer(send_datagrams_awaiter& waiting) noexc
     if (family_ == AF_UNIX && has_peer_ && errno_of(error) == ENOTCONN) error = ECONNREFUSED;
     if (!demux) {
         if (waiting.sent_ == 0) waiting.error_ = errc::closed;
+    } else if (waiting.along_ && &calls_ == &kernel_sockets() && descriptor_control::is_refusal(error)) {
+        waiting.error_ = system_error_code(error);
+        waiting.why_ = "the system takes no more descriptors at once (net.core.optmem_max)";
     } else if (waiting.sent_ > 0 && is_full(error)) {
         // It waits for nothing, having sent something.
     } else if (family_ == AF_UNIX && is_full(error)) {

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -22,13 +23,16 @@ constexpr int pass_pidfd = -1;
 constexpr int pass_pidfd = 76;  // since Linux 6.5, and headers may be older than the kernel
 #endif
 constexpr int sender = SO_PASSCRED;
-constexpr std::array additions{SO_PASSCRED, SO_PASSSEC, pass_pidfd};
+// One off is that of both times, in either form (SO_TIMESTAMP_NEW).
+constexpr std::array additions{SO_PASSCRED, SO_PASSSEC, pass_pidfd, SO_TIMESTAMP, SO_TIMESTAMPNS};
+constexpr int no_more_control_data = ENOBUFS;  // that a receiver is full is EAGAIN
 #else
 // macOS gives this process all of them, and tells it only of those that have room.
 constexpr bool rest_is_closed = false;
 constexpr int process_descriptor = -1;
 constexpr int sender = -1;
 constexpr std::array<int, 0> additions{};
+constexpr int no_more_control_data = -1;  // by ENOBUFS it says that a receiver is full
 #endif
 
 }  // namespace
@@ -43,6 +47,8 @@ void descriptor_control::come_alone(native_handle socket, bool but_sender) noexc
         (void)::setsockopt(socket, SOL_SOCKET, which, &off, sizeof off);
     }
 }
+
+bool descriptor_control::is_refusal(int error) noexcept { return error == no_more_control_data; }
 
 void descriptor_control::make_room(std::size_t count, std::size_t beside) noexcept {
     if (count == 0) {

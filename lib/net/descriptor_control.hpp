@@ -16,9 +16,13 @@ class descriptor_control {
     /// Whether the system passes descriptors.
     static bool offered() noexcept;
 
-    /// Has the kernel add nothing else to what `socket` receives: credentials that somebody has asked for
-    /// would take the room of descriptors. `but_sender`: except these, for which there is room.
+    /// Has the kernel add nothing else to what `socket` receives: credentials or times that somebody has
+    /// asked for would take the room of descriptors. `but_sender`: except credentials, for which there is
+    /// room.
     static void come_alone(native_handle socket, bool but_sender = false) noexcept;
+
+    /// Whether a send with descriptors has failed because the kernel takes no such control data.
+    static bool is_refusal(int error) noexcept;
 
     /// Room for `count` descriptors, at most most_descriptors_of_a_message, and for no more where the system
     /// closes the rest itself; and before them for so many bytes of other control data.

@@ -9,12 +9,16 @@
 #include "support/few_descriptors.hpp"
 #include "support/open_descriptors.hpp"
 #include "support/reactors.hpp"
+#include "support/skip.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/net/datagram_socket.hpp>
 #include <bight/net/descriptor_passing.hpp>
 #include <bight/sim/world.hpp>
 
+#if defined(__linux__)
+#include <linux/filter.h>
+#endif
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -82,6 +86,43 @@ void on_each(F body) {
         sockets s = co_await made_in(directory, has_peer);
         co_await body(s);
     });
+}
+
+task<std::string> said_by(task<> of) {
+    try {
+        co_await std::move(of);
+    } catch (const std::system_error& e) {
+        co_return e.what();
+    }
+    co_return "nothing";
+}
+
+/// A filter that takes nearly all memory that the socket's options and control data may have. False where
+/// there is no such thing.
+bool take_control_memory([[maybe_unused]] int socket) {
+#if defined(SO_ATTACH_FILTER) && defined(__linux__)
+    const sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
+    const sock_filter load = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);  // becomes several instructions
+    // All are taken by the first instruction.
+    const auto attach = [&](std::size_t loads) {
+        std::vector<sock_filter> code(loads + 2, load);
+        code.front() = code.back() = all;
+        const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+        const int ignored = 0;
+        (void)::setsockopt(socket, SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof ignored);
+        return ::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+    };
+    std::size_t fits = 0;
+    std::size_t too_many = BPF_MAXINSNS - 1;
+    if (!attach(fits) || attach(too_many - 1)) return false;
+    while (too_many - fits > 1) {
+        const std::size_t middle = (fits + too_many) / 2;
+        (attach(middle) ? fits : too_many) = middle;
+    }
+    return attach(fits);
+#else
+    return false;
+#endif
 }
 
 /// A datagram by a plain call of another process: its number.
@@ -241,13 +282,15 @@ TEST_CASE("datagrams: what else an adopted socket is told takes no room of descr
     test::need_abstract_names();
     ON_EACH_WITH_UNIX_SOCKETS;
     const bool tells_sender = GENERATE(false, true);
-    on.run([tells_sender]() -> task<> {
+    // The last two are SO_TIMESTAMP_NEW and SO_TIMESTAMPNS_NEW.
+    const int time = GENERATE(SO_TIMESTAMP, SO_TIMESTAMPNS, 63, 64);
+    on.run([tells_sender, time]() -> task<> {
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) == 0);
         const owned_descriptor first(ends[0]);
         const owned_descriptor second(ends[1]);
         const int yes = 1;
-        for (const int which : {SO_PASSCRED, SO_PASSSEC, 76 /* SO_PASSPIDFD */}) {
+        for (const int which : {SO_PASSCRED, SO_PASSSEC, 76 /* SO_PASSPIDFD */, time}) {
             (void)::setsockopt(first.get(), SOL_SOCKET, which, &yes, sizeof yes);
         }
         bight::datagram_options options;
@@ -255,6 +298,9 @@ TEST_CASE("datagrams: what else an adopted socket is told takes no room of descr
         datagram_socket s = datagram_socket::bind(first.as_endpoint(), options);
         const owned_descriptor one = marked(3);
         char byte = 0;
+        test::send_raw(second.get(), "x", one.get(), 1);
+        const message plain = co_await test::receive(s);
+        CHECK(plain.about.sender.has_value() == tells_sender);
         for (int i = 0; i < 2; ++i) {
             const int before = test::open_descriptors();
             auto receive = [&]() -> task<> {
@@ -341,6 +387,25 @@ TEST_CASE("datagrams: a send with descriptors waits for room; cancelled there, n
         };
         co_await bight::when_all(send(), receive());
         CHECK(marks == std::vector<int>{2});
+    });
+}
+
+TEST_CASE("datagrams: a kernel that takes no more control data is an error, and not a full receiver") {
+    on_each([](sockets& s) -> task<> {
+        if (!take_control_memory(s.client.native_handle())) {
+            test::leave_out("a filter takes no memory of control data here");
+            co_return;
+        }
+        const owned_descriptor one = marked(1);
+        const std::vector<int> many(253, one.get());
+        const std::string said = co_await said_by(bight::send_descriptors(s.client, many, "x", s.to));
+        CHECK_THAT(said, Catch::Contains("net.core.optmem_max"));
+        const std::vector<int> few(2, one.get());
+        co_await bight::send_descriptors(s.client, few, "few", s.to);
+        char memory[4];
+        const auto got = co_await bight::receive_descriptors(s.server, bight::mutable_buffer(memory, 4));
+        CHECK(std::string(memory, got.datagram.size) == "few");
+        CHECK(got.descriptors.size() == 2);
     });
 }
 
@@ -479,6 +544,8 @@ TEST_CASE("datagrams: a simulated host closes descriptors that nobody takes, and
         CHECK(error == from_errno(ETOOMANYREFS));
         const auto unknown = co_await error_of(bight::send_descriptor(by, 0, "c"));
         CHECK(unknown == std::errc::bad_file_descriptor);
+        const std::string why = co_await said_by(bight::send_descriptor(by, 0, "c"));
+        CHECK_THAT(why, Catch::Contains("a datagram_socket without an address"));
         CHECK(server.sockets() == before);
         co_await bight::send_descriptors(by, four, "d");
         to.close();

@@ -41,7 +41,8 @@ struct datagram_options {
     /// Whether each datagram of a Unix socket comes with the process, the user and the group that have sent
     /// it (SO_PASSCRED): on Linux and on a simulated host, where each is process 1 of user 0; elsewhere that
     /// is EOPNOTSUPP. Of those that were sent before, this is not told truly (process 0). Linux gives a
-    /// socket without a name one of its own as it first sends. No effect on UDP.
+    /// socket without a name one of its own as it first sends. The times of datagrams (SO_TIMESTAMP), which
+    /// an adopted socket may have been asked for, are switched off. No effect on UDP.
     bool tell_sender = false;
     /// Whether the kernel may hand over several datagrams of one sender as one: see
     /// received_datagram::segment_size. The memory of a receive should have 65,535 bytes then. No effect

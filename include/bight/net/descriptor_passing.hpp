@@ -108,8 +108,9 @@ struct received_with_descriptors : received_descriptors {
 /// (Linux), and `missing` says so. They belong to this one datagram; datagram_socket::receive_from and
 /// receive_many take none, and the kernel closes what came with theirs.
 ///
-/// The first call switches off SO_PASSSEC and SO_PASSPIDFD of the socket on Linux, and SO_PASSCRED unless
-/// datagram_options::tell_sender has asked for it: what they add would take the room of descriptors.
+/// The first call switches off SO_PASSSEC, SO_PASSPIDFD and SO_TIMESTAMP of the socket on Linux, and
+/// SO_PASSCRED unless datagram_options::tell_sender has asked for it: what they add would take the room of
+/// descriptors.
 ///
 /// Throws std::system_error: EOPNOTSUPP for a socket that is no Unix socket, EINVAL for a limit of 0, and
 /// what receive_from throws. Cancelled, it has taken neither the datagram nor descriptors. Thread: the
@@ -123,7 +124,8 @@ task<received_with_descriptors> receive_descriptors(datagram_socket& from, mutab
 ///
 /// Throws std::system_error: EINVAL for no descriptors or too many; EBADF for one that is not open;
 /// ETOOMANYREFS when more of this user's descriptors are on their way than this process may have open
-/// (Linux); EOPNOTSUPP for a socket that is no Unix socket; and what send_to and send throw. Nothing was sent
+/// (Linux); ENOBUFS for more than the kernel takes as control data at once (Linux, net.core.optmem_max);
+/// EOPNOTSUPP for a socket that is no Unix socket; and what send_to and send throw. Nothing was sent
 /// then, and the socket goes on. Cancelled, it has sent all or nothing. Thread: the socket's.
 task<> send_descriptors(datagram_socket& by, std::vector<int> descriptors, payload bytes, address to = {});
 /// The same for one.
@@ -178,10 +180,11 @@ struct released_listener {
 /// The file of a Unix socket stays, so that clients find the way, and is nobody's from then on: `listen` at
 /// its path replaces it when no process listens there any more.
 ///
-/// Throws std::system_error, and leaves the listener as it was: errc::busy while an accept waits, or when the
-/// kernel cannot stop accepting ahead at once; errc::wrong_thread in a forked child, for it is the parent's;
-/// EBADF for an empty or closed listener; EOPNOTSUPP for one whose connections come from another reactor
-/// (sharding::hand_over), and on Windows. Throws std::bad_alloc. Thread: the listener's.
+/// Throws std::system_error, and leaves the listener as it was: errc::busy while an accept waits that was
+/// not cancelled, or when the kernel cannot stop accepting ahead at once; errc::wrong_thread in a forked
+/// child, for it is the parent's; EBADF for an empty or closed listener; EOPNOTSUPP for one whose connections
+/// come from another reactor (sharding::hand_over), and on Windows. Throws std::bad_alloc. Thread: the
+/// listener's.
 [[nodiscard]] released_listener release_listener(listener&& of);
 
 }  // namespace bight

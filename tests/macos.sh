@@ -68,7 +68,7 @@ library() {
 
 # The rooms whose programs are built for every system: tests/meson.build.
 tests() {
-    for room in core sync generator thread service io demux net faults samples sim; do
+    for room in core sync generator thread service io demux net os faults samples sim; do
         for source in tests/"$room"/*.cpp; do
             name=${source##*/}
             grep -q "^$room/${name%_test.cpp}: " tests/not_on_macos.txt || echo "$source"

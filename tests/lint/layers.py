@@ -16,7 +16,7 @@ import sys
 
 # From the ground up. `demux` knows the buffers of `io`, and `net` both. `with` is headers only: what joins bight with
 # other libraries, one each.
-ROOMS = ["core", "sync", "generator", "thread", "service", "io", "demux", "net", "sim", "with"]
+ROOMS = ["core", "sync", "generator", "thread", "service", "io", "demux", "net", "os", "sim", "with"]
 
 # Where everything is included, on purpose.
 EVERYTHING = {"bight.hpp"}

@@ -45,6 +45,7 @@ ROOMS = {
     "demux": ["demux", "net", "faults"],
     "io": ["io", "net", "faults", "sim"],
     "net": ["net", "faults", "sim"],
+    "os": ["os"],
     "sim": ["sim"],
 }
 # The rooms whose tests are in a program of another name (tests/meson.build).

@@ -1,11 +1,19 @@
 #include "file_operation.hpp"
 
+#include "stream_calls.hpp"
+
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <new>
+#include <string_view>
 
 namespace bight::detail {
 
@@ -24,7 +32,7 @@ file_status::moment from(const timespec& t) noexcept {
     return {t.tv_sec, static_cast<std::uint32_t>(t.tv_nsec)};
 }
 
-std::int64_t take(file_operation& op, const struct stat& s, int result) noexcept {
+std::int64_t take(status_operation& op, const struct stat& s, int result) noexcept {
     if (result < 0) return -errno;
     op.status = {};
     op.status.mode = s.st_mode;
@@ -53,6 +61,80 @@ int sync(const file_operation& op) noexcept {
 #endif
 }
 
+// At the end of the file only write(2) is sure to put it: pwrite(2) of some systems obeys its offset even
+// then.
+std::int64_t write(const file_operation& op) noexcept {
+    const std::size_t size = std::min(op.bytes.size, most_in_one_call);
+    const auto at = static_cast<off_t>(op.offset);
+    if (op.piece_count == 0) {
+        return op.offset == at_the_end ? ::write(op.file, op.bytes.data, size)
+                                       : ::pwrite(op.file, op.bytes.data, size, at);
+    }
+    const auto* const pieces = reinterpret_cast<const iovec*>(op.from);
+    const int count = static_cast<int>(op.piece_count);
+    return op.offset == at_the_end ? ::writev(op.file, pieces, count)
+                                   : ::pwritev(op.file, pieces, count, at);
+}
+
+std::int64_t read(const file_operation& op) noexcept {
+    const auto at = static_cast<off_t>(op.offset);
+    if (op.piece_count == 0) {
+        return ::pread(op.file, op.memory.data, std::min(op.memory.size, most_in_one_call), at);
+    }
+    return ::preadv(op.file, reinterpret_cast<const iovec*>(op.into), static_cast<int>(op.piece_count), at);
+}
+
+// Locks of the open file, which no close of another one ends. They need a descriptor for writing to be
+// exclusive, as the others have it from flock(2).
+std::int64_t lock(const file_operation& op) noexcept {
+#if defined(F_OFD_SETLK) && !defined(__APPLE__)
+    struct flock whole{};
+    whole.l_type = op.flags == lock_none ? F_UNLCK : op.flags == lock_shared ? F_RDLCK : F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(op.file, F_OFD_SETLK, &whole) == 0) return 0;
+    return errno == EACCES ? -EAGAIN : -errno;
+#else
+    const int kind = op.flags == lock_none ? LOCK_UN : op.flags == lock_shared ? LOCK_SH : LOCK_EX;
+    return ::flock(op.file, kind | LOCK_NB) < 0 ? -errno : 0;
+#endif
+}
+
+std::uint32_t type_of(const dirent& entry) noexcept {
+#if defined(DT_UNKNOWN)
+    return static_cast<std::uint32_t>(DTTOIF(entry.d_type));
+#else
+    (void)entry;
+    return 0;
+#endif
+}
+
+std::int64_t list(list_operation& op) noexcept {
+    DIR* const directory = ::opendir(op.path);  // close-on-exec, by POSIX
+    if (!directory) return -errno;
+    std::int64_t result = 0;
+    try {
+        for (;;) {
+            errno = 0;
+            const dirent* const entry = ::readdir(directory);
+            if (!entry) {
+                result = errno != 0 ? -errno : static_cast<std::int64_t>(op.names.size());
+                break;
+            }
+            const std::string_view name = entry->d_name;
+            if (name == "." || name == "..") continue;
+            if (op.names.size() == op.most) {
+                result = -EOVERFLOW;
+                break;
+            }
+            op.names.push_back({std::string(name), type_of(*entry)});
+        }
+    } catch (const std::bad_alloc&) {
+        result = -ENOMEM;
+    }
+    ::closedir(directory);
+    return result;
+}
+
 }  // namespace
 
 // An eventfd has no type, and a position that means nothing.
@@ -65,7 +147,6 @@ int refuses_offsets(int file) noexcept {
 }
 
 std::int64_t perform(file_operation& op) noexcept {
-    const auto at = static_cast<off_t>(op.offset);
     struct stat s{};
     switch (op.kind) {
         case operation_kind::open_file:
@@ -75,17 +156,21 @@ std::int64_t perform(file_operation& op) noexcept {
             // The descriptor is closed in any case: after EINTR Linux must not be asked again, since the
             // number may be in use again.
             return ::close(op.file) < 0 && errno != EINTR ? -errno : 0;
-        case operation_kind::read_at:
-            return repeat([&] {
-                return ::pread(op.file, op.memory.data, std::min(op.memory.size, most_in_one_call), at);
-            });
-        case operation_kind::write_at:
-            return repeat([&] {
-                return ::pwrite(op.file, op.bytes.data, std::min(op.bytes.size, most_in_one_call), at);
-            });
+        case operation_kind::read_at: return repeat([&] { return read(op); });
+        case operation_kind::write_at: return repeat([&] { return write(op); });
         case operation_kind::sync_file: return repeat([&] { return sync(op); });
-        case operation_kind::stat_path: return take(op, s, ::fstatat(AT_FDCWD, op.path, &s, op.flags));
-        case operation_kind::stat_file: return take(op, s, ::fstat(op.file, &s));
+        case operation_kind::stat_path:
+            return take(static_cast<status_operation&>(op), s, ::fstatat(AT_FDCWD, op.path, &s, op.flags));
+        case operation_kind::stat_file:
+            return take(static_cast<status_operation&>(op), s, ::fstat(op.file, &s));
+        case operation_kind::truncate_file:
+            return repeat([&] { return ::ftruncate(op.file, static_cast<off_t>(op.offset)); });
+        case operation_kind::lock_file: return lock(op);
+        case operation_kind::open_beneath: return open_beneath(op);
+        case operation_kind::make_directory:
+            return repeat([&] { return ::mkdir(op.path, static_cast<mode_t>(op.mode)); });
+        case operation_kind::list_directory: return list(static_cast<list_operation&>(op));
+        case operation_kind::rename_path: return repeat([&] { return ::rename(op.path, op.new_path); });
         case operation_kind::remove_path:
             return repeat([&] { return ::unlinkat(AT_FDCWD, op.path, op.flags); });
         default: return -EINVAL;

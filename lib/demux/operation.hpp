@@ -117,6 +117,12 @@ enum class operation_kind : std::uint8_t {
     sync_file,
     stat_path,
     stat_file,
+    truncate_file,
+    lock_file,
+    open_beneath,  ///< open_file, of a path below a directory
+    make_directory,
+    list_directory,  ///< result: how many
+    rename_path,
     remove_path,
     prepared,  ///< io_uring: what a user has prepared (prepared_operation.hpp)
 };

@@ -219,13 +219,10 @@ bool uring::start(operation& op) noexcept {
     op.settled = op.cancel_asked = op.underway = false;
     op.stage = stage_call;
     if (!op.on) {
+        if (op.kind != operation_kind::prepared) return start_file(static_cast<file_operation&>(op));
         op.in_flight = true;
         count_without_descriptor(1);
-        if (op.kind == operation_kind::prepared) {
-            submit_prepared(static_cast<prepared_operation&>(op));
-        } else {
-            submit_file(static_cast<file_operation&>(op));
-        }
+        submit_prepared(static_cast<prepared_operation&>(op));
         return false;
     }
     if (op.kind == operation_kind::send) static_cast<send_operation&>(op).space.make<sending>();
@@ -257,7 +254,13 @@ bool uring::cancel(operation& op) noexcept {
         submit_cancel(tagged(&op, tag_operation));
         return false;
     }
-    if (!op.on) return false;  // it is being prepared
+    if (!op.on) {
+        if (op.stage != stage_on_thread) return false;  // it is being prepared
+        if (!calls_->cancel(static_cast<file_operation&>(op))) return false;
+        op.in_flight = false;
+        count_without_descriptor(-1);
+        return true;
+    }
     leave_line(op);  // it waits for its turn, or for a multishot, whose completions stay for the next one
     op.in_flight = false;
     op.on->drop();
@@ -560,6 +563,7 @@ void uring::dispatch(const io_uring_cqe& cqe) noexcept {
         case tag_wake:
             if (!(cqe.flags & IORING_CQE_F_MORE)) wake_armed_ = false;
             if (waker_.fills_up()) waker_.drain();
+            take_from_threads();
             break;
         case tag_multishot_cancel:
             --in_kernel_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "block_pool.hpp"
+#include "blocking_calls.hpp"
 #include "demultiplexer.hpp"
 #include "file_operation.hpp"
 #include "prepared_operation.hpp"
@@ -14,6 +15,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -43,7 +45,9 @@ class uring final : public demultiplexer {
     /// Made when it is first asked for.
     int pollable() const noexcept override;
     int ring_descriptor() const noexcept { return ring_.ring_fd; }
-    bool idle() const noexcept override { return in_kernel_ == 0 && multishots_ == 0; }
+    bool idle() const noexcept override {
+        return in_kernel_ == 0 && multishots_ == 0 && without_descriptor() == 0;
+    }
     bool worth_polling() const noexcept override;
     bool has_unsubmitted() const noexcept override { return io_uring_sq_ready(&ring_) > 0; }
     std::int64_t read_failure(const descriptor& d) const noexcept override {
@@ -94,6 +98,10 @@ class uring final : public demultiplexer {
     void submit_send(send_operation& op) noexcept;
     attempt try_call_of(operation& op) noexcept;
     void submit_receive(operation& op, mutable_buffer into) noexcept;
+    // Files (uring_files.cpp)
+    bool start_file(file_operation& op) noexcept;
+    bool start_on_thread(file_operation& op) noexcept;
+    void take_from_threads() noexcept;
     void submit_file(file_operation& op) noexcept;
     void file_done(file_operation& op, int result) noexcept;
     // Operations that users prepare (uring_prepared.cpp)
@@ -153,6 +161,7 @@ class uring final : public demultiplexer {
     uring_buffers* buffers_ = nullptr;
     block_pool* own_blocks_ = nullptr;  // for plain receives of the small size; made when one is needed
     waker waker_;
+    std::unique_ptr<blocking_calls> calls_;  // for what the kernel has no operation; made when first needed
     std::uint64_t in_kernel_ = 0;   // operations and cancels that have not completed
     std::uint64_t multishots_ = 0;  // armed now
     std::thread::id thread_;
@@ -166,7 +175,7 @@ class uring final : public demultiplexer {
 };
 
 /// What is submitted to the kernel for an operation that writes or waits to write; for a receive, a call or
-/// edges; for an operation that a user has prepared, the last four.
+/// edges; for an operation that a user has prepared, the four of that name.
 enum uring_stage : std::uint8_t {
     stage_call,            ///< the call
     stage_repeated_call,   ///< again, after a poll that ended with an error
@@ -177,6 +186,7 @@ enum uring_stage : std::uint8_t {
     stage_prepared_twice,  ///< completes again when the kernel has finished with its memory
     stage_prepared_ends,   ///< a multishot that has completed: it is cancelled
     stage_prepared_lent,   ///< has completed, and the kernel still uses its memory
+    stage_on_thread,       ///< a file operation that a thread of bight's carries out
 };
 
 /// Tags in the low bits of user_data, which are free in an address.

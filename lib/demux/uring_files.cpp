@@ -1,4 +1,6 @@
 // File operations of the io_uring demultiplexer; the kernel runs blocking ones on its worker threads.
+#include "beneath_calls.hpp"
+#include "stream_calls.hpp"
 #include "tool_annotations.hpp"
 #include "uring.hpp"
 
@@ -7,6 +9,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
+#include <utility>
 
 namespace bight::detail {
 
@@ -35,7 +39,81 @@ bool asks_status(operation_kind kind) noexcept {
     return kind == operation_kind::stat_path || kind == operation_kind::stat_file;
 }
 
+// For what io_uring has no operation.
+bool needs_thread(operation_kind kind) noexcept {
+    return kind == operation_kind::list_directory || kind == operation_kind::lock_file;
+}
+
+// Of Linux 6.9; earlier versions say EINVAL.
+constexpr unsigned op_truncate = 55;
+
+// The offset at_the_end is what io_uring takes for the position of the file, which O_APPEND moves to the end.
+static_assert(at_the_end == static_cast<std::uint64_t>(-1));
+
+void prepare_read(io_uring_sqe& sqe, const file_operation& op) noexcept {
+    for (std::size_t i = 0; i < op.piece_count; ++i) kernel_will_write(op.into[i].data, op.into[i].size);
+    if (op.piece_count > 0) {
+        io_uring_prep_readv(&sqe, op.file, reinterpret_cast<const iovec*>(op.into),
+                            static_cast<unsigned>(op.piece_count), op.offset);
+        return;
+    }
+    kernel_will_write(op.memory.data, at_once(op.memory.size));
+    io_uring_prep_read(&sqe, op.file, op.memory.data, at_once(op.memory.size), op.offset);
+}
+
+void prepare_write(io_uring_sqe& sqe, const file_operation& op) noexcept {
+    for (std::size_t i = 0; i < op.piece_count; ++i) kernel_will_read(op.from[i].data, op.from[i].size);
+    if (op.piece_count > 0) {
+        io_uring_prep_writev(&sqe, op.file, reinterpret_cast<const iovec*>(op.from),
+                             static_cast<unsigned>(op.piece_count), op.offset);
+        return;
+    }
+    kernel_will_read(op.bytes.data, at_once(op.bytes.size));
+    io_uring_prep_write(&sqe, op.file, op.bytes.data, at_once(op.bytes.size), op.offset);
+}
+
+void has_read(const file_operation& op, int result) noexcept {
+    if (op.piece_count == 0) kernel_has_written(op.memory.data, result);
+    std::int64_t left = std::max(result, 0);
+    for (std::size_t i = 0; i < op.piece_count && left > 0; ++i) {
+        const auto size = std::min(left, static_cast<std::int64_t>(op.into[i].size));
+        kernel_has_written(op.into[i].data, size);
+        left -= size;
+    }
+}
+
 }  // namespace
+
+bool uring::start_file(file_operation& op) noexcept {
+    op.in_flight = true;  // before a thread has it
+    if (!needs_thread(op.kind)) {
+        count_without_descriptor(1);
+        submit_file(op);
+        return false;
+    }
+    if (start_on_thread(op)) {
+        count_without_descriptor(1);
+        return false;
+    }
+    op.in_flight = false;
+    op.result = -ENOMEM;
+    return true;
+}
+
+bool uring::start_on_thread(file_operation& op) noexcept {
+    op.stage = stage_on_thread;
+    if (!calls_) calls_.reset(new (std::nothrow) blocking_calls(*this));
+    return calls_ && calls_->start(op);
+}
+
+void uring::take_from_threads() noexcept {
+    operation* op = calls_ ? calls_->take_done() : nullptr;
+    while (op) {
+        operation& done = *std::exchange(op, std::exchange(op->behind, nullptr));
+        count_without_descriptor(-1);
+        settle_now(done, done.result);
+    }
+}
 
 void uring::submit_file(file_operation& op) noexcept {
     constexpr unsigned what = STATX_BASIC_STATS;
@@ -51,23 +129,38 @@ void uring::submit_file(file_operation& op) noexcept {
             kernel_will_close(op.file);
             io_uring_prep_close(&sqe, op.file);
             break;
-        case operation_kind::read_at:
-            kernel_will_write(op.memory.data, at_once(op.memory.size));
-            io_uring_prep_read(&sqe, op.file, op.memory.data, at_once(op.memory.size), op.offset);
-            break;
-        case operation_kind::write_at:
-            kernel_will_read(op.bytes.data, at_once(op.bytes.size));
-            io_uring_prep_write(&sqe, op.file, op.bytes.data, at_once(op.bytes.size), op.offset);
-            break;
+        case operation_kind::read_at: prepare_read(sqe, op); break;
+        case operation_kind::write_at: prepare_write(sqe, op); break;
         case operation_kind::sync_file:
             io_uring_prep_fsync(&sqe, op.file, op.flags != 0 ? IORING_FSYNC_DATASYNC : 0);
             break;
         case operation_kind::stat_path:
             kernel_will_read_path(op.path);
-            io_uring_prep_statx(&sqe, AT_FDCWD, op.path, op.flags, what, &op.space.make<struct statx>());
+            io_uring_prep_statx(&sqe, AT_FDCWD, op.path, op.flags, what,
+                                &static_cast<status_operation&>(op).space.make<struct statx>());
             break;
         case operation_kind::stat_file:
-            io_uring_prep_statx(&sqe, op.file, "", AT_EMPTY_PATH, what, &op.space.make<struct statx>());
+            io_uring_prep_statx(&sqe, op.file, "", AT_EMPTY_PATH, what,
+                                &static_cast<status_operation&>(op).space.make<struct statx>());
+            break;
+        case operation_kind::truncate_file:
+            io_uring_prep_rw(op_truncate, &sqe, op.file, nullptr, 0, op.offset);
+            break;
+        case operation_kind::open_beneath:
+            kernel_will_read_path(op.path);
+            io_uring_prep_openat2(&sqe, op.file, op.path,
+                                  &(static_cast<status_operation&>(op).space.make<open_how>() =
+                                        how_beneath(op.flags, op.mode)));
+            sqe.flags |= IOSQE_ASYNC;
+            break;
+        case operation_kind::make_directory:
+            kernel_will_read_path(op.path);
+            io_uring_prep_mkdirat(&sqe, AT_FDCWD, op.path, op.mode);
+            break;
+        case operation_kind::rename_path:
+            kernel_will_read_path(op.path);
+            kernel_will_read_path(op.new_path);
+            io_uring_prep_renameat(&sqe, AT_FDCWD, op.path, AT_FDCWD, op.new_path, 0);
             break;
         default:
             kernel_will_read_path(op.path);
@@ -85,12 +178,17 @@ void uring::file_done(file_operation& op, int result) noexcept {
         }
         result = -ECANCELED;  // a worker thread was interrupted
     }
+    // EAGAIN: something was renamed meanwhile.
+    const bool goes_to_thread = (result == -EINVAL && op.kind == operation_kind::truncate_file) ||
+                                (result == -EAGAIN && op.kind == operation_kind::open_beneath);
+    if (goes_to_thread && !op.cancel_asked && start_on_thread(op)) return;
     if (result == 0 && asks_status(op.kind)) {
-        auto& status = op.space.as<struct statx>();
+        auto& asked = static_cast<status_operation&>(op);
+        auto& status = asked.space.as<struct statx>();
         kernel_has_written(&status, std::int64_t{sizeof status});
-        take(op.status, status);
+        take(asked.status, status);
     }
-    if (op.kind == operation_kind::read_at) kernel_has_written(op.memory.data, result);
+    if (op.kind == operation_kind::read_at) has_read(op, result);
     count_without_descriptor(-1);
     settle_now(op, result);
 }

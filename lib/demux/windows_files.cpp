@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace bight::detail {
 
@@ -140,22 +141,54 @@ std::int64_t transfer_failure(HANDLE file) noexcept {
 
 DWORD at_once(std::size_t size) noexcept { return static_cast<DWORD>(std::min(size, most_in_one_call)); }
 
-std::int64_t read(const file_operation& op) noexcept {
-    OVERLAPPED place = at(op.offset);
+std::int64_t read(HANDLE file, mutable_buffer into, std::uint64_t offset) noexcept {
+    OVERLAPPED place = at(offset);
     DWORD count = 0;
-    const HANDLE file = system_handle(op.file);
-    if (::ReadFile(file, op.memory.data, at_once(op.memory.size), &count, &place)) return count;
+    if (::ReadFile(file, into.data, at_once(into.size), &count, &place)) return count;
     const DWORD error = ::GetLastError();
     if (error == ERROR_HANDLE_EOF || error == ERROR_BROKEN_PIPE) return 0;
     return transfer_failure(file);
 }
 
-std::int64_t write(const file_operation& op) noexcept {
-    OVERLAPPED place = at(op.offset);
+// All bits set, as at_the_end has them, is the end of the file here, too.
+std::int64_t write(HANDLE file, const_buffer bytes, std::uint64_t offset) noexcept {
+    OVERLAPPED place = at(offset);
     DWORD count = 0;
-    const HANDLE file = system_handle(op.file);
-    if (::WriteFile(file, op.bytes.data, at_once(op.bytes.size), &count, &place)) return count;
+    if (::WriteFile(file, bytes.data, at_once(bytes.size), &count, &place)) return count;
     return transfer_failure(file);
+}
+
+// Files that were not opened for it take no lists: piece by piece. An error after the first one is left for
+// the next call.
+template <class Buffer, class F>
+std::int64_t each_piece(const Buffer* pieces, std::size_t count, std::uint64_t offset, F call) noexcept {
+    std::int64_t moved = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (pieces[i].size == 0) continue;
+        const std::uint64_t place =
+            offset == at_the_end ? at_the_end : offset + static_cast<std::uint64_t>(moved);
+        const std::int64_t result = call(pieces[i], place);
+        if (result < 0) return moved > 0 ? moved : result;
+        moved += result;
+        if (static_cast<std::uint64_t>(result) < pieces[i].size) break;
+    }
+    return moved;
+}
+
+std::int64_t read(const file_operation& op) noexcept {
+    const HANDLE file = system_handle(op.file);
+    if (op.piece_count == 0) return read(file, op.memory, op.offset);
+    return each_piece(op.into, op.piece_count, op.offset, [file](mutable_buffer into, std::uint64_t place) {
+        return read(file, into, place);
+    });
+}
+
+std::int64_t write(const file_operation& op) noexcept {
+    const HANDLE file = system_handle(op.file);
+    if (op.piece_count == 0) return write(file, op.bytes, op.offset);
+    return each_piece(op.from, op.piece_count, op.offset, [file](const_buffer bytes, std::uint64_t place) {
+        return write(file, bytes, place);
+    });
 }
 
 // Only a handle for writing can be flushed, and so a file that was opened for reading is opened again.
@@ -243,13 +276,95 @@ std::int64_t remove(const std::wstring& path, int flags) {
     return result;
 }
 
+// As rename(2): in the place of what has the name, which must not be open for others that do not share that.
+std::int64_t rename(const std::wstring& path, const char* new_path) {
+    if (*new_path == '\0') return -ENOENT;
+    const std::wstring to = native_path(new_path);
+    if (to.empty()) return -EILSEQ;
+    if (::MoveFileExW(path.c_str(), to.c_str(), MOVEFILE_REPLACE_EXISTING)) return 0;
+    if (::GetLastError() == ERROR_ACCESS_DENIED && is_directory(to)) return failure_as(EISDIR);
+    return path_failure(path);
+}
+
+std::uint32_t type_of(const WIN32_FIND_DATAW& found) noexcept {
+    return mode_of(found.dwFileAttributes, found.dwReserved0) & std::uint32_t{S_IFMT};
+}
+
+// Throws std::bad_alloc.
+std::string to_utf8(const wchar_t* text) {
+    const int size = ::WideCharToMultiByte(CP_UTF8, 0, text, -1, nullptr, 0, nullptr, nullptr);
+    std::string narrow(static_cast<std::size_t>(std::max(size, 1) - 1), '\0');
+    if (size > 1) ::WideCharToMultiByte(CP_UTF8, 0, text, -1, narrow.data(), size, nullptr, nullptr);
+    return narrow;
+}
+
+class search {
+  public:
+    search(const std::wstring& pattern, WIN32_FIND_DATAW& first) noexcept
+        : handle_(::FindFirstFileW(pattern.c_str(), &first)) {}
+    search(const search&) = delete;
+    search& operator=(const search&) = delete;
+    ~search() {
+        if (*this) ::FindClose(handle_);
+    }
+    explicit operator bool() const noexcept { return handle_ != INVALID_HANDLE_VALUE; }
+    bool next(WIN32_FIND_DATAW& found) noexcept { return ::FindNextFileW(handle_, &found) != 0; }
+
+  private:
+    HANDLE handle_;
+};
+
+std::int64_t list(list_operation& op, const std::wstring& path) {
+    WIN32_FIND_DATAW found{};
+    if (!is_directory(path)) {
+        (void)::GetFileAttributesW(path.c_str());
+        return ::GetLastError() == ERROR_FILE_NOT_FOUND || ::GetLastError() == ERROR_PATH_NOT_FOUND
+                   ? path_failure(path)
+                   : -ENOTDIR;
+    }
+    search names(path + (path.ends_with(L'\\') || path.ends_with(L'/') ? L"*" : L"\\*"), found);
+    if (!names) return failure();
+    do {
+        std::string name = to_utf8(found.cFileName);
+        if (name == "." || name == "..") continue;
+        if (op.names.size() == op.most) return -EOVERFLOW;
+        op.names.push_back({std::move(name), type_of(found)});
+    } while (names.next(found));
+    return ::GetLastError() == ERROR_NO_MORE_FILES ? static_cast<std::int64_t>(op.names.size()) : failure();
+}
+
+std::int64_t truncate(HANDLE file, std::uint64_t size) noexcept {
+    FILE_END_OF_FILE_INFO end{};
+    end.EndOfFile.QuadPart = static_cast<LONGLONG>(size);
+    if (::SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof end)) return 0;
+    return ::GetLastError() == ERROR_ACCESS_DENIED ? failure_as(EINVAL) : failure();
+}
+
+// Of a byte that no file has, because what is locked cannot be read or written by others here.
+std::int64_t lock(HANDLE file, int kind) noexcept {
+    OVERLAPPED place{};
+    place.OffsetHigh = 0x7fff'ffff;
+    // One that is held is let go of first: here a second one would wait for it, or be a second one.
+    if (!::UnlockFileEx(file, 0, 1, 0, &place) && ::GetLastError() != ERROR_NOT_LOCKED) return failure();
+    if (kind == lock_none) return 0;
+    const DWORD how = LOCKFILE_FAIL_IMMEDIATELY | (kind == lock_exclusive ? LOCKFILE_EXCLUSIVE_LOCK : 0);
+    if (::LockFileEx(file, how, 0, 1, 0, &place)) return 0;
+    return ::GetLastError() == ERROR_LOCK_VIOLATION || ::GetLastError() == ERROR_IO_PENDING ? -EAGAIN
+                                                                                            : failure();
+}
+
 std::int64_t perform_on_path(file_operation& op) {
     if (*op.path == '\0') return -ENOENT;
     const std::wstring path = native_path(op.path);
     if (path.empty()) return -EILSEQ;
     switch (op.kind) {
         case operation_kind::open_file: return open(path, op.flags, op.mode);
-        case operation_kind::stat_path: return look_at_path(op.status, path, op.flags);
+        case operation_kind::stat_path:
+            return look_at_path(static_cast<status_operation&>(op).status, path, op.flags);
+        case operation_kind::make_directory:
+            return ::CreateDirectoryW(path.c_str(), nullptr) ? 0 : path_failure(path);
+        case operation_kind::rename_path: return rename(path, op.new_path);
+        case operation_kind::list_directory: return list(static_cast<list_operation&>(op), path);
         default: return remove(path, op.flags);
     }
 }
@@ -270,9 +385,16 @@ std::int64_t perform(file_operation& op) noexcept {
         case operation_kind::read_at: return read(op);
         case operation_kind::write_at: return write(op);
         case operation_kind::sync_file: return sync(system_handle(op.file));
-        case operation_kind::stat_file: return look_at(op.status, system_handle(op.file));
+        case operation_kind::stat_file:
+            return look_at(static_cast<status_operation&>(op).status, system_handle(op.file));
+        case operation_kind::truncate_file: return truncate(system_handle(op.file), op.offset);
+        case operation_kind::lock_file: return lock(system_handle(op.file), op.flags);
+        case operation_kind::open_beneath: return -EOPNOTSUPP;
         case operation_kind::open_file:
         case operation_kind::stat_path:
+        case operation_kind::make_directory:
+        case operation_kind::rename_path:
+        case operation_kind::list_directory:
         case operation_kind::remove_path: try { return perform_on_path(op);
             } catch (const std::bad_alloc&) {
                 return -ENOMEM;

@@ -23,6 +23,7 @@ void must_succeed(int result, const char* what, const std::string& path) {
 
 disk_state::node_ptr file_to_write(disk_state& on, const std::string& path) {
     disk_state::node_ptr file;
+    must_succeed(on.make_directories(disk_state::normal(path + "/..")), "simulated disk: writing ", path);
     must_succeed(on.find_or_make(path, usual_mode, file), "simulated disk: writing ", path);
     return file;
 }
@@ -56,6 +57,12 @@ void disk::remove(std::string_view path) {
     must_succeed(state_->remove(normal), "simulated disk: removing ", normal);
 }
 
+void disk::create_directories(std::string_view path) {
+    const not_failing machinery;
+    const std::string normal = disk_state::normal(path);
+    must_succeed(state_->make_directories(normal), "simulated disk: making ", normal);
+}
+
 void disk::sync(std::string_view path) {
     const not_failing machinery;
     const std::string normal = disk_state::normal(path);
@@ -75,9 +82,7 @@ void disk::sync_all() {
 
 std::vector<std::string> disk::files() const {
     const not_failing machinery;
-    std::vector<std::string> paths;
-    for (const auto& [path, file] : state_->files()) paths.push_back(path);
-    return paths;
+    return state_->files();
 }
 
 }  // namespace bight::sim

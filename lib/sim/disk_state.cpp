@@ -2,7 +2,6 @@
 
 #include "host_state.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -16,28 +15,37 @@
 namespace bight::sim::detail {
 
 using bight::detail::file_operation;
-using bight::detail::operation_kind;
 
 namespace {
 
 // The prefix of the paths in a directory.
 std::string inside(const std::string& directory) { return directory == "/" ? directory : directory + "/"; }
 
-bool lies_in(const std::string& directory, const std::string& path) {
-    const std::string start = inside(directory);
-    return path.starts_with(start) && path.find('/', start.size()) == std::string::npos;
+std::string parent_of(const std::string& path) {
+    const std::size_t end = path.rfind('/');
+    return end == 0 || end == path.npos ? "/" : path.substr(0, end);
 }
 
-bool may_read(int flags) noexcept { return (flags & O_ACCMODE) != O_WRONLY; }
-bool may_write(int flags) noexcept { return (flags & O_ACCMODE) != O_RDONLY; }
+bool lies_in(const std::string& directory, const std::string& path) {
+    return path != "/" && parent_of(path) == directory;
+}
 
 }  // namespace
+
+bool file_node::is_directory() const noexcept { return S_ISDIR(status.mode); }
+
+disk_state::disk_state(const host_state& of) : home_(of) {
+    (void)make_directories("/tmp");
+    sync_all();
+}
 
 disk_state::moment disk_state::now() const {
     const auto since = home_.wall_time().time_since_epoch();
     const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
     return {seconds.count(), static_cast<std::uint32_t>(std::chrono::nanoseconds(since - seconds).count())};
 }
+
+// Paths
 
 std::string disk_state::normal(std::string_view path) {
     std::string text;
@@ -54,23 +62,88 @@ std::string disk_state::normal(std::string_view path) {
     return text.empty() ? "/" : text;
 }
 
-disk_state::node_ptr disk_state::find(const std::string& path) const {
+// Walks it as a kernel does: what it leads through must be there. 0; -ENOENT, -ENOTDIR; -EXDEV for one that
+// leads out of `root`.
+int disk_state::resolve(std::string_view path, std::string& into, const std::string& root) const {
+    if (path.empty()) return -ENOENT;
+    std::string at = root;
+    while (!path.empty()) {
+        const std::string_view name = path.substr(0, path.find('/'));
+        path.remove_prefix(std::min(name.size() + 1, path.size()));
+        if (const node_ptr here = named(at); !here) {
+            return -ENOENT;
+        } else if (!here->is_directory()) {
+            return -ENOTDIR;
+        }
+        if (name == "..") {
+            if (at == root && root != "/") return -EXDEV;
+            at = parent_of(at);
+        } else if (!name.empty() && name != ".") {
+            at = inside(at) + std::string(name);
+        }
+    }
+    into = std::move(at);
+    return 0;
+}
+
+disk_state::node_ptr disk_state::named(const std::string& path) const {
+    if (path == "/") {
+        static const node_ptr root = [] {
+            auto made = std::make_shared<file_node>();
+            made->status.mode = S_IFDIR | 0755U;
+            made->status.links = 2;
+            made->status.inode = 1;
+            return made;
+        }();
+        return root;
+    }
     const auto at = names_.find(path);
     return at == names_.end() ? nullptr : at->second;
 }
 
-bool disk_state::is_directory(const std::string& path) const {
-    const std::string start = inside(path);
-    const auto at = names_.lower_bound(start);
-    return path == "/" || (at != names_.end() && at->first.starts_with(start));
+disk_state::node_ptr disk_state::find(const std::string& path) const {
+    node_ptr found = named(path);
+    return found && found->is_directory() ? nullptr : found;
 }
 
-bool disk_state::is_below_a_file(const std::string& path) const {
-    for (auto end = path.rfind('/'); end != path.npos && end > 0; end = path.rfind('/', end - 1)) {
-        if (names_.contains(path.substr(0, end))) return true;
-    }
-    return false;
+bool disk_state::is_directory(const std::string& path) const {
+    const node_ptr found = named(path);
+    return found && found->is_directory();
 }
+
+// Why nothing can have this name: its directory is not there, or is none. 0: it is.
+int disk_state::why_not_in(const std::string& path) const {
+    for (std::string at = path; at != "/";) {
+        at = parent_of(at);
+        const node_ptr found = named(at);
+        if (found && !found->is_directory()) return -ENOTDIR;
+        if (found) return parent_of(path) == at ? 0 : -ENOENT;
+    }
+    return 0;
+}
+
+bool disk_state::has_names_in(const std::string& directory) const {
+    const std::string start = inside(directory);
+    const auto at = names_.lower_bound(start);
+    return at != names_.end() && at->first.starts_with(start);
+}
+
+disk_state::name_map disk_state::names_in(const std::string& directory) const {
+    name_map there;
+    std::copy_if(names_.begin(), names_.end(), std::inserter(there, there.end()),
+                 [&directory](const auto& entry) { return lies_in(directory, entry.first); });
+    return there;
+}
+
+std::vector<std::string> disk_state::files() const {
+    std::vector<std::string> paths;
+    for (const auto& [path, node] : names_) {
+        if (!node->is_directory()) paths.push_back(path);
+    }
+    return paths;
+}
+
+// Names
 
 void disk_state::touch(file_node& file) const {
     ++file.changes;
@@ -78,31 +151,148 @@ void disk_state::touch(file_node& file) const {
     file.status.size = file.bytes.size();
 }
 
+disk_state::node_ptr disk_state::add(const std::string& path, std::uint32_t mode) {
+    auto made = std::make_shared<file_node>();
+    made->status.mode = mode;
+    made->status.links = S_ISDIR(mode) ? 2 : 1;
+    made->status.inode = ++last_inode_ + 1;  // the root's is 1
+    made->status.accessed = now();
+    touch(*made);
+    names_[path] = made;
+    ++name_changes_;
+    return made;
+}
+
 int disk_state::find_or_make(const std::string& path, unsigned mode, node_ptr& into) {
-    if (is_below_a_file(path)) return -ENOTDIR;
+    if (const int error = why_not_in(path)) return error;
     if (is_directory(path)) return -EISDIR;
-    node_ptr& file = names_[path];
-    if (!file) {
-        file = std::make_shared<file_node>();
-        file->status.mode = S_IFREG | (mode & 07777U);
-        file->status.links = 1;
-        file->status.inode = ++last_inode_;
-        ++name_changes_;
-        file->status.accessed = now();
-        touch(*file);
-    }
-    into = file;
+    into = named(path);
+    if (!into) into = add(path, S_IFREG | (mode & 07777U));
+    return 0;
+}
+
+int disk_state::make_directories(const std::string& path) {
+    if (path == "/") return 0;
+    if (const node_ptr found = named(path)) return found->is_directory() ? 0 : -ENOTDIR;
+    if (const int error = make_directories(parent_of(path))) return error;
+    add(path, S_IFDIR | 0755U);
     return 0;
 }
 
 int disk_state::remove(const std::string& path) {
     const auto at = names_.find(path);
-    if (at == names_.end()) return is_below_a_file(path) ? -ENOTDIR : is_directory(path) ? -EISDIR : -ENOENT;
+    if (at == names_.end()) return path == "/" ? -EISDIR : why_not_in(path) == 0 ? -ENOENT : why_not_in(path);
+    if (at->second->is_directory()) return -EISDIR;
     at->second->status.links = 0;
     at->second->status.changed = now();
     ++name_changes_;
     names_.erase(at);
     return 0;
+}
+
+std::int64_t disk_state::make_directory(const std::string& path, unsigned mode) {
+    if (named(path)) return -EEXIST;
+    if (const int error = why_not_in(path)) return error;
+    add(path, S_IFDIR | (mode & 07777U));
+    return 0;
+}
+
+std::int64_t disk_state::remove_directory(const std::string& path) {
+    if (path == "/") return -EBUSY;
+    const node_ptr found = named(path);
+    if (!found) return why_not_in(path) == 0 ? -ENOENT : why_not_in(path);
+    if (!found->is_directory()) return -ENOTDIR;
+    if (has_names_in(path)) return -ENOTEMPTY;
+    found->status.links = 0;
+    ++name_changes_;
+    names_.erase(path);
+    return 0;
+}
+
+namespace {
+
+using name_map = std::map<std::string, disk_state::node_ptr>;
+
+// Removes a name and all below it.
+void erase_tree(name_map& names, const std::string& path) {
+    const std::string start = inside(path);
+    names.erase(path);
+    std::erase_if(names, [&start](const auto& entry) { return entry.first.starts_with(start); });
+}
+
+// Gives a name, and all below it, another place.
+void move_tree(name_map& names, const std::string& from, const std::string& to) {
+    name_map moved;
+    const std::string start = inside(from);
+    for (const auto& [path, node] : names) {
+        if (path == from) moved.emplace(to, node);
+        if (path.starts_with(start)) moved.emplace(inside(to) + path.substr(start.size()), node);
+    }
+    erase_tree(names, from);
+    erase_tree(names, to);
+    names.merge(moved);
+}
+
+}  // namespace
+
+std::int64_t disk_state::rename(const std::string& from, const std::string& to) {
+    const node_ptr what = named(from);
+    if (from == "/" || to == "/") return -EBUSY;
+    if (!what) return why_not_in(from) == 0 ? -ENOENT : why_not_in(from);
+    if (const int error = why_not_in(to)) return error;
+    if (from == to) return 0;
+    if (what->is_directory() && to.starts_with(inside(from))) return -EINVAL;
+    if (const node_ptr replaced = named(to)) {
+        if (replaced->is_directory() && !what->is_directory()) return -EISDIR;
+        if (!replaced->is_directory() && what->is_directory()) return -ENOTDIR;
+        if (replaced->is_directory() && has_names_in(to)) return -ENOTEMPTY;
+        replaced->status.links = 0;
+    }
+    move_tree(names_, from, to);
+    what->status.changed = now();
+    renames_.push_back({from, to, what, ++name_changes_});
+    // Who has it, or a directory below it, open is there now.
+    for (auto& [number, opened] : open_) {
+        if (opened.directory == from) opened.directory = to;
+        if (opened.directory.starts_with(inside(from)))
+            opened.directory = inside(to) + opened.directory.substr(inside(from).size());
+    }
+    return 0;
+}
+
+std::int64_t disk_state::list(bight::detail::list_operation& op, const std::string& path) const {
+    const node_ptr found = named(path);
+    if (!found) return -ENOENT;
+    if (!found->is_directory()) return -ENOTDIR;
+    const std::size_t start = inside(path).size();
+    for (const auto& [name, node] : names_in(path)) {
+        if (op.names.size() == op.most) return -EOVERFLOW;
+        op.names.push_back({name.substr(start), node->status.mode & std::uint32_t{S_IFMT}});
+    }
+    return static_cast<std::int64_t>(op.names.size());
+}
+
+// What survives a crash
+
+void disk_state::keep_parents(const std::string& path) {
+    for (std::string at = parent_of(path); at != "/"; at = parent_of(at)) {
+        if (const node_ptr found = named(at)) synced_names_[at] = found;
+    }
+}
+
+// Renames survive in their order, each in whole, as by the journal of a file system.
+void disk_state::commit_renames(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const done_rename& r = renames_[i];
+        if (synced_names_.contains(r.from)) {
+            move_tree(synced_names_, r.from, r.to);
+        } else {
+            erase_tree(synced_names_, r.to);
+        }
+        synced_names_[r.to] = r.what;
+    }
+    for (std::size_t i = 0; i < count; ++i) keep_parents(renames_[i].to);
+    renames_.erase(renames_.begin(), renames_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 // This also makes the name of a new file permanent, as on Linux's file systems.
@@ -112,149 +302,104 @@ void disk_state::sync(const node_ptr& file, const snapshot* covered) {
         file->synced = covered ? covered->bytes : file->bytes;
         file->changes_synced = changes;
     }
-    for (const auto& [path, named] : names_) {
-        if (named == file) synced_names_[path] = file;
+    std::size_t renames = 0;
+    for (std::size_t i = 0; i < renames_.size(); ++i) {
+        if (renames_[i].what == file && (!covered || renames_[i].place <= covered->name_changes))
+            renames = i + 1;
+    }
+    commit_renames(renames);
+    const bool was_renamed =
+        std::any_of(renames_.begin(), renames_.end(), [&](const auto& r) { return r.what == file; });
+    if (was_renamed) return;  // meanwhile: its old name is there, or none
+    for (const auto& [path, node] : names_) {
+        if (node != file) continue;
+        synced_names_[path] = file;
+        keep_parents(path);
     }
 }
 
 void disk_state::sync_directory(const std::string& path, const snapshot* covered) {
-    const std::uint64_t changes = covered ? covered->changes : name_changes_;
+    const std::uint64_t changes = covered ? covered->name_changes : name_changes_;
     std::uint64_t& synced = name_changes_synced_[path];
     if (changes < std::max(synced, all_name_changes_synced_)) return;  // another has covered more meanwhile
     synced = changes;
+    std::size_t renames = 0;
+    for (std::size_t i = 0; i < renames_.size(); ++i) {
+        const bool is_here = lies_in(path, renames_[i].from) || lies_in(path, renames_[i].to);
+        if (is_here && renames_[i].place <= changes) renames = i + 1;
+    }
+    commit_renames(renames);
     // A name that a sync of its file has made permanent meanwhile stays.
-    std::erase_if(synced_names_, [&](const auto& entry) {
-        return lies_in(path, entry.first) && find(entry.first) != entry.second;
-    });
-    synced_names_.merge(covered ? std::map(covered->names) : names_in(path));
+    std::vector<std::string> gone;
+    for (const auto& [name, node] : synced_names_) {
+        if (lies_in(path, name) && named(name) != node) gone.push_back(name);
+    }
+    for (const std::string& name : gone) {
+        const bool renamed_meanwhile =
+            std::any_of(renames_.begin(), renames_.end(),
+                        [&](const auto& r) { return r.from == name || r.to == name; });
+        if (!renamed_meanwhile) erase_tree(synced_names_, name);
+    }
+    for (const auto& [name, node] : covered ? covered->names : names_in(path)) {
+        synced_names_.emplace(name, node);
+    }
+    if (const node_ptr here = named(path); path != "/" && here) {
+        synced_names_[path] = here;
+        keep_parents(path);
+    }
 }
 
 void disk_state::sync_all() {
-    for (const auto& [path, file] : names_) sync(file);
+    for (const auto& [path, file] : names_) {
+        if (!file->is_directory()) sync(file);
+    }
     synced_names_ = names_;
+    renames_.clear();
     all_name_changes_synced_ = name_changes_;
 }
 
 disk_state::snapshot disk_state::begin_sync(const file_operation& op) const {
     const auto at = open_.find(op.file);
     if (at == open_.end()) return {};
-    if (const node_ptr& file = at->second.file) return {file->bytes, {}, file->changes};
-    return {{}, names_in(at->second.directory), name_changes_};
+    const handle_state& opened = at->second;
+    if (!opened.file->is_directory()) return {opened.file->bytes, {}, opened.file->changes, name_changes_};
+    return {{}, names_in(opened.directory), 0, name_changes_};
 }
 
-std::map<std::string, disk_state::node_ptr> disk_state::names_in(const std::string& directory) const {
-    std::map<std::string, node_ptr> there;
-    std::copy_if(names_.begin(), names_.end(), std::inserter(there, there.end()),
-                 [&directory](const auto& entry) { return lies_in(directory, entry.first); });
-    return there;
+namespace {
+
+// Blocks that the disk had written before it was told to.
+constexpr std::size_t block = 512;
+
+void tear(file_node& file, random_source& random) {
+    std::string left = file.synced;
+    if (random.chance(0.5)) left.resize(file.bytes.size());
+    for (std::size_t at = 0; at < left.size() && at < file.bytes.size(); at += block) {
+        if (!random.chance(0.5)) continue;
+        const std::size_t size = std::min({block, left.size() - at, file.bytes.size() - at});
+        left.replace(at, size, file.bytes, at, size);
+    }
+    file.bytes = std::move(left);
 }
 
-void disk_state::lose_power() {
+}  // namespace
+
+void disk_state::lose_power(random_source* torn) {
     open_.clear();
+    renames_.clear();
     names_ = synced_names_;
     for (const auto& [path, file] : names_) {
-        file->bytes = file->synced;
+        if (file->is_directory()) continue;
+        if (torn && file->bytes != file->synced) {
+            tear(*file, *torn);
+        } else {
+            file->bytes = file->synced;
+        }
+        // What is there now stays there.
+        file->synced = file->bytes;
+        file->changes_synced = ++file->changes;
         file->status.size = file->bytes.size();
         file->status.links = 1;
-    }
-}
-
-std::int64_t disk_state::open(const file_operation& op, int handle) {
-    const std::string path = normal(op.path);
-    handle_state opened{find(path), path, op.flags};
-    const bool makes = (op.flags & O_CREAT) != 0;
-    if (is_below_a_file(path)) return -ENOTDIR;
-    if (!opened.file && is_directory(path)) {
-        if (makes && (op.flags & O_EXCL) != 0) return -EEXIST;
-        if (makes || may_write(op.flags)) return -EISDIR;
-    } else {
-        if (opened.file && makes && (op.flags & O_EXCL) != 0) return -EEXIST;
-        if (!opened.file && !makes) return -ENOENT;
-        if ((op.flags & O_DIRECTORY) != 0) return -ENOTDIR;
-        if (const int made = find_or_make(path, op.mode, opened.file); made < 0) return made;
-        if ((op.flags & O_TRUNC) != 0 && may_write(op.flags)) {
-            opened.file->bytes.clear();
-            touch(*opened.file);
-        }
-    }
-    open_.emplace(handle, std::move(opened));
-    return handle;
-}
-
-std::int64_t disk_state::read(const file_operation& op, const handle_state& from) const {
-    if (!may_read(from.flags)) return -EBADF;
-    if (!from.file) return -EISDIR;
-    const std::string& bytes = from.file->bytes;
-    from.file->status.accessed = now();
-    if (op.offset >= bytes.size()) return 0;
-    const auto start = static_cast<std::size_t>(op.offset);
-    return static_cast<std::int64_t>(bytes.copy(static_cast<char*>(op.memory.data), op.memory.size, start));
-}
-
-std::int64_t disk_state::write(const file_operation& op, const handle_state& to) {
-    if (!may_write(to.flags) || !to.file) return -EBADF;
-    constexpr std::uint64_t largest_file = std::uint64_t{1} << 32;
-    std::string& bytes = to.file->bytes;
-    // As in Linux, O_APPEND also applies to a write at an offset (pwrite(2)).
-    const std::uint64_t start = (to.flags & O_APPEND) != 0 ? bytes.size() : op.offset;
-    if (start > largest_file || op.bytes.size > largest_file - start) return -EFBIG;
-    const auto end = static_cast<std::size_t>(start) + op.bytes.size;
-    if (op.bytes.size > 0 && bytes.size() < end) bytes.resize(end);
-    std::copy_n(static_cast<const char*>(op.bytes.data), op.bytes.size,
-                bytes.begin() + static_cast<std::ptrdiff_t>(op.bytes.size > 0 ? start : 0));
-    touch(*to.file);
-    if ((to.flags & O_DSYNC) != 0) sync(to.file);
-    return static_cast<std::int64_t>(op.bytes.size);
-}
-
-// Directories exist only with files in them, so none can be removed.
-std::int64_t disk_state::remove_path(const file_operation& op) {
-    const std::string path = normal(op.path);
-    if ((op.flags & AT_REMOVEDIR) == 0) return remove(path);
-    if (names_.contains(path) || is_below_a_file(path)) return -ENOTDIR;
-    return is_directory(path) ? -ENOTEMPTY : -ENOENT;
-}
-
-std::int64_t disk_state::tell(file_operation& op, const file_node* file) const {
-    op.status = {};
-    if (file) {
-        op.status = file->status;
-    } else {
-        op.status.mode = S_IFDIR | 0755U;
-        op.status.links = 2;
-        op.status.inode = 1;
-    }
-    return 0;
-}
-
-std::int64_t disk_state::perform(file_operation& op, int handle, const snapshot* covered) {
-    switch (op.kind) {
-        case operation_kind::open_file: return open(op, handle);
-        case operation_kind::remove_path: return remove_path(op);
-        case operation_kind::stat_path: {
-            const std::string path = normal(op.path);
-            const node_ptr file = find(path);
-            if (!file && is_below_a_file(path)) return -ENOTDIR;
-            return file || is_directory(path) ? tell(op, file.get()) : -ENOENT;
-        }
-        default: break;
-    }
-    const auto at = open_.find(op.file);
-    if (at == open_.end()) return -EBADF;
-    const handle_state& opened = at->second;
-    switch (op.kind) {
-        case operation_kind::close_file: open_.erase(at); return 0;
-        case operation_kind::read_at: return read(op, opened);
-        case operation_kind::write_at: return write(op, opened);
-        case operation_kind::stat_file: return tell(op, opened.file.get());
-        case operation_kind::sync_file:
-            if (opened.file) {
-                sync(opened.file, covered);
-            } else {
-                sync_directory(opened.directory, covered);
-            }
-            return 0;
-        default: return -EINVAL;
     }
 }
 

@@ -3,6 +3,8 @@
 
 #include "../demux/file_operation.hpp"
 
+#include <bight/sim/random.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,13 +17,15 @@ namespace bight::sim::detail {
 
 struct host_state;
 
-/// A file. It exists as long as it has a name, or is open.
+/// A file or a directory. It exists as long as it has a name, or is open.
 struct file_node {
     std::string bytes;
     std::string synced;  ///< the bytes that survive a crash
     std::uint64_t changes = 0;
     std::uint64_t changes_synced = 0;  ///< the value of `changes` for `synced`
     bight::detail::file_status status;
+
+    bool is_directory() const noexcept;
 };
 
 class disk_state {
@@ -30,7 +34,7 @@ class disk_state {
     using node_ptr = std::shared_ptr<file_node>;
 
     /// `of` provides the time.
-    explicit disk_state(const host_state& of) noexcept : home_(of) {}
+    explicit disk_state(const host_state& of);
 
     /// The state at the beginning of a sync. The sync covers it, and possibly later changes until it has
     /// ended.
@@ -38,54 +42,85 @@ class disk_state {
         std::string bytes;                      ///< of a file
         std::map<std::string, node_ptr> names;  ///< of a directory
         std::uint64_t changes = 0;
+        std::uint64_t name_changes = 0;
     };
     snapshot begin_sync(const bight::detail::file_operation& op) const;
 
     /// Carries out an operation of a program, and returns its result. A new handle gets the number `handle`.
-    /// A sync covers only `covered`, if given.
-    std::int64_t perform(bight::detail::file_operation& op, int handle, const snapshot* covered = nullptr);
-    /// Simulates a power failure: drops what was not synced, and closes everything.
-    void lose_power();
+    /// A sync covers only `covered`, if given; a read or a write moves `most` bytes at most.
+    std::int64_t perform(bight::detail::file_operation& op, int handle, const snapshot* covered = nullptr,
+                         std::size_t most = std::size_t(-1));
+    /// False when there is no such handle.
+    bool close(bight::detail::native_handle handle) noexcept { return open_.erase(handle) > 0; }
+    /// Simulates a power failure: drops what was not synced, and closes everything. With `torn`, of the bytes
+    /// that were not synced some blocks are there, as these random numbers say.
+    void lose_power(random_source* torn);
 
     /// The normal form of a path: from the root, without redundant parts.
     static std::string normal(std::string_view path);
-    // These take paths in that form. Null when there is no such file.
+    // These take paths in that form. Null when there is no such file; a directory is none.
     node_ptr find(const std::string& path) const;
-    /// Finds the file, or makes it, and sets `into`: 0; -EISDIR, -ENOTDIR.
+    /// Finds the file, or makes it, and sets `into`: 0; -EISDIR, -ENOTDIR, -ENOENT.
     int find_or_make(const std::string& path, unsigned mode, node_ptr& into);
-    /// 0; -ENOENT, -EISDIR.
+    /// Makes a directory with all that leads there: 0; -ENOTDIR.
+    int make_directories(const std::string& path);
+    /// 0; -ENOENT, -ENOTDIR, -EISDIR.
     int remove(const std::string& path);
     bool is_directory(const std::string& path) const;
     void sync(const node_ptr& file, const snapshot* covered = nullptr);
     void sync_directory(const std::string& path, const snapshot* covered = nullptr);
     void sync_all();
     void touch(file_node& file) const;
-    const std::map<std::string, node_ptr>& files() const noexcept { return names_; }
+    /// The paths of all files that are no directories, in order.
+    std::vector<std::string> files() const;
 
   private:
+    using name_map = std::map<std::string, node_ptr>;
     struct handle_state {
-        node_ptr file;          ///< null for a directory
-        std::string directory;  ///< its path
+        node_ptr file;
+        std::string directory;  ///< its path, if it is one
         int flags = 0;
+        int lock = bight::detail::lock_none;
+    };
+    struct done_rename {
+        std::string from;
+        std::string to;
+        node_ptr what;
+        std::uint64_t place = 0;  ///< among the changes of names
     };
 
     moment now() const;
-    std::int64_t open(const bight::detail::file_operation& op, int handle);
-    std::int64_t read(const bight::detail::file_operation& op, const handle_state& from) const;
-    std::int64_t write(const bight::detail::file_operation& op, const handle_state& to);
-    std::int64_t remove_path(const bight::detail::file_operation& op);
-    std::int64_t tell(bight::detail::file_operation& op, const file_node* file) const;
-    bool is_below_a_file(const std::string& path) const;
-    std::map<std::string, node_ptr> names_in(const std::string& directory) const;
+    int resolve(std::string_view path, std::string& into, const std::string& root = "/") const;
+    node_ptr named(const std::string& path) const;
+    int why_not_in(const std::string& path) const;
+    node_ptr add(const std::string& path, std::uint32_t mode);
+    bool has_names_in(const std::string& directory) const;
+    name_map names_in(const std::string& directory) const;
+    void commit_renames(std::size_t count);
+    void keep_parents(const std::string& path);
+
+    std::int64_t open(const bight::detail::file_operation& op, const std::string& path, int handle);
+    std::int64_t open_beneath(const bight::detail::file_operation& op, const handle_state& root, int handle);
+    std::int64_t read(const bight::detail::file_operation& op, const handle_state& from,
+                      std::size_t most) const;
+    std::int64_t write(const bight::detail::file_operation& op, const handle_state& to, std::size_t most);
+    std::int64_t truncate(const bight::detail::file_operation& op, const handle_state& what) const;
+    std::int64_t lock(const bight::detail::file_operation& op, handle_state& by);
+    std::int64_t make_directory(const std::string& path, unsigned mode);
+    std::int64_t rename(const std::string& from, const std::string& to);
+    std::int64_t list(bight::detail::list_operation& op, const std::string& path) const;
+    std::int64_t remove_directory(const std::string& path);
+    std::int64_t perform_on_path(bight::detail::file_operation& op, int handle);
 
     const host_state& home_;
-    std::map<std::string, node_ptr> names_;
-    std::map<std::string, node_ptr> synced_names_;  // the names that survive a crash
+    name_map names_;
+    name_map synced_names_;              // the names that survive a crash
+    std::vector<done_rename> renames_;  // that do not survive one yet, in their order
     std::uint64_t name_changes_ = 0;
     std::map<std::string, std::uint64_t> name_changes_synced_;  // by directory
     std::uint64_t all_name_changes_synced_ = 0;
     std::map<bight::detail::native_handle, handle_state> open_;
-    std::uint64_t last_inode_ = 1;  // the root's
+    std::uint64_t last_inode_ = 0;
 };
 
 }  // namespace bight::sim::detail

@@ -35,6 +35,10 @@ std::string_view name_of(fault f) noexcept {
         case fault::small_window: return "small_window";
         case fault::narrow_link: return "narrow_link";
         case fault::user: return "user";
+        case fault::disk_full: return "disk_full";
+        case fault::disk_error: return "disk_error";
+        case fault::slow_disk: return "slow_disk";
+        case fault::torn_write: return "torn_write";
     }
     return "unknown";
 }
@@ -104,7 +108,11 @@ fault_plan fault_plan::storm() {
         .set(fault::wall_jump, 0.001)
         .set(fault::small_window, 0.02)
         .set(fault::narrow_link, 0.002)
-        .set(fault::user, 1);
+        .set(fault::user, 1)
+        .set(fault::disk_full, 0.005)
+        .set(fault::disk_error, 0.002)
+        .set(fault::slow_disk, 0.01)
+        .set(fault::torn_write, 0.5);
     return plan;
 }
 

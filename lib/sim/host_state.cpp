@@ -164,6 +164,7 @@ void host_state::crash() {
             "test, or a task of another host, do it");
     }
     world.record("crash", this);
+    const bool torn = first && world.happens(fault::torn_write, *this, first->chance);
     up = false;
     for (host_thread* t : std::exchange(awake, {})) t->demux = nullptr;
     former_lives.push_back({std::move(own), std::exchange(plain_threads, {})});
@@ -177,7 +178,7 @@ void host_state::crash() {
     for (const auto& [fd, s] : std::exchange(open, {})) vanish(*s);
     // A socket's file stays, but nobody listens there; an abstract name disappears with its socket.
     std::erase_if(files, [](const auto& file) { return file.first.starts_with('@'); });
-    disk.lose_power();
+    disk.lose_power(torn ? &world.amount(fault::torn_write) : nullptr);
     std::erase_if(held, [](const waiting_packet& packet) { return !packet.from; });
     running = 0;
     paused_until = {};
@@ -215,7 +216,10 @@ int host_state::add(std::shared_ptr<socket> s) {
 
 void host_state::close(bight::detail::native_handle fd) {
     const auto at = open.find(fd);
-    if (at == open.end()) return;
+    if (at == open.end()) {
+        (void)disk.close(fd);
+        return;
+    }
     const std::shared_ptr<socket> s = at->second;
     open.erase(at);
     if (--s->descriptors == 0) let_go(world, s);

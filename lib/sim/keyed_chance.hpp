@@ -11,9 +11,10 @@
 
 namespace bight::sim::detail {
 
-/// The purpose of a draw: a kind of fault (whether it happens, and how badly), or one of these.
+/// The purpose of a draw: a kind of fault (whether it happens, and how badly), or one of these. The numbers
+/// are part of what a seed means: what is new comes last.
 enum class purpose : std::uint8_t {
-    latency = fault_kinds,
+    latency = static_cast<std::uint8_t>(fault::user) + 1,
     identity,  ///< the key of something new
     buffers,
     look_up,
@@ -30,9 +31,15 @@ enum class purpose : std::uint8_t {
     cancelling,  ///< when a cancelled operation ends
     in_vain,     ///< whether and when an operation is tried in vain
     gathering,   ///< how long completions wait for each other
+    disk_fault,  ///< the first fault after fault::user, and the others
 };
-inline constexpr std::size_t purposes = static_cast<std::size_t>(purpose::gathering) + 1;
-inline constexpr purpose purpose_of(fault f) noexcept { return static_cast<purpose>(f); }
+inline constexpr std::size_t purposes =
+    static_cast<std::size_t>(purpose::disk_fault) + fault_kinds - static_cast<std::size_t>(fault::user) - 1;
+inline constexpr purpose purpose_of(fault f) noexcept {
+    if (f <= fault::user) return static_cast<purpose>(f);
+    return static_cast<purpose>(static_cast<int>(purpose::disk_fault) + static_cast<int>(f) -
+                                static_cast<int>(fault::user) - 1);
+}
 
 /// The random numbers of one thing in a world (a host, a direction of a connection, a name). A counter-based
 /// generator: a draw is a hash of the thing's key, the purpose, the place at which it is made (the byte of

@@ -124,7 +124,10 @@ bool simulated_demultiplexer::start_on_disk(bight::detail::file_operation& op) {
     world_state& w = host_.world;
     const bool syncs = op.kind == operation_kind::sync_file;
     random_source drawn = thread_.chance.draw(purpose::disk);
-    const std::chrono::microseconds takes(drawn.between(syncs ? 500 : 10, syncs ? 10'000 : 200));
+    std::chrono::microseconds takes(drawn.between(syncs ? 500 : 10, syncs ? 10'000 : 200));
+    if (w.happens(fault::slow_disk, host_, thread_.chance)) {
+        takes += std::chrono::microseconds(w.amount(fault::slow_disk).between(1, 5'000'000));
+    }
     on_disk_.push_back(&op);
     // fsync(2) guarantees what was written before the call; the seed decides whether later writes are covered
     // too.
@@ -135,7 +138,7 @@ bool simulated_demultiplexer::start_on_disk(bight::detail::file_operation& op) {
     w.events.at(saturating_add(w.clock.now(), takes), [&thread = thread_, this, &op, covered] {
         if (thread.demux != this) return;
         std::erase(on_disk_, &op);
-        op.result = host_.disk.perform(op, host_.new_descriptor(), covered.get());
+        op.result = perform_on_disk(op, covered.get());
         finish_without_descriptor(op);
     });
     return false;

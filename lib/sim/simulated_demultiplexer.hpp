@@ -65,6 +65,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool try_accept(bight::detail::operation& op, socket& s);
     bool try_connect(bight::detail::connect_operation& op, const std::shared_ptr<socket>& s);
     bool start_on_disk(bight::detail::file_operation& op);
+    std::int64_t perform_on_disk(bight::detail::file_operation& op, const disk_state::snapshot* covered);
     template <class Predicate>
     void end_on_disk(Predicate which);
     void finish_without_descriptor(bight::detail::operation& op);

@@ -32,7 +32,7 @@ namespace {
 #define ON_EACH_DEMULTIPLEXER demultiplexer_fixture on(GENERATE(from_range(test::demultiplexers())))
 
 /// It works on no descriptor.
-class file_probe final : public bight::detail::file_operation {
+class file_probe final : public bight::detail::status_operation {
   public:
     explicit file_probe(operation_kind what) { kind = what; }
     std::atomic<int> completions{0};

@@ -8,6 +8,7 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/os/paths.hpp>
 #include <bight/sim/world.hpp>
 
 #include <fcntl.h>
@@ -145,13 +146,19 @@ task<> keep_a_log() {
 TEST_CASE("operations on a simulated disk do what they do on this machine's") {
     test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     const test::temporary_directory here;
-    on.run([&] { return file_story(here.file("file")); });
+    on.run([&]() -> task<> {
+        co_await bight::create_directories(here.file(""));
+        co_await file_story(here.file("file"));
+    });
 }
 
 TEST_CASE("a file that is removed keeps its bytes for who has it open, and not its name") {
     test::reactor_fixture on(GENERATE(from_range(test::reactors())));
     const test::temporary_directory here;
-    on.run([&] { return remove_what_is_open(here.file("file")); });
+    on.run([&]() -> task<> {
+        co_await bight::create_directories(here.file(""));
+        co_await remove_what_is_open(here.file("file"));
+    });
 }
 
 TEST_CASE("a crash leaves of a file what was synced, and no file that never was") {
@@ -312,6 +319,7 @@ TEST_CASE("what a later sync has made to last does not go with an earlier one th
         std::vector<int> ended;
         sim::world w(seed);
         sim::host& host = w.add("host");
+        host.disk().create_directories("var");
         host.run([&]() -> task<> {
             const std::int64_t file = co_await open_file("var/journal", O_RDWR | O_CREAT);
             const std::int64_t directory = co_await open_file("var", O_RDONLY | O_DIRECTORY);

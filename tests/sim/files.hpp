@@ -41,7 +41,7 @@ class file_call final : public bight::detail::waiter {
         if (demux_.cancel(op)) confirm_cancel();
     }
 
-    struct operation final : bight::detail::file_operation {
+    struct operation final : bight::detail::status_operation {
         file_call* call = nullptr;
 
       private:

@@ -4,14 +4,12 @@
 #include <bight/core/detail/refused.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
+#include <bight/io/native_file.hpp>
 #include <bight/io/stream.hpp>
 
 #include <cstdint>
 
 namespace BIGHT_EXPORT bight {
-
-/// An open file of the system's: a descriptor, as open(2) gives it; on Windows a HANDLE, as a number.
-using native_file = std::intptr_t;
 
 /// Writes `size` bytes of `file`, from the byte at `offset`, to `to`. On Linux a socket gets them from the
 /// page cache, without a copy in the process (sendfile(2)); they are read into memory of 64 KiB where that

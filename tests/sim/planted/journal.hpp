@@ -45,8 +45,10 @@ inline bight::task<> commit(state& s) {
         while (s.durable == s.written) co_await s.changed.wait(held);
         const std::size_t covered = s.written;
         held.unlock();
-        const auto synced = co_await test::on_handle(test::operation_kind::sync_file, s.file);
-        must_succeed(synced);
+        while (true) {
+            const auto synced = co_await test::on_handle(test::operation_kind::sync_file, s.file);
+            if (synced == 0) break;
+        }
         auto again = co_await s.lock.lock();
         held = std::move(again);
         s.durable = s.bug == journal_bug::confirmed_by_a_sync_of_before ? s.written : covered;
@@ -56,8 +58,12 @@ inline bight::task<> commit(state& s) {
 
 inline bight::task<> add(state& s, std::string line) {
     auto held = co_await s.lock.lock();
-    const auto size = co_await test::write_at(s.file, line);
-    must_succeed(size);
+    // What is before it may be a line that was cut short, by a full disk or a loss of power.
+    line.insert(0, "\n");
+    while (!line.empty()) {
+        const auto size = co_await test::write_at(s.file, line);
+        line.erase(0, static_cast<std::size_t>(must_succeed(size)));
+    }
     const std::size_t mine = ++s.written;
     s.changed.notify_all();
     while (s.durable < mine) co_await s.changed.wait(held);

@@ -1,0 +1,69 @@
+// file_call: awaits one operation on a file or a path.
+#pragma once
+
+#include "../demux/demultiplexer.hpp"
+#include "../demux/file_operation.hpp"
+
+#include <bight/core/detail/awaiter.hpp>
+#include <bight/core/detail/waiter.hpp>
+#include <bight/core/error.hpp>
+
+#include <cerrno>
+#include <cstdint>
+#include <string>
+
+namespace bight::detail {
+
+/// Awaits `op`, which its maker has filled in, and gives its result. One that has begun is not interrupted.
+/// `what` and `path` are for the tree of tasks.
+template <class Operation = file_operation>
+class file_call final : public waiter, public awaiter_base<file_call<Operation>> {
+  public:
+    file_call(operation_kind kind, const char* what, const char* path) noexcept
+        : op(*this), what_(what), path_(path) {
+        op.kind = kind;
+        op.path = path;
+    }
+
+    std::int64_t await_resume() const noexcept { return op.result; }
+
+    void cancel() noexcept override {
+        if (demultiplexer_of(home()).cancel(op)) confirm_cancel();
+    }
+    void describe(std::string& out) const override {
+        out += what_;
+        out += ' ';
+        out += printable(path_);
+    }
+
+    class pending final : public Operation {
+      public:
+        explicit pending(file_call& of) noexcept : of_(of) {}
+
+      private:
+        void completed() noexcept override { of_.completed(); }
+        file_call& of_;
+    };
+    pending op;
+
+  private:
+    friend awaiter_base<file_call>;
+    bool suspend(promise_base& p) noexcept {
+        if (!begin(p)) return true;
+        demultiplexer& demux = demultiplexer_of(home());
+        ++demux.operations;
+        return demux.start(op) ? finish_now() : true;
+    }
+    void completed() noexcept {
+        if (op.result == -ECANCELED && owner().cancel_requested()) {
+            confirm_cancel();
+        } else {
+            ready_now().resume();
+        }
+    }
+
+    const char* what_;
+    const char* path_;
+};
+
+}  // namespace bight::detail

@@ -1,0 +1,25 @@
+// The flags of open(2) for the options of users.
+#pragma once
+
+#include "../demux/file_operation.hpp"
+
+#include <bight/os/file.hpp>
+
+#include <fcntl.h>
+
+namespace bight::detail {
+
+inline int open_flags(const open_options& options) noexcept {
+    int flags = options.access == file_access::read    ? O_RDONLY
+                : options.access == file_access::write ? O_WRONLY
+                                                       : O_RDWR;
+    if (options.creation != file_creation::never) flags |= O_CREAT;
+    if (options.creation == file_creation::must_be_new) flags |= O_EXCL;
+    if (options.truncate) flags |= O_TRUNC;
+    if (options.append) flags |= O_APPEND;
+    if (!options.follow_link) flags |= O_NOFOLLOW;
+    if (options.synchronous) flags |= O_DSYNC;
+    return flags;
+}
+
+}  // namespace bight::detail

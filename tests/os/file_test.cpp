@@ -1,0 +1,363 @@
+// file: opening, reading and writing at offsets, on each demultiplexer and on a simulated host's disk.
+#include "own_directory.hpp"
+
+#include "support/cancellable.hpp"
+#include "support/catch.hpp"
+#include "support/each_reactor.hpp"
+
+#include <bight/bight.hpp>
+#include <bight/os/file.hpp>
+#include <bight/sync/event.hpp>
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+using bight::file;
+using bight::file_access;
+using bight::file_creation;
+using bight::open_file;
+using bight::open_options;
+using bight::task;
+using test::code_of;
+using test::on_each_reactor;
+using test::own_directory;
+using test::words_of_error;
+
+namespace {
+
+open_options for_both() {
+    open_options options;
+    options.access = file_access::read_and_write;
+    options.creation = file_creation::if_missing;
+    return options;
+}
+open_options to_append() {
+    open_options options = for_both();
+    options.append = true;
+    return options;
+}
+
+task<std::string> text_of(const file& f) {
+    std::string text(100, '?');
+    std::size_t filled = 0;
+    while (const std::size_t got =
+               co_await f.read_at(filled, bight::mutable_buffer(text.data() + filled, text.size() - filled)))
+        filled += got;
+    co_return text.substr(0, filled);
+}
+
+}  // namespace
+
+TEST_CASE("file: is made, written and read at offsets, and has a size") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        file f = co_await open_file(path, for_both());
+        CHECK(f);
+        CHECK(f.path() == path);
+        co_await f.write_at(10, "world");
+        co_await f.write_at(4, "hello", ",");
+        const std::string text = co_await text_of(f);
+        CHECK(text == std::string("\0\0\0\0hello,world", 15));
+        const bight::file_status status = co_await f.status();
+        CHECK(status.size == 15);
+        CHECK(status.type == bight::file_type::regular);
+        CHECK(status.links == 1);
+        std::string beyond(4, '?');
+        const std::size_t got = co_await f.read_at(15, beyond);
+        CHECK(got == 0);
+        co_await f.close();
+        CHECK_FALSE(f);
+        co_await f.close();
+    });
+}
+
+TEST_CASE("file: several pieces are read and written as one") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        file f = co_await open_file(path, for_both());
+        std::vector<std::string> texts;
+        std::vector<bight::const_buffer> pieces;
+        for (int i = 0; i < 3000; ++i) texts.push_back(std::to_string(10'000 + i));  // more than one call takes
+        texts[7].clear();
+        for (const std::string& text : texts) pieces.emplace_back(text);
+        co_await f.write_at(3, std::span<bight::const_buffer>(pieces));
+        const bight::file_status status = co_await f.status();
+        CHECK(status.size == 3 + 2999 * 5);
+        std::string last(5, '?');
+        co_await f.read_exactly_at(3 + 2998 * 5, last);
+        CHECK(last == "12999");
+
+        std::string one(7, '?');
+        std::string two(8, '?');
+        const std::array<bight::mutable_buffer, 3> into{bight::mutable_buffer(one), bight::mutable_buffer(nullptr, 0),
+                                                        bight::mutable_buffer(two)};
+        const std::size_t got = co_await f.read_at(3, std::span<const bight::mutable_buffer>(into));
+        CHECK(got == 15);
+        CHECK(one + two == "100001000110002");
+    });
+}
+
+TEST_CASE("file: what is appended goes to the end, and to no offset") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/log";
+        file log = co_await open_file(path, to_append());
+        file other = co_await open_file(path, to_append());
+        co_await log.append("one,");
+        co_await other.append("two,", "three,");
+        co_await log.append("four");
+        const std::string text = co_await text_of(log);
+        CHECK(text == "one,two,three,four");
+        auto at_offset = co_await bight::as_result(log.write_at(0, "x"));
+        CHECK(at_offset.error() == std::errc::invalid_argument);
+        file plain = co_await open_file(path, for_both());
+        auto appended = co_await bight::as_result(plain.append("x"));
+        CHECK(appended.error() == std::errc::invalid_argument);
+        const auto write = [](file& to) -> task<> { co_await to.write_at(0, "x"); };
+        const std::string words = co_await words_of_error(write(log));
+        CHECK(words.find("which was opened with open_options::append") != std::string::npos);
+    });
+}
+
+TEST_CASE("file: how it is opened decides what is there, and what is refused") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string directory = co_await own_directory(here);
+        const std::string path = directory + "/file";
+        std::error_code error = co_await code_of(open_file(path));
+        CHECK(error == std::errc::no_such_file_or_directory);
+        open_options new_one = for_both();
+        new_one.creation = file_creation::must_be_new;
+        {
+            file f = co_await open_file(path, new_one);
+            co_await f.write_at(0, "text");
+        }
+        error = co_await code_of(open_file(path, new_one));
+        CHECK(error == std::errc::file_exists);
+        file reads = co_await open_file(path);
+        std::string text = co_await text_of(reads);
+        CHECK(text == "text");
+        auto written = co_await bight::as_result(reads.write_at(0, "x"));
+        CHECK(written.error() == std::errc::bad_file_descriptor);
+        open_options emptied;
+        emptied.access = file_access::write;
+        emptied.truncate = true;
+        file writes = co_await open_file(path, emptied);
+        text = co_await text_of(reads);
+        CHECK(text.empty());
+        std::array<char, 4> memory{};
+        auto read = co_await bight::as_result(writes.read_at(0, memory));
+        CHECK(read.error() == std::errc::bad_file_descriptor);
+        error = co_await code_of(open_file(path + "/below", for_both()));
+        CHECK(error == std::errc::not_a_directory);
+        error = co_await code_of(open_file(directory + "/missing/file", for_both()));
+        CHECK(error == std::errc::no_such_file_or_directory);
+        error = co_await code_of(open_file(directory, for_both()));
+        CHECK(error == std::errc::is_a_directory);
+        error = co_await code_of(open_file(std::string("a\0b", 3)));
+        CHECK(error == std::errc::invalid_argument);
+        error = co_await code_of(open_file(""));
+        CHECK(error == std::errc::no_such_file_or_directory);
+    });
+}
+
+TEST_CASE("file: an error names the call, the place and the path") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        std::string words = co_await words_of_error(open_file(path));
+        CHECK(words.starts_with("open " + path + ": "));
+        file f = co_await open_file(path, for_both());
+        co_await f.write_at(0, "12345");
+        std::array<char, 8> memory{};
+        const auto write = [](file& to, std::uint64_t offset) -> task<> { co_await to.write_at(offset, "x"); };
+        words = co_await words_of_error(write(f, std::uint64_t{1} << 63));
+        CHECK(words.starts_with("write to " + path + " at byte 9223372036854775808"));
+        words = co_await words_of_error(f.read_exactly_at(1, memory));
+        CHECK(words.find("it ends after 4 of them") != std::string::npos);
+        file none;
+        words = co_await words_of_error(write(none, 0));
+        CHECK(words.starts_with("write to a file that is not open"));
+        words = co_await words_of_error(none.sync());
+        CHECK(words.starts_with("sync a file that is not open"));
+        co_await f.close();
+        const std::error_code error = co_await code_of(f.truncate(0));
+        CHECK(error == std::errc::bad_file_descriptor);
+    });
+}
+
+TEST_CASE("file: is synced, and made shorter and longer") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        file f = co_await open_file(path, for_both());
+        co_await f.write_at(0, "123456");
+        co_await f.sync();
+        co_await f.sync_data();
+        co_await f.truncate(3);
+        std::string text = co_await text_of(f);
+        CHECK(text == "123");
+        co_await f.truncate(5);
+        text = co_await text_of(f);
+        CHECK(text == std::string("123\0\0", 5));
+        const std::error_code error = co_await code_of(f.truncate(~std::uint64_t{0}));
+        CHECK(error == std::errc::invalid_argument);
+    });
+}
+
+TEST_CASE("file: many reads and writes are under way at a time") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        file f = co_await open_file(path, for_both());
+        const auto write = [&](int i) -> task<> {
+            co_await f.write_at(static_cast<std::uint64_t>(4 * i), std::to_string(1000 + i));
+        };
+        const auto read = [&](int i) -> task<> {
+            std::string text(4, '?');
+            co_await f.read_exactly_at(static_cast<std::uint64_t>(4 * i), text);
+            CHECK(text == std::to_string(1000 + i));
+        };
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            for (int i = 0; i < 100; ++i) g.spawn(write, i);
+            co_return;
+        });
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            for (int i = 0; i < 100; ++i) g.spawn(read, i);
+            co_return;
+        });
+    });
+}
+
+TEST_CASE("file: goes away while it is used, and is closed by what used it last") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        std::string text(1, '?');
+        file f = co_await open_file(path, for_both());
+        co_await f.write_at(0, "x");
+        bight::manual_reset_event begun;
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn([&]() -> task<> {
+                auto reading = f.read_at(0, text);
+                begun.set();
+                const std::size_t got = co_await std::move(reading);
+                CHECK(got == 1);
+            });
+            co_await begun.wait();
+            f = file();
+        });
+        CHECK(text == "x");
+    });
+}
+
+TEST_CASE("file: a close while it is used is refused") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        file f = co_await open_file(path, for_both());
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn([&]() -> task<> { co_await f.sync(); });
+            co_await bight::yield();
+            const std::error_code error = co_await code_of(f.close());
+            CHECK((!error || error == bight::errc::busy));
+        });
+        co_await f.close();
+        CHECK_FALSE(f);
+    });
+}
+
+TEST_CASE("file: a task that is cancelled at any turn of its life leaves nothing open") {
+    for (int after = 0; after < 40; ++after) {
+        CAPTURE(after);
+        on_each_reactor([after]() -> task<> {
+            const test::temporary_directory here;
+            const std::string path = co_await own_directory(here) + "/file";
+            test::cancellable one;
+            const auto life = [&]() -> task<> {
+                for (int i = 0; i < 3; ++i) {
+                    file f = co_await open_file(path, for_both());
+                    co_await f.write_at(0, std::string(100'000, 'x'));
+                    co_await f.sync_data();
+                    std::string back(100'000, '?');
+                    co_await f.read_exactly_at(0, back);
+                    CHECK(back == std::string(100'000, 'x'));
+                    co_await f.close();
+                }
+            };
+            co_await bight::with_group([&](bight::group& g) -> task<> {
+                g.spawn(one.run(life()));
+                co_await test::turns(after);
+                one.cancel();
+            });
+            CHECK_FALSE(one.running());
+        });
+    }
+}
+
+TEST_CASE("file: locks of open files are in each other's way, and go with them") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        using bight::file_lock;
+        file one = co_await open_file(path, for_both());
+        file two = co_await open_file(path, for_both());
+        bool got = co_await one.try_lock(file_lock::shared);
+        CHECK(got);
+        got = co_await two.try_lock(file_lock::shared);
+        CHECK(got);
+        got = co_await two.try_lock(file_lock::exclusive);
+        CHECK_FALSE(got);
+        co_await one.unlock();
+        got = co_await two.try_lock(file_lock::exclusive);
+        CHECK(got);
+        got = co_await one.try_lock(file_lock::shared);
+        CHECK_FALSE(got);
+        bool had = false;
+        co_await bight::with_group([&](bight::group& g) -> task<> {
+            g.spawn([&]() -> task<> {
+                co_await one.lock(file_lock::exclusive);
+                had = true;
+            });
+            co_await bight::sleep_for(std::chrono::milliseconds(5));
+            CHECK_FALSE(had);
+            two = file();
+        });
+        CHECK(had);
+        const bool in_time = co_await bight::try_with_timeout(
+            [](std::string at) -> task<> {
+                file three = co_await open_file(at, for_both());
+                co_await three.lock(bight::file_lock::shared);
+            }(path),
+            std::chrono::milliseconds(20));
+        CHECK_FALSE(in_time);
+    });
+}
+
+TEST_CASE("file: a descriptor that is open is taken over, and closed") {
+    for (const auto& kind : test::real_reactors()) {
+        CAPTURE(kind);
+        test::reactor_fixture on(kind);
+        on.run([]() -> task<> {
+            const test::temporary_directory here;
+            const std::string path = here.file("file");
+            file first = co_await open_file(path, for_both());
+            file second(::dup(static_cast<int>(first.native_handle())));
+            co_await second.write_at(0, "text");
+            const std::string text = co_await text_of(first);
+            CHECK(text == "text");
+            CHECK(second.path() == "file " + std::to_string(second.native_handle()));
+        });
+    }
+}

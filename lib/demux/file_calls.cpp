@@ -72,8 +72,7 @@ std::int64_t write(const file_operation& op) noexcept {
     }
     const auto* const pieces = reinterpret_cast<const iovec*>(op.from);
     const int count = static_cast<int>(op.piece_count);
-    return op.offset == at_the_end ? ::writev(op.file, pieces, count)
-                                   : ::pwritev(op.file, pieces, count, at);
+    return op.offset == at_the_end ? ::writev(op.file, pieces, count) : ::pwritev(op.file, pieces, count, at);
 }
 
 std::int64_t read(const file_operation& op) noexcept {

@@ -162,8 +162,8 @@ class uring final : public demultiplexer {
     block_pool* own_blocks_ = nullptr;  // for plain receives of the small size; made when one is needed
     waker waker_;
     std::unique_ptr<blocking_calls> calls_;  // for what the kernel has no operation; made when first needed
-    std::uint64_t in_kernel_ = 0;   // operations and cancels that have not completed
-    std::uint64_t multishots_ = 0;  // armed now
+    std::uint64_t in_kernel_ = 0;            // operations and cancels that have not completed
+    std::uint64_t multishots_ = 0;           // armed now
     std::thread::id thread_;
     bool made_ = false;
     bool enabled_ = false;

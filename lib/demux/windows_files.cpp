@@ -178,17 +178,15 @@ std::int64_t each_piece(const Buffer* pieces, std::size_t count, std::uint64_t o
 std::int64_t read(const file_operation& op) noexcept {
     const HANDLE file = system_handle(op.file);
     if (op.piece_count == 0) return read(file, op.memory, op.offset);
-    return each_piece(op.into, op.piece_count, op.offset, [file](mutable_buffer into, std::uint64_t place) {
-        return read(file, into, place);
-    });
+    return each_piece(op.into, op.piece_count, op.offset,
+                      [file](mutable_buffer into, std::uint64_t place) { return read(file, into, place); });
 }
 
 std::int64_t write(const file_operation& op) noexcept {
     const HANDLE file = system_handle(op.file);
     if (op.piece_count == 0) return write(file, op.bytes, op.offset);
-    return each_piece(op.from, op.piece_count, op.offset, [file](const_buffer bytes, std::uint64_t place) {
-        return write(file, bytes, place);
-    });
+    return each_piece(op.from, op.piece_count, op.offset,
+                      [file](const_buffer bytes, std::uint64_t place) { return write(file, bytes, place); });
 }
 
 // Only a handle for writing can be flushed, and so a file that was opened for reading is opened again.

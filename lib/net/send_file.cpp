@@ -6,6 +6,7 @@
 #include "../demux/demultiplexer.hpp"
 #include "../demux/file_operation.hpp"
 #include "../demux/sendfile_calls.hpp"
+#include "../demux/socket_calls.hpp"
 #include "../io/kernel_write.hpp"
 #include "../io/write_in_turn.hpp"
 #include "../io/writing_turn.hpp"
@@ -69,7 +70,7 @@ class file_read final : public detail::waiter, public detail::awaiter_base<file_
     bool suspend(detail::promise_base& p) noexcept {
         if (!begin(p)) return true;
         detail::demultiplexer& demux = detail::demultiplexer_of(home());
-        if (demux.simulated()) {
+        if (demux.simulated() && operation_.file < detail::first_simulated_descriptor) {
             operation_.result = perform(operation_);
             return finish_now();
         }
@@ -208,7 +209,9 @@ task<> send_file(stream& to, native_file file, std::uint64_t offset, std::uint64
             "send_file: " + std::to_string(size) + " bytes from byte " + std::to_string(offset));
     }
     const auto handle = static_cast<detail::native_handle>(file);
-    if (const int error = detail::refuses_offsets(handle)) {
+    // A simulated one tells when it is read.
+    const bool of_simulated_host = handle >= detail::first_simulated_descriptor;
+    if (const int error = of_simulated_host ? 0 : detail::refuses_offsets(handle)) {
         throw std::system_error(detail::system_error_code(error),
                                 "send_file: file " + std::to_string(handle));
     }

@@ -58,7 +58,8 @@ file file_access_key::make(file_state_ref state) noexcept { return file(std::mov
 file_state_ref file_access_key::share(const file& f) noexcept { return f.state_; }
 
 void check_open(const file_state_ref& on, const char* call) {
-    if (!on || on->handle == invalid_handle) refuse_file(EBADF, std::string(call) + " a file that is not open");
+    if (!on || on->handle == invalid_handle)
+        refuse_file(EBADF, std::string(call) + " a file that is not open");
 }
 
 namespace {
@@ -140,10 +141,10 @@ task<> fill_from(file_state_ref on, std::uint64_t offset, mutable_buffer memory)
         const mutable_buffer rest(static_cast<char*>(memory.data) + filled, memory.size - filled);
         const std::size_t got = co_await file_read_awaiter(on.get(), offset + filled, rest);
         if (got == 0) {
-            throw std::system_error(errc::end_of_stream, "read " + std::to_string(memory.size) +
-                                                             " bytes at byte " + std::to_string(offset) +
-                                                             " of " + printable(on->path) + ": it ends after " +
-                                                             std::to_string(filled) + " of them");
+            throw std::system_error(errc::end_of_stream,
+                                    "read " + std::to_string(memory.size) + " bytes at byte " +
+                                        std::to_string(offset) + " of " + printable(on->path) +
+                                        ": it ends after " + std::to_string(filled) + " of them");
         }
         filled += got;
     }

@@ -117,7 +117,9 @@ class file_transport final : public transport {
     }
 
     int native_handle() const noexcept override { return file_ ? static_cast<int>(file_->handle) : -1; }
-    void describe(std::string& out) const override { out += file_ ? printable(file_->path) : "a closed file"; }
+    void describe(std::string& out) const override {
+        out += file_ ? printable(file_->path) : "a closed file";
+    }
 
   private:
     template <void (file_transport::*done)() noexcept>

@@ -61,8 +61,8 @@ task<bool> path_exists(std::string path) {
     file_call<detail::status_operation> call(operation_kind::stat_path, "the status of", path.c_str());
     call.op.flags = AT_SYMLINK_NOFOLLOW;
     const std::int64_t result = co_await std::move(call);
-    const bool missing = is_missing(result) ||
-                         (result < 0 && detail::errno_of(static_cast<int>(-result)) == ENOTDIR);
+    const bool missing =
+        is_missing(result) || (result < 0 && detail::errno_of(static_cast<int>(-result)) == ENOTDIR);
     if (!missing) detail::check_file_result(result, "status of", path);
     co_return !missing;
 }
@@ -94,8 +94,8 @@ task<std::vector<directory_entry>> list_directory(std::string path, std::size_t 
     call.op.most = most;
     const std::int64_t result = co_await std::move(call);
     if (result == -EOVERFLOW) {
-        detail::refuse_file(EOVERFLOW, "list " + detail::printable(path) + ": more than " +
-                                           std::to_string(most) + " names");
+        detail::refuse_file(
+            EOVERFLOW, "list " + detail::printable(path) + ": more than " + std::to_string(most) + " names");
     }
     detail::check_file_result(result, "list", path);
     std::vector<directory_entry> entries;

@@ -54,10 +54,9 @@ task<file> create_temporary_file(std::string directory, std::string prefix) {
         auto made = co_await as_result(open_file(new_name(directory, prefix), options));
         if (made || !is_taken(made.error()) || tried == detail::most_names_tried) {
             if (made) co_return std::move(*made);
-            throw std::system_error(made.error(), "create a temporary file in " +
-                                                      detail::printable(directory.empty()
-                                                                            ? temporary_directory()
-                                                                            : directory));
+            throw std::system_error(
+                made.error(), "create a temporary file in " +
+                                  detail::printable(directory.empty() ? temporary_directory() : directory));
         }
     }
 }

@@ -123,7 +123,8 @@ std::int64_t disk_state::perform_on_path(file_operation& op, int handle) {
     switch (op.kind) {
         case operation_kind::open_file: return open(op, path, handle);
         case operation_kind::make_directory: return make_directory(path, op.mode);
-        case operation_kind::list_directory: return list(static_cast<bight::detail::list_operation&>(op), path);
+        case operation_kind::list_directory:
+            return list(static_cast<bight::detail::list_operation&>(op), path);
         case operation_kind::rename_path: {
             std::string to;
             const int error = resolve(op.new_path, to);

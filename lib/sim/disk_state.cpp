@@ -335,9 +335,8 @@ void disk_state::sync_directory(const std::string& path, const snapshot* covered
         if (lies_in(path, name) && named(name) != node) gone.push_back(name);
     }
     for (const std::string& name : gone) {
-        const bool renamed_meanwhile =
-            std::any_of(renames_.begin(), renames_.end(),
-                        [&](const auto& r) { return r.from == name || r.to == name; });
+        const bool renamed_meanwhile = std::any_of(
+            renames_.begin(), renames_.end(), [&](const auto& r) { return r.from == name || r.to == name; });
         if (!renamed_meanwhile) erase_tree(synced_names_, name);
     }
     for (const auto& [name, node] : covered ? covered->names : names_in(path)) {

@@ -114,7 +114,7 @@ class disk_state {
 
     const host_state& home_;
     name_map names_;
-    name_map synced_names_;              // the names that survive a crash
+    name_map synced_names_;             // the names that survive a crash
     std::vector<done_rename> renames_;  // that do not survive one yet, in their order
     std::uint64_t name_changes_ = 0;
     std::map<std::string, std::uint64_t> name_changes_synced_;  // by directory

@@ -80,7 +80,7 @@ TEST_CASE("file_stream: lines are read, and written through a buffer") {
         }
         co_await out.close();
         stream in = co_await open_stream(path);
-        bight::line_reader lines(in);
+        bight::line_reader lines(in, "\n");
         int count = 0;
         while (auto line = co_await lines.next()) {
             CHECK(*line == "line " + std::to_string(count));
@@ -164,7 +164,8 @@ TEST_CASE("file_stream: a read that is cancelled at any turn loses nothing") {
     }
 }
 
-TEST_CASE("file_stream: a stream that is aborted or dropped while it is used ends who waits, and closes the file") {
+TEST_CASE(
+    "file_stream: a stream that is aborted or dropped while it is used ends who waits, and closes the file") {
     for (int after = 0; after < 6; ++after) {
         CAPTURE(after);
         on_each_reactor([after]() -> task<> {

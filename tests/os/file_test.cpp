@@ -88,7 +88,8 @@ TEST_CASE("file: several pieces are read and written as one") {
         file f = co_await open_file(path, for_both());
         std::vector<std::string> texts;
         std::vector<bight::const_buffer> pieces;
-        for (int i = 0; i < 3000; ++i) texts.push_back(std::to_string(10'000 + i));  // more than one call takes
+        for (int i = 0; i < 3000; ++i)
+            texts.push_back(std::to_string(10'000 + i));  // more than one call takes
         texts[7].clear();
         for (const std::string& text : texts) pieces.emplace_back(text);
         co_await f.write_at(3, std::span<bight::const_buffer>(pieces));
@@ -100,8 +101,8 @@ TEST_CASE("file: several pieces are read and written as one") {
 
         std::string one(7, '?');
         std::string two(8, '?');
-        const std::array<bight::mutable_buffer, 3> into{bight::mutable_buffer(one), bight::mutable_buffer(nullptr, 0),
-                                                        bight::mutable_buffer(two)};
+        const std::array<bight::mutable_buffer, 3> into{
+            bight::mutable_buffer(one), bight::mutable_buffer(nullptr, 0), bight::mutable_buffer(two)};
         const std::size_t got = co_await f.read_at(3, std::span<const bight::mutable_buffer>(into));
         CHECK(got == 15);
         CHECK(one + two == "100001000110002");
@@ -181,7 +182,9 @@ TEST_CASE("file: an error names the call, the place and the path") {
         file f = co_await open_file(path, for_both());
         co_await f.write_at(0, "12345");
         std::array<char, 8> memory{};
-        const auto write = [](file& to, std::uint64_t offset) -> task<> { co_await to.write_at(offset, "x"); };
+        const auto write = [](file& to, std::uint64_t offset) -> task<> {
+            co_await to.write_at(offset, "x");
+        };
         words = co_await words_of_error(write(f, std::uint64_t{1} << 63));
         CHECK(words.starts_with("write to " + path + " at byte 9223372036854775808"));
         words = co_await words_of_error(f.read_exactly_at(1, memory));

@@ -130,14 +130,13 @@ TEST_CASE("root_directory: files below it are opened, and no path leads out") {
         co_await bight::write_file(own + "/root/file", "file");
         co_await bight::write_file(own + "/root/a/b/deep", "deep");
         const root_directory root = co_await open_root(own + "/root");
-        const std::array<std::pair<std::string, std::string>, 7> wanted{
-            {{"file", "file"},
-             {"./a/../file", "file"},
-             {"a//b/deep", "deep"},
-             {"../secret", "leads out"},
-             {"a/../../secret", "leads out"},
-             {own + "/root/file", "leads out"},
-             {"../root/file", "leads out"}}};
+        const std::array<std::pair<std::string, std::string>, 7> wanted{{{"file", "file"},
+                                                                         {"./a/../file", "file"},
+                                                                         {"a//b/deep", "deep"},
+                                                                         {"../secret", "leads out"},
+                                                                         {"a/../../secret", "leads out"},
+                                                                         {own + "/root/file", "leads out"},
+                                                                         {"../root/file", "leads out"}}};
         for (const auto& [path, text] : wanted) {
             CAPTURE(path);
             const std::string found = co_await text_below(root, path);

@@ -72,7 +72,9 @@ TEST_CASE("whole_file: a file is replaced in whole, and nothing is left beside i
     });
 }
 
-TEST_CASE("whole_file: a replacement that is cancelled at any turn leaves the old file or the new one, and no other") {
+TEST_CASE(
+    "whole_file: a replacement that is cancelled at any turn leaves the old file or the new one, and no "
+    "other") {
     std::set<std::string> seen;
     for (int after = 0; after < 60; ++after) {
         CAPTURE(after);

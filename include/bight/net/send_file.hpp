@@ -32,7 +32,8 @@ namespace BIGHT_EXPORT bight {
 /// file is changed meanwhile, its peer gets old bytes or new ones (sendfile(2), NOTES).
 ///
 /// Cancelling waits until a read of the file that has begun is over. `to` must belong to the reactor of the
-/// task. A simulated host reads the real file, on the reactor's thread, in no simulated time.
+/// task. A simulated host reads its own file (one that open_file has opened there), or the real one, on the
+/// reactor's thread, in no simulated time.
 task<> send_file(stream& to, native_file file, std::uint64_t offset, std::uint64_t size);
 /// The same, and counts in `so_far`, from 0: the bytes that have been written, also when it ends with an
 /// error or is cancelled, and for others to look at while it goes on. Of a part that is copied and not done,

@@ -30,10 +30,10 @@ enum class file_creation : std::uint8_t {
 struct open_options {
     file_access access = file_access::read;
     file_creation creation = file_creation::never;
-    bool truncate = false;     ///< what was in it is dropped; with access to write
-    bool append = false;       ///< all writes go to the end, also when others write: file::append
-    bool follow_link = true;   ///< false: a path whose last name is a symbolic link is an error (ELOOP)
-    bool synchronous = false;  ///< each write is on the disk when it has ended (O_DSYNC)
+    bool truncate = false;        ///< what was in it is dropped; with access to write
+    bool append = false;          ///< all writes go to the end, also when others write: file::append
+    bool follow_link = true;      ///< false: a path whose last name is a symbolic link is an error (ELOOP)
+    bool synchronous = false;     ///< each write is on the disk when it has ended (O_DSYNC)
     unsigned permissions = 0666;  ///< of a new file, less the umask of the process
 };
 static_assert(std::is_trivially_destructible_v<open_options>);  // see reactor_options

@@ -11,8 +11,8 @@ namespace BIGHT_EXPORT bight {
 
 /// A stream over an open file, which it owns: for line_reader, buffered_reader, buffered_writer, copy and
 /// whatever else takes a stream. Reads go from `offset` on to the end of the file, and get more when it has
-/// grown since; read_some() gives up to 64 KiB. Writes go from `offset` on, too, with a position of their own,
-/// or to the end of a file that was opened with open_options::append. One may read while another writes.
+/// grown since; read_some() gives up to 64 KiB. Writes go from `offset` on, too, with a position of their
+/// own, or to the end of a file that was opened with open_options::append. One may read while another writes.
 ///
 /// Cancelling a read loses no bytes. A write that is cancelled or fails in the middle leaves a part in the
 /// file; the stream then ends with an error, as streams do. close() closes the file and tells the error of

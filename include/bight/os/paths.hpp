@@ -12,10 +12,10 @@
 
 namespace BIGHT_EXPORT bight {
 
-// Each is an operation of the reactor's demultiplexer, as those of `file`: on io_uring the kernel's, elsewhere
-// one of its threads'; on a simulated host on its disk. Errors are std::system_error with the errno, and name
-// the call and the path. Cancelling waits for what has begun, and delivers its result. Paths are the
-// system's, UTF-8 on Windows. Thread: a reactor's.
+// Each is an operation of the reactor's demultiplexer, as those of `file`: on io_uring the kernel's,
+// elsewhere one of its threads'; on a simulated host on its disk. Errors are std::system_error with the
+// errno, and name the call and the path. Cancelling waits for what has begun, and delivers its result. Paths
+// are the system's, UTF-8 on Windows. Thread: a reactor's.
 
 /// The status of what the path names; with follow_link of what a symbolic link there leads to.
 task<file_status> path_status(std::string path, bool follow_link = true);
@@ -32,7 +32,7 @@ task<> rename_path(std::string from, std::string to);
 task<> remove_file(std::string path);
 
 struct directory_entry {
-    std::string name;  ///< without the directory
+    std::string name;                     ///< without the directory
     file_type type = file_type::unknown;  ///< of the name itself: a link is a link
 };
 

@@ -20,13 +20,13 @@ namespace BIGHT_EXPORT bight {
 ///     const bight::root_directory root = co_await bight::open_root("/srv/www");
 ///     bight::file page = co_await root.open(path_of_request);
 ///
-/// What is neither a regular file nor a directory is EACCES: opening it waits for nobody, and does nothing.
+/// What is neither a regular file nor a directory is EACCES, and waits for nobody.
 /// A path does not tell what its owner wants to be seen: a server refuses names such as ".git" itself, and
 /// paths with "\" on Windows. Move-only. Thread and cancelling: as `file`.
 ///
-/// Linux: openat2(2), RESOLVE_BENEATH; where that is not to be had, and on macOS and the BSDs, a walk that opens one name after the
-/// other, with the same errors, and a path may be 128 directories deep (ENAMETOOLONG). On Windows open()
-/// throws errc::unavailable.
+/// Linux: openat2(2), RESOLVE_BENEATH; where that is not to be had, and on macOS and the BSDs, a walk that
+/// opens one name after the other, with the same errors, and a path may be 128 directories deep
+/// (ENAMETOOLONG). On Windows open() throws EOPNOTSUPP.
 class root_directory {
   public:
     root_directory() noexcept = default;

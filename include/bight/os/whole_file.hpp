@@ -20,13 +20,13 @@ task<> write_file(std::string path, const_buffer bytes, unsigned permissions = 0
 
 /// Replaces a file by a new one, in one step: whoever opens it, and whatever happens (an error, cancelling, a
 /// crash, a power failure), there are all the old bytes or all the new ones. Writes a file with a random name
-/// beside it (.NAME.RANDOM.tmp), syncs it, renames it, and syncs the directory; completes when the new file is
-/// there to stay. The temporary file is removed when this fails or is cancelled; a crash may leave it.
+/// beside it (.NAME.RANDOM.tmp), syncs it, renames it, and syncs the directory; completes when the new file
+/// is there to stay. The temporary file is removed when this fails or is cancelled; a crash may leave it.
 ///
-/// It is a new file, with `permissions` less the umask, of the user who runs this. A symbolic link is replaced,
-/// and not followed; who has the old file open keeps that. When the sync of the directory fails (the error
-/// says so), the new file is there, but may be gone after a power failure. `bytes` must live until the await
-/// has ended. Cancelled before the rename nothing has changed.
+/// It is a new file, with `permissions` less the umask, of the user who runs this. A symbolic link is
+/// replaced, and not followed; who has the old file open keeps that. When the sync of the directory fails
+/// (the error says so), the new file is there, but may be gone after a power failure. `bytes` must live until
+/// the await has ended. Cancelled before the rename nothing has changed.
 task<> replace_file(std::string path, const_buffer bytes, unsigned permissions = 0666);
 
 }  // namespace bight

@@ -52,7 +52,7 @@ enum class fault : std::uint8_t {
     disk_full,    ///< a write to a file takes a part, or nothing (ENOSPC), as does what makes a new name
     disk_error,   ///< a read, write or sync of a file fails with EIO
     slow_disk,    ///< an operation on a file takes up to 5 s
-    torn_write,   ///< a crash leaves some of what was written to a file and not synced, in blocks of 512 bytes
+    torn_write,  ///< a crash leaves some of what was written to a file and not synced, in blocks of 512 bytes
 };
 inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault::torn_write) + 1;
 

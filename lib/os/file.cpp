@@ -203,15 +203,15 @@ task<> file::truncate(std::uint64_t size) {
 
 task<file_status> file::status() const { return detail::ask_status(file_access_key::share(*this)); }
 
-task<> file::lock(file_lock kind) {
+task<> file::acquire_lock(file_lock kind) {
     return detail::wait_for_lock(file_access_key::share(*this), detail::kind_of(kind));
 }
 
-task<bool> file::try_lock(file_lock kind) {
+task<bool> file::try_acquire_lock(file_lock kind) {
     return detail::ask_lock(file_access_key::share(*this), detail::kind_of(kind));
 }
 
-task<> file::unlock() { return detail::unlock_file(file_access_key::share(*this)); }
+task<> file::release_lock() { return detail::unlock_file(file_access_key::share(*this)); }
 
 task<> file::close() { return detail::close_file(file_access_key::share(*this)); }
 

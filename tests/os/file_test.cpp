@@ -316,21 +316,21 @@ TEST_CASE("file: locks of open files are in each other's way, and go with them")
         using bight::file_lock;
         file one = co_await open_file(path, for_both());
         file two = co_await open_file(path, for_both());
-        bool got = co_await one.try_lock(file_lock::shared);
+        bool got = co_await one.try_acquire_lock(file_lock::shared);
         CHECK(got);
-        got = co_await two.try_lock(file_lock::shared);
+        got = co_await two.try_acquire_lock(file_lock::shared);
         CHECK(got);
-        got = co_await two.try_lock(file_lock::exclusive);
+        got = co_await two.try_acquire_lock(file_lock::exclusive);
         CHECK_FALSE(got);
-        co_await one.unlock();
-        got = co_await two.try_lock(file_lock::exclusive);
+        co_await one.release_lock();
+        got = co_await two.try_acquire_lock(file_lock::exclusive);
         CHECK(got);
-        got = co_await one.try_lock(file_lock::shared);
+        got = co_await one.try_acquire_lock(file_lock::shared);
         CHECK_FALSE(got);
         bool had = false;
         co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> {
-                co_await one.lock(file_lock::exclusive);
+                co_await one.acquire_lock(file_lock::exclusive);
                 had = true;
             });
             co_await bight::sleep_for(std::chrono::milliseconds(5));
@@ -341,7 +341,7 @@ TEST_CASE("file: locks of open files are in each other's way, and go with them")
         const bool in_time = co_await bight::try_with_timeout(
             [](std::string at) -> task<> {
                 file three = co_await open_file(at, for_both());
-                co_await three.lock(bight::file_lock::shared);
+                co_await three.acquire_lock(bight::file_lock::shared);
             }(path),
             std::chrono::milliseconds(20));
         CHECK_FALSE(in_time);

@@ -242,7 +242,7 @@ TEST_CASE("file system: a program that starts again after a crash holds nothing 
     std::vector<std::string> seen;
     host.on_boot([&]() -> task<> {
         bight::file f = co_await bight::open_file("/file", for_both());
-        const bool locked = co_await f.try_lock(bight::file_lock::exclusive);
+        const bool locked = co_await f.try_acquire_lock(bight::file_lock::exclusive);
         CHECK(locked);
         const bight::file_status status = co_await f.status();
         seen.push_back(std::to_string(status.size));

@@ -133,13 +133,13 @@ class file {
 
     /// Waits until no other open file, of this process or another, has a lock that is in the way, and takes
     /// one of the whole file. It asks again and again, up to 50 ms apart, and no order is promised. A lock
-    /// tells only those who ask for one; it is let go with the file, or by unlock(). An exclusive one needs
+    /// tells only those who ask for one; it is let go with the file, or by release_lock(). An exclusive one needs
     /// access to write, a shared one access to read (fcntl(2), open file description locks). Another kind of
     /// lock takes the place of the one that it has.
-    task<> lock(file_lock kind);
+    task<> acquire_lock(file_lock kind);
     /// The same without waiting: false when another lock is in the way.
-    task<bool> try_lock(file_lock kind);
-    task<> unlock();
+    task<bool> try_acquire_lock(file_lock kind);
+    task<> release_lock();
 
     /// Closes the descriptor, and tells what the system has to say (of a file system over the network, say).
     /// It is closed in any case, but for errc::busy: operations on it are under way. A file that is closed,

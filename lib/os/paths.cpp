@@ -28,7 +28,7 @@ task<std::int64_t> remove_name(std::string path, int flags) {
 }
 
 // "a/b" of "a" and "b".
-std::string joined(const std::string& directory, const std::string& name) {
+std::string name_in(const std::string& directory, const std::string& name) {
     return directory.ends_with('/') ? directory + name : directory + "/" + name;
 }
 
@@ -39,7 +39,7 @@ bool is_there(std::int64_t result) noexcept {
     return result < 0 && detail::errno_of(static_cast<int>(-result)) == EEXIST;
 }
 
-task<std::int64_t> make(std::string path, unsigned permissions) {
+task<std::int64_t> make_one(std::string path, unsigned permissions) {
     file_call<> call(operation_kind::make_directory, "the making of", path.c_str());
     call.op.mode = permissions;
     co_return co_await std::move(call);
@@ -110,7 +110,7 @@ task<std::vector<directory_entry>> list_directory(std::string path, std::size_t 
 
 task<> create_directory(std::string path, unsigned permissions) {
     detail::check_path("create directory", path);
-    const std::int64_t result = co_await make(path, permissions);
+    const std::int64_t result = co_await make_one(path, permissions);
     detail::check_file_result(result, "create directory", path);
 }
 
@@ -121,7 +121,7 @@ task<bool> create_directories(std::string path, unsigned permissions) {
     std::vector<std::string> missing;
     bool made = false;
     for (std::string at = path;;) {
-        const std::int64_t result = co_await make(at, permissions);
+        const std::int64_t result = co_await make_one(at, permissions);
         if (is_missing(result) && directory_of(at) != at && at != ".") {
             missing.push_back(at);
             at = directory_of(at);
@@ -172,7 +172,7 @@ task<std::size_t> remove_tree(std::string path) {
         if (seen) detail::check_file_result(as_directory, "remove", at);
         left.push_back(at);
         const std::vector<directory_entry> inside = co_await list_directory(at);
-        for (const directory_entry& entry : inside) left.push_back(joined(at, entry.name));
+        for (const directory_entry& entry : inside) left.push_back(name_in(at, entry.name));
     }
     co_return removed;
 }

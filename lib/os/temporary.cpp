@@ -32,7 +32,7 @@ task<file> open_nameless(const std::string& directory, std::string& name) {
     co_return made;
 }
 
-task<> remove_name(const std::string& name) {
+task<> drop_name(const std::string& name) {
     if (name.empty()) co_return;
     co_await remove_file(name);
 }
@@ -63,7 +63,7 @@ task<file> create_temporary_file(std::string directory, std::string prefix) {
 
 task<file> open_temporary_file(std::string directory) {
     std::string name;
-    co_return co_await finally(open_nameless(directory, name), [&name] { return remove_name(name); });
+    co_return co_await finally(open_nameless(directory, name), [&name] { return drop_name(name); });
 }
 
 task<std::string> create_temporary_directory(std::string directory, std::string prefix) {

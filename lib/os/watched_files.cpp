@@ -123,7 +123,7 @@ task<> watched_files::add(std::string path, bool recursive) {
     check_path("watch", path);
     need_queue();
     while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-    const file_status status = co_await path_status(path);
+    const bight::file_status status = co_await path_status(path);
     need_queue();
     const int number = watch(path, recursive, true);
     if (number < 0) throw_file_error("watch", path, number);

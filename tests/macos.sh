@@ -60,6 +60,7 @@ library() {
         case ${source##*/} in
         uring*.cpp | epoll.cpp | poll.cpp | linux_*.cpp | sendfile_calls.cpp | splice_calls.cpp) ;;
         cares_message.cpp) ;;
+        file_watch.cpp | inotify.cpp | watched_files.cpp) ;;
         windows_*.cpp | no_fork.cpp | iocp*.cpp | wfmo*.cpp | afd*.cpp) ;;
         *) echo "$source" ;;
         esac

@@ -28,7 +28,7 @@ std::int64_t repeat(F call) noexcept {
     }
 }
 
-file_status::moment from(const timespec& t) noexcept {
+told_status::moment from(const timespec& t) noexcept {
     return {t.tv_sec, static_cast<std::uint32_t>(t.tv_nsec)};
 }
 

@@ -21,7 +21,7 @@
 namespace bight::detail {
 
 /// The status of a file (stat(2)).
-struct file_status {
+struct told_status {
     struct moment {
         std::int64_t seconds = 0;  ///< since the epoch
         std::uint32_t nanoseconds = 0;
@@ -66,7 +66,7 @@ class file_operation : public operation {
 /// An operation of kind stat_path, stat_file or open_beneath.
 class status_operation : public file_operation {
   public:
-    file_status status;  ///< the answer to the first two
+    told_status status;  ///< the answer to the first two
     demultiplexer_space<256> space;
 
   protected:

@@ -16,9 +16,9 @@ namespace bight::detail {
 
 namespace {
 
-file_status::moment from(const statx_timestamp& t) noexcept { return {t.tv_sec, t.tv_nsec}; }
+told_status::moment from(const statx_timestamp& t) noexcept { return {t.tv_sec, t.tv_nsec}; }
 
-void take(file_status& status, const struct statx& s) noexcept {
+void take(told_status& status, const struct statx& s) noexcept {
     status = {};
     status.mode = s.stx_mode;
     status.user = s.stx_uid;

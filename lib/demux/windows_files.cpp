@@ -201,12 +201,12 @@ std::int64_t sync(HANDLE file) noexcept {
 }
 
 // Both count tenths of a microsecond since 1601.
-file_status::moment from(std::int64_t ticks) noexcept {
+told_status::moment from(std::int64_t ticks) noexcept {
     constexpr std::int64_t in_a_second = 10'000'000;
     constexpr std::int64_t until_1970 = 11'644'473'600;
     return {ticks / in_a_second - until_1970, static_cast<std::uint32_t>(ticks % in_a_second * 100)};
 }
-file_status::moment from(const FILETIME& t) noexcept {
+told_status::moment from(const FILETIME& t) noexcept {
     return from(static_cast<std::int64_t>(std::uint64_t{t.dwHighDateTime} << 32 | t.dwLowDateTime));
 }
 
@@ -219,7 +219,7 @@ std::uint32_t mode_of(DWORD attributes, DWORD tag) noexcept {
 }
 
 // Windows has no numbers of users and groups, and no permissions of others.
-std::int64_t look_at(file_status& status, HANDLE file) noexcept {
+std::int64_t look_at(told_status& status, HANDLE file) noexcept {
     status = {};
     const DWORD type = ::GetFileType(file);
     if (type == FILE_TYPE_CHAR || type == FILE_TYPE_PIPE) {
@@ -244,7 +244,7 @@ std::int64_t look_at(file_status& status, HANDLE file) noexcept {
     return 0;
 }
 
-std::int64_t look_at_path(file_status& status, const std::wstring& path, int flags) {
+std::int64_t look_at_path(told_status& status, const std::wstring& path, int flags) {
     const DWORD itself = (flags & AT_SYMLINK_NOFOLLOW) != 0 ? FILE_FLAG_OPEN_REPARSE_POINT : 0;
     const HANDLE file = ::CreateFileW(path.c_str(), FILE_READ_ATTRIBUTES, shared_with_all, nullptr,
                                       OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | itself, nullptr);

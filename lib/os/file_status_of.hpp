@@ -24,13 +24,13 @@ inline file_type type_of_mode(std::uint32_t mode) noexcept {
     }
 }
 
-inline std::chrono::system_clock::time_point time_of(const detail::file_status::moment& m) noexcept {
-    using namespace std::chrono;
-    return system_clock::time_point(
-        duration_cast<system_clock::duration>(seconds(m.seconds) + nanoseconds(m.nanoseconds)));
+inline std::chrono::system_clock::time_point time_of(const told_status::moment& m) noexcept {
+    using time = std::chrono::system_clock;
+    return time::time_point(std::chrono::duration_cast<time::duration>(
+        std::chrono::seconds(m.seconds) + std::chrono::nanoseconds(m.nanoseconds)));
 }
 
-inline bight::file_status file_status_of(const detail::file_status& s) noexcept {
+inline bight::file_status file_status_of(const told_status& s) noexcept {
     bight::file_status out;
     out.type = type_of_mode(s.mode);
     out.permissions = s.mode & 07777U;

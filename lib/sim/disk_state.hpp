@@ -23,14 +23,14 @@ struct file_node {
     std::string synced;  ///< the bytes that survive a crash
     std::uint64_t changes = 0;
     std::uint64_t changes_synced = 0;  ///< the value of `changes` for `synced`
-    bight::detail::file_status status;
+    bight::detail::told_status status;
 
     bool is_directory() const noexcept;
 };
 
 class disk_state {
   public:
-    using moment = bight::detail::file_status::moment;
+    using moment = bight::detail::told_status::moment;
     using node_ptr = std::shared_ptr<file_node>;
 
     /// `of` provides the time.

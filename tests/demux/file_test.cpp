@@ -107,7 +107,7 @@ class old_file {
     }
 
     /// Its status, asked for by its path and by its descriptor.
-    std::array<bight::detail::file_status, 2> looked_at() const {
+    std::array<bight::detail::told_status, 2> looked_at() const {
         file_probe by_path(operation_kind::stat_path);
         by_path.path = path_.c_str();
         CHECK(run(on_, by_path) == 0);

@@ -136,11 +136,13 @@ std::int64_t list(list_operation& op) noexcept {
 
 }  // namespace
 
-// An eventfd has no type, and a position that means nothing.
+// An eventfd has no type, and a position that means nothing. Some files of /proc can be read at offsets, and
+// have no position.
 int refuses_offsets(int file) noexcept {
     struct stat is{};
     if (::fstat(file, &is) < 0) return errno;
     if (S_ISDIR(is.st_mode)) return EISDIR;
+    if (S_ISREG(is.st_mode)) return 0;
     const bool has_none = (is.st_mode & S_IFMT) == 0 || S_ISFIFO(is.st_mode) || S_ISSOCK(is.st_mode);
     return has_none ? ESPIPE : ::lseek(file, 0, SEEK_CUR) < 0 ? errno : 0;
 }

@@ -96,7 +96,7 @@ enum lock_kind : int { lock_none, lock_shared, lock_exclusive };
 inline constexpr std::size_t most_in_one_call = 0x7fff'f000;
 
 /// Why nothing can be read at an offset of this file, such as a pipe: an error number; 0 when it can.
-/// io_uring would read such a file where it stands, and wait.
+/// io_uring would read such a file where it stands, and wait, and write to it.
 int refuses_offsets(native_handle file) noexcept;
 
 /// Opens a path that must not lead out of the directory op.file; open_beneath of perform.

@@ -44,6 +44,13 @@ bool needs_thread(operation_kind kind) noexcept {
     return kind == operation_kind::list_directory || kind == operation_kind::lock_file;
 }
 
+// A worker thread of the kernel's was interrupted, by a cancel or by a signal that stops the process. Beside
+// EINTR it tells what a system call keeps from its caller: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND,
+// ERESTART_RESTARTBLOCK (include/linux/errno.h of the kernel).
+bool was_interrupted(int result) noexcept {
+    return result == -EINTR || (result <= -512 && result >= -514) || result == -516;
+}
+
 // Of Linux 6.9; earlier versions say EINVAL.
 constexpr unsigned op_truncate = 55;
 
@@ -171,17 +178,23 @@ void uring::submit_file(file_operation& op) noexcept {
 }
 
 void uring::file_done(file_operation& op, int result) noexcept {
-    if (result == -EINTR && op.kind != operation_kind::close_file) {
-        if (!op.cancel_asked) {
+    if (was_interrupted(result)) {
+        if (op.kind == operation_kind::close_file) {
+            result = 0;  // as after close(2): it is closed in any case
+        } else if (op.cancel_asked) {
+            result = -ECANCELED;
+        } else {
             submit_file(op);
             return;
         }
-        result = -ECANCELED;  // a worker thread was interrupted
     }
     // EAGAIN: something was renamed meanwhile.
     const bool goes_to_thread = (result == -EINVAL && op.kind == operation_kind::truncate_file) ||
                                 (result == -EAGAIN && op.kind == operation_kind::open_beneath);
-    if (goes_to_thread && !op.cancel_asked && start_on_thread(op)) return;
+    if (goes_to_thread) {
+        if (!op.cancel_asked && start_on_thread(op)) return;
+        result = op.cancel_asked ? -ECANCELED : -ENOMEM;  // nothing was done
+    }
     if (result == 0 && asks_status(op.kind)) {
         auto& asked = static_cast<status_operation&>(op);
         auto& status = asked.space.as<struct statx>();

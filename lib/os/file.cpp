@@ -53,6 +53,14 @@ void drop(file_state& s) noexcept {
 
 native_file handle_of(const file_state& s) noexcept { return s.handle; }
 
+int why_no_offsets(file_state& of) noexcept {
+    const bool is_simulated = of.handle >= first_simulated_descriptor && &sockets_here() != &kernel_sockets();
+    if (of.has_offsets || is_simulated) return 0;  // a simulated disk has nothing else
+    if (refuses_offsets(of.handle) == ESPIPE) return ESPIPE;
+    of.has_offsets = true;  // or its own errors tell what is wrong with it
+    return 0;
+}
+
 file file_access_key::make(file_state_ref state) noexcept { return file(std::move(state)); }
 
 file_state_ref file_access_key::share(const file& f) noexcept { return f.state_; }
@@ -68,6 +76,7 @@ namespace {
 
 task<> sync_file(file_state_ref on, bool only_data) {
     check_open(on, "sync");
+    const file_use used(on);
     file_call<> call(operation_kind::sync_file, "a sync of", on->path.c_str());
     call.op.file = on->handle;
     call.op.flags = only_data ? 1 : 0;
@@ -77,6 +86,7 @@ task<> sync_file(file_state_ref on, bool only_data) {
 
 task<> truncate_file(file_state_ref on, std::uint64_t size) {
     check_open(on, "truncate");
+    const file_use used(on);
     file_call<> call(operation_kind::truncate_file, "a truncation of", on->path.c_str());
     call.op.file = on->handle;
     call.op.offset = size;
@@ -86,6 +96,7 @@ task<> truncate_file(file_state_ref on, std::uint64_t size) {
 
 task<bight::file_status> ask_status(file_state_ref on) {
     check_open(on, "status of");
+    const file_use used(on);
     file_call<status_operation> call(operation_kind::stat_file, "the status of", on->path.c_str());
     call.op.file = on->handle;
     const std::int64_t result = co_await std::move(call);
@@ -95,6 +106,7 @@ task<bight::file_status> ask_status(file_state_ref on) {
 
 task<bool> ask_lock(file_state_ref on, lock_kind kind) {
     check_open(on, "lock");
+    const file_use used(on);
     file_call<> call(operation_kind::lock_file, "a lock of", on->path.c_str());
     call.op.file = on->handle;
     call.op.flags = kind;
@@ -121,16 +133,40 @@ task<> wait_for_lock(file_state_ref on, lock_kind kind) {
 
 task<> unlock_file(file_state_ref on) { (void)co_await ask_lock(on, lock_none); }
 
+/// The descriptor leaves the state before it is closed: what begins meanwhile finds no file, and not what has
+/// got the same number since. A close that is taken back puts it there again.
+class taken_handle {
+  public:
+    explicit taken_handle(file_state& from) noexcept
+        : from_(from), handle_(std::exchange(from.handle, invalid_handle)) {}
+    taken_handle(const taken_handle&) = delete;
+    taken_handle& operator=(const taken_handle&) = delete;
+    ~taken_handle() {
+        if (handle_ != invalid_handle) from_.handle = handle_;
+    }
+    native_handle get() const noexcept { return handle_; }
+    void is_closed() noexcept { handle_ = invalid_handle; }
+
+  private:
+    file_state& from_;
+    native_handle handle_;
+};
+
 task<> close_file(file_state_ref on) {
     if (!on || on->handle == invalid_handle) co_return;
-    if (on->users > 2) {  // this one, and the file itself
+    if (on->in_use > 0) {
         throw std::system_error(errc::busy,
                                 "close " + printable(on->path) + ": operations on it are under way");
     }
+    taken_handle taken(*on);
     file_call<> call(operation_kind::close_file, "a close of", on->path.c_str());
-    call.op.file = on->handle;
+    call.op.file = taken.get();
     const std::int64_t result = co_await std::move(call);
-    if (result != -ECANCELED) on->handle = invalid_handle;
+    if (result != -ECANCELED) taken.is_closed();
+    if (!call.has_begun()) {
+        close_in_place(call.op.file);
+        co_return;
+    }
     check_file_result(result, "close", on->path);
 }
 
@@ -152,6 +188,7 @@ task<> fill_from(file_state_ref on, std::uint64_t offset, mutable_buffer memory)
 
 task<file> open_path(std::string path, open_options options) {
     check_path("open", path);
+    check_options(path, options);
     // Before it is opened: then nothing is lost without memory.
     const file_state_ref state(new file_state);
     state->path = std::move(path);

@@ -26,6 +26,8 @@ class file_call final : public waiter, public awaiter_base<file_call<Operation>>
     }
 
     std::int64_t await_resume() const noexcept { return op.result; }
+    /// False: there was no thread for it.
+    bool has_begun() const noexcept { return begun_; }
 
     void cancel() noexcept override {
         if (demultiplexer_of(home()).cancel(op)) confirm_cancel();
@@ -52,7 +54,8 @@ class file_call final : public waiter, public awaiter_base<file_call<Operation>>
         if (!begin(p)) return true;
         demultiplexer& demux = demultiplexer_of(home());
         ++demux.operations;
-        return demux.start(op) ? finish_now() : true;
+        begun_ = !demux.start(op);
+        return begun_ ? true : finish_now();
     }
     void completed() noexcept {
         if (op.result == -ECANCELED && owner().cancel_requested()) {
@@ -64,6 +67,7 @@ class file_call final : public waiter, public awaiter_base<file_call<Operation>>
 
     const char* what_;
     const char* path_;
+    bool begun_ = false;
 };
 
 }  // namespace bight::detail

@@ -6,6 +6,7 @@
 #include <bight/os/detail/file.hpp>
 
 #include <string>
+#include <utility>
 
 namespace bight {
 
@@ -17,7 +18,32 @@ struct file_state {
     native_handle handle = invalid_handle;
     std::string path;
     bool appends = false;
-    unsigned users = 1;
+    bool has_offsets = false;  ///< it was asked, and has: why_no_offsets
+    unsigned users = 1;        ///< references
+    unsigned in_use = 0;       ///< operations under way; a stream over it counts as one
+};
+
+/// Why nothing of the file is at an offset, as in a pipe: ESPIPE, or 0. The system is asked once.
+int why_no_offsets(file_state& of) noexcept;
+
+/// The file is in use while this is there: no close takes its descriptor away.
+class file_use {
+  public:
+    file_use() noexcept = default;
+    explicit file_use(file_state_ref of) noexcept : of_(std::move(of)) { ++of_->in_use; }
+    file_use(const file_use&) = delete;
+    file_use& operator=(const file_use&) = delete;
+    ~file_use() { end(); }
+    void end() noexcept {
+        if (!of_) return;
+        --of_->in_use;
+        of_ = {};
+    }
+    explicit operator bool() const noexcept { return static_cast<bool>(of_); }
+    file_state* operator->() const noexcept { return of_.get(); }
+
+  private:
+    file_state_ref of_;
 };
 
 /// What makes a file, and looks into it, in other sources than its own.

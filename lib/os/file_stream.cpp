@@ -13,6 +13,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <new>
 #include <string>
 #include <utility>
@@ -28,13 +30,13 @@ constexpr std::size_t chunk_size = std::size_t{1} << 16;
 class file_transport final : public transport {
   public:
     file_transport(reactor& home, file_state_ref of, std::uint64_t offset) noexcept
-        : transport(home), file_(std::move(of)), read_from_(offset), write_to_(offset) {
+        : transport(home), file_(std::move(of)), handle_(file_->handle), read_from_(offset), write_to_(offset) {
         reader_op_.kind = operation_kind::read_at;
         writer_op_.kind = operation_kind::write_at;
         closer_op_.kind = operation_kind::close_file;
         for (auto* op : {static_cast<file_operation*>(&reader_op_), static_cast<file_operation*>(&writer_op_),
                          static_cast<file_operation*>(&closer_op_)}) {
-            op->file = file_->handle;
+            op->file = handle_;
         }
     }
 
@@ -92,12 +94,13 @@ class file_transport final : public transport {
     bool close(end_request& request) noexcept override {
         set_closed(errc::closed);
         stop_reading();
-        if (reading_ || file_->users > 1) {  // the last operation closes it
-            if (!reading_) file_ = {};
+        if (reading_ || file_->in_use > 1) {  // the last operation closes it
+            let_go_of_file();
             return true;
         }
-        if (start(closer_op_)) {
-            has_closed(request);
+        file_->handle = invalid_handle;  // for those who have the file from before it was a stream
+        if (start(closer_op_)) {         // no thread
+            close_in_place(handle_);
             return true;
         }
         closing_ = &request;
@@ -116,7 +119,7 @@ class file_transport final : public transport {
         release();
     }
 
-    int native_handle() const noexcept override { return file_ ? static_cast<int>(file_->handle) : -1; }
+    int native_handle() const noexcept override { return file_ && file_->handle == handle_ ? static_cast<int>(handle_) : -1; }
     void describe(std::string& out) const override {
         out += file_ ? printable(file_->path) : "a closed file";
     }
@@ -246,28 +249,23 @@ class file_transport final : public transport {
 
     // The end
 
-    void has_closed(end_request& request) noexcept {
-        file_->handle = invalid_handle;
-        if (closer_op_.error() != 0) request.set_error(system_error_code(closer_op_.error()));
-    }
     void close_ended() noexcept {
         if (end_request* const request = std::exchange(closing_, nullptr)) {
-            has_closed(*request);
+            if (closer_op_.error() != 0) request->set_error(system_error_code(closer_op_.error()));
             request->complete_now();
-        } else {
-            file_->handle = invalid_handle;
         }
         release();
     }
     void let_go_of_file() noexcept {
-        if (!is_open() && !reading_ && !writing_ && !closing_) file_ = {};
+        if (!is_open() && !reading_ && !writing_ && !closing_) file_.end();
     }
     void unused() noexcept override {
         set_closed(errc::closed);
         delete this;
     }
 
-    file_state_ref file_;
+    file_use file_;
+    const native_handle handle_;
     std::uint64_t read_from_;
     std::uint64_t write_to_;
     read_request* reading_ = nullptr;
@@ -287,6 +285,13 @@ class file_transport final : public transport {
 stream file_stream(file of, std::uint64_t offset) {
     detail::file_state_ref state = detail::file_access_key::share(of);
     detail::check_open(state, "stream of");
+    constexpr auto last = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (offset > last) {
+        detail::refuse_file(EINVAL, "stream of " + detail::printable(state->path) + " from byte " +
+                                        std::to_string(offset));
+    }
+    if (const int why = detail::why_no_offsets(*state))
+        detail::throw_file_error("stream of", state->path, -why);
     reactor* const home = reactor::current();
     if (!home) {
         throw std::system_error(errc::wrong_thread,

@@ -40,6 +40,10 @@ bool file_transfer::refused(bool writes) noexcept {
     }
     keep(*state_);
     kept_ = true;
+    if (why_no_offsets(*state_) != 0) {
+        error_ = ESPIPE;
+        return true;
+    }
     const bool at_end = writes && offset_ == end_of_file;
     if (at_end ? !state_->appends : writes && state_->appends) error_ = EINVAL;
     constexpr auto last = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
@@ -48,14 +52,22 @@ bool file_transfer::refused(bool writes) noexcept {
     pending& op = *::new (static_cast<void*>(operation_)) pending(*this);
     op.kind = writes ? operation_kind::write_at : operation_kind::read_at;
     op.file = state_->handle;
+    ++state_->in_use;
     return false;
 }
+
+// It is the owner's to close again.
+void file_transfer::ended() noexcept { --state_->in_use; }
 
 bool file_transfer::suspend_read(promise_base& p, const mutable_buffer* pieces, std::size_t count) noexcept {
     if (!begin(p)) return true;
     if (refused(false)) return finish_now();
     pending& op = operation();
     op.offset = offset_;
+    while (count > 1 && pieces->size == 0) {  // more of them than a call takes would be the end of the file
+        ++pieces;
+        --count;
+    }
     if (count == 1) {
         op.memory = *pieces;
     } else {
@@ -64,7 +76,9 @@ bool file_transfer::suspend_read(promise_base& p, const mutable_buffer* pieces, 
     }
     const bool nothing = std::all_of(pieces, pieces + std::min(count, pieces_of_a_call),
                                      [](const mutable_buffer& b) { return b.size == 0; });
-    return nothing || start_read() ? finish_now() : true;
+    if (!nothing && !start_read()) return true;
+    ended();
+    return finish_now();
 }
 
 bool file_transfer::suspend_write(promise_base& p, const_buffer* pieces, std::size_t count) noexcept {
@@ -72,7 +86,9 @@ bool file_transfer::suspend_write(promise_base& p, const_buffer* pieces, std::si
     if (refused(true)) return finish_now();
     from_ = pieces;
     from_count_ = count;
-    return took(0) || start_write() ? finish_now() : true;
+    if (!took(0) && !start_write()) return true;
+    ended();
+    return finish_now();
 }
 
 // True when it ended at once.
@@ -126,22 +142,27 @@ void file_transfer::completed() noexcept {
     std::int64_t result = operation().result;
     const bool cancelled = owner().cancel_requested();
     if (result == -ECANCELED && cancelled) {
+        ended();
         confirm_cancel();
         return;
     }
     if (writes_ && result == 0) result = -EIO;  // a system that takes nothing of something, and has no error
     if (!took(result)) {
         if (cancelled) {
+            ended();
             confirm_cancel();
             return;
         }
         if (!start_write()) return;
     }
+    ended();
     ready_now().resume();
 }
 
 void file_transfer::cancel() noexcept {
-    if (demultiplexer_of(home()).cancel(operation())) confirm_cancel();
+    if (!demultiplexer_of(home()).cancel(operation())) return;
+    ended();
+    confirm_cancel();
 }
 
 void file_transfer::describe(std::string& out) const {

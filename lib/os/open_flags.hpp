@@ -1,13 +1,26 @@
 // The flags of open(2) for the options of users.
 #pragma once
 
+#include "file_error.hpp"
+
 #include "../demux/file_operation.hpp"
 
 #include <bight/os/file.hpp>
 
 #include <fcntl.h>
 
+#include <cerrno>
+#include <string>
+
 namespace bight::detail {
+
+/// What systems do not agree on: with access to read, Linux empties a file too, if this user may write it.
+inline void check_options(const std::string& path, const open_options& options) {
+    if (options.truncate && options.access == file_access::read) {
+        refuse_file(EINVAL, "open " + printable(path) +
+                                " with open_options::truncate, which needs access to write");
+    }
+}
 
 inline int open_flags(const open_options& options) noexcept {
     int flags = options.access == file_access::read    ? O_RDONLY

@@ -39,6 +39,13 @@ bool is_there(std::int64_t result) noexcept {
     return result < 0 && detail::errno_of(static_cast<int>(-result)) == EEXIST;
 }
 
+// What is left of a tree; of a directory with many names a part at a time is known.
+struct tree_part {
+    std::string path;
+    bool is_known = false;
+};
+constexpr std::size_t names_at_a_time = 1000;
+
 task<std::int64_t> make_one(std::string path, unsigned permissions) {
     file_call<> call(operation_kind::make_directory, "the making of", path.c_str());
     call.op.mode = permissions;
@@ -114,15 +121,19 @@ task<> create_directory(std::string path, unsigned permissions) {
     detail::check_file_result(result, "create directory", path);
 }
 
-// From the end: mostly all but the last is there.
+// From the end: mostly all but the last is there. What is missing on the way back is not looked for once more:
+// where nothing can be made (in /proc, in a directory that was removed) the way up ends at something that is
+// there.
 task<bool> create_directories(std::string path, unsigned permissions) {
     detail::check_path("create directory", path);
     while (path.size() > 1 && path.ends_with('/')) path.pop_back();
     std::vector<std::string> missing;
     bool made = false;
+    bool goes_up = true;
     for (std::string at = path;;) {
         const std::int64_t result = co_await make_one(at, permissions);
-        if (is_missing(result) && directory_of(at) != at && at != ".") {
+        goes_up = goes_up && is_missing(result) && !at.empty() && directory_of(at) != at;
+        if (goes_up) {
             missing.push_back(at);
             at = directory_of(at);
             continue;
@@ -147,9 +158,10 @@ task<bool> create_directories(std::string path, unsigned permissions) {
 task<std::size_t> remove_tree(std::string path) {
     detail::check_path("remove", path);
     std::size_t removed = 0;
-    std::vector<std::string> left{path};
+    std::vector<tree_part> left;
+    left.push_back({path, false});
     while (!left.empty()) {
-        const std::string at = left.back();
+        const std::string at = left.back().path;
         const std::int64_t as_file = co_await remove_name(at, 0);
         const int error = as_file < 0 ? detail::errno_of(static_cast<int>(-as_file)) : 0;
         if (error == 0 || error == ENOENT) {
@@ -167,12 +179,15 @@ task<std::size_t> remove_tree(std::string path) {
         }
         if (why == ENOTDIR) detail::check_file_result(as_file, "remove", at);
         if (why != ENOTEMPTY && why != EEXIST) detail::check_file_result(as_directory, "remove", at);
-        // Once: what others have put there since is theirs.
-        const bool seen = left.size() > 1 && left[left.size() - 2] == at;
-        if (seen) detail::check_file_result(as_directory, "remove", at);
-        left.push_back(at);
-        const std::vector<directory_entry> inside = co_await list_directory(at);
-        for (const directory_entry& entry : inside) left.push_back(name_in(at, entry.name));
+        // What others have put there since is theirs.
+        if (left.back().is_known) detail::check_file_result(as_directory, "remove", at);
+        file_call<detail::list_operation> list(operation_kind::list_directory, "a list of", at.c_str());
+        list.op.most = names_at_a_time;
+        const std::int64_t listed = co_await std::move(list);
+        const bool are_more = listed == -EOVERFLOW;
+        if (!are_more) detail::check_file_result(listed, "list", at);
+        left.back().is_known = !are_more;
+        for (const auto& entry : list.op.names) left.push_back({name_in(at, entry.name), false});
     }
     co_return removed;
 }

@@ -20,6 +20,7 @@ namespace {
 task<file> open_in(detail::file_state_ref root, std::string path, open_options options) {
     detail::check_open(root, "open a path below");
     detail::check_path("open", path);
+    detail::check_options(path, options);
     const detail::file_state_ref state(new detail::file_state);
     state->path = root->path + "/" + path;
     state->appends = options.append;

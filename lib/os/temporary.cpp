@@ -2,6 +2,7 @@
 
 #include "file_error.hpp"
 #include "random_name.hpp"
+#include "removal.hpp"
 
 #include "../core/platform.hpp"
 
@@ -26,15 +27,38 @@ std::string new_name(const std::string& directory, const std::string& prefix) {
 
 bool is_taken(std::error_code error) noexcept { return error == std::errc::file_exists; }
 
-task<file> open_nameless(const std::string& directory, std::string& name) {
-    file made = co_await create_temporary_file(directory);
-    name = made.path();
-    co_return made;
+open_options for_new_file() noexcept {
+    open_options options;
+    options.access = file_access::read_and_write;
+    options.creation = file_creation::must_be_new;
+    options.permissions = 0600;
+    return options;
 }
 
-task<> drop_name(const std::string& name) {
-    if (name.empty()) co_return;
-    co_await remove_file(name);
+[[noreturn]] void throw_not_made(std::error_code why, const std::string& directory) {
+    throw std::system_error(
+        why, "create a temporary file in " +
+                 detail::printable(directory.empty() ? temporary_directory() : directory));
+}
+
+// `made`: whether there may be something of that name to be removed.
+task<file> open_new(const std::string& name, bool& made) {
+    file opened;
+    made = true;
+    try {
+        opened = co_await open_file(name, for_new_file());
+    } catch (const std::system_error&) {
+        made = false;
+        throw;
+    }
+    co_return opened;
+}
+
+task<file> open_nameless(const std::string& directory) {
+    const std::string name = new_name(directory, "tmp-");
+    bool made = false;
+    task<> removal = detail::remove_if_made(name, made);
+    co_return co_await finally(open_new(name, made), [&removal] { return std::move(removal); });
 }
 
 }  // namespace
@@ -46,24 +70,21 @@ std::string temporary_directory() {
 }
 
 task<file> create_temporary_file(std::string directory, std::string prefix) {
-    open_options options;
-    options.access = file_access::read_and_write;
-    options.creation = file_creation::must_be_new;
-    options.permissions = 0600;
     for (int tried = 1;; ++tried) {
-        auto made = co_await as_result(open_file(new_name(directory, prefix), options));
-        if (made || !is_taken(made.error()) || tried == detail::most_names_tried) {
-            if (made) co_return std::move(*made);
-            throw std::system_error(
-                made.error(), "create a temporary file in " +
-                                  detail::printable(directory.empty() ? temporary_directory() : directory));
-        }
+        auto made = co_await as_result(open_file(new_name(directory, prefix), for_new_file()));
+        if (made) co_return std::move(*made);
+        if (!is_taken(made.error()) || tried == detail::most_names_tried)
+            throw_not_made(made.error(), directory);
     }
 }
 
 task<file> open_temporary_file(std::string directory) {
-    std::string name;
-    co_return co_await finally(open_nameless(directory, name), [&name] { return drop_name(name); });
+    for (int tried = 1;; ++tried) {
+        auto made = co_await as_result(open_nameless(directory));
+        if (made) co_return std::move(*made);
+        if (!is_taken(made.error()) || tried == detail::most_names_tried)
+            throw_not_made(made.error(), directory);
+    }
 }
 
 task<std::string> create_temporary_directory(std::string directory, std::string prefix) {

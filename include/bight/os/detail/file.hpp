@@ -87,6 +87,7 @@ class file_transfer : public waiter {
     bool start_write() noexcept;
     bool took(std::int64_t result) noexcept;
     void completed() noexcept;
+    void ended() noexcept;
     [[noreturn]] void throw_it() const;
 
     static constexpr std::size_t room = 192;

@@ -30,7 +30,11 @@ constexpr std::size_t chunk_size = std::size_t{1} << 16;
 class file_transport final : public transport {
   public:
     file_transport(reactor& home, file_state_ref of, std::uint64_t offset) noexcept
-        : transport(home), file_(std::move(of)), handle_(file_->handle), read_from_(offset), write_to_(offset) {
+        : transport(home),
+          file_(std::move(of)),
+          handle_(file_->handle),
+          read_from_(offset),
+          write_to_(offset) {
         reader_op_.kind = operation_kind::read_at;
         writer_op_.kind = operation_kind::write_at;
         closer_op_.kind = operation_kind::close_file;
@@ -119,7 +123,9 @@ class file_transport final : public transport {
         release();
     }
 
-    int native_handle() const noexcept override { return file_ && file_->handle == handle_ ? static_cast<int>(handle_) : -1; }
+    int native_handle() const noexcept override {
+        return file_ && file_->handle == handle_ ? static_cast<int>(handle_) : -1;
+    }
     void describe(std::string& out) const override {
         out += file_ ? printable(file_->path) : "a closed file";
     }
@@ -265,7 +271,7 @@ class file_transport final : public transport {
     }
 
     file_use file_;
-    const native_handle handle_;
+    const detail::native_handle handle_;
     std::uint64_t read_from_;
     std::uint64_t write_to_;
     read_request* reading_ = nullptr;
@@ -287,8 +293,8 @@ stream file_stream(file of, std::uint64_t offset) {
     detail::check_open(state, "stream of");
     constexpr auto last = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     if (offset > last) {
-        detail::refuse_file(EINVAL, "stream of " + detail::printable(state->path) + " from byte " +
-                                        std::to_string(offset));
+        detail::refuse_file(
+            EINVAL, "stream of " + detail::printable(state->path) + " from byte " + std::to_string(offset));
     }
     if (const int why = detail::why_no_offsets(*state))
         detail::throw_file_error("stream of", state->path, -why);

@@ -17,8 +17,8 @@ namespace bight::detail {
 /// What systems do not agree on: with access to read, Linux empties a file too, if this user may write it.
 inline void check_options(const std::string& path, const open_options& options) {
     if (options.truncate && options.access == file_access::read) {
-        refuse_file(EINVAL, "open " + printable(path) +
-                                " with open_options::truncate, which needs access to write");
+        refuse_file(EINVAL,
+                    "open " + printable(path) + " with open_options::truncate, which needs access to write");
     }
 }
 

@@ -121,9 +121,9 @@ task<> create_directory(std::string path, unsigned permissions) {
     detail::check_file_result(result, "create directory", path);
 }
 
-// From the end: mostly all but the last is there. What is missing on the way back is not looked for once more:
-// where nothing can be made (in /proc, in a directory that was removed) the way up ends at something that is
-// there.
+// From the end: mostly all but the last is there. What is missing on the way back is not looked for once
+// more: where nothing can be made (in /proc, in a directory that was removed) the way up ends at something
+// that is there.
 task<bool> create_directories(std::string path, unsigned permissions) {
     detail::check_path("create directory", path);
     while (path.size() > 1 && path.ends_with('/')) path.pop_back();

@@ -36,9 +36,9 @@ open_options for_new_file() noexcept {
 }
 
 [[noreturn]] void throw_not_made(std::error_code why, const std::string& directory) {
-    throw std::system_error(
-        why, "create a temporary file in " +
-                 detail::printable(directory.empty() ? temporary_directory() : directory));
+    throw std::system_error(why,
+                            "create a temporary file in " +
+                                detail::printable(directory.empty() ? temporary_directory() : directory));
 }
 
 // `made`: whether there may be something of that name to be removed.

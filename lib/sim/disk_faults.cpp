@@ -34,7 +34,8 @@ std::int64_t simulated_demultiplexer::perform_on_disk(file_operation& op,
     const bool moves = op.kind == operation_kind::read_at || op.kind == operation_kind::write_at;
     std::size_t most = std::size_t(-1);
     if ((moves || op.kind == operation_kind::sync_file) && happens(fault::disk_error)) return -EIO;
-    if (makes_a_name(op) && happens(fault::disk_full)) return -ENOSPC;
+    const bool makes = makes_a_name(op) || host_.disk.makes_a_file(op);
+    if (makes && happens(fault::disk_full)) return -ENOSPC;
     if (const std::size_t size = moves ? bytes_of(op) : 0; size > 0) {
         const bool writes = op.kind == operation_kind::write_at;
         if (writes && happens(fault::disk_full)) {

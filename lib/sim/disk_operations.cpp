@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace bight::sim::detail {
@@ -21,6 +22,17 @@ bool may_read(int flags) noexcept { return (flags & O_ACCMODE) != O_WRONLY; }
 bool may_write(int flags) noexcept { return (flags & O_ACCMODE) != O_RDONLY; }
 
 constexpr std::uint64_t largest_file = std::uint64_t{1} << 32;
+
+bool opens(operation_kind kind) noexcept {
+    return kind == operation_kind::open_file || kind == operation_kind::open_beneath;
+}
+
+// What ends in a slash must name a directory, and is not made as a file.
+int refuses_slash(std::string_view path, const disk_state::node_ptr& there, const file_operation& op) {
+    if (!path.ends_with('/')) return 0;
+    if (opens(op.kind) && (op.flags & O_CREAT) != 0) return -EISDIR;
+    return there && !there->is_directory() ? -ENOTDIR : 0;
+}
 
 }  // namespace
 
@@ -46,10 +58,20 @@ std::int64_t disk_state::open(const file_operation& op, const std::string& path,
 
 std::int64_t disk_state::open_beneath(const file_operation& op, const handle_state& root, int handle) {
     if (!root.file->is_directory()) return -ENOTDIR;
-    if (*op.path == '/') return -EXDEV;
     std::string path;
-    if (const int error = resolve(op.path, path, root.directory)) return error;
+    if (const int error = resolve(op.path, path, &root)) return error;
+    if (const int error = refuses_slash(op.path, named(path), op)) return error;
     return open(op, path, handle);
+}
+
+bool disk_state::makes_a_file(const file_operation& op) const {
+    if (!opens(op.kind) || (op.flags & O_CREAT) == 0) return false;
+    const auto root = open_.find(op.file);
+    const bool is_beneath = op.kind == operation_kind::open_beneath;
+    if (is_beneath && root == open_.end()) return false;
+    std::string path;
+    const int error = resolve(op.path, path, is_beneath ? &root->second : nullptr);
+    return error == 0 && !named(path) && why_not_in(path) == 0;
 }
 
 std::int64_t disk_state::read(const file_operation& op, const handle_state& from, std::size_t most) const {
@@ -120,6 +142,7 @@ std::int64_t disk_state::lock(const file_operation& op, handle_state& by) {
 std::int64_t disk_state::perform_on_path(file_operation& op, int handle) {
     std::string path;
     if (const int error = resolve(op.path, path)) return error;
+    if (const int error = refuses_slash(op.path, named(path), op)) return error;
     switch (op.kind) {
         case operation_kind::open_file: return open(op, path, handle);
         case operation_kind::make_directory: return make_directory(path, op.mode);
@@ -127,8 +150,11 @@ std::int64_t disk_state::perform_on_path(file_operation& op, int handle) {
             return list(static_cast<bight::detail::list_operation&>(op), path);
         case operation_kind::rename_path: {
             std::string to;
-            const int error = resolve(op.new_path, to);
-            return error != 0 ? error : rename(path, to);
+            if (const int error = resolve(op.new_path, to)) return error;
+            const bool to_directory = std::string_view(op.new_path).ends_with('/');
+            if (const node_ptr what = named(path); to_directory && what && !what->is_directory())
+                return -ENOTDIR;
+            return rename(path, to);
         }
         case operation_kind::remove_path:
             return (op.flags & AT_REMOVEDIR) != 0 ? remove_directory(path) : remove(path);
@@ -167,7 +193,7 @@ std::int64_t disk_state::perform(file_operation& op, int handle, const snapshot*
         case operation_kind::sync_file:
             if (!opened.file->is_directory()) {
                 sync(opened.file, covered);
-            } else {
+            } else if (!is_removed(opened)) {
                 sync_directory(opened.directory, covered);
             }
             return 0;

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,7 +33,10 @@ bool lies_in(const std::string& directory, const std::string& path) {
 
 bool file_node::is_directory() const noexcept { return S_ISDIR(status.mode); }
 
-disk_state::disk_state(const host_state& of) : home_(of) {
+disk_state::disk_state(const host_state& of) : home_(of), root_(std::make_shared<file_node>()) {
+    root_->status.mode = S_IFDIR | 0755U;
+    root_->status.links = 2;
+    root_->status.inode = 1;
     (void)make_directories("/tmp");
     sync_all();
 }
@@ -62,11 +64,13 @@ std::string disk_state::normal(std::string_view path) {
     return text.empty() ? "/" : text;
 }
 
-// Walks it as a kernel does: what it leads through must be there. 0; -ENOENT, -ENOTDIR; -EXDEV for one that
-// leads out of `root`.
-int disk_state::resolve(std::string_view path, std::string& into, const std::string& root) const {
+// Walks it as a kernel does: what it leads through must be there.
+int disk_state::resolve(std::string_view path, std::string& into, const handle_state* root) const {
     if (path.empty()) return -ENOENT;
-    std::string at = root;
+    if (root && path.starts_with('/')) return -EXDEV;
+    if (root && is_removed(*root)) return -ENOENT;
+    const std::string start = root ? root->directory : "/";
+    std::string at = start;
     while (!path.empty()) {
         const std::string_view name = path.substr(0, path.find('/'));
         path.remove_prefix(std::min(name.size() + 1, path.size()));
@@ -76,7 +80,7 @@ int disk_state::resolve(std::string_view path, std::string& into, const std::str
             return -ENOTDIR;
         }
         if (name == "..") {
-            if (at == root && root != "/") return -EXDEV;
+            if (root && at == start) return -EXDEV;
             at = parent_of(at);
         } else if (!name.empty() && name != ".") {
             at = inside(at) + std::string(name);
@@ -86,17 +90,13 @@ int disk_state::resolve(std::string_view path, std::string& into, const std::str
     return 0;
 }
 
+// Another directory may have its name.
+bool disk_state::is_removed(const handle_state& directory) const {
+    return named(directory.directory) != directory.file;
+}
+
 disk_state::node_ptr disk_state::named(const std::string& path) const {
-    if (path == "/") {
-        static const node_ptr root = [] {
-            auto made = std::make_shared<file_node>();
-            made->status.mode = S_IFDIR | 0755U;
-            made->status.links = 2;
-            made->status.inode = 1;
-            return made;
-        }();
-        return root;
-    }
+    if (path == "/") return root_;
     const auto at = names_.find(path);
     return at == names_.end() ? nullptr : at->second;
 }
@@ -130,8 +130,10 @@ bool disk_state::has_names_in(const std::string& directory) const {
 
 disk_state::name_map disk_state::names_in(const std::string& directory) const {
     name_map there;
-    std::copy_if(names_.begin(), names_.end(), std::inserter(there, there.end()),
-                 [&directory](const auto& entry) { return lies_in(directory, entry.first); });
+    const std::size_t start = inside(directory).size();
+    for (const auto& [path, node] : names_) {
+        if (lies_in(directory, path)) there.emplace(path.substr(start), node);
+    }
     return there;
 }
 
@@ -250,7 +252,7 @@ std::int64_t disk_state::rename(const std::string& from, const std::string& to) 
     }
     move_tree(names_, from, to);
     what->status.changed = now();
-    renames_.push_back({from, to, what, ++name_changes_});
+    renames_.push_back({from, to, what, ++name_changes_, directories_above(to)});
     // Who has it, or a directory below it, open is there now.
     for (auto& [number, opened] : open_) {
         if (opened.directory == from) opened.directory = to;
@@ -264,34 +266,62 @@ std::int64_t disk_state::list(bight::detail::list_operation& op, const std::stri
     const node_ptr found = named(path);
     if (!found) return -ENOENT;
     if (!found->is_directory()) return -ENOTDIR;
-    const std::size_t start = inside(path).size();
     for (const auto& [name, node] : names_in(path)) {
         if (op.names.size() == op.most) return -EOVERFLOW;
-        op.names.push_back({name.substr(start), node->status.mode & std::uint32_t{S_IFMT}});
+        op.names.push_back({name, node->status.mode & std::uint32_t{S_IFMT}});
     }
     return static_cast<std::int64_t>(op.names.size());
 }
 
 // What survives a crash
 
-void disk_state::keep_parents(const std::string& path) {
-    for (std::string at = parent_of(path); at != "/"; at = parent_of(at)) {
-        if (const node_ptr found = named(at)) synced_names_[at] = found;
+disk_state::name_map disk_state::directories_above(const std::string& path) const {
+    name_map above;
+    for (std::string at = parent_of(path); at != "/"; at = parent_of(at)) above.emplace(at, named(at));
+    return above;
+}
+
+// How many of the renames must last for this path to do so: those of what it names and leads through, and
+// those that gave one of its names to something, or took it from something.
+std::size_t disk_state::renames_before(const std::string& path) const {
+    std::size_t count = 0;
+    for (std::string at = path; at != "/"; at = parent_of(at)) {
+        const node_ptr here = named(at);
+        for (std::size_t i = count; i < renames_.size(); ++i) {
+            const done_rename& r = renames_[i];
+            if (r.what == here || r.from == at || r.to == at) count = i + 1;
+        }
     }
+    return count;
+}
+
+// What had the name before, and all below it, is gone.
+void disk_state::keep_name(const std::string& path, const node_ptr& node) {
+    const auto at = synced_names_.find(path);
+    if (at != synced_names_.end() && at->second != node) erase_tree(synced_names_, path);
+    synced_names_[path] = node;
+}
+
+void disk_state::keep_path(const std::string& path) {
+    commit_renames(renames_before(path));
+    for (const auto& [above, node] : directories_above(path)) keep_name(above, node);
+    if (path != "/") keep_name(path, named(path));
 }
 
 // Renames survive in their order, each in whole, as by the journal of a file system.
 void disk_state::commit_renames(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
         const done_rename& r = renames_[i];
-        if (synced_names_.contains(r.from)) {
+        for (const auto& [above, node] : r.above) keep_name(above, node);
+        const auto old = synced_names_.find(r.from);
+        if (old != synced_names_.end() && old->second == r.what) {
             move_tree(synced_names_, r.from, r.to);
-        } else {
+        } else {  // it is new, or was made in the place of something
+            erase_tree(synced_names_, r.from);
             erase_tree(synced_names_, r.to);
         }
         synced_names_[r.to] = r.what;
     }
-    for (std::size_t i = 0; i < count; ++i) keep_parents(renames_[i].to);
     renames_.erase(renames_.begin(), renames_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
@@ -311,24 +341,27 @@ void disk_state::sync(const node_ptr& file, const snapshot* covered) {
     const bool was_renamed =
         std::any_of(renames_.begin(), renames_.end(), [&](const auto& r) { return r.what == file; });
     if (was_renamed) return;  // meanwhile: its old name is there, or none
-    for (const auto& [path, node] : names_) {
-        if (node != file) continue;
-        synced_names_[path] = file;
-        keep_parents(path);
-    }
+    const auto at =
+        std::find_if(names_.begin(), names_.end(), [&](const auto& entry) { return entry.second == file; });
+    if (at != names_.end()) keep_path(at->first);
 }
 
 void disk_state::sync_directory(const std::string& path, const snapshot* covered) {
+    const node_ptr here = named(path);
     const std::uint64_t changes = covered ? covered->name_changes : name_changes_;
-    std::uint64_t& synced = name_changes_synced_[path];
-    if (changes < std::max(synced, all_name_changes_synced_)) return;  // another has covered more meanwhile
-    synced = changes;
+    if (changes < std::max(here->names_synced, all_name_changes_synced_))
+        return;  // another has covered more meanwhile
+    here->names_synced = changes;
     std::size_t renames = 0;
     for (std::size_t i = 0; i < renames_.size(); ++i) {
         const bool is_here = lies_in(path, renames_[i].from) || lies_in(path, renames_[i].to);
         if (is_here && renames_[i].place <= changes) renames = i + 1;
     }
     commit_renames(renames);
+    keep_path(path);
+    const auto first_rename = [this](const node_ptr& node) {
+        return std::find_if(renames_.begin(), renames_.end(), [&](const auto& r) { return r.what == node; });
+    };
     // A name that a sync of its file has made permanent meanwhile stays.
     std::vector<std::string> gone;
     for (const auto& [name, node] : synced_names_) {
@@ -339,12 +372,12 @@ void disk_state::sync_directory(const std::string& path, const snapshot* covered
             renames_.begin(), renames_.end(), [&](const auto& r) { return r.from == name || r.to == name; });
         if (!renamed_meanwhile) erase_tree(synced_names_, name);
     }
+    // What was renamed meanwhile still has its old name, unless that rename lasts already.
     for (const auto& [name, node] : covered ? covered->names : names_in(path)) {
-        synced_names_.emplace(name, node);
-    }
-    if (const node_ptr here = named(path); path != "/" && here) {
-        synced_names_[path] = here;
-        keep_parents(path);
+        const std::string whole = inside(path) + name;
+        const auto rename = first_rename(node);
+        const bool has_it = rename == renames_.end() ? named(whole) == node : rename->from == whole;
+        if (has_it) synced_names_.emplace(whole, node);
     }
 }
 
@@ -362,6 +395,7 @@ disk_state::snapshot disk_state::begin_sync(const file_operation& op) const {
     if (at == open_.end()) return {};
     const handle_state& opened = at->second;
     if (!opened.file->is_directory()) return {opened.file->bytes, {}, opened.file->changes, name_changes_};
+    if (is_removed(opened)) return {};
     return {{}, names_in(opened.directory), 0, name_changes_};
 }
 

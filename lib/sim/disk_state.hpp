@@ -23,6 +23,7 @@ struct file_node {
     std::string synced;  ///< the bytes that survive a crash
     std::uint64_t changes = 0;
     std::uint64_t changes_synced = 0;  ///< the value of `changes` for `synced`
+    std::uint64_t names_synced = 0;    ///< of a directory: the changes of names that its last sync covered
     bight::detail::told_status status;
 
     bool is_directory() const noexcept;
@@ -40,7 +41,7 @@ class disk_state {
     /// ended.
     struct snapshot {
         std::string bytes;                      ///< of a file
-        std::map<std::string, node_ptr> names;  ///< of a directory
+        std::map<std::string, node_ptr> names;  ///< of a directory, without its path, which may change
         std::uint64_t changes = 0;
         std::uint64_t name_changes = 0;
     };
@@ -70,6 +71,8 @@ class disk_state {
     void sync(const node_ptr& file, const snapshot* covered = nullptr);
     void sync_directory(const std::string& path, const snapshot* covered = nullptr);
     void sync_all();
+    /// Whether an open would make a file.
+    bool makes_a_file(const bight::detail::file_operation& op) const;
     void touch(file_node& file) const;
     /// The paths of all files that are no directories, in order.
     std::vector<std::string> files() const;
@@ -87,17 +90,23 @@ class disk_state {
         std::string to;
         node_ptr what;
         std::uint64_t place = 0;  ///< among the changes of names
+        name_map above;           ///< the directories that led to `to` then
     };
 
     moment now() const;
-    int resolve(std::string_view path, std::string& into, const std::string& root = "/") const;
+    /// Where a path leads to, and how: 0; -ENOENT, -ENOTDIR; -EXDEV when it leads out of `root`.
+    int resolve(std::string_view path, std::string& into, const handle_state* root = nullptr) const;
+    bool is_removed(const handle_state& directory) const;
     node_ptr named(const std::string& path) const;
     int why_not_in(const std::string& path) const;
     node_ptr add(const std::string& path, std::uint32_t mode);
     bool has_names_in(const std::string& directory) const;
     name_map names_in(const std::string& directory) const;
+    name_map directories_above(const std::string& path) const;
+    std::size_t renames_before(const std::string& path) const;
     void commit_renames(std::size_t count);
-    void keep_parents(const std::string& path);
+    void keep_name(const std::string& path, const node_ptr& node);
+    void keep_path(const std::string& path);
 
     std::int64_t open(const bight::detail::file_operation& op, const std::string& path, int handle);
     std::int64_t open_beneath(const bight::detail::file_operation& op, const handle_state& root, int handle);
@@ -113,11 +122,11 @@ class disk_state {
     std::int64_t perform_on_path(bight::detail::file_operation& op, int handle);
 
     const host_state& home_;
+    node_ptr root_;
     name_map names_;
     name_map synced_names_;             // the names that survive a crash
     std::vector<done_rename> renames_;  // that do not survive one yet, in their order
     std::uint64_t name_changes_ = 0;
-    std::map<std::string, std::uint64_t> name_changes_synced_;  // by directory
     std::uint64_t all_name_changes_synced_ = 0;
     std::map<bight::detail::native_handle, handle_state> open_;
     std::uint64_t last_inode_ = 0;

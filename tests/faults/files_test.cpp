@@ -10,8 +10,11 @@
 #include <bight/os/file_stream.hpp>
 #include <bight/os/paths.hpp>
 #include <bight/os/root_directory.hpp>
+#include <bight/os/temporary.hpp>
 #include <bight/os/whole_file.hpp>
 
+#include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -43,6 +46,14 @@ task<> use_a_stream(const std::string& directory) {
     const auto chunk = co_await s.read_some();
     if (chunk.view() != "text") throw std::logic_error("other bytes");
     co_await s.close();
+}
+// Without its name when it is there, and without it when it is not.
+task<> make_a_nameless_file(const std::string& directory) {
+    const bight::file f = co_await bight::open_temporary_file(directory);
+    if (!f) throw std::logic_error("no file");
+}
+task<> replace_a_file(const std::string& directory) {
+    co_await bight::replace_file(directory + "/a file with a name that is long enough for the heap", "text");
 }
 task<> use_paths(const std::string& directory) {
     co_await bight::create_directories(directory + "/a/b");
@@ -79,6 +90,33 @@ TEST_CASE("file: without memory it is opened, used and closed, or nothing is lef
 TEST_CASE("file: as a stream without memory it ends, and nothing is left open") { endures(use_a_stream); }
 
 TEST_CASE("file: paths without memory end with an error, and leave nothing open") { endures(use_paths); }
+
+TEST_CASE("file: no temporary file is left without memory") {
+    const auto names_left = [](const std::string& directory) {
+        std::size_t temporary = 0;
+        for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+            const std::string name = entry.path().filename().string();
+            if (name.starts_with("tmp-") || name.starts_with(".")) ++temporary;
+        }
+        return temporary;
+    };
+    for (const auto use : {make_a_nameless_file, replace_a_file}) {
+        for (const auto kind : test::demultiplexers()) {
+            CAPTURE(kind);
+            const test::temporary_directory here;
+            const std::string directory = here.file("own");
+            std::filesystem::create_directory(directory);
+            const auto tally = test::fail_each_allocation_on(
+                kind, [&](test::reactor_fixture&, test::allocation_fault& fault) -> task<> {
+                    co_await bight::write_file(directory + "/first", "");  // the threads are there
+                    const test::failing now(fault);
+                    co_await use(directory);
+                });
+            CHECK(tally.allocations > 0);
+            CHECK(names_left(directory) == 0);
+        }
+    }
+}
 
 TEST_CASE("file: an open without memory or descriptors leaves nothing open") {
     for (const auto kind : test::demultiplexers()) {

@@ -9,6 +9,7 @@
 #include <bight/os/file_stream.hpp>
 #include <bight/os/whole_file.hpp>
 
+#include <cstdint>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -189,6 +190,40 @@ TEST_CASE(
             CHECK(dropped.is_open());
         });
     }
+}
+
+TEST_CASE("file_stream: a close that was made before it is not one of the stream's file") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        co_await bight::write_file(path, "text");
+        bight::file f = co_await open_file(path);
+        task<> before = f.close();
+        task<> synced = f.sync();
+        stream s = file_stream(std::move(f));
+        std::error_code error = co_await code_of(std::move(before));
+        CHECK(error == bight::errc::busy);
+        const std::string text = co_await test::read_all(s);
+        CHECK(text == "text");
+        co_await s.close();
+        error = co_await code_of(std::move(synced));
+        CHECK(error == std::errc::bad_file_descriptor);
+    });
+}
+
+TEST_CASE("file_stream: begins at no offset that a file cannot have") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        co_await bight::write_file(path, "text");
+        for (const std::uint64_t offset : {~std::uint64_t{0}, std::uint64_t{1} << 63}) {
+            const std::error_code error = co_await code_of(open_stream(path, {}, offset));
+            CHECK(error == std::errc::invalid_argument);
+        }
+        stream far = co_await open_stream(path, {}, (std::uint64_t{1} << 63) - 1);
+        const std::string text = co_await test::read_all(far);
+        CHECK(text.empty());
+    });
 }
 
 TEST_CASE("file_stream: an error of the file is one of the stream") {

@@ -9,6 +9,8 @@
 #include <bight/os/file.hpp>
 #include <bight/sync/event.hpp>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -151,6 +153,12 @@ TEST_CASE("file: how it is opened decides what is there, and what is refused") {
         CHECK(text == "text");
         auto written = co_await bight::as_result(reads.write_at(0, "x"));
         CHECK(written.error() == std::errc::bad_file_descriptor);
+        open_options harmless;
+        harmless.truncate = true;
+        error = co_await code_of(open_file(path, harmless));
+        CHECK(error == std::errc::invalid_argument);
+        text = co_await text_of(reads);
+        CHECK(text == "text");
         open_options emptied;
         emptied.access = file_access::write;
         emptied.truncate = true;
@@ -279,6 +287,121 @@ TEST_CASE("file: a close while it is used is refused") {
         co_await f.close();
         CHECK_FALSE(f);
     });
+}
+
+TEST_CASE("file: what begins during a close finds no file, and not the next one of that descriptor") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string own = co_await own_directory(here);
+        for (int i = 0; i < 20; ++i) {
+            file f = co_await open_file(own + "/closed", for_both());
+            file other;
+            co_await bight::with_group([&](bight::group& g) -> task<> {
+                g.spawn([&]() -> task<> { co_await f.close(); });
+                g.spawn([&]() -> task<> { other = co_await open_file(own + "/other", for_both()); });
+                co_await bight::yield();
+                CHECK_FALSE(f);
+                for (int write = 0; write < 3; ++write) {
+                    auto written = co_await bight::as_result(f.write_at(0, "x"));
+                    CHECK(written.error() == std::errc::bad_file_descriptor);
+                }
+                const std::error_code synced = co_await code_of(f.sync());
+                CHECK(synced == std::errc::bad_file_descriptor);
+            });
+            const bight::file_status status = co_await other.status();
+            CHECK(status.size == 0);
+        }
+    });
+}
+
+TEST_CASE("file: a close waits for what is under way, and not for what may come") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        file f = co_await open_file(path, for_both());
+        auto written = f.write_at(0, "text");
+        co_await std::move(written);
+        bight::task<> never = f.sync();
+        auto reading = f.read_at(0, bight::mutable_buffer());
+        co_await f.close();
+        CHECK_FALSE(f);
+        const std::error_code error = co_await code_of(std::move(never));
+        CHECK(error == std::errc::bad_file_descriptor);
+        auto read = co_await bight::as_result(std::move(reading));
+        CHECK(read.error() == std::errc::bad_file_descriptor);
+    });
+}
+
+TEST_CASE("file: empty pieces before others are no end of it") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string path = co_await own_directory(here) + "/file";
+        file f = co_await open_file(path, for_both());
+        co_await f.write_at(0, "text");
+        std::string text(4, '?');
+        std::vector<bight::mutable_buffer> pieces(3000);
+        std::size_t got = co_await f.read_at(0, std::span<const bight::mutable_buffer>(pieces));
+        CHECK(got == 0);
+        pieces.emplace_back(text);
+        got = co_await f.read_at(0, std::span<const bight::mutable_buffer>(pieces));
+        CHECK(got == 4);
+        CHECK(text == "text");
+    });
+}
+
+TEST_CASE("file: what has no offsets is neither read nor written") {
+    for (const auto& kind : test::real_reactors()) {
+        CAPTURE(kind);
+        test::reactor_fixture on(kind);
+        on.run([]() -> task<> {
+            std::array<int, 2> ends{};
+            REQUIRE(::pipe(ends.data()) == 0);
+            file out(ends[0], "a pipe");
+            file in(ends[1], "a pipe", true);
+            std::array<char, 4> memory{};
+            auto read = co_await bight::as_result(out.read_at(0, memory));
+            CHECK(read.error() == std::errc::invalid_seek);
+            auto appended = co_await bight::as_result(in.append("text"));
+            CHECK(appended.error() == std::errc::invalid_seek);
+            file also_in(::dup(ends[1]), "a pipe");
+            auto written = co_await bight::as_result(also_in.write_at(77, "text"));
+            CHECK(written.error() == std::errc::invalid_seek);
+        });
+    }
+}
+
+TEST_CASE("file: an open that waits for ever is cancelled, or goes on when that is over") {
+    for (const auto& kind : test::real_reactors()) {
+        CAPTURE(kind);
+        test::reactor_fixture on(kind);
+        on.run([]() -> task<> {
+            const test::temporary_directory here;
+            const std::string path = here.file("fifo");
+            const int made = ::mkfifo(path.c_str(), 0600);
+            REQUIRE(made == 0);
+            for (int i = 0; i < 5; ++i) {
+                std::error_code error;
+                test::cancellable one;
+                co_await bight::with_group([&](bight::group& g) -> task<> {
+                    g.spawn(one.run([](std::string at, std::error_code& why) -> task<> {
+                        try {
+                            const file f = co_await open_file(at);
+                        } catch (const std::system_error& e) {
+                            why = e.code();
+                        }
+                    }(path, error)));
+                    co_await bight::sleep_for(std::chrono::milliseconds(i));
+                    one.cancel();
+                    while (one.running()) {  // one that was not interrupted
+                        const int other_end = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+                        if (other_end >= 0) ::close(other_end);
+                        co_await bight::sleep_for(std::chrono::milliseconds(1));
+                    }
+                });
+                CHECK(error == std::error_code());
+            }
+        });
+    }
 }
 
 TEST_CASE("file: a task that is cancelled at any turn of its life leaves nothing open") {

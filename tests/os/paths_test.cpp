@@ -92,6 +92,33 @@ TEST_CASE("paths: directories are made, listed and removed") {
     });
 }
 
+TEST_CASE("paths: a tree with many names in a directory is removed a part at a time") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string own = co_await own_directory(here);
+        co_await create_directories(own + "/many/below");
+        for (int i = 0; i < 2100; ++i) co_await create_directory(own + "/many/" + std::to_string(i));
+        const std::size_t removed = co_await remove_tree(own + "/many");
+        CHECK(removed == 2102);
+        co_await check_names(own, "");
+    });
+}
+
+TEST_CASE(
+    "paths: directories that cannot be made are an error, and no endless search for one that is there") {
+    on_each_reactor(
+        []() -> task<> { co_await fails(create_directories(""), std::errc::no_such_file_or_directory); });
+#if defined(__linux__)
+    for (const auto& kind : test::real_reactors()) {
+        CAPTURE(kind);
+        test::reactor_fixture on(kind);
+        on.run([]() -> task<> {
+            co_await fails(create_directories("/proc/none/x"), std::errc::no_such_file_or_directory);
+        });
+    }
+#endif
+}
+
 TEST_CASE("paths: a status by its path, and whether anything is there") {
     on_each_reactor([]() -> task<> {
         const test::temporary_directory here;

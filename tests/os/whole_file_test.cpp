@@ -12,6 +12,8 @@
 #include <bight/os/whole_file.hpp>
 
 #include <cerrno>
+#include <cstddef>
+#include <limits>
 #include <set>
 #include <string>
 #include <system_error>
@@ -41,6 +43,8 @@ TEST_CASE("whole_file: what is written is read, whatever its size, up to a limit
             const std::error_code error = co_await code_of(read_file(path, size - 1));
             CHECK(error == bight::errc::too_long);
         }
+        const std::string all = co_await read_file(path, std::numeric_limits<std::size_t>::max());
+        CHECK(all.size() == 1'000'000);
         const std::string words = co_await words_of_error(read_file(path, 10));
         CHECK(words.find(path + ": more than 10 bytes") != std::string::npos);
         std::error_code error = co_await code_of(read_file(path + "x"));
@@ -69,6 +73,26 @@ TEST_CASE("whole_file: a file is replaced in whole, and nothing is left beside i
         CHECK(names.size() == 2);
         const std::error_code missing = co_await code_of(replace_file(own + "/missing/file", "x"));
         CHECK(missing == std::errc::no_such_file_or_directory);
+    });
+}
+
+TEST_CASE("whole_file: a file with a name that is as long as it may be is replaced") {
+    on_each_reactor([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string own = co_await own_directory(here);
+        std::string umlauts;
+        for (int i = 0; i < 120; ++i) umlauts += "\xc3\xbc";
+        for (const std::string& name :
+             {std::string(255, 'n'), std::string(233, 'n'), umlauts, "n" + umlauts}) {
+            CAPTURE(name);
+            for (const char* text : {"old", "new"}) co_await replace_file(own + "/" + name, text);
+            const std::string text = co_await read_file(own + "/" + name);
+            CHECK(text == "new");
+        }
+        const auto names = co_await bight::list_directory(own);
+        CHECK(names.size() == 4);
+        const std::string words = co_await words_of_error(replace_file(own + "/x/n" + umlauts, "text"));
+        CHECK(words.find("\\x") == std::string::npos);
     });
 }
 

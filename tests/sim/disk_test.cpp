@@ -78,6 +78,14 @@ task<> file_story(std::string path) {
     const auto size = [&] { return on_path(operation_kind::stat_path, path); };
     const auto remove = [](std::string at) { return on_path(operation_kind::remove_path, std::move(at)); };
 
+    const auto rename = [](std::string from, std::string to) -> task<std::int64_t> {
+        file_call call(operation_kind::rename_path);
+        call.op.path = from.c_str();
+        call.op.new_path = to.c_str();
+        const std::int64_t result = co_await std::move(call);
+        co_return result;
+    };
+
     co_await gives(size(), -ENOENT);
     co_await gives(open_file(path, O_RDONLY), -ENOENT);
     const std::int64_t file = co_await open_file(path, O_RDWR | O_CREAT | O_EXCL);
@@ -88,6 +96,14 @@ task<> file_story(std::string path) {
     co_await gives(open_file(directory, O_RDWR), -EISDIR);
     co_await gives(is_directory(directory), true);
     co_await gives(is_directory(path), false);
+    co_await gives(open_file(path + "/", O_RDONLY), -ENOTDIR);
+    co_await gives(open_file(path + "new/", O_WRONLY | O_CREAT), -EISDIR);
+    co_await gives(open_file(path + "new/", O_RDONLY), -ENOENT);
+    co_await gives(remove(path + "/"), -ENOTDIR);
+    co_await gives(remove(path + "new/"), -ENOENT);
+    co_await gives(rename(path, path + "new/"), -ENOTDIR);
+    co_await gives(rename(path + "/", path + "new"), -ENOTDIR);
+    co_await gives(is_directory(directory + "/"), true);
 
     co_await gives(write_at(file, "hello", 1000), 5);
     co_await gives(size(), 1005);

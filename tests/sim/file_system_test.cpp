@@ -5,6 +5,7 @@
 #include <bight/bight.hpp>
 #include <bight/os/file.hpp>
 #include <bight/os/paths.hpp>
+#include <bight/os/root_directory.hpp>
 #include <bight/os/whole_file.hpp>
 #include <bight/sim/world.hpp>
 
@@ -124,6 +125,137 @@ TEST_CASE("file system: a rename without a sync is undone by a crash, and one wi
     }
 }
 
+namespace {
+
+/// What is there of a directory that was renamed from /tmp/a to /tmp/b: "a a/f".
+task<std::string> names_after_rename() {
+    std::string names;
+    for (const char* name : {"a", "a/f", "b", "b/f", "b/g"}) {
+        const bool there = co_await bight::path_exists(std::string("/tmp/") + name);
+        if (!there) continue;
+        if (!names.empty()) names += ' ';
+        names += name;
+    }
+    co_return names;
+}
+
+/// What a crash leaves of it, after what was done with it.
+template <class F>
+std::string left_of_renamed(std::uint64_t seed, F body) {
+    sim::world w(seed);
+    sim::host& host = w.add("host");
+    run_and_crash(w, host, [&]() -> task<> {
+        co_await bight::create_directory("/tmp/a");
+        co_await bight::replace_file("/tmp/a/f", "text");
+        co_await bight::sync_directory("/tmp");
+        co_await body();
+    });
+    host.restart();
+    std::string names;
+    host.run([&]() -> task<> { names = co_await names_after_rename(); });
+    w.run();
+    return names;
+}
+
+}  // namespace
+
+TEST_CASE("file system: a directory that was renamed is in one place after a crash, whatever was synced") {
+    for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+        CAPTURE(seed);
+        CHECK(left_of_renamed(seed, []() -> task<> { co_await bight::rename_path("/tmp/a", "/tmp/b"); }) ==
+              "a a/f");
+        CHECK(left_of_renamed(seed, []() -> task<> {
+                  co_await bight::rename_path("/tmp/a", "/tmp/b");
+                  co_await bight::sync_directory("/tmp/b");
+              }) == "b b/f");
+        CHECK(left_of_renamed(seed, []() -> task<> {
+                  co_await bight::rename_path("/tmp/a", "/tmp/b");
+                  bight::file g = co_await bight::open_file("/tmp/b/g", for_both());
+                  co_await g.sync();
+              }) == "b b/f b/g");
+        CHECK(left_of_renamed(seed, []() -> task<> {
+                  co_await bight::rename_path("/tmp/a", "/tmp/c");
+                  co_await bight::rename_path("/tmp/c", "/tmp/b");
+                  co_await bight::replace_file("/tmp/b/g", "text");
+              }) == "b b/f b/g");
+        const std::string during = left_of_renamed(seed, []() -> task<> {
+            bight::file directory = co_await bight::open_file("/tmp/a");
+            co_await bight::with_group([&](bight::group& g) -> task<> {
+                g.spawn([&]() -> task<> { co_await directory.sync(); });
+                co_await bight::sleep_for(100us);
+                co_await bight::rename_path("/tmp/a", "/tmp/b");
+            });
+        });
+        CHECK((during == "a a/f" || during == "b b/f"));
+    }
+}
+
+TEST_CASE("file system: a name that was renamed away and given anew lasts beside what had it before") {
+    sim::world w(1);
+    sim::host& host = w.add("host");
+    host.disk().write("tmp/log", "old");
+    host.disk().write("tmp/d/old", "old");
+    host.disk().sync_all();
+    run_and_crash(w, host, []() -> task<> {
+        co_await bight::rename_path("/tmp/log", "/tmp/log.1");
+        bight::file log = co_await bight::open_file("/tmp/log", for_both());
+        co_await log.write_at(0, "new");
+        co_await log.sync();
+        co_await bight::remove_tree("/tmp/d");
+        co_await bight::create_directory("/tmp/d");
+        bight::file inside = co_await bight::open_file("/tmp/d/new", for_both());
+        co_await inside.sync();
+    });
+    CHECK(host.disk().read("tmp/log") == "new");
+    CHECK(host.disk().read("tmp/log.1") == "old");
+    CHECK(host.disk().files() == std::vector<std::string>{"/tmp/d/new", "/tmp/log", "/tmp/log.1"});
+}
+
+TEST_CASE("file system: a root goes on with its directory, and what is removed has nothing in it") {
+    sim::world w(1);
+    sim::host& host = w.add("host");
+    host.run([]() -> task<> {
+        const bight::root_directory all = co_await bight::open_root("/");
+        auto above = co_await bight::as_result(all.open(".."));
+        CHECK(above.error() == std::errc::cross_device_link);
+        co_await bight::create_directory("/tmp/d");
+        const bight::root_directory removed = co_await bight::open_root("/tmp/d");
+        bight::file directory = co_await bight::open_file("/tmp/d");
+        co_await bight::remove_directory("/tmp/d");
+        co_await bight::create_directory("/tmp/d");
+        co_await bight::write_file("/tmp/d/other", "text");
+        const auto inside = co_await bight::as_result(removed.open("other"));
+        CHECK(inside.error() == std::errc::no_such_file_or_directory);
+        co_await directory.sync();
+    });
+    w.run();
+    host.crash();
+    CHECK(host.disk().files().empty());  // a sync of the removed one is none of the new one
+}
+
+TEST_CASE("file system: a replacement whose directory cannot be synced says that it is there") {
+    int told = 0;
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        CAPTURE(seed);
+        sim::world w(seed, with(sim::fault::disk_error, 0.3));
+        sim::host& host = w.add("host");
+        std::string words;
+        host.run([&]() -> task<> {
+            try {
+                co_await bight::replace_file("/tmp/file", "text");
+            } catch (const std::system_error& e) {
+                words = e.what();
+            }
+        });
+        w.run();
+        const bool is_there = host.disk().read("tmp/file") == "text";
+        const bool says = words.starts_with("sync /tmp, in which /tmp/file has been replaced: ");
+        CHECK(says == (is_there && !words.empty()));
+        if (says) ++told;
+    }
+    CHECK(told > 0);
+}
+
 TEST_CASE(
     "file system: a file that is replaced is there in whole, whenever the power goes; one that is written is "
     "not") {
@@ -187,7 +319,10 @@ TEST_CASE("file system: a full disk takes a part, or nothing, and says so") {
         CAPTURE(seed);
         sim::world w(seed, with(sim::fault::disk_full, 1));
         sim::host& host = w.add("host");
+        host.disk().write("file", "");
         host.run([&]() -> task<> {
+            const auto made = co_await bight::as_result(bight::open_file("/new", for_both()));
+            CHECK(made.error() == std::errc::no_space_on_device);
             std::string words;
             bight::file f = co_await bight::open_file("/file", for_both());
             try {

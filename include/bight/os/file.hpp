@@ -30,7 +30,7 @@ enum class file_creation : std::uint8_t {
 struct open_options {
     file_access access = file_access::read;
     file_creation creation = file_creation::never;
-    bool truncate = false;        ///< what was in it is dropped; with access to write
+    bool truncate = false;        ///< what was in it is dropped; without access to write: EINVAL
     bool append = false;          ///< all writes go to the end, also when others write: file::append
     bool follow_link = true;      ///< false: a path whose last name is a symbolic link is an error (ELOOP)
     bool synchronous = false;     ///< each write is on the disk when it has ended (O_DSYNC)
@@ -77,7 +77,8 @@ class file {
     detail::file_read_awaiter read_at(std::uint64_t offset, mutable_buffer memory) const noexcept {
         return {state_.get(), offset, memory};
     }
-    /// The same into several pieces, one after the other, in one call: into the first IOV_MAX of them.
+    /// The same into several pieces, one after the other, in one call: into the first IOV_MAX of them, not
+    /// counting empty ones before all others.
     detail::file_read_list_awaiter read_at(std::uint64_t offset,
                                            std::span<const mutable_buffer> pieces) const noexcept {
         return {state_.get(), offset, pieces};
@@ -133,17 +134,21 @@ class file {
 
     /// Waits until no other open file, of this process or another, has a lock that is in the way, and takes
     /// one of the whole file. It asks again and again, up to 50 ms apart, and no order is promised. A lock
-    /// tells only those who ask for one; it is let go with the file, or by release_lock(). An exclusive one needs
-    /// access to write, a shared one access to read (fcntl(2), open file description locks). Another kind of
-    /// lock takes the place of the one that it has.
+    /// tells only those who ask for one; it is let go with the file, or by release_lock(). An exclusive one
+    /// needs access to write, a shared one access to read (fcntl(2), open file description locks). Another
+    /// kind of lock takes the place of the one that it has: two holders of a shared one that both ask for an
+    /// exclusive one wait for each other for ever. A child process that was made by fork(2) shares the open
+    /// file: the lock stays until it, too, has closed it, or executed another program, or until
+    /// release_lock() (Windows: a child shares nothing).
     task<> acquire_lock(file_lock kind);
     /// The same without waiting: false when another lock is in the way.
     task<bool> try_acquire_lock(file_lock kind);
     task<> release_lock();
 
     /// Closes the descriptor, and tells what the system has to say (of a file system over the network, say).
-    /// It is closed in any case, but for errc::busy: operations on it are under way. A file that is closed,
-    /// or empty, stays so.
+    /// It is closed in any case, but for errc::busy: operations on it are under way, or a stream has it. From
+    /// the moment it begins there is no file: what begins then, before it has ended, too, gets EBADF. One
+    /// that was cancelled before it began leaves the file open. A file that is closed, or empty, stays so.
     task<> close();
 
   private:

@@ -18,7 +18,11 @@ namespace BIGHT_EXPORT bight {
 /// file; the stream then ends with an error, as streams do. close() closes the file and tells the error of
 /// that; nothing is synced. The end of writing (shutdown_write) changes nothing in the file.
 ///
-/// Throws EBADF for an empty file, errc::wrong_thread outside of a reactor, std::bad_alloc.
+/// Operations on the file that were made before, and not awaited, act on the stream's file; a close is
+/// refused (errc::busy).
+///
+/// Throws EBADF for an empty file, EINVAL for an offset beyond 2^63 - 1, ESPIPE for a file without offsets (a
+/// pipe), errc::wrong_thread outside of a reactor, std::bad_alloc.
 stream file_stream(file of, std::uint64_t offset = 0);
 
 }  // namespace bight

@@ -42,13 +42,15 @@ task<std::vector<directory_entry>> list_directory(std::string path, std::size_t 
 /// Makes a directory in one that is there; EEXIST when something has the name.
 task<> create_directory(std::string path, unsigned permissions = 0777);
 /// Makes it with all that leads there, as far as it is missing. Gives whether the last one was missing.
+/// ENOENT for an empty path, where nothing can be made (in /proc, in a directory that was removed), and when
+/// others remove a part of it meanwhile.
 task<bool> create_directories(std::string path, unsigned permissions = 0777);
 /// Removes an empty directory (ENOTEMPTY otherwise).
 task<> remove_directory(std::string path);
 /// Removes a directory with all that is in it, or a file; links are removed, and not followed. Gives how many
 /// names it was; 0 when nothing was there. What others make there meanwhile may stay (ENOTEMPTY). When it
 /// fails or is cancelled, a part is gone. Not safe against others who may write in the tree: they can put a
-/// link in the place of a directory.
+/// link in the place of a directory. At most 1000 names of a directory are in memory at a time.
 task<std::size_t> remove_tree(std::string path);
 /// Completes when the names in this directory are on the disk: what was created, renamed and removed in it
 /// (fsync(2) of the directory). Does nothing on Windows, which has no such call.

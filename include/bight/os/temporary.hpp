@@ -17,7 +17,7 @@ namespace BIGHT_EXPORT bight {
 std::string temporary_directory();
 
 /// A file for reading and writing without a name, which is gone with its last descriptor. (It has a name for
-/// a moment, in which a crash would leave it.)
+/// a moment, in which a crash would leave it; an error, or memory that is out, does not.)
 task<file> open_temporary_file(std::string directory = {});
 /// One that has a name, file::path, and stays until it is removed or renamed.
 task<file> create_temporary_file(std::string directory = {}, std::string prefix = "tmp-");

@@ -25,7 +25,7 @@ class disk_state;
 /// A crash leaves what was synced: a file has its bytes as of its last sync, and its name; a file that was
 /// never synced is gone, and a removed one is back, unless its directory was synced after the removal
 /// (fsync(2)). A rename is there in whole or not at all, and lasts when the file, or one of its directories,
-/// was synced after it. With fault::torn_write some of what was written and not synced is there, too. A sync
+/// was synced after it, or something in the directory that was renamed. With fault::torn_write some of what was written and not synced is there, too. A sync
 /// by a program takes time: it covers what was there when it began, and only in some
 /// worlds what was written during it. A test may look while the host is down.
 ///

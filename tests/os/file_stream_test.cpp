@@ -220,7 +220,7 @@ TEST_CASE("file_stream: begins at no offset that a file cannot have") {
             const std::error_code error = co_await code_of(open_stream(path, {}, offset));
             CHECK(error == std::errc::invalid_argument);
         }
-        stream far = co_await open_stream(path, {}, (std::uint64_t{1} << 63) - 1);
+        stream far = co_await open_stream(path, {}, std::uint64_t{1} << 30);
         const std::string text = co_await test::read_all(far);
         CHECK(text.empty());
     });

@@ -9,80 +9,139 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
-
-struct inotify_event;
 
 namespace bight::detail {
 
+/// The model of what is watched: a tree of directories, as it is after the events that have been taken. The
+/// kernel's events change it in their order; what a directory is found to contain belongs to a later time,
+/// the end of the queue. See "Watching" in docs/design/files.md.
 class watched_files {
   public:
     watched_files() = default;
     watched_files(const watched_files&) = delete;
     watched_files& operator=(const watched_files&) = delete;
-    ~watched_files() { close(); }
+    ~watched_files();
 
     task<> add(std::string path, bool recursive);
     bool remove(const std::string& path);
-    std::size_t size() const noexcept { return watched_.size(); }
+    std::size_t size() const noexcept { return numbers_.size(); }
     task<file_event> next();
     void close() noexcept;
 
   private:
-    struct watched {
-        std::string path;
-        bool recursive = false;
+    /// A directory, or a file that was added by itself.
+    struct node {
+        node* parent = nullptr;  ///< in whose tree it is
+        std::string name;        ///< in its parent
+        std::string added_as;    ///< the path by which a user added it
+        bool added = false;
+        bool added_recursively = false;
         bool is_directory = true;
-        bool was_added = false;  ///< by a user, and not as a part of a tree
-        /// Names that were told when the directory was listed, and of which an event may come yet.
+        bool listed = false;
+        bool gone = false;  ///< no part of the model any more
+        int number = -1;    ///< the kernel's, of its watch
+        std::map<std::string, std::shared_ptr<node>> children;
+        /// The names in it, as told, until all events have been taken that were in the queue when it had been
+        /// listed. Those may tell what the list has told, or what was there before it.
         std::set<std::string> told;
+        std::uint64_t told_until = 0;
+
+        bool is_recursive() const noexcept { return is_directory && (parent || added_recursively); }
     };
+    using node_pointer = std::shared_ptr<node>;
     struct event {
         int number = 0;
         std::uint32_t mask = 0;
         std::uint32_t cookie = 0;
         std::string name;
+        std::uint64_t place = 0;  ///< in the queue
+    };
+    enum class listing : std::uint8_t {
+        silent,  ///< what is in it was there before it was watched
+        telling,
+        check  ///< only when another directory has its path
     };
     /// A directory that is to be watched and listed. It stays in its line until that is done: so a
     /// cancellation loses nothing.
-    struct listing {
-        std::string path;
-        bool tells = false;
+    struct job {
+        std::weak_ptr<node> of;
+        listing how = listing::silent;
     };
+    using line = std::list<job>;
+    /// A name that may be there, and of which no event tells.
+    struct look {
+        std::weak_ptr<node> in;
+        std::string name;
+    };
+    using key = std::pair<int, std::string>;
 
     void need_queue();
-    int watch(const std::string& path, bool recursive, bool was_added);
-    task<> list_one(std::deque<listing>& line);
-    bool parse(std::size_t at, event& into, std::size_t& next) const;
+    bool is_open() const noexcept { return !closed_ && queue_ && queue_->is_open(); }
+
+    // Listing
+    bool is_blocked(const node& n) const;
+    bool is_pending(int number, const std::string& name) const;
+    int watch(const std::string& path, bool as_directory);
+    void give_number(const node_pointer& to, int number);
+    bool adopt(const node_pointer& found, int number);
+    task<> list_one(line& of, bool reads_queue);
+    task<> look_one();
+
+    // The kernel's events
+    void read_queue();
+    void drop_event() noexcept;
     task<> take_one();
     void take(const event& e);
-    task<> take_moved(const event& from, std::size_t after);
-    bool partner_of(const event& from, std::size_t after, event& to) const;
-    void moved(const event& from, const event& to);
-    void told_removed(const event& e);
-    void created(const event& e);
+    const event* partner_of(const event& from) const noexcept;
+    bool is_unknown(const node& n, const event& e) const;
+    void created(node& in, const event& e);
+    void removed(node& in, const event& e);
+    void moved(node& from, const event& e, node& to, const event& to_event);
+    void renamed(node& from, const event& e, node& to, const event& to_event);
+    void ended(node& n, bool is_unmounted);
     void overflowed();
-    void rename_below(const std::string& from, const std::string& to);
-    void forget_below(const std::string& path);
-    const watched* find(const std::string& path) const noexcept;
-    std::string path_of(const event& e) const;
+
+    // The model
+    node* at_number(int number) const noexcept;
+    node_pointer find(const std::string& path) const;
+    static std::string path_of(const node& n);
+    static node_pointer child_of(node& in, const std::string& name);
+    /// Of a directory and all below it, those above first.
+    static line checks_of(const node_pointer& top);
+    node_pointer pointer_to(node& n) const;
+    static bool contains(const node& n, const node& below) noexcept;
+    void drop_child(node& in, const std::string& name) noexcept;
+    void forget(node& top, bool keeps_added) noexcept;
+    void drop_number(node& n) noexcept;
+    void unlist_added(const node& n) noexcept;
     void tell(file_change what, std::string path, bool is_directory, std::string old_path = {});
 
     inotify_queue* queue_ = nullptr;
     bool closed_ = false;
     bool in_use_ = false;
-    bool overflowed_ = false;         // and nobody was told
-    std::map<int, watched> watched_;  // by the kernel's numbers
-    std::deque<file_event> ready_;
-    std::deque<listing> to_list_;
-    std::vector<char> bytes_;         // of the kernel's events
-    std::size_t taken_ = 0;           // of them
-    std::set<std::uint32_t> paired_;  // cookies of moves that were told with their first half
-    std::uint32_t waited_for_ = 0;    // the cookie of the move whose second half has been waited for
+    bool overflowed_ = false;                    // and nobody was told
+    std::map<std::string, node_pointer> added_;  // by the path that a user gave
+    std::map<int, node*> numbers_;
+    std::list<file_event> ready_;
+    line jobs_;
+    std::list<look> looks_;
+    std::vector<char> bytes_;  // of the kernel's events
+    std::size_t parsed_ = 0;   // of them
+    std::deque<event> pending_;
+    std::map<key, std::size_t> pending_names_;  // how many of them change what a name stands for
+    std::uint64_t read_ = 0;                    // events, of all time
+    std::set<std::uint32_t> paired_;            // cookies of moves that were told with their first half
+    std::uint64_t waited_until_ = 0;            // the second halves of moves before this place are there
+    event last_from_;                           // the last move that was told
+    event last_to_;
 };
 
 }  // namespace bight::detail

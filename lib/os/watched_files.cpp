@@ -409,9 +409,18 @@ task<> watched_files::take_one() {
         first.place >= waited_until_) {
         read_queue();
         if (pending_.empty() || partner_of(pending_.front())) co_return;
-        (void)co_await try_with_timeout(wait_for(*queue_), until_second_half);
-        if (!is_open()) co_return;
-        read_queue();
+        // Who cancels each wait soon begins no new one by that.
+        const time_point now = reactor::current()->now();
+        if (waits_for_ != pending_.front().place || !waited_since_) {
+            waits_for_ = pending_.front().place;
+            waited_since_ = now;
+        }
+        const duration waited = now - *waited_since_;
+        if (waited < until_second_half) {
+            (void)co_await try_with_timeout(wait_for(*queue_), until_second_half - waited);
+            if (!is_open()) co_return;
+            read_queue();
+        }
         waited_until_ = read_;
         co_return;
     }
@@ -486,8 +495,10 @@ void watched_files::created(node& in, const event& e) {
     if (is_listed && in.told.contains(e.name)) return;
     const bool is_directory = (e.mask & IN_ISDIR) != 0;
     line below;
+    // What had the name has it no more. Only what was added may have been found before it is told.
+    const auto old = in.children.find(e.name);
+    if (old != in.children.end() && !(is_directory && old->second->added)) drop_child(in, e.name);
     if (is_directory && in.is_recursive()) below.push_back({child_of(in, e.name), listing::telling});
-    if (!is_directory) drop_child(in, e.name);
     tell(file_change::created, joined(path_of(in), e.name), is_directory);
     if (is_listed) {
         // Without the name nothing is wrong but that a list may tell it twice.

@@ -3,6 +3,7 @@
 
 #include "inotify.hpp"
 
+#include <bight/core/duration.hpp>
 #include <bight/core/task.hpp>
 #include <bight/os/file_watch.hpp>
 
@@ -12,6 +13,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -139,8 +141,10 @@ class watched_files {
     std::map<key, std::size_t> pending_names_;  // how many of them change what a name stands for
     std::uint64_t read_ = 0;                    // events, of all time
     std::set<std::uint32_t> paired_;            // cookies of moves that were told with their first half
-    std::uint64_t waited_until_ = 0;            // the second halves of moves before this place are there
-    event last_from_;                           // the last move that was told
+    std::uint64_t waits_for_ = 0;               // the second half of the move whose first one is here
+    std::optional<time_point> waited_since_;
+    std::uint64_t waited_until_ = 0;  // the second halves of moves before this place are there
+    event last_from_;                 // the last move that was told
     event last_to_;
 };
 

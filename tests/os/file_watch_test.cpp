@@ -1,9 +1,8 @@
 // file_watch: what changes is told, in order, once, and without a gap.
-#include "own_directory.hpp"
+#include "told_changes.hpp"
 
 #include "support/cancellable.hpp"
 #include "support/catch.hpp"
-#include "support/each_reactor.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/os/file.hpp>
@@ -28,54 +27,11 @@ using bight::file_event;
 using bight::file_watch;
 using bight::task;
 using test::code_of;
+using test::expect;
+using test::on_each;
 using test::own_directory;
-
-namespace {
-
-/// On each real demultiplexer.
-template <class F>
-void on_each(F body) {
-    for (const auto& kind : test::real_reactors()) {
-        CAPTURE(kind);
-        test::reactor_fixture on(kind);
-        on.run(body);
-    }
-}
-
-/// "created a", "moved a b/": below `own`.
-std::string text_of(const file_event& e, const std::string& own) {
-    const auto name = [&](const std::string& path) {
-        return path.size() > own.size() ? path.substr(own.size() + 1) : std::string(".");
-    };
-    const std::string end = name(e.path) + (e.is_directory ? "/" : "");
-    switch (e.what) {
-        case file_change::created: return "created " + end;
-        case file_change::changed: return "changed " + end;
-        case file_change::moved: return "moved " + name(e.old_path) + " " + end;
-        case file_change::removed: return "removed " + end;
-        default: return "overflow";
-    }
-}
-
-/// The next events until one is `last`; changes are left out.
-task<std::vector<std::string>> until(file_watch& watch, std::string own, std::string last) {
-    std::vector<std::string> all;
-    for (;;) {
-        const file_event e = co_await watch.next();
-        if (e.what == file_change::changed) continue;
-        all.push_back(text_of(e, own));
-        if (all.back() == last) co_return all;
-    }
-}
-
-template <class... Texts>
-task<> expect(file_watch& watch, std::string own, Texts... texts) {
-    const std::vector<std::string> wanted{texts...};
-    const std::vector<std::string> got = co_await until(watch, own, wanted.back());
-    CHECK(got == wanted);
-}
-
-}  // namespace
+using test::text_of;
+using test::until;
 
 TEST_CASE("file_watch: what is created, changed, moved and removed in a directory is told in order") {
     on_each([]() -> task<> {

@@ -62,7 +62,8 @@ TEST_CASE("file_watch: a directory is moved before it is watched, and another on
         co_await bight::create_directory(own + "/x");
         co_await bight::rename_path(own + "/x", own + "/y");
         co_await bight::create_directory(own + "/x");
-        co_await expect(watch, own, "created x/", "moved x y/", "created x/");
+        co_await bight::write_file(own + "/end", "");
+        co_await expect(watch, own, "created x/", "moved x y/", "created x/", "created end");
         co_await bight::write_file(own + "/x/in_x", "");
         co_await bight::write_file(own + "/y/in_y", "");
         co_await expect(watch, own, "created x/in_x", "created y/in_y");
@@ -77,7 +78,9 @@ TEST_CASE("file_watch: a directory is made in another one, which is moved before
         file_watch watch;
         co_await watch.add(own, true);
         co_await bight::create_directory(own + "/p");
-        co_await expect(watch, own, "created p/");
+        // When what is in it is told it is watched.
+        co_await bight::write_file(own + "/p/f", "");
+        co_await expect(watch, own, "created p/", "created p/f");
         co_await bight::create_directory(own + "/p/q");
         co_await bight::write_file(own + "/p/q/early", "");
         co_await bight::rename_path(own + "/p", own + "/z");

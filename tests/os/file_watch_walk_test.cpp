@@ -205,11 +205,13 @@ class walker {
 };
 
 void walk_on_each(walk of) {
+    unsigned seed = 0;
     for (const auto& kind : test::real_reactors()) {
         CAPTURE(kind);
         test::reactor_fixture on(kind);
-        on.run([of]() -> task<> {
-            for (unsigned seed = 0; seed < 40; ++seed) {
+        on.run([&]() -> task<> {
+            for (const unsigned end = seed + 10; seed < end; ++seed) {
+                CAPTURE(seed);
                 const test::temporary_directory here;
                 const std::string own = co_await test::own_directory(here);
                 walker one(own, of, seed);

@@ -42,10 +42,13 @@ struct file_event {
 /// A directory that is made below a recursive one is watched, too, without a gap: what is in it by then is
 /// told as created, and no name twice. Links are not followed. A file that takes the place of another one by
 /// a rename is told as moved (or created), and nothing of the other one. A write may be told several times,
-/// and several writes once. A path that is watched itself, and is removed or moved, is told as removed, and
-/// not watched any more. A directory below that may not be read is left out.
+/// and several writes once. A path that is watched itself, and is removed, moved or unmounted, is told as
+/// removed, and not watched any more; as a part of a tree that is watched it moves with that. When a
+/// directory is found to be another one than was told, it is told as removed and created, with all that is in
+/// it. A directory below that may not be read is left out.
 ///
-/// A file may be watched by itself, but what replaces it is another one: watch its directory.
+/// A file may be watched by itself, but what replaces it is another one: watch its directory. Removed while
+/// somebody has it open it is told as changed, and as removed when that has been closed.
 ///
 /// Linux (inotify(7)), for what happens on this machine: of a file system over the network only what is done
 /// here is told, and nothing of /proc and /sys. On other systems and on a simulated host `add` throws
@@ -59,11 +62,13 @@ class file_watch {
     ~file_watch();
 
     /// From when this has ended, what happens in `path` is told; if `recursive`, also in all directories
-    /// below. A directory that is watched already keeps the path that it has. Throws std::system_error:
+    /// below. A directory that is watched already keeps the path that it has, but a root becomes a part of
+    /// the tree in which it is found, and has its path there. Throws std::system_error:
     /// ENOENT, EACCES, and ENOSPC, ENFILE or EMFILE when the system watches no more
     /// (fs.inotify.max_user_watches, max_user_instances). Cancelled or failed, a part may be watched.
     task<> add(std::string path, bool recursive = false);
-    /// False when it was not added. What has happened before may still be told.
+    /// False when it was not added. What was added below it, and what is a part of another tree, is watched
+    /// on. What has happened before may still be told.
     bool remove(const std::string& path);
     /// How many directories and files are watched.
     std::size_t size() const noexcept;

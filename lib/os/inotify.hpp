@@ -42,7 +42,7 @@ class inotify_queue final : public descriptor {
 };
 
 /// Waits until something can be taken, or the queue is closed.
-class inotify_wait final : public waiter, public awaiter_base<inotify_wait> {
+class [[nodiscard("co_await it")]] inotify_wait final : public waiter, public awaiter_base<inotify_wait> {
   public:
     explicit inotify_wait(inotify_queue& of) noexcept : operation_(*this, of) {}
     void await_resume() const noexcept {}

@@ -281,8 +281,13 @@ task<> watched_files::list_one(line& of, bool reads_queue) {
             co_return;
         }
     }
+    node* const known = at_number(number);
+    if (known && known != n.get() && !known->parent && reads_queue && is_pending(number, {})) {
+        ended(*known, false);  // it has come here, and its own path is gone
+        co_return;
+    }
     if (adopt(n, number)) {
-        of.front().of = pointer_to(*at_number(number));
+        of.front().of = pointer_to(*known);
         if (one.how == listing::check) of.front().how = listing::telling;
         co_return;
     }
@@ -583,6 +588,7 @@ void watched_files::renamed(node& from, const event& e, node& to, const event& t
     last_from_ = e;
     last_to_ = to_event;
     std::string name = to_event.name;
+    std::string key_name = name;
     std::set<std::string> told_name;
     if (to.told_until > to_event.place) told_name.insert(name);
     std::map<std::string, node_pointer> placed;
@@ -598,8 +604,8 @@ void watched_files::renamed(node& from, const event& e, node& to, const event& t
             unlist_added(*child);
             child->added = child->added_recursively = false;
             child->parent = &to;
-            child->name = name;
-            moving.key().swap(name);
+            child->name.swap(name);
+            moving.key().swap(key_name);
             to.children.insert(std::move(moving));
         }
     }

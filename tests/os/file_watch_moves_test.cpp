@@ -16,6 +16,7 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -243,6 +244,28 @@ TEST_CASE("file_watch: a path that was added, and is a part of a tree that was a
             co_await bight::write_file(root + "/end", "");
             co_await expect(watch, root, "created end");
         }
+    });
+}
+
+TEST_CASE("file_watch: a path that was added moves into a tree that was added") {
+    on_each([]() -> task<> {
+        const test::temporary_directory here;
+        const std::string own = co_await own_directory(here);
+        co_await bight::create_directories(own + "/t");
+        co_await bight::create_directories(own + "/d/below");
+        file_watch watch;
+        co_await watch.add(own + "/t", true);
+        co_await watch.add(own + "/d", true);
+        co_await bight::rename_path(own + "/d", own + "/t/d");
+        co_await bight::write_file(own + "/t/end", "");
+        const std::vector<std::string> all = co_await until(watch, own, "created t/end");
+        const std::set<std::string> told(all.begin(), all.end());
+        CHECK(told ==
+              std::set<std::string>{"created t/d/", "created t/d/below/", "created t/end", "removed d/"});
+        CHECK(all.size() == told.size());
+        co_await bight::write_file(own + "/t/d/below/f", "");
+        co_await expect(watch, own, "created t/d/below/f");
+        CHECK(watch.size() == 3);
     });
 }
 

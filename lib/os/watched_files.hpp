@@ -114,6 +114,7 @@ class watched_files {
     // The model
     node* at_number(int number) const noexcept;
     node_pointer find(const std::string& path) const;
+    static std::string joined(const std::string& directory, std::string_view name);
     static std::string path_of(const node& n);
     static node_pointer child_of(node& in, const std::string& name);
     /// Of a directory and all below it, those above first.

@@ -333,6 +333,8 @@ class send_datagrams_operation : public operation {
 /// An operation of kind wait_process: waits until the process has ended, and reaps it. Result: 0.
 class process_operation : public operation {
   public:
+    bool leaves_it = false;  ///< it is not reaped: another call does that
+
     int code = 0;    ///< CLD_EXITED, CLD_KILLED or CLD_DUMPED
     int status = 0;  ///< the exit status, or the signal
 

@@ -140,7 +140,8 @@ attempt try_wait_process(process_operation& op) noexcept {
 #if defined(__linux__)
     siginfo_t how{};
     constexpr auto by_descriptor = static_cast<idtype_t>(3);  // P_PIDFD
-    if (::waitid(by_descriptor, static_cast<id_t>(op.on->fd), &how, WEXITED | WNOHANG) < 0) {
+    const int leaving = op.leaves_it ? WNOWAIT : 0;
+    if (::waitid(by_descriptor, static_cast<id_t>(op.on->fd), &how, WEXITED | WNOHANG | leaving) < 0) {
         return ended(op, -errno);
     }
     if (how.si_pid == 0) return ended(op, -EAGAIN);

@@ -1,0 +1,79 @@
+// run_process, pipeline: runs programs to their end, and gives what they wrote.
+#pragma once
+
+#include <bight/core/export.hpp>
+#include <bight/core/task.hpp>
+#include <bight/os/command.hpp>
+#include <bight/os/process.hpp>
+#include <bight/os/process_status.hpp>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace BIGHT_EXPORT bight {
+
+/// Options of run_process.
+struct run_process_options {
+    /// What the program reads from its descriptor 0; it must live until the await has ended. It need not
+    /// read all of it.
+    std::string_view input;
+    /// The most bytes of output, and of errors, each.
+    std::size_t limit = std::size_t{1} << 20;
+};
+
+/// What a program wrote, and how it has ended.
+struct process_output {
+    process_output() = default;
+    process_status status;
+    std::string output;  ///< descriptor 1
+    std::string errors;  ///< descriptor 2
+};
+
+/// Runs the program to its end, with `options.input` as its input, and gives all that it wrote. A status
+/// other than 0 is no error of this. Of 0, 1 and 2 what the command says otherwise holds: then nothing is
+/// written there, or captured; without an input descriptor 0 is /dev/null.
+///
+/// Throws what process::spawn throws, and errc::too_long when output or errors have more bytes than
+/// `options.limit`. Then, and when it is cancelled, the child is ended as by its handle. It waits for the
+/// ends of the pipes, too: a daemon that the program leaves behind, with its output, holds it up.
+task<process_output> run_process(command what, run_process_options options = {});
+
+/// Programs of which each reads what the one before writes: `a | b | c`.
+class pipeline {
+  public:
+    explicit pipeline(command first) { commands_.push_back(std::move(first)); }
+    pipeline& add(command next) {
+        commands_.push_back(std::move(next));
+        return *this;
+    }
+    const std::vector<command>& commands() const noexcept { return commands_; }
+
+    /// Starts them, first to last, connected by pipes of the system: no byte in between comes through this
+    /// process. What the commands say of their inner ends (1, and 0 of the next) does not hold. Throws what
+    /// process::spawn throws; those that were started then are ended as by their handles.
+    std::vector<process> spawn() const;
+
+  private:
+    std::vector<command> commands_;
+};
+
+pipeline operator|(command a, command b);
+pipeline operator|(pipeline a, command b);
+
+/// What the last program of a pipeline wrote, and how each has ended.
+struct pipeline_output {
+    pipeline_output() = default;
+    std::vector<process_status> statuses;  ///< first to last
+    std::string output;                    ///< descriptor 1 of the last
+    /// Whether all have exited with 0.
+    bool success() const noexcept;
+};
+
+/// As run_process: the input is for the first, the output comes from the last; each writes its errors to
+/// where its command says, this process's own otherwise.
+task<pipeline_output> run_pipeline(pipeline what, run_process_options options = {});
+
+}  // namespace bight

@@ -1,0 +1,147 @@
+// child_process: a child, from its start until it has been reaped.
+#pragma once
+
+#include "pipe_transport.hpp"
+
+#include "../demux/demultiplexer.hpp"
+
+#include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/detail/grace_timer.hpp>
+#include <bight/core/detail/intrusive_list.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/os/process_status.hpp>
+#include <bight/sync/event.hpp>
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace bight::detail {
+
+class child_signal;
+
+/// Belongs to a reactor. It is kept by its handle, by tasks that wait for it, by the pipes from it, and by the
+/// wait for its end. docs/design/processes.md says how it ends. Thread: its reactor's.
+class child_process final : public pooled,
+                            public list_hook<child_process>,
+                            private descriptor,
+                            private leftover,
+                            private pipe_end_listener {
+  public:
+    /// Made before the child is: later nothing may fail for want of memory. It has one reference.
+    child_process(reactor& home, std::string name, bool leads_group, duration end_patience)
+        : wait_(*this),
+          home_(home),
+          name_(std::move(name)),
+          patience_(end_patience),
+          leads_group_(leads_group) {}
+    child_process(const child_process&) = delete;
+    child_process& operator=(const child_process&) = delete;
+
+    void retain() noexcept { ++references_; }
+    void release() noexcept {
+        if (--references_ == 0) delete this;
+    }
+
+    /// The child is there: waits for its end. Throws std::system_error, and has then killed and reaped it.
+    void begin(pid_t pid);
+    /// A pipe that ends before the child counts as drained.
+    void has_pipe_from(pipe_transport& pipe) noexcept {
+        pipe.tell(*this);
+        ++open_pipes_;
+    }
+
+    reactor& home() const noexcept { return home_; }
+    pid_t pid() const noexcept { return pid_; }
+    const std::string& name() const noexcept { return name_; }
+    /// The handle was destroyed: the child is ended, unless it has.
+    void handle_gone() noexcept;
+
+    manual_reset_event& ended() noexcept { return ended_; }
+    manual_reset_event& drained() noexcept { return drained_; }
+    bool over() const noexcept { return over_; }
+    /// How it has ended; only when it is over. Throws std::system_error when that is not known.
+    const process_status& status() const;
+    /// 0, or an error number: ESRCH when it has ended.
+    int send(int signal) noexcept;
+    /// SIGTERM; SIGCONT lets one that was stopped take it.
+    void ask_to_end() noexcept;
+
+    /// For child_signal: some child of this process has ended.
+    void look() noexcept;
+    /// For child_signal: the reactor goes.
+    void reactor_goes() noexcept { abandoned(); }
+
+  private:
+    class waiting final : public process_operation {
+      public:
+        explicit waiting(child_process& c) noexcept {
+            kind = operation_kind::wait_process;
+            leaves_it = true;
+            on = &c;
+        }
+
+      private:
+        void completed() noexcept override { static_cast<child_process&>(*on).waited(); }
+    };
+
+    ~child_process() = default;
+    void keep() noexcept override { retain(); }
+    void drop() noexcept override { release(); }
+    void abandoned() noexcept override;
+    void keep_for_pipe() noexcept override { retain(); }
+    void pipe_has_ended() noexcept override;
+    void expired() noexcept override;
+    void hurry() noexcept override {}
+    void limit(time_point latest) noexcept override;
+
+    void wait_again() noexcept;
+    void waited() noexcept;
+    bool learn() noexcept;
+    void end_of_wait() noexcept;
+    void look_drained() noexcept;
+    void reap_group() noexcept;
+    void kill_and_reap() noexcept;
+
+    waiting wait_;
+    reactor& home_;
+    std::string name_;
+    child_signal* signals_ = nullptr;  // where there is no pidfd
+    manual_reset_event ended_;
+    manual_reset_event drained_;
+    process_status status_;
+    duration patience_;
+    pid_t pid_ = -1;
+    unsigned references_ = 1;
+    unsigned open_pipes_ = 0;
+    int lost_ = 0;  // why its status is not known
+    bool leads_group_;
+    bool over_ = false;
+    bool reaped_ = false;
+    bool has_handle_ = true;
+    bool ending_ = false;  // as a leftover
+    bool killed_ = false;
+};
+
+/// A counted reference to one.
+class child_reference {
+  public:
+    explicit child_reference(child_process& to) noexcept : to_(&to) { to.retain(); }
+    child_reference(child_reference&& other) noexcept : to_(std::exchange(other.to_, nullptr)) {}
+    child_reference& operator=(child_reference&&) = delete;
+    ~child_reference() {
+        if (to_) to_->release();
+    }
+    child_process& operator*() const noexcept { return *to_; }
+    child_process* operator->() const noexcept { return to_; }
+
+  private:
+    child_process* to_;
+};
+
+/// For tests: false makes the next children those of a system without pidfds.
+inline bool uses_pidfd = true;
+
+}  // namespace bight::detail

@@ -1,0 +1,103 @@
+#include "child_wait.hpp"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+
+namespace bight::detail {
+
+namespace {
+
+duration to_duration(const timeval& t) noexcept {
+    return std::chrono::duration_cast<duration>(std::chrono::seconds(t.tv_sec) +
+                                                std::chrono::microseconds(t.tv_usec));
+}
+
+resource_usage to_usage(const rusage& u) noexcept {
+#if defined(__APPLE__)
+    constexpr std::uint64_t unit = 1;
+#else
+    constexpr std::uint64_t unit = 1024;
+#endif
+    resource_usage made;
+    made.user_time = to_duration(u.ru_utime);
+    made.system_time = to_duration(u.ru_stime);
+    made.peak_memory = static_cast<std::uint64_t>(u.ru_maxrss) * unit;
+    made.minor_faults = static_cast<std::uint64_t>(u.ru_minflt);
+    made.major_faults = static_cast<std::uint64_t>(u.ru_majflt);
+    made.voluntary_switches = static_cast<std::uint64_t>(u.ru_nvcsw);
+    made.involuntary_switches = static_cast<std::uint64_t>(u.ru_nivcsw);
+    return made;
+}
+
+process_status to_status(int code, int number, const rusage& used) noexcept {
+    if (code == CLD_EXITED) return process_status::exited(number, to_usage(used));
+    return process_status::killed(number, code == CLD_DUMPED, to_usage(used));
+}
+
+}  // namespace
+
+#if defined(__linux__)
+
+// The call of the kernel tells the usage, too, also of a child that is not reaped.
+int query_child(pid_t pid, bool reap, process_status& how) noexcept {
+    siginfo_t info{};
+    rusage used{};
+    long result = 0;
+    do {
+        result = ::syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | (reap ? 0 : WNOWAIT), &used);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return errno;
+    if (info.si_pid == 0) return EAGAIN;
+    how = to_status(info.si_code, info.si_status, used);
+    return 0;
+}
+
+int open_pidfd(pid_t pid) noexcept {
+#if defined(SYS_pidfd_open)
+    const long fd = ::syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -errno : static_cast<int>(fd);
+#else
+    (void)pid;
+    return -ENOSYS;
+#endif
+}
+
+#else
+
+int query_child(pid_t pid, bool reap, process_status& how) noexcept {
+    siginfo_t info{};
+    rusage used{};
+    int result = 0;
+    do {
+        result = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return errno;
+    if (info.si_pid == 0) return EAGAIN;
+    if (reap) {
+        int status = 0;
+        while (::wait4(pid, &status, 0, &used) < 0 && errno == EINTR) {
+        }
+    }
+    how = to_status(info.si_code, info.si_status, used);
+    return 0;
+}
+
+int open_pidfd(pid_t) noexcept { return -ENOSYS; }
+
+#endif
+
+void reap_child(pid_t pid) noexcept {
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+}
+
+}  // namespace bight::detail

@@ -1,0 +1,34 @@
+#include "child_pipe.hpp"
+
+#include <bight/net/owned_descriptor.hpp>
+#include <bight/os/run_process.hpp>
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace bight {
+
+// The ends that the children have are closed here as soon as both have them: otherwise none would see an end.
+std::vector<process> pipeline::spawn() const {
+    std::vector<process> children;
+    children.reserve(commands_.size());
+    owned_descriptor input;
+    for (std::size_t i = 0; i < commands_.size(); ++i) {
+        command next = commands_[i];
+        owned_descriptor output;
+        owned_descriptor input_of_next;
+        if (input) next.inherit(0, input.get());
+        if (i + 1 < commands_.size()) {
+            const detail::pipe_ends ends = detail::open_pipe("process: a pipe behind " + next.to_string());
+            input_of_next = owned_descriptor(ends.reads);
+            output = owned_descriptor(ends.writes);
+            next.inherit(1, output.get());
+        }
+        children.push_back(process::spawn(next));
+        input = std::move(input_of_next);
+    }
+    return children;
+}
+
+}  // namespace bight

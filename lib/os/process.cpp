@@ -1,0 +1,347 @@
+#include <bight/os/process.hpp>
+
+#include "child_pipe.hpp"
+#include "child_plan.hpp"
+#include "child_process.hpp"
+#include "child_words.hpp"
+#include "command_access.hpp"
+#include "pipe_transport.hpp"
+#include "pseudo_terminal.hpp"
+
+#include "../core/reactor_state.hpp"
+#include "../core/system_error.hpp"
+
+#include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/timeout.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace bight {
+
+namespace detail {
+
+namespace {
+
+constexpr int terminal_number = -1;
+
+// Descriptors of the parent that only the child needs.
+class for_the_child {
+  public:
+    for_the_child() = default;
+    for_the_child(const for_the_child&) = delete;
+    for_the_child& operator=(const for_the_child&) = delete;
+    ~for_the_child() {
+        for (const int fd : all_) ::close(fd);
+    }
+    /// Room for one more, so that `add` does not fail.
+    void make_room() { all_.reserve(all_.size() + 1); }
+    int add(int fd) noexcept {
+        all_.push_back(fd);
+        return fd;
+    }
+
+  private:
+    std::vector<int> all_;
+};
+
+std::string descriptor_of(int number, const std::string& name) {
+    return "descriptor " + std::to_string(number) + " of " + name;
+}
+
+// All that a child is started with.
+class start {
+  public:
+    start(reactor& home, const command& c)
+        : home_(home),
+          command_(c),
+          name_(c.to_string()),
+          arguments_(arguments_of(c)),
+          environment_(environment_of(c)),
+          programs_(programs_of(c)),
+          child_(*new child_process(home, name_, command_access::new_group(c) || command_access::has_terminal(c),
+                                    command_access::end_patience(c))) {}
+    start(const start&) = delete;
+    start& operator=(const start&) = delete;
+    ~start() { child_.release(); }
+
+    template <class Piped>
+    child_process& run(std::vector<Piped>& pipes) {
+        prepare_descriptors(pipes);
+        child_plan plan;
+        plan.arguments = arguments_.pointers();
+        plan.environment = environment_.pointers();
+        plan.programs = programs_.pointers();
+        const auto& directory = command_access::directory(command_);
+        if (directory) plan.directory = directory->c_str();
+        plan.new_group = command_access::new_group(command_);
+        plan.terminal = slave_;
+        plan.mappings = mappings_.data();
+        plan.mapping_count = mappings_.size();
+        if (!mappings_.empty()) plan.above = std::max(3, mappings_.back().number + 1);
+        set_user(plan);
+        const pid_t pid = start_child(plan);
+        if (pid < 0) throw std::system_error(system_error_code(static_cast<int>(-pid)), "process: start " + name_);
+        if (plan.failure.step != child_step::none) fail(plan.failure);
+        child_.begin(pid);
+        child_.retain();  // for the handle
+        return child_;
+    }
+
+  private:
+    template <class Piped>
+    void prepare_descriptors(std::vector<Piped>& pipes) {
+        const auto& entries = command_access::descriptors(command_);
+        pipes.reserve(entries.size() + 1);
+        mappings_.reserve(entries.size() + 3);
+        if (command_access::has_terminal(command_)) {
+            ours_.make_room();
+            const terminal_ends ends = open_pseudo_terminal(command_access::window(command_));
+            slave_ = ours_.add(ends.slave);
+            auto& side = pipe_transport::make(home_, ends.master, pipe_transport::way::both,
+                                              "the terminal of " + name_);
+            pipes.push_back({terminal_number, stream(side)});
+        }
+        for (const command::entry& e : entries) add(e, pipes);
+        for (const int number : {0, 1, 2}) {
+            if (!command_.descriptor(number)) mappings_.push_back({number, number});
+        }
+        std::ranges::sort(mappings_, {}, &child_mapping::number);
+    }
+
+    template <class Piped>
+    void add(const command::entry& e, std::vector<Piped>& pipes) {
+        if (e.number < 0) {
+            throw std::system_error(system_error_code(EBADF), "process: " + descriptor_of(e.number, name_));
+        }
+        ours_.make_room();
+        int source = -1;
+        switch (e.kind) {
+            case child_descriptor::closed: break;
+            case child_descriptor::given: source = e.from; break;
+            case child_descriptor::terminal: source = slave_; break;
+            case child_descriptor::null:
+                source = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+                if (source < 0) throw std::system_error(system_error_code(errno), "process: open /dev/null");
+                ours_.add(source);
+                break;
+            default: source = add_pipe(e, pipes); break;
+        }
+        if (e.kind == child_descriptor::given && ::fcntl(source, F_GETFD) < 0) {
+            throw std::system_error(system_error_code(errno), "process: " + descriptor_of(e.number, name_) +
+                                                                  ", which is to be " +
+                                                                  std::to_string(source));
+        }
+        mappings_.push_back({e.number, source});
+    }
+
+    // Gives the child's end.
+    template <class Piped>
+    int add_pipe(const command::entry& e, std::vector<Piped>& pipes) {
+        const bool to = e.kind == child_descriptor::pipe_to;
+        std::string what = descriptor_of(e.number, name_);
+        const pipe_ends ends = open_pipe("process: a pipe for " + what);
+        const int source = ours_.add(to ? ends.reads : ends.writes);
+        auto& side = pipe_transport::make(home_, to ? ends.writes : ends.reads,
+                                          to ? pipe_transport::way::writes : pipe_transport::way::reads,
+                                          std::move(what));
+        stream handle(side);
+        if (!to) child_.has_pipe_from(side);
+        pipes.push_back({e.number, std::move(handle)});
+        return source;
+    }
+
+    // A parent with every right would hand its groups on to a child with few.
+    void set_user(child_plan& plan) {
+        const auto user = command_access::user(command_);
+        const auto group = command_access::group(command_);
+        const auto& groups = command_access::groups(command_);
+        plan.sets_user = user.has_value();
+        plan.user = static_cast<uid_t>(user.value_or(0));
+        plan.sets_group = group.has_value();
+        plan.group = static_cast<gid_t>(group.value_or(0));
+        plan.sets_groups = groups.has_value() || (user && ::geteuid() == 0);
+        if (groups) groups_.assign(groups->begin(), groups->end());
+        plan.groups = groups_.data();
+        plan.group_count = groups_.size();
+    }
+
+    [[noreturn]] void fail(const child_failure& why) const {
+        throw std::system_error(system_error_code(why.error), "process: " + describe(why));
+    }
+    std::string describe(const child_failure& why) const {
+        switch (why.step) {
+            case child_step::group: return "a process group for " + name_;
+            case child_step::session: return "a session for " + name_;
+            case child_step::controlling_terminal: return "the controlling terminal of " + name_;
+            case child_step::descriptor: return descriptor_of(why.detail, name_);
+            case child_step::groups: return "the groups of " + name_;
+            case child_step::group_id: return "the group of " + name_;
+            case child_step::user_id: return "the user of " + name_;
+            case child_step::directory:
+                return "the directory of " + name_ + ", " + *command_access::directory(command_);
+            default: break;
+        }
+        std::string text = "run " + name_;
+        const auto& tried = programs_.texts();
+        if (command_.program().find('/') == std::string::npos) {
+            text += " (looked for as ";
+            for (std::size_t i = 0; i < tried.size(); ++i) text += (i > 0 ? ", " : "") + tried[i];
+            text += ")";
+        }
+        return text;
+    }
+
+    reactor& home_;
+    const command& command_;
+    std::string name_;
+    word_list arguments_;
+    word_list environment_;
+    word_list programs_;
+    for_the_child ours_;
+    std::vector<child_mapping> mappings_;
+    std::vector<gid_t> groups_;
+    int slave_ = -1;
+    child_process& child_;
+};
+
+task<process_status> wait_for(child_reference child) {
+    if (!child->over()) co_await child->ended().wait();
+    co_return child->status();
+}
+
+task<process_status> wait_for_all(child_reference child) {
+    if (!child->over() || !child->drained().is_set()) co_await child->drained().wait();
+    co_return child->status();
+}
+
+task<process_status> end_child(child_reference child, duration patience) {
+    if (!child->over() && patience > duration::zero()) {
+        child->ask_to_end();
+        (void)co_await try_with_timeout(child->ended().wait(), patience);
+    }
+    if (!child->over()) {
+        (void)child->send(SIGKILL);
+        co_await child->ended().wait();
+    }
+    co_return child->status();
+}
+
+[[noreturn]] void used_elsewhere() noexcept {
+    std::fputs("bight: a process was destroyed on another thread than its reactor's, which runs\n", stderr);
+    std::abort();
+}
+
+bool belongs_elsewhere(const child_process& c) noexcept {
+    return !c.over() && reactor::current() != &c.home() && reactor_state::runs(c.home());
+}
+
+}  // namespace
+
+}  // namespace detail
+
+process process::spawn(const command& what) {
+    reactor* const here = reactor::current();
+    if (!here) {
+        throw std::system_error(errc::wrong_thread,
+                                "process::spawn needs a reactor: none runs on this thread");
+    }
+    if (detail::demultiplexer_of(*here).simulated()) {
+        throw std::system_error(errc::unavailable, "process: a simulated host starts no programs");
+    }
+    std::vector<piped> pipes;
+    detail::start begun(*here, what);
+    detail::child_process& child = begun.run(pipes);
+    return process(child, std::move(pipes));
+}
+
+process& process::operator=(process&& other) noexcept {
+    if (this != &other) {
+        drop();
+        child_ = std::exchange(other.child_, nullptr);
+        pipes_ = std::move(other.pipes_);
+    }
+    return *this;
+}
+
+// The pipes first: a child that reads sees their ends.
+void process::drop() noexcept {
+    detail::child_process* const child = std::exchange(child_, nullptr);
+    if (child && detail::belongs_elsewhere(*child)) detail::used_elsewhere();
+    pipes_.clear();
+    if (child) child->handle_gone();
+}
+
+detail::child_process& process::child() const {
+    if (!child_) throw std::system_error(detail::system_error_code(EBADF), "process: an empty handle");
+    if (detail::belongs_elsewhere(*child_)) {
+        throw std::system_error(errc::wrong_thread, "process: " + child_->name() +
+                                                        " belongs to the reactor of another thread");
+    }
+    return *child_;
+}
+
+int process::id() const { return static_cast<int>(child().pid()); }
+
+stream& process::pipe(int number) {
+    const detail::child_process& c = child();
+    for (piped& p : pipes_) {
+        if (p.number == number && number >= 0) return p.side;
+    }
+    throw std::system_error(detail::system_error_code(EBADF),
+                            "process: there is no pipe to " + detail::descriptor_of(number, c.name()));
+}
+
+stream& process::terminal() {
+    const detail::child_process& c = child();
+    for (piped& p : pipes_) {
+        if (p.number == detail::terminal_number) return p.side;
+    }
+    throw std::system_error(detail::system_error_code(EBADF), "process: " + c.name() + " has no terminal");
+}
+
+void process::resize_terminal(window_size size) {
+    if (const int error = detail::resize_terminal(terminal().native_handle(), size); error != 0) {
+        throw std::system_error(detail::system_error_code(error),
+                                "process: resize the terminal of " + child().name());
+    }
+}
+
+task<process_status> process::wait() { return detail::wait_for(detail::child_reference(child())); }
+
+task<process_status> process::wait_drained() {
+    return detail::wait_for_all(detail::child_reference(child()));
+}
+
+std::optional<process_status> process::status() const {
+    const detail::child_process& c = child();
+    if (!c.over()) return std::nullopt;
+    return c.status();
+}
+
+bool process::kill(int signal) {
+    detail::child_process& c = child();
+    const int error = c.send(signal);
+    if (error == 0) return true;
+    if (error == ESRCH) return false;
+    throw std::system_error(detail::system_error_code(error),
+                            "process: send signal " + std::to_string(signal) + " to " + c.name());
+}
+
+task<process_status> process::end(duration patience) {
+    return detail::end_child(detail::child_reference(child()), patience);
+}
+
+}  // namespace bight

@@ -1,0 +1,243 @@
+// The end of a child with its handle, its task, its reactor.
+#include "children.hpp"
+
+#include "support/cancellable.hpp"
+#include "support/child.hpp"
+
+#include <bight/core/group.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/timeout.hpp>
+#include <bight/core/virtual_clock.hpp>
+#include <bight/io/line_reader.hpp>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+using namespace test;
+using namespace std::chrono_literals;
+using bight::command;
+using bight::process;
+
+namespace {
+
+bool exists(int pid) { return ::kill(pid, 0) == 0; }
+
+/// Says "ready" when its trap is there, and then the signal that it gets.
+command stubborn() {
+    return shell("trap 'echo term' TERM; echo ready; while :; do sleep 0.01; done");
+}
+
+bight::task<> until_ready(process& child) {
+    const std::string line = co_await child.standard_output().read_until("\n");
+    CHECK(line == "ready\n");
+}
+
+}  // namespace
+
+TEST_CASE("a child whose handle goes gets SIGTERM, and the run waits for its end") {
+    int pid = 0;
+    with_children([&]() -> bight::task<> {
+        process child = process::spawn(command("sleep", "60"));
+        pid = child.id();
+        CHECK(exists(pid));
+        co_return;
+    });
+    CHECK_FALSE(exists(pid));
+}
+
+TEST_CASE("one that does not heed SIGTERM gets SIGKILL after its patience") {
+    with_children([]() -> bight::task<> {
+        const auto began = std::chrono::steady_clock::now();
+        bight::stream out;
+        {
+            process child = process::spawn(stubborn().pipe_from(1).end_patience(50ms));
+            co_await until_ready(child);
+            out = std::move(child.standard_output());
+        }
+        const std::string said = co_await all_of(out);
+        CHECK(said == "term\n");
+        CHECK(std::chrono::steady_clock::now() - began >= 50ms);
+    });
+}
+
+TEST_CASE("without patience it is killed at once") {
+    with_children([]() -> bight::task<> {
+        bight::stream out;
+        {
+            process child = process::spawn(stubborn().pipe_from(1).end_patience(0s));
+            co_await until_ready(child);
+            out = std::move(child.standard_output());
+        }
+        const std::string said = co_await all_of(out);
+        CHECK(said.empty());
+    });
+}
+
+TEST_CASE("end: a signal, a deadline, another signal, and the status") {
+    with_children([]() -> bight::task<> {
+        process heeds = process::spawn(command("sleep", "60"));
+        const auto first = co_await heeds.end(20s);
+        CHECK(first.signal() == SIGTERM);
+        const auto again = co_await heeds.end(20s);
+        CHECK(again == first);
+
+        process does_not = process::spawn(stubborn().pipe_from(1));
+        co_await until_ready(does_not);
+        const auto second = co_await does_not.end(20ms);
+        CHECK(second.signal() == SIGKILL);
+
+        process stopped = process::spawn(command("sleep", "60"));
+        CHECK(stopped.kill(SIGSTOP));
+        const auto third = co_await stopped.end(20s);
+        CHECK(third.signal() == SIGTERM);
+
+        process at_once = process::spawn(stubborn().pipe_from(1));
+        co_await until_ready(at_once);
+        const auto fourth = co_await at_once.end(0s);
+        CHECK(fourth.signal() == SIGKILL);
+    });
+}
+
+TEST_CASE("an end that is cancelled may be awaited again") {
+    with_children([]() -> bight::task<> {
+        process child = process::spawn(stubborn().pipe_from(1));
+        co_await until_ready(child);
+        const auto none = co_await bight::try_with_timeout(child.end(20s), 1ms);
+        CHECK_FALSE(none);
+        CHECK_FALSE(child.status());
+        const auto how = co_await child.end(1ms);
+        CHECK(how.signal() == SIGKILL);
+    });
+}
+
+TEST_CASE("an error or a cancellation that unwinds a task ends its children") {
+    int pid = 0;
+    with_children([&]() -> bight::task<> {
+        auto fails = [&]() -> bight::task<> {
+            process child = process::spawn(command("sleep", "60").pipe_from(1));
+            pid = child.id();
+            co_await bight::yield();
+            throw std::runtime_error("it fails");
+        };
+        CHECK_THROWS_AS(co_await fails(), std::runtime_error);
+        auto waits = [&]() -> bight::task<> {
+            process child = process::spawn(command("sleep", "60").pipe_from(1));
+            co_await child.wait();
+        };
+        const bool done = co_await bight::try_with_timeout(waits(), 1ms);
+        CHECK_FALSE(done);
+    });
+    CHECK_FALSE(exists(pid));
+}
+
+TEST_CASE("the whole group ends with its leader's handle") {
+    with_children([]() -> bight::task<> {
+        bight::stream out;
+        {
+            // The grandchild holds the pipe, too, and heeds no SIGTERM; it ends with the group.
+            command c = shell("(trap '' TERM; echo ready; exec sleep 60) & wait");
+            c.pipe_from(1).new_group();
+            process child = process::spawn(c);
+            co_await until_ready(child);
+            out = std::move(child.standard_output());
+        }
+        const std::string rest = co_await all_of(out);
+        CHECK(rest.empty());
+    });
+}
+
+TEST_CASE("what a leader leaves behind lives as long as its handle, and no longer") {
+    with_children([]() -> bight::task<> {
+        command c = shell("(read x <&3; echo \"$x\"; exec sleep 60) & exit 4");
+        c.pipe_from(1).pipe_to(3).new_group();
+        std::optional<process> child = process::spawn(c);
+        const auto how = co_await child->wait();
+        CHECK(how.code() == 4);
+        CHECK(how.usage().minor_faults > 0);
+        co_await child->pipe(3).write("alive\n");
+        const std::string line = co_await child->standard_output().read_until("\n");
+        CHECK(line == "alive\n");
+        bight::stream out = std::move(child->standard_output());
+        child.reset();
+        const std::string rest = co_await all_of(out);
+        CHECK(rest.empty());
+    });
+}
+
+TEST_CASE("a signal to a group goes to all of it") {
+    with_children([]() -> bight::task<> {
+        command c = shell("sleep 60 & echo ready; wait");
+        c.pipe_from(1).new_group();
+        process child = process::spawn(c);
+        co_await until_ready(child);
+        CHECK(child.kill(SIGTERM));
+        const std::string rest = co_await all_of(child.standard_output());
+        CHECK(rest.empty());
+        const auto how = co_await child.wait_drained();
+        CHECK(how.signal() == SIGTERM);
+    });
+}
+
+TEST_CASE("a handle that outlives its reactor is of a child that was killed with it") {
+    const auto kind = GENERATE(from_range(demultiplexers()));
+    const bool pidfd = GENERATE(true, false);
+    const switched with(bight::detail::uses_pidfd, pidfd);
+    std::optional<process> child;
+    int pid = 0;
+    {
+        reactor_fixture on(kind);
+        on.run([&]() -> bight::task<> {
+            child = process::spawn(command("sleep", "60").pipe_to(0));
+            pid = child->id();
+            co_return;
+        });
+        CHECK(exists(pid));
+        on.reactor().run([]() -> bight::task<> { co_return; }());
+        CHECK(exists(pid));  // between two runs
+    }
+    CHECK_FALSE(exists(pid));
+    CHECK(child->status()->signal() == SIGKILL);
+    CHECK_FALSE(child->kill());
+    child.reset();
+}
+
+TEST_CASE("a reactor that is stopped does not wait for the patience of its children") {
+    const auto kind = GENERATE(from_range(demultiplexers()));
+    const bool pidfd = GENERATE(true, false);
+    children_fixture f(kind, pidfd);
+    const auto began = std::chrono::steady_clock::now();
+    auto body = [&]() -> bight::task<> {
+        process child = process::spawn(stubborn().pipe_from(1).end_patience(60s));
+        co_await until_ready(child);
+        f.on.reactor().stop_now();
+        co_await child.wait();
+    };
+    CHECK_THROWS_AS(f.on.run(body), bight::run_cancelled);
+    CHECK(std::chrono::steady_clock::now() - began < 30s);
+}
+
+TEST_CASE("a forked child that drops the handle leaves the process to its parent") {
+    with_children([]() -> bight::task<> {
+        process child = process::spawn(shell("read x").pipe_to(0));
+        const pid_t forked = ::fork();
+        if (forked == 0) {
+            {
+                const process mine = std::move(child);
+            }
+            ::_exit(3);
+        }
+        int status = 0;
+        REQUIRE(::waitpid(forked, &status, 0) == forked);
+        CHECK(WEXITSTATUS(status) == 3);
+        CHECK_FALSE(child.status());
+        co_await child.standard_input().write("x\n");
+        const auto how = co_await child.wait();
+        CHECK(how.success());
+    });
+}

@@ -1,0 +1,114 @@
+// Programs that are run to their end, alone and in a row.
+#include "children.hpp"
+
+#include "support/connections.hpp"
+#include "support/open_descriptors.hpp"
+
+#include <bight/core/timeout.hpp>
+#include <bight/os/run_process.hpp>
+
+#include <signal.h>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+using namespace test;
+using namespace std::chrono_literals;
+using bight::command;
+using bight::run_pipeline;
+using bight::run_process;
+
+TEST_CASE("run_process gives output, errors and status; without input there is none to read") {
+    with_children([]() -> bight::task<> {
+        const auto ran = co_await run_process(command("/bin/sh", "-c", "cat; echo out; echo err >&2; exit 3"));
+        CHECK(ran.output == "out\n");
+        CHECK(ran.errors == "err\n");
+        CHECK(ran.status.code() == 3);
+        const auto true_one = co_await run_process(command("true"));
+        CHECK(true_one.status.success());
+    });
+}
+
+TEST_CASE("run_process gives its input, and takes more than any pipe holds in both directions") {
+    with_pidfd([]() -> bight::task<> {
+        const std::string text = pattern(0, std::size_t{3} << 20);
+        const auto ran = co_await run_process(command("cat"), {.input = text, .limit = std::size_t{4} << 20});
+        CHECK(ran.output == text);
+        CHECK(ran.errors.empty());
+        // A program that does not want it is no error.
+        const auto unread = co_await run_process(command("true"), {.input = text});
+        CHECK(unread.status.success());
+    });
+}
+
+TEST_CASE("more output than the limit is an error, and the end of the child") {
+    with_children([]() -> bight::task<> {
+        const auto exact = co_await run_process(command("printf", "12345"), {.limit = 5});
+        CHECK(exact.output == "12345");
+        std::string text;
+        try {
+            co_await run_process(command("yes"), {.limit = 100'000});
+        } catch (const std::system_error& e) {
+            CHECK(e.code() == bight::errc::too_long);
+            text = e.what();
+        }
+        CHECK_THAT(text, Catch::Contains("descriptor 1 of yes") && Catch::Contains("100000 bytes"));
+        const auto of_errors = co_await error_of(run_process(shell("yes >&2"), {.limit = 10}));
+        CHECK(of_errors == bight::errc::too_long);
+    });
+}
+
+TEST_CASE("what a command says of its descriptors holds in run_process, too") {
+    with_pidfd([]() -> bight::task<> {
+        command c = shell("echo out; echo err >&2");
+        c.null(2).inherit(1, 2).null(1);
+        const auto ran = co_await run_process(c);
+        CHECK(ran.output.empty());
+        CHECK(ran.errors.empty());
+        CHECK(ran.status.success());
+    });
+}
+
+TEST_CASE("a run_process that is cancelled ends its child; one that cannot begin throws") {
+    with_children([]() -> bight::task<> {
+        const auto none = co_await bight::try_with_timeout(run_process(command("sleep", "60")), 5ms);
+        CHECK_FALSE(none);
+        const auto code = co_await error_of(run_process(command("/no/such/program")));
+        CHECK(code == from_errno(ENOENT));
+    });
+}
+
+TEST_CASE("a pipeline connects its programs, and gives each status") {
+    with_children([]() -> bight::task<> {
+        const std::string text = "pear\napple\nplum\napple\n";
+        auto row = command("sort") | command("uniq") | command("/bin/sh", "-c", "head -n 2; exit 5");
+        const auto ran = co_await run_pipeline(row, {.input = text});
+        CHECK(ran.output == "apple\npear\n");
+        REQUIRE(ran.statuses.size() == 3);
+        CHECK(ran.statuses[0].success());
+        CHECK(ran.statuses[2].code() == 5);
+        CHECK_FALSE(ran.success());
+        const auto one = co_await run_pipeline(bight::pipeline(command("echo", "alone")));
+        CHECK(one.output == "alone\n");
+        CHECK(one.success());
+    });
+}
+
+TEST_CASE("the end of a program in a pipeline reaches both of its neighbours") {
+    with_pidfd([]() -> bight::task<> {
+        auto row = command("yes") | command("head", "-n", "1");
+        const auto ran = co_await run_pipeline(row);
+        CHECK(ran.output == "y\n");
+        CHECK(ran.statuses[0].signal() == SIGPIPE);
+        CHECK(ran.statuses[1].success());
+    });
+}
+
+TEST_CASE("a pipeline of which one program cannot be run leaves no child and no descriptor") {
+    with_children([]() -> bight::task<> {
+        auto row = command("cat") | command("/no/such/program") | command("cat");
+        const auto code = co_await error_of(run_pipeline(row));
+        CHECK(code == from_errno(ENOENT));
+    });
+}

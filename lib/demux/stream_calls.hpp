@@ -64,7 +64,10 @@ inline int connect_call(native_handle fd, const sockaddr* to, socklen_t size) no
 }
 inline int poll_call(native_handle fd, bool to_read) noexcept {
     pollfd p{fd, static_cast<short>(to_read ? POLLIN : POLLOUT), 0};
-    const int got = ::poll(&p, 1, 0);
+    int got = 0;
+    do {  // it waits for nothing, and yet a signal may interrupt it
+        got = ::poll(&p, 1, 0);
+    } while (got < 0 && errno == EINTR);
     if (got < 0) return -errno;
     return (p.revents & POLLNVAL) != 0 ? -EBADF : got;
 }

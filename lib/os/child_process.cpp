@@ -5,6 +5,7 @@
 
 #include "../core/reactor_state.hpp"
 #include "../core/system_error.hpp"
+#include "../demux/descriptor_calls.hpp"
 
 #include <bight/core/error.hpp>
 
@@ -32,7 +33,7 @@ void child_process::begin(pid_t pid) {
             try {
                 demultiplexer_of(home_).attach(*this);
             } catch (...) {
-                demultiplexer_of(home_).sockets().close(static_cast<int>(std::exchange(fd, -1)));
+                close_descriptor(std::exchange(fd, -1));
                 throw;
             }
             wait_again();
@@ -50,9 +51,8 @@ void child_process::begin(pid_t pid) {
 }
 
 void child_process::wait_again() noexcept {
-    demultiplexer& demux = demultiplexer_of(home_);
-    ++demux.operations;
-    if (demux.start(wait_)) waited();
+    ++demux->operations;
+    if (demux->start(wait_)) waited();
 }
 
 void child_process::waited() noexcept {
@@ -164,7 +164,7 @@ void child_process::handle_gone() noexcept {
 
 void child_process::expired() noexcept {
     killed_ = true;
-    if (!over_) (void)send(SIGKILL);
+    (void)send(SIGKILL);
 }
 
 void child_process::limit(time_point latest) noexcept {

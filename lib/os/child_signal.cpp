@@ -157,7 +157,7 @@ child_signal& child_signal::of(reactor& home) {
         found.end();
         throw;
     }
-    found.wait_again();
+    while (!found.wait()) found.look();
     return found;
 }
 
@@ -168,18 +168,22 @@ void child_signal::remove(child_process& c) noexcept {
     if (!children_.front() && !looking_) end();
 }
 
-void child_signal::wait_again() noexcept {
-    while (demux->start(wait_)) {
-        if (wait_.result < 0) return;
-        waker_.drain();
-    }
-}
+// False when it was raised meanwhile.
+bool child_signal::wait() noexcept { return !demux->start(wait_) || wait_.result < 0; }
 
-// The drain comes first: what ends after it wakes again.
 void child_signal::raised() noexcept {
     if (std::exchange(abandoned_, false)) drop();
     if (ended_ || !demux || wait_.result < 0) return;
     keep();
+    do {
+        look();
+    } while (children_.front() && !wait());
+    if (!children_.front()) end();
+    drop();
+}
+
+// The drain comes first: what ends after it wakes again.
+void child_signal::look() noexcept {
     waker_.drain();
     looking_ = true;
     child_process* next = children_.front();
@@ -188,12 +192,6 @@ void child_signal::raised() noexcept {
         c->look();
     }
     looking_ = false;
-    if (!children_.front()) {
-        end();
-    } else {
-        wait_again();
-    }
-    drop();
 }
 
 void child_signal::end() noexcept {

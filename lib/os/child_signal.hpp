@@ -42,7 +42,8 @@ class child_signal final : public list_hook<child_signal>, private descriptor {
         if (--users_ == 0) delete this;
     }
     void abandoned() noexcept override;
-    void wait_again() noexcept;
+    bool wait() noexcept;
+    void look() noexcept;
     void raised() noexcept;
     void end() noexcept;
 

@@ -17,8 +17,7 @@ namespace bight::detail {
 namespace {
 
 duration to_duration(const timeval& t) noexcept {
-    return std::chrono::duration_cast<duration>(std::chrono::seconds(t.tv_sec) +
-                                                std::chrono::microseconds(t.tv_usec));
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
 }
 
 resource_usage to_usage(const rusage& u) noexcept {

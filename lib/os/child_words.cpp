@@ -4,6 +4,8 @@
 
 #include "../core/system_error.hpp"
 
+#include <bight/core/error.hpp>
+
 #include <unistd.h>
 
 #include <algorithm>

@@ -285,7 +285,11 @@ std::size_t pipe_transport::unwritten() const noexcept {
 
 bool pipe_transport::peer_has_gone(peer_ending& how) const noexcept {
     pollfd at{static_cast<int>(fd), 0, 0};
-    if (::poll(&at, 1, 0) <= 0) return false;
+    int got = 0;
+    do {
+        got = ::poll(&at, 1, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got <= 0) return false;
     how = way_ == way::writes ? peer_ending::failed : peer_ending::ended;
     return (at.revents & (POLLHUP | POLLERR)) != 0;
 }

@@ -244,7 +244,7 @@ task<process_status> end_child(child_reference child, duration patience) {
     std::abort();
 }
 
-bool belongs_elsewhere(const child_process& c) noexcept {
+bool is_elsewhere(const child_process& c) noexcept {
     return !c.over() && reactor::current() != &c.home() && reactor_state::runs(c.home());
 }
 
@@ -279,14 +279,14 @@ process& process::operator=(process&& other) noexcept {
 // The pipes first: a child that reads sees their ends.
 void process::drop() noexcept {
     detail::child_process* const child = std::exchange(child_, nullptr);
-    if (child && detail::belongs_elsewhere(*child)) detail::used_elsewhere();
+    if (child && detail::is_elsewhere(*child)) detail::used_elsewhere();
     pipes_.clear();
     if (child) child->handle_gone();
 }
 
 detail::child_process& process::child() const {
     if (!child_) throw std::system_error(detail::system_error_code(EBADF), "process: an empty handle");
-    if (detail::belongs_elsewhere(*child_)) {
+    if (detail::is_elsewhere(*child_)) {
         throw std::system_error(errc::wrong_thread, "process: " + child_->name() +
                                                         " belongs to the reactor of another thread");
     }

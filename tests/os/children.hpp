@@ -87,7 +87,7 @@ inline bight::task<std::string> output_of(bight::command c) {
     c.pipe_from(1);
     bight::process child = bight::process::spawn(c);
     std::string all = co_await all_of(child.standard_output());
-    co_await child.wait_drained();
+    co_await child.wait();
     co_return all;
 }
 

@@ -32,10 +32,10 @@ bight::task<std::set<int>> numbers_in(command c) {
 }
 command listing() { return command("ls", "/proc/self/fd"); }
 
-/// A file without a name, with this text, from its beginning.
+/// A file without a name, with this text, to which is appended.
 owned_descriptor file_with(const std::string& text) {
     char name[] = "/tmp/bight-test-XXXXXX";
-    owned_descriptor made(::mkostemp(name, O_CLOEXEC));
+    owned_descriptor made(::mkostemp(name, O_CLOEXEC | O_APPEND));
     REQUIRE(made);
     ::unlink(name);
     REQUIRE(::write(made.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));

@@ -188,23 +188,28 @@ TEST_CASE("a handle that outlives its reactor is of a child that was killed with
     const auto kind = GENERATE(from_range(demultiplexers()));
     const bool pidfd = GENERATE(true, false);
     const switched with(bight::detail::uses_pidfd, pidfd);
+    const long frames_before = bight::detail::live_frames();
+    const int descriptors_before = open_descriptors();
     std::optional<process> child;
     int pid = 0;
     {
-        reactor_fixture on(kind);
-        on.run([&]() -> bight::task<> {
-            child = process::spawn(command("sleep", "60").pipe_to(0));
+        bight::reactor on(options_on(kind));
+        auto start = [&]() -> bight::task<> {
+            child = process::spawn(command("sleep", "60").pipe_to(0).pipe_from(1));
             pid = child->id();
             co_return;
-        });
+        };
+        on.run(start());
         CHECK(exists(pid));
-        on.reactor().run([]() -> bight::task<> { co_return; }());
+        on.run(turns(2));
         CHECK(exists(pid));  // between two runs
     }
     CHECK_FALSE(exists(pid));
     CHECK(child->status()->signal() == SIGKILL);
     CHECK_FALSE(child->kill());
     child.reset();
+    CHECK(bight::detail::live_frames() == frames_before);
+    CHECK(open_descriptors() == descriptors_before);
 }
 
 TEST_CASE("a reactor that is stopped does not wait for the patience of its children") {

@@ -15,6 +15,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <functional>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -84,7 +85,7 @@ TEST_CASE("a write to a child that does not read waits, and goes on when it read
             co_await child.standard_input().close();
         };
         auto body = [&](bight::group& g) -> bight::task<> {
-            g.spawn(write());
+            g.spawn(write);
             co_await turns(5);
             CHECK_FALSE(written);
             CHECK(child.standard_input().lower().unwritten() > 0);
@@ -162,7 +163,7 @@ TEST_CASE("a write to a child that reads no more is EPIPE, for good, and raises 
         std::error_code waited;
         auto write = [&]() -> bight::task<> { waited = co_await error_of(second.standard_input().write(text)); };
         auto body = [&](bight::group& g) -> bight::task<> {
-            g.spawn(write());
+            g.spawn(write);
             co_await turns(5);
             co_await second.pipe(3).close();
         };
@@ -197,7 +198,7 @@ TEST_CASE("close and abort of this side end what is pending") {
                 read = co_await error_of(child.standard_output().read_some());
             };
             auto body = [&](bight::group& g) -> bight::task<> {
-                g.spawn(reading());
+                g.spawn(reading);
                 co_await turns(3);
                 if (aborts) {
                     child.standard_output().abort();
@@ -221,7 +222,7 @@ TEST_CASE("an outbox into a child, which gets all of it and then the end") {
             for (int i = 0; i < 100; ++i) box.send(std::to_string(i) + "\n");
             bight::stream gone = std::move(child.standard_input());
         }
-        bight::line_reader lines(child.standard_output());
+        bight::line_reader lines(child.standard_output(), "\n");
         int next = 0;
         while (auto line = co_await lines.next()) CHECK(*line == std::to_string(next++));
         CHECK(next == 100);
@@ -239,8 +240,8 @@ TEST_CASE("the end of the other side of a pipe is told without reading") {
             how = co_await bight::until_peer_gone(of);
         };
         auto body = [&](bight::group& g) -> bight::task<> {
-            g.spawn(watch(child.standard_output(), of_output));
-            g.spawn(watch(child.standard_input(), of_input));
+            g.spawn(watch, std::ref(child.standard_output()), std::ref(of_output));
+            g.spawn(watch, std::ref(child.standard_input()), std::ref(of_input));
             co_await turns(3);
             co_await child.pipe(3).close();
         };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <functional>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -54,7 +55,7 @@ TEST_CASE("a storm of exits loses none") {
             ++ended;
         };
         auto body = [&](bight::group& g) -> bight::task<> {
-            for (process& child : all) g.spawn(wait(child));
+            for (process& child : all) g.spawn(wait, std::ref(child));
             co_await bight::yield();
             ::close(ends[1]);  // all at once
         };
@@ -74,7 +75,7 @@ TEST_CASE("children that end while others are started are all noticed") {
         };
         auto body = [&](bight::group& g) -> bight::task<> {
             for (int i = 0; i < 150; ++i) {
-                g.spawn(one(i));
+                g.spawn(one, i);
                 if (i % 10 == 0) co_await bight::yield();
             }
         };

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <functional>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
@@ -236,7 +237,7 @@ TEST_CASE("a wait that is cancelled leaves the child to the next one, and severa
         auto wait_into = [&](std::optional<process_status>& to) -> bight::task<> { to = co_await child.wait(); };
         auto body = [&](bight::group& g) -> bight::task<> {
             g.spawn(one.run(wait_into(first)));
-            g.spawn(wait_into(second));
+            g.spawn(wait_into, std::ref(second));
             co_await turns(3);
             one.cancel();
             co_await turns(3);
@@ -276,7 +277,7 @@ TEST_CASE("drained comes after the end of each pipe, however that comes, and exi
             order += "drained ";
         };
         auto body = [&](bight::group& g) -> bight::task<> {
-            g.spawn(drained());
+            g.spawn(drained);
             co_await turns(3);
             const std::string out = co_await all_of(child.standard_output());
             order += out.substr(0, 3) + " ";

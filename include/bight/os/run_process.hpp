@@ -19,7 +19,7 @@ namespace BIGHT_EXPORT bight {
 struct run_process_options {
     /// What the program reads from its descriptor 0; it must live until the await has ended. It need not
     /// read all of it.
-    std::string_view input;
+    std::string_view input{};
     /// The most bytes of output, and of errors, each.
     std::size_t limit = std::size_t{1} << 20;
 };

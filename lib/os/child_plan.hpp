@@ -41,7 +41,7 @@ struct child_plan {
     const char* const* programs = nullptr;  ///< the paths to try, up to a null
     const char* directory = nullptr;
     bool new_group = false;
-    int terminal = -1;  ///< becomes the controlling one, in a new session
+    int terminal = -1;                  ///< becomes the controlling one, in a new session
     child_mapping* mappings = nullptr;  ///< ascending by number
     std::size_t mapping_count = 0;
     int above = 3;  ///< all numbers in it are below this
@@ -53,9 +53,9 @@ struct child_plan {
     const gid_t* groups = nullptr;
     std::size_t group_count = 0;
 
-    int report = -1;           ///< where a child that shares no memory writes its failure
-    bool ran = false;          ///< set by the child
-    child_failure failure{};   ///< the same
+    int report = -1;          ///< where a child that shares no memory writes its failure
+    bool ran = false;         ///< set by the child
+    child_failure failure{};  ///< the same
 };
 
 /// Starts a child, and returns when it is another program, or could not become one: its number, or a

@@ -57,7 +57,7 @@ void child_process::wait_again() noexcept {
 
 void child_process::waited() noexcept {
     if (over_ || !demux) return;  // it was abandoned
-    if (wait_.result < 0) {  // its number may be another's by now
+    if (wait_.result < 0) {       // its number may be another's by now
         lost_ = wait_.error();
         reaped_ = true;
         end_of_wait();

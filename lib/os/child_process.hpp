@@ -22,8 +22,8 @@ namespace bight::detail {
 
 class child_signal;
 
-/// Belongs to a reactor. It is kept by its handle, by tasks that wait for it, by the pipes from it, and by the
-/// wait for its end. docs/design/processes.md says how it ends. Thread: its reactor's.
+/// Belongs to a reactor. It is kept by its handle, by tasks that wait for it, by the pipes from it, and by
+/// the wait for its end. docs/design/processes.md says how it ends. Thread: its reactor's.
 class child_process final : public pooled,
                             public list_hook<child_process>,
                             private descriptor,

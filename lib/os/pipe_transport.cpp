@@ -93,7 +93,12 @@ pipe_transport& pipe_transport::make(reactor& home, int fd, way goes, std::strin
 }
 
 pipe_transport::pipe_transport(reactor& home, way goes, std::string what)
-    : transport(home), waiting_(*this), sending_(*this), watching_(*this), what_(std::move(what)), way_(goes) {
+    : transport(home),
+      waiting_(*this),
+      sending_(*this),
+      watching_(*this),
+      what_(std::move(what)),
+      way_(goes) {
     if (goes == way::writes) read_error_ = EBADF;
     if (goes == way::reads) write_error_ = EBADF;
     is_non_blocking = true;
@@ -224,7 +229,8 @@ void pipe_transport::cancel_read() noexcept {
 bool pipe_transport::write(write_request& request) noexcept {
     request.begun = false;
     if (!demux || write_error_ != 0) {
-        request.set_error(write_error_ != 0 ? system_error_code(write_error_) : make_error_code(errc::closed));
+        request.set_error(write_error_ != 0 ? system_error_code(write_error_)
+                                            : make_error_code(errc::closed));
         return true;
     }
     ++demux->operations;

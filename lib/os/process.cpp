@@ -71,7 +71,8 @@ class start {
           arguments_(arguments_of(c)),
           environment_(environment_of(c)),
           programs_(programs_of(c)),
-          child_(*new child_process(home, name_, command_access::new_group(c) || command_access::has_terminal(c),
+          child_(*new child_process(home, name_,
+                                    command_access::new_group(c) || command_access::has_terminal(c),
                                     command_access::end_patience(c))) {}
     start(const start&) = delete;
     start& operator=(const start&) = delete;
@@ -93,7 +94,8 @@ class start {
         if (!mappings_.empty()) plan.above = std::max(3, mappings_.back().number + 1);
         set_user(plan);
         const pid_t pid = start_child(plan);
-        if (pid < 0) throw std::system_error(system_error_code(static_cast<int>(-pid)), "process: start " + name_);
+        if (pid < 0)
+            throw std::system_error(system_error_code(static_cast<int>(-pid)), "process: start " + name_);
         if (plan.failure.step != child_step::none) fail(plan.failure);
         child_.begin(pid);
         child_.retain();  // for the handle
@@ -140,9 +142,9 @@ class start {
             default: source = add_pipe(e, pipes); break;
         }
         if (e.kind == child_descriptor::given && ::fcntl(source, F_GETFD) < 0) {
-            throw std::system_error(system_error_code(errno), "process: " + descriptor_of(e.number, name_) +
-                                                                  ", which is to be " +
-                                                                  std::to_string(source));
+            throw std::system_error(
+                system_error_code(errno),
+                "process: " + descriptor_of(e.number, name_) + ", which is to be " + std::to_string(source));
         }
         mappings_.push_back({e.number, source});
     }
@@ -287,8 +289,8 @@ void process::drop() noexcept {
 detail::child_process& process::child() const {
     if (!child_) throw std::system_error(detail::system_error_code(EBADF), "process: an empty handle");
     if (detail::is_elsewhere(*child_)) {
-        throw std::system_error(errc::wrong_thread, "process: " + child_->name() +
-                                                        " belongs to the reactor of another thread");
+        throw std::system_error(errc::wrong_thread,
+                                "process: " + child_->name() + " belongs to the reactor of another thread");
     }
     return *child_;
 }

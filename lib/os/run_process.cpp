@@ -34,8 +34,9 @@ task<> take_output(process& child, int number, std::string& to, std::size_t limi
     stream from = std::move(child.pipe(number));
     while (auto part = co_await from.read_some()) {
         if (part.size() > limit - to.size()) {
-            throw std::system_error(errc::too_long, "process: descriptor " + std::to_string(number) + " of " + name +
-                                                        " has given more than " + std::to_string(limit) + " bytes");
+            throw std::system_error(errc::too_long, "process: descriptor " + std::to_string(number) + " of " +
+                                                        name + " has given more than " +
+                                                        std::to_string(limit) + " bytes");
         }
         to.append(part.begin(), part.end());
     }
@@ -83,7 +84,8 @@ task<process_output> run_process(command what, run_process_options options) {
     process_output made;
     process child = process::spawn(what);
     const conversation with{child, child, is(what, 0, child_descriptor::pipe_to),
-                            is(what, 1, child_descriptor::pipe_from), is(what, 2, child_descriptor::pipe_from)};
+                            is(what, 1, child_descriptor::pipe_from),
+                            is(what, 2, child_descriptor::pipe_from)};
     co_await converse(with, options, what.to_string(), made.output, made.errors);
     made.status = co_await child.wait_drained();
     co_return made;

@@ -14,7 +14,9 @@ namespace {
     throw std::system_error(errc::unavailable, "process: bight starts no programs on Windows yet");
 }
 
-[[noreturn]] void empty() { throw std::system_error(EBADF, detail::errno_category(), "process: an empty handle"); }
+[[noreturn]] void empty() {
+    throw std::system_error(EBADF, detail::errno_category(), "process: an empty handle");
+}
 
 }  // namespace
 

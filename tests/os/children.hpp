@@ -38,7 +38,9 @@ class switched {
 class children_fixture {
   public:
     children_fixture(bight::demultiplexer_kind kind, bool pidfd)
-        : pidfd_(bight::detail::uses_pidfd, pidfd), on(kind), name(std::string(name_of(kind)) + (pidfd ? "" : ", SIGCHLD")) {}
+        : pidfd_(bight::detail::uses_pidfd, pidfd),
+          on(kind),
+          name(std::string(name_of(kind)) + (pidfd ? "" : ", SIGCHLD")) {}
     ~children_fixture() {
         on.finish();
         INFO("on " << name);

@@ -90,8 +90,12 @@ TEST_CASE("what a child has does not depend on what others hold open") {
 
 TEST_CASE("pipes in both directions under any numbers") {
     with_pidfd([]() -> bight::task<> {
-        process child = process::spawn(
-            shell("read a <&3; read b; echo \"$a\" >&4; echo \"$b\"; echo err >&2").pipe_to(0).pipe_from(1).pipe_from(2).pipe_to(3).pipe_from(4));
+        process child = process::spawn(shell("read a <&3; read b; echo \"$a\" >&4; echo \"$b\"; echo err >&2")
+                                           .pipe_to(0)
+                                           .pipe_from(1)
+                                           .pipe_from(2)
+                                           .pipe_to(3)
+                                           .pipe_from(4));
         co_await child.pipe(3).write("three\n");
         co_await child.pipe(0).write("zero\n");
         const std::string four = co_await all_of(child.pipe(4));
@@ -110,8 +114,8 @@ TEST_CASE("descriptors that are given: swaps, chains, duplicates, those that sta
         owned_descriptor a = file_with("");
         owned_descriptor b = file_with("");
         // Each is the other's number in the child.
-        command swap = shell("echo to_a >>/dev/fd/" + std::to_string(b.get()) +
-                             "; echo to_b >>/dev/fd/" + std::to_string(a.get()));
+        command swap = shell("echo to_a >>/dev/fd/" + std::to_string(b.get()) + "; echo to_b >>/dev/fd/" +
+                             std::to_string(a.get()));
         swap.inherit(a.get(), b.get()).inherit(b.get(), a.get());
         process first = process::spawn(swap);
         co_await first.wait();

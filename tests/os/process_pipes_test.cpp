@@ -15,8 +15,8 @@
 #include <signal.h>
 
 #include <chrono>
-#include <functional>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -161,7 +161,9 @@ TEST_CASE("a write to a child that reads no more is EPIPE, for good, and raises 
         process second = process::spawn(shell("read x <&3").pipe_to(0).pipe_to(3));
         const std::string text(std::size_t{1} << 20, 'x');
         std::error_code waited;
-        auto write = [&]() -> bight::task<> { waited = co_await error_of(second.standard_input().write(text)); };
+        auto write = [&]() -> bight::task<> {
+            waited = co_await error_of(second.standard_input().write(text));
+        };
         auto body = [&](bight::group& g) -> bight::task<> {
             g.spawn(write);
             co_await turns(5);
@@ -232,7 +234,8 @@ TEST_CASE("an outbox into a child, which gets all of it and then the end") {
 TEST_CASE("the end of the other side of a pipe is told without reading") {
     with_pidfd([]() -> bight::task<> {
         process child = process::spawn(shell("echo x; read y <&3").pipe_to(0).pipe_from(1).pipe_to(3));
-        const auto none = co_await bight::try_with_timeout(bight::until_peer_gone(child.standard_output()), 2ms);
+        const auto none =
+            co_await bight::try_with_timeout(bight::until_peer_gone(child.standard_output()), 2ms);
         CHECK_FALSE(none);
         bight::peer_ending of_output{};
         bight::peer_ending of_input{};

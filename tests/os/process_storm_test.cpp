@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <functional>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>

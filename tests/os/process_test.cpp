@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <functional>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
@@ -144,7 +144,8 @@ TEST_CASE("a program that cannot be run is an error of spawn, with its number an
         CHECK(error_of_spawn(command(no_format)).code == from_errno(ENOEXEC));
         CHECK(error_of_spawn(command(no_interpreter)).code == from_errno(ENOENT));
         CHECK(error_of_spawn(command("")).code == from_errno(ENOENT));
-        CHECK(error_of_spawn(command("true", std::string(std::size_t{1} << 23, 'a'))).code == from_errno(E2BIG));
+        CHECK(error_of_spawn(command("true", std::string(std::size_t{1} << 23, 'a'))).code ==
+              from_errno(E2BIG));
         command lost("true");
         lost.directory("/no/such/directory");
         const auto no_directory = error_of_spawn(lost);
@@ -189,7 +190,8 @@ TEST_CASE("signals that this process ignores, handles or blocks are at their def
         const std::string status = co_await output_of(command("cat", "/proc/self/status"));
         ::pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);
         ::sigaction(SIGUSR2, &before, nullptr);
-        CHECK_THAT(status, Catch::Contains("SigBlk:\t0000000000000000") && Catch::Contains("SigIgn:\t0000000000000000"));
+        CHECK_THAT(status, Catch::Contains("SigBlk:\t0000000000000000") &&
+                               Catch::Contains("SigIgn:\t0000000000000000"));
         // The own mask is as it was.
         sigset_t now;
         ::pthread_sigmask(SIG_BLOCK, nullptr, &now);
@@ -234,7 +236,9 @@ TEST_CASE("a wait that is cancelled leaves the child to the next one, and severa
         cancellable one;
         std::optional<process_status> first;
         std::optional<process_status> second;
-        auto wait_into = [&](std::optional<process_status>& to) -> bight::task<> { to = co_await child.wait(); };
+        auto wait_into = [&](std::optional<process_status>& to) -> bight::task<> {
+            to = co_await child.wait();
+        };
         auto body = [&](bight::group& g) -> bight::task<> {
             g.spawn(one.run(wait_into(first)));
             g.spawn(wait_into, std::ref(second));

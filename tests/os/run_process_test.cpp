@@ -21,7 +21,8 @@ using bight::run_process;
 
 TEST_CASE("run_process gives output, errors and status; without input there is none to read") {
     with_children([]() -> bight::task<> {
-        const auto ran = co_await run_process(command("/bin/sh", "-c", "cat; echo out; echo err >&2; exit 3"));
+        const auto ran =
+            co_await run_process(command("/bin/sh", "-c", "cat; echo out; echo err >&2; exit 3"));
         CHECK(ran.output == "out\n");
         CHECK(ran.errors == "err\n");
         CHECK(ran.status.code() == 3);

@@ -57,18 +57,20 @@ TEST_CASE("gpg: the passphrase on 3, the message on 0, the progress on 4, the pl
     const char* const path = std::getenv("PATH");
     const std::string found_first = "PATH=" + where.file("") + ":" + (path ? path : "/usr/bin:/bin");
 
-    process right({sample("gpg"), where.file("message"), where.file("right")}, {use_reactor(kind), found_first});
+    process right({sample("gpg"), where.file("message"), where.file("right")},
+                  {use_reactor(kind), found_first});
     CHECK(right.wait() == exit_state{0, 0});
     CHECK(right.output() == "IT IS A SECRET\n");
     CHECK(right.errors() ==
           "--decrypt --passphrase-fd 3 --status-fd 4 --batch --pinentry-mode loopback\n"
           "[GNUPG:] DECRYPTION_OKAY\n");
 
-    process wrong({sample("gpg"), where.file("message"), where.file("wrong")}, {use_reactor(kind), found_first});
+    process wrong({sample("gpg"), where.file("message"), where.file("wrong")},
+                  {use_reactor(kind), found_first});
     CHECK(wrong.wait() == exit_state{1, 0});
     CHECK(wrong.output().empty());
-    CHECK_THAT(wrong.errors(), Catch::Contains("[GNUPG:] BAD_PASSPHRASE\n") &&
-                                   Catch::Contains("gpg: exit status 2"));
+    CHECK_THAT(wrong.errors(),
+               Catch::Contains("[GNUPG:] BAD_PASSPHRASE\n") && Catch::Contains("gpg: exit status 2"));
 }
 
 TEST_CASE("gpg: the real one decrypts what it has encrypted, and refuses another passphrase") {

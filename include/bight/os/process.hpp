@@ -71,8 +71,8 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
     /// std::system_error.
     void resize_terminal(window_size size);
 
-    /// Waits until the child has ended; gives at once what is known. Its pipes may hold more, and be held open
-    /// by children of its own. Any number of tasks may wait, and the handle may go meanwhile. Cancelling
+    /// Waits until the child has ended; gives at once what is known. Its pipes may hold more, and be held
+    /// open by children of its own. Any number of tasks may wait, and the handle may go meanwhile. Cancelling
     /// changes nothing. Throws std::system_error (ECHILD) when somebody else has reaped it.
     task<process_status> wait();
     /// The same, and until all pipes from the child have ended too: read to their ends, failed, or closed on

@@ -211,7 +211,7 @@ int set_user(uid_t id) noexcept { return ::setreuid(id, id); }
     if (plan.sets_user && set_user(plan.user) < 0) fail(plan, child_step::user_id);
     if (plan.directory && ::chdir(plan.directory) < 0) fail(plan, child_step::directory);
     sigset_t none;
-    ::sigemptyset(&none);
+    sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     become_program(plan);
 }
@@ -253,7 +253,7 @@ pid_t start_child(child_plan& plan) noexcept {
     plan.report = ends.writes;
     sigset_t all;
     sigset_t before;
-    ::sigfillset(&all);
+    sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t pid = make_child(plan);
     const int error = errno;

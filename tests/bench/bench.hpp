@@ -68,6 +68,28 @@ inline sockaddr_in loopback(unsigned port) {
     return a;
 }
 
+/// What has passed since it was made, on the clock, and of this process's own processor time.
+class children_time {
+  public:
+    /// "passed=US cpu=US", for each of `count`.
+    void print(unsigned count) const {
+        const std::chrono::duration<double, std::micro> passed = clock::now() - began_;
+        std::printf("passed=%.2f cpu=%.2f\n", passed.count() / count, (own_cpu() - cpu_) / count);
+    }
+
+  private:
+    static double own_cpu() {
+        rusage used{};
+        ::getrusage(RUSAGE_SELF, &used);
+        const auto micros = [](const timeval& t) {
+            return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
+        };
+        return micros(used.ru_utime) + micros(used.ru_stime);
+    }
+    clock::time_point began_ = clock::now();
+    double cpu_ = own_cpu();
+};
+
 inline void no_delay(int fd) {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

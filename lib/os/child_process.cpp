@@ -137,7 +137,7 @@ const process_status& child_process::status() const {
 
 int child_process::send(int signal) noexcept {
     if (over_) return ESRCH;
-    return ::kill(leads_group_ ? -pid_ : pid_, signal) < 0 ? errno : 0;
+    return signal_child(pid_, static_cast<int>(fd), leads_group_, signal);
 }
 
 void child_process::ask_to_end() noexcept {

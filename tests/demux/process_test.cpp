@@ -84,6 +84,31 @@ TEST_CASE("a process is waited for and reaped, however it ends, and no other") {
     ::close(second.pidfd);
 }
 
+TEST_CASE("a wait that leaves the process does not reap it, and the next one does") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const child c;
+    auto& d = on.add(c.pidfd);
+    process_probe op(d, operation_kind::wait_process);
+    op.leaves_it = true;
+    on.start(op);
+    on.turns();
+    REQUIRE(op.completions == 0);
+    c.end(5);
+    REQUIRE(on.until_completed(op));
+    CHECK(op.result == 0);
+    CHECK(op.code == CLD_EXITED);
+    CHECK(op.status == 5);
+    on.start(op);
+    REQUIRE(on.until_completed(op, 2));
+    CHECK(op.result == 0);
+    op.leaves_it = false;
+    on.start(op);
+    REQUIRE(on.until_completed(op, 3));
+    CHECK(op.status == 5);
+    CHECK(c.reaped());
+}
+
 TEST_CASE("a wait for a process that is cancelled leaves the process to the next one") {
     ON_EACH_DEMULTIPLEXER;
     INFO(on.name());

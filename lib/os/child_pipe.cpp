@@ -12,15 +12,15 @@
 namespace bight::detail {
 
 int make_blocking_pipe(pipe_ends& made) noexcept {
-    int ends[2];
+    int both[2];
 #if defined(__APPLE__)
     // A program that another thread starts between the calls inherits them.
-    if (::pipe(ends) < 0) return -errno;
-    for (const int fd : ends) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (::pipe(both) < 0) return -errno;
+    for (const int fd : both) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
 #else
-    if (::pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    if (::pipe2(both, O_CLOEXEC) < 0) return -errno;
 #endif
-    made = {ends[0], ends[1]};
+    made = {both[0], both[1]};
     return 0;
 }
 

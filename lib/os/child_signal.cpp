@@ -30,7 +30,7 @@ struct place {
 
 std::atomic<place*> places{nullptr};
 std::atomic<int> handlers_running{0};
-struct sigaction before{};  // written only while ours is not installed
+struct sigaction handler_before{};  // written only while ours is not installed
 
 // Signal-safe: atomics, and waker::wake.
 void child_ended(int signal, siginfo_t* info, void* context) {
@@ -41,10 +41,10 @@ void child_ended(int signal, siginfo_t* info, void* context) {
     }
     handlers_running.fetch_sub(1);
     errno = error;
-    if ((before.sa_flags & SA_SIGINFO) != 0) {
-        before.sa_sigaction(signal, info, context);
-    } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
-        before.sa_handler(signal);
+    if ((handler_before.sa_flags & SA_SIGINFO) != 0) {
+        handler_before.sa_sigaction(signal, info, context);
+    } else if (handler_before.sa_handler != SIG_DFL && handler_before.sa_handler != SIG_IGN) {
+        handler_before.sa_handler(signal);
     }
     errno = error;
 }
@@ -120,7 +120,7 @@ class child_signals final : private fork_aware {
                 "the kernel would reap its children");
         }
         if (below_another_) return;  // which still calls ours
-        before = now;
+        handler_before = now;
         struct sigaction ours{};
         ours.sa_sigaction = child_ended;
         ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_NOCLDSTOP | (now.sa_flags & SA_ONSTACK);
@@ -134,7 +134,7 @@ class child_signals final : private fork_aware {
         ::sigaction(SIGCHLD, nullptr, &now);
         const bool is_ours = (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == child_ended;
         below_another_ = !is_ours;
-        if (is_ours) ::sigaction(SIGCHLD, &before, nullptr);
+        if (is_ours) ::sigaction(SIGCHLD, &handler_before, nullptr);
     }
 
     std::mutex lock_;

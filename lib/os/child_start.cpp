@@ -95,7 +95,7 @@ bool is_wanted(const child_plan& plan, int fd) noexcept {
     return false;
 }
 
-void close_on_exec(const child_plan& plan, int fd) noexcept {
+void close_unwanted(const child_plan& plan, int fd) noexcept {
     if (!is_wanted(plan, fd)) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
@@ -140,7 +140,7 @@ bool close_listed(const child_plan& plan) noexcept {
             for (const char* c = entries + at + name_at; *c >= '0' && *c <= '9'; ++c) {
                 fd = (fd < 0 ? 0 : fd * 10) + (*c - '0');
             }
-            if (fd >= 0) close_on_exec(plan, fd);
+            if (fd >= 0) close_unwanted(plan, fd);
             at += length;
         }
     }
@@ -160,7 +160,7 @@ void close_each(const child_plan& plan) noexcept {
                     ? static_cast<long>(limit.rlim_max)
                     : ::sysconf(_SC_OPEN_MAX);
     if (most < 0) most = 65536;
-    for (long fd = 0; fd < most; ++fd) close_on_exec(plan, static_cast<int>(fd));
+    for (long fd = 0; fd < most; ++fd) close_unwanted(plan, static_cast<int>(fd));
 }
 
 // The calls of the C library change all threads of a process: those of the parent, too, in a table that the
@@ -248,27 +248,27 @@ void reap_failed(pid_t pid) noexcept {
 }  // namespace
 
 pid_t start_child(child_plan& plan) noexcept {
-    pipe_ends ends;
-    if (const int error = make_blocking_pipe(ends); error < 0) return error;
-    plan.report = ends.writes;
+    pipe_ends both;
+    if (const int error = make_blocking_pipe(both); error < 0) return error;
+    plan.report = both.writes;
     sigset_t all;
-    sigset_t before;
+    sigset_t mask_before;
     sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    ::pthread_sigmask(SIG_SETMASK, &all, &mask_before);
     const pid_t pid = make_child(plan);
     const int error = errno;
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    ::close(ends.writes);
+    ::pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);
+    ::close(both.writes);
     // A child that shares this memory is another program by now, or has ended. Otherwise the pipe ends with
     // its exec.
     if (pid > 0 && !plan.ran) {
         ssize_t got = 0;
         do {
-            got = ::read(ends.reads, &plan.failure, sizeof plan.failure);
+            got = ::read(both.reads, &plan.failure, sizeof plan.failure);
         } while (got < 0 && errno == EINTR);
         if (got != static_cast<ssize_t>(sizeof plan.failure)) plan.failure = {};
     }
-    ::close(ends.reads);
+    ::close(both.reads);
     if (pid < 0) return -error;
     if (plan.failure.step != child_step::none) reap_failed(pid);
     return pid;

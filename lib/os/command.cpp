@@ -64,8 +64,8 @@ command& command::new_group() {
     return *this;
 }
 
-command& command::end_patience(duration patience) {
-    end_patience_ = std::max(patience, duration::zero());
+command& command::end_patience(duration longest) {
+    end_patience_ = std::max(longest, duration::zero());
     return *this;
 }
 

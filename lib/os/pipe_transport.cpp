@@ -22,7 +22,7 @@ namespace bight::detail {
 namespace {
 
 // Temporary errors of this process or machine.
-bool passes(int error) noexcept { return error == ENOMEM || error == ENOBUFS; }
+bool is_temporary(int error) noexcept { return error == ENOMEM || error == ENOBUFS; }
 
 // A buffer for a chunk; on io_uring, which receives into buffers of its own, one of the heap.
 struct read_buffer {
@@ -196,7 +196,7 @@ bool pipe_transport::try_read(read_request& request) noexcept {
 void pipe_transport::end_reading(read_request& request, int error) noexcept {
     request.count = 0;
     if (error != 0) request.set_error(system_error_code(error));
-    if (passes(error)) return;
+    if (is_temporary(error)) return;
     read_error_ = error;
     read_to_end_ = error == 0;
     give_no_more();
@@ -252,7 +252,7 @@ void pipe_transport::take_write(write_request& request) noexcept {
         return;
     }
     const int error = sending_.error();
-    if (passes(error)) {
+    if (is_temporary(error)) {
         write_cut(request.begun);
     } else {
         write_error_ = error;

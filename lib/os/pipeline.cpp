@@ -20,9 +20,9 @@ std::vector<process> pipeline::spawn() const {
         owned_descriptor input_of_next;
         if (input) next.inherit(0, input.get());
         if (i + 1 < commands_.size()) {
-            const detail::pipe_ends ends = detail::open_pipe("process: a pipe behind " + next.to_string());
-            input_of_next = owned_descriptor(ends.reads);
-            output = owned_descriptor(ends.writes);
+            const detail::pipe_ends both = detail::open_pipe("process: a pipe behind " + next.to_string());
+            input_of_next = owned_descriptor(both.reads);
+            output = owned_descriptor(both.writes);
             next.inherit(1, output.get());
         }
         children.push_back(process::spawn(next));

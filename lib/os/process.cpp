@@ -110,9 +110,9 @@ class start {
         mappings_.reserve(entries.size() + 3);
         if (command_access::has_terminal(command_)) {
             ours_.make_room();
-            const terminal_ends ends = open_pseudo_terminal(command_access::window(command_));
-            slave_ = ours_.add(ends.slave);
-            auto& side = pipe_transport::make(home_, ends.master, pipe_transport::way::both,
+            const terminal_ends both = open_pseudo_terminal(command_access::window(command_));
+            slave_ = ours_.add(both.slave);
+            auto& side = pipe_transport::make(home_, both.master, pipe_transport::way::both,
                                               "the terminal of " + name_);
             pipes.push_back({terminal_number, stream(side)});
         }
@@ -154,9 +154,9 @@ class start {
     int add_pipe(const command::entry& e, std::vector<Piped>& pipes) {
         const bool to = e.kind == child_descriptor::pipe_to;
         std::string what = descriptor_of(e.number, name_);
-        const pipe_ends ends = open_pipe("process: a pipe for " + what);
-        const int source = ours_.add(to ? ends.reads : ends.writes);
-        auto& side = pipe_transport::make(home_, to ? ends.writes : ends.reads,
+        const pipe_ends both = open_pipe("process: a pipe for " + what);
+        const int source = ours_.add(to ? both.reads : both.writes);
+        auto& side = pipe_transport::make(home_, to ? both.writes : both.reads,
                                           to ? pipe_transport::way::writes : pipe_transport::way::reads,
                                           std::move(what));
         stream handle(side);
@@ -229,10 +229,10 @@ task<process_status> wait_for_all(child_reference child) {
     co_return child->status();
 }
 
-task<process_status> end_child(child_reference child, duration patience) {
-    if (!child->over() && patience > duration::zero()) {
+task<process_status> end_child(child_reference child, duration longest) {
+    if (!child->over() && longest > duration::zero()) {
         child->ask_to_end();
-        (void)co_await try_with_timeout(child->ended().wait(), patience);
+        (void)co_await try_with_timeout(child->ended().wait(), longest);
     }
     if (!child->over()) {
         (void)child->send(SIGKILL);
@@ -342,8 +342,8 @@ bool process::kill(int signal) {
                             "process: send signal " + std::to_string(signal) + " to " + c.name());
 }
 
-task<process_status> process::end(duration patience) {
-    return detail::end_child(detail::child_reference(child()), patience);
+task<process_status> process::end(duration longest) {
+    return detail::end_child(detail::child_reference(child()), longest);
 }
 
 }  // namespace bight

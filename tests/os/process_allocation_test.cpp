@@ -46,9 +46,10 @@ TEST_CASE("without memory run_process ends with an error, or well") {
     const fault_tally tally =
         fail_each_allocation_on(kind, [](reactor_fixture&, allocation_fault& fault) -> bight::task<> {
             command c = shell("cat");
-            const std::string input = "some";
+            bight::run_process_options options;
+            options.input = "some";
             const failing now(fault);
-            const auto ran = co_await bight::run_process(c, {.input = input});
+            const auto ran = co_await bight::run_process(c, options);
             CHECK(ran.output == "some");
         });
     CHECK(tally.allocations > 10);

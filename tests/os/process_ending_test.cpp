@@ -123,7 +123,13 @@ TEST_CASE("an error or a cancellation that unwinds a task ends its children") {
             co_await bight::yield();
             throw std::runtime_error("it fails");
         };
-        CHECK_THROWS_AS(co_await fails(), std::runtime_error);
+        bool failed = false;
+        try {
+            co_await fails();
+        } catch (const std::runtime_error&) {
+            failed = true;
+        }
+        CHECK(failed);
         auto waits = [&]() -> bight::task<> {
             process child = process::spawn(command("sleep", "60").pipe_from(1));
             co_await child.wait();

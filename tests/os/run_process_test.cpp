@@ -34,11 +34,14 @@ TEST_CASE("run_process gives output, errors and status; without input there is n
 TEST_CASE("run_process gives its input, and takes more than any pipe holds in both directions") {
     with_pidfd([]() -> bight::task<> {
         const std::string text = pattern(0, std::size_t{3} << 20);
-        const auto ran = co_await run_process(command("cat"), {.input = text, .limit = std::size_t{4} << 20});
+        bight::run_process_options options;
+        options.input = text;
+        options.limit = std::size_t{4} << 20;
+        const auto ran = co_await run_process(command("cat"), options);
         CHECK(ran.output == text);
         CHECK(ran.errors.empty());
         // A program that does not want it is no error.
-        const auto unread = co_await run_process(command("true"), {.input = text});
+        const auto unread = co_await run_process(command("true"), options);
         CHECK(unread.status.success());
     });
 }
@@ -84,7 +87,9 @@ TEST_CASE("a pipeline connects its programs, and gives each status") {
     with_children([]() -> bight::task<> {
         const std::string text = "pear\napple\nplum\napple\n";
         auto row = command("sort") | command("uniq") | command("/bin/sh", "-c", "head -n 2; exit 5");
-        const auto ran = co_await run_pipeline(row, {.input = text});
+        bight::run_process_options options;
+        options.input = text;
+        const auto ran = co_await run_pipeline(row, options);
         CHECK(ran.output == "apple\npear\n");
         REQUIRE(ran.statuses.size() == 3);
         CHECK(ran.statuses[0].success());

@@ -28,8 +28,8 @@ namespace {
 
 bool exists(int pid) { return ::kill(pid, 0) == 0; }
 
-/// Says "ready" when its trap is there, and then the signal that it gets.
-command stubborn() { return shell("trap 'echo term' TERM; echo ready; while :; do sleep 0.01; done"); }
+/// Says "ready" when it heeds SIGTERM no more.
+command stubborn() { return shell("trap '' TERM; echo ready; while :; do sleep 0.01; done"); }
 
 bight::task<> until_ready(process& child) {
     const std::string line = co_await child.standard_output().read_until("\n");

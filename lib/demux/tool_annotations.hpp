@@ -110,15 +110,18 @@ inline void socket_has_received([[maybe_unused]] std::int64_t result) noexcept {
 #endif
 }
 
-/// Valgrind lets no other thread run, and no signal in, while one is in io_uring_enter: a ring must wait in
-/// another call there.
-inline bool enter_must_not_wait() noexcept {
+/// Valgrind does not know all that a kernel does.
+inline bool on_valgrind() noexcept {
 #if BIGHT_HAS_VALGRIND
     return RUNNING_ON_VALGRIND != 0;
 #else
     return false;
 #endif
 }
+
+/// Valgrind lets no other thread run, and no signal in, while one is in io_uring_enter: a ring must wait in
+/// another call there.
+inline bool enter_must_not_wait() noexcept { return on_valgrind(); }
 
 /// While it lives, valgrind reports nothing of this thread: for a call that is right, and looks wrong.
 class [[maybe_unused]] unreported {

@@ -44,7 +44,6 @@ struct child_plan {
     int terminal = -1;                  ///< becomes the controlling one, in a new session
     child_mapping* mappings = nullptr;  ///< ascending by number
     std::size_t mapping_count = 0;
-    int above = 3;  ///< all numbers in it are below this
     bool sets_user = false;
     uid_t user = 0;
     bool sets_group = false;

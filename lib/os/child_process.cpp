@@ -10,17 +10,18 @@
 #include <bight/core/error.hpp>
 
 #include <signal.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <new>
+#include <string>
 #include <system_error>
 #include <utility>
 
 namespace bight::detail {
 
-// A filter may refuse pidfds with any of these; without memory or descriptors there is none now.
-static bool has_no_pidfds(int error) noexcept {
-    return error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL;
+void child_process::check() {
+    if (!uses_pidfd || !has_pidfds()) child_signal::check();
 }
 
 void child_process::begin(pid_t pid) {
@@ -30,13 +31,12 @@ void child_process::begin(pid_t pid) {
         if (opened >= 0) {
             fd = opened;
             is_non_blocking = true;
-            try {
-                demultiplexer_of(home_).attach(*this);
-            } catch (...) {
-                close_descriptor(std::exchange(fd, -1));
-                throw;
-            }
+            demultiplexer_of(home_).attach(*this);
             wait_again();
+        } else if (opened == -ESRCH) {  // the kernel has reaped it: the program ignores SIGCHLD
+            lost_ = ECHILD;
+            reaped_ = true;
+            end_of_wait();
         } else if (has_no_pidfds(-opened)) {
             signals_ = &child_signal::of(home_);
             signals_->add(*this);
@@ -46,6 +46,7 @@ void child_process::begin(pid_t pid) {
         }
     } catch (...) {
         kill_and_reap();
+        if (fd >= 0) close_descriptor(std::exchange(fd, -1));
         throw;
     }
 }
@@ -57,13 +58,20 @@ void child_process::wait_again() noexcept {
 
 void child_process::waited() noexcept {
     if (over_ || !demux) return;  // it was abandoned
-    if (wait_.result < 0) {       // its number may be another's by now
-        lost_ = wait_.error();
-        reaped_ = true;
-        end_of_wait();
+    if (wait_.result < 0) {
+        lose(wait_.error());
     } else if (!learn()) {
         wait_again();
     }
+}
+
+// ECHILD: its number may be another's by now. Otherwise it lives, and nobody would ever reap it.
+void child_process::lose(int error) noexcept {
+    if (over_ || (error != ECHILD && learn())) return;
+    if (error != ECHILD) kill_and_reap();
+    lost_ = error;
+    reaped_ = true;
+    end_of_wait();
 }
 
 void child_process::look() noexcept {
@@ -84,6 +92,7 @@ bool child_process::learn() noexcept {
 void child_process::end_of_wait() noexcept {
     retain();
     over_ = true;
+    close_terminal();
     if (demux) demux->detach(*this, true);
     if (child_signal* const from = std::exchange(signals_, nullptr)) from->remove(*this);
     ended_.set();
@@ -93,6 +102,7 @@ void child_process::end_of_wait() noexcept {
         reactor_access::disarm_grace(home_, *this);
         release();
     }
+    if (std::exchange(holds_itself_, false)) release();
     release();
 }
 
@@ -107,23 +117,59 @@ void child_process::pipe_has_ended() noexcept {
 }
 
 void child_process::reap_group() noexcept {
-    if (!over_ || std::exchange(reaped_, true)) return;
-    ::kill(-pid_, SIGKILL);
+    if (!over_ || in_forked_child() || std::exchange(reaped_, true)) return;
+    (void)signal_group(pid_, SIGKILL);
     reap_child(pid_);
 }
 
+// A wait for one that must not be killed would have no end: it is left to whoever inherits it.
 void child_process::kill_and_reap() noexcept {
     over_ = reaped_ = true;
-    ::kill(leads_group_ ? -pid_ : pid_, SIGKILL);
-    reap_child(pid_);
-    status_ = process_status::killed(SIGKILL);
+    close_terminal();
+    process_status how;
+    int error = fd < 0 && query_child(pid_, false, how) == ECHILD ? ESRCH : 0;
+    if (error == 0) error = signal_child(pid_, static_cast<int>(fd), leads_group_, SIGKILL);
+    if (error == EPERM) {
+        lost_ = error;
+        leave_alone();
+    } else if (error == ESRCH) {
+        lost_ = ECHILD;
+    } else {
+        reap_child(pid_);
+        status_ = process_status::killed(SIGKILL);
+    }
+}
+
+// The run does not wait for it any more.
+void child_process::leave_alone() noexcept {
+    if (!std::exchange(left_alone_, true)) {
+        try {
+            log(log_level::warning, "process: " + name_ + " must not be killed, and is left (EPERM)");
+        } catch (const std::bad_alloc&) {  // there is nobody to tell
+        }
+    }
+    if (std::exchange(ending_, false)) {
+        reactor_access::disarm_grace(home_, *this);
+        holds_itself_ = true;
+    }
+}
+
+void child_process::close_terminal() noexcept {
+    if (terminal_ >= 0) ::close(std::exchange(terminal_, -1));
 }
 
 // The reactor, or its demultiplexer, goes: nobody else would reap the child.
 void child_process::abandoned() noexcept {
     signals_ = nullptr;
-    if (over_ || reactor_state::in_forked_child(home_)) return;
-    kill_and_reap();
+    if (over_) return;
+    if (in_forked_child()) {
+        over_ = reaped_ = true;  // here: the parent's goes on
+        lost_ = ECHILD;
+        close_terminal();
+    } else {
+        kill_and_reap();
+    }
+    if (std::exchange(holds_itself_, false)) release();
 }
 
 const process_status& child_process::status() const {
@@ -136,7 +182,8 @@ const process_status& child_process::status() const {
 }
 
 int child_process::send(int signal) noexcept {
-    if (over_) return ESRCH;
+    if (in_forked_child() || (over_ && reaped_)) return ESRCH;
+    if (over_) return signal_group(pid_, signal);
     return signal_child(pid_, static_cast<int>(fd), leads_group_, signal);
 }
 
@@ -146,10 +193,9 @@ void child_process::ask_to_end() noexcept {
 
 void child_process::handle_gone() noexcept {
     has_handle_ = false;
-    const bool is_ours = over_ || !reactor_state::in_forked_child(home_);
     if (over_) {
         reap_group();
-    } else if (is_ours) {
+    } else if (!in_forked_child()) {
         retain();
         ending_ = true;
         reactor_access::arm_grace(home_, *this, patience_);
@@ -164,7 +210,7 @@ void child_process::handle_gone() noexcept {
 
 void child_process::expired() noexcept {
     killed_ = true;
-    (void)send(SIGKILL);
+    if (send(SIGKILL) == EPERM) leave_alone();
 }
 
 void child_process::limit(time_point latest) noexcept {

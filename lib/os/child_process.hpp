@@ -3,6 +3,7 @@
 
 #include "pipe_transport.hpp"
 
+#include "../core/process.hpp"
 #include "../demux/demultiplexer.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
@@ -47,6 +48,13 @@ class child_process final : public pooled,
 
     /// The child is there: waits for its end. Throws std::system_error, and has then killed and reaped it.
     void begin(pid_t pid);
+    /// Before it is started: throws std::system_error where its end could not be noticed.
+    static void check();
+    /// Takes over the child's side of its terminal. It stays open here as long as the child lives: one that
+    /// opens it late, or again, finds a terminal that has not ended.
+    void keep_terminal(int slave) noexcept { terminal_ = slave; }
+    /// That, or -1.
+    int terminal() const noexcept { return terminal_; }
     /// A pipe that ends before the child counts as drained.
     void has_pipe_from(pipe_transport& pipe) noexcept {
         pipe.tell(*this);
@@ -64,13 +72,16 @@ class child_process final : public pooled,
     bool over() const noexcept { return over_; }
     /// How it has ended; only when it is over. Throws std::system_error when that is not known.
     const process_status& status() const;
-    /// 0, or an error number: ESRCH when it has ended.
+    /// 0, or an error number: ESRCH when it has ended, and leads no group; EPERM of SIGKILL when the child must
+    /// not be killed.
     int send(int signal) noexcept;
     /// SIGTERM; SIGCONT lets one that was stopped take it.
     void ask_to_end() noexcept;
 
     /// For child_signal: some child of this process has ended.
     void look() noexcept;
+    /// For child_signal: its end will not be noticed.
+    void lose(int error) noexcept;
     /// For child_signal: the reactor goes.
     void reactor_goes() noexcept { abandoned(); }
 
@@ -87,7 +98,7 @@ class child_process final : public pooled,
         void completed() noexcept override { static_cast<child_process&>(*on).waited(); }
     };
 
-    ~child_process() = default;
+    ~child_process() { close_terminal(); }
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
     void abandoned() noexcept override;
@@ -104,6 +115,10 @@ class child_process final : public pooled,
     void look_drained() noexcept;
     void reap_group() noexcept;
     void kill_and_reap() noexcept;
+    void leave_alone() noexcept;
+    void close_terminal() noexcept;
+    /// Also when its reactor has gone.
+    bool in_forked_child() const noexcept { return made_in_ != this_process(); }
 
     waiting wait_;
     reactor& home_;
@@ -113,7 +128,9 @@ class child_process final : public pooled,
     manual_reset_event drained_;
     process_status status_;
     duration patience_;
+    const unsigned made_in_ = this_process();
     pid_t pid_ = -1;
+    int terminal_ = -1;
     unsigned references_ = 1;
     unsigned open_pipes_ = 0;
     int lost_ = 0;  // why its status is not known
@@ -123,6 +140,8 @@ class child_process final : public pooled,
     bool has_handle_ = true;
     bool ending_ = false;  // as a leftover
     bool killed_ = false;
+    bool left_alone_ = false;    // it must not be killed
+    bool holds_itself_ = false;  // no handle and no leftover does, but its end may be noticed
 };
 
 /// A counted reference to one.

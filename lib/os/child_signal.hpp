@@ -3,6 +3,7 @@
 
 #include "child_process.hpp"
 
+#include "../core/process.hpp"
 #include "../demux/demultiplexer.hpp"
 #include "../demux/waker.hpp"
 
@@ -15,8 +16,10 @@ namespace bight::detail {
 /// calls the one that was there before, wakes all; each then asks after every child of its own, and no other.
 class child_signal final : public list_hook<child_signal>, private descriptor {
   public:
-    /// That of `home`; makes it. Throws std::system_error: errc::unavailable where the program ignores
-    /// SIGCHLD, for then the kernel reaps all children.
+    /// Throws std::system_error (errc::unavailable) where ends cannot be noticed: the program ignores SIGCHLD,
+    /// or has said SA_NOCLDWAIT, for then the kernel reaps all children; or this thread blocks it.
+    static void check();
+    /// That of `home`; makes it. Throws what `check` throws.
     static child_signal& of(reactor& home);
     void add(child_process& c) noexcept;
     /// With the last one it is gone.
@@ -42,7 +45,8 @@ class child_signal final : public list_hook<child_signal>, private descriptor {
         if (--users_ == 0) delete this;
     }
     void abandoned() noexcept override;
-    bool wait() noexcept;
+    int wait() noexcept;
+    void lose_all(int error) noexcept;
     void look() noexcept;
     void raised() noexcept;
     void end() noexcept;
@@ -50,6 +54,7 @@ class child_signal final : public list_hook<child_signal>, private descriptor {
     waker waker_;
     waiting wait_;
     reactor& home_;
+    const unsigned made_in_ = this_process();
     intrusive_list<child_process> children_;
     unsigned users_ = 1;
     bool looking_ = false;

@@ -1,8 +1,11 @@
 #include "child_pipe.hpp"
 #include "child_plan.hpp"
 
+#include "../demux/tool_annotations.hpp"
+
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -24,9 +27,9 @@ namespace bight::detail {
 namespace {
 
 [[noreturn]] void fail(child_plan& plan, child_step step, int detail = 0) noexcept {
-    const int error = errno;
-    plan.failure = {step, error, detail};
-    while (::write(plan.report, &plan.failure, sizeof plan.failure) < 0 && errno == EINTR) {
+    const child_failure why{step, errno, detail};
+    plan.failure = why;
+    while (::write(plan.report, &why, sizeof why) < 0 && errno == EINTR) {
     }
     ::_exit(127);
 }
@@ -43,14 +46,6 @@ void reset_signals() noexcept {
     }
 }
 
-int duplicate_above(int fd, int lowest) noexcept {
-    int made = -1;
-    do {
-        made = ::fcntl(fd, F_DUPFD_CLOEXEC, lowest);
-    } while (made < 0 && errno == EINTR);
-    return made;
-}
-
 bool is_target(const child_plan& plan, int fd) noexcept {
     for (std::size_t i = 0; i < plan.mapping_count; ++i) {
         if (plan.mappings[i].number == fd) return true;
@@ -58,17 +53,32 @@ bool is_target(const child_plan& plan, int fd) noexcept {
     return false;
 }
 
+// To any number that no descriptor of the child is to have: the highest one that is allowed may be wanted.
+int duplicate_aside(const child_plan& plan, int fd) noexcept {
+    for (int lowest = 3;;) {
+        const int made = ::fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+        if (made >= 0 && !is_target(plan, made)) return made;
+        if (made >= 0) {
+            ::close(made);
+            lowest = made + 1;
+        } else if (errno != EINTR) {
+            if (errno == EINVAL) errno = EMFILE;  // `lowest` is the limit
+            return -1;
+        }
+    }
+}
+
 // First whatever would be overwritten is put out of the way: then the order does not matter.
 void map_descriptors(child_plan& plan) noexcept {
     if (is_target(plan, plan.report)) {
-        const int moved = duplicate_above(plan.report, plan.above);
+        const int moved = duplicate_aside(plan, plan.report);
         if (moved < 0) fail(plan, child_step::descriptor, plan.report);
         plan.report = moved;
     }
     for (std::size_t i = 0; i < plan.mapping_count; ++i) {
         child_mapping& m = plan.mappings[i];
         if (m.source < 0 || m.source == m.number || !is_target(plan, m.source)) continue;
-        const int moved = duplicate_above(m.source, plan.above);
+        const int moved = duplicate_aside(plan, m.source);
         if (moved < 0) fail(plan, child_step::descriptor, m.number);
         m.source = moved;
     }
@@ -159,7 +169,8 @@ void close_each(const child_plan& plan) noexcept {
     long most = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY
                     ? static_cast<long>(limit.rlim_max)
                     : ::sysconf(_SC_OPEN_MAX);
-    if (most < 0) most = 65536;
+    constexpr long bound = 1L << 20;  // the most that Linux allows unless told otherwise
+    if (most < 0 || most > bound) most = bound;
     for (long fd = 0; fd < most; ++fd) close_unwanted(plan, static_cast<int>(fd));
 }
 
@@ -229,10 +240,35 @@ pid_t fork_alone() noexcept {
 #endif
 }
 
+#if defined(__linux__)
+
+// This process stops until the child is another program or has ended, as with vfork; but the child has a copy
+// of its memory.
+pid_t fork_until_exec() noexcept {
+    constexpr unsigned long how = CLONE_VFORK | SIGCHLD;
+#if defined(__s390__)
+    return static_cast<pid_t>(::syscall(SYS_clone, nullptr, how, nullptr, nullptr, nullptr));
+#else
+    return static_cast<pid_t>(::syscall(SYS_clone, how, nullptr, nullptr, nullptr, nullptr));
+#endif
+}
+
+pid_t fork_with_copy(bool& until_exec) noexcept {
+    until_exec = !on_valgrind();  // which does not know it
+    const pid_t pid = until_exec ? fork_until_exec() : -1;
+    if (pid >= 0 || (until_exec && errno != ENOSYS && errno != EINVAL && errno != EPERM)) return pid;
+    until_exec = false;
+    return fork_alone();
+}
+
+#endif
+
 // A function of its own, since the child returns from vfork in this frame, and the parent after it.
-[[gnu::noinline]] pid_t make_child(child_plan& plan) noexcept {
+[[gnu::noinline]] pid_t make_child(child_plan& plan, [[maybe_unused]] bool& until_exec) noexcept {
 #if defined(__APPLE__)
     const pid_t pid = fork_alone();
+#elif defined(__linux__)
+    const pid_t pid = plan.sets_user || plan.sets_group ? fork_with_copy(until_exec) : ::vfork();
 #else
     const pid_t pid = plan.sets_user || plan.sets_group ? fork_alone() : ::vfork();
 #endif
@@ -245,29 +281,35 @@ void reap_failed(pid_t pid) noexcept {
     }
 }
 
+// A child that shares no memory writes its failure into the pipe, which an exec closes. Where this process has
+// stopped until then, nothing more can come, though others that were forked meanwhile may hold the pipe.
+void take_report(child_plan& plan, int reads, bool until_exec) noexcept {
+    if (until_exec) ::fcntl(reads, F_SETFL, O_NONBLOCK);
+    child_failure why;
+    ssize_t got = 0;
+    do {
+        got = ::read(reads, &why, sizeof why);
+    } while (got < 0 && errno == EINTR);
+    if (got == static_cast<ssize_t>(sizeof why)) plan.failure = why;
+}
+
 }  // namespace
 
 pid_t start_child(child_plan& plan) noexcept {
     pipe_ends both;
     if (const int error = make_blocking_pipe(both); error < 0) return error;
     plan.report = both.writes;
+    bool until_exec = false;
     sigset_t all;
     sigset_t mask_before;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &mask_before);
-    const pid_t pid = make_child(plan);
+    const pid_t pid = make_child(plan, until_exec);
     const int error = errno;
     ::pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);
     ::close(both.writes);
-    // A child that shares this memory is another program by now, or has ended. Otherwise the pipe ends with
-    // its exec.
-    if (pid > 0 && !plan.ran) {
-        ssize_t got = 0;
-        do {
-            got = ::read(both.reads, &plan.failure, sizeof plan.failure);
-        } while (got < 0 && errno == EINTR);
-        if (got != static_cast<ssize_t>(sizeof plan.failure)) plan.failure = {};
-    }
+    // One that shares this memory is another program by now, or has ended.
+    if (pid > 0 && !plan.ran) take_report(plan, both.reads, until_exec);
     ::close(both.reads);
     if (pid < 0) return -error;
     if (plan.failure.step != child_step::none) reap_failed(pid);

@@ -1,5 +1,7 @@
 #include "child_wait.hpp"
 
+#include "child_pipe.hpp"
+
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -74,8 +76,7 @@ static bool waits_for_pidfds() noexcept {
     return does;
 }
 
-int signal_child(pid_t pid, int pidfd, bool group, int signal) noexcept {
-    if (group) return ::kill(-pid, signal) < 0 ? errno : 0;
+static int signal_alone(pid_t pid, int pidfd, int signal) noexcept {
     if (pidfd < 0) return ::kill(pid, signal) < 0 ? errno : 0;
     if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0) return 0;
     const bool refused = errno == ENOSYS || errno == EPERM;  // by a filter, too: then the other call says why
@@ -86,9 +87,7 @@ int signal_child(pid_t pid, int pidfd, bool group, int signal) noexcept {
 
 static bool waits_for_pidfds() noexcept { return false; }
 
-int signal_child(pid_t pid, int, bool group, int signal) noexcept {
-    return ::kill(group ? -pid : pid, signal) < 0 ? errno : 0;
-}
+static int signal_alone(pid_t pid, int, int signal) noexcept { return ::kill(pid, signal) < 0 ? errno : 0; }
 
 #endif
 
@@ -96,7 +95,7 @@ int open_pidfd(pid_t pid) noexcept {
     if (!waits_for_pidfds()) return -ENOSYS;
 #if defined(SYS_pidfd_open)
     const long fd = ::syscall(SYS_pidfd_open, pid, 0);
-    return fd < 0 ? -errno : static_cast<int>(fd);
+    return fd < 0 ? -errno : above_standard(static_cast<int>(fd));
 #else
     (void)pid;
     return -ENOSYS;
@@ -123,13 +122,37 @@ int query_child(pid_t pid, bool reap, process_status& how) noexcept {
     return 0;
 }
 
-int signal_child(pid_t pid, int, bool group, int signal) noexcept {
-    return ::kill(group ? -pid : pid, signal) < 0 ? errno : 0;
-}
+static int signal_alone(pid_t pid, int, int signal) noexcept { return ::kill(pid, signal) < 0 ? errno : 0; }
 
 int open_pidfd(pid_t) noexcept { return -ENOSYS; }
 
 #endif
+
+int signal_group(pid_t leader, int signal) noexcept { return ::kill(-leader, signal) < 0 ? errno : 0; }
+
+// Of a group that some member may be sent a signal is enough; a second SIGKILL changes nothing, and tells
+// whether the leader may be.
+int signal_child(pid_t pid, int pidfd, bool group, int signal) noexcept {
+    if (!group) return signal_alone(pid, pidfd, signal);
+    const int members = signal_group(pid, signal);
+    if (signal != SIGKILL && ::getpgid(pid) == pid) return members;
+    const int alone = signal_alone(pid, pidfd, signal);
+    return alone == ESRCH ? members : alone;
+}
+
+// A filter may refuse them with any of these.
+bool has_no_pidfds(int error) noexcept {
+    return error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL;
+}
+
+bool has_pidfds() noexcept {
+    static const bool has = [] {
+        const int own = open_pidfd(::getpid());
+        if (own >= 0) ::close(own);
+        return own >= 0 || !has_no_pidfds(-own);
+    }();
+    return has;
+}
 
 void reap_child(pid_t pid) noexcept {
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -25,7 +26,7 @@ namespace bight::detail {
 namespace {
 
 [[noreturn]] void refuse(const command& c, const std::string& why) {
-    throw std::system_error(system_error_code(EINVAL), "process: " + printable(c.program()) + ": " + why);
+    throw std::system_error(system_error_code(EINVAL), "process: " + name_for_messages(c) + ": " + why);
 }
 
 std::string checked(const command& c, const std::string& text, const char* what) {
@@ -77,6 +78,27 @@ word_list environment_of(const command& c) {
         if (value) list.add(name + "=" + checked(c, *value, "the value of a variable"));
     }
     return list;
+}
+
+const char* directory_of(const command& c) {
+    const auto& path = command_access::directory(c);
+    if (!path) return nullptr;
+    checked(c, *path, "the directory");
+    return path->c_str();
+}
+
+std::string name_for_messages(const command& c) {
+    constexpr std::size_t longest = 200;
+    command shown(std::string_view(c.program()).substr(0, longest));
+    std::size_t size = c.program().size();
+    for (const std::string& a : command_access::arguments(c)) {
+        if (size >= longest) break;
+        shown.argument(std::string_view(a).substr(0, longest - size));
+        size += a.size();
+    }
+    std::string text = printable(shown.to_string());
+    if (size >= longest) text += " ...";
+    return text;
 }
 
 word_list programs_of(const command& c) {

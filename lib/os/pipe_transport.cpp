@@ -338,13 +338,21 @@ bool pipe_transport::shutdown_write(end_request& request) noexcept {
     if (way_ == way::both) {
         request.set_error(std::make_error_code(std::errc::operation_not_supported));
     } else if (way_ == way::writes) {
-        demux->detach(*this, true);
+        if (reactor_state::in_forked_child(home())) {
+            forget();
+        } else {
+            demux->detach(*this, true);
+        }
     }
     return true;
 }
 
 bool pipe_transport::close(end_request&) noexcept {
-    detach_now(errc::closed);
+    if (demux && reactor_state::in_forked_child(home())) {
+        forget();
+    } else {
+        detach_now(errc::closed);
+    }
     return true;
 }
 

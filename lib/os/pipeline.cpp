@@ -1,4 +1,5 @@
 #include "child_pipe.hpp"
+#include "child_words.hpp"
 
 #include <bight/net/owned_descriptor.hpp>
 #include <bight/os/run_process.hpp>
@@ -20,7 +21,7 @@ std::vector<process> pipeline::spawn() const {
         owned_descriptor input_of_next;
         if (input) next.inherit(0, input.get());
         if (i + 1 < commands_.size()) {
-            const detail::pipe_ends both = detail::open_pipe("process: a pipe behind " + next.to_string());
+            const detail::pipe_ends both = detail::open_pipe("process: a pipe behind " + detail::name_for_messages(next));
             input_of_next = owned_descriptor(both.reads);
             output = owned_descriptor(both.writes);
             next.inherit(1, output.get());

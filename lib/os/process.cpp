@@ -17,6 +17,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -67,10 +68,11 @@ class start {
     start(reactor& home, const command& c)
         : home_(home),
           command_(c),
-          name_(c.to_string()),
+          name_(name_for_messages(c)),
           arguments_(arguments_of(c)),
           environment_(environment_of(c)),
           programs_(programs_of(c)),
+          directory_(directory_of(c)),
           child_(*new child_process(home, name_,
                                     command_access::new_group(c) || command_access::has_terminal(c),
                                     command_access::end_patience(c))) {}
@@ -80,18 +82,17 @@ class start {
 
     template <class Piped>
     child_process& run(std::vector<Piped>& pipes) {
+        child_process::check();
         prepare_descriptors(pipes);
         child_plan plan;
         plan.arguments = arguments_.pointers();
         plan.environment = environment_.pointers();
         plan.programs = programs_.pointers();
-        const auto& directory = command_access::directory(command_);
-        if (directory) plan.directory = directory->c_str();
+        plan.directory = directory_;
         plan.new_group = command_access::new_group(command_);
         plan.terminal = slave_;
         plan.mappings = mappings_.data();
         plan.mapping_count = mappings_.size();
-        if (!mappings_.empty()) plan.above = std::max(3, mappings_.back().number + 1);
         set_user(plan);
         const pid_t pid = start_child(plan);
         if (pid < 0)
@@ -108,26 +109,52 @@ class start {
         const auto& entries = command_access::descriptors(command_);
         pipes.reserve(entries.size() + 1);
         mappings_.reserve(entries.size() + 3);
+        check_descriptors(entries);
+        add_standard();
         if (command_access::has_terminal(command_)) {
-            ours_.make_room();
             const terminal_ends both = open_pseudo_terminal(command_access::window(command_));
-            slave_ = ours_.add(both.slave);
+            child_.keep_terminal(both.slave);
+            slave_ = both.slave;
             auto& side = pipe_transport::make(home_, both.master, pipe_transport::way::both,
                                               "the terminal of " + name_);
             pipes.push_back({terminal_number, stream(side)});
         }
         for (const command::entry& e : entries) add(e, pipes);
-        for (const int number : {0, 1, 2}) {
-            if (!command_.descriptor(number)) mappings_.push_back({number, number});
-        }
         std::ranges::sort(mappings_, {}, &child_mapping::number);
+    }
+
+    // Before there are any of bight's own, which could have the number of a given one that is not open.
+    void check_descriptors(const std::vector<command::entry>& entries) const {
+        rlimit limit{};
+        const bool limited = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+        for (const command::entry& e : entries) {
+            const bool too_high = limited && static_cast<rlim_t>(e.number) >= limit.rlim_cur;
+            if (e.number < 0 || (too_high && e.kind != child_descriptor::closed)) {
+                throw std::system_error(system_error_code(EBADF), "process: " + descriptor_of(e.number, name_));
+            }
+            if (e.kind == child_descriptor::given && ::fcntl(e.from, F_GETFD) < 0) {
+                throw std::system_error(system_error_code(errno), "process: " +
+                                                                      descriptor_of(e.number, name_) +
+                                                                      ", which is to be " +
+                                                                      std::to_string(e.from));
+            }
+        }
+    }
+
+    // Those of this process, as an exec would hand them on: a process without them has descriptors of its own
+    // there, of bight's, too, which are close-on-exec.
+    void add_standard() {
+        for (const int number : {0, 1, 2}) {
+            if (command_.descriptor(number)) continue;
+            const int flags = ::fcntl(number, F_GETFD);
+            const bool is_handed_on = flags >= 0 && (flags & FD_CLOEXEC) == 0;
+            mappings_.push_back({number, is_handed_on ? number : -1});
+        }
     }
 
     template <class Piped>
     void add(const command::entry& e, std::vector<Piped>& pipes) {
-        if (e.number < 0) {
-            throw std::system_error(system_error_code(EBADF), "process: " + descriptor_of(e.number, name_));
-        }
+        if (e.kind == child_descriptor::closed && e.number > 2) return;  // as all that is not said
         ours_.make_room();
         int source = -1;
         switch (e.kind) {
@@ -137,14 +164,11 @@ class start {
             case child_descriptor::null:
                 source = ::open("/dev/null", O_RDWR | O_CLOEXEC);
                 if (source < 0) throw std::system_error(system_error_code(errno), "process: open /dev/null");
+                source = above_standard(source);
+                if (source < 0) throw std::system_error(system_error_code(-source), "process: open /dev/null");
                 ours_.add(source);
                 break;
             default: source = add_pipe(e, pipes); break;
-        }
-        if (e.kind == child_descriptor::given && ::fcntl(source, F_GETFD) < 0) {
-            throw std::system_error(
-                system_error_code(errno),
-                "process: " + descriptor_of(e.number, name_) + ", which is to be " + std::to_string(source));
         }
         mappings_.push_back({e.number, source});
     }
@@ -193,14 +217,14 @@ class start {
             case child_step::group_id: return "the group of " + name_;
             case child_step::user_id: return "the user of " + name_;
             case child_step::directory:
-                return "the directory of " + name_ + ", " + *command_access::directory(command_);
+                return "the directory of " + name_ + ", " + printable(directory_);
             default: break;
         }
         std::string text = "run " + name_;
         const auto& tried = programs_.texts();
         if (command_.program().find('/') == std::string::npos) {
             text += " (looked for as ";
-            for (std::size_t i = 0; i < tried.size(); ++i) text += (i > 0 ? ", " : "") + tried[i];
+            for (std::size_t i = 0; i < tried.size(); ++i) text += (i > 0 ? ", " : "") + printable(tried[i]);
             text += ")";
         }
         return text;
@@ -212,6 +236,7 @@ class start {
     word_list arguments_;
     word_list environment_;
     word_list programs_;
+    const char* directory_;
     for_the_child ours_;
     std::vector<child_mapping> mappings_;
     std::vector<gid_t> groups_;
@@ -235,7 +260,10 @@ task<process_status> end_child(child_reference child, duration longest) {
         (void)co_await try_with_timeout(child->ended().wait(), longest);
     }
     if (!child->over()) {
-        (void)child->send(SIGKILL);
+        const int error = child->send(SIGKILL);
+        if (error != 0 && error != ESRCH) {
+            throw std::system_error(system_error_code(error), "process: kill " + child->name());
+        }
         co_await child->ended().wait();
     }
     co_return child->status();
@@ -315,7 +343,9 @@ stream& process::terminal() {
 }
 
 void process::resize_terminal(window_size size) {
-    if (const int error = detail::resize_terminal(terminal().native_handle(), size); error != 0) {
+    const int kept = child().terminal();  // also when the stream was moved out
+    const int at = kept >= 0 ? kept : terminal().native_handle();
+    if (const int error = detail::resize_terminal(at, size); error != 0) {
         throw std::system_error(detail::system_error_code(error),
                                 "process: resize the terminal of " + child().name());
     }

@@ -1,5 +1,7 @@
 #include "pseudo_terminal.hpp"
 
+#include "child_pipe.hpp"
+
 #include "../core/system_error.hpp"
 
 #include <fcntl.h>
@@ -9,7 +11,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 #include <system_error>
+#include <utility>
 
 namespace bight::detail {
 
@@ -51,9 +55,11 @@ terminal_ends open_pseudo_terminal(window_size size) {
     closed_on_error slave{open_slave(master.fd)};
     if (slave.fd < 0) fail(errno, "open");
     if (const int error = resize_terminal(slave.fd, size); error != 0) fail(error, "TIOCSWINSZ");
-    const terminal_ends made{master.fd, slave.fd};
-    master.fd = slave.fd = -1;
-    return made;
+    for (closed_on_error* const end : {&master, &slave}) {
+        end->fd = above_standard(end->fd);
+        if (end->fd < 0) fail(-end->fd, "fcntl");
+    }
+    return {std::exchange(master.fd, -1), std::exchange(slave.fd, -1)};
 }
 
 int resize_terminal(int terminal, window_size size) noexcept {

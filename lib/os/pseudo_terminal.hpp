@@ -3,11 +3,9 @@
 
 #include <bight/os/command.hpp>
 
-#include <utility>
-
 namespace bight::detail {
 
-/// A new pseudo-terminal: its master and its slave, both close-on-exec. Throws std::system_error.
+/// A new pseudo-terminal: its master and its slave, both close-on-exec, above 2. Throws std::system_error.
 struct terminal_ends {
     int master;
     int slave;

@@ -1,12 +1,19 @@
 #include <bight/os/run_process.hpp>
 
+#include "child_words.hpp"
+#include "command_access.hpp"
+
+#include "../core/system_error.hpp"
+
 #include <bight/core/error.hpp>
 #include <bight/core/when_all.hpp>
 #include <bight/io/chunk.hpp>
 #include <bight/io/stream.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -65,6 +72,32 @@ task<> converse(conversation with, run_process_options options, std::string name
     co_await when_all(std::move(all));
 }
 
+[[noreturn]] void refuse(const char* call, const command& c, const std::string& what) {
+    throw std::system_error(detail::system_error_code(EINVAL),
+                            std::string("process: ") + call + " does not serve " + what + " of " +
+                                detail::name_for_messages(c));
+}
+
+// Nobody would ever read or write another pipe, and the child, or the wait for its end, would hang. `served`:
+// the ends of pipes that there may be, at most one for a number.
+void check_pipes(const char* call, const command& c, std::initializer_list<command::entry> served) {
+    if (detail::command_access::has_terminal(c)) refuse(call, c, "the terminal");
+    for (const command::entry& e : detail::command_access::descriptors(c)) {
+        if (e.kind != child_descriptor::pipe_to && e.kind != child_descriptor::pipe_from) continue;
+        const bool is_served = std::ranges::any_of(served, [&](const command::entry& s) {
+            return s.number == e.number && (s.kind == e.kind || s.kind == child_descriptor::closed);
+        });
+        if (!is_served) refuse(call, c, "a pipe at descriptor " + std::to_string(e.number));
+    }
+}
+
+constexpr command::entry input_pipe{0, child_descriptor::pipe_to, -1};
+constexpr command::entry output_pipe{1, child_descriptor::pipe_from, -1};
+constexpr command::entry error_pipe{2, child_descriptor::pipe_from, -1};
+// What is said of the inner ends of a pipeline does not hold.
+constexpr command::entry any_input{0, child_descriptor::closed, -1};
+constexpr command::entry any_output{1, child_descriptor::closed, -1};
+
 void prepare_input(command& first, const run_process_options& options) {
     if (first.descriptor(0)) return;
     if (options.input.empty()) {
@@ -77,6 +110,7 @@ void prepare_input(command& first, const run_process_options& options) {
 }  // namespace
 
 task<process_output> run_process(command what, run_process_options options) {
+    check_pipes("run_process", what, {input_pipe, output_pipe, error_pipe});
     prepare_input(what, options);
     for (const int number : {1, 2}) {
         if (!what.descriptor(number)) what.pipe_from(number);
@@ -86,7 +120,7 @@ task<process_output> run_process(command what, run_process_options options) {
     const conversation with{child, child, is(what, 0, child_descriptor::pipe_to),
                             is(what, 1, child_descriptor::pipe_from),
                             is(what, 2, child_descriptor::pipe_from)};
-    co_await converse(with, options, what.to_string(), made.output, made.errors);
+    co_await converse(with, options, detail::name_for_messages(what), made.output, made.errors);
     made.status = co_await child.wait_drained();
     co_return made;
 }
@@ -108,6 +142,10 @@ pipeline operator|(pipeline a, command b) {
 
 task<pipeline_output> run_pipeline(pipeline what, run_process_options options) {
     std::vector<command> commands = what.commands();
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        check_pipes("run_pipeline", commands[i],
+                    {i == 0 ? input_pipe : any_input, i + 1 == commands.size() ? output_pipe : any_output});
+    }
     prepare_input(commands.front(), options);
     if (!commands.back().descriptor(1)) commands.back().pipe_from(1);
     const bool has_input = is(commands.front(), 0, child_descriptor::pipe_to);
@@ -118,7 +156,7 @@ task<pipeline_output> run_pipeline(pipeline what, run_process_options options) {
     std::string no_errors;
     std::vector<process> children = row.spawn();
     const conversation with{children.front(), children.back(), has_input, has_output, false};
-    co_await converse(with, options, commands.back().to_string(), made.output, no_errors);
+    co_await converse(with, options, detail::name_for_messages(commands.back()), made.output, no_errors);
     for (process& child : children) {
         const process_status status = co_await child.wait_drained();
         made.statuses.push_back(status);

@@ -7,10 +7,13 @@
 #include <bight/net/owned_descriptor.hpp>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdlib>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -249,6 +252,107 @@ TEST_CASE("a failed exec leaves no descriptor and no child") {
         CHECK(error_of_spawn(c).code == from_errno(ENOENT));
         CHECK(descriptor_numbers() == before);
         CHECK((::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD));
+        co_return;
+    });
+}
+
+namespace {
+
+/// This process has no 0, 1 and 2 while it lives.
+class without_standard {
+  public:
+    without_standard() {
+        for (int fd = 0; fd < 3; ++fd) {
+            saved_[fd] = owned_descriptor(::fcntl(fd, F_DUPFD_CLOEXEC, 10));
+            ::close(fd);
+        }
+    }
+    without_standard(const without_standard&) = delete;
+    without_standard& operator=(const without_standard&) = delete;
+    ~without_standard() {
+        for (int fd = 0; fd < 3; ++fd) ::dup2(saved_[fd].get(), fd);
+    }
+
+  private:
+    owned_descriptor saved_[3];
+};
+
+}  // namespace
+
+TEST_CASE("what this process has not got at 0, 1 and 2 its child has not got either") {
+    with_children([]() -> bight::task<> {
+        for (const bool as_user : {false, true}) {
+            command c = shell("read x <&3");
+            c.pipe_to(3).null(1);
+            if (as_user) c.user(::geteuid());
+            std::optional<process> child;
+            bool taken = false;
+            {
+                const without_standard none;
+                child = process::spawn(c);
+                for (int fd = 0; fd < 3; ++fd) taken = taken || ::fcntl(fd, F_GETFD) >= 0;
+            }
+            CHECK_FALSE(taken);
+            const std::string list = "/proc/" + std::to_string(child->id()) + "/fd/";
+            CHECK(::access((list + "0").c_str(), F_OK) < 0);
+            CHECK(::access((list + "1").c_str(), F_OK) == 0);
+            CHECK(::access((list + "2").c_str(), F_OK) < 0);
+        }
+        co_return;
+    });
+}
+
+TEST_CASE("of 0, 1 and 2 those are not handed on that are close-on-exec here") {
+    with_pidfd([]() -> bight::task<> {
+        REQUIRE(::fcntl(0, F_SETFD, FD_CLOEXEC) == 0);
+        command c = shell("read x <&3");
+        process child = process::spawn(c.pipe_to(3));
+        const int flags = ::fcntl(0, F_GETFD);
+        ::fcntl(0, F_SETFD, 0);
+        CHECK(flags == FD_CLOEXEC);
+        const std::string list = "/proc/" + std::to_string(child.id()) + "/fd/";
+        CHECK(::access((list + "0").c_str(), F_OK) < 0);
+        CHECK(::access((list + "1").c_str(), F_OK) == 0);
+        co_return;
+    });
+}
+
+TEST_CASE("a given descriptor that is not open is not taken for a pipe that got its number") {
+    with_pidfd([]() -> bight::task<> {
+        const int stale = ::fcntl(0, F_DUPFD_CLOEXEC, 3);
+        ::close(stale);
+        for (int number = stale; number < stale + 4; ++number) {
+            command c("true");
+            c.pipe_from(1).null(0).inherit(5, number);
+            if (::fcntl(number, F_GETFD) < 0) CHECK(error_of_spawn(c).code == from_errno(EBADF));
+        }
+        co_return;
+    });
+}
+
+TEST_CASE("a swap with the highest number that is allowed; higher ones are refused, or not there anyway") {
+    with_pidfd([]() -> bight::task<> {
+        const owned_descriptor high(::fcntl(1, F_DUPFD_CLOEXEC, 200));
+        REQUIRE(high.get() == 200);
+        rlimit before{};
+        REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+        rlimit few = before;
+        few.rlim_cur = 201;
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+        command swap("true");
+        swap.inherit(200, 1).inherit(1, 200);
+        const auto swapped = error_of_spawn(swap);
+        command next("true");
+        next.null(201);
+        const auto too_high = error_of_spawn(next);
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        CHECK(swapped.text == "");
+        CHECK(too_high.code == from_errno(EBADF));
+        command highest("true");
+        highest.null(INT_MAX);
+        CHECK(error_of_spawn(highest).code == from_errno(EBADF));
+        highest.close(INT_MAX);
+        CHECK(error_of_spawn(highest).text == "");
         co_return;
     });
 }

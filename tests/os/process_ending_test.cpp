@@ -3,6 +3,7 @@
 
 #include "support/cancellable.hpp"
 #include "support/child.hpp"
+#include "support/connections.hpp"
 
 #include <bight/core/group.hpp>
 #include <bight/core/sleep.hpp>
@@ -11,9 +12,14 @@
 #include <bight/io/line_reader.hpp>
 
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -257,4 +263,128 @@ TEST_CASE("a forked child that drops the handle leaves the process to its parent
         const auto how = co_await child.wait();
         CHECK(how.success());
     });
+}
+
+TEST_CASE("a leader that leaves its group gets its signals, and ends, all the same") {
+    // No shell can do that.
+    const auto leaver = [] {
+        command c("perl", "-e", "$| = 1; setpgrp(0, getpgrp(getppid())); print \"ready\\n\"; sleep 60");
+        c.new_group().pipe_from(1);
+        return c;
+    };
+    with_children([&]() -> bight::task<> {
+        process killed = process::spawn(leaver());
+        co_await until_ready(killed);
+        CHECK(killed.kill(SIGTERM));
+        const auto first = co_await killed.wait();
+        CHECK(first.signal() == SIGTERM);
+        process ended = process::spawn(leaver());
+        co_await until_ready(ended);
+        const auto second = co_await ended.end(20s);
+        CHECK(second.signal() == SIGTERM);
+        process dropped = process::spawn(leaver());
+        co_await until_ready(dropped);
+    });
+    std::optional<process> child;
+    {
+        bight::reactor on(options_on(demultiplexers().front()));
+        auto start = [&]() -> bight::task<> {
+            child = process::spawn(leaver());
+            co_await until_ready(*child);
+        };
+        on.run(start());
+    }
+    CHECK(child->status()->signal() == SIGKILL);
+}
+
+TEST_CASE("what a leader has left behind gets the signals of its handle") {
+    with_children([]() -> bight::task<> {
+        command c = shell("(trap 'echo term; exit 0' TERM; echo ready; while :; do sleep 0.01; done) & exit 4");
+        c.pipe_from(1).new_group();
+        process child = process::spawn(c);
+        co_await until_ready(child);
+        const auto how = co_await child.wait();
+        CHECK(how.code() == 4);
+        CHECK(child.kill(SIGTERM));
+        const std::string rest = co_await all_of(child.standard_output());
+        CHECK(rest == "term\n");
+    });
+}
+
+TEST_CASE("a forked child that destroys the reactor before the handle leaves the process to its parent") {
+    const auto kind = GENERATE(from_range(demultiplexers()));
+    const bool pidfd = GENERATE(true, false);
+    const bool group = GENERATE(true, false);
+    const switched with(bight::detail::uses_pidfd, pidfd);
+    auto on = std::make_unique<bight::reactor>(options_on(kind));
+    std::optional<process> lives;
+    std::optional<process> over;
+    bight::stream of_group;
+    auto start = [&]() -> bight::task<> {
+        command c = shell("read x");
+        c.pipe_to(0).pipe_from(1);
+        if (group) c.new_group();
+        lives = process::spawn(c);
+        command leader = shell("(read x <&3; echo alive) & exit 0");
+        leader.pipe_to(3).pipe_from(1).new_group();
+        over = process::spawn(leader);
+        co_await over->wait();
+    };
+    on->run(start());
+    {
+        child forked([&](const witness_pipe&) {
+            if (lives->kill(SIGKILL)) return 4;
+            on.reset();
+            if (lives->kill(SIGKILL) || over->kill(SIGKILL)) return 5;
+            lives.reset();
+            over.reset();
+            return 3;
+        });
+        CHECK(forked.exit_status() == 3);
+    }
+    auto go_on = [&]() -> bight::task<> {
+        CHECK_FALSE(lives->status());
+        co_await lives->standard_input().write("x\n");
+        const auto how = co_await lives->wait();
+        CHECK(how.success());
+        co_await over->pipe(3).write("x\n");
+        const std::string said = co_await all_of(over->standard_output());
+        CHECK(said == "alive\n");
+        lives.reset();
+        over.reset();
+    };
+    on->run(go_on());
+}
+
+TEST_CASE("a child that must not be killed is an error of end, and nobody waits for it") {
+    const temporary_directory where;
+    const std::string file = where.file("sleep");
+    struct statvfs here{};
+    REQUIRE(::statvfs(where.file("").c_str(), &here) == 0);
+    if (::geteuid() != 0 || (here.f_flag & ST_NOSUID) != 0) return;  // it takes a set-user-ID program
+    std::filesystem::copy_file("/bin/sleep", file);
+    REQUIRE(::chmod(file.c_str(), 04755) == 0);
+    REQUIRE(::chmod(where.file("").c_str(), 0755) == 0);
+    const auto kind = GENERATE(from_range(demultiplexers()));
+    const bool pidfd = GENERATE(true, false);
+    const switched with(bight::detail::uses_pidfd, pidfd);
+    int pid = 0;
+    {
+        child unprivileged([&](const witness_pipe& report) {
+            if (::setgid(65534) < 0 || ::setuid(65534) < 0) return 4;
+            bight::reactor on(options_on(kind));
+            std::error_code code;
+            auto body = [&]() -> bight::task<> {
+                process root = process::spawn(command(file, "60").end_patience(0s));
+                report.say(std::to_string(root.id()) + "\n");
+                code = co_await error_of(root.end(1ms));
+            };
+            on.run(body());
+            return code == from_errno(EPERM) ? 3 : 5;
+        });
+        CHECK(unprivileged.exit_status() == 3);
+        pid = std::atoi(unprivileged.said().c_str());
+    }
+    REQUIRE(pid > 1);
+    CHECK(::kill(pid, SIGKILL) == 0);
 }

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 using namespace test;
 using namespace std::chrono_literals;
@@ -79,5 +80,31 @@ TEST_CASE("output beside a terminal: a pipe for errors") {
         const std::string out = co_await all_of(child.terminal());
         CHECK(err == "err\n");
         CHECK(out == "out\r\n");
+    });
+}
+
+TEST_CASE("a terminal does not end before its child, which may open it late") {
+    with_children([]() -> bight::task<> {
+        command c = shell("read x <&3; echo late >/dev/tty");
+        c.terminal().null(0).null(1).null(2).pipe_to(3);
+        process child = process::spawn(c);
+        const auto ended = co_await bight::try_with_timeout(child.terminal().read_some(), 5ms);
+        CHECK_FALSE(ended);
+        co_await child.pipe(3).write("x\n");
+        const std::string said = co_await all_of(child.terminal());
+        CHECK(said == "late\r\n");
+        const auto how = co_await child.wait();
+        CHECK(how.success());
+    });
+}
+
+TEST_CASE("a terminal is resized also when its stream was moved out") {
+    with_pidfd([]() -> bight::task<> {
+        process child = process::spawn(shell("read x; stty size").terminal());
+        bight::stream terminal = std::move(child.terminal());
+        child.resize_terminal({50, 100});
+        co_await terminal.write("x\n");
+        const std::string said = co_await all_of(terminal);
+        CHECK_THAT(said, Catch::Contains("50 100\r\n"));
     });
 }

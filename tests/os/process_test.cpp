@@ -17,11 +17,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 using namespace test;
 using namespace std::chrono_literals;
@@ -160,6 +163,9 @@ TEST_CASE("texts that cannot be passed on are errors of spawn") {
         const std::string zero("a\0b", 3);
         CHECK(error_of_spawn(command(zero)).code == from_errno(EINVAL));
         CHECK(error_of_spawn(command("true", zero)).code == from_errno(EINVAL));
+        command directory("pwd");
+        directory.directory(std::string_view("/tmp\0/x", 7));
+        CHECK(error_of_spawn(directory).code == from_errno(EINVAL));
         command name("true");
         name.environment("a=b", "c");
         CHECK(error_of_spawn(name).code == from_errno(EINVAL));
@@ -384,6 +390,162 @@ TEST_CASE("without pidfds a program that ignores SIGCHLD is refused") {
         });
     }
     ::sigaction(SIGCHLD, &before, nullptr);
+}
+
+TEST_CASE("without pidfds a SIGCHLD that is not delivered, or that leaves nothing to wait for, is refused") {
+    children_fixture f(demultiplexers().front(), false);
+    f.on.run([]() -> bight::task<> {
+        sigset_t only;
+        sigset_t mask_before;
+        sigemptyset(&only);
+        sigaddset(&only, SIGCHLD);
+        ::pthread_sigmask(SIG_BLOCK, &only, &mask_before);
+        const auto blocked = error_of_spawn(command("true"));
+        ::pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);
+        CHECK(blocked.code == bight::errc::unavailable);
+        CHECK_THAT(blocked.text, Catch::Contains("block SIGCHLD"));
+
+        struct sigaction no_wait{};
+        no_wait.sa_handler = [](int) {};
+        no_wait.sa_flags = SA_NOCLDWAIT;
+        struct sigaction before{};
+        ::sigaction(SIGCHLD, &no_wait, &before);
+        const auto refused = error_of_spawn(command("true"));
+        ::sigaction(SIGCHLD, &before, nullptr);
+        CHECK(refused.code == bight::errc::unavailable);
+        co_return;
+    });
+}
+
+TEST_CASE("with pidfds a program that ignores SIGCHLD may start children, and learns no status") {
+    struct sigaction ignored{};
+    ignored.sa_handler = SIG_IGN;
+    struct sigaction before{};
+    ::sigaction(SIGCHLD, &ignored, &before);
+    {
+        children_fixture f(demultiplexers().front(), true);
+        f.on.run([]() -> bight::task<> {
+            for (int i = 0; i < 50; ++i) {
+                process child = process::spawn(command("true"));  // which may be over by now
+                const auto code = co_await error_of(child.wait());
+                CHECK(code == from_errno(ECHILD));
+            }
+        });
+    }
+    ::sigaction(SIGCHLD, &before, nullptr);
+}
+
+TEST_CASE("without pidfds the handler that is there keeps what it has said of stops and restarts") {
+    struct sigaction mine{};
+    mine.sa_handler = [](int) {};
+    sigemptyset(&mine.sa_mask);
+    sigaddset(&mine.sa_mask, SIGUSR1);
+    struct sigaction before{};
+    ::sigaction(SIGCHLD, &mine, &before);
+    {
+        children_fixture f(demultiplexers().front(), false);
+        f.on.run([]() -> bight::task<> {
+            process child = process::spawn(shell("read x").pipe_to(0));
+            struct sigaction now{};
+            ::sigaction(SIGCHLD, nullptr, &now);
+            CHECK((now.sa_flags & (SA_NOCLDSTOP | SA_RESTART)) == 0);
+            CHECK(sigismember(&now.sa_mask, SIGUSR1) == 1);
+            co_return;
+        });
+    }
+    ::sigaction(SIGCHLD, &before, nullptr);
+}
+
+namespace {
+struct sigaction chained{};
+int chained_calls = 0;
+void chaining(int signal, siginfo_t* info, void* context) {
+    ++chained_calls;
+    if ((chained.sa_flags & SA_SIGINFO) != 0) chained.sa_sigaction(signal, info, context);
+}
+}  // namespace
+
+TEST_CASE("without pidfds a handler above bight's may come, call it, stay or go again") {
+    const bool stays = GENERATE(true, false);
+    static int below = 0;
+    below = 0;
+    chained_calls = 0;
+    struct sigaction first{};
+    first.sa_handler = [](int) { ++below; };
+    struct sigaction before{};
+    ::sigaction(SIGCHLD, &first, &before);
+    {
+        children_fixture f(demultiplexers().front(), false);
+        f.on.run([stays]() -> bight::task<> {
+            {
+                process child = process::spawn(shell("read x").pipe_to(0));
+                struct sigaction above{};
+                above.sa_sigaction = chaining;
+                above.sa_flags = SA_SIGINFO;
+                ::sigaction(SIGCHLD, &above, &chained);
+                co_await child.standard_input().close();
+                co_await child.wait();
+            }
+            CHECK(chained_calls == 1);
+            CHECK(below == 1);
+            if (!stays) ::signal(SIGCHLD, SIG_DFL);
+            for (int i = 0; i < 2; ++i) {
+                process child = process::spawn(shell("read x").pipe_to(0));
+                co_await child.standard_input().close();
+                const process_status how = co_await child.wait();
+                CHECK(how.code() == 1);
+            }
+            CHECK(chained_calls == (stays ? 3 : 1));
+            CHECK(below == (stays ? 3 : 1));
+        });
+    }
+    struct sigaction now{};
+    ::sigaction(SIGCHLD, &before, &now);
+    if (stays) {
+        CHECK(now.sa_sigaction == chaining);
+    } else {
+        CHECK(now.sa_handler == SIG_DFL);
+    }
+}
+
+TEST_CASE("the errors of a long command with control bytes are short texts without them") {
+    with_pidfd([]() -> bight::task<> {
+        const auto error =
+            error_of_spawn(command("/no/such/program", "\x1b[31m\n", std::string(1 << 16, 'x'), "secret"));
+        CHECK(error.code == from_errno(ENOENT));
+        CHECK(error.text.size() < 500);
+        CHECK(error.text.find_first_of("\x1b\n") == std::string::npos);
+        CHECK_THAT(error.text, Catch::Contains("\\x1b") && Catch::Contains("xxx' ..."));
+        co_return;
+    });
+}
+
+TEST_CASE("what another thread forks meanwhile does not hold up the start of a child of another user") {
+    with_pidfd([]() -> bight::task<> {
+        // They live until all is over, with copies of whatever was open at their forks.
+        std::vector<pid_t> others;
+        std::atomic<bool> enough{false};
+        std::thread forks([&] {
+            while (!enough && others.size() < 200) {
+                const pid_t pid = ::fork();
+                if (pid == 0) {
+                    for (;;) ::pause();
+                }
+                others.push_back(pid);
+            }
+        });
+        for (int i = 0; i < 40; ++i) {
+            command c("true");
+            c.user(::geteuid());
+            process child = process::spawn(c);
+            const process_status how = co_await child.wait();
+            CHECK(how.success());
+        }
+        enough = true;
+        forks.join();
+        for (const pid_t pid : others) ::kill(pid, SIGKILL);
+        for (const pid_t pid : others) ::waitpid(pid, nullptr, 0);
+    });
 }
 
 TEST_CASE("an empty handle gives EBADF, and so does a pipe that there is not") {

@@ -118,3 +118,32 @@ TEST_CASE("a pipeline of which one program cannot be run leaves no child and no 
         CHECK(code == from_errno(ENOENT));
     });
 }
+
+TEST_CASE("pipes that run_process and run_pipeline do not serve are refused: the child would wait for ever") {
+    with_pidfd([]() -> bight::task<> {
+        const auto extra = co_await error_of(run_process(command("true").pipe_from(3)));
+        CHECK(extra == from_errno(EINVAL));
+        const auto input = co_await error_of(run_process(command("true").pipe_to(3)));
+        CHECK(input == from_errno(EINVAL));
+        const auto wrong_way = co_await error_of(run_process(command("true").pipe_to(1)));
+        CHECK(wrong_way == from_errno(EINVAL));
+        const auto terminal = co_await error_of(run_process(command("true").terminal()));
+        CHECK(terminal == from_errno(EINVAL));
+        const auto first = co_await error_of(run_pipeline(command("true").pipe_from(2) | command("cat")));
+        CHECK(first == from_errno(EINVAL));
+        const auto last = co_await error_of(run_pipeline(command("true") | command("cat").pipe_from(2)));
+        CHECK(last == from_errno(EINVAL));
+        std::string text;
+        try {
+            co_await run_process(command("true", "x").pipe_from(3));
+        } catch (const std::system_error& e) {
+            text = e.what();
+        }
+        CHECK_THAT(text, Catch::Contains("run_process does not serve a pipe at descriptor 3 of true x"));
+        // Those that are served, and inner ends of a row, which do not hold.
+        const auto ran = co_await run_process(shell("cat; echo x").pipe_to(0).pipe_from(1).null(2));
+        CHECK(ran.output == "x\n");
+        const auto row = co_await run_pipeline(command("echo", "y").pipe_from(1) | command("cat").pipe_to(0));
+        CHECK(row.output == "y\n");
+    });
+}

@@ -42,7 +42,7 @@ enum class child_descriptor : std::uint8_t {
 ///     gpg.pipe_to(0).pipe_from(1).pipe_to(3).pipe_from(4);
 ///
 /// Unless told otherwise a child has the environment and the directory of this process, its descriptors 0, 1
-/// and 2, and no other, whatever is open here; no signal is blocked or ignored in it.
+/// and 2 (those that it has, and that are not close-on-exec), and no other, whatever is open here; no signal is blocked or ignored in it.
 ///
 /// Thread: any, one at a time.
 class command {
@@ -78,7 +78,8 @@ class command {
     /// Where the child begins.
     command& directory(std::string_view path);
     /// The user, by number: real, effective and saved. A parent that is root gives up its supplementary
-    /// groups too, unless `groups` names others. Needs the privilege (EPERM).
+    /// groups too, unless `groups` names others, but not its group: say `group` as well. Needs the privilege
+    /// (EPERM).
     command& user(std::uint32_t id);
     /// The group, by number.
     command& group(std::uint32_t id);

@@ -36,8 +36,8 @@ struct process_output {
 /// other than 0 is no error of this. Of 0, 1 and 2 what the command says otherwise holds: then nothing is
 /// written there, or captured; without an input descriptor 0 is /dev/null.
 ///
-/// Throws what process::spawn throws, and errc::too_long when output or errors have more bytes than
-/// `options.limit`. Then, and when it is cancelled, the child is ended as by its handle. It waits for the
+/// Throws EINVAL when the command has a terminal, or another pipe, which nobody would serve; what
+/// process::spawn throws; and errc::too_long when output or errors have more bytes than `options.limit`. Then, and when it is cancelled, the child is ended as by its handle. It waits for the
 /// ends of the pipes, too: a daemon that the program leaves behind, with its output, holds it up.
 task<process_output> run_process(command what, run_process_options options = {});
 
@@ -73,7 +73,7 @@ struct pipeline_output {
 };
 
 /// As run_process: the input is for the first, the output comes from the last; each writes its errors to
-/// where its command says, this process's own otherwise.
+/// where its command says, this process's own otherwise. A pipe for them is EINVAL: nobody would read it.
 task<pipeline_output> run_pipeline(pipeline what, run_process_options options = {});
 
 }  // namespace bight

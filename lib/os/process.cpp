@@ -17,7 +17,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -125,11 +124,8 @@ class start {
 
     // Before there are any of bight's own, which could have the number of a given one that is not open.
     void check_descriptors(const std::vector<command::entry>& entries) const {
-        rlimit limit{};
-        const bool limited = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
         for (const command::entry& e : entries) {
-            const bool too_high = limited && static_cast<rlim_t>(e.number) >= limit.rlim_cur;
-            if (e.number < 0 || (too_high && e.kind != child_descriptor::closed)) {
+            if (e.number < 0) {
                 throw std::system_error(system_error_code(EBADF), "process: " + descriptor_of(e.number, name_));
             }
             if (e.kind == child_descriptor::given && ::fcntl(e.from, F_GETFD) < 0) {

@@ -72,8 +72,8 @@ class child_process final : public pooled,
     bool over() const noexcept { return over_; }
     /// How it has ended; only when it is over. Throws std::system_error when that is not known.
     const process_status& status() const;
-    /// 0, or an error number: ESRCH when it has ended, and leads no group; EPERM of SIGKILL when the child must
-    /// not be killed.
+    /// 0, or an error number: ESRCH when it has ended, and leads no group; EPERM of SIGKILL when the child
+    /// must not be killed.
     int send(int signal) noexcept;
     /// SIGTERM; SIGCONT lets one that was stopped take it.
     void ask_to_end() noexcept;

@@ -179,16 +179,18 @@ void child_signal::check() {
     const struct sigaction now = present_action();
     const bool ignored = (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_IGN;
     if (ignored || (now.sa_flags & SA_NOCLDWAIT) != 0) {
-        throw std::system_error(errc::unavailable,
-                                "process: without pidfds (Linux 5.4) the program must not ignore SIGCHLD, nor "
-                                "say SA_NOCLDWAIT: the kernel would reap its children");
+        throw std::system_error(
+            errc::unavailable,
+            "process: without pidfds (Linux 5.4) the program must not ignore SIGCHLD, nor "
+            "say SA_NOCLDWAIT: the kernel would reap its children");
     }
     sigset_t blocked;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
     if (sigismember(&blocked, SIGCHLD) == 1) {
-        throw std::system_error(errc::unavailable,
-                                "process: without pidfds (Linux 5.4) the thread of the reactor must not block "
-                                "SIGCHLD: no end would be noticed");
+        throw std::system_error(
+            errc::unavailable,
+            "process: without pidfds (Linux 5.4) the thread of the reactor must not block "
+            "SIGCHLD: no end would be noticed");
     }
 }
 

@@ -16,8 +16,8 @@ namespace bight::detail {
 /// calls the one that was there before, wakes all; each then asks after every child of its own, and no other.
 class child_signal final : public list_hook<child_signal>, private descriptor {
   public:
-    /// Throws std::system_error (errc::unavailable) where ends cannot be noticed: the program ignores SIGCHLD,
-    /// or has said SA_NOCLDWAIT, for then the kernel reaps all children; or this thread blocks it.
+    /// Throws std::system_error (errc::unavailable) where ends cannot be noticed: the program ignores
+    /// SIGCHLD, or has said SA_NOCLDWAIT, for then the kernel reaps all children; or this thread blocks it.
     static void check();
     /// That of `home`; makes it. Throws what `check` throws.
     static child_signal& of(reactor& home);

@@ -281,8 +281,8 @@ void reap_failed(pid_t pid) noexcept {
     }
 }
 
-// A child that shares no memory writes its failure into the pipe, which an exec closes. Where this process has
-// stopped until then, nothing more can come, though others that were forked meanwhile may hold the pipe.
+// A child that shares no memory writes its failure into the pipe, which an exec closes. Where this process
+// has stopped until then, nothing more can come, though others that were forked meanwhile may hold the pipe.
 void take_report(child_plan& plan, int reads, bool until_exec) noexcept {
     if (until_exec) ::fcntl(reads, F_SETFL, O_NONBLOCK);
     child_failure why;

@@ -16,8 +16,8 @@ int query_child(pid_t pid, bool reap, process_status& how) noexcept;
 void reap_child(pid_t pid) noexcept;
 
 /// Sends a signal to a child that has not been reaped, or to the group that it leads, and to the child, too,
-/// when it has left its group. 0 or an error number: ESRCH when nobody is there; of SIGKILL that of the child.
-/// `pidfd` may be -1; with it nobody else is hit although somebody has reaped the child.
+/// when it has left its group. 0 or an error number: ESRCH when nobody is there; of SIGKILL that of the
+/// child. `pidfd` may be -1; with it nobody else is hit although somebody has reaped the child.
 int signal_child(pid_t pid, int pidfd, bool group, int signal) noexcept;
 
 /// Sends a signal to what is left of the group of a child that has ended and not been reaped. 0 or an error

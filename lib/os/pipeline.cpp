@@ -21,7 +21,8 @@ std::vector<process> pipeline::spawn() const {
         owned_descriptor input_of_next;
         if (input) next.inherit(0, input.get());
         if (i + 1 < commands_.size()) {
-            const detail::pipe_ends both = detail::open_pipe("process: a pipe behind " + detail::name_for_messages(next));
+            const detail::pipe_ends both =
+                detail::open_pipe("process: a pipe behind " + detail::name_for_messages(next));
             input_of_next = owned_descriptor(both.reads);
             output = owned_descriptor(both.writes);
             next.inherit(1, output.get());

@@ -126,13 +126,13 @@ class start {
     void check_descriptors(const std::vector<command::entry>& entries) const {
         for (const command::entry& e : entries) {
             if (e.number < 0) {
-                throw std::system_error(system_error_code(EBADF), "process: " + descriptor_of(e.number, name_));
+                throw std::system_error(system_error_code(EBADF),
+                                        "process: " + descriptor_of(e.number, name_));
             }
             if (e.kind == child_descriptor::given && ::fcntl(e.from, F_GETFD) < 0) {
-                throw std::system_error(system_error_code(errno), "process: " +
-                                                                      descriptor_of(e.number, name_) +
-                                                                      ", which is to be " +
-                                                                      std::to_string(e.from));
+                throw std::system_error(system_error_code(errno),
+                                        "process: " + descriptor_of(e.number, name_) + ", which is to be " +
+                                            std::to_string(e.from));
             }
         }
     }
@@ -161,7 +161,8 @@ class start {
                 source = ::open("/dev/null", O_RDWR | O_CLOEXEC);
                 if (source < 0) throw std::system_error(system_error_code(errno), "process: open /dev/null");
                 source = above_standard(source);
-                if (source < 0) throw std::system_error(system_error_code(-source), "process: open /dev/null");
+                if (source < 0)
+                    throw std::system_error(system_error_code(-source), "process: open /dev/null");
                 ours_.add(source);
                 break;
             default: source = add_pipe(e, pipes); break;
@@ -212,8 +213,7 @@ class start {
             case child_step::groups: return "the groups of " + name_;
             case child_step::group_id: return "the group of " + name_;
             case child_step::user_id: return "the user of " + name_;
-            case child_step::directory:
-                return "the directory of " + name_ + ", " + printable(directory_);
+            case child_step::directory: return "the directory of " + name_ + ", " + printable(directory_);
             default: break;
         }
         std::string text = "run " + name_;

@@ -73,9 +73,9 @@ task<> converse(conversation with, run_process_options options, std::string name
 }
 
 [[noreturn]] void refuse(const char* call, const command& c, const std::string& what) {
-    throw std::system_error(detail::system_error_code(EINVAL),
-                            std::string("process: ") + call + " does not serve " + what + " of " +
-                                detail::name_for_messages(c));
+    throw std::system_error(
+        detail::system_error_code(EINVAL),
+        std::string("process: ") + call + " does not serve " + what + " of " + detail::name_for_messages(c));
 }
 
 // Nobody would ever read or write another pipe, and the child, or the wait for its end, would hang. `served`:

@@ -295,7 +295,8 @@ TEST_CASE("a leader that leaves its group gets its signals, and ends, all the sa
 
 TEST_CASE("what a leader has left behind gets the signals of its handle") {
     with_children([]() -> bight::task<> {
-        command c = shell("(trap 'echo term; exit 0' TERM; echo ready; while :; do sleep 0.01; done) & exit 4");
+        command c =
+            shell("(trap 'echo term; exit 0' TERM; echo ready; while :; do sleep 0.01; done) & exit 4");
         c.pipe_from(1).new_group();
         process child = process::spawn(c);
         co_await until_ready(child);

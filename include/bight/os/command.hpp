@@ -42,7 +42,8 @@ enum class child_descriptor : std::uint8_t {
 ///     gpg.pipe_to(0).pipe_from(1).pipe_to(3).pipe_from(4);
 ///
 /// Unless told otherwise a child has the environment and the directory of this process, its descriptors 0, 1
-/// and 2 (those that it has, and that are not close-on-exec), and no other, whatever is open here; no signal is blocked or ignored in it.
+/// and 2 (those that it has, and that are not close-on-exec), and no other, whatever is open here; no signal
+/// is blocked or ignored in it.
 ///
 /// Thread: any, one at a time.
 class command {

@@ -41,9 +41,9 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
     ///
     /// Throws std::system_error, which names the program, and what could not be done: ENOENT (there is no
     /// such program), EACCES (it must not be run), ENOEXEC, E2BIG; ENOENT, ENOTDIR and EACCES of the
-    /// directory; EPERM of the user; EMFILE; EBADF of a given descriptor that is not open, and of a number that
-    /// this process may not have; EINVAL of a text with a zero byte; errc::unavailable on a simulated host, on
-    /// Windows, and without pidfds where SIGCHLD is ignored or blocked. Then nothing is left of it.
+    /// directory; EPERM of the user; EMFILE; EBADF of a given descriptor that is not open, and of a number
+    /// that this process may not have; EINVAL of a text with a zero byte; errc::unavailable on a simulated
+    /// host, on Windows, and without pidfds where SIGCHLD is ignored or blocked. Then nothing is left of it.
     static process spawn(const command& what);
 
     process() noexcept = default;
@@ -65,11 +65,11 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
     stream& standard_input() { return pipe(0); }
     stream& standard_output() { return pipe(1); }
     stream& standard_error() { return pipe(2); }
-    /// This side of its pseudo-terminal: what is written is typed, what is read is shown. It ends when the child
-    /// has ended and nobody has it open any more. EBADF without one.
+    /// This side of its pseudo-terminal: what is written is typed, what is read is shown. It ends when the
+    /// child has ended and nobody has it open any more. EBADF without one.
     stream& terminal();
-    /// Sets the size of the terminal's window; the child's foreground group gets SIGWINCH. While the child lives
-    /// the stream may have been moved out. Throws std::system_error.
+    /// Sets the size of the terminal's window; the child's foreground group gets SIGWINCH. While the child
+    /// lives the stream may have been moved out. Throws std::system_error.
     void resize_terminal(window_size size);
 
     /// Waits until the child has ended; gives at once what is known. Its pipes may hold more, and be held
@@ -84,8 +84,8 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
     std::optional<process_status> status() const;
 
     /// Sends a signal, by number, to the child, or to its group if it leads one, also when it has
-    /// ended, or left that. False when it has ended and leads no group. In a forked child of this process nothing
-    /// is sent, and it is false. Throws std::system_error (EINVAL: no such signal; EPERM).
+    /// ended, or left that. False when it has ended and leads no group. In a forked child of this process
+    /// nothing is sent, and it is false. Throws std::system_error (EINVAL: no such signal; EPERM).
     bool kill(int signal = 9);
     /// Sends SIGTERM, and SIGKILL if it has not ended after `patience`; waits for its end. Cancelled, it has
     /// sent what it has sent. Throws what `wait` throws, and EPERM when the child must not be killed.

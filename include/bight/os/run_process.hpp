@@ -37,8 +37,9 @@ struct process_output {
 /// written there, or captured; without an input descriptor 0 is /dev/null.
 ///
 /// Throws EINVAL when the command has a terminal, or another pipe, which nobody would serve; what
-/// process::spawn throws; and errc::too_long when output or errors have more bytes than `options.limit`. Then, and when it is cancelled, the child is ended as by its handle. It waits for the
-/// ends of the pipes, too: a daemon that the program leaves behind, with its output, holds it up.
+/// process::spawn throws; and errc::too_long when output or errors have more bytes than `options.limit`.
+/// Then, and when it is cancelled, the child is ended as by its handle. It waits for the ends of the pipes,
+/// too: a daemon that the program leaves behind, with its output, holds it up.
 task<process_output> run_process(command what, run_process_options options = {});
 
 /// Programs of which each reads what the one before writes: `a | b | c`.

@@ -33,7 +33,7 @@ void child_process::begin(pid_t pid) {
             is_non_blocking = true;
             demultiplexer_of(home_).attach(*this);
             wait_again();
-        } else if (opened == -ESRCH) {  // the kernel has reaped it: the program ignores SIGCHLD
+        } else if (!is_here()) {  // the kernel has reaped it: the program ignores SIGCHLD
             lost_ = ECHILD;
             reaped_ = true;
             end_of_wait();
@@ -122,12 +122,16 @@ void child_process::reap_group() noexcept {
     reap_child(pid_);
 }
 
+bool child_process::is_here() const noexcept {
+    process_status how;
+    return query_child(pid_, false, how) != ECHILD;
+}
+
 // A wait for one that must not be killed would have no end: it is left to whoever inherits it.
 void child_process::kill_and_reap() noexcept {
     over_ = reaped_ = true;
     close_terminal();
-    process_status how;
-    int error = fd < 0 && query_child(pid_, false, how) == ECHILD ? ESRCH : 0;
+    int error = fd < 0 && !is_here() ? ESRCH : 0;
     if (error == 0) error = signal_child(pid_, static_cast<int>(fd), leads_group_, SIGKILL);
     if (error == EPERM) {
         lost_ = error;

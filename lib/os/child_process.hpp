@@ -116,6 +116,8 @@ class child_process final : public pooled,
     void reap_group() noexcept;
     void kill_and_reap() noexcept;
     void leave_alone() noexcept;
+    /// Whether it is a child of this process, alive or not: then its number is its own.
+    bool is_here() const noexcept;
     void close_terminal() noexcept;
     /// Also when its reactor has gone.
     bool in_forked_child() const noexcept { return made_in_ != this_process(); }

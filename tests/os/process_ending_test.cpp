@@ -262,9 +262,10 @@ TEST_CASE("a forked child that drops the handle leaves the process to its parent
 }
 
 TEST_CASE("a leader that leaves its group gets its signals, and ends, all the same") {
-    // No shell can do that.
+    if (::access("/usr/bin/perl", X_OK) < 0) return;  // no shell can do that
     const auto leaver = [] {
-        command c("perl", "-e", "$| = 1; setpgrp(0, getpgrp(getppid())); print \"ready\\n\"; sleep 60");
+        command c("/usr/bin/perl", "-e",
+                  "$| = 1; setpgrp(0, getpgrp(getppid())); print \"ready\\n\"; sleep 60");
         c.new_group().pipe_from(1);
         return c;
     };

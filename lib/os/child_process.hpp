@@ -70,6 +70,8 @@ class child_process final : public pooled,
     manual_reset_event& ended() noexcept { return ended_; }
     manual_reset_event& drained() noexcept { return drained_; }
     bool over() const noexcept { return over_; }
+    /// Then the child is the parent's. The reactor, which a forked child leaves as it was, may be gone.
+    bool in_forked_child() const noexcept { return made_in_ != this_process(); }
     /// How it has ended; only when it is over. Throws std::system_error when that is not known.
     const process_status& status() const;
     /// 0, or an error number: ESRCH when it has ended, and leads no group; EPERM of SIGKILL when the child
@@ -119,8 +121,6 @@ class child_process final : public pooled,
     /// Whether it is a child of this process, alive or not: then its number is its own.
     bool is_here() const noexcept;
     void close_terminal() noexcept;
-    /// Also when its reactor has gone.
-    bool in_forked_child() const noexcept { return made_in_ != this_process(); }
 
     waiting wait_;
     reactor& home_;

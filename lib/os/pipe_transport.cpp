@@ -121,7 +121,7 @@ void pipe_transport::unused() noexcept {
         delete this;
         return;
     }
-    if (reactor_state::in_forked_child(home())) return;  // the interest sets belong to the parent too
+    if (in_forked_child()) return;  // the interest sets belong to the parent too
     retain();
     detach_now(errc::closed);
     release();  // comes back here
@@ -338,21 +338,13 @@ bool pipe_transport::shutdown_write(end_request& request) noexcept {
     if (way_ == way::both) {
         request.set_error(std::make_error_code(std::errc::operation_not_supported));
     } else if (way_ == way::writes) {
-        if (reactor_state::in_forked_child(home())) {
-            forget();
-        } else {
-            demux->detach(*this, true);
-        }
+        demux->detach(*this, true);
     }
     return true;
 }
 
 bool pipe_transport::close(end_request&) noexcept {
-    if (demux && reactor_state::in_forked_child(home())) {
-        forget();
-    } else {
-        detach_now(errc::closed);
-    }
+    detach_now(errc::closed);
     return true;
 }
 
@@ -367,7 +359,7 @@ void pipe_transport::forget() noexcept {
 
 void pipe_transport::abort(std::error_code reason) noexcept {
     if (!is_open()) return;
-    if (demux && reactor_state::in_forked_child(home())) {
+    if (demux && in_forked_child()) {
         forget();
         return;
     }

@@ -1,6 +1,7 @@
 // pipe_transport: the transport of a pipe or a terminal.
 #pragma once
 
+#include "../core/process.hpp"
 #include "../demux/demultiplexer.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
@@ -104,6 +105,8 @@ class pipe_transport final : public transport, private descriptor, public pooled
     void watched() noexcept;
     bool peer_has_gone(peer_ending& how) const noexcept;
     void give_no_more() noexcept;
+    /// The reactor, which a forked child leaves as it was, may be gone.
+    bool in_forked_child() const noexcept { return made_in_ != this_process(); }
     void detach_now(std::error_code why) noexcept;
 
     waiting waiting_;
@@ -111,6 +114,7 @@ class pipe_transport final : public transport, private descriptor, public pooled
     watching watching_;
     std::string what_;
     pipe_end_listener* listener_ = nullptr;
+    const unsigned made_in_ = this_process();
     int read_error_ = 0;   // with which reading has ended
     int write_error_ = 0;  // with which writes fail
     way way_;

@@ -271,7 +271,8 @@ task<process_status> end_child(child_reference child, duration longest) {
 }
 
 bool is_elsewhere(const child_process& c) noexcept {
-    return !c.over() && reactor::current() != &c.home() && reactor_state::runs(c.home());
+    return !c.over() && !c.in_forked_child() && reactor::current() != &c.home() &&
+           reactor_state::runs(c.home());
 }
 
 }  // namespace
@@ -306,6 +307,11 @@ process& process::operator=(process&& other) noexcept {
 void process::drop() noexcept {
     detail::child_process* const child = std::exchange(child_, nullptr);
     if (child && detail::is_elsewhere(*child)) detail::used_elsewhere();
+    if (child && child->in_forked_child()) {  // where streams look at their reactor, which may be gone
+        for (const piped& p : pipes_) {
+            if (p.side) p.side.lower().forget();
+        }
+    }
     pipes_.clear();
     if (child) child->handle_gone();
 }

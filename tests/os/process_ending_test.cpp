@@ -317,7 +317,6 @@ TEST_CASE("a forked child that destroys the reactor before the handle leaves the
     auto on = std::make_unique<bight::reactor>(options_on(kind));
     std::optional<process> lives;
     std::optional<process> over;
-    bight::stream of_group;
     auto start = [&]() -> bight::task<> {
         command c = shell("read x");
         c.pipe_to(0).pipe_from(1);

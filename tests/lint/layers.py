@@ -33,9 +33,10 @@ FILES_OF_A_SYSTEM = re.compile(
     r"without_sigpipe\.hpp|no_signals\.hpp|core_foundation\.cpp)|"
     r"thread/(?:windows_\w+|system_threads|parker)\.cpp|"
     r"io/(?:socket|address)_headers\.hpp|"
-    r"net/(?:linux_\w+\.[ch]pp|windows_\w+\.cpp|\w+_watch_kernel\.cpp|posix_look_up\.cpp|descriptor_control\.cpp|inherited_descriptor\.cpp|fd_watch\.cpp|"
-    r"descriptor_set\.[ch]pp|uring_operation\.cpp)|"
-    r"os/(?:child_\w+|inotify|watched_files|pipe_transport|process|process_status|pseudo_terminal)\.cpp|"
+    r"net/(?:linux_\w+\.[ch]pp|windows_\w+\.cpp|\w+_watch_kernel\.cpp|posix_look_up\.cpp|descriptor_control\.cpp|"
+    r"inherited_descriptor\.cpp|uring_operation\.cpp)|"
+    r"os/(?:(?:child_\w+|inotify|paths|pipe_transport|process|process_status|pseudo_terminal|watched_\w+)\.cpp|"
+    r"waiting_mode\.hpp)|"
     r"sim/(?:windows_explore\.cpp|explore_child\.cpp|explore_search\.cpp|child_pipe\.hpp|child_process\.hpp|"
     r"replay_command\.cpp)")  # the last one: commands of a shell
 # Headers of C that each compiler has are none: errno.h, fcntl.h for the flags of files, sys/stat.h.

@@ -80,7 +80,7 @@ word_list environment_of(const command& c) {
     return list;
 }
 
-const char* directory_of(const command& c) {
+const char* starting_directory_of(const command& c) {
     const auto& path = command_access::directory(c);
     if (!path) return nullptr;
     checked(c, *path, "the directory");

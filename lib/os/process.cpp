@@ -71,7 +71,7 @@ class start {
           arguments_(arguments_of(c)),
           environment_(environment_of(c)),
           programs_(programs_of(c)),
-          directory_(directory_of(c)),
+          directory_(starting_directory_of(c)),
           child_(*new child_process(home, name_,
                                     command_access::new_group(c) || command_access::has_terminal(c),
                                     command_access::end_patience(c))) {}

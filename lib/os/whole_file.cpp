@@ -25,7 +25,7 @@ namespace {
 constexpr std::size_t first_read = 4096;
 
 // The longest name that file systems take, in bytes.
-constexpr std::size_t longest_name = 255;
+constexpr std::size_t longest_file_name = 255;
 
 // The beginning of a text, which does not end within a character of UTF-8.
 std::string beginning_of(const std::string& text, std::size_t most) {
@@ -40,7 +40,7 @@ std::string temporary_beside(const std::string& path) {
     const std::string name = slash == path.npos ? path : path.substr(slash + 1);
     const std::string start = slash == path.npos ? "" : path.substr(0, slash + 1);
     const std::string end = "." + detail::random_name() + ".tmp";
-    return start + "." + beginning_of(name, longest_name - 1 - end.size()) + end;
+    return start + "." + beginning_of(name, longest_file_name - 1 - end.size()) + end;
 }
 
 // `made`: whether there may be something of that name to be removed.

@@ -51,8 +51,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string unix_endpoint(const std::string& path) { return "unix:" + test::escaped(path); }
-
 /// Two sockets of this process, one of which is the other's peer, or sends by address.
 struct sockets {
     datagram_socket server;
@@ -65,10 +63,10 @@ struct sockets {
 
 task<sockets> made_in(const test::temporary_directory& directory, bool has_peer,
                       bight::datagram_options options = {}) {
-    const std::string where = unix_endpoint(directory.file("server"));
+    const std::string where = test::unix_endpoint(directory.file("server"));
     datagram_socket server = datagram_socket::bind(where, options);
     if (!has_peer) {
-        datagram_socket free = datagram_socket::bind(unix_endpoint(directory.file("free")));
+        datagram_socket free = datagram_socket::bind(test::unix_endpoint(directory.file("free")));
         co_return sockets(std::move(server), std::move(free), false);
     }
     datagram_socket bound = co_await datagram_socket::connect(where);

@@ -37,14 +37,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string unix_endpoint(const std::string& path) { return "unix:" + test::escaped(path); }
-
 task<datagram_socket> sender(const test::temporary_directory& directory, bool has_peer) {
     if (has_peer) {
-        datagram_socket s = co_await datagram_socket::connect(unix_endpoint(directory.file("server")));
+        datagram_socket s = co_await datagram_socket::connect(test::unix_endpoint(directory.file("server")));
         co_return s;
     }
-    co_return datagram_socket::bind(unix_endpoint(directory.file("free")));
+    co_return datagram_socket::bind(test::unix_endpoint(directory.file("free")));
 }
 
 task<> send_from(datagram_socket& s, bool has_peer, const datagram_socket& server, std::string text) {
@@ -79,12 +77,12 @@ void in_directory_on_each(F body) {
 
 TEST_CASE("Unix datagrams come whole, from named and unnamed senders, and are answered") {
     in_directory_on_each([](const test::temporary_directory& directory) -> task<> {
-        datagram_socket server = datagram_socket::bind(unix_endpoint(directory.file("server")));
+        datagram_socket server = datagram_socket::bind(test::unix_endpoint(directory.file("server")));
         CHECK(server.local() == address::from_path(directory.file("server")));
         bight::datagram_options answered;
         answered.local = address::from_path(directory.file("client"));
         datagram_socket client =
-            co_await datagram_socket::connect(unix_endpoint(directory.file("server")), answered);
+            co_await datagram_socket::connect(test::unix_endpoint(directory.file("server")), answered);
         co_await client.send("question");
         const message question = co_await receive(server);
         CHECK(question.text == "question");
@@ -95,7 +93,8 @@ TEST_CASE("Unix datagrams come whole, from named and unnamed senders, and are an
         CHECK(answer.text == "answer");
         CHECK(answer.about.from == server.local());
 
-        datagram_socket nameless = co_await datagram_socket::connect(unix_endpoint(directory.file("server")));
+        datagram_socket nameless =
+            co_await datagram_socket::connect(test::unix_endpoint(directory.file("server")));
         co_await nameless.send("");
         const message empty = co_await receive(server);
         CHECK(empty.text.empty());
@@ -106,13 +105,13 @@ TEST_CASE("Unix datagrams come whole, from named and unnamed senders, and are an
 TEST_CASE("a Unix socket's file goes with it, has its mode, and replaces one that was left") {
     in_directory_on_each_of(test::real_reactors(), [](const test::temporary_directory& directory) -> task<> {
         const std::string path = directory.file("here");
-        datagram_socket first = datagram_socket::bind(unix_endpoint(path) + ":mode=600");
+        datagram_socket first = datagram_socket::bind(test::unix_endpoint(path) + ":mode=600");
         struct stat file{};
         REQUIRE(::lstat(path.c_str(), &file) == 0);
         CHECK((file.st_mode & 0777) == 0600);
         std::error_code code;
         try {
-            const datagram_socket second = datagram_socket::bind(unix_endpoint(path));
+            const datagram_socket second = datagram_socket::bind(test::unix_endpoint(path));
         } catch (const std::system_error& e) {
             code = e.code();
         }
@@ -122,7 +121,7 @@ TEST_CASE("a Unix socket's file goes with it, has its mode, and replaces one tha
         first.close();
         CHECK(std::filesystem::exists(directory.file("elsewhere")));
         std::filesystem::rename(directory.file("elsewhere"), path);
-        datagram_socket third = datagram_socket::bind(unix_endpoint(path));
+        datagram_socket third = datagram_socket::bind(test::unix_endpoint(path));
         CHECK(std::filesystem::exists(path));
         third.close();
         CHECK_FALSE(std::filesystem::exists(path));
@@ -133,7 +132,7 @@ TEST_CASE("a Unix socket's file goes with it, has its mode, and replaces one tha
 TEST_CASE("abstract names take datagrams") {
     if (!test::has_abstract_names()) test::skip("only Linux has abstract names");
     in_directory_on_each([](const test::temporary_directory& directory) -> task<> {
-        const std::string where = unix_endpoint("@" + directory.file("name"));
+        const std::string where = test::unix_endpoint("@" + directory.file("name"));
         datagram_socket server = datagram_socket::bind(where);
         datagram_socket client = co_await datagram_socket::connect(where);
         co_await client.send("hello");
@@ -144,9 +143,10 @@ TEST_CASE("abstract names take datagrams") {
 
 TEST_CASE("a Unix datagram to nobody is an error of its own send, and the socket goes on") {
     in_directory_on_each([](const test::temporary_directory& directory) -> task<> {
-        datagram_socket server = datagram_socket::bind(unix_endpoint(directory.file("server")));
-        datagram_socket other = datagram_socket::bind(unix_endpoint(directory.file("other")));
-        datagram_socket client = co_await datagram_socket::connect(unix_endpoint(directory.file("server")));
+        datagram_socket server = datagram_socket::bind(test::unix_endpoint(directory.file("server")));
+        datagram_socket other = datagram_socket::bind(test::unix_endpoint(directory.file("other")));
+        datagram_socket client =
+            co_await datagram_socket::connect(test::unix_endpoint(directory.file("server")));
         const auto none = co_await error_of(other.send_to(address::from_path(directory.file("nobody")), "x"));
         CHECK(none == std::errc::no_such_file_or_directory);
         const auto family = co_await error_of(other.send_to(address::from_ip("127.0.0.1", 9), "x"));
@@ -160,16 +160,17 @@ TEST_CASE("a Unix datagram to nobody is an error of its own send, and the socket
         const message m = co_await receive(other);
         CHECK(m.text == "to itself");
         const auto refused =
-            co_await error_of(datagram_socket::connect(unix_endpoint(directory.file("nobody"))));
+            co_await error_of(datagram_socket::connect(test::unix_endpoint(directory.file("nobody"))));
         CHECK(refused == std::errc::no_such_file_or_directory);
     });
 }
 
 TEST_CASE("sends wait while the receiver of Unix datagrams is full, with a peer and without one") {
     in_directory_on_each([](const test::temporary_directory& directory) -> task<> {
-        datagram_socket server = datagram_socket::bind(unix_endpoint(directory.file("server")));
-        datagram_socket free = datagram_socket::bind(unix_endpoint(directory.file("free")));
-        datagram_socket bound = co_await datagram_socket::connect(unix_endpoint(directory.file("server")));
+        datagram_socket server = datagram_socket::bind(test::unix_endpoint(directory.file("server")));
+        datagram_socket free = datagram_socket::bind(test::unix_endpoint(directory.file("free")));
+        datagram_socket bound =
+            co_await datagram_socket::connect(test::unix_endpoint(directory.file("server")));
         constexpr int each = 500;
         int free_sent = 0;
         int bound_sent = 0;
@@ -197,7 +198,7 @@ TEST_CASE("sends wait while the receiver of Unix datagrams is full, with a peer 
 
 TEST_CASE("a send that is cancelled while the receiver is full has sent nothing, and the next has its turn") {
     in_directory_on_each([](const test::temporary_directory& directory) -> task<> {
-        datagram_socket server = datagram_socket::bind(unix_endpoint(directory.file("server")));
+        datagram_socket server = datagram_socket::bind(test::unix_endpoint(directory.file("server")));
         for (const bool has_peer : {false, true}) {
             datagram_socket s = co_await sender(directory, has_peer);
             std::size_t filled = 0;
@@ -234,7 +235,7 @@ TEST_CASE("a send that is cancelled while the receiver is full has sent nothing,
 
 TEST_CASE("a socket that is closed ends the sends that wait there with closed") {
     in_directory_on_each([](const test::temporary_directory& directory) -> task<> {
-        datagram_socket server = datagram_socket::bind(unix_endpoint(directory.file("server")));
+        datagram_socket server = datagram_socket::bind(test::unix_endpoint(directory.file("server")));
         for (const bool has_peer : {false, true}) {
             datagram_socket s = co_await sender(directory, has_peer);
             std::vector<std::error_code> codes;
@@ -264,7 +265,7 @@ TEST_CASE("a socket that is closed ends the sends that wait there with closed") 
 
 TEST_CASE("a socket that is closed as its send of several completes has sent some of them, or is closed") {
     in_directory_on_each([](const test::temporary_directory& directory) -> task<> {
-        datagram_socket server = datagram_socket::bind(unix_endpoint(directory.file("server")));
+        datagram_socket server = datagram_socket::bind(test::unix_endpoint(directory.file("server")));
         const std::array<bight::outgoing_datagram, 2> both{{{{}, "one"}, {{}, "two"}}};
         for (int round = 0; round < 8; ++round) {
             datagram_socket s = co_await sender(directory, true);
@@ -289,9 +290,9 @@ TEST_CASE("a socket that is closed as its send of several completes has sent som
 
 TEST_CASE("a receiver that reads nothing holds up those who send to it, and no others") {
     in_directory_on_each([](const test::temporary_directory& directory) -> task<> {
-        datagram_socket s = datagram_socket::bind(unix_endpoint(directory.file("sender")));
-        datagram_socket deaf = datagram_socket::bind(unix_endpoint(directory.file("deaf")));
-        datagram_socket quick = datagram_socket::bind(unix_endpoint(directory.file("quick")));
+        datagram_socket s = datagram_socket::bind(test::unix_endpoint(directory.file("sender")));
+        datagram_socket deaf = datagram_socket::bind(test::unix_endpoint(directory.file("deaf")));
+        datagram_socket quick = datagram_socket::bind(test::unix_endpoint(directory.file("quick")));
         const address to_deaf = deaf.local();
         std::size_t filled = 0;
         for (;; ++filled) {

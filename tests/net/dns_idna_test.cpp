@@ -34,8 +34,6 @@ namespace {
 
 using reply = dns_server::reply;
 
-constexpr int no_such_name = 3;
-
 }  // namespace
 
 TEST_CASE("dns: names beyond ASCII are looked up by their IDNA form, where the system has a library for it") {
@@ -60,7 +58,7 @@ TEST_CASE("dns: names beyond ASCII are looked up by their IDNA form, where the s
             const bool there =
                 (q.name == "xn--bcher-kva.test" || q.name == "www.xn--bcher-kva.test") && q.type == 1;
             return {{there ? dns_response(q, {dns_address("127.0.0.1", 60)})
-                           : dns_response(q, {}, no_such_name)}};
+                           : dns_response(q, {}, test::no_such_name)}};
         });
         auto ask = [&](dns_options options) -> task<> {
             auto searching = options;

@@ -54,8 +54,6 @@ using reply = dns_server::reply;
 
 constexpr int cname = 5;
 constexpr int text_record = 16;
-constexpr int no_such_name = 3;
-
 }  // namespace
 
 TEST_CASE("dns: both families are asked, aliases are followed, and the least time to live counts") {
@@ -96,7 +94,7 @@ TEST_CASE("dns: search domains and dots decide which names are looked up, and in
             const bool there = q.name == "web.b.test" && q.type == 1;
             if (q.name.ends_with(".fails.test")) return {{dns_response(q, {}, 2)}};
             return {{there ? dns_response(q, {dns_address("127.0.0.1", 60)})
-                           : dns_response(q, {}, no_such_name)}};
+                           : dns_response(q, {}, test::no_such_name)}};
         });
         auto ask = [&](dns_options options) -> task<> {
             options.search = {"a.test", "not..one", "b.test", ""};
@@ -139,7 +137,7 @@ TEST_CASE("dns: search domains and dots decide which names are looked up, and in
 TEST_CASE("dns: what is no name of DNS is an error at once; the hosts file is asked first") {
     test::on_each_reactor([]() -> task<> {
         dns_server server(
-            [](const dns_question& q) -> reply { return {{dns_response(q, {}, no_such_name)}}; });
+            [](const dns_question& q) -> reply { return {{dns_response(q, {}, test::no_such_name)}}; });
         auto ask = [&](dns_options options) -> task<> {
             options.hosts = bight::parse_dns_options("",
                                                      "127.0.0.5 box.test box # its names\n"
@@ -175,7 +173,7 @@ TEST_CASE("dns: what is no name of DNS is an error at once; the hosts file is as
 TEST_CASE("dns: addresses have names, of both families") {
     test::on_each_reactor([]() -> task<> {
         dns_server server([](const dns_question& q) -> reply {
-            if (q.name.ends_with(".200.in-addr.arpa")) return {{dns_response(q, {}, no_such_name)}};
+            if (q.name.ends_with(".200.in-addr.arpa")) return {{dns_response(q, {}, test::no_such_name)}};
             if (q.name.ends_with(".203.in-addr.arpa")) return {{dns_response(q, {}, 2)}};
             if (q.name.ends_with(".201.in-addr.arpa")) {
                 return {{dns_response(q, {dns_record("\xc0\x0c", 12, 60, dns_name("127.0.0.1"))})}};
@@ -226,7 +224,7 @@ TEST_CASE("dns: a server that is silent, fails or refuses makes way for the next
             if (q.name == "garbage.test") return {{dns_response(q, {"\xc0\x0c rubbish"})}};
             if (q.name.starts_with("bare")) {  // only the header, as some servers refuse
                 std::string bare =
-                    dns_response(q, {}, q.name == "bare3.test" ? no_such_name : 5).substr(0, 12);
+                    dns_response(q, {}, q.name == "bare3.test" ? test::no_such_name : 5).substr(0, 12);
                 return {{bare.replace(4, 2, dns_number(0))}};
             }
             return {{dns_response(q, {}, q.name == "fails.test" ? 2 : 5)}};
@@ -484,11 +482,12 @@ TEST_CASE("dns: the other family's answer is waited for 50 ms, and asked for whe
 TEST_CASE("dns: what one family's servers say, or do not, is not in the way of the other's addresses") {
     test::on_each_in_virtual_time([]() -> task<> {
         dns_server server([](const dns_question& q) -> reply {
-            if (q.name == "none.test") return {{dns_response(q, {}, no_such_name)}};
+            if (q.name == "none.test") return {{dns_response(q, {}, test::no_such_name)}};
             if (q.name == "silent.test" && q.type == 1) return {};
-            if (q.name == "failing.test") return {{dns_response(q, {}, q.type == 1 ? no_such_name : 2)}};
+            if (q.name == "failing.test")
+                return {{dns_response(q, {}, q.type == 1 ? test::no_such_name : 2)}};
             if (q.name == "odd.test" || q.name == "silent.test") {
-                if (q.type == 28) return {{dns_response(q, {}, no_such_name)}};
+                if (q.type == 28) return {{dns_response(q, {}, test::no_such_name)}};
                 return {{dns_response(q, {dns_address("127.0.0.1", 3600)})}, 400ms};
             }
             if (q.type == 28) return {{dns_response(q, {}, 2)}};
@@ -566,7 +565,7 @@ TEST_CASE("dns: a name that is not there is not found, and losses are made up fo
         server_host.on_boot([&]() -> task<> {
             dns_server server(
                 [&](const dns_question& q) -> reply {
-                    if (q.name == "none.test") return {{dns_response(q, {}, no_such_name)}};
+                    if (q.name == "none.test") return {{dns_response(q, {}, test::no_such_name)}};
                     const std::string ip = q.type == 1 ? "192.0.2.1" : "2001:db8::1";
                     return {{dns_response(q, {dns_address(ip, 60)})}};
                 },

@@ -1,4 +1,5 @@
 // An fd_watch in a forked child.
+#include "reap.hpp"
 #include "support/error_of.hpp"
 #include "watched.hpp"
 #include "watched_file.hpp"
@@ -22,15 +23,7 @@ using test::to_read;
 using test::to_write;
 using test::until;
 
-namespace {
-
-void reap(pid_t child) {
-    int status = -1;
-    ::waitpid(child, &status, 0);
-    CHECK(status == 0);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("fd_watch: a forked child takes nothing from its parent, and makes a watch of its own") {
     beside_a_watch([](fd_watch& watch, bight::reactor&) -> task<> {
@@ -55,7 +48,7 @@ TEST_CASE("fd_watch: a forked child takes nothing from its parent, and makes a w
             if (code_of([&] { own.add(pair.fd(), to_write, nothing); })) ::_exit(5);
             ::_exit(0);
         }
-        reap(child);
+        test::reap(child);
         pair.theirs.send("a byte");
         co_await until([&] { return told == 1; });
     });
@@ -81,7 +74,7 @@ TEST_CASE("fd_watch: a handler forks, and the child goes on without its parent's
     const socket_pair turn;
     const auto let_child_go = [&] {
         turn.theirs.send("a byte");
-        reap(child);
+        test::reap(child);
     };
     const auto count = [&](fd_readiness) {
         if (++told == 1) {

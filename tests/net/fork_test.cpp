@@ -2,6 +2,7 @@
 #include "blocking_mode.hpp"
 #include "listening_socket.hpp"
 #include "proxied_line.hpp"
+#include "reap.hpp"
 
 #include "support/cancellable.hpp"
 #include "support/catch.hpp"
@@ -61,12 +62,6 @@ struct exits_with_its_task {
     exits_with_its_task& operator=(const exits_with_its_task&) = delete;
     ~exits_with_its_task() { ::_exit(0); }
 };
-
-void reap(pid_t child) {
-    int status = -1;
-    ::waitpid(child, &status, 0);
-    CHECK(status == 0);
-}
 
 }  // namespace
 
@@ -140,7 +135,7 @@ TEST_CASE("a forked child that closes a listener, or a stream in good order, say
             l.close();
             ::_exit(0);
         }
-        reap(child);
+        test::reap(child);
         const bool works_after = co_await works(pair);
         CHECK(works_after);
         const bool accepts_after = co_await accepts(l);
@@ -171,7 +166,7 @@ TEST_CASE("in a forked child, streams and listeners of its parent's refuse new o
                 ::_exit(e.code() == bight::errc::unavailable ? 0 : 5);
             }
         }
-        reap(child);
+        test::reap(child);
         const auto got = co_await pair.stream.read_some();
         CHECK(got.view() == "for the parent");
         const bool works_after = co_await works(pair);
@@ -198,7 +193,7 @@ TEST_CASE("a forked child leaves alone what its parent passes on") {
                     const exits_with_its_task end;
                     co_await bight::sleep_for(5ms);  // the copies of the other tasks go on, and fail
                 }
-                reap(child);
+                test::reap(child);
             }
         };
         co_await bight::when_all(test::send_and_end(l.client(), 5, all), pass_on(), fork_meanwhile(),
@@ -298,7 +293,7 @@ TEST_CASE("a forked child may destroy a resolver that its parent's tasks wait fo
     auto root = [&]() -> task<> { co_await bight::with_group(fork_meanwhile); };
     r.run(root());
     REQUIRE(child > 0);
-    reap(child);
+    test::reap(child);
 }
 
 TEST_CASE("a forked child that drops what was bound for reactors leaves its parent's socket and file alone") {

@@ -1,4 +1,6 @@
 // A file as a stream: what takes streams takes it, on each demultiplexer and on a simulated host.
+#include "open_for_both.hpp"
+
 #include "own_directory.hpp"
 
 #include "support/cancellable.hpp"
@@ -28,12 +30,6 @@ task<stream> open_stream(std::string path, bight::open_options options = {}, std
     bight::file f = co_await open_file(std::move(path), options);
     co_return file_stream(std::move(f), offset);
 }
-bight::open_options for_both() {
-    bight::open_options options;
-    options.access = bight::file_access::read_and_write;
-    options.creation = bight::file_creation::if_missing;
-    return options;
-}
 std::string much_text() {
     std::string text;
     for (int i = 0; i < 50'000; ++i) text += std::to_string(i) + "\n";
@@ -54,7 +50,7 @@ TEST_CASE("file_stream: is read to its end, and from an offset, and goes on when
         stream end = co_await open_stream(path, {}, text.size() - 6);
         got = co_await test::read_all(end);
         CHECK(got == "49999\n");
-        bight::open_options appends = for_both();
+        bight::open_options appends = test::for_both();
         appends.append = true;
         bight::file grows = co_await open_file(path, appends);
         co_await grows.append("more");
@@ -73,7 +69,7 @@ TEST_CASE("file_stream: lines are read, and written through a buffer") {
     on_each_reactor([]() -> task<> {
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
-        stream out = co_await open_stream(path, for_both());
+        stream out = co_await open_stream(path, test::for_both());
         {
             bight::buffered_writer writer(out);
             for (int i = 0; i < 1000; ++i) co_await writer.write("line " + std::to_string(i) + "\n");
@@ -98,7 +94,7 @@ TEST_CASE("file_stream: one is copied into another, and into a connection") {
         const std::string text = much_text();
         co_await bight::write_file(own + "/from", text);
         stream from = co_await open_stream(own + "/from");
-        stream to = co_await open_stream(own + "/to", for_both());
+        stream to = co_await open_stream(own + "/to", test::for_both());
         const std::uint64_t copied = co_await bight::copy(from, to);
         CHECK(copied == text.size());
         co_await to.close();
@@ -122,12 +118,12 @@ TEST_CASE("file_stream: what is written goes to its place, or to the end") {
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
         co_await bight::write_file(path, "0123456789");
-        stream at = co_await open_stream(path, for_both(), 3);
+        stream at = co_await open_stream(path, test::for_both(), 3);
         co_await at.write("abc", "d");
         co_await at.write("e");
         std::string got = co_await test::read_all(at);
         CHECK(got == "abcde89");
-        bight::open_options appends = for_both();
+        bight::open_options appends = test::for_both();
         appends.append = true;
         stream end = co_await open_stream(path, appends);
         co_await end.write("!");
@@ -173,7 +169,7 @@ TEST_CASE(
             const test::temporary_directory here;
             const std::string path = co_await own_directory(here) + "/file";
             co_await bight::write_file(path, much_text());
-            stream both = co_await open_stream(path, for_both());
+            stream both = co_await open_stream(path, test::for_both());
             co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn([&]() -> task<> {
                     auto got = co_await bight::as_result(both.read_some());

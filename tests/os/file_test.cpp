@@ -1,4 +1,6 @@
 // file: opening, reading and writing at offsets, on each demultiplexer and on a simulated host's disk.
+#include "open_for_both.hpp"
+
 #include "own_directory.hpp"
 
 #include "support/cancellable.hpp"
@@ -36,14 +38,8 @@ using test::words_of_error;
 
 namespace {
 
-open_options for_both() {
-    open_options options;
-    options.access = file_access::read_and_write;
-    options.creation = file_creation::if_missing;
-    return options;
-}
 open_options to_append() {
-    open_options options = for_both();
+    open_options options = test::for_both();
     options.append = true;
     return options;
 }
@@ -63,7 +59,7 @@ TEST_CASE("file: is made, written and read at offsets, and has a size") {
     on_each_reactor([]() -> task<> {
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
-        file f = co_await open_file(path, for_both());
+        file f = co_await open_file(path, test::for_both());
         CHECK(f);
         CHECK(f.path() == path);
         co_await f.write_at(10, "world");
@@ -87,7 +83,7 @@ TEST_CASE("file: several pieces are read and written as one") {
     on_each_reactor([]() -> task<> {
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
-        file f = co_await open_file(path, for_both());
+        file f = co_await open_file(path, test::for_both());
         std::vector<std::string> texts;
         std::vector<bight::const_buffer> pieces;
         for (int i = 0; i < 3000; ++i)
@@ -124,7 +120,7 @@ TEST_CASE("file: what is appended goes to the end, and to no offset") {
         CHECK(text == "one,two,three,four");
         auto at_offset = co_await bight::as_result(log.write_at(0, "x"));
         CHECK(at_offset.error() == std::errc::invalid_argument);
-        file plain = co_await open_file(path, for_both());
+        file plain = co_await open_file(path, test::for_both());
         auto appended = co_await bight::as_result(plain.append("x"));
         CHECK(appended.error() == std::errc::invalid_argument);
         const auto write = [](file& to) -> task<> { co_await to.write_at(0, "x"); };
@@ -140,7 +136,7 @@ TEST_CASE("file: how it is opened decides what is there, and what is refused") {
         const std::string path = directory + "/file";
         std::error_code error = co_await code_of(open_file(path));
         CHECK(error == std::errc::no_such_file_or_directory);
-        open_options new_one = for_both();
+        open_options new_one = test::for_both();
         new_one.creation = file_creation::must_be_new;
         {
             file f = co_await open_file(path, new_one);
@@ -168,11 +164,11 @@ TEST_CASE("file: how it is opened decides what is there, and what is refused") {
         std::array<char, 4> memory{};
         auto read = co_await bight::as_result(writes.read_at(0, memory));
         CHECK(read.error() == std::errc::bad_file_descriptor);
-        error = co_await code_of(open_file(path + "/below", for_both()));
+        error = co_await code_of(open_file(path + "/below", test::for_both()));
         CHECK(error == std::errc::not_a_directory);
-        error = co_await code_of(open_file(directory + "/missing/file", for_both()));
+        error = co_await code_of(open_file(directory + "/missing/file", test::for_both()));
         CHECK(error == std::errc::no_such_file_or_directory);
-        error = co_await code_of(open_file(directory, for_both()));
+        error = co_await code_of(open_file(directory, test::for_both()));
         CHECK(error == std::errc::is_a_directory);
         error = co_await code_of(open_file(std::string("a\0b", 3)));
         CHECK(error == std::errc::invalid_argument);
@@ -187,7 +183,7 @@ TEST_CASE("file: an error names the call, the place and the path") {
         const std::string path = co_await own_directory(here) + "/file";
         std::string words = co_await words_of_error(open_file(path));
         CHECK(words.starts_with("open " + path + ": "));
-        file f = co_await open_file(path, for_both());
+        file f = co_await open_file(path, test::for_both());
         co_await f.write_at(0, "12345");
         std::array<char, 8> memory{};
         const auto write = [](file& to, std::uint64_t offset) -> task<> {
@@ -212,7 +208,7 @@ TEST_CASE("file: is synced, and made shorter and longer") {
     on_each_reactor([]() -> task<> {
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
-        file f = co_await open_file(path, for_both());
+        file f = co_await open_file(path, test::for_both());
         co_await f.write_at(0, "123456");
         co_await f.sync();
         co_await f.sync_data();
@@ -231,7 +227,7 @@ TEST_CASE("file: many reads and writes are under way at a time") {
     on_each_reactor([]() -> task<> {
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
-        file f = co_await open_file(path, for_both());
+        file f = co_await open_file(path, test::for_both());
         const auto write = [&](int i) -> task<> {
             co_await f.write_at(static_cast<std::uint64_t>(4 * i), std::to_string(1000 + i));
         };
@@ -256,7 +252,7 @@ TEST_CASE("file: goes away while it is used, and is closed by what used it last"
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
         std::string text(1, '?');
-        file f = co_await open_file(path, for_both());
+        file f = co_await open_file(path, test::for_both());
         co_await f.write_at(0, "x");
         bight::manual_reset_event begun;
         co_await bight::with_group([&](bight::group& g) -> task<> {
@@ -277,7 +273,7 @@ TEST_CASE("file: a close while it is used is refused") {
     on_each_reactor([]() -> task<> {
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
-        file f = co_await open_file(path, for_both());
+        file f = co_await open_file(path, test::for_both());
         co_await bight::with_group([&](bight::group& g) -> task<> {
             g.spawn([&]() -> task<> { co_await f.sync(); });
             co_await bight::yield();
@@ -294,11 +290,11 @@ TEST_CASE("file: what begins during a close finds no file, and not the next one 
         const test::temporary_directory here;
         const std::string own = co_await own_directory(here);
         for (int i = 0; i < 20; ++i) {
-            file f = co_await open_file(own + "/closed", for_both());
+            file f = co_await open_file(own + "/closed", test::for_both());
             file other;
             co_await bight::with_group([&](bight::group& g) -> task<> {
                 g.spawn([&]() -> task<> { co_await f.close(); });
-                g.spawn([&]() -> task<> { other = co_await open_file(own + "/other", for_both()); });
+                g.spawn([&]() -> task<> { other = co_await open_file(own + "/other", test::for_both()); });
                 co_await bight::yield();
                 CHECK_FALSE(f);
                 for (int write = 0; write < 3; ++write) {
@@ -318,7 +314,7 @@ TEST_CASE("file: a close waits for what is under way, and not for what may come"
     on_each_reactor([]() -> task<> {
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
-        file f = co_await open_file(path, for_both());
+        file f = co_await open_file(path, test::for_both());
         auto written = f.write_at(0, "text");
         co_await std::move(written);
         bight::task<> never = f.sync();
@@ -336,7 +332,7 @@ TEST_CASE("file: empty pieces before others are no end of it") {
     on_each_reactor([]() -> task<> {
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
-        file f = co_await open_file(path, for_both());
+        file f = co_await open_file(path, test::for_both());
         co_await f.write_at(0, "text");
         std::string text(4, '?');
         std::vector<bight::mutable_buffer> pieces(3000);
@@ -415,7 +411,7 @@ TEST_CASE("file: a task that is cancelled at any turn of its life leaves nothing
             test::cancellable one;
             const auto life = [&]() -> task<> {
                 for (int i = 0; i < 3; ++i) {
-                    file f = co_await open_file(path, for_both());
+                    file f = co_await open_file(path, test::for_both());
                     co_await f.write_at(0, std::string(100'000, 'x'));
                     co_await f.sync_data();
                     std::string back(100'000, '?');
@@ -439,8 +435,8 @@ TEST_CASE("file: locks of open files are in each other's way, and go with them")
         const test::temporary_directory here;
         const std::string path = co_await own_directory(here) + "/file";
         using bight::file_lock;
-        file one = co_await open_file(path, for_both());
-        file two = co_await open_file(path, for_both());
+        file one = co_await open_file(path, test::for_both());
+        file two = co_await open_file(path, test::for_both());
         bool got = co_await one.try_acquire_lock(file_lock::shared);
         CHECK(got);
         got = co_await two.try_acquire_lock(file_lock::shared);
@@ -465,7 +461,7 @@ TEST_CASE("file: locks of open files are in each other's way, and go with them")
         CHECK(had);
         const bool in_time = co_await bight::try_with_timeout(
             [](std::string at) -> task<> {
-                file three = co_await open_file(at, for_both());
+                file three = co_await open_file(at, test::for_both());
                 co_await three.acquire_lock(bight::file_lock::shared);
             }(path),
             std::chrono::milliseconds(20));
@@ -480,7 +476,7 @@ TEST_CASE("file: a descriptor that is open is taken over, and closed") {
         on.run([]() -> task<> {
             const test::temporary_directory here;
             const std::string path = here.file("file");
-            file first = co_await open_file(path, for_both());
+            file first = co_await open_file(path, test::for_both());
             file second(::dup(static_cast<int>(first.native_handle())));
             co_await second.write_at(0, "text");
             const std::string text = co_await text_of(first);

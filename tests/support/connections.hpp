@@ -126,6 +126,9 @@ inline std::string escaped(const std::string& text) {
     return out;
 }
 
+/// The endpoint string of a Unix socket at `path`.
+inline std::string unix_endpoint(const std::string& path) { return "unix:" + escaped(path); }
+
 /// A new place of family `f` to listen at; each call gives another.
 inline std::string new_endpoint(family f, const temporary_directory& directory) {
     static int number = 0;

@@ -21,6 +21,9 @@
 
 namespace test {
 
+/// The code of an answer, NXDOMAIN (RFC 1035, 4.1.1).
+inline constexpr int no_such_name = 3;
+
 /// A query that has come.
 struct dns_question {
     std::string message;

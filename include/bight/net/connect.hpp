@@ -44,7 +44,8 @@ auto connect(detail::anything, detail::anything = {}) {
         "connect(where, options) takes an endpoint, or one as a std::string: "
         "connect(\"tcp:localhost:1234\"), or connect(\"tcp:\" + host + \":\" + std::to_string(port)); "
         "a time-out is an option: {.timeout = 5s}, and so is a resolver: options.resolver = &names; an "
-        "address is \"tcp:\" + at.to_string(), an open socket descriptor.as_endpoint(), or \"fd:3\"");
+        "address is \"tcp:\" + at.to_string(), an open socket is an owned_descriptor, connect(std::move(d)), "
+        "or \"fd:3\"");
     return detail::refused_operation();
 }
 

@@ -20,8 +20,8 @@ namespace bight::detail {
 
 namespace {
 
-constexpr std::uint32_t changes = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM |
-                                  IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr std::uint32_t watched_changes = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM |
+                                          IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
 
 // What may happen to a directory before it is watched and listed.
 bool is_gone(std::error_code error) noexcept {
@@ -34,7 +34,7 @@ bool is_gone(std::error_code error) noexcept {
 
 // Gives the number, or -errno.
 int watched_files::watch(const std::string& path, bool as_directory) {
-    const std::uint32_t how = as_directory ? changes | IN_ONLYDIR | IN_DONT_FOLLOW : changes;
+    const std::uint32_t how = as_directory ? watched_changes | IN_ONLYDIR | IN_DONT_FOLLOW : watched_changes;
     const int number = queue_->add(path.c_str(), how);
     if (number == -ENOSPC || number == -ENOMEM) {
         throw_file_error("watch (see fs.inotify.max_user_watches)", path, number);

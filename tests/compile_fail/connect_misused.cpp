@@ -1,5 +1,5 @@
 // An endpoint is text; what is something else has a form as one.
-// at most 8 lines
+// at most 9 lines
 #include <bight/bight.hpp>
 #include <bight/net/owned_descriptor.hpp>
 

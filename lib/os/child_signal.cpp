@@ -37,7 +37,7 @@ struct sigaction handler_under{};
 #if defined(__linux__)
 [[gnu::tls_model("initial-exec")]]  // a handler must not make the variables of its thread
 #endif
-thread_local volatile std::sig_atomic_t depth = 0;
+thread_local volatile std::sig_atomic_t handler_depth = 0;
 
 void call(const struct sigaction& handler, int signal, siginfo_t* info, void* context) {
     if ((handler.sa_flags & SA_SIGINFO) != 0) {
@@ -54,14 +54,14 @@ void child_ended(int signal, siginfo_t* info, void* context) {
     for (place* p = places.load(); p; p = p->next) {
         if (waker* const w = p->wakes.load()) w->wake();
     }
-    const std::sig_atomic_t called = depth;  // by itself, through the one that was there before
+    const std::sig_atomic_t called = handler_depth;  // by itself, through the one that was there before
     const struct sigaction next = called == 0 ? handler_before : handler_under;
     handlers_running.fetch_sub(1);
     errno = error;
     if (called < 2) {
-        depth = called + 1;
+        handler_depth = called + 1;
         call(next, signal, info, context);
-        depth = called;
+        handler_depth = called;
     }
     errno = error;
 }

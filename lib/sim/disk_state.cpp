@@ -402,14 +402,14 @@ disk_state::snapshot disk_state::begin_sync(const file_operation& op) const {
 namespace {
 
 // Blocks that the disk had written before it was told to.
-constexpr std::size_t block = 512;
+constexpr std::size_t torn_unit = 512;
 
 void tear(file_node& file, random_source& random) {
     std::string left = file.synced;
     if (random.chance(0.5)) left.resize(file.bytes.size());
-    for (std::size_t at = 0; at < left.size() && at < file.bytes.size(); at += block) {
+    for (std::size_t at = 0; at < left.size() && at < file.bytes.size(); at += torn_unit) {
         if (!random.chance(0.5)) continue;
-        const std::size_t size = std::min({block, left.size() - at, file.bytes.size() - at});
+        const std::size_t size = std::min({torn_unit, left.size() - at, file.bytes.size() - at});
         left.replace(at, size, file.bytes, at, size);
     }
     file.bytes = std::move(left);

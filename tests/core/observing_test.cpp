@@ -45,11 +45,11 @@ task<> wait_for_ever() {
 }
 
 // So many tasks, each in the scope of the one before.
-task<> nested(int depth) {
+task<> nested_waits(int depth) {
     if (depth == 0) {
         co_await wait_for_ever();
     } else {
-        co_await bight::with_timeout(nested(depth - 1), 1h);
+        co_await bight::with_timeout(nested_waits(depth - 1), 1h);
     }
 }
 
@@ -118,7 +118,7 @@ TEST_CASE(
             co_await bight::sleep_for(1s);
             tree = on.reactor().dump_tasks();
         };
-        const auto ended = co_await bight::when_any(look(), nested(depth));
+        const auto ended = co_await bight::when_any(look(), nested_waits(depth));
         (void)ended;
     });
     CHECK(tree.size() < 20'000);
@@ -165,7 +165,7 @@ TEST_CASE("a tree of tasks that is wide is shown whole, and of one that is deep 
     std::string tree;
     on.run([&]() -> task<> {
         co_await bight::with_group([&](bight::group& g) -> task<> {
-            for (int i = 0; i < 300; ++i) g.spawn(nested, depth);
+            for (int i = 0; i < 300; ++i) g.spawn(nested_waits, depth);
             co_await bight::sleep_for(1s);
             tree = on.reactor().dump_tasks();
             g.cancel();

@@ -2,6 +2,7 @@
 #include "file_operation.hpp"
 
 #include "../core/system_error.hpp"
+#include "../core/windows_text.hpp"
 
 #include <windows.h>
 
@@ -286,14 +287,6 @@ std::int64_t rename(const std::wstring& path, const char* new_path) {
 
 std::uint32_t type_of(const WIN32_FIND_DATAW& found) noexcept {
     return mode_of(found.dwFileAttributes, found.dwReserved0) & std::uint32_t{S_IFMT};
-}
-
-// Throws std::bad_alloc.
-std::string to_utf8(const wchar_t* text) {
-    const int size = ::WideCharToMultiByte(CP_UTF8, 0, text, -1, nullptr, 0, nullptr, nullptr);
-    std::string narrow(static_cast<std::size_t>(std::max(size, 1) - 1), '\0');
-    if (size > 1) ::WideCharToMultiByte(CP_UTF8, 0, text, -1, narrow.data(), size, nullptr, nullptr);
-    return narrow;
 }
 
 class search {

@@ -10,7 +10,7 @@ namespace bight {
 
 namespace {
 
-[[noreturn]] void refuse() {
+[[noreturn]] void start_no_program() {
     throw std::system_error(errc::unavailable, "process: bight starts no programs on Windows yet");
 }
 
@@ -21,8 +21,8 @@ namespace {
 }  // namespace
 
 // There is no handle that is not empty.
-process process::spawn(const command&) { refuse(); }
-std::vector<process> pipeline::spawn() const { refuse(); }
+process process::spawn(const command&) { start_no_program(); }
+std::vector<process> pipeline::spawn() const { start_no_program(); }
 
 process& process::operator=(process&& other) noexcept {
     child_ = std::exchange(other.child_, nullptr);

@@ -7,15 +7,18 @@
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/error.hpp>
+#include <bight/core/reactor.hpp>
 
 #include <cerrno>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace bight::detail {
 
 /// Awaits `op`, which its maker has filled in, and gives its result. One that has begun is not interrupted.
-/// `what` and `path` are for the tree of tasks.
+/// `what` and `path` are for the tree of tasks. A virtual clock stands still while the system works on it,
+/// but for an open, which may wait for another program; on a simulated host it takes virtual time.
 template <class Operation = file_operation>
 class file_call final : public waiter, public awaiter_base<file_call<Operation>> {
   public:
@@ -55,9 +58,12 @@ class file_call final : public waiter, public awaiter_base<file_call<Operation>>
         demultiplexer& demux = demultiplexer_of(home());
         ++demux.operations;
         begun_ = !demux.start(op);
+        const bool may_wait = op.kind == operation_kind::open_file || op.kind == operation_kind::open_beneath;
+        if (begun_ && !may_wait && !demux.simulated()) outside_.emplace(home());
         return begun_ ? true : finish_now();
     }
     void completed() noexcept {
+        outside_.reset();
         if (op.result == -ECANCELED && owner().cancel_requested()) {
             confirm_cancel();
         } else {
@@ -68,6 +74,7 @@ class file_call final : public waiter, public awaiter_base<file_call<Operation>>
     const char* what_;
     const char* path_;
     bool begun_ = false;
+    std::optional<outside_work> outside_;
 };
 
 }  // namespace bight::detail

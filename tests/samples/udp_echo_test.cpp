@@ -1,6 +1,8 @@
 // The udp_echo sample, as a process.
 #include "server.hpp"
 
+#include "support/skip.hpp"
+
 #include <cerrno>
 #include <string>
 
@@ -58,7 +60,12 @@ TEST_CASE("udp_echo answers from the address that was asked, of IPv4 and IPv6") 
     to.sin_addr.s_addr = htonl(0x7f000002);  // not the one that the system would answer from
     const auto* at = ipv6 ? reinterpret_cast<const sockaddr*>(&to6) : reinterpret_cast<const sockaddr*>(&to);
     // It hears this address alone from now on.
-    REQUIRE(::connect(client, at, ipv6 ? sizeof to6 : sizeof to) == 0);
+    const int connected = ::connect(client, at, ipv6 ? sizeof to6 : sizeof to);
+    if (connected < 0 && ipv6 && errno == EADDRNOTAVAIL) {
+        ::close(client);
+        test::skip("there is no ::1 here");
+    }
+    REQUIRE(connected == 0);
     CHECK(answer_of(client, "hello") == "hello");
     ::close(client);
 }

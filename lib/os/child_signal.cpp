@@ -124,11 +124,11 @@ class child_signals final : private fork_aware {
     void in_parent() noexcept override { lock_.unlock(); }
     // The others' wakers are shared with the parent.
     void in_child() noexcept override {
-        std::construct_at(&lock_);
         for (place* p = places.load(); p; p = p->next) p->wakes.store(nullptr);
         handlers_running.store(0);
         std::construct_at(&list_);
         uninstall();
+        lock_.unlock();
     }
 
     static place& free_place() {

@@ -254,6 +254,9 @@ pid_t fork_until_exec() noexcept {
 }
 
 pid_t fork_with_copy(bool& until_exec) noexcept {
+    until_exec = false;
+    // The child of any other would wait for ThreadSanitizer's locks, which another thread held.
+    if constexpr (BIGHT_UNDER_TSAN) return ::fork();
     until_exec = !on_valgrind();  // which does not know it
     const pid_t pid = until_exec ? fork_until_exec() : -1;
     if (pid >= 0 || (until_exec && errno != ENOSYS && errno != EINVAL && errno != EPERM)) return pid;

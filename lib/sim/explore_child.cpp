@@ -3,6 +3,8 @@
 #include "child_process.hpp"
 #include "watched_world.hpp"
 
+#include "../core/sanitizers.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,6 +23,11 @@
 #include <system_error>
 #include <utility>
 #include <vector>
+
+// A process that crashes or hangs tells where, from a signal's handler, which takes memory. ThreadSanitizer
+// reports that, and waits for itself when its report does the same: there a process ends without a word, and
+// how it ended is all that is told.
+constexpr bool reports_from_handlers = !BIGHT_UNDER_TSAN;
 
 // Defined under a sanitizer, which ends the process without a signal.
 extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*)());  // NOLINT(*-identifier*)
@@ -242,7 +249,7 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
         report_to = ends.writer();
         running_here.html = how.html;
         running_here.title = how.title;
-        if (how.with_details) catch_fatal_signals();
+        if (how.with_details && reports_from_handlers) catch_fatal_signals();
         const attempt a = run_here(test, seed, options, how.with_details);
         write_all(ends.writer(), to_bytes(a));
         std::fflush(nullptr);
@@ -266,7 +273,7 @@ attempt run_in_child(world_test& test, std::uint64_t seed, const world_options& 
         if (n == 0 && (ended || clock::now() < until)) continue;
         if (n == 0) {
             hangs = true;
-            if (how.with_details && !std::exchange(asked, true)) {
+            if (how.with_details && reports_from_handlers && !std::exchange(asked, true)) {
                 ::kill(child, SIGALRM);
                 until = clock::now() + patience_with_hanging;
                 continue;

@@ -6,6 +6,7 @@
 #include "support/exploring.hpp"
 #include "support/reactors.hpp"
 #include "support/skip.hpp"
+#include "support/thread_sanitizer.hpp"
 
 #include <bight/bight.hpp>
 #include <bight/sim/explore.hpp>
@@ -355,17 +356,9 @@ TEST_CASE("an exit is a failure, too") {
     CHECK_THAT(result.failure->what, Contains("status 0"));
 }
 
-// ThreadSanitizer puts signals off until the program makes a call that it intercepts: too late for one that
-// aborts, or that turns for ever.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WITHOUT_SIGNALS
-#endif
-#endif
-#ifndef WITHOUT_SIGNALS
-
 TEST_CASE("a crash is a failure of the seed that ran, and is shrunk as any other") {
     if (!test::seeds_have_processes) test::skip(test::no_processes);
+    if (!test::handlers_may_allocate) test::skip(test::no_reports_from_handlers);
     auto options = test::quiet(300);
     options.world.faults = noise().set(sim::fault::slow_name, 0.02);
     const auto result = sim::explore(
@@ -387,6 +380,7 @@ TEST_CASE("a crash is a failure of the seed that ran, and is shrunk as any other
 
 TEST_CASE("a test that never ends is a failure of its seed") {
     if (!test::seeds_have_processes) test::skip(test::no_processes);
+    if (!test::handlers_may_allocate) test::skip(test::no_reports_from_handlers);
     auto options = test::quiet(20);
     options.limit_for_each = 1s;
     const auto result = sim::explore(
@@ -406,8 +400,6 @@ TEST_CASE("a test that never ends is a failure of its seed") {
     CHECK_THAT(f.tasks, Contains("running"));
     CHECK_THAT(f.tasks, Contains("explore_test.cpp"));
 }
-
-#endif
 
 TEST_CASE("a task that nobody frees is a failure") {
     const auto result = sim::explore(

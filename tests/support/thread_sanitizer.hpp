@@ -21,4 +21,10 @@ inline constexpr bool forked_children_have_threads = !BIGHT_TEST_UNDER_TSAN;
 /// another call, such as liburing's, is not interrupted.
 inline constexpr bool signals_interrupt_every_call = !BIGHT_TEST_UNDER_TSAN;
 
+/// ThreadSanitizer reports a handler of a signal that takes memory: a seed's process that crashes or hangs
+/// does not tell where.
+inline constexpr bool handlers_may_allocate = !BIGHT_TEST_UNDER_TSAN;
+inline constexpr const char* no_reports_from_handlers =
+    "under ThreadSanitizer a process does not report how it ends";
+
 }  // namespace test

@@ -140,6 +140,7 @@ needs() {
     need valgrind 'valgrind, which counts instructions' command -v valgrind
     need strace 'strace, which counts system calls' command -v strace
     need cmake 'CMake, for the test of what it finds of bight' command -v cmake
+    need llvm-19 'a symbolizer, for the names in what sanitizers report' symbolizer
     if choose_clangxx; then
         return
     elif [ -n "${CLANGXX:-}" ]; then
@@ -151,6 +152,8 @@ needs() {
 }
 
 header() { echo "#include <$1>" | ${chosen:-g++} -std=c++20 -E -x c++ - -o /dev/null; }
+
+symbolizer() { command -v llvm-symbolizer-19 || command -v llvm-symbolizer; }
 
 openbsd_netcat() { nc -h 2>&1 | grep -q OpenBSD; }
 
@@ -168,9 +171,9 @@ export ASAN_OPTIONS="halt_on_error=1:detect_stack_use_after_return=1${ASAN_OPTIO
 export MSAN_OPTIONS="halt_on_error=1${MSAN_OPTIONS:+:$MSAN_OPTIONS}"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
-symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer) && {
-    export ASAN_SYMBOLIZER_PATH="$symbolizer" MSAN_SYMBOLIZER_PATH="$symbolizer" TSAN_SYMBOLIZER_PATH="$symbolizer"
-}
+if symbolizer_path=$(symbolizer); then
+    export ASAN_SYMBOLIZER_PATH="$symbolizer_path" MSAN_SYMBOLIZER_PATH="$symbolizer_path" TSAN_SYMBOLIZER_PATH="$symbolizer_path"
+fi
 
 if [ -n "$mutants" ]; then
     # shellcheck disable=SC2086 # a list of words

@@ -129,6 +129,7 @@ needs() {
     need catch2 'Catch2 2.13 or later; without it Meson fetches its source' pkg-config --exists 'catch2 >= 2.13'
     need libcli11-dev 'CLI11 2.1 or later; without it Meson fetches its source' pkg-config --exists 'CLI11 >= 2.1'
     need telnet 'a telnet client, for the tests of the samples' command -v telnet
+    need socat 'socat, for the tests of serial lines' command -v socat
     need netcat-openbsd 'OpenBSD netcat, for the tests of the samples' openbsd_netcat
     need libc-ares-dev 'c-ares 1.18 or later; without it there is no dns_resolver' pkg-config --exists 'libcares >= 1.18'
     need libasio-dev 'Asio 1.19 or later, for the tests of bight with Asio' header asio.hpp

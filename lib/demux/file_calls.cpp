@@ -77,10 +77,15 @@ std::int64_t write(const file_operation& op) noexcept {
 
 std::int64_t read(const file_operation& op) noexcept {
     const auto at = static_cast<off_t>(op.offset);
+    const bool at_position = op.offset == at_the_position;
     if (op.piece_count == 0) {
-        return ::pread(op.file, op.memory.data, std::min(op.memory.size, most_in_one_call), at);
+        const std::size_t size = std::min(op.memory.size, most_in_one_call);
+        return at_position ? ::read(op.file, op.memory.data, size)
+                           : ::pread(op.file, op.memory.data, size, at);
     }
-    return ::preadv(op.file, reinterpret_cast<const iovec*>(op.into), static_cast<int>(op.piece_count), at);
+    const auto* const pieces = reinterpret_cast<const iovec*>(op.into);
+    const int count = static_cast<int>(op.piece_count);
+    return at_position ? ::readv(op.file, pieces, count) : ::preadv(op.file, pieces, count, at);
 }
 
 // Locks of the open file, which no close of another one ends. They need a descriptor for writing to be

@@ -39,6 +39,9 @@ struct told_status {
 
 /// The offset of a write to a file that was opened with O_APPEND: its end.
 inline constexpr std::uint64_t at_the_end = std::numeric_limits<std::uint64_t>::max();
+/// The offset of a read or write at the position of the open file, which moves on with it, for all who share
+/// the file; with O_APPEND a write goes to the end. Not on Windows, and not on simulated disks.
+inline constexpr std::uint64_t at_the_position = at_the_end;
 
 /// An operation on a file or a path, of one of the kinds from open_file to remove_path. Any number of them
 /// may be in progress at a time, in no particular order. One that has begun is not interrupted: it completes

@@ -65,6 +65,10 @@ class descriptor : public list_hook<descriptor> {
     bool never_waits : 1 = false;
     /// Nothing but polls is asked of it: it has no mode that matters. (A kqueue's cannot be changed.)
     bool is_only_polled : 1 = false;
+    /// It blocks, and others share its mode: each call comes after a poll, and writes no more than is sure to
+    /// fit then. Set together with never_waits and is_only_polled.
+    bool is_asked_first : 1 = false;
+    bool has_little_room : 1 = false;  ///< with is_asked_first: a terminal
     /// epoll: the kernel has reported that the peer ended its direction, and no error: so the end of what
     /// comes is a true one, which nobody needs to ask for.
     bool peer_said_end : 1 = false;

@@ -4,6 +4,7 @@
 #include "datagram_calls.hpp"
 #include "descriptor_calls.hpp"
 #include "no_sigpipe.hpp"
+#include "stream_calls.hpp"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 
 namespace bight::detail {
@@ -84,12 +86,28 @@ attempt try_read(receive_operation& op) noexcept {
     return ended(op, got < 0 ? -errno : got);
 }
 
+// What a pipe takes that poll(2) has called writable. (Where PIPE_BUF is no constant, POSIX has the least.) A
+// terminal promises less: a pseudo-terminal of Linux has room for 256 bytes, and a newline takes two.
+#if defined(PIPE_BUF)
+constexpr std::size_t fits_pipe = PIPE_BUF;
+#else
+constexpr std::size_t fits_pipe = _POSIX_PIPE_BUF;
+#endif
+constexpr std::size_t fits_terminal = 128;
+
 attempt try_write(send_operation& op) noexcept {
     std::size_t bytes_left = transfer_budget;
     op.advance(0);  // pieces of no bytes
     for (unsigned calls = 0; op.piece_count > 0; ++calls) {
         if (bytes_left == 0 || calls == call_budget) return attempt::unfinished;
-        const sendable next = next_to_send(op, bytes_left);
+        std::size_t most = bytes_left;
+        if (op.on->is_asked_first) {
+            if (const int ready = poll_call(op.on->fd, false); ready <= 0) {
+                return ended(op, ready == 0 ? -EAGAIN : ready);
+            }
+            most = std::min(most, op.on->has_little_room ? fits_terminal : fits_pipe);
+        }
+        const sendable next = next_to_send(op, most);
         iovec part{const_cast<void*>(op.pieces->data), next.size};
         const auto* const all = reinterpret_cast<const iovec*>(op.pieces);
         const std::int64_t written = write_pieces(op.on->fd, next.count == 1 ? &part : all, next.count);

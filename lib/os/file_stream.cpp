@@ -2,6 +2,7 @@
 
 #include "file_error.hpp"
 #include "file_state.hpp"
+#include "file_transport.hpp"
 
 #include "../demux/demultiplexer.hpp"
 #include "../demux/file_operation.hpp"
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
@@ -29,8 +31,11 @@ constexpr std::size_t chunk_size = std::size_t{1} << 16;
 
 class file_transport final : public transport {
   public:
-    file_transport(reactor& home, file_state_ref of, std::uint64_t offset) noexcept
+    file_transport(reactor& home, file_state_ref of, std::uint64_t offset, file_ways goes,
+                   std::unique_ptr<descriptor_claim> claim) noexcept
         : transport(home),
+          goes_(goes),
+          claim_(std::move(claim)),
           file_(std::move(of)),
           handle_(file_->handle),
           read_from_(offset),
@@ -48,6 +53,10 @@ class file_transport final : public transport {
         request.count = 0;
         if (!is_open()) {
             request.set_error(why_closed());
+            return true;
+        }
+        if (goes_ == file_ways::writes) {
+            request.set_error(system_error_code(EBADF));
             return true;
         }
         if (request.into.data) {
@@ -74,6 +83,10 @@ class file_transport final : public transport {
 
     bool write(write_request& request) noexcept override {
         request.begun = false;
+        if (goes_ == file_ways::reads) {
+            request.set_error(system_error_code(EBADF));
+            return true;
+        }
         if (advance(request, 0) || write_rest(request)) return true;
         writing_ = &request;
         retain();
@@ -96,7 +109,7 @@ class file_transport final : public transport {
     bool shutdown_write(end_request&) noexcept override { return true; }
 
     bool close(end_request& request) noexcept override {
-        set_closed(errc::closed);
+        end_use(errc::closed);
         stop_reading();
         if (reading_ || file_->in_use > 1) {  // the last operation closes it
             let_go_of_file();
@@ -116,7 +129,7 @@ class file_transport final : public transport {
         if (closing_) std::exchange(closing_, nullptr)->complete(reason);
         if (!is_open()) return;
         retain();
-        set_closed(reason ? reason : make_error_code(errc::aborted));
+        end_use(reason ? reason : make_error_code(errc::aborted));
         stop_reading();
         cancel_write();
         let_go_of_file();
@@ -157,7 +170,7 @@ class file_transport final : public transport {
             request.set_error(system_error_code(reader_op_.error()));
         } else {
             request.count = static_cast<std::size_t>(result);
-            read_from_ += request.count;
+            if (read_from_ != at_the_position) read_from_ += request.count;
             if (filled_ && request.count > 0) {
                 filled_.truncate(request.count);
                 request.data.take_from(filled_);
@@ -212,7 +225,7 @@ class file_transport final : public transport {
     bool has_written_part(write_request& request) noexcept {
         const std::int64_t result = writer_op_.result;
         if (result > 0) {
-            write_to_ += static_cast<std::uint64_t>(result);
+            if (write_to_ != at_the_position) write_to_ += static_cast<std::uint64_t>(result);
             return advance(request, static_cast<std::size_t>(result));
         }
         if (request.begun) write_cut(true);
@@ -265,11 +278,17 @@ class file_transport final : public transport {
     void let_go_of_file() noexcept {
         if (!is_open() && !reading_ && !writing_ && !closing_) file_.end();
     }
+    void end_use(std::error_code why) noexcept {
+        set_closed(why);
+        claim_.reset();
+    }
     void unused() noexcept override {
-        set_closed(errc::closed);
+        end_use(errc::closed);
         delete this;
     }
 
+    const file_ways goes_;
+    std::unique_ptr<descriptor_claim> claim_;
     file_use file_;
     const detail::native_handle handle_;
     std::uint64_t read_from_;
@@ -285,6 +304,11 @@ class file_transport final : public transport {
 };
 
 }  // namespace
+
+transport& make_file_transport(reactor& home, file_state_ref of, std::uint64_t offset,
+                               file_ways goes, std::unique_ptr<descriptor_claim> claim) {
+    return *new file_transport(home, std::move(of), offset, goes, std::move(claim));
+}
 
 }  // namespace detail
 
@@ -305,7 +329,7 @@ stream file_stream(file of, std::uint64_t offset) {
                                 "thread");
     }
     of = file();
-    return stream(*new detail::file_transport(*home, std::move(state), offset));
+    return stream(detail::make_file_transport(*home, std::move(state), offset));
 }
 
 }  // namespace bight

@@ -4,11 +4,14 @@
 #include "../core/system_error.hpp"
 #include "../demux/block_pool.hpp"
 #include "../demux/descriptor_calls.hpp"
+#include "../demux/stream_calls.hpp"
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -59,28 +62,43 @@ struct read_buffer {
     heap_block* heap = nullptr;
 };
 
-ssize_t read_from(int fd, char* to, std::size_t size) noexcept {
+template <class F>
+std::int64_t uninterrupted(F call) noexcept {
     ssize_t got = 0;
     do {
-        got = ::read(fd, to, size);
+        got = call();
     } while (got < 0 && errno == EINTR);
-    return got;
+    return got < 0 ? -errno : got;
+}
+
+// A read of what is there, whatever the mode of the descriptor. Pipes know a flag for that since Linux 6.4.
+// Terminals do not: another process that reads the same one may take what the poll has seen, and then this
+// waits for the next line.
+std::int64_t read_what_is_there(int fd, void* to, std::size_t size) noexcept {
+#if defined(__linux__)
+    const iovec memory{to, size};
+    const std::int64_t got = uninterrupted([&] { return ::preadv2(fd, &memory, 1, -1, RWF_NOWAIT); });
+    if (got != -EOPNOTSUPP && got != -ENOSYS && got != -ESPIPE && got != -EINVAL) return got;
+#endif
+    if (const int ready = poll_call(fd, true); ready <= 0) return ready == 0 ? -EAGAIN : ready;
+    return uninterrupted([&] { return ::read(fd, to, size); });
 }
 
 }  // namespace
 
-pipe_transport& pipe_transport::make(reactor& home, int fd, way goes, std::string what) {
+pipe_transport& pipe_transport::make(reactor& home, int fd, way goes, std::string what, call_mode calls,
+                                     std::unique_ptr<descriptor_claim> claim) {
     struct closed_on_error {
         int fd;
         ~closed_on_error() {
             if (fd >= 0) ::close(fd);
         }
     } guard{fd};
-    if (const int error = set_non_blocking(fd); error < 0) {
+    std::unique_ptr<descriptor_claim> kept = std::move(claim);  // ends before the descriptor is closed
+    if (const int error = calls == call_mode::own ? set_non_blocking(fd) : 0; error < 0) {
         throw std::system_error(system_error_code(-error), what);
     }
-    auto* const made = new pipe_transport(home, goes, std::move(what));
-    made->fd = fd;
+    auto* const made = new pipe_transport(home, fd, goes, std::move(what), calls, std::move(kept));
     try {
         demultiplexer_of(home).attach(*made);
     } catch (...) {
@@ -92,16 +110,25 @@ pipe_transport& pipe_transport::make(reactor& home, int fd, way goes, std::strin
     return *made;
 }
 
-pipe_transport::pipe_transport(reactor& home, way goes, std::string what)
+pipe_transport::pipe_transport(reactor& home, int of, way goes, std::string what, call_mode calls,
+                               std::unique_ptr<descriptor_claim> claim)
     : transport(home),
       waiting_(*this),
       sending_(*this),
       watching_(*this),
       what_(std::move(what)),
-      way_(goes) {
+      claim_(std::move(claim)),
+      way_(goes),
+      calls_(calls) {
+    fd = of;
     if (goes == way::writes) read_error_ = EBADF;
     if (goes == way::reads) write_error_ = EBADF;
-    is_non_blocking = true;
+    is_non_blocking = calls == call_mode::own;
+    never_waits = calls != call_mode::own;
+    is_only_polled = is_asked_first = calls == call_mode::asked_first;
+    has_little_room = calls == call_mode::asked_first && ::isatty(of) == 1;
+    waiting_.believes_events = calls == call_mode::own;
+    if (calls == call_mode::of_socket) sending_.kind = operation_kind::send;
 }
 
 pipe_transport::~pipe_transport() = default;
@@ -144,10 +171,29 @@ bool pipe_transport::read(read_request& request) noexcept {
         return true;
     }
     ++demux->operations;
-    if (demux->tries_first() && !may_read) {
+    if (awaits_writer_) {
+        waiting_.believes_events = false;
+        if (!demux->start(waiting_)) return false;
+        writer_has_come();
+    } else if (demux->tries_first() && !may_read) {
         if (!demux->start(waiting_)) return false;
     }
     return try_or_wait(request);
+}
+
+// A read of a FIFO that nobody has written to yet gives its end: so that was waited for.
+void pipe_transport::writer_has_come() noexcept {
+    awaits_writer_ = false;
+    waiting_.believes_events = calls_ == call_mode::own;
+}
+
+std::int64_t pipe_transport::read_call(void* to, std::size_t size) const noexcept {
+    const int from = static_cast<int>(fd);
+    switch (calls_) {
+        case call_mode::own: return uninterrupted([&] { return ::read(from, to, size); });
+        case call_mode::of_socket: return uninterrupted([&] { return ::recv(from, to, size, MSG_DONTWAIT); });
+        default: return read_what_is_there(from, to, size);
+    }
 }
 
 // True when the request has its answer.
@@ -163,20 +209,16 @@ bool pipe_transport::try_or_wait(read_request& request) noexcept {
 
 // False when it would block.
 bool pipe_transport::try_read(read_request& request) noexcept {
-    ssize_t got = 0;
-    int error = 0;
+    std::int64_t got = 0;
     if (request.into.data) {
-        got = read_from(static_cast<int>(fd), static_cast<char*>(request.into.data),
-                        std::min(request.into.size, transfer_budget));
-        error = errno;
+        got = read_call(request.into.data, std::min(request.into.size, transfer_budget));
     } else {
         read_buffer buffer(demux->blocks());
         if (!buffer.bytes()) {
             request.set_error(system_error_code(ENOMEM));
             return true;
         }
-        got = read_from(static_cast<int>(fd), buffer.bytes(), block_pool::block_size);
-        error = errno;
+        got = read_call(buffer.bytes(), block_pool::block_size);
         if (got > 0) buffer.give_to(request.data, static_cast<std::size_t>(got));
     }
     if (got > 0) {
@@ -184,12 +226,14 @@ bool pipe_transport::try_read(read_request& request) noexcept {
         reactor_access::spend_budget_for(home(), request.count);
         return true;
     }
-    if (got < 0 && (error == EAGAIN || error == EWOULDBLOCK)) {
+    if (got == -EAGAIN || got == -EWOULDBLOCK) {
         may_read = false;
         return false;
     }
-    // A terminal that nobody has open any more gives EIO on Linux, and the end elsewhere.
-    end_reading(request, got == 0 || (error == EIO && way_ == way::both) ? 0 : error);
+    // A terminal that nobody has open any more gives EIO on Linux, and the end elsewhere. So does, with
+    // nobody gone, the terminal of a session that has lost it.
+    const bool is_end = got == 0 || (got == -EIO && has_hung_up());
+    end_reading(request, is_end ? 0 : static_cast<int>(-got));
     return true;
 }
 
@@ -213,10 +257,13 @@ void pipe_transport::may_be_readable() noexcept {
     } else if (waiting_.result < 0) {
         request->set_error(system_error_code(waiting_.error()));
         request->complete_now();
-    } else if (waiting_.cancel_asked && !try_read(*request)) {
-        request->complete_cancelled();
-    } else if (waiting_.cancel_asked || try_or_wait(*request)) {
-        request->complete_now();
+    } else {
+        if (awaits_writer_) writer_has_come();
+        if (waiting_.cancel_asked && !try_read(*request)) {
+            request->complete_cancelled();
+        } else if (waiting_.cancel_asked || try_or_wait(*request)) {
+            request->complete_now();
+        }
     }
 }
 
@@ -289,15 +336,22 @@ std::size_t pipe_transport::unwritten() const noexcept {
 
 // The other side
 
-bool pipe_transport::peer_has_gone(peer_ending& how) const noexcept {
+bool pipe_transport::has_hung_up() const noexcept {
+#if defined(POLLRDHUP)
+    pollfd at{static_cast<int>(fd), POLLRDHUP, 0};
+#else
     pollfd at{static_cast<int>(fd), 0, 0};
+#endif
     int got = 0;
     do {
         got = ::poll(&at, 1, 0);
     } while (got < 0 && errno == EINTR);
-    if (got <= 0) return false;
+    return got > 0;
+}
+
+bool pipe_transport::peer_has_gone(peer_ending& how) const noexcept {
     how = way_ == way::writes ? peer_ending::failed : peer_ending::ended;
-    return (at.revents & (POLLHUP | POLLERR)) != 0;
+    return has_hung_up();
 }
 
 bool pipe_transport::watch(watch_request& request) noexcept {
@@ -338,6 +392,7 @@ bool pipe_transport::shutdown_write(end_request& request) noexcept {
     if (way_ == way::both) {
         request.set_error(std::make_error_code(std::errc::operation_not_supported));
     } else if (way_ == way::writes) {
+        claim_.reset();
         demux->detach(*this, true);
     }
     return true;
@@ -353,6 +408,7 @@ void pipe_transport::push() noexcept {
 }
 
 void pipe_transport::forget() noexcept {
+    claim_.reset();
     if (fd >= 0) ::close(static_cast<int>(std::exchange(fd, -1)));
     set_closed(errc::closed);
 }
@@ -369,6 +425,7 @@ void pipe_transport::abort(std::error_code reason) noexcept {
 void pipe_transport::detach_now(std::error_code why) noexcept {
     retain();
     set_closed(why);
+    claim_.reset();
     if (demux) demux->detach(*this, true);
     give_no_more();
     release();

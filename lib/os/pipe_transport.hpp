@@ -1,5 +1,7 @@
-// pipe_transport: the transport of a pipe or a terminal.
+// pipe_transport: the transport of a pipe, a terminal, or what else has readiness.
 #pragma once
+
+#include "descriptor_claim.hpp"
 
 #include "../core/process.hpp"
 #include "../demux/demultiplexer.hpp"
@@ -9,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <system_error>
 
@@ -25,15 +28,27 @@ class pipe_end_listener {
     ~pipe_end_listener() = default;
 };
 
-/// One descriptor that is no socket: an end of a pipe, or a terminal. It lives until neither a stream nor the
-/// kernel uses it. docs/design/processes.md says how it reads, writes and ends.
+/// How a descriptor is kept from blocking the reactor.
+enum class call_mode : std::uint8_t {
+    own,          ///< the open file is nobody else's: it becomes non-blocking
+    of_socket,    ///< a socket: each call says that it does not wait
+    asked_first,  ///< shared, and stays as it is: each call comes after a poll
+};
+
+/// One descriptor: an end of a pipe, a terminal; or a socket that is read and written only, as one that
+/// others share is. It lives until neither a stream nor the kernel uses it. docs/design/processes.md says how
+/// it reads, writes and ends, docs/design/standard_streams.md what it does with descriptors that are shared.
 class pipe_transport final : public transport, private descriptor, public pooled {
   public:
     enum class way : std::uint8_t { reads, writes, both };
 
-    /// Takes over `fd`, which becomes non-blocking. Throws std::system_error or std::bad_alloc, and then
-    /// closes it. `what` is for messages: "the output of sort".
-    static pipe_transport& make(reactor& home, int fd, way goes, std::string what);
+    /// Takes over `fd`. Throws std::system_error or std::bad_alloc, and then closes it. `what` is for
+    /// messages: "the output of sort".
+    static pipe_transport& make(reactor& home, int fd, way goes, std::string what,
+                                call_mode calls = call_mode::own,
+                                std::unique_ptr<descriptor_claim> claim = nullptr);
+    /// A FIFO that nobody has opened for writing yet: the first read waits for that, and finds no end.
+    void wait_for_writer() noexcept { awaits_writer_ = true; }
     /// Tells `who` of its end; at most once, before anything is read.
     void tell(pipe_end_listener& who) noexcept;
 
@@ -89,20 +104,27 @@ class pipe_transport final : public transport, private descriptor, public pooled
         return static_cast<pipe_transport&>(*op.on);
     }
 
-    pipe_transport(reactor& home, way goes, std::string what);
+    pipe_transport(reactor& home, int of, way goes, std::string what, call_mode calls,
+                   std::unique_ptr<descriptor_claim> claim);
     ~pipe_transport() override;
     void unused() noexcept override;
     void keep() noexcept override { retain(); }
     void drop() noexcept override { release(); }
-    void abandoned() noexcept override { give_no_more(); }
+    void abandoned() noexcept override {
+        claim_.reset();
+        give_no_more();
+    }
 
     bool try_read(read_request& request) noexcept;
+    void writer_has_come() noexcept;
+    std::int64_t read_call(void* to, std::size_t size) const noexcept;
     bool try_or_wait(read_request& request) noexcept;
     void may_be_readable() noexcept;
     void end_reading(read_request& request, int error) noexcept;
     void take_write(write_request& request) noexcept;
     void sent() noexcept;
     void watched() noexcept;
+    bool has_hung_up() const noexcept;
     bool peer_has_gone(peer_ending& how) const noexcept;
     void give_no_more() noexcept;
     /// The reactor, which a forked child leaves as it was, may be gone.
@@ -113,12 +135,15 @@ class pipe_transport final : public transport, private descriptor, public pooled
     sending sending_;
     watching watching_;
     std::string what_;
+    std::unique_ptr<descriptor_claim> claim_;
     pipe_end_listener* listener_ = nullptr;
     const unsigned made_in_ = this_process();
     int read_error_ = 0;   // with which reading has ended
     int write_error_ = 0;  // with which writes fail
     way way_;
+    call_mode calls_;
     bool read_to_end_ = false;
+    bool awaits_writer_ = false;
 };
 
 }  // namespace bight::detail

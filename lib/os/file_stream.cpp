@@ -305,8 +305,8 @@ class file_transport final : public transport {
 
 }  // namespace
 
-transport& make_file_transport(reactor& home, file_state_ref of, std::uint64_t offset,
-                               file_ways goes, std::unique_ptr<descriptor_claim> claim) {
+transport& make_file_transport(reactor& home, file_state_ref of, std::uint64_t offset, file_ways goes,
+                               std::unique_ptr<descriptor_claim> claim) {
     return *new file_transport(home, std::move(of), offset, goes, std::move(claim));
 }
 

@@ -71,10 +71,9 @@ task<stream> open_fifo(std::string path, fifo_end end, fifo_options options) {
         if (!S_ISFIFO(is.st_mode)) {
             detail::refuse_file(EINVAL, "open " + detail::printable(path) + ": no FIFO; see open_file");
         }
-        auto& fifo =
-            pipe_transport::make(home, made.release(),
-                                 reads ? pipe_transport::way::reads : pipe_transport::way::writes,
-                                 std::move(path));
+        auto& fifo = pipe_transport::make(home, made.release(),
+                                          reads ? pipe_transport::way::reads : pipe_transport::way::writes,
+                                          std::move(path));
         if (reads) fifo.wait_for_writer();
         co_return stream(fifo);
     }
@@ -90,8 +89,8 @@ stream descriptor_stream(owned_descriptor open) {
         throw std::system_error(detail::system_error_code(EBADF), "descriptor_stream: " + what);
     }
     if (S_ISSOCK(is.st_mode)) {
-        detail::refuse_file(EINVAL, "descriptor_stream: " + what +
-                                        " is a socket: bight::connect(std::move(descriptor))");
+        detail::refuse_file(
+            EINVAL, "descriptor_stream: " + what + " is a socket: bight::connect(std::move(descriptor))");
     }
     const int access = flags & O_ACCMODE;
     const auto goes = access == O_RDONLY   ? pipe_transport::way::reads

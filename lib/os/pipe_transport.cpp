@@ -174,6 +174,10 @@ bool pipe_transport::read(read_request& request) noexcept {
     if (awaits_writer_) {
         waiting_.believes_events = false;
         if (!demux->start(waiting_)) return false;
+        if (waiting_.result < 0) {
+            request.set_error(system_error_code(waiting_.error()));
+            return true;
+        }
         writer_has_come();
     } else if (demux->tries_first() && !may_read) {
         if (!demux->start(waiting_)) return false;

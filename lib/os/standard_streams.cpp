@@ -63,11 +63,11 @@ stream standard_stream(int number, standard_descriptor then, const char* what) {
     const bool reads = number == 0;
     const int flags = ::fcntl(number, F_GETFL);
     if (flags < 0 || (flags & O_ACCMODE) == (reads ? O_WRONLY : O_RDONLY)) {
-        throw std::system_error(system_error_code(EBADF),
-                                std::string(what) + ": descriptor " + std::to_string(number) +
-                                    (flags < 0 ? " is not open"
-                                     : reads   ? " is not open for reading"
-                                               : " is not open for writing"));
+        throw std::system_error(system_error_code(EBADF), std::string(what) + ": descriptor " +
+                                                              std::to_string(number) +
+                                                              (flags < 0 ? " is not open"
+                                                               : reads   ? " is not open for reading"
+                                                                         : " is not open for writing"));
     }
     std::string name = what;
     auto claim = std::make_unique<standard_claim>(number, then, what);
@@ -81,16 +81,12 @@ stream standard_stream(int number, standard_descriptor then, const char* what) {
 
 }  // namespace detail
 
-stream standard_input(standard_descriptor then) {
-    return detail::standard_stream(0, then, "standard input");
-}
+stream standard_input(standard_descriptor then) { return detail::standard_stream(0, then, "standard input"); }
 
 stream standard_output(standard_descriptor then) {
     return detail::standard_stream(1, then, "standard output");
 }
 
-stream standard_error(standard_descriptor then) {
-    return detail::standard_stream(2, then, "standard error");
-}
+stream standard_error(standard_descriptor then) { return detail::standard_stream(2, then, "standard error"); }
 
 }  // namespace bight

@@ -53,8 +53,8 @@ bool is_terminal_of_a_program(int fd) noexcept {
 }
 
 // The same pipe or terminal as an open file of our own, non-blocking: -1 when it cannot be had. Linux opens
-// what stands in /proc whatever its name is, or where it has none; elsewhere a terminal has a name, and a pipe
-// none.
+// what stands in /proc whatever its name is, or where it has none; elsewhere a terminal has a name, and a
+// pipe none.
 int open_again(int fd, pipe_transport::way goes, const struct stat& is) noexcept {
     if (!opens_again) return -1;
     char path[128];
@@ -102,8 +102,8 @@ stream stream_over(reactor& home, int fd, pipe_transport::way goes, std::string 
     if (::fstat(fd, &is) < 0) throw std::system_error(system_error_code(errno), what);
     const bool is_terminal = S_ISCHR(is.st_mode) && ::isatty(fd) == 1;
     if (S_ISSOCK(is.st_mode)) {
-        return stream(pipe_transport::make(home, given.release(), goes, std::move(what),
-                                           call_mode::of_socket, std::move(claim)));
+        return stream(pipe_transport::make(home, given.release(), goes, std::move(what), call_mode::of_socket,
+                                           std::move(claim)));
     }
     // Such a file is always ready, or has no readiness at all.
     if (S_ISREG(is.st_mode) || S_ISBLK(is.st_mode) || S_ISDIR(is.st_mode) ||
@@ -111,12 +111,13 @@ stream stream_over(reactor& home, int fd, pipe_transport::way goes, std::string 
         const file_state_ref state(new file_state);
         state->path = std::move(what);
         state->handle = given.release();
-        return stream(make_file_transport(home, state, at_the_position, ways_of_file(goes), std::move(claim)));
+        return stream(
+            make_file_transport(home, state, at_the_position, ways_of_file(goes), std::move(claim)));
     }
     if (S_ISFIFO(is.st_mode) || is_terminal_of_a_program(fd)) {
         if (const int own = open_again(fd, goes, is); own >= 0) {
-            return stream(pipe_transport::make(home, own, goes, std::move(what), call_mode::own,
-                                               std::move(claim)));
+            return stream(
+                pipe_transport::make(home, own, goes, std::move(what), call_mode::own, std::move(claim)));
         }
     }
     return stream(pipe_transport::make(home, given.release(), goes, std::move(what), call_mode::asked_first,

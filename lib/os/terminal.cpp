@@ -37,9 +37,9 @@ struct terminal_speed {
 
 // Those of POSIX, and what systems have beyond them.
 constexpr terminal_speed terminal_speeds[] = {
-    {50, B50},         {75, B75},         {110, B110},     {134, B134},     {150, B150},     {200, B200},
-    {300, B300},       {600, B600},       {1200, B1200},   {1800, B1800},   {2400, B2400},   {4800, B4800},
-    {9600, B9600},     {19200, B19200},   {38400, B38400},
+    {50, B50},           {75, B75},     {110, B110},   {134, B134},     {150, B150},
+    {200, B200},         {300, B300},   {600, B600},   {1200, B1200},   {1800, B1800},
+    {2400, B2400},       {4800, B4800}, {9600, B9600}, {19200, B19200}, {38400, B38400},
 #if defined(B57600)
     {57600, B57600},
 #endif
@@ -168,7 +168,8 @@ termios settings_of(const stream& of, const char* who) {
 
 class kept_terminal_mode {
   public:
-    kept_terminal_mode(int fd, const termios& before) : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 3)), before_(before) {
+    kept_terminal_mode(int fd, const termios& before)
+        : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 3)), before_(before) {
         if (!fd_) throw std::system_error(system_error_code(errno), "terminal_mode");
     }
     kept_terminal_mode(const kept_terminal_mode&) = delete;

@@ -1,4 +1,5 @@
-// Standard streams, pipes, FIFOs and terminals, which bight has not on Windows yet: consoles know no overlapped calls.
+// Standard streams, pipes, FIFOs and terminals, which bight has not on Windows yet: consoles know no
+// overlapped calls.
 #include <bight/os/pipe.hpp>
 #include <bight/os/standard_streams.hpp>
 #include <bight/os/terminal.hpp>

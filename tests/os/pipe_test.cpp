@@ -231,7 +231,8 @@ TEST_CASE("what is no FIFO is not opened as one") {
     });
 }
 
-TEST_CASE("a descriptor that is open becomes a stream in the direction that it is open for, and stays as it is") {
+TEST_CASE(
+    "a descriptor that is open becomes a stream in the direction that it is open for, and stays as it is") {
     const auto kind = GENERATE(from_range(demultiplexers()));
     const switched again(bight::detail::opens_again, GENERATE(true, false));
     reactor_fixture on(kind);

@@ -52,8 +52,7 @@ task<std::string> exactly(stream& from, std::size_t size) {
 }
 
 bight::owned_descriptor temporary_file(const temporary_directory& in, int flags = O_RDWR) {
-    bight::owned_descriptor made(
-        ::open(in.file("file").c_str(), flags | O_CREAT | O_CLOEXEC, 0600));
+    bight::owned_descriptor made(::open(in.file("file").c_str(), flags | O_CREAT | O_CLOEXEC, 0600));
     REQUIRE(made);
     return made;
 }
@@ -379,7 +378,8 @@ TEST_CASE("what cannot be a standard stream says so") {
     });
 }
 
-TEST_CASE("a standard stream that gives its descriptor up leaves /dev/null there, and the end at the other side") {
+TEST_CASE(
+    "a standard stream that gives its descriptor up leaves /dev/null there, and the end at the other side") {
     const standard_case each;
     plain_pipe pipe;
     const in_place_of replaced(1, pipe.writes.get());
@@ -415,7 +415,8 @@ TEST_CASE("what an outbox of standard output holds is written before the run has
     CHECK(got == text);
 }
 
-TEST_CASE("reads and writes of standard streams that are cancelled at any turn lose nothing and leave nothing") {
+TEST_CASE(
+    "reads and writes of standard streams that are cancelled at any turn lose nothing and leave nothing") {
     const standard_case each;
     const plain_pipe input;
     const plain_pipe output;
@@ -454,7 +455,8 @@ TEST_CASE("reads and writes of standard streams that are cancelled at any turn l
     CHECK(got == "012345678901");
 }
 
-TEST_CASE("bytes of a shared pipe that another process takes first leave the reader waiting for the next ones") {
+TEST_CASE(
+    "bytes of a shared pipe that another process takes first leave the reader waiting for the next ones") {
     const standard_case each;
     const plain_pipe pipe;
     const in_place_of replaced(0, pipe.reads.get());

@@ -152,27 +152,47 @@ TEST_CASE("tty_chat: keys edit the line") {
     };
     for (const auto& [keys, line] : {
              typed{"abc", "abc"},
-             typed{"abx\x7f" "c", "abc"},
-             typed{"abx\x08" "c", "abc"},
+             typed{"abx\x7f"
+                   "c",
+                   "abc"},
+             typed{"abx\x08"
+                   "c",
+                   "abc"},
              typed{"ac\x1b[Db", "abc"},
-             typed{"ac\x02" "b", "abc"},
+             typed{"ac\x02"
+                   "b",
+                   "abc"},
              typed{"abc\x1b[D\x1b[D\x1b[Cx", "abxc"},
              typed{"bc\x1b[Ha", "abc"},
              typed{"bc\x1bOHa", "abc"},
              typed{"bc\x1b[1~a", "abc"},
-             typed{"bc\x01" "a", "abc"},
+             typed{"bc\x01"
+                   "a",
+                   "abc"},
              typed{"ab\x01\x1b[Fc", "abc"},
              typed{"ab\x01\x1b[4~c", "abc"},
-             typed{"ab\x01\x05" "c", "abc"},
+             typed{"ab\x01\x05"
+                   "c",
+                   "abc"},
              typed{"abx\x1b[D\x1b[3~c", "abc"},
-             typed{"abx\x1b[D\x04" "c", "abc"},
-             typed{"abxy\x02\x02\x0b" "c", "abc"},
-             typed{"junk\x15" "abc", "abc"},
+             typed{"abx\x1b[D\x04"
+                   "c",
+                   "abc"},
+             typed{"abxy\x02\x02\x0b"
+                   "c",
+                   "abc"},
+             typed{"junk\x15"
+                   "abc",
+                   "abc"},
              typed{"one two  \x17three", "one three"},
-             typed{"a\xc3\xbc\x7f" "bc", "abc"},
+             typed{"a\xc3\xbc\x7f"
+                   "bc",
+                   "abc"},
              typed{"\xc3\xbc\x1b[Da", "a\xc3\xbc"},
              typed{"a\x1b[5~\x1b[1;5Ab\x1bxc", "abc"},
-             typed{"\x7f\x1b[D\x17\x15" "abc\x1b[C\x1b[3~", "abc"},
+             typed{"\x7f\x1b[D\x17\x15"
+                   "abc\x1b[C\x1b[3~",
+                   "abc"},
          }) {
         CAPTURE(keys);
         alice.types(keys);
@@ -201,8 +221,13 @@ TEST_CASE("tty_chat: what others send does not move the cursor") {
     client bob = join(chat, "bob");
     person alice(chat, kind);
     come_in(alice);
-    REQUIRE(bob.send("\x1b[2J\x07 gr\xc3\xbc\xc3\x9f" "e \xc2\x9b" "2J\r\n"));
-    CHECK(alice.sees("<bob> ?[2J? gr\xc3\xbc\xc3\x9f" "e ?2J\r\n"));
+    REQUIRE(
+        bob.send("\x1b[2J\x07 gr\xc3\xbc\xc3\x9f"
+                 "e \xc2\x9b"
+                 "2J\r\n"));
+    CHECK(
+        alice.sees("<bob> ?[2J? gr\xc3\xbc\xc3\x9f"
+                   "e ?2J\r\n"));
 }
 
 TEST_CASE("tty_chat: the terminal is as before, however it ends") {

@@ -42,14 +42,14 @@ struct terminal_settings {
 /// When the stream is closed, aborted or destroyed the settings are again what they were before.
 ///
 /// A read gives what has come. A line that is gone (an adapter that was pulled out, a pseudo-terminal whose
-/// master was closed) is the end of the stream, or EIO. shutdown_write is EOPNOTSUPP: a terminal has no end of
-/// one direction. Closing may wait for what a serial driver still has to send, as long as that allows
+/// master was closed) is the end of the stream, or EIO. shutdown_write is EOPNOTSUPP: a terminal has no end
+/// of one direction. Closing may wait for what a serial driver still has to send, as long as that allows
 /// (closing_wait of setserial(8)).
 ///
 /// Throws std::system_error with the path: ENOENT, EACCES, EBUSY, …; ENOTTY for what is no terminal; EINVAL
 /// for a setting that bight does not know, or the terminal does not take (a pseudo-terminal has no parity):
-/// then it is as before. errc::unavailable on a simulated host and on Windows. Cancelling leaves nothing open.
-/// Thread: the reactor's. See termios(3).
+/// then it is as before. errc::unavailable on a simulated host and on Windows. Cancelling leaves nothing
+/// open. Thread: the reactor's. See termios(3).
 task<stream> open_terminal(std::string path, terminal_settings settings = {});
 
 /// Keeps a terminal in another mode while it lives; afterwards the mode is what it was before. Move-only.

@@ -39,7 +39,7 @@ bight::task<> ticker(seconds time, seconds until_stop) {
         all.spawn(work, std::ref(out), time);
         all.spawn(run_dots, std::ref(out));
         out.send("go go end\n");
-        co_await bight::sleep_for(std::chrono::duration_cast<bight::duration>(until_stop));
+        co_await bight::sleep_for(until_stop);
         all.cancel();
     });
     out.send("\n");

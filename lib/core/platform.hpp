@@ -1,6 +1,7 @@
 // platform: the environment of a simulated reactor: clock, randomness, threads.
 #pragma once
 
+#include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/detail/timer.hpp>
 #include <bight/core/export.hpp>
 
@@ -20,6 +21,7 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 class event_port;
+class signal_receiver;
 class simulated_machine;
 
 /// Replaces this machine for a reactor: time, random numbers and all else that comes from outside the
@@ -62,6 +64,9 @@ class platform {
     static platform* current() noexcept;
     /// Throws std::system_error in a task that is simulated: it would have a reactor of the machine.
     static void refuse_reactor_in_task();
+
+    /// What is told of the signals that come to this reactor.
+    intrusive_list<signal_receiver> signal_receivers;
 };
 
 /// A kind of platform that the environment variable BIGHT_REACTOR can name in programs that are linked with

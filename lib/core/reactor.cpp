@@ -192,6 +192,7 @@ reactor::~reactor() {
             destroyed_elsewhere(e.what(), !state_->roots.empty() || !ready_.empty());
         }
     }
+    while (alert_listener* const l = state_->alert_listeners.pop_front()) l->reactor_goes();
     state_->blocked.end();
     state_->blocked.await_senders();
     delete state_;
@@ -363,7 +364,7 @@ bool reactor::run_once(duration limit) {
     // the kernel.
     if (port_->has_unsubmitted()) {
         port_->wait(duration::zero());
-        if (state_->stop_asked() || state_->dump_requested.load(std::memory_order_relaxed)) port_->wake();
+        if (state_->stop_asked() || state_->alerted.load(std::memory_order_relaxed)) port_->wake();
     }
     // And what is posted meanwhile must make it readable.
     if (state_->watched && !state_->posted.sleep()) port_->wake();
@@ -398,7 +399,8 @@ void reactor::look(duration limit) {
         if (!state_->virtual_time && port_->worth_polling()) port_->wait(duration::zero());
         fire_timers();
     }
-    if (state_->dump_requested.load(std::memory_order_relaxed)) show_tasks();
+    if (state_->alerted.load(std::memory_order_relaxed)) [[unlikely]]
+        state_->answer_alert();
 }
 
 void reactor::read_clock() noexcept {
@@ -415,12 +417,15 @@ void reactor::sleep(duration limit) {
 }
 
 void reactor::sleep_in_virtual_time(duration limit) {
-    const auto nothing_came = [this] { return ready_.empty() && state_->posted.empty(); };
+    const auto nothing_came = [this] {
+        return ready_.empty() && state_->posted.empty() && !state_->alerted.load(std::memory_order_relaxed);
+    };
     virtual_clock& time = *state_->virtual_time;
     port_->wait(duration::zero());
     if (!nothing_came() || limit <= duration::zero() || next_deadline() <= time.now()) return;
     if (state_->leaving && port_->idle()) return;
-    const bool kernel_is_asked = !port_->simulated() && port_->has_pending();
+    const bool kernel_is_asked =
+        !port_->simulated() && (port_->has_pending() || !state_->alert_listeners.empty());
     const time_point next = std::min(next_deadline(), port_->next_event());
     if (outside_ == 0 && time.automatic() && next != time_point::max()) {
         if (kernel_is_asked) {
@@ -586,7 +591,18 @@ std::string reactor::dump_tasks() const { return state_->dump(tick_); }
 
 void reactor::request_dump() noexcept {
     state_->dump_requested = true;
-    port_->wake();
+    reactor_state::alert(*this);
+}
+
+// What was noted before the alert is seen after it.
+void reactor_state::answer_alert() noexcept {
+    (void)alerted.exchange(false);
+    if (dump_requested.load(std::memory_order_relaxed)) self.show_tasks();
+    alert_listener* next = alert_listeners.front();
+    while (alert_listener* const l = next) {
+        next = alert_listeners.next(*l);
+        l->alerted();
+    }
 }
 
 void reactor::show_tasks() noexcept {

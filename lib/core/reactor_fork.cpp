@@ -24,7 +24,8 @@ void reactor_state::make_machinery() {
 // the middle of anything: it is left as it is, except for its kernel objects.
 void reactor_state::in_child() noexcept {
     blocked.in_child();
-    if (watch) {  // its thread runs only in the parent
+    std::construct_at(&alert_listeners);  // they wait for what comes to the parent
+    if (watch) {                          // its thread runs only in the parent
         if (observer == watch.get()) observer = nullptr;
         (void)watch.release();
     }

@@ -1,6 +1,7 @@
 // reactor_state: the private state of a reactor.
 #pragma once
 
+#include "alert_listener.hpp"
 #include "blocked_threads.hpp"
 #include "busy_meter.hpp"
 #include "event_port.hpp"
@@ -60,7 +61,9 @@ struct reactor_state final : private fork_aware {
     bool inherited = false;                     // made in the parent process, and never run
     std::atomic<std::uint64_t> last_thread{0};  // where it last ran (thread_state::number); 0: nowhere
     std::atomic<int> stop_level{0};             // 1: stop, 2: stop_now; set by any thread
+    std::atomic<bool> alerted{false};           // set by any thread and by signal handlers
     std::atomic<bool> dump_requested{false};
+    intrusive_list<alert_listener> alert_listeners;
     int obeyed_level = 0;  // the stop level that applies to new roots
     bool leaving = false;  // the reactor is being destroyed, and its tasks have ended
     bool watched = false;  // a host loop has asked for the descriptor
@@ -77,6 +80,19 @@ struct reactor_state final : private fork_aware {
         return std::any_of(roots.begin(), roots.end(),
                            [](const job* root) { return root->result() == outcome::pending; });
     }
+    /// Has all listeners called soon, on the reactor's thread. Thread: any, also in a signal handler.
+    static void alert(reactor& r) noexcept {
+        r.state_->alerted = true;
+        r.port_->wake();
+    }
+    static void listen_for_alerts(reactor& r, alert_listener& l) noexcept {
+        r.state_->alert_listeners.push_back(l);
+    }
+    static void unlisten(reactor& r, alert_listener& l) noexcept { r.state_->alert_listeners.remove(l); }
+    static const intrusive_list<alert_listener>& listeners_of(const reactor& r) noexcept {
+        return r.state_->alert_listeners;
+    }
+    void answer_alert() noexcept;
     bool stop_asked() const noexcept { return stop_level.load(std::memory_order_relaxed) != obeyed_level; }
     /// What the reactor is called for a reader: "epoll", "reactor 2 of 4 (epoll)".
     std::string title() const;

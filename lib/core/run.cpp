@@ -1,7 +1,7 @@
 #include <bight/core/run.hpp>
 
-#include "handled_signals.hpp"
 #include "process.hpp"
+#include "signal_receiver.hpp"
 #include "simulated_thread.hpp"
 #include "stop_signal.hpp"
 
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
+#include <span>
 #include <thread>
 
 namespace bight::detail {
@@ -37,7 +38,7 @@ struct shared {
     int stopping_users = 0;  // guarded by lock()
 };
 
-constinit shared stop_signals;
+constinit shared stopped_runs;
 
 // For constructors and destructors of signal_stop.
 std::mutex& lock() noexcept {
@@ -60,21 +61,20 @@ class errno_kept {
 // A forked child inherits the handlers, but no reactor that they could stop: until it runs its own reactor,
 // signals have their default effect.
 bool left_to_the_system(int signal) noexcept {
-    if (stop_signals.owner.load() == process_number()) return false;
+    if (stopped_runs.owner.load() == process_number()) return false;
     leave_to_the_system(signal);
     return true;
 }
 
 extern "C" void bight_on_stop_signal(int signal) {
     const errno_kept unchanged;
-    signal_arrived(signal, &bight_on_stop_signal);
     if (left_to_the_system(signal)) return;
-    const int number = stop_signals.count.fetch_add(1) + 1;
+    const int number = stopped_runs.count.fetch_add(1) + 1;
     int none = 0;
-    stop_signals.first.compare_exchange_strong(none, signal);
+    stopped_runs.first.compare_exchange_strong(none, signal);
     if (number >= 3) std::_Exit(128 + signal);
-    stop_signals.in_handler.fetch_add(1);
-    for (auto& place : stop_signals.listening) {
+    stopped_runs.in_handler.fetch_add(1);
+    for (auto& place : stopped_runs.listening) {
         reactor* r = place.stops.load();
         if (!r) continue;
         if (number == 1) {
@@ -83,18 +83,25 @@ extern "C" void bight_on_stop_signal(int signal) {
             r->stop_now();
         }
     }
-    stop_signals.in_handler.fetch_sub(1);
+    stopped_runs.in_handler.fetch_sub(1);
 }
 
 extern "C" void bight_on_dump_signal(int signal) {
     const errno_kept unchanged;
-    signal_arrived(signal, &bight_on_dump_signal);
     if (left_to_the_system(signal)) return;
-    stop_signals.in_handler.fetch_add(1);
-    for (auto& place : stop_signals.listening) {
+    stopped_runs.in_handler.fetch_add(1);
+    for (auto& place : stopped_runs.listening) {
         if (reactor* r = place.dumps.load()) r->request_dump();
     }
-    stop_signals.in_handler.fetch_sub(1);
+    stopped_runs.in_handler.fetch_sub(1);
+}
+
+// The bit of a signal in signal_stop::unblocked_: those that stop, in their order, and then that of a dump.
+unsigned bit_of(std::size_t index) noexcept { return 1U << index; }
+
+// Gives its bit, if it was blocked.
+unsigned take_over(int number, signal_function f, std::size_t index) noexcept {
+    return handle_signal_in_run(number, f) && unblock_signal(number) ? bit_of(index) : 0;
 }
 
 }  // namespace
@@ -102,61 +109,67 @@ extern "C" void bight_on_dump_signal(int signal) {
 signal_stop::signal_stop(reactor& r, bool stops, bool dumps) : stops_(stops), dumps_(dumps) {
     if ((!stops && !dumps) || simulated_thread::current()) return;  // simulated hosts get no signals
     const std::lock_guard hold(lock());
-    if (stop_signals.owner.exchange(process_number()) != process_number()) {
-        stop_signals.first = stop_signals.count = 0;  // a parent's
-        stop_signals.answered = false;
+    if (stopped_runs.owner.exchange(process_number()) != process_number()) {
+        stopped_runs.first = stopped_runs.count = 0;  // a parent's
+        stopped_runs.answered = false;
     }
-    for (std::size_t i = 0; i < stop_signals.listening.size() && slot_ < 0; ++i) {
-        if (!stop_signals.listening[i].taken) slot_ = static_cast<int>(i);
+    for (std::size_t i = 0; i < stopped_runs.listening.size() && slot_ < 0; ++i) {
+        if (!stopped_runs.listening[i].taken) slot_ = static_cast<int>(i);
     }
     if (slot_ < 0) return;  // too many at once: this one gets no signals
-    signal_listener& place = stop_signals.listening[static_cast<std::size_t>(slot_)];
+    signal_listener& place = stopped_runs.listening[static_cast<std::size_t>(slot_)];
     place.taken = true;
-    if (dumps) {
+    const std::span<const int> stopping = stop_signals();
+    if (dumps && dump_signal() != 0) {
         place.dumps = &r;
-        use_dump_signal(&bight_on_dump_signal);
+        unblocked_ |= take_over(dump_signal(), &bight_on_dump_signal, stopping.size());
     }
     if (stops) {
         place.stops = &r;
-        if (stop_signals.stopping_users++ == 0) {
-            stop_signals.first = 0;
-            stop_signals.count = 0;
-            stop_signals.answered = false;
+        if (stopped_runs.stopping_users++ == 0) {
+            stopped_runs.first = 0;
+            stopped_runs.count = 0;
+            stopped_runs.answered = false;
         } else {  // the others may be ending already
-            if (stop_signals.count.load() == 1) r.stop();
-            if (stop_signals.count.load() > 1) r.stop_now();
+            if (stopped_runs.count.load() == 1) r.stop();
+            if (stopped_runs.count.load() > 1) r.stop_now();
         }
-        use_stop_signals(&bight_on_stop_signal);
+        for (std::size_t i = 0; i < stopping.size(); ++i) {
+            unblocked_ |= take_over(stopping[i], &bight_on_stop_signal, i);
+        }
     }
-    unblocked_ = unblock_signals(stops, dumps);
 }
 
 signal_stop::~signal_stop() {
     if (slot_ < 0) return;
     const std::lock_guard hold(lock());
-    signal_listener& place = stop_signals.listening[static_cast<std::size_t>(slot_)];
+    signal_listener& place = stopped_runs.listening[static_cast<std::size_t>(slot_)];
     place.stops = nullptr;
     place.dumps = nullptr;
     place.taken = false;
-    block_signals_again(unblocked_);
-    if (dumps_) leave_dump_signal();
+    const std::span<const int> stopping = stop_signals();
+    const auto leave = [&](int number, std::size_t index) {
+        if ((unblocked_ & bit_of(index)) != 0) block_signal(number);
+        leave_signal_in_run(number);
+    };
+    if (dumps_ && dump_signal() != 0) leave(dump_signal(), stopping.size());
     if (stops_) {
-        leave_stop_signals();
-        --stop_signals.stopping_users;
+        for (std::size_t i = 0; i < stopping.size(); ++i) leave(stopping[i], i);
+        --stopped_runs.stopping_users;
     }
     // A handler on another thread may have read the slot just before.
-    while (stop_signals.in_handler.load() > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    while (stopped_runs.in_handler.load() > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
 }
 
 int received_stop_signal() noexcept {
     if (simulated_thread::current()) return 0;
     const std::lock_guard hold(lock());
-    return stop_signals.stopping_users > 0 ? stop_signals.first.load()
+    return stopped_runs.stopping_users > 0 ? stopped_runs.first.load()
                                            : 0;  // that of an earlier run says nothing of this one
 }
 
-bool first_to_answer_stop_signal() noexcept { return !stop_signals.answered.exchange(true); }
+bool first_to_answer_stop_signal() noexcept { return !stopped_runs.answered.exchange(true); }
 
-int signal_stop::received() const noexcept { return slot_ < 0 || !stops_ ? 0 : stop_signals.first.load(); }
+int signal_stop::received() const noexcept { return slot_ < 0 || !stops_ ? 0 : stopped_runs.first.load(); }
 
 }  // namespace bight::detail

@@ -82,8 +82,6 @@ class child_process final : public pooled,
 
     /// For child_signal: some child of this process has ended.
     void look() noexcept;
-    /// For child_signal: its end will not be noticed.
-    void lose(int error) noexcept;
     /// For child_signal: the reactor goes.
     void reactor_goes() noexcept { abandoned(); }
 
@@ -112,6 +110,7 @@ class child_process final : public pooled,
 
     void wait_again() noexcept;
     void waited() noexcept;
+    void lose(int error) noexcept;
     bool learn() noexcept;
     void end_of_wait() noexcept;
     void look_drained() noexcept;

@@ -54,6 +54,8 @@ void host::restart() {
 
 void host::pause(duration d) { state_->pause(d); }
 
+void host::signal(int number) { state_->signal(number); }
+
 void host::set_date(std::chrono::system_clock::time_point now) noexcept {
     state_->wall_offset += now - state_->wall_time();
 }

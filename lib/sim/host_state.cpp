@@ -3,9 +3,11 @@
 #include "simulated_demultiplexer.hpp"
 #include "world_state.hpp"
 
+#include "../core/handled_signals.hpp"
 #include "../io/socket_headers.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/os/signal_watch.hpp>
 #include <bight/sim/allocation_fault.hpp>
 
 #include <algorithm>
@@ -146,6 +148,19 @@ void host_state::pause(duration d) {
     world.record_span("pause", this, nullptr, paused_until);
     contact_changed(world);
     world.events.at(until, [this] { answer_again(); });
+}
+
+void host_state::signal(int number) {
+    if (const auto refused = bight::detail::refusal_of_signal(number); refused.why) {
+        throw std::invalid_argument("host::signal: " + signal_name(number) + " " + refused.why);
+    }
+    if (!up) return;
+    const std::chrono::microseconds takes(first->chance_of("signal").draw(purpose::wake).below(100));
+    world.events.at(saturating_add(world.clock.now(), takes), [this, number, life = boots] {
+        if (!up || boots != life) return;
+        world.record("signal", this, nullptr, 0, 0, signal_name(number));
+        for (host_thread* const t : awake) t->signal(number);
+    });
 }
 
 void host_state::answer_again() {

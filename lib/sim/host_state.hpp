@@ -56,6 +56,8 @@ struct host_state {
     std::error_code refuse(const char* what);
     /// Pauses the host: packets to it wait. A pause within a longer one has no effect.
     void pause(duration d);
+    /// See host::signal.
+    void signal(int number);
     bool stands_still(time_point now) const noexcept { return now < paused_until; }
     /// It is up, or no longer paused: waiting packets arrive, in order.
     void answer_again();

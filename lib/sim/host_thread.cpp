@@ -4,6 +4,7 @@
 #include "world_state.hpp"
 
 #include "../core/reactor_state.hpp"
+#include "../core/signal_receiver.hpp"
 #include "../io/socket_headers.hpp"
 
 #include <bight/core/detail/wait_list.hpp>
@@ -151,6 +152,14 @@ void host_thread::notice_calls() noexcept {
     for (std::uint64_t figures = drawn.below(4); figures > 0; --figures) most *= 10;
     const std::chrono::microseconds takes(drawn.below(most));
     wakes_at_ = saturating_add(host.world.clock.now(), takes);
+}
+
+void host_thread::signal(int which) noexcept {
+    for (bight::detail::signal_receiver& r : signal_receivers) {
+        if (r.number() != which) continue;
+        r.note(0);
+        bight::detail::reactor_access::poll_soon(*runs);  // a turn that looks at nothing would not see it
+    }
 }
 
 bool host_thread::has_work() const noexcept {

@@ -64,6 +64,8 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     void notice_calls() noexcept;
     /// A stop has come, which takes effect in its next turn.
     void wake() noexcept { woken_ = true; }
+    /// Tells its reactor, if it has one, of a signal, in the next turn.
+    void signal(int which) noexcept;
     /// Whether something waits for its turn.
     bool has_work() const noexcept;
     /// Whether a turn would do something now.

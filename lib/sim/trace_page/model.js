@@ -30,7 +30,7 @@ const kindOf = {
   abort: "connections", reset: "connections", refuse: "connections", refused: "connections", "look up": "connections",
   "time out": "connections",
   fault: "faults",
-  crash: "hosts", restart: "hosts", pause: "hosts", cut: "hosts", mend: "hosts", heal: "hosts", "not simulated": "hosts",
+  crash: "hosts", restart: "hosts", pause: "hosts", signal: "hosts", cut: "hosts", mend: "hosts", heal: "hosts", "not simulated": "hosts",
   note: "notes", forgotten: "notes", personality: "notes",
 };
 const kindNames = {data: "Data", connections: "Connections", faults: "Faults", hosts: "Hosts and links", notes: "Notes", other: "Other"};

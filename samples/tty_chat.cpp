@@ -141,19 +141,18 @@ class line_editor {
 // What is shown: lines, and with an editor the line that is being typed below them.
 class screen {
   public:
-    screen(bight::stream& on, bool edits) : on_(on), out_(on) {
+    screen(bight::stream& on, bool edits) : on_(on), out_(on, waits()) {
         if (edits) editor_.emplace();
     }
     line_editor* editor() { return editor_ ? &*editor_ : nullptr; }
     void draw() {
         if (editor_) out_.send(editor_->drawn(columns()));
     }
-    void show(std::string_view line) {
-        if (editor_) {
-            out_.send("\r\x1b[K" + without_controls(line) + "\r\n" + editor_->drawn(columns()));
-        } else {
-            out_.send(without_controls(line) + "\n");
-        }
+    // Waits while the terminal is stopped, so that what others say waits in the kernel.
+    bight::task<> show(std::string line) {
+        std::string text = without_controls(line);
+        text = editor_ ? "\r\x1b[K" + text + "\r\n" + editor_->drawn(columns()) : text + "\n";
+        co_await out_.push(bight::payload(text));
     }
     void leave_line() { out_.send("\r\n"); }
     void erase_line() {
@@ -161,6 +160,11 @@ class screen {
     }
 
   private:
+    static bight::outbox_options waits() {
+        bight::outbox_options options;
+        options.when_full = bight::overflow_policy::wait;
+        return options;
+    }
     std::size_t columns() const {
         const std::size_t told = bight::size_of_terminal(on_).columns;
         return told > 0 ? told : 80;
@@ -172,7 +176,7 @@ class screen {
 
 bight::task<> hear(bight::stream& server, screen& shown) {
     bight::line_reader lines(server);
-    while (auto line = co_await lines.next()) shown.show(*line);
+    while (auto line = co_await lines.next()) co_await shown.show(*line);
 }
 
 // Both give false for ^C.

@@ -13,6 +13,9 @@
 #include <bight/core/reactor.hpp>
 
 #include <fcntl.h>
+#if defined(__linux__)
+#include <sys/epoll.h>
+#endif
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,6 +76,19 @@ int open_again(int fd, pipe_transport::way goes, const struct stat& is) noexcept
     return fits ? made.release() : -1;
 }
 
+// Whether a device tells when it is ready, as tun(4) does and /dev/null does not: epoll refuses what does
+// not. Elsewhere none is taken to.
+bool has_readiness(int fd) noexcept {
+#if defined(__linux__)
+    const closed_descriptor set(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event none{};
+    return set.get() >= 0 && ::epoll_ctl(set.get(), EPOLL_CTL_ADD, fd, &none) == 0;
+#else
+    (void)fd;
+    return false;
+#endif
+}
+
 file_ways ways_of_file(pipe_transport::way goes) noexcept {
     switch (goes) {
         case pipe_transport::way::reads: return file_ways::reads;
@@ -107,7 +123,7 @@ stream stream_over(reactor& home, int fd, pipe_transport::way goes, std::string 
     }
     // Such a file is always ready, or has no readiness at all.
     if (S_ISREG(is.st_mode) || S_ISBLK(is.st_mode) || S_ISDIR(is.st_mode) ||
-        (S_ISCHR(is.st_mode) && !is_terminal)) {
+        (S_ISCHR(is.st_mode) && !is_terminal && !has_readiness(fd))) {
         const file_state_ref state(new file_state);
         state->path = std::move(what);
         state->handle = given.release();

@@ -14,10 +14,14 @@
 #include <bight/os/pipe.hpp>
 
 #include <sys/socket.h>
+#if defined(__linux__)
+#include <sys/eventfd.h>
+#endif
 #include <sys/stat.h>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -290,6 +294,23 @@ TEST_CASE("a pseudo-terminal's master, a file and a device as streams") {
         char memory[3] = {1, 1, 1};
         co_await zero.read_exactly(memory);
         CHECK(std::string_view(memory, 3) == std::string_view("\0\0\0", 3));
+#if defined(__linux__)
+        const int event = ::eventfd(0, EFD_CLOEXEC);
+        stream counts = bight::descriptor_stream(owned_descriptor(::dup(event)));
+        const auto nothing = co_await bight::try_with_timeout(counts.read_some(), 1ms);
+        CHECK_FALSE(nothing);
+        const std::uint64_t one = 1;
+        co_await counts.write(bight::const_buffer(&one, sizeof one));
+        std::uint64_t count = 0;
+        co_await counts.read_exactly(bight::mutable_buffer(&count, sizeof count));
+        CHECK(count == 1);
+        CHECK_FALSE(is_non_blocking(event));
+        ::close(event);
+        stream random =
+            bight::descriptor_stream(owned_descriptor(::open("/dev/random", O_RDONLY | O_CLOEXEC)));
+        const auto some = co_await random.read_some();
+        CHECK(some);
+#endif
     });
 }
 

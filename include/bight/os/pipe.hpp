@@ -54,8 +54,8 @@ task<stream> open_fifo(std::string path, fifo_end end, fifo_options options = {}
 /// position, a device. It takes the descriptor over, and reads or writes (or both) as that was opened.
 ///
 /// Others may share the open file: as with standard_input, they do not find it non-blocking. An end of a pipe
-/// gives its end to the other side when all who share it have closed it. A regular file, and a device that is
-/// no terminal, is read and written by the reactor's threads for files (io_uring: by the kernel), where it
+/// gives its end to the other side when all who share it have closed it. A regular file, and a device without
+/// readiness (/dev/zero), is read and written by the reactor's threads for files (io_uring: by the kernel), where it
 /// stands.
 ///
 /// Throws std::system_error, and then closes it: EBADF for none; EINVAL for a socket, which is for

@@ -2,6 +2,9 @@
 #pragma once
 
 #include "support/child.hpp"
+#include "support/reactors.hpp"
+
+#include <bight/core/reactor.hpp>
 
 #include <net/if.h>
 #include <net/route.h>
@@ -86,6 +89,26 @@ std::optional<std::string> in_own_network(Prepare prepare, Body body) {
     const int status = run.exit_status();
     if (status == 77) return std::nullopt;
     return status == 0 ? run.said() : "it ended with status " + std::to_string(status);
+}
+
+/// What body(), a task<std::string>, gives on each demultiplexer, one line each.
+template <class F>
+std::string on_each_in_turn(F body) {
+    std::string said;
+    for (const auto kind : demultiplexers()) {
+        bight::reactor_options options;
+        options.demultiplexer = kind;
+        bight::reactor r(options);
+        said += std::string(name_of(kind)) + ": " + r.run(body()) + "\n";
+    }
+    return said;
+}
+
+/// What that is when each says the same.
+inline std::string each_says(const std::string& line) {
+    std::string said;
+    for (const auto kind : demultiplexers()) said += std::string(name_of(kind)) + ": " + line + "\n";
+    return said;
 }
 
 }  // namespace test

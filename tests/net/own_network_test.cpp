@@ -20,31 +20,13 @@
 
 using bight::connect;
 using bight::task;
+using test::each_says;
 using test::error_of;
 using test::from_errno;
+using test::on_each_in_turn;
 using namespace std::chrono_literals;
 
 namespace {
-
-// The same on each demultiplexer, one line each.
-template <class F>
-std::string on_each_in_turn(F body) {
-    std::string said;
-    for (const auto kind : test::demultiplexers()) {
-        bight::reactor_options options;
-        options.demultiplexer = kind;
-        bight::reactor r(options);
-        said += std::string(test::name_of(kind)) + ": " + r.run(body()) + "\n";
-    }
-    return said;
-}
-
-std::string each_says(const std::string& line) {
-    std::string said;
-    for (const auto kind : test::demultiplexers())
-        said += std::string(test::name_of(kind)) + ": " + line + "\n";
-    return said;
-}
 
 // A name with two addresses of IPv6, and one of IPv4, at which first somebody listens, and then nobody.
 task<std::string> reach_and_miss_dual_test() {

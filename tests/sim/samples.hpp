@@ -4,6 +4,7 @@
 #include <bight/bight.hpp>
 #include <bight/net/datagram_socket.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -18,6 +19,7 @@
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 // They are in a file that is included, where g++ minds coroutines of unnamed lambdas; and no test uses them
@@ -41,6 +43,9 @@ namespace broadcast_client_sample {
 }
 namespace discover_sample {
 #include "../../samples/discover.cpp"  // NOLINT(bugprone-suspicious-include)
+}
+namespace game_sample {
+#include "../../samples/game.cpp"  // NOLINT(bugprone-suspicious-include)
 }
 namespace keepalive_sample {
 #include "../../samples/keepalive.cpp"  // NOLINT(bugprone-suspicious-include)

@@ -1,18 +1,16 @@
-// IDNA by libidn2, which glibc uses for names, too, if it is installed.
+// IDNA by libidn2, if it is installed: glibc uses it for names, too.
 #include "idna.hpp"
 
 #include "../core/system_error.hpp"
 
 #include <bight/core/error.hpp>
 
+#include <dlfcn.h>
+
 #include <cerrno>
 #include <memory>
 #include <new>
 #include <system_error>
-
-#if defined(__GLIBC__)  // which the headers above have defined
-#include <dlfcn.h>
-#endif
 
 namespace bight::detail {
 
@@ -30,12 +28,11 @@ struct library {
     free_form free = nullptr;
 
     library() noexcept {
-#if defined(__GLIBC__)
-        void* const loaded = ::dlopen("libidn2.so.0", RTLD_LAZY | RTLD_LOCAL);
+        void* loaded = ::dlopen("libidn2.so.0", RTLD_LAZY | RTLD_LOCAL);
+        if (!loaded) loaded = ::dlopen("libidn2.0.dylib", RTLD_LAZY | RTLD_LOCAL);  // macOS
         if (!loaded) return;
         free = reinterpret_cast<free_form>(::dlsym(loaded, "idn2_free"));
         if (free) look_up = reinterpret_cast<to_idna>(::dlsym(loaded, "idn2_lookup_u8"));
-#endif
     }
 };
 

@@ -2,6 +2,7 @@
 #include "look_up.hpp"
 
 #include "idna.hpp"
+#include "resolve.hpp"
 
 #include "../core/system_error.hpp"
 #include "../io/socket_headers.hpp"
@@ -10,7 +11,6 @@
 #include <bight/net/resolver.hpp>
 #include <bight/thread/offload.hpp>
 
-#include <locale.h>
 #include <unistd.h>
 
 #include <array>
@@ -36,38 +36,6 @@ class gai_category final : public std::error_category {
     throw std::system_error(status, resolver_category(), what);
 }
 
-#if defined(AI_IDN)
-
-// glibc takes names in the encoding of the thread's locale, which most programs leave at "C". As long as this
-// lives, that is UTF-8 on this thread.
-class utf8_locale {
-  public:
-    utf8_locale() noexcept : made_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{})) {
-        if (made_) before_ = ::uselocale(made_);
-    }
-    utf8_locale(const utf8_locale&) = delete;
-    utf8_locale& operator=(const utf8_locale&) = delete;
-    ~utf8_locale() {
-        if (!made_) return;
-        ::uselocale(before_);
-        ::freelocale(made_);
-    }
-
-  private:
-    locale_t made_;
-    locale_t before_{};
-};
-
-constexpr int idn_flag = AI_IDN;
-
-#else
-
-class utf8_locale {};
-
-constexpr int idn_flag = 0;
-
-#endif
-
 std::vector<address> ask(const std::string& host, address::family_type family) {
     addrinfo hints{};
     const bool any = family == address::family_type::none;
@@ -77,26 +45,7 @@ std::vector<address> ask(const std::string& host, address::family_type family) {
     // count there, so a look-up for one family only could not find a name for ::1.
     if (any) hints.ai_flags |= AI_ADDRCONFIG;
     addrinfo* list = nullptr;
-    int status = 0;
-    if (is_ascii(host)) {
-        status = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
-    } else {
-        if (idn_flag == 0) {
-            throw std::system_error(std::make_error_code(std::errc::invalid_argument),
-                                    "look-up of " + host +
-                                        ": the C library looks up no names beyond ASCII; give its IDNA form "
-                                        "(xn--…)");
-        }
-        hints.ai_flags |= idn_flag;
-        [[maybe_unused]] const utf8_locale here;
-        status = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
-#if defined(EAI_IDN_ENCODE)
-        if (status == EAI_IDN_ENCODE) {
-            throw_status(status, "look-up of " + host +
-                                     ": it has no IDNA form (xn--…), or the C library cannot make it");
-        }
-#endif
-    }
+    const int status = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
     if (status != 0) throw_status(status, "look-up of " + host);
     const std::unique_ptr<addrinfo, void (*)(addrinfo*)> freed(list, &::freeaddrinfo);
     std::vector<address> found;
@@ -137,7 +86,12 @@ std::uint16_t ask_service(const std::string& service, bool datagrams) {
 }
 
 task<std::vector<address>> look_up(std::string host, address::family_type family) {
-    auto job = [host, family] { return ask(host, family); };
+    auto job = [host, family] {
+        std::vector<address> found;
+        const std::string name = is_ascii(host) ? host : idna_form(host);
+        if (name == host || !found_here(name, 0, family, found)) found = ask(name, family);
+        return found;
+    };
     offload_options on;
     on.pool = &look_up_threads();
     std::vector<address> found = co_await offload_abandonable(std::move(job), on);

@@ -78,7 +78,8 @@ bool is_of(const address& a, address::family_type family) noexcept {
     return family == none ? a.family() == ipv4 || a.family() == ipv6 : a.family() == family;
 }
 
-// False for a name that has to be looked up. Throws for what can be no name.
+}  // namespace
+
 bool found_here(const std::string& host, std::uint16_t port, address::family_type family,
                 std::vector<address>& found) {
     address numeric;
@@ -93,8 +94,6 @@ bool found_here(const std::string& host, std::uint16_t port, address::family_typ
     if (family != address::family_type::ipv4) found.push_back(address::from_ip("::1", port));
     return true;
 }
-
-}  // namespace
 
 // Whoever implements a resolver may give whatever he likes: what is shared, or kept, is of what was asked
 // for.

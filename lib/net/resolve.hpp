@@ -19,6 +19,12 @@ namespace detail {
 /// Numeric addresses and names of this machine (is_localhost), which need no look-up. False for other names.
 bool resolve_locally(const std::string& host, std::uint16_t port, bool only_ipv6, address& out);
 
+/// Adds to `found` what a numeric address, or a name of this machine, has of the family; false for a name
+/// that has to be looked up. Throws std::system_error for what can be no name (check_name), and for a numeric
+/// address of another family (EAFNOSUPPORT).
+bool found_here(const std::string& host, std::uint16_t port, address::family_type family,
+                std::vector<address>& found);
+
 /// What `by` finds of `host`; null: the system's resolver. Throws std::system_error. Cancelling ends the
 /// wait.
 task<resolved_host> resolve(std::string host, std::uint16_t port, address::family_type family, resolver* by);

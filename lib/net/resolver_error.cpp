@@ -14,6 +14,9 @@ bool says_no_such_name(int code) noexcept {
 #if defined(EAI_NODATA)
     if (code == EAI_NODATA) return true;
 #endif
+#if defined(WSANO_DATA)
+    if (code == WSANO_DATA) return true;  // which the headers of Windows have under no name of POSIX
+#endif
 #if defined(EAI_ADDRFAMILY)
     if (code == EAI_ADDRFAMILY) return true;
 #endif

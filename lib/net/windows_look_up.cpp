@@ -1,6 +1,9 @@
 // Look-ups by GetAddrInfoExW, which take no thread and can be cancelled; of names and services, on threads.
 #include "look_up.hpp"
 
+#include "idna.hpp"
+#include "resolve.hpp"
+
 #include "../core/system_error.hpp"
 #include "../core/windows_text.hpp"
 #include "../demux/windows_sockets.hpp"
@@ -234,7 +237,12 @@ std::uint16_t ask_service(const std::string& service, bool datagrams) {
 
 task<std::vector<address>> look_up(std::string host, address::family_type family) {
     start_windows_sockets();
-    std::vector<address> found = co_await look_up_awaiter(host, family);
+    std::vector<address> found;
+    if (!is_ascii(host)) {
+        host = idna_form(host);
+        if (found_here(host, 0, family, found)) co_return found;
+    }
+    found = co_await look_up_awaiter(host, family);
     co_return found;
 }
 

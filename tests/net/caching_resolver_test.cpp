@@ -131,6 +131,9 @@ TEST_CASE("what an error of a look-up says is the same on every system") {
 #if defined(EAI_NODATA)
     CHECK(of(EAI_NODATA) == resolver_errc::no_such_name);
 #endif
+#if defined(WSANO_DATA)
+    CHECK(of(WSANO_DATA) == resolver_errc::no_such_name);
+#endif
     CHECK(of(EAI_AGAIN) == resolver_errc::try_again);
     CHECK(of(EAI_FAIL) == resolver_errc::failed);
     CHECK(of(EAI_SERVICE) == resolver_errc::no_such_service);

@@ -2,6 +2,7 @@
 #include "asked_resolver.hpp"
 
 #include "io/socket_headers.hpp"
+#include "net/idna.hpp"
 
 #include "support/cancellable.hpp"
 #include "support/catch.hpp"
@@ -18,10 +19,12 @@
 #include <bight/net/resolver.hpp>
 #include <bight/sim/world.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <map>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -372,12 +375,38 @@ TEST_CASE("the system's resolver finds services, and the name of the loopback's 
         const std::string name = co_await system_resolver().reverse(bight::address::from_ip("127.0.0.1", 80));
         CHECK_FALSE(name.empty());
         CHECK(name.find("127.0.0.1") == std::string::npos);
-#if defined(EAI_IDN_ENCODE)
-        std::string longest;
-        for (int i = 0; i < 64; ++i) longest += "\xc3\xbc";
-        const std::string no_idna = co_await message_of(system_resolver().resolve(longest + ".test"));
-        CHECK_THAT(no_idna, Catch::Contains("it has no IDNA form"));
-#endif
+    });
+}
+
+TEST_CASE("beyond ASCII the system's resolver has no other names than a dns_resolver, with the same errors") {
+    std::error_code without_idna;
+    try {
+        (void)bight::detail::idna_form("\xc3\xbc");
+    } catch (const std::system_error& e) {
+        without_idna = e.code();
+    }
+    if (without_idna) test::leave_out("libidn2 is not installed");
+    test::on_each_of(test::real_reactors(), [&]() -> task<> {
+        std::string too_long;
+        for (int i = 0; i < 64; ++i) too_long += "\xc3\xbc";
+        // A soft hyphen is left out, and with it all that there is of a label.
+        for (const std::string& none : {too_long + ".test", std::string("\xc2\xad.test")}) {
+            const auto error = co_await error_of(system_resolver().resolve(none));
+            CHECK(error == from_errno(EINVAL));
+        }
+        const std::string said = co_await message_of(system_resolver().resolve(too_long + ".test"));
+        CHECK_THAT(said, Catch::Contains("IDNA form (xn--\xe2\x80\xa6)"));
+        if (without_idna) co_return;
+        // In wide letters and numbers: no server is asked.
+        const std::string localhost =
+            co_await message_of(system_resolver().resolve("\xef\xbd\x8c\xef\xbd\x8f\xef\xbd\x83\xef\xbd\x81"
+                                                          "\xef\xbd\x8c\xef\xbd\x88\xef\xbd\x8f\xef\xbd\x93"
+                                                          "\xef\xbd\x94",
+                                                          "443"));
+        CHECK(localhost == "127.0.0.1:443 [::1]:443");
+        const std::string numeric = co_await message_of(
+            system_resolver().resolve("\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.2", "443"));
+        CHECK(numeric == "127.0.0.2:443");
     });
 }
 

@@ -60,7 +60,7 @@ library() {
         case ${source##*/} in
         uring*.cpp | epoll.cpp | poll.cpp | linux_*.cpp | sendfile_calls.cpp | splice_calls.cpp) ;;
         cares_message.cpp) ;;
-        file_watch.cpp | inotify.cpp | watched_events.cpp | watched_files.cpp | watched_listing.cpp) ;;
+        inotify.cpp | watched_events.cpp | watched_files.cpp | watched_listing.cpp) ;;
         windows_*.cpp | no_fork.cpp | iocp*.cpp | wfmo*.cpp | afd*.cpp) ;;
         *) echo "$source" ;;
         esac

@@ -17,6 +17,7 @@ struct completion_request {
     OVERLAPPED overlapped;  // the first member: packets bring its address
 
     enum class purpose : unsigned char {
+        file,         ///< the call itself, of an operation without a descriptor
         transfer,     ///< the call itself: its result counts, and it uses memory of the operation's
         wait,         ///< a receive of no bytes
         poll,         ///< of the socket, by the driver

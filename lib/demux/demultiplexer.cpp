@@ -1,6 +1,7 @@
 #include "demultiplexer.hpp"
 
 #include "block_pool.hpp"
+#include "change_feed.hpp"
 #include "descriptor_calls.hpp"
 #include "socket_calls.hpp"
 
@@ -12,6 +13,8 @@ namespace bight::detail {
 demultiplexer::~demultiplexer() {
     if (blocks_) blocks_->let_go();
 }
+
+std::unique_ptr<change_feed> demultiplexer::follow_files(change_listener&) { return nullptr; }
 
 socket_calls& demultiplexer::sockets() noexcept { return kernel_sockets(); }
 

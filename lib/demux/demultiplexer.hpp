@@ -24,6 +24,8 @@ namespace BIGHT_EXPORT bight {
 namespace detail {
 
 class block_pool;
+class change_feed;
+class change_listener;
 class socket_calls;
 
 /// The contract is completion: an operation that was started ends exactly once, with a result, whether the
@@ -116,6 +118,10 @@ class demultiplexer : public event_port {
     virtual int watches_below() const noexcept { return 0; }
     /// The socket calls for its descriptors.
     virtual socket_calls& sockets() noexcept;
+
+    /// Where the files of its operations are its own (a simulated host): tells what changes in them. Null
+    /// elsewhere. Throws std::system_error.
+    virtual std::unique_ptr<change_feed> follow_files(change_listener& to);
 
     /// Detaches and closes everything that is still attached.
     void stop_all() noexcept override;

@@ -113,8 +113,15 @@ std::uint32_t type_of(const dirent& entry) noexcept {
 }
 
 std::int64_t list(list_operation& op) noexcept {
-    DIR* const directory = ::opendir(op.path);  // close-on-exec, by POSIX
-    if (!directory) return -errno;
+    const int fd = ::openat(op.path ? AT_FDCWD : op.file, op.path ? op.path : ".",
+                            O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return -errno;
+    DIR* const directory = ::fdopendir(fd);
+    if (!directory) {
+        const int error = errno;
+        ::close(fd);
+        return -error;
+    }
     std::int64_t result = 0;
     try {
         for (;;) {
@@ -130,7 +137,7 @@ std::int64_t list(list_operation& op) noexcept {
                 result = -EOVERFLOW;
                 break;
             }
-            op.names.push_back({std::string(name), type_of(*entry)});
+            op.names.push_back({std::string(name), type_of(*entry), entry->d_ino});
         }
     } catch (const std::bad_alloc&) {
         result = -ENOMEM;

@@ -43,13 +43,20 @@ inline constexpr std::uint64_t at_the_end = std::numeric_limits<std::uint64_t>::
 /// the file; with O_APPEND a write goes to the end. Not on Windows, and not on simulated disks.
 inline constexpr std::uint64_t at_the_position = at_the_end;
 
+/// What a demultiplexer has found out of a handle, kept beside that.
+struct handle_note {
+    std::uint64_t port = 0;      ///< iocp: the number of the port that it belongs to; 0: not asked yet
+    bool skips_packets = false;  ///< iocp: no packet comes for a call that has succeeded at once
+};
+
 /// An operation on a file or a path, of one of the kinds from open_file to remove_path. Any number of them
 /// may be in progress at a time, in no particular order. One that has begun is not interrupted: it completes
 /// with its result even if it was cancelled, and the caller must close a file that it has opened.
 class file_operation : public operation {
   public:
     native_handle file = invalid_handle;  ///< open_beneath: the directory
-    const char* path = nullptr;      ///< relative to the working directory of the process; UTF-8 on Windows
+    const char* path = nullptr;  ///< list_directory: null for that of `file`, not on Windows. Relative to the
+                                 ///< working directory of the process; UTF-8 on Windows
     const char* new_path = nullptr;  ///< rename_path
     int flags = 0;          ///< open: O_…, to which O_CLOEXEC is added; stat_path: AT_SYMLINK_NOFOLLOW or 0;
                             ///< remove_path: AT_REMOVEDIR for a directory; sync_file: 1 for the data only;
@@ -61,6 +68,7 @@ class file_operation : public operation {
     const const_buffer* from = nullptr;    ///< write_at: the same
     std::size_t piece_count = 0;           ///< of `into` or `from`; at most pieces_of_a_call
     std::uint64_t offset = 0;              ///< truncate_file: the new size
+    handle_note* note = nullptr;           ///< read_at, write_at: of `file`; null: nobody keeps one
 
   protected:
     ~file_operation() = default;
@@ -79,7 +87,8 @@ class status_operation : public file_operation {
 /// A name in a directory.
 struct directory_name {
     std::string name;
-    std::uint32_t type = 0;  ///< as in st_mode; 0: the system does not say
+    std::uint32_t type = 0;   ///< as in st_mode; 0: the system does not say
+    std::uint64_t inode = 0;  ///< of the name itself; of a mount that of the directory below it
 };
 
 /// An operation of kind list_directory. Result: how many; -EOVERFLOW when there are more than `most`.

@@ -34,6 +34,12 @@ HANDLE native(native_handle handle) noexcept { return reinterpret_cast<HANDLE>(h
     throw std::system_error(system_error_code(error), what);
 }
 
+// Two ports at a time, or one after the other, are never taken for one.
+std::uint64_t next_number() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 // Providers of others may complete calls by packets of their own, whatever the mode of the handle.
 bool has_native_handle(native_handle socket) noexcept {
     WSAPROTOCOL_INFOW provider{};
@@ -45,7 +51,7 @@ bool has_native_handle(native_handle socket) noexcept {
 
 }  // namespace
 
-iocp::iocp(reactor& home) : home_(home), pool_(*new block_pool) {
+iocp::iocp(reactor& home) : home_(home), pool_(*new block_pool), number_(next_number()) {
     try {
         (void)extensions();
         port_ = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1);
@@ -148,6 +154,11 @@ void iocp::close(native_handle handle, bool socket) noexcept {
 // Requests
 
 completion_request* iocp::request_for(operation& op, completion_request::purpose what) noexcept {
+    return new_request(op, what, op.on->fd);
+}
+
+completion_request* iocp::new_request(operation& op, completion_request::purpose what,
+                                      native_handle handle) noexcept {
     completion_request* r = free_;
     if (r) {
         free_ = r->next;
@@ -159,7 +170,7 @@ completion_request* iocp::request_for(operation& op, completion_request::purpose
     r->what = what;
     r->of = &op;
     r->end_of = nullptr;
-    r->handle = op.on->fd;
+    r->handle = handle;
     ++in_kernel_;
     return r;
 }
@@ -248,7 +259,11 @@ void iocp::dispatch(const OVERLAPPED_ENTRY& packet) noexcept {
     if (operation* const op = std::exchange(r.of, nullptr)) {
         op->request = nullptr;
         op->underway = false;
-        completed(*op, r);
+        if (r.what == completion_request::purpose::file) {
+            file_ended(static_cast<file_operation&>(*op), r);
+        } else {
+            completed(*op, r);
+        }
     } else if (r.end_of) {
         end_polled(*r.end_of, r);
     }

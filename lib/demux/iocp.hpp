@@ -6,6 +6,7 @@
 #include "blocking_calls.hpp"
 #include "completion_request.hpp"
 #include "demultiplexer.hpp"
+#include "file_operation.hpp"
 #include "tried_calls.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -67,6 +68,8 @@ class iocp final : public demultiplexer {
 
     // Requests (iocp.cpp)
     completion_request* request_for(operation& op, completion_request::purpose what) noexcept;
+    completion_request* new_request(operation& op, completion_request::purpose what,
+                                    native_handle handle) noexcept;
     void give_back(completion_request& r) noexcept;
     void abandon(completion_request& r) noexcept;
     void cancel_call(completion_request& r) noexcept;
@@ -74,7 +77,6 @@ class iocp final : public demultiplexer {
     attempt failed(operation& op, int error) noexcept;
 
     // Lines of operations (iocp_lines.cpp)
-    bool start_file(file_operation& op) noexcept;
     attempt go(operation& op, bool may_wait) noexcept;
     void go_on_later(operation& op, stage how) noexcept;
     void make_way(operation& op) noexcept;
@@ -104,6 +106,13 @@ class iocp final : public demultiplexer {
     attempt connect(connect_operation& op, bool may_wait) noexcept;
     static std::int64_t connected(const operation& op) noexcept;
 
+    // Files (iocp_files.cpp)
+    bool start_file(file_operation& op) noexcept;
+    bool start_by_thread(file_operation& op) noexcept;
+    bool start_transfer(file_operation& op) noexcept;
+    bool has_file(const file_operation& op) const noexcept;
+    void file_ended(file_operation& op, const completion_request& r) noexcept;
+
     // Other handles (iocp_handles.cpp)
     attempt read(receive_operation& op, bool may_wait) noexcept;
     attempt write(send_operation& op, bool may_wait) noexcept;
@@ -118,7 +127,8 @@ class iocp final : public demultiplexer {
     block_pool& pool_;
     std::unique_ptr<blocking_calls> calls_;  // made when first needed
     completion_request* free_ = nullptr;
-    std::size_t in_kernel_ = 0;  // requests whose packet has not been taken
+    const std::uint64_t number_;  // of the port, among all that were made
+    std::size_t in_kernel_ = 0;   // requests whose packet has not been taken
     std::atomic<bool> woken_{false};
 };
 

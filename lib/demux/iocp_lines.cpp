@@ -4,22 +4,9 @@
 #include "../core/system_error.hpp"
 
 #include <cerrno>
-#include <new>
 #include <utility>
 
 namespace bight::detail {
-
-bool iocp::start_file(file_operation& op) noexcept {
-    if (!calls_) calls_.reset(new (std::nothrow) blocking_calls(*this));
-    op.in_flight = true;  // before a thread has it
-    if (calls_ && calls_->start(op)) {
-        count_without_descriptor(1);
-        return false;
-    }
-    op.in_flight = false;
-    op.result = -ENOMEM;
-    return true;
-}
 
 bool iocp::start(operation& op) noexcept {
     op.settled = op.cancel_asked = op.underway = false;
@@ -42,7 +29,11 @@ bool iocp::cancel(operation& op) noexcept {
     if (op.settled) return false;
     op.cancel_asked = true;
     if (!op.on) {
-        if (!calls_->cancel(static_cast<file_operation&>(op))) return false;
+        if (completion_request* const r = op.request) {
+            cancel_call(*r);
+            return false;
+        }
+        if (!calls_ || !calls_->cancel(static_cast<file_operation&>(op))) return false;
         op.in_flight = false;
         count_without_descriptor(-1);
         return true;

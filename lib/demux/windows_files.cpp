@@ -1,4 +1,5 @@
 // Files of Windows, with the results and errors of POSIX where Windows can tell them.
+#include "windows_files.hpp"
 #include "file_operation.hpp"
 
 #include "../core/system_error.hpp"
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
@@ -30,36 +32,6 @@ std::int64_t failure() noexcept { return -std::int64_t{last_error()}; }
 // The last error, with another errno than the usual one for it.
 std::int64_t failure_as(int number) noexcept {
     return -static_cast<std::int64_t>(static_cast<unsigned>(number) | ::GetLastError() << 16);
-}
-
-// Throws std::bad_alloc. Empty if the text is no UTF-8.
-std::wstring to_utf16(const char* text) {
-    const int size = ::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, nullptr, 0);
-    std::wstring wide(static_cast<std::size_t>(std::max(size, 1) - 1), L'\0');
-    if (size > 1) ::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, wide.data(), size);
-    return wide;
-}
-
-// As the calls take it: one that is longer than MAX_PATH they take only with this prefix, and then not
-// relative.
-std::wstring native_path(const char* path) {
-    std::wstring wide = to_utf16(path);
-    if (wide.size() + 13 < MAX_PATH || wide.starts_with(L"\\\\")) return wide;
-    const DWORD size = ::GetFullPathNameW(wide.c_str(), 0, nullptr, nullptr);
-    std::wstring full(size, L'\0');
-    full.resize(::GetFullPathNameW(wide.c_str(), size, full.data(), nullptr));
-    return full.starts_with(L"\\\\") ? full : L"\\\\?\\" + full;
-}
-
-DWORD access_of(int flags) noexcept {
-    // Without FILE_WRITE_DATA, all that is written goes to the end.
-    const DWORD writing =
-        (flags & O_APPEND) != 0 ? FILE_GENERIC_WRITE & ~DWORD{FILE_WRITE_DATA} : GENERIC_WRITE;
-    switch (flags & (O_WRONLY | O_RDWR)) {
-        case O_WRONLY: return writing;
-        case O_RDWR: return GENERIC_READ | writing;
-        default: return GENERIC_READ;
-    }
 }
 
 DWORD disposition_of(int flags) noexcept {
@@ -109,29 +81,48 @@ std::int64_t path_failure(const std::wstring& path) {
 std::int64_t open(const std::wstring& path, int flags, unsigned mode) {
     const bool read_only = (flags & O_CREAT) != 0 && (mode & 0222U) == 0;
     const DWORD attributes = (read_only ? FILE_ATTRIBUTE_READONLY : FILE_ATTRIBUTE_NORMAL) |
-                             ((flags & O_DSYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0);
+                             ((flags & O_DSYNC) != 0 ? FILE_FLAG_WRITE_THROUGH : 0) |
+                             ((flags & opened_overlapped) != 0 ? FILE_FLAG_OVERLAPPED : 0);
     const HANDLE file =
         ::CreateFileW(path.c_str(), access_of(flags), shared_with_all, nullptr, disposition_of(flags),
                       attributes | FILE_FLAG_BACKUP_SEMANTICS, nullptr);
-    if (file != INVALID_HANDLE_VALUE) {
-        const bool wants_file = (flags & (O_WRONLY | O_RDWR | O_CREAT)) != 0;
-        const bool wants_directory = (flags & O_DIRECTORY) != 0;
-        if (!wants_file && !wants_directory) return reinterpret_cast<native_handle>(file);
-        const bool found_directory = is_directory(file);
-        if (found_directory ? !wants_file : !wants_directory) return reinterpret_cast<native_handle>(file);
-        ::CloseHandle(file);
-        return found_directory ? -EISDIR : -ENOTDIR;
-    }
+    if (file != INVALID_HANDLE_VALUE) return wanted_file(reinterpret_cast<native_handle>(file), flags);
     if (::GetLastError() == ERROR_ACCESS_DENIED && is_directory(path)) return failure_as(EISDIR);
     return path_failure(path);
 }
 
-OVERLAPPED at(std::uint64_t offset) noexcept {
+// A call of this thread on a handle that others may use meanwhile, and that may be an overlapped one. Its
+// event, with the lowest bit set, keeps its packet from the port that has the handle.
+class awaited_call {
+  public:
+    explicit awaited_call(std::uint64_t offset) noexcept
+        : event_(::CreateEventW(nullptr, TRUE, FALSE, nullptr)) {
+        place.Offset = static_cast<DWORD>(offset);
+        place.OffsetHigh = static_cast<DWORD>(offset >> 32);
+        // NOLINTNEXTLINE(performance-no-int-to-ptr)
+        place.hEvent = reinterpret_cast<HANDLE>(reinterpret_cast<ULONG_PTR>(event_) | 1);
+    }
+    awaited_call(const awaited_call&) = delete;
+    awaited_call& operator=(const awaited_call&) = delete;
+    ~awaited_call() {
+        if (event_) ::CloseHandle(event_);
+    }
+    explicit operator bool() const noexcept { return event_ != nullptr; }
+
+    /// After the call, which has succeeded if `done`: whether it has, in the end; the last error says why
+    /// not.
+    bool ended(HANDLE file, BOOL done, DWORD& count) noexcept {
+        if (done) return true;
+        if (::GetLastError() != ERROR_IO_PENDING) return false;
+        ::WaitForSingleObject(event_, INFINITE);
+        return ::GetOverlappedResult(file, &place, &count, FALSE) != 0;
+    }
+
     OVERLAPPED place{};
-    place.Offset = static_cast<DWORD>(offset);
-    place.OffsetHigh = static_cast<DWORD>(offset >> 32);
-    return place;
-}
+
+  private:
+    HANDLE event_;
+};
 
 // What the caller of read or write is told.
 std::int64_t transfer_failure(HANDLE file) noexcept {
@@ -143,20 +134,22 @@ std::int64_t transfer_failure(HANDLE file) noexcept {
 DWORD at_once(std::size_t size) noexcept { return static_cast<DWORD>(std::min(size, most_in_one_call)); }
 
 std::int64_t read(HANDLE file, mutable_buffer into, std::uint64_t offset) noexcept {
-    OVERLAPPED place = at(offset);
+    awaited_call call(offset);
+    if (!call) return failure();
     DWORD count = 0;
-    if (::ReadFile(file, into.data, at_once(into.size), &count, &place)) return count;
-    const DWORD error = ::GetLastError();
-    if (error == ERROR_HANDLE_EOF || error == ERROR_BROKEN_PIPE) return 0;
-    return transfer_failure(file);
+    const BOOL done = ::ReadFile(file, into.data, at_once(into.size), &count, &call.place);
+    if (call.ended(file, done, count)) return count;
+    return failed_read(reinterpret_cast<native_handle>(file), ::GetLastError());
 }
 
 // All bits set, as at_the_end has them, is the end of the file here, too.
 std::int64_t write(HANDLE file, const_buffer bytes, std::uint64_t offset) noexcept {
-    OVERLAPPED place = at(offset);
+    awaited_call call(offset);
+    if (!call) return failure();
     DWORD count = 0;
-    if (::WriteFile(file, bytes.data, at_once(bytes.size), &count, &place)) return count;
-    return transfer_failure(file);
+    const BOOL done = ::WriteFile(file, bytes.data, at_once(bytes.size), &count, &call.place);
+    if (call.ended(file, done, count)) return count;
+    return failed_write(reinterpret_cast<native_handle>(file), ::GetLastError());
 }
 
 // Files that were not opened for it take no lists: piece by piece. An error after the first one is left for
@@ -285,63 +278,55 @@ std::int64_t rename(const std::wstring& path, const char* new_path) {
     return path_failure(path);
 }
 
-std::uint32_t type_of(const WIN32_FIND_DATAW& found) noexcept {
-    return mode_of(found.dwFileAttributes, found.dwReserved0) & std::uint32_t{S_IFMT};
+// What a listing tells of a name: where it is a link, EaSize is the kind of that.
+std::uint32_t type_of(const FILE_ID_BOTH_DIR_INFO& found) noexcept {
+    return mode_of(found.FileAttributes, found.EaSize) & std::uint32_t{S_IFMT};
 }
 
-class search {
-  public:
-    search(const std::wstring& pattern, WIN32_FIND_DATAW& first) noexcept
-        : handle_(::FindFirstFileW(pattern.c_str(), &first)) {}
-    search(const search&) = delete;
-    search& operator=(const search&) = delete;
-    ~search() {
-        if (*this) ::FindClose(handle_);
+// Many names at a time, with the numbers of their files.
+std::int64_t list(list_operation& op, HANDLE directory) {
+    constexpr DWORD room = 64 * 1024;
+    const std::unique_ptr<char[]> told(new char[room]);  // aligned for anything
+    while (::GetFileInformationByHandleEx(directory, FileIdBothDirectoryInfo, told.get(), room)) {
+        for (const char* at = told.get();;) {
+            const auto& found = *reinterpret_cast<const FILE_ID_BOTH_DIR_INFO*>(at);
+            std::string name = to_utf8({found.FileName, found.FileNameLength / sizeof(wchar_t)});
+            if (name != "." && name != "..") {
+                if (op.names.size() == op.most) return -EOVERFLOW;
+                op.names.push_back(
+                    {std::move(name), type_of(found), static_cast<std::uint64_t>(found.FileId.QuadPart)});
+            }
+            if (found.NextEntryOffset == 0) break;
+            at += found.NextEntryOffset;
+        }
     }
-    explicit operator bool() const noexcept { return handle_ != INVALID_HANDLE_VALUE; }
-    bool next(WIN32_FIND_DATAW& found) noexcept { return ::FindNextFileW(handle_, &found) != 0; }
-
-  private:
-    HANDLE handle_;
-};
-
-std::int64_t list(list_operation& op, const std::wstring& path) {
-    WIN32_FIND_DATAW found{};
-    if (!is_directory(path)) {
-        (void)::GetFileAttributesW(path.c_str());
-        return ::GetLastError() == ERROR_FILE_NOT_FOUND || ::GetLastError() == ERROR_PATH_NOT_FOUND
-                   ? path_failure(path)
-                   : -ENOTDIR;
-    }
-    search names(path + (path.ends_with(L'\\') || path.ends_with(L'/') ? L"*" : L"\\*"), found);
-    if (!names) return failure();
-    do {
-        std::string name = to_utf8(found.cFileName);
-        if (name == "." || name == "..") continue;
-        if (op.names.size() == op.most) return -EOVERFLOW;
-        op.names.push_back({std::move(name), type_of(found)});
-    } while (names.next(found));
     return ::GetLastError() == ERROR_NO_MORE_FILES ? static_cast<std::int64_t>(op.names.size()) : failure();
 }
 
-std::int64_t truncate(HANDLE file, std::uint64_t size) noexcept {
-    FILE_END_OF_FILE_INFO end{};
-    end.EndOfFile.QuadPart = static_cast<LONGLONG>(size);
-    if (::SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof end)) return 0;
-    return ::GetLastError() == ERROR_ACCESS_DENIED ? failure_as(EINVAL) : failure();
+std::int64_t list(list_operation& op, const std::wstring& path) {
+    const owned_handle directory(::CreateFileW(path.c_str(), FILE_LIST_DIRECTORY, shared_with_all, nullptr,
+                                               OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, nullptr));
+    if (directory.get() == INVALID_HANDLE_VALUE) return path_failure(path);
+    return is_directory(directory.get()) ? list(op, directory.get()) : -ENOTDIR;
 }
 
 // Of a byte that no file has, because what is locked cannot be read or written by others here.
 std::int64_t lock(HANDLE file, int kind) noexcept {
-    OVERLAPPED place{};
-    place.OffsetHigh = 0x7fff'ffff;
+    constexpr std::uint64_t last_byte = std::uint64_t{0x7fff'ffff} << 32;
+    awaited_call call(last_byte);
+    if (!call) return failure();
+    OVERLAPPED place = call.place;
     // One that is held is let go of first: here a second one would wait for it, or be a second one.
-    if (!::UnlockFileEx(file, 0, 1, 0, &place) && ::GetLastError() != ERROR_NOT_LOCKED) return failure();
+    // (Where there is none, Wine says that it is another's.)
+    if (!::UnlockFileEx(file, 0, 1, 0, &place) && ::GetLastError() != ERROR_NOT_LOCKED &&
+        ::GetLastError() != ERROR_LOCK_VIOLATION) {
+        return failure();
+    }
     if (kind == lock_none) return 0;
     const DWORD how = LOCKFILE_FAIL_IMMEDIATELY | (kind == lock_exclusive ? LOCKFILE_EXCLUSIVE_LOCK : 0);
-    if (::LockFileEx(file, how, 0, 1, 0, &place)) return 0;
-    return ::GetLastError() == ERROR_LOCK_VIOLATION || ::GetLastError() == ERROR_IO_PENDING ? -EAGAIN
-                                                                                            : failure();
+    DWORD count = 0;
+    if (call.ended(file, ::LockFileEx(file, how, 0, 1, 0, &call.place), count)) return 0;
+    return ::GetLastError() == ERROR_LOCK_VIOLATION ? -EAGAIN : failure();
 }
 
 std::int64_t perform_on_path(file_operation& op) {
@@ -362,6 +347,62 @@ std::int64_t perform_on_path(file_operation& op) {
 
 }  // namespace
 
+std::wstring to_utf16(const char* text) {
+    const int size = ::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, nullptr, 0);
+    std::wstring wide(static_cast<std::size_t>(std::max(size, 1) - 1), L'\0');
+    if (size > 1) ::MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, -1, wide.data(), size);
+    return wide;
+}
+
+// One that is longer than MAX_PATH they take only with this prefix, and then not relative.
+std::wstring native_path(const char* path) {
+    std::wstring wide = to_utf16(path);
+    if (wide.size() + 13 < MAX_PATH || wide.starts_with(L"\\\\")) return wide;
+    const DWORD size = ::GetFullPathNameW(wide.c_str(), 0, nullptr, nullptr);
+    std::wstring full(size, L'\0');
+    full.resize(::GetFullPathNameW(wide.c_str(), size, full.data(), nullptr));
+    return full.starts_with(L"\\\\") ? full : L"\\\\?\\" + full;
+}
+
+unsigned long access_of(int flags) noexcept {
+    // Without FILE_WRITE_DATA, all that is written goes to the end.
+    const DWORD writing =
+        (flags & O_APPEND) != 0 ? FILE_GENERIC_WRITE & ~DWORD{FILE_WRITE_DATA} : FILE_GENERIC_WRITE;
+    switch (flags & (O_WRONLY | O_RDWR)) {
+        case O_WRONLY: return writing;
+        case O_RDWR: return FILE_GENERIC_READ | writing;
+        default: return FILE_GENERIC_READ;
+    }
+}
+
+std::int64_t wanted_file(native_handle file, int flags) noexcept {
+    const bool wants_file = (flags & (O_WRONLY | O_RDWR | O_CREAT)) != 0;
+    const bool wants_directory = (flags & O_DIRECTORY) != 0;
+    if (!wants_file && !wants_directory) return file;
+    const bool found_directory = is_directory(system_handle(file));
+    if (found_directory ? !wants_file : !wants_directory) return file;
+    ::CloseHandle(system_handle(file));
+    return found_directory ? -EISDIR : -ENOTDIR;
+}
+
+std::int64_t failed_read(native_handle file, unsigned long error) noexcept {
+    if (error == ERROR_HANDLE_EOF || error == ERROR_BROKEN_PIPE) return 0;
+    ::SetLastError(error);
+    return transfer_failure(system_handle(file));
+}
+
+std::int64_t failed_write(native_handle file, unsigned long error) noexcept {
+    ::SetLastError(error);
+    return transfer_failure(system_handle(file));
+}
+
+std::int64_t set_end_of_file(native_handle file, std::uint64_t size) noexcept {
+    FILE_END_OF_FILE_INFO end{};
+    end.EndOfFile.QuadPart = static_cast<LONGLONG>(size);
+    if (::SetFileInformationByHandle(system_handle(file), FileEndOfFileInfo, &end, sizeof end)) return 0;
+    return ::GetLastError() == ERROR_ACCESS_DENIED ? failure_as(EINVAL) : failure();
+}
+
 int refuses_offsets(native_handle file) noexcept {
     switch (::GetFileType(reinterpret_cast<HANDLE>(file))) {
         case FILE_TYPE_DISK: return 0;
@@ -378,9 +419,9 @@ std::int64_t perform(file_operation& op) noexcept {
         case operation_kind::sync_file: return sync(system_handle(op.file));
         case operation_kind::stat_file:
             return look_at(static_cast<status_operation&>(op).status, system_handle(op.file));
-        case operation_kind::truncate_file: return truncate(system_handle(op.file), op.offset);
+        case operation_kind::truncate_file: return set_end_of_file(op.file, op.offset);
         case operation_kind::lock_file: return lock(system_handle(op.file), op.flags);
-        case operation_kind::open_beneath: return -EOPNOTSUPP;
+        case operation_kind::open_beneath: return open_beneath(op);
         case operation_kind::open_file:
         case operation_kind::stat_path:
         case operation_kind::make_directory:

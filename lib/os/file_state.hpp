@@ -1,6 +1,7 @@
 // file_state: what a file and the operations on it refer to.
 #pragma once
 
+#include "../demux/file_operation.hpp"
 #include "../demux/native_handle.hpp"
 
 #include <bight/os/detail/file.hpp>
@@ -19,8 +20,9 @@ struct file_state {
     std::string path;
     bool appends = false;
     bool has_offsets = false;  ///< it was asked, and has: why_no_offsets
-    unsigned users = 1;        ///< references
-    unsigned in_use = 0;       ///< operations under way; a stream over it counts as one
+    handle_note note;
+    unsigned users = 1;   ///< references
+    unsigned in_use = 0;  ///< operations under way; a stream over it counts as one
 };
 
 /// Why nothing of the file is at an offset, as in a pipe: ESPIPE, or 0. The system is asked once.

@@ -52,6 +52,7 @@ bool file_transfer::refused(bool writes) noexcept {
     pending& op = *::new (static_cast<void*>(operation_)) pending(*this);
     op.kind = writes ? operation_kind::write_at : operation_kind::read_at;
     op.file = state_->handle;
+    op.note = &state_->note;
     ++state_->in_use;
     return false;
 }

@@ -2,7 +2,6 @@
 
 #include "../core/system_error.hpp"
 
-#include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
 
 #include <sys/inotify.h>
@@ -14,10 +13,6 @@
 namespace bight::detail {
 
 inotify_queue& inotify_queue::make(reactor& home) {
-    demultiplexer& demux = demultiplexer_of(home);
-    if (demux.simulated()) {
-        throw std::system_error(errc::unavailable, "file_watch: a simulated host tells of no changes");
-    }
     auto* const made = new inotify_queue(home);
     made->fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     try {
@@ -25,18 +20,13 @@ inotify_queue& inotify_queue::make(reactor& home) {
             throw std::system_error(system_error_code(errno),
                                     "file_watch: inotify_init1 (see fs.inotify.max_user_instances)");
         }
-        demux.attach(*made);
+        demultiplexer_of(home).attach(*made);
     } catch (...) {
         if (made->fd >= 0) ::close(made->fd);
-        delete made;
+        made->drop();
         throw;
     }
     return *made;
-}
-
-void inotify_queue::close() noexcept {
-    if (demux) demux->detach(*this, true);
-    drop();
 }
 
 int inotify_queue::add(const char* path, std::uint32_t mask) const noexcept {

@@ -107,8 +107,8 @@ task<std::vector<directory_entry>> list_directory(std::string path, std::size_t 
     detail::check_file_result(result, "list", path);
     std::vector<directory_entry> entries;
     entries.reserve(call.op.names.size());
-    for (auto& [name, type] : call.op.names) {
-        entries.push_back({std::move(name), detail::type_of_mode(type)});
+    for (detail::directory_name& found : call.op.names) {
+        entries.push_back({std::move(found.name), detail::type_of_mode(found.type)});
     }
     std::sort(entries.begin(), entries.end(),
               [](const directory_entry& a, const directory_entry& b) { return a.name < b.name; });

@@ -32,7 +32,7 @@ constexpr std::size_t most_pending = 131'072;
 // The second half of a move is among so many after the first one: what others do may come between.
 constexpr std::size_t most_between = 256;
 
-task<> wait_for(inotify_queue& queue) { co_await inotify_wait(queue); }
+task<> wait_for(inotify_queue& queue) { co_await change_wait(queue); }
 
 }  // namespace
 

@@ -12,26 +12,6 @@
 
 namespace bight::detail {
 
-namespace {
-
-std::string without_slash(std::string path) {
-    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-    return path;
-}
-
-class in_use {
-  public:
-    explicit in_use(bool& flag) noexcept : flag_(flag) { flag_ = true; }
-    in_use(const in_use&) = delete;
-    in_use& operator=(const in_use&) = delete;
-    ~in_use() { flag_ = false; }
-
-  private:
-    bool& flag_;
-};
-
-}  // namespace
-
 watched_files::~watched_files() {
     close();
     while (!added_.empty()) {
@@ -49,9 +29,7 @@ void watched_files::close() noexcept {
 
 void watched_files::need_queue() {
     reactor& here = *reactor::current();
-    if (closed_ || (queue_ && !queue_->is_open())) {
-        throw std::system_error(errc::closed, "file_watch: its reactor has ended, or it was destroyed");
-    }
+    if (closed_ || (queue_ && !queue_->is_open())) refuse_closed_watch();
     if (!queue_) queue_ = &inotify_queue::make(here);
     if (&queue_->home() != &here) {
         throw std::system_error(errc::wrong_thread,
@@ -113,11 +91,8 @@ bool watched_files::remove(const std::string& path) {
 }
 
 task<file_event> watched_files::next() {
-    if (in_use_) {
-        throw std::system_error(errc::busy, "file_watch::next: another task waits in it: one at a time");
-    }
+    const next_in_use flag(in_use_);
     need_queue();
-    const in_use flag(in_use_);
     while (ready_.empty() && is_open()) {
         const node_pointer first = jobs_.empty() ? nullptr : jobs_.front().of.lock();
         if (!jobs_.empty() && !(first && is_blocked(*first))) {
@@ -131,21 +106,13 @@ task<file_event> watched_files::next() {
             co_await look_one();
         } else {
             read_queue();
-            if (pending_.empty()) co_await inotify_wait(*queue_);
+            if (pending_.empty()) co_await change_wait(*queue_);
         }
     }
-    if (!is_open()) {
-        throw std::system_error(errc::closed, "file_watch: it was destroyed, or its reactor has ended");
-    }
+    if (!is_open()) refuse_closed_watch();
     file_event told = std::move(ready_.front());
     ready_.pop_front();
     co_return told;
-}
-
-std::string watched_files::joined(const std::string& directory, std::string_view name) {
-    std::string path = directory;
-    if (!path.ends_with('/')) path += '/';
-    return path.append(name);
 }
 
 watched_files::node* watched_files::at_number(int number) const noexcept {
@@ -265,5 +232,7 @@ void watched_files::forget(node& top, bool keeps_added) noexcept {
 void watched_files::tell(file_change what, std::string path, bool is_directory, std::string old_path) {
     ready_.push_back({what, std::move(path), std::move(old_path), is_directory});
 }
+
+std::unique_ptr<file_watcher> make_system_watcher() { return std::make_unique<watched_files>(); }
 
 }  // namespace bight::detail

@@ -1,11 +1,11 @@
 // watched_files: what a file_watch watches, and what it has yet to tell.
 #pragma once
 
+#include "file_watcher.hpp"
 #include "inotify.hpp"
 
 #include <bight/core/duration.hpp>
 #include <bight/core/task.hpp>
-#include <bight/os/file_watch.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -25,18 +25,18 @@ namespace bight::detail {
 /// The model of what is watched: a tree of directories, as it is after the events that have been taken. The
 /// kernel's events change it in their order; what a directory is found to contain belongs to a later time,
 /// the end of the queue. See "Watching" in docs/design/files.md.
-class watched_files {
+class watched_files final : public file_watcher {
   public:
     watched_files() = default;
     watched_files(const watched_files&) = delete;
     watched_files& operator=(const watched_files&) = delete;
-    ~watched_files();
+    ~watched_files() override;
 
-    task<> add(std::string path, bool recursive);
-    bool remove(const std::string& path);
-    std::size_t size() const noexcept { return numbers_.size(); }
-    task<file_event> next();
-    void close() noexcept;
+    task<> add(std::string path, bool recursive) override;
+    bool remove(const std::string& path) override;
+    std::size_t size() const noexcept override { return numbers_.size(); }
+    task<file_event> next() override;
+    void close() noexcept override;
 
   private:
     /// A directory, or a file that was added by itself.
@@ -114,7 +114,6 @@ class watched_files {
     // The model
     node* at_number(int number) const noexcept;
     node_pointer find(const std::string& path) const;
-    static std::string joined(const std::string& directory, std::string_view name);
     static std::string path_of(const node& n);
     static node_pointer child_of(node& in, const std::string& name);
     /// Of a directory and all below it, those above first.

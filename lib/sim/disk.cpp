@@ -35,6 +35,7 @@ void disk::write(std::string_view path, std::string_view bytes) {
     const auto file = file_to_write(*state_, disk_state::normal(path));
     file->bytes = bytes;
     state_->touch(*file);
+    state_->tell_changed(file);
 }
 
 void disk::append(std::string_view path, std::string_view bytes) {
@@ -42,6 +43,7 @@ void disk::append(std::string_view path, std::string_view bytes) {
     const auto file = file_to_write(*state_, disk_state::normal(path));
     file->bytes += bytes;
     state_->touch(*file);
+    state_->tell_changed(file);
 }
 
 std::optional<std::string> disk::read(std::string_view path) const {

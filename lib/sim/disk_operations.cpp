@@ -48,8 +48,9 @@ std::int64_t disk_state::open(const file_operation& op, const std::string& path,
         if ((op.flags & O_DIRECTORY) != 0) return -ENOTDIR;
         if (const int made = find_or_make(path, op.mode, opened.file); made < 0) return made;
         if ((op.flags & O_TRUNC) != 0 && may_write(op.flags)) {
-            opened.file->bytes.clear();
+            const bool is_cut = !std::exchange(opened.file->bytes, {}).empty();
             touch(*opened.file);
+            if (is_cut) tell_changed(opened.file);
         }
     }
     open_.emplace(handle, std::move(opened));
@@ -112,6 +113,7 @@ std::int64_t disk_state::write(const file_operation& op, const handle_state& to,
         bytes.replace(from, text.size(), text);
     }
     touch(*to.file);
+    if (!text.empty()) tell_changed(to.file);
     if ((to.flags & O_DSYNC) != 0) sync(to.file);
     return static_cast<std::int64_t>(text.size());
 }
@@ -122,6 +124,7 @@ std::int64_t disk_state::truncate(const file_operation& op, const handle_state& 
     if (op.offset > largest_file) return -EFBIG;
     what.file->bytes.resize(static_cast<std::size_t>(op.offset));
     touch(*what.file);
+    tell_changed(what.file);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 namespace bight::sim::detail {
 
 using bight::detail::file_operation;
+using change = bight::detail::path_change::kind;
 
 namespace {
 
@@ -145,6 +146,39 @@ std::vector<std::string> disk_state::files() const {
     return paths;
 }
 
+int disk_state::find(const std::string& path, std::string& whole, bool& is_directory) const {
+    if (const int error = resolve(path, whole)) return error;
+    const node_ptr found = named(whole);
+    if (!found) return -ENOENT;
+    is_directory = found->is_directory();
+    return 0;
+}
+
+std::vector<bight::detail::change_feed::entry> disk_state::below(const std::string& directory) const {
+    std::vector<bight::detail::change_feed::entry> all;
+    const std::string start = inside(directory);
+    for (auto at = names_.lower_bound(start); at != names_.end() && at->first.starts_with(start); ++at) {
+        all.push_back({at->first, at->second->is_directory()});
+    }
+    return all;
+}
+
+// Who follows them
+
+void disk_state::tell(bight::detail::path_change::kind what, const std::string& path, bool is_directory,
+                      const std::string& old_path) const {
+    for (bight::detail::change_listener* const to : listeners_) {
+        to->changed({what, path, old_path, is_directory});
+    }
+}
+
+// What has no name any more is nobody's.
+void disk_state::tell_changed(const node_ptr& file) const {
+    if (listeners_.empty()) return;
+    const auto at = std::ranges::find(names_, file, &name_map::value_type::second);
+    if (at != names_.end()) tell(change::changed, at->first, file->is_directory());
+}
+
 // Names
 
 void disk_state::touch(file_node& file) const {
@@ -162,6 +196,7 @@ disk_state::node_ptr disk_state::add(const std::string& path, std::uint32_t mode
     touch(*made);
     names_[path] = made;
     ++name_changes_;
+    tell(change::created, path, made->is_directory());
     return made;
 }
 
@@ -189,6 +224,7 @@ int disk_state::remove(const std::string& path) {
     at->second->status.changed = now();
     ++name_changes_;
     names_.erase(at);
+    tell(change::removed, path, false);
     return 0;
 }
 
@@ -208,6 +244,7 @@ std::int64_t disk_state::remove_directory(const std::string& path) {
     found->status.links = 0;
     ++name_changes_;
     names_.erase(path);
+    tell(change::removed, path, true);
     return 0;
 }
 
@@ -259,6 +296,7 @@ std::int64_t disk_state::rename(const std::string& from, const std::string& to) 
         if (opened.directory.starts_with(inside(from)))
             opened.directory = inside(to) + opened.directory.substr(inside(from).size());
     }
+    tell(change::moved, to, what->is_directory(), from);
     return 0;
 }
 
@@ -268,7 +306,7 @@ std::int64_t disk_state::list(bight::detail::list_operation& op, const std::stri
     if (!found->is_directory()) return -ENOTDIR;
     for (const auto& [name, node] : names_in(path)) {
         if (op.names.size() == op.most) return -EOVERFLOW;
-        op.names.push_back({name, node->status.mode & std::uint32_t{S_IFMT}});
+        op.names.push_back({name, node->status.mode & std::uint32_t{S_IFMT}, node->status.inode});
     }
     return static_cast<std::int64_t>(op.names.size());
 }
@@ -419,6 +457,7 @@ void tear(file_node& file, random_source& random) {
 
 void disk_state::lose_power(random_source* torn) {
     open_.clear();
+    listeners_.clear();
     renames_.clear();
     names_ = synced_names_;
     for (const auto& [path, file] : names_) {

@@ -1,6 +1,7 @@
 // disk_state: the contents of a simulated host's disk.
 #pragma once
 
+#include "../demux/change_feed.hpp"
 #include "../demux/file_operation.hpp"
 
 #include <bight/sim/random.hpp>
@@ -76,6 +77,15 @@ class disk_state {
     void touch(file_node& file) const;
     /// The paths of all files that are no directories, in order.
     std::vector<std::string> files() const;
+    /// Tells of each change, until the end of that or of the power.
+    void tell(bight::detail::change_listener& to) { listeners_.push_back(&to); }
+    void tell_no_more(bight::detail::change_listener& to) noexcept { std::erase(listeners_, &to); }
+    /// The bytes of the file have changed.
+    void tell_changed(const node_ptr& file) const;
+    /// Where a path leads: 0; -ENOENT, -ENOTDIR.
+    int find(const std::string& path, std::string& whole, bool& is_directory) const;
+    /// What is below a directory, each after what it is in.
+    std::vector<bight::detail::change_feed::entry> below(const std::string& directory) const;
 
   private:
     using name_map = std::map<std::string, node_ptr>;
@@ -94,6 +104,8 @@ class disk_state {
     };
 
     moment now() const;
+    void tell(bight::detail::path_change::kind what, const std::string& path, bool is_directory,
+              const std::string& old_path = {}) const;
     /// Where a path leads to, and how: 0; -ENOENT, -ENOTDIR; -EXDEV when it leads out of `root`.
     int resolve(std::string_view path, std::string& into, const handle_state* root = nullptr) const;
     bool is_removed(const handle_state& directory) const;
@@ -130,6 +142,7 @@ class disk_state {
     std::uint64_t all_name_changes_synced_ = 0;
     std::map<bight::detail::native_handle, handle_state> open_;
     std::uint64_t last_inode_ = 0;
+    std::vector<bight::detail::change_listener*> listeners_;
 };
 
 }  // namespace bight::sim::detail

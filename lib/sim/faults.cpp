@@ -39,6 +39,7 @@ std::string_view name_of(fault f) noexcept {
         case fault::disk_error: return "disk_error";
         case fault::slow_disk: return "slow_disk";
         case fault::torn_write: return "torn_write";
+        case fault::lost_changes: return "lost_changes";
     }
     return "unknown";
 }
@@ -112,7 +113,8 @@ fault_plan fault_plan::storm() {
         .set(fault::disk_full, 0.005)
         .set(fault::disk_error, 0.002)
         .set(fault::slow_disk, 0.01)
-        .set(fault::torn_write, 0.5);
+        .set(fault::torn_write, 0.5)
+        .set(fault::lost_changes, 0.01);
     return plan;
 }
 

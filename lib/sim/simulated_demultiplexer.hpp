@@ -7,6 +7,7 @@
 #include "../demux/block_pool.hpp"
 #include "../demux/demultiplexer.hpp"
 
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +43,7 @@ class simulated_demultiplexer final : public bight::detail::demultiplexer {
     bool simulated() const noexcept override { return true; }
     bight::detail::socket_calls& sockets() noexcept override { return thread_.sockets(); }
     bool reads_directly(const bight::detail::descriptor&) const noexcept override { return true; }
+    std::unique_ptr<bight::detail::change_feed> follow_files(bight::detail::change_listener& to) override;
     std::size_t lent_buffers() const noexcept override { return blocks_->lent(); }
     const void* lender() const noexcept override { return blocks_; }
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 OF_OTHERS = re.compile(r"(bsd_sockets|cares_message|core_foundation|kqueue|kqueue_\w+|afd|iocp|iocp_\w+|wfmo|no_fork|"
-                       r"no_file_watch|no_sendfile|no_splice|windows_\w+)\.cpp$")
+                       r"directory_reader|no_sendfile|no_splice|windows_\w+)\.cpp$")
 
 
 def main():

@@ -485,3 +485,42 @@ TEST_CASE("file: a descriptor that is open is taken over, and closed") {
         });
     }
 }
+
+TEST_CASE("file: goes from one reactor to another, which reads, writes and locks it") {
+    const test::temporary_directory here;
+    const std::string path = here.file("file");
+    const auto run_on = [](const test::reactor_choice& kind, task<> body) {
+        bight::reactor_options options;
+        options.demultiplexer = kind.kind;
+        bight::reactor on(options);
+        on.run(std::move(body));
+    };
+    const auto use = [](file& f, std::uint64_t at) -> task<> {
+        co_await f.write_at(at, "text");
+        char memory[4] = {};
+        const std::size_t got = co_await f.read_at(at, memory);
+        CHECK(std::string_view(memory, got) == "text");
+        const std::size_t end = co_await f.read_at(at + 4, memory);
+        CHECK(end == 0);
+        co_await f.acquire_lock(bight::file_lock::exclusive);
+        co_await f.release_lock();
+        co_await f.sync();
+    };
+    const auto open_and_use = [&](file& f) -> task<> {
+        f = co_await open_file(path, test::for_both());
+        co_await f.truncate(0);
+        co_await use(f, 0);
+    };
+    const auto use_and_close = [&](file& f) -> task<> {
+        co_await use(f, 4);
+        co_await f.close();
+    };
+    for (const auto& first : test::real_reactors()) {
+        for (const auto& second : test::real_reactors()) {
+            CAPTURE(first, second);
+            file f;
+            run_on(first, open_and_use(f));
+            run_on(second, use_and_close(f));
+        }
+    }
+}

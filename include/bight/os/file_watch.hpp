@@ -12,7 +12,7 @@
 namespace BIGHT_EXPORT bight {
 
 namespace detail {
-class watched_files;
+class watch_state;
 }
 
 enum class file_change : std::uint8_t {
@@ -50,9 +50,10 @@ struct file_event {
 /// A file may be watched by itself, but what replaces it is another one: watch its directory. Removed while
 /// somebody has it open it is told as changed, and as removed when that has been closed.
 ///
-/// Linux (inotify(7)), for what happens on this machine: of a file system over the network only what is done
-/// here is told, and nothing of /proc and /sys. On other systems and on a simulated host `add` throws
-/// errc::unavailable. Thread: that of the reactor whose task called `add` first.
+/// For what happens on this machine: of a file system over the network only what is done here is told, and
+/// nothing of /proc and /sys. By inotify(7) on Linux, ReadDirectoryChangesW on Windows, kqueue(2) on macOS
+/// and the BSDs, and on a simulated host by its disk; docs/os/file_watch.md says what differs. Thread: that
+/// of the reactor whose task called `add` first.
 class file_watch {
   public:
     file_watch();
@@ -65,21 +66,22 @@ class file_watch {
     /// below. A directory that is watched already keeps the path that it has, but a root becomes a part of
     /// the tree in which it is found, and has its path there. Throws std::system_error:
     /// ENOENT, EACCES, and ENOSPC, ENFILE or EMFILE when the system watches no more
-    /// (fs.inotify.max_user_watches, max_user_instances). Cancelled or failed, a part may be watched.
+    /// (fs.inotify.max_user_watches, max_user_instances; descriptors, with kqueue). Cancelled or failed, a
+    /// part may be watched.
     task<> add(std::string path, bool recursive = false);
     /// False when it was not added. What was added below it, and what is a part of another tree, is watched
     /// on. What has happened before may still be told.
     bool remove(const std::string& path);
-    /// How many directories and files are watched.
+    /// How many directories and files are watched. On a simulated host a tree is one.
     std::size_t size() const noexcept;
 
     /// The next change. Cancelling loses none. One task at a time: another gets errc::busy. Throws
-    /// errc::closed when the watch is destroyed meanwhile, and ENOSPC when a new directory cannot be watched:
-    /// it is tried again with the next call.
+    /// errc::closed when the watch is destroyed meanwhile, and ENOSPC or EMFILE when something new cannot be
+    /// watched: it is tried again with the next call.
     task<file_event> next();
 
   private:
-    std::shared_ptr<detail::watched_files> files_;
+    std::shared_ptr<detail::watch_state> state_;
 };
 
 }  // namespace bight

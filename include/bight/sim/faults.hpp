@@ -53,8 +53,9 @@ enum class fault : std::uint8_t {
     disk_error,   ///< a read, write or sync of a file fails with EIO
     slow_disk,    ///< an operation on a file takes up to 5 s
     torn_write,  ///< a crash leaves some of what was written to a file and not synced, in blocks of 512 bytes
+    lost_changes,  ///< a change of files is not told to a file_watch, which gets an overflow
 };
-inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault::torn_write) + 1;
+inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault::lost_changes) + 1;
 
 std::string_view name_of(fault f) noexcept;
 

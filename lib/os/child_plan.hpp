@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace bight::detail {
 
@@ -45,11 +46,11 @@ struct child_plan {
     child_mapping* mappings = nullptr;  ///< ascending by number
     std::size_t mapping_count = 0;
     bool sets_user = false;
-    uid_t user = 0;
+    std::uint32_t user = 0;
     bool sets_group = false;
-    gid_t group = 0;
+    std::uint32_t group = 0;
     bool sets_groups = false;
-    const gid_t* groups = nullptr;
+    const std::uint32_t* groups = nullptr;
     std::size_t group_count = 0;
 
     int report = -1;          ///< where a child that shares no memory writes its failure

@@ -5,7 +5,6 @@
 
 #include "../core/reactor_state.hpp"
 #include "../core/system_error.hpp"
-#include "../demux/descriptor_calls.hpp"
 
 #include <bight/core/error.hpp>
 
@@ -20,14 +19,10 @@
 
 namespace bight::detail {
 
-void child_process::check() {
-    if (!uses_pidfd || !has_pidfds()) child_signal::check();
-}
-
 void child_process::begin(pid_t pid) {
     pid_ = pid;
     try {
-        const int opened = uses_pidfd ? open_pidfd(pid) : -ENOSYS;
+        const int opened = calls_.open_pidfd(pid);
         if (opened >= 0) {
             fd = opened;
             is_non_blocking = true;
@@ -46,7 +41,7 @@ void child_process::begin(pid_t pid) {
         }
     } catch (...) {
         kill_and_reap();
-        if (fd >= 0) close_descriptor(std::exchange(fd, -1));
+        if (fd >= 0) calls_.close(static_cast<int>(std::exchange(fd, -1)));
         throw;
     }
 }
@@ -81,7 +76,7 @@ void child_process::look() noexcept {
 // False while it lives. The members of a group must not lose its number to others before they have ended.
 bool child_process::learn() noexcept {
     const bool reap = !leads_group_;
-    const int error = query_child(pid_, reap, status_);
+    const int error = calls_.query(pid_, reap, status_);
     if (error == EAGAIN) return false;
     lost_ = error;
     reaped_ = reap || error != 0;
@@ -118,13 +113,13 @@ void child_process::pipe_has_ended() noexcept {
 
 void child_process::reap_group() noexcept {
     if (!over_ || in_forked_child() || std::exchange(reaped_, true)) return;
-    (void)signal_group(pid_, SIGKILL);
-    reap_child(pid_);
+    (void)calls_.signal_group(pid_, SIGKILL);
+    calls_.reap(pid_);
 }
 
 bool child_process::is_here() const noexcept {
     process_status how;
-    return query_child(pid_, false, how) != ECHILD;
+    return calls_.query(pid_, false, how) != ECHILD;
 }
 
 // A wait for one that must not be killed would have no end: it is left to whoever inherits it.
@@ -132,14 +127,14 @@ void child_process::kill_and_reap() noexcept {
     over_ = reaped_ = true;
     close_terminal();
     int error = fd < 0 && !is_here() ? ESRCH : 0;
-    if (error == 0) error = signal_child(pid_, static_cast<int>(fd), leads_group_, SIGKILL);
+    if (error == 0) error = calls_.signal(pid_, static_cast<int>(fd), leads_group_, SIGKILL);
     if (error == EPERM) {
         lost_ = error;
         leave_alone();
     } else if (error == ESRCH) {
         lost_ = ECHILD;
     } else {
-        reap_child(pid_);
+        calls_.reap(pid_);
         status_ = process_status::killed(SIGKILL);
     }
 }
@@ -187,8 +182,8 @@ const process_status& child_process::status() const {
 
 int child_process::send(int signal) noexcept {
     if (in_forked_child() || (over_ && reaped_)) return ESRCH;
-    if (over_) return signal_group(pid_, signal);
-    return signal_child(pid_, static_cast<int>(fd), leads_group_, signal);
+    if (over_) return calls_.signal_group(pid_, signal);
+    return calls_.signal(pid_, static_cast<int>(fd), leads_group_, signal);
 }
 
 void child_process::ask_to_end() noexcept {

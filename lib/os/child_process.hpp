@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pipe_transport.hpp"
+#include "process_calls.hpp"
 
 #include "../core/process.hpp"
 #include "../demux/demultiplexer.hpp"
@@ -32,9 +33,10 @@ class child_process final : public pooled,
                             private pipe_end_listener {
   public:
     /// Made before the child is: later nothing may fail for want of memory. It has one reference.
-    child_process(reactor& home, std::string name, bool leads_group, duration end_patience)
+    child_process(reactor& home, process_calls& by, std::string name, bool leads_group, duration end_patience)
         : wait_(*this),
           home_(home),
+          calls_(by),
           name_(std::move(name)),
           patience_(end_patience),
           leads_group_(leads_group) {}
@@ -48,8 +50,6 @@ class child_process final : public pooled,
 
     /// The child is there: waits for its end. Throws std::system_error, and has then killed and reaped it.
     void begin(pid_t pid);
-    /// Before it is started: throws std::system_error where its end could not be noticed.
-    static void check();
     /// Takes over the child's side of its terminal. It stays open here as long as the child lives: one that
     /// opens it late, or again, finds a terminal that has not ended.
     void keep_terminal(int slave) noexcept { terminal_ = slave; }
@@ -123,6 +123,7 @@ class child_process final : public pooled,
 
     waiting wait_;
     reactor& home_;
+    process_calls& calls_;
     std::string name_;
     child_signal* signals_ = nullptr;  // where there is no pidfd
     manual_reset_event ended_;

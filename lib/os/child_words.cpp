@@ -6,20 +6,13 @@
 
 #include <bight/core/error.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
-
-#if defined(__APPLE__)
-#include <crt_externs.h>
-#endif
 
 namespace bight::detail {
 
@@ -32,14 +25,6 @@ namespace {
 std::string checked(const command& c, const std::string& text, const char* what) {
     if (text.find('\0') != std::string::npos) refuse(c, std::string(what) + " has a zero byte");
     return text;
-}
-
-char** environment_here() noexcept {
-#if defined(__APPLE__)
-    return *::_NSGetEnviron();
-#else
-    return ::environ;
-#endif
 }
 
 }  // namespace
@@ -59,15 +44,14 @@ word_list arguments_of(const command& c) {
     return list;
 }
 
-word_list environment_of(const command& c) {
+word_list environment_of(const command& c, const std::vector<std::string>& inherited) {
     const auto& changes = command_access::variables(c);
     word_list list;
     if (command_access::inherits_environment(c)) {
-        for (char* const* at = environment_here(); at && *at; ++at) {
-            const std::string_view text = *at;
-            const std::string_view name = text.substr(0, text.find('='));
+        for (const std::string& text : inherited) {
+            const std::string_view name = std::string_view(text).substr(0, text.find('='));
             const bool changed = std::ranges::any_of(changes, [&](const auto& v) { return v.name == name; });
-            if (!changed) list.add(std::string(text));
+            if (!changed) list.add(text);
         }
     }
     for (const auto& [name, value] : changes) {
@@ -101,15 +85,20 @@ std::string name_for_messages(const command& c) {
     return text;
 }
 
-word_list programs_of(const command& c) {
+word_list programs_of(const command& c, const std::vector<std::string>& inherited) {
     word_list list;
     const std::string program = checked(c, c.program(), "its name");
     if (program.empty() || program.find('/') != std::string::npos) {
         list.add(program);
         return list;
     }
-    const char* const set = std::getenv("PATH");
-    std::string_view rest = set ? set : "/bin:/usr/bin";
+    constexpr std::string_view variable = "PATH=";
+    std::string_view rest = "/bin:/usr/bin";
+    for (const std::string& text : inherited) {
+        if (!text.starts_with(variable)) continue;
+        rest = std::string_view(text).substr(variable.size());
+        break;
+    }
     for (bool more = true; more;) {
         const std::size_t colon = rest.find(':');
         const std::string_view directory = rest.substr(0, colon);

@@ -21,15 +21,15 @@ class word_list {
     std::vector<char*> pointers_;
 };
 
-/// Copies, for other threads may change the environment while the child is started. Each throws
-/// std::system_error (EINVAL), with what cannot be passed on.
+/// Each throws std::system_error (EINVAL), with what cannot be passed on. `inherited` is the environment of
+/// this process ("NAME=value").
 word_list arguments_of(const command& c);
-word_list environment_of(const command& c);
+word_list environment_of(const command& c, const std::vector<std::string>& inherited);
 /// Where the child begins; null when nothing is said. Valid as long as the command.
 const char* starting_directory_of(const command& c);
 /// What it is in messages: to_string, on one line, and not longer than a line or two.
 std::string name_for_messages(const command& c);
-/// The paths to try.
-word_list programs_of(const command& c);
+/// The paths to try, by the PATH of this process.
+word_list programs_of(const command& c, const std::vector<std::string>& inherited);
 
 }  // namespace bight::detail

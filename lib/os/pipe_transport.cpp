@@ -84,18 +84,28 @@ std::int64_t read_what_is_there(int fd, void* to, std::size_t size) noexcept {
     return uninterrupted([&] { return ::read(fd, to, size); });
 }
 
+void close_end(pipe_calls* simulated, int fd) noexcept {
+    if (simulated) {
+        simulated->close(fd);
+    } else {
+        ::close(fd);
+    }
+}
+
 }  // namespace
 
 pipe_transport& pipe_transport::make(reactor& home, int fd, way goes, std::string what, call_mode calls,
                                      std::unique_ptr<descriptor_claim> claim) {
+    pipe_calls* const simulated = pipe_calls::of(home, fd);
     struct closed_on_error {
+        pipe_calls* simulated;
         int fd;
         ~closed_on_error() {
-            if (fd >= 0) ::close(fd);
+            if (fd >= 0) close_end(simulated, fd);
         }
-    } guard{fd};
+    } guard{simulated, fd};
     std::unique_ptr<descriptor_claim> kept = std::move(claim);  // ends before the descriptor is closed
-    if (const int error = calls == call_mode::own ? set_non_blocking(fd) : 0; error < 0) {
+    if (const int error = calls == call_mode::own && !simulated ? set_non_blocking(fd) : 0; error < 0) {
         throw std::system_error(system_error_code(-error), what);
     }
     auto* const made = new pipe_transport(home, fd, goes, std::move(what), calls, std::move(kept));
@@ -116,6 +126,7 @@ pipe_transport::pipe_transport(reactor& home, int of, way goes, std::string what
       waiting_(*this),
       sending_(*this),
       watching_(*this),
+      simulated_(pipe_calls::of(home, of)),
       what_(std::move(what)),
       claim_(std::move(claim)),
       way_(goes),
@@ -193,6 +204,7 @@ void pipe_transport::writer_has_come() noexcept {
 
 std::int64_t pipe_transport::read_call(void* to, std::size_t size) const noexcept {
     const int from = static_cast<int>(fd);
+    if (simulated_) return simulated_->read(from, to, size);
     switch (calls_) {
         case call_mode::own: return uninterrupted([&] { return ::read(from, to, size); });
         case call_mode::of_socket: return uninterrupted([&] { return ::recv(from, to, size, MSG_DONTWAIT); });
@@ -341,6 +353,7 @@ std::size_t pipe_transport::unwritten() const noexcept {
 // The other side
 
 bool pipe_transport::has_hung_up() const noexcept {
+    if (simulated_) return simulated_->hung_up(static_cast<int>(fd));
 #if defined(POLLRDHUP)
     pollfd at{static_cast<int>(fd), POLLRDHUP, 0};
 #else
@@ -413,7 +426,7 @@ void pipe_transport::push() noexcept {
 
 void pipe_transport::forget() noexcept {
     claim_.reset();
-    if (fd >= 0) ::close(static_cast<int>(std::exchange(fd, -1)));
+    if (fd >= 0) close_end(simulated_, static_cast<int>(std::exchange(fd, -1)));
     set_closed(errc::closed);
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "descriptor_claim.hpp"
+#include "process_calls.hpp"
 
 #include "../core/process.hpp"
 #include "../demux/demultiplexer.hpp"
 
 #include <bight/core/detail/frame_pool.hpp>
+#include <bight/core/export.hpp>
 #include <bight/io/transport.hpp>
 
 #include <cstddef>
@@ -15,7 +17,8 @@
 #include <string>
 #include <system_error>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// Who wants to know when a pipe_transport gives no more bytes. It is kept until then.
 class pipe_end_listener {
@@ -134,6 +137,7 @@ class pipe_transport final : public transport, private descriptor, public pooled
     waiting waiting_;
     sending sending_;
     watching watching_;
+    pipe_calls* simulated_;  // null: the system's
     std::string what_;
     std::unique_ptr<descriptor_claim> claim_;
     pipe_end_listener* listener_ = nullptr;
@@ -146,4 +150,5 @@ class pipe_transport final : public transport, private descriptor, public pooled
     bool awaits_writer_ = false;
 };
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

@@ -1,11 +1,11 @@
 #include <bight/os/process.hpp>
 
-#include "child_pipe.hpp"
 #include "child_plan.hpp"
 #include "child_process.hpp"
 #include "child_words.hpp"
 #include "command_access.hpp"
 #include "pipe_transport.hpp"
+#include "process_calls.hpp"
 #include "pseudo_terminal.hpp"
 
 #include "../core/reactor_state.hpp"
@@ -40,11 +40,11 @@ constexpr int terminal_number = -1;
 // Descriptors of the parent that only the child needs.
 class for_the_child {
   public:
-    for_the_child() = default;
+    explicit for_the_child(process_calls& by) noexcept : calls_(by) {}
     for_the_child(const for_the_child&) = delete;
     for_the_child& operator=(const for_the_child&) = delete;
     ~for_the_child() {
-        for (const int fd : all_) ::close(fd);
+        for (const int fd : all_) calls_.close(fd);
     }
     /// Room for one more, so that `add` does not fail.
     void make_room() { all_.reserve(all_.size() + 1); }
@@ -54,6 +54,7 @@ class for_the_child {
     }
 
   private:
+    process_calls& calls_;
     std::vector<int> all_;
 };
 
@@ -64,15 +65,18 @@ std::string descriptor_of(int number, const std::string& name) {
 // All that a child is started with.
 class start {
   public:
-    start(reactor& home, const command& c)
+    start(reactor& home, process_calls& by, const command& c)
         : home_(home),
+          calls_(by),
           command_(c),
           name_(name_for_messages(c)),
           arguments_(arguments_of(c)),
-          environment_(environment_of(c)),
-          programs_(programs_of(c)),
+          inherited_(by.environment()),
+          environment_(environment_of(c, inherited_)),
+          programs_(programs_of(c, inherited_)),
           directory_(starting_directory_of(c)),
-          child_(*new child_process(home, name_,
+          ours_(by),
+          child_(*new child_process(home, by, name_,
                                     command_access::new_group(c) || command_access::has_terminal(c),
                                     command_access::end_patience(c))) {}
     start(const start&) = delete;
@@ -81,7 +85,7 @@ class start {
 
     template <class Piped>
     child_process& run(std::vector<Piped>& pipes) {
-        child_process::check();
+        calls_.check();
         prepare_descriptors(pipes);
         child_plan plan;
         plan.arguments = arguments_.pointers();
@@ -93,7 +97,7 @@ class start {
         plan.mappings = mappings_.data();
         plan.mapping_count = mappings_.size();
         set_user(plan);
-        const pid_t pid = start_child(plan);
+        const pid_t pid = calls_.start(plan);
         if (pid < 0)
             throw std::system_error(system_error_code(static_cast<int>(-pid)), "process: start " + name_);
         if (plan.failure.step != child_step::none) fail(plan.failure);
@@ -111,7 +115,7 @@ class start {
         check_descriptors(entries);
         add_standard();
         if (command_access::has_terminal(command_)) {
-            const terminal_ends both = open_pseudo_terminal(command_access::window(command_));
+            const terminal_ends both = calls_.open_terminal(command_access::window(command_));
             child_.keep_terminal(both.slave);
             slave_ = both.slave;
             auto& side = pipe_transport::make(home_, both.master, pipe_transport::way::both,
@@ -129,8 +133,9 @@ class start {
                 throw std::system_error(system_error_code(EBADF),
                                         "process: " + descriptor_of(e.number, name_));
             }
-            if (e.kind == child_descriptor::given && ::fcntl(e.from, F_GETFD) < 0) {
-                throw std::system_error(system_error_code(errno),
+            const int flags = e.kind == child_descriptor::given ? calls_.descriptor_flags(e.from) : 0;
+            if (flags < 0) {
+                throw std::system_error(system_error_code(-flags),
                                         "process: " + descriptor_of(e.number, name_) + ", which is to be " +
                                             std::to_string(e.from));
             }
@@ -142,7 +147,7 @@ class start {
     void add_standard() {
         for (const int number : {0, 1, 2}) {
             if (command_.descriptor(number)) continue;
-            const int flags = ::fcntl(number, F_GETFD);
+            const int flags = calls_.descriptor_flags(number);
             const bool is_handed_on = flags >= 0 && (flags & FD_CLOEXEC) == 0;
             mappings_.push_back({number, is_handed_on ? number : -1});
         }
@@ -158,11 +163,10 @@ class start {
             case child_descriptor::given: source = e.from; break;
             case child_descriptor::terminal: source = slave_; break;
             case child_descriptor::null:
-                source = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-                if (source < 0) throw std::system_error(system_error_code(errno), "process: open /dev/null");
-                source = above_standard(source);
-                if (source < 0)
+                source = calls_.open_null();
+                if (source < 0) {
                     throw std::system_error(system_error_code(-source), "process: open /dev/null");
+                }
                 ours_.add(source);
                 break;
             default: source = add_pipe(e, pipes); break;
@@ -175,7 +179,7 @@ class start {
     int add_pipe(const command::entry& e, std::vector<Piped>& pipes) {
         const bool to = e.kind == child_descriptor::pipe_to;
         std::string what = descriptor_of(e.number, name_);
-        const pipe_ends both = open_pipe("process: a pipe for " + what);
+        const pipe_ends both = open_pipe(calls_, "process: a pipe for " + what);
         const int source = ours_.add(to ? both.reads : both.writes);
         auto& side = pipe_transport::make(home_, to ? both.writes : both.reads,
                                           to ? pipe_transport::way::writes : pipe_transport::way::reads,
@@ -192,13 +196,12 @@ class start {
         const auto group = command_access::group(command_);
         const auto& groups = command_access::groups(command_);
         plan.sets_user = user.has_value();
-        plan.user = static_cast<uid_t>(user.value_or(0));
+        plan.user = user.value_or(0);
         plan.sets_group = group.has_value();
-        plan.group = static_cast<gid_t>(group.value_or(0));
+        plan.group = group.value_or(0);
         plan.sets_groups = groups.has_value() || (user && ::geteuid() == 0);
-        if (groups) groups_.assign(groups->begin(), groups->end());
-        plan.groups = groups_.data();
-        plan.group_count = groups_.size();
+        plan.groups = groups ? groups->data() : nullptr;
+        plan.group_count = groups ? groups->size() : 0;
     }
 
     [[noreturn]] void fail(const child_failure& why) const {
@@ -227,15 +230,16 @@ class start {
     }
 
     reactor& home_;
+    process_calls& calls_;
     const command& command_;
     std::string name_;
     word_list arguments_;
+    std::vector<std::string> inherited_;
     word_list environment_;
     word_list programs_;
     const char* directory_;
     for_the_child ours_;
     std::vector<child_mapping> mappings_;
-    std::vector<gid_t> groups_;
     int slave_ = -1;
     child_process& child_;
 };
@@ -280,16 +284,9 @@ bool is_elsewhere(const child_process& c) noexcept {
 }  // namespace detail
 
 process process::spawn(const command& what) {
-    reactor* const here = reactor::current();
-    if (!here) {
-        throw std::system_error(errc::wrong_thread,
-                                "process::spawn needs a reactor: none runs on this thread");
-    }
-    if (detail::demultiplexer_of(*here).simulated()) {
-        throw std::system_error(errc::unavailable, "process: a simulated host starts no programs");
-    }
+    detail::process_calls& calls = detail::process_calls_here();
     std::vector<piped> pipes;
-    detail::start begun(*here, what);
+    detail::start begun(*reactor::current(), calls, what);
     detail::child_process& child = begun.run(pipes);
     return process(child, std::move(pipes));
 }

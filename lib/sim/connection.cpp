@@ -3,6 +3,7 @@
 #include "contact.hpp"
 #include "datagrams.hpp"
 #include "messages.hpp"
+#include "pipes.hpp"
 #include "simulated_demultiplexer.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -485,6 +486,10 @@ void end_writing(world_state& w, const socket_ptr& s) {
 void let_go(world_state& w, const socket_ptr& s) {
     s->fd = -1;
     s->watched = nullptr;
+    if (s->pipe || s->process) {
+        let_go_of_end(*s);
+        return;
+    }
     if (s->is_datagram) {
         let_go_of_datagrams(*s);
         return;
@@ -528,6 +533,7 @@ void reset(world_state& w, const socket_ptr& s, int error) {
 
 void vanish(socket& s) noexcept {
     s.is = socket::stage::closed;
+    if (s.pipe) std::erase(s.pipe->ends, &s);
     s.silent = s.vanished = true;
     s.fd = -1;
     s.watched = nullptr;

@@ -45,7 +45,10 @@ std::int64_t simulated_demultiplexer::perform_on_disk(file_operation& op,
             most = static_cast<std::size_t>(w.amount(f).between(1, size - 1));
         }
     }
-    return host_.disk.perform(op, host_.new_descriptor(), covered, most);
+    const std::int64_t result = host_.disk.perform(op, host_.new_descriptor(), covered, most);
+    const bool opens = op.kind == operation_kind::open_file || op.kind == operation_kind::open_beneath;
+    if (opens) (void)thread_.opened(static_cast<int>(result));
+    return result;
 }
 
 }  // namespace bight::sim::detail

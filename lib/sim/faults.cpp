@@ -40,6 +40,9 @@ std::string_view name_of(fault f) noexcept {
         case fault::slow_disk: return "slow_disk";
         case fault::torn_write: return "torn_write";
         case fault::lost_changes: return "lost_changes";
+        case fault::no_process: return "no_process";
+        case fault::slow_start: return "slow_start";
+        case fault::killed_child: return "killed_child";
     }
     return "unknown";
 }
@@ -114,7 +117,10 @@ fault_plan fault_plan::storm() {
         .set(fault::disk_error, 0.002)
         .set(fault::slow_disk, 0.01)
         .set(fault::torn_write, 0.5)
-        .set(fault::lost_changes, 0.01);
+        .set(fault::lost_changes, 0.01)
+        .set(fault::no_process, 0.02)
+        .set(fault::slow_start, 0.05)
+        .set(fault::killed_child, 0.005);
     return plan;
 }
 

@@ -33,8 +33,8 @@ std::vector<bight::reactor*> host::reactors() const {
     return all;
 }
 
-void host::add(std::unique_ptr<program> p, bool boots) {
-    program& added = *p;
+void host::add(std::unique_ptr<detail::program> p, bool boots) {
+    detail::program& added = *p;
     (boots ? state_->at_boot : state_->once).push_back(std::move(p));
     if (!boots) ++state_->running;
     if (!state_->up) {
@@ -42,6 +42,10 @@ void host::add(std::unique_ptr<program> p, bool boots) {
         return;
     }
     state_->start(added, boots);
+}
+
+void host::add_program(std::string path, std::unique_ptr<child_program> p) {
+    state_->processes.add(std::move(path), std::move(p));
 }
 
 void host::crash() { state_->crash(); }

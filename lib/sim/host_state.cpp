@@ -95,6 +95,15 @@ host_thread& host_state::add_reactor() {
     return *threads.back();
 }
 
+// Numbers that those of main functions do not reach.
+host_thread& host_state::add_child_thread(std::shared_ptr<process_state> of, keyed_chance by) {
+    constexpr std::size_t lowest = 0x8000;
+    const std::size_t number = lowest + static_cast<std::size_t>(of->id) % lowest;
+    threads.push_back(std::make_unique<host_thread>(*this, by, number));
+    threads.back()->process = std::move(of);
+    return *threads.back();
+}
+
 bool host_state::has_thread(const bight::detail::platform* of) const noexcept {
     return std::ranges::any_of(threads, [&](const auto& thread) { return thread.get() == of; });
 }
@@ -182,7 +191,7 @@ void host_state::crash() {
     const bool torn = first && world.happens(fault::torn_write, *this, first->chance);
     up = false;
     for (host_thread* t : std::exchange(awake, {})) t->demux = nullptr;
-    former_lives.push_back({std::move(own), std::exchange(plain_threads, {})});
+    former_lives.push_back({std::move(own), std::exchange(plain_threads, {}), processes.crash()});
     // Includes sockets that the program has closed but that still had something to send.
     for (const auto& connection : world.connections) {
         const auto one = connection.lock();
@@ -210,6 +219,7 @@ void host_state::lose_power_for(duration d) {
 void host_state::end_former_lives() noexcept {
     for (life& l : std::exchange(former_lives, {})) {
         l.own.reset();
+        l.of_children.clear();
         for (const auto& t : l.plain_threads) t->finish();
     }
 }

@@ -4,6 +4,7 @@
 #include "disk_state.hpp"
 #include "host_thread.hpp"
 #include "plain_thread.hpp"
+#include "process_table.hpp"
 #include "socket.hpp"
 
 #include <bight/core/reactor.hpp>
@@ -51,6 +52,8 @@ struct host_state {
 
     /// Adds a thread for one more reactor.
     host_thread& add_reactor();
+    /// The same for that of a child.
+    host_thread& add_child_thread(std::shared_ptr<process_state> of, keyed_chance by);
     void start(program& p, bool boots);
     std::chrono::system_clock::time_point wall_time() const noexcept;
     std::error_code refuse(const char* what);
@@ -86,6 +89,7 @@ struct host_state {
     struct life {
         std::unique_ptr<bight::reactor> own;
         std::vector<std::unique_ptr<plain_thread>> plain_threads;
+        std::vector<std::unique_ptr<bight::reactor>> of_children;
     };
     std::vector<life> former_lives;
     std::size_t reactors = 0;  ///< made in this life, beside `own`
@@ -96,6 +100,7 @@ struct host_state {
     std::map<bight::detail::native_handle, std::shared_ptr<socket>> open;  ///< by descriptor
     std::map<std::string, std::weak_ptr<socket>> files;                    ///< of Unix sockets
     disk_state disk{*this};
+    process_table processes{*this};
     int next_descriptor;
     std::uint16_t next_port = 32768;
     std::uint16_t next_ephemeral_port() noexcept {

@@ -1,5 +1,6 @@
 #include "host_thread.hpp"
 
+#include "process_table.hpp"
 #include "simulated_demultiplexer.hpp"
 #include "world_state.hpp"
 
@@ -178,7 +179,10 @@ time_point host_thread::next_work() const noexcept {
     return wakes_at_ ? std::min(deadline, *wakes_at_) : deadline;
 }
 
-time_point host_thread::next_turn() const noexcept { return std::max(host.paused_until, busy_until); }
+time_point host_thread::next_turn() const noexcept {
+    if (process && process->stopped) return time_point::max();
+    return std::max(host.paused_until, busy_until);
+}
 
 void host_thread::begin_turn() noexcept {
     place_.reset();
@@ -188,7 +192,22 @@ void host_thread::begin_turn() noexcept {
     cause = demux && demux->has_news() ? demux->first_news() : cause + 1;
 }
 
+// A program that does not know that it is simulated has no host that it could have given programs to.
+bight::detail::process_calls* host_thread::processes() noexcept {
+    return host.handle ? &process_calls_ : nullptr;
+}
+
+int host_thread::opened(int fd) {
+    if (process && fd >= 0) process->opened.insert(fd);
+    return fd;
+}
+
+void host_thread::closed(bight::detail::native_handle fd) noexcept {
+    if (process) process->opened.erase(static_cast<int>(fd));
+}
+
 std::string host_thread::description() const {
+    if (process) return host.name + ", " + process->name();
     return number == 0 ? host.name : host.name + ", reactor " + std::to_string(number);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "keyed_chance.hpp"
+#include "simulated_processes.hpp"
 #include "simulated_sockets.hpp"
 
 #include "../core/platform.hpp"
@@ -25,16 +26,19 @@ namespace bight::sim::detail {
 
 class simulated_demultiplexer;
 struct host_state;
+struct process_state;
 struct world_state;
 
 /// A thread of a host, as the platform of the reactor or of the plain function that runs there. All of them
 /// run on the thread of their world, or while it waits, one at a time; the seed decides which. Each has its
 /// own random numbers, so that events on one do not depend on the draws of others. It lives until its world
 /// ends: late events may refer to it, and then find that it has no reactor any more.
-struct host_thread final : bight::detail::platform, bight::detail::network_platform {
+struct host_thread final : bight::detail::platform,
+                           bight::detail::network_platform,
+                           bight::detail::process_platform {
     /// `numbered`: 0 for the thread of the tasks given to on_boot and run.
     host_thread(host_state& on, keyed_chance has, std::size_t numbered) noexcept
-        : host(on), chance(has), number(numbered), calls_(*this) {}
+        : host(on), chance(has), number(numbered), calls_(*this), process_calls_(*this) {}
     /// Ends the process when a reactor of the program still lives here.
     ~host_thread() override;
 
@@ -50,6 +54,8 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     std::error_code refuse(const char* what) override;
     bool has_crashed() const noexcept override;
     simulated_sockets& sockets() noexcept override { return calls_; }
+    bight::detail::process_calls* processes() noexcept override;
+    bight::detail::pipe_calls& pipes() noexcept override { return process_calls_; }
     const void* identity() const noexcept override { return number > 0 ? this : nullptr; }
     bool has_own_thread() const noexcept override { return number > 0 && has_turns; }
 
@@ -80,9 +86,15 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     /// "server, reactor 2"
     std::string description() const override;
 
+    /// A descriptor that this thread has made, or an error: its number. What a child has opened is closed
+    /// when it ends.
+    int opened(int fd);
+    void closed(bight::detail::native_handle fd) noexcept;
+
     host_state& host;
     keyed_chance chance;
     const std::size_t number;
+    std::shared_ptr<process_state> process;    ///< the child that it is; null: the host's own programs
     bight::reactor* runs = nullptr;            ///< while there is one
     simulated_demultiplexer* demux = nullptr;  ///< that of `runs`
     bool has_turns = false;
@@ -100,6 +112,7 @@ struct host_thread final : bight::detail::platform, bight::detail::network_platf
     std::string found_name(const address& of);
 
     simulated_sockets calls_;
+    simulated_processes process_calls_;
     std::map<std::string, keyed_chance, std::less<>> chances_of_things_;
     std::optional<std::uint64_t> place_;  ///< among those that can run
     std::optional<time_point> wakes_at_;  ///< for the calls that were posted

@@ -3,6 +3,8 @@
 #include "connection.hpp"
 #include "datagrams.hpp"
 #include "messages.hpp"
+#include "pipes.hpp"
+#include "process_table.hpp"
 
 #include "../io/socket_headers.hpp"
 
@@ -278,6 +280,13 @@ void simulated_demultiplexer::end_what_takes_time() {
         c.op->result = -ECANCELED;
     }
     for (descriptor& d : descriptors()) {
+        // Nobody tells the end of a child that went with its host.
+        operation* const first = d.reading;
+        if (first && first->kind == operation_kind::wait_process && first->stage == stage_waits) {
+            leave_line(*first);
+            first->result = -ECHILD;
+            finish(*first);
+        }
         for (operation** place : {&d.reading, &d.writing}) {
             if (!*place || !(*place)->cancel_asked || (*place)->stage != stage_waits) continue;
             end_cancelled(**place);
@@ -396,6 +405,11 @@ bool simulated_demultiplexer::try_now(operation& op) {
         case operation_kind::receive_into:
             return try_receive(static_cast<bight::detail::receive_operation&>(op), *s);
         case operation_kind::send: return try_send(static_cast<bight::detail::send_operation&>(op), s);
+        case operation_kind::write:
+            if (s->pipe) return write_end(host_.world, static_cast<bight::detail::send_operation&>(op), s);
+            op.result = -EBADF;
+            return true;
+        case operation_kind::wait_process: return !s->process || s->process->ended;
         case operation_kind::accept: return try_accept(op, *s);
         case operation_kind::connect:
             return try_connect(static_cast<bight::detail::connect_operation&>(op), s);
@@ -409,6 +423,7 @@ bool simulated_demultiplexer::try_now(operation& op) {
         case operation_kind::send_datagrams:
             return send_datagrams(host_.world, static_cast<bight::detail::send_datagrams_operation&>(op), s);
         case operation_kind::poll_read:
+            if (s->pipe) return is_readable(*s);
             return s->error != 0 || s->is == socket::stage::closed || !s->incoming.empty() || s->end_came ||
                    !s->backlog.empty() || !s->datagrams.empty();
         case operation_kind::poll_write:

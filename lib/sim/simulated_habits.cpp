@@ -3,6 +3,8 @@
 
 #include "connection.hpp"
 #include "datagrams.hpp"
+#include "pipes.hpp"
+#include "process_table.hpp"
 
 #include <bight/sim/allocation_fault.hpp>
 
@@ -73,7 +75,10 @@ bool simulated_demultiplexer::could_end(const operation& op) const {
         case operation_kind::send:
         case operation_kind::send_message:
             return s->error != 0 || s->is != socket::stage::connected || s->end_asked || room(*s) > 0;
+        case operation_kind::write: return !s->pipe || is_writable(*s);
+        case operation_kind::wait_process: return !s->process || s->process->ended;
         case operation_kind::poll_read:
+            if (s->pipe) return is_readable(*s);
             return s->error != 0 || s->is == socket::stage::closed || !s->incoming.empty() || s->end_came ||
                    !s->backlog.empty() || !s->datagrams.empty();
         case operation_kind::poll_write:

@@ -4,6 +4,7 @@
 #include "contact.hpp"
 #include "datagrams.hpp"
 #include "messages.hpp"
+#include "pipes.hpp"
 #include "world_state.hpp"
 
 #include "../io/socket_headers.hpp"
@@ -38,11 +39,12 @@ int simulated_sockets::open(int family, socket_type type) noexcept {
     if (!host_.up) return -ENETDOWN;
     auto made = std::make_shared<socket>(host_, family, thread_.chance.child());
     made->is_datagram = type == socket_type::datagram;
-    return host_.add(std::move(made));
+    return thread_.opened(host_.add(std::move(made)));
 }
 
 void simulated_sockets::close(native_handle fd) noexcept {
     const not_failing machinery;
+    thread_.closed(fd);
     host_.close(fd);
 }
 
@@ -166,7 +168,7 @@ int simulated_sockets::accept(socket& listening) noexcept {
         host_.world.show(trait::accept_aborted);
         return -ECONNABORTED;
     }
-    const int fd = host_.add(s);
+    const int fd = thread_.opened(host_.add(s));
     if (fd < 0) return fd;
     listening.backlog.pop_front();
     host_.world.record("accept", &host_, s->peer ? s->peer->home : nullptr, s->link, 0,
@@ -201,7 +203,7 @@ int simulated_sockets::has_datagrams(native_handle fd) noexcept {
 int simulated_sockets::duplicate(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
-    return s ? host_.add(s) : -EBADF;
+    return s ? thread_.opened(host_.add(s)) : -EBADF;
 }
 
 address simulated_sockets::local(native_handle fd) noexcept {
@@ -243,6 +245,10 @@ int simulated_sockets::input_ended(native_handle fd) noexcept {
 simulated_sockets::peer_state simulated_sockets::state_of_peer(native_handle fd) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
+    if (s && s->pipe) {
+        if (!hung_up(*s)) return peer_state::there;
+        return s->writes_pipe ? peer_state::has_failed : peer_state::hung_up;
+    }
     if (!s || s->error != 0) return peer_state::has_failed;
     if (s->is == socket::stage::closed) return peer_state::hung_up;
     return s->end_came ? peer_state::ended : peer_state::there;

@@ -21,6 +21,8 @@ namespace bight::sim::detail {
 
 class simulated_demultiplexer;
 struct host_state;
+struct process_state;
+struct simulated_pipe;
 
 /// The options of a socket that are numbers, with Linux's defaults; 0: not set.
 struct socket_numbers {
@@ -129,6 +131,11 @@ struct socket {
     std::weak_ptr<socket> unix_peer;  ///< the one that had the path of `remote` at the connect
     std::deque<datagram> datagrams;
     std::size_t queued = 0;  ///< what these take of its receive buffer
+
+    // What is no socket has one of these, and no family (pipes.hpp, process_table.hpp).
+    std::shared_ptr<simulated_pipe> pipe;  ///< of which it is an end
+    bool writes_pipe = false;              ///< which one
+    std::shared_ptr<process_state> process;
 
     // Its time-outs for a peer that does not answer (contact.hpp); max() for never.
     time_point unheard_since = time_point::max();

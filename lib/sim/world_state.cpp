@@ -1,5 +1,6 @@
 #include "world_state.hpp"
 
+#include "child_signals.hpp"
 #include "connection.hpp"
 #include "contact.hpp"
 #include "guard.hpp"
@@ -321,6 +322,7 @@ namespace {
 void give_turn(host_thread& to) {
     const turn_of turn(to);
     to.runs->run_once(duration::zero());
+    if (to.process) to.host.processes.after_turn(*to.process);
 }
 
 }  // namespace
@@ -351,6 +353,7 @@ bool world_state::turn() {
             }
         }
     }
+    for (host_state* h : states) h->processes.sweep();
     if (plain) {
         plain->run();
     } else if (reactor) {
@@ -364,6 +367,10 @@ void world_state::turn_of_reactor(host_thread& chosen) {
     host_state& on = chosen.host;
     if (!on.at_boot.empty() && happens(fault::crash, chosen)) {
         on.lose_power_for(std::chrono::microseconds(amount(fault::crash).between(1, 10'000'000)));
+        return;
+    }
+    if (chosen.process && happens(fault::killed_child, chosen)) {
+        (void)on.processes.signal(*chosen.process, kill_signal);
         return;
     }
     if (happens(fault::pause, chosen)) {

@@ -69,7 +69,7 @@ inline sockaddr_in loopback(unsigned port) {
 }
 
 /// What has passed since it was made, on the clock, and of this process's own processor time.
-class children_time {
+class time_spent {
   public:
     /// "passed=US cpu=US", for each of `count`.
     void print(unsigned count) const {

@@ -577,7 +577,7 @@ TEST_CASE("an empty handle gives EBADF, and so does a pipe that there is not") {
     });
 }
 
-TEST_CASE("spawn needs a reactor here, and a simulated host has no programs") {
+TEST_CASE("spawn needs a reactor here, and a program of BIGHT_REACTOR=sim has no programs") {
     std::error_code code = error_of_spawn(command("true")).code;
     CHECK(code == bight::errc::wrong_thread);
     reactor_fixture simulated(reactor_choice::simulated(1));

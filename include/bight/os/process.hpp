@@ -42,8 +42,10 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
     /// Throws std::system_error, which names the program, and what could not be done: ENOENT (there is no
     /// such program), EACCES (it must not be run), ENOEXEC, E2BIG; ENOENT, ENOTDIR and EACCES of the
     /// directory; EPERM of the user; EMFILE; EBADF of a given descriptor that is not open, and of a number
-    /// that this process may not have; EINVAL of a text with a zero byte; errc::unavailable on a simulated
-    /// host, on Windows, and without pidfds where SIGCHLD is ignored or blocked. Then nothing is left of it.
+    /// that this process may not have; EINVAL of a text with a zero byte; errc::unavailable on Windows, under
+    /// BIGHT_REACTOR=sim, and without pidfds where SIGCHLD is ignored or blocked. Then nothing is left of it.
+    /// On a host of a sim::world programs are those of host::program; a user, a group (EOPNOTSUPP) and a
+    /// terminal (errc::unavailable) are refused there.
     static process spawn(const command& what);
 
     process() noexcept = default;

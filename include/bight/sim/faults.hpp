@@ -54,8 +54,11 @@ enum class fault : std::uint8_t {
     slow_disk,    ///< an operation on a file takes up to 5 s
     torn_write,  ///< a crash leaves some of what was written to a file and not synced, in blocks of 512 bytes
     lost_changes,  ///< a change of files is not told to a file_watch, which gets an overflow
+    no_process,  ///< process::spawn fails with EAGAIN
+    slow_start,  ///< a child does nothing for up to 5 s after it was started
+    killed_child,  ///< a child is ended by SIGKILL before its next turn, as by a system that is out of memory
 };
-inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault::lost_changes) + 1;
+inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(fault::killed_child) + 1;
 
 std::string_view name_of(fault f) noexcept;
 

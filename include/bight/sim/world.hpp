@@ -4,6 +4,7 @@
 #include <bight/core/export.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/core/task.hpp>
+#include <bight/sim/child.hpp>
 #include <bight/sim/disk.hpp>
 #include <bight/sim/faults.hpp>
 #include <bight/sim/link.hpp>
@@ -72,6 +73,22 @@ class main_program_of final : public main_program {
   public:
     explicit main_program_of(F f) : call_(std::move(f)) {}
     int call() override { return call_(); }
+
+  private:
+    F call_;
+};
+
+// What children of a host run.
+class child_program {
+  public:
+    virtual ~child_program() = default;
+    virtual task<int> play(child& self) = 0;
+};
+template <class F>
+class child_program_of final : public child_program {
+  public:
+    explicit child_program_of(F f) : call_(std::move(f)) {}
+    task<int> play(child& self) override { return call_(self); }
 
   private:
     F call_;
@@ -193,6 +210,23 @@ class host {
         add(std::make_unique<detail::main_program_of<F>>(std::move(main)), false);
     }
 
+    /// A program that process::spawn, run_process and pipelines find on this host at `path`; a name without a
+    /// slash is in /usr/bin, where they look for it. For each child `play` gives the task that plays it:
+    ///
+    ///     server.program("sort", [](bight::sim::child& self) -> bight::task<int> {
+    ///         …  // reads self.standard_input(), writes self.standard_output()
+    ///         co_return 0;
+    ///     });
+    ///
+    /// The callable is kept as long as the host and called once for each child, which may live side by side.
+    /// A path that has a program gets this one. Throws std::invalid_argument for a path that ends in a slash.
+    /// A host without programs finds none (ENOENT).
+    template <class F>
+        requires std::is_invocable_r_v<task<int>, F&, child&>
+    void program(std::string path, F play) {
+        add_program(std::move(path), std::make_unique<detail::child_program_of<F>>(std::move(play)));
+    }
+
     /// Simulates a power failure: the contents of memory are lost, and peers are told nothing. The host's
     /// tasks stop where they wait and do nothing more: no destructor and no `catch` block runs, and no error
     /// is reported. Their memory is freed at the end of the world, whose destructor unwinds them. Tasks given
@@ -222,14 +256,15 @@ class host {
     sim::disk disk() noexcept;
     /// The reactor of the host's tasks; only while it is up.
     bight::reactor& reactor() noexcept;
-    /// All reactors of the host: first that of its tasks, then those of main functions, in the order in which
-    /// they were made. Empty while it is down.
+    /// All reactors of the host: first that of its tasks, then those of main functions and of children, in
+    /// the order in which they were made. Empty while it is down.
     std::vector<bight::reactor*> reactors() const;
 
   private:
     friend class world;
     explicit host(std::unique_ptr<detail::host_state> state) noexcept;
     void add(std::unique_ptr<detail::program> p, bool boots);
+    void add_program(std::string path, std::unique_ptr<detail::child_program> p);
     std::unique_ptr<detail::host_state> state_;
 };
 

@@ -30,13 +30,13 @@ const kindOf = {
   abort: "connections", reset: "connections", refuse: "connections", refused: "connections", "look up": "connections",
   "time out": "connections",
   fault: "faults",
-  crash: "hosts", restart: "hosts", pause: "hosts", signal: "hosts", cut: "hosts", mend: "hosts", heal: "hosts", "not simulated": "hosts",
+  crash: "hosts", restart: "hosts", start: "hosts", signal: "hosts", exit: "hosts", says: "data", pause: "hosts", cut: "hosts", mend: "hosts", heal: "hosts", "not simulated": "hosts",
   note: "notes", forgotten: "notes", personality: "notes",
 };
 const kindNames = {data: "Data", connections: "Connections", faults: "Faults", hosts: "Hosts and links", notes: "Notes", other: "Other"};
 
 // Faults that make programs fail, not only wait or do things by halves.
-const graveFaults = new Set(["reset", "silence", "no_buffers", "accept_error", "refused_connect", "lost_connect", "no_memory", "unknown_name", "stale_name", "pause", "crash"]);
+const graveFaults = new Set(["reset", "silence", "no_buffers", "accept_error", "refused_connect", "lost_connect", "no_memory", "unknown_name", "stale_name", "pause", "crash", "no_process", "killed_child"]);
 const graveEvents = new Set(["reset", "abort", "refuse", "refused", "lose", "drop", "time out", "crash", "cut", "not simulated"]);
 
 // What it is in the picture; what lasts is in `spans`.

@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
     bench::live_at_most(600);
     return bight::run([](unsigned n) -> bight::task<> {
         co_await start_children(n / 10 + 1);
-        const bench::children_time began;
+        const bench::time_spent began;
         co_await start_children(n);
         began.print(n);
     }(count));

@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
     const unsigned count = bench::number(argc, argv, 1, 1000, 1'000'000);
     bench::live_at_most(600);
     start_children(count / 10 + 1);
-    const bench::children_time began;
+    const bench::time_spent began;
     start_children(count);
     began.print(count);
 }

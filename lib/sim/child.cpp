@@ -12,7 +12,6 @@
 #include <bight/sim/allocation_fault.hpp>
 #include <bight/sync/event.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <string>
@@ -29,23 +28,10 @@ namespace {
     throw std::system_error(bight::detail::system_error_code(error), "child " + is.name() + ": " + what);
 }
 
-void check_handler(const process_state& is, int signal) {
-    if (!detail::can_be_handled(signal)) {
-        refuse_of_child(EINVAL, is, "signal " + std::to_string(signal) + " cannot be handled or ignored");
-    }
-}
-
 }  // namespace
 
-struct child::signals {
-    manual_reset_event came;
-};
-
-child::child(std::shared_ptr<process_state> is) : is_(std::move(is)), signals_(std::make_unique<signals>()) {
-    is_->hears = [this] { signals_->came.set(); };
-}
-
-child::~child() { is_->hears = nullptr; }
+child::child(std::shared_ptr<process_state> is) : is_(std::move(is)) {}
+child::~child() = default;
 
 int child::id() const noexcept { return is_->id; }
 const std::vector<std::string>& child::arguments() const noexcept { return is_->arguments; }
@@ -97,36 +83,11 @@ void child::close(int number) noexcept {
     is_->descriptors.erase(at);
 }
 
-void child::handle(int signal) {
-    check_handler(*is_, signal);
-    is_->ignored.erase(signal);
-    is_->handled.insert(signal);
-}
-
 void child::ignore(int signal) {
-    reset(signal);
-    is_->ignored.insert(signal);
-}
-
-void child::reset(int signal) {
-    check_handler(*is_, signal);
-    is_->handled.erase(signal);
-    is_->ignored.erase(signal);
-    is_->pending.erase(signal);
-}
-
-task<int> child::next_signal() {
-    for (;;) {
-        const auto first =
-            std::ranges::find_if(is_->pending, [this](int s) { return is_->handled.contains(s); });
-        if (first != is_->pending.end()) {
-            const int signal = *first;
-            is_->pending.erase(first);
-            co_return signal;
-        }
-        signals_->came.reset();
-        co_await signals_->came.wait();
+    if (!detail::can_be_handled(signal)) {
+        refuse_of_child(EINVAL, *is_, "signal " + std::to_string(signal) + " cannot be ignored");
     }
+    is_->ignored.insert(signal);
 }
 
 task<> child::raise(int signal) {

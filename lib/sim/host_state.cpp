@@ -168,7 +168,9 @@ void host_state::signal(int number) {
     world.events.at(saturating_add(world.clock.now(), takes), [this, number, life = boots] {
         if (!up || boots != life) return;
         world.record("signal", this, nullptr, 0, 0, signal_name(number));
-        for (host_thread* const t : awake) t->signal(number);
+        for (host_thread* const t : awake) {
+            if (!t->process) (void)t->signal(number);
+        }
     });
 }
 

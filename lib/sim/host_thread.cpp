@@ -155,12 +155,15 @@ void host_thread::notice_calls() noexcept {
     wakes_at_ = saturating_add(host.world.clock.now(), takes);
 }
 
-void host_thread::signal(int which) noexcept {
+bool host_thread::signal(int which) noexcept {
+    bool watched = false;
     for (bight::detail::signal_receiver& r : signal_receivers) {
         if (r.number() != which) continue;
+        watched = true;
         r.note(0);
         bight::detail::reactor_access::poll_soon(*runs);  // a turn that looks at nothing would not see it
     }
+    return watched;
 }
 
 bool host_thread::has_work() const noexcept {

@@ -70,8 +70,8 @@ struct host_thread final : bight::detail::platform,
     void notice_calls() noexcept;
     /// A stop has come, which takes effect in its next turn.
     void wake() noexcept { woken_ = true; }
-    /// Tells its reactor, if it has one, of a signal, in the next turn.
-    void signal(int which) noexcept;
+    /// Tells its reactor, if it has one, of a signal, in the next turn. Whether anybody there watches it.
+    bool signal(int which) noexcept;
     /// Whether something waits for its turn.
     bool has_work() const noexcept;
     /// Whether a turn would do something now.

@@ -83,33 +83,22 @@ int process_table::signal(process_state& to, int number) {
     const default_action usual = default_action_of(number);
     const bool always = !can_be_handled(number);
     if (usual == default_action::continues || (always && usual == default_action::ends)) to.stopped = false;
-    if (!always && to.ignored.contains(number)) return 0;
-    if (!always && (to.handled.contains(number) || to.stopped)) {
+    if (!always && to.stopped) {
         to.pending.insert(number);
-        notify(to);
     } else {
         act(to, number);
     }
-    if (usual == default_action::continues) {
-        for (const int waiting : std::set<int>(to.pending)) {
-            if (to.ended || to.handled.contains(waiting)) continue;
-            to.pending.erase(waiting);
-            act(to, waiting);
-        }
+    if (to.stopped) return 0;
+    for (const int waiting : std::exchange(to.pending, {})) {
+        if (!to.ended) act(to, waiting);
     }
     return 0;
 }
 
-// As a handler does: it interrupts what the child's thread sleeps in.
-void process_table::notify(process_state& to) {
-    if (!to.own) return;
-    to.own->post([weak = std::weak_ptr<process_state>(find(to.id))] {
-        const auto is = weak.lock();
-        if (is && is->hears) is->hears();
-    });
-}
-
 void process_table::act(process_state& on, int number) {
+    if (can_be_handled(number)) {
+        if (on.thread->signal(number) || on.ignored.contains(number)) return;
+    }
     switch (default_action_of(number)) {
         case default_action::nothing:
         case default_action::continues: break;

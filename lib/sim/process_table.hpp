@@ -9,7 +9,6 @@
 #include <bight/sim/world.hpp>
 
 #include <cstddef>
-#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -39,10 +38,8 @@ struct process_state {
     host_thread* thread = nullptr;
     std::unique_ptr<bight::reactor> own;
 
-    std::set<int> handled;
     std::set<int> ignored;
-    std::set<int> pending;        ///< handled, and not yet taken; while it is stopped, others, too
-    std::function<void()> hears;  ///< called on its reactor when a handled signal has come
+    std::set<int> pending;  ///< that it takes when it goes on
     bool stopped = false;
     bool leaving = false;  ///< its task has ended
     bool ended = false;
@@ -105,7 +102,6 @@ class process_table {
 
   private:
     void act(process_state& on, int number);
-    void notify(process_state& to);
     void end(process_state& p, const process_status& how);
     void close_all(process_state& p);
 

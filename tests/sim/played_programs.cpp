@@ -72,9 +72,9 @@ task<int> stubborn(child& self) {
 }
 
 task<int> cleans_up(child& self) {
-    self.handle(SIGTERM);
+    bight::signal_watch told{SIGTERM};
     co_await self.standard_output().write("ready\n");
-    co_await self.next_signal();
+    co_await told.next();
     co_await self.standard_output().write("bye\n");
     co_return 5;
 }

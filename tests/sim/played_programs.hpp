@@ -6,6 +6,7 @@
 
 #include <bight/bight.hpp>
 #include <bight/os/process.hpp>
+#include <bight/os/signal_watch.hpp>
 #include <bight/sim/world.hpp>
 
 #include <chrono>

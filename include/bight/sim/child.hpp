@@ -28,7 +28,8 @@ struct process_state;
 ///   gives (its low eight bits, as of exit(3));
 /// - when an exception leaves the task: with 1, after a line that says it on descriptor 2; one with EPIPE, of
 ///   a pipe that nobody reads any more, ends it by SIGPIPE; and with 1 when its reactor is stopped;
-/// - by a signal, wherever it waits: nothing of it runs any more, no destructor and no `catch` block, and the
+/// - by a signal for which it has no signal_watch, wherever it waits: nothing of it runs any more, no
+/// destructor and no `catch` block, and the
 ///   memory of its tasks is freed at the end of the world, as after host::crash;
 /// - without a status, when its host crashes.
 ///
@@ -68,20 +69,10 @@ class child {
     /// Closes a descriptor; does nothing when there is none.
     void close(int number) noexcept;
 
-    /// From now on this signal does not end the child: next_signal gives it. Throws std::system_error
-    /// (EINVAL): there is no such signal, or it cannot be handled (SIGKILL, SIGSTOP).
-    void handle(int signal);
-    /// The signal has no effect on it. Throws as `handle`.
+    /// From now on the signal has no effect on the child, unless a signal_watch waits for it: that comes
+    /// first, as a handler. Throws std::system_error (EINVAL): there is no such signal, or it cannot be
+    /// ignored (SIGKILL, SIGSTOP).
     void ignore(int signal);
-    /// What the signal does by itself, as at the beginning.
-    void reset(int signal);
-    /// Waits for a signal that is handled. Of those that have come, the lowest; one that has come several
-    /// times meanwhile is one. One task at a time. Cancelling takes none.
-    ///
-    ///     self.handle(SIGTERM);
-    ///     co_await bight::race(work(), self.next_signal());   // what SIGTERM means to programs that clean
-    ///     up
-    task<int> next_signal();
     /// Sends itself a signal, as raise(3): when that ends it, the task does not go on. Throws
     /// std::system_error (EINVAL).
     task<> raise(int signal);
@@ -89,10 +80,8 @@ class child {
   private:
     friend struct detail::child_access;
     explicit child(std::shared_ptr<detail::process_state> is);
-    struct signals;
     std::shared_ptr<detail::process_state> is_;
     std::map<int, stream> streams_;
-    std::unique_ptr<signals> signals_;
 };
 
 }  // namespace sim

@@ -242,10 +242,10 @@ class host {
     /// everything is late. Of two pauses the one that ends last counts.
     void pause(duration d);
     /// Sends a signal to the host's programs, as kill(1) does: some microseconds later, as the seed draws, it
-    /// is told to every signal_watch of this number on its reactors. Two of one number may be told as one. A
-    /// host has no default actions: without a watch nothing happens, and `run` and `serve` are not stopped.
-    /// Does nothing while the host is down, and is lost if it crashes before. Throws std::invalid_argument
-    /// for a number that no signal_watch takes.
+    /// is told to every signal_watch of this number on its reactors, but for those of its children, which
+    /// process::kill reaches. Two of one number may be told as one. A host has no default actions: without a
+    /// watch nothing happens, and `run` and `serve` are not stopped. Does nothing while the host is down, and
+    /// is lost if it crashes before. Throws std::invalid_argument for a number that no signal_watch takes.
     void signal(int number);
     /// Sets the host's date (bight::wall_clock_now); timers are not affected.
     void set_date(std::chrono::system_clock::time_point now) noexcept;

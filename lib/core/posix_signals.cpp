@@ -88,6 +88,16 @@ bool is_ours(const struct sigaction& action) noexcept {
     return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == on_signal;
 }
 
+// Nobody wants it, and it would have its default effect. Either it has come as bight left it; or somebody who
+// had found bight's handler has put that back since (system(3) does so), or has called it.
+void leave_late_signal(int number, const siginfo_t& info, bool is_below) noexcept {
+    if (!is_ours(action_now(number))) {
+        if (!is_below) ::raise(number);
+    } else if (!signal_came(number, sender_of(info))) {
+        leave_to_the_system(number);
+    }
+}
+
 // Atomics and what is safe in a handler. One of SIGCHLD that was there before is called in any case: others
 // wait for children of theirs by it.
 void on_signal(int number, siginfo_t* info, void* context) {
@@ -102,9 +112,8 @@ void on_signal(int number, siginfo_t* info, void* context) {
     if (!is_taken || number == SIGCHLD) {
         if (is_function_of_program(next)) {
             if (called < 2) call_former(next, called, number, info, context);
-        } else if (!is_taken && called == 0 && !is_below && is_default_action(next) &&
-                   !is_ours(action_now(number))) {
-            ::raise(number);  // it has come as bight left it: as a moment later
+        } else if (!is_taken && called == 0 && is_default_action(next)) {
+            leave_late_signal(number, *info, is_below);
         }
     }
     errno = error;
@@ -143,9 +152,12 @@ signal_refusal refusal_of_signal(int number) noexcept {
 int install_signal(int number, bool& was_handled) noexcept {
     struct sigaction now{};
     if (::sigaction(number, nullptr, &now) != 0) return errno;
-    was_handled = is_ours(now);
-    if (was_handled) return 0;
     former_action& former = former_of(number);
+    was_handled = is_ours(now);
+    if (was_handled) {
+        former.below_another.store(false);
+        return 0;
+    }
     await_readers_of_actions();
     former.is_above_another = former.below_another.load();
     if (former.is_above_another) former.under = former.before;

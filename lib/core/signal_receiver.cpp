@@ -63,8 +63,9 @@ class signal_table final : private fork_aware {
         bool was_handled = false;
         if (const int error = install_signal(r.number_, was_handled); error != 0) {
             mine.holds.store(nullptr);
-            throw std::system_error(std::error_code(error, errno_category()),
-                                    "signal " + std::to_string(r.number_) + " cannot be handled here");
+            throw std::system_error(
+                std::error_code(error, errno_category()),
+                "signal_watch: signal " + std::to_string(r.number_) + " cannot be handled here");
         }
         if (!was_handled) slot.run.store(nullptr);  // the program has set another action since
         ++slot.receivers;

@@ -29,7 +29,8 @@ former_handler& former_of(int number) noexcept { return former_handlers[static_c
 // The C library has put the default effect back before it calls this.
 void on_signal(int number) {
     if (former_of(number).is_installed.load()) std::signal(number, on_signal);
-    (void)signal_came(number, 0);
+    // It has come as bight left it: as a moment later.
+    if (!signal_came(number, 0) && !former_of(number).is_installed.load()) std::raise(number);
 }
 
 // Of the events that end the process as soon as this has returned, and in any case some seconds later: until

@@ -242,6 +242,7 @@ TEST_CASE("a forked child has the actions that were there before, and its copy o
         }
         int status = 0;
         ::waitpid(made, &status, 0);
+        CAPTURE(status);
         CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP));
         const received_signal came = co_await taken_from(*w);
         CHECK(came.number == SIGUSR2);
@@ -389,6 +390,35 @@ TEST_CASE("a terminating signal in the moment when its watch goes is told or has
     });
     const int status = c.exit_status();
     CHECK((status == 0 || status == 1000 + SIGHUP));
+}
+
+TEST_CASE("bight's handler that somebody puts back when nobody needs it any more has the default effect") {
+    test::child c([](const test::witness_pipe& pipe) {
+        struct sigaction found{};
+        auto program = [&]() -> task<> {
+            const signal_watch w{SIGHUP};
+            struct sigaction ignores{};
+            ignores.sa_handler = SIG_IGN;
+            ::sigaction(SIGHUP, &ignores, &found);
+            co_return;
+        };
+        bight::reactor().run(program());
+        ::raise(SIGHUP);
+        pipe.say("ignored\n");
+        ::sigaction(SIGHUP, &found, nullptr);
+        auto again = [&]() -> task<> {
+            signal_watch w{SIGHUP};
+            ::raise(SIGHUP);
+            if (w.try_next()) pipe.say("told\n");
+            co_return;
+        };
+        bight::reactor().run(again());
+        ::sigaction(SIGHUP, &found, nullptr);
+        ::raise(SIGHUP);
+        return 0;
+    });
+    CHECK(c.exit_status() == 1000 + SIGHUP);
+    CHECK(c.said() == "ignored\ntold\n");
 }
 
 TEST_CASE("the descriptor of a reactor in another loop is readable when a signal has come") {

@@ -111,6 +111,8 @@ TEST_CASE("a watch of several numbers tells each, and one that comes all the tim
             terminates = terminates || number == SIGTERM;
         }
         CHECK(terminates);
+        CHECK(w.try_next());  // the second SIGINT, once, although the number was given twice
+        CHECK_FALSE(w.try_next());
     });
 }
 

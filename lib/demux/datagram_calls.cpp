@@ -129,12 +129,12 @@ int send_one(const send_datagrams_operation& op, const outgoing_datagram& d) noe
 #if defined(__linux__)
 
 // An error after the first datagram stays with the socket: the next call meets it.
-[[gnu::noinline]] int receive_several(receive_datagrams_operation& op) noexcept {
-    const std::size_t count = std::min(op.slot_count, most_datagrams_of_a_call);
+[[gnu::noinline]] int receive_together(const receive_datagrams_operation& op, datagram_slot* slots,
+                                       std::size_t count) noexcept {
     receive_room rooms[most_datagrams_of_a_call];
     mmsghdr headers[most_datagrams_of_a_call];
     for (std::size_t i = 0; i < count; ++i) {
-        headers[i].msg_hdr = header_for(rooms[i], op.slots[i], op);
+        headers[i].msg_hdr = header_for(rooms[i], slots[i], op);
         headers[i].msg_len = 0;
     }
     int got = 0;
@@ -142,7 +142,21 @@ int send_one(const send_datagrams_operation& op, const outgoing_datagram& d) noe
         got = ::recvmmsg(op.on->fd, headers, static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
     } while (got < 0 && errno == EINTR);
     if (got < 0) return -errno;
-    for (int i = 0; i < got; ++i) take_datagram(op.slots[i].got, headers[i].msg_hdr, headers[i].msg_len, op);
+    for (int i = 0; i < got; ++i) take_datagram(slots[i].got, headers[i].msg_hdr, headers[i].msg_len, op);
+    return got;
+}
+
+int receive_several(receive_datagrams_operation& op) noexcept {
+    const std::size_t count = std::min(op.slot_count, most_datagrams_of_a_call);
+    const std::size_t first = std::min(count, op.expected);
+    int got = receive_together(op, op.slots, first);
+    if (got < 0) return got;
+    if (static_cast<std::size_t>(got) == first && first < count) {
+        const int more = receive_together(op, op.slots + first, count - first);
+        if (more > 0) got += more;
+        if (more < 0 && more != -EAGAIN) op.later_error = -more;
+    }
+    op.expected = std::max(2 * static_cast<std::size_t>(got), op.least_expected);
     return got;
 }
 

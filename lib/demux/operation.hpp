@@ -308,6 +308,10 @@ class receive_datagrams_operation : public operation {
     /// peer may have. So the next receive need not ask before it waits (unless `drain` is set: a program may
     /// have asked for errors, which end a call before the datagrams behind them).
     bool few_are_all = false;
+    /// How many a call is prepared for before it is known that more are there: what the last ones have got
+    /// says it. Preparing for all that may come costs more than one datagram does.
+    std::size_t expected = least_expected;
+    static constexpr std::size_t least_expected = 8;
     int later_error = 0;  ///< what was met after the first datagram: no call will meet it again. 0: nothing
 
   protected:

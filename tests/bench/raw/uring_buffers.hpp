@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 
 namespace bench {
 
@@ -19,10 +21,11 @@ inline void must(int result, const char* what) {
 class ring_with_buffers {
   public:
     static constexpr unsigned buffer_count = 1024;
-    static constexpr unsigned buffer_size = 4096;
     static constexpr unsigned short buffer_group = 0;
 
-    ring_with_buffers() {
+    /// `count` buffers, a power of two, of `size` bytes.
+    explicit ring_with_buffers(unsigned count = buffer_count, std::size_t size = 4096)
+        : count_(count), size_(size) {
         io_uring_params parameters{};
         parameters.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
                            IORING_SETUP_CQSIZE;
@@ -54,17 +57,26 @@ class ring_with_buffers {
         sqe.user_data = user_data;
     }
 
-    char* at(unsigned buffer) { return memory_ + std::size_t{buffer} * buffer_size; }
+    /// The same of messages (recvmsg(2)), in the form of `header`, which lives as long.
+    void arm_receive_messages(int fd, msghdr& header, std::uint64_t user_data) {
+        io_uring_sqe& sqe = next();
+        io_uring_prep_recvmsg_multishot(&sqe, fd, &header, 0);
+        sqe.flags |= IOSQE_BUFFER_SELECT;
+        sqe.buf_group = buffer_group;
+        sqe.user_data = user_data;
+    }
+
+    char* at(unsigned buffer) { return memory_ + buffer * size_; }
 
     void give_back(unsigned buffer) {
-        io_uring_buf_ring_add(buffers_, at(buffer), buffer_size, static_cast<unsigned short>(buffer),
-                              io_uring_buf_ring_mask(buffer_count), 0);
+        io_uring_buf_ring_add(buffers_, at(buffer), static_cast<unsigned>(size_),
+                              static_cast<unsigned short>(buffer), io_uring_buf_ring_mask(count_), 0);
         io_uring_buf_ring_advance(buffers_, 1);
     }
 
-    /// Submits, waits, and calls completed(cqe) for all that has come, for ever.
-    template <class Completed>
-    [[noreturn]] void run(Completed completed) {
+    /// Submits, waits, and calls completed(cqe) for all that has come, then all_seen(), for ever.
+    template <class Completed, class AllSeen>
+    [[noreturn]] void run(Completed completed, AllSeen all_seen) {
         for (;;) {
             const int entered = io_uring_submit_and_wait(&ring_, 1);
             if (entered != -EINTR) must(entered, "io_uring_enter");
@@ -76,7 +88,12 @@ class ring_with_buffers {
                 completed(*cqe);
             }
             io_uring_cq_advance(&ring_, seen);
+            all_seen();
         }
+    }
+    template <class Completed>
+    [[noreturn]] void run(Completed completed) {
+        run(completed, [] {});
     }
 
   private:
@@ -87,17 +104,19 @@ class ring_with_buffers {
     }
 
     void provide_buffers() {
-        memory_ = static_cast<char*>(map(std::size_t{buffer_count} * buffer_size));
-        buffers_ = static_cast<io_uring_buf_ring*>(map(buffer_count * sizeof(io_uring_buf)));
+        memory_ = static_cast<char*>(map(count_ * size_));
+        buffers_ = static_cast<io_uring_buf_ring*>(map(count_ * sizeof(io_uring_buf)));
         io_uring_buf_reg registration{};
         registration.ring_addr = reinterpret_cast<std::uintptr_t>(buffers_);
-        registration.ring_entries = buffer_count;
+        registration.ring_entries = count_;
         registration.bgid = buffer_group;
         must(io_uring_register_buf_ring(&ring_, &registration, 0), "io_uring_register_buf_ring");
         io_uring_buf_ring_init(buffers_);
-        for (unsigned i = 0; i < buffer_count; ++i) give_back(i);
+        for (unsigned i = 0; i < count_; ++i) give_back(i);
     }
 
+    unsigned count_;
+    std::size_t size_;
     io_uring ring_{};
     char* memory_ = nullptr;
     io_uring_buf_ring* buffers_ = nullptr;

@@ -11,10 +11,19 @@ DEPTHS = {"one each": 1, "16 each": 16}
 LOOP = "recvmmsg, sendmmsg"
 TEXT = """\
 8 clients keep datagrams of 64 bytes on their way to a server, which answers each: one each, so that few come at a time, or 16. The bare
-server waits in recvmmsg(2) and answers with sendmmsg(2), 64 at a time; bight's calls `receive_many` and `send_many`."""
+server waits in recvmmsg(2) and answers with sendmmsg(2), 64 at a time; bight's calls `receive_many` and `send_many`. What bight does not use stands
+beside them: io_uring's multishot recvmsg, whose provided buffers must have room for whatever comes, answered by sendmmsg(2) or by requests."""
+
+
+def multishot(name, *arguments):
+    return Subject(name, RAW, "raw_datagrams_uring", ("{port}", *arguments), package="liburing-dev", protocol="udp")
+
 
 SUBJECTS = [Subject(LOOP, RAW, "raw_datagrams", protocol="udp")] + [
-    Subject(f"bight, {reactor}", BIGHT, "datagram_server", reactor=reactor, protocol="udp") for reactor in ("epoll", "io_uring")]
+    Subject(f"bight, {reactor}", BIGHT, "datagram_server", reactor=reactor, protocol="udp") for reactor in ("epoll", "io_uring")] + [
+    multishot("multishot, 2 KiB, sendmmsg", "2048"),
+    multishot("multishot, 64 KiB, sendmmsg", "65507"),
+    multishot("multishot, 2 KiB, requests", "2048", "entries")]
 
 
 def run(setting):

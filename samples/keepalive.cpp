@@ -2,6 +2,8 @@
 // two is let go.   keepalive server|client [ENDPOINT [SECONDS]] One by hand:  printf
 // '\0\16\0\1\0\0\0\7\0\0\0\0\0\0\0\0' | nc -N localhost 7070 | od -t x1
 #include <bight/bight.hpp>
+#include <bight/io/frame_reader.hpp>
+#include <bight/io/frame_writer.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -24,7 +26,8 @@ struct record {
 };
 constexpr std::uint64_t keep_alive = 1;  // a kind: answered with itself
 constexpr std::size_t shortest = 14;
-constexpr std::size_t longest = 1024;
+
+bight::framing records() { return bight::framing::prefixed(bight::length_prefix::uint16, 1024); }
 
 std::string bytes_of(std::uint64_t number, std::size_t count) {
     std::string bytes;
@@ -39,25 +42,24 @@ std::uint64_t number_in(std::string_view bytes) {
 }
 
 std::string encoded(const record& r) {
-    return bytes_of(shortest, 2) + bytes_of(r.kind, 2) + bytes_of(r.number, 4) + bytes_of(r.time, 8);
+    return bytes_of(r.kind, 2) + bytes_of(r.number, 4) + bytes_of(r.time, 8);
 }
 
 // Nothing at the end of the stream.
-bight::task<std::optional<record>> next(bight::buffered_reader& from) {
-    const auto more = co_await from.peek(1);
-    if (more.empty()) co_return std::nullopt;
-    const std::string size = co_await from.exactly(2);
-    if (number_in(size) < shortest || number_in(size) > longest)
+bight::task<std::optional<record>> next(bight::frame_reader& from) {
+    const auto bytes = co_await from.next_view();
+    if (!bytes) co_return std::nullopt;
+    if (bytes->size() < shortest)
         throw std::system_error(make_error_code(std::errc::bad_message), "a record of a wrong size");
-    const std::string bytes = co_await from.exactly(number_in(size));
-    const std::string_view b = bytes;
-    co_return record{number_in(b.substr(0, 2)), number_in(b.substr(2, 4)), number_in(b.substr(6, 8))};
+    co_return record{number_in(bytes->substr(0, 2)), number_in(bytes->substr(2, 4)),
+                     number_in(bytes->substr(6, 8))};
 }
 
 bight::task<> answer(bight::stream& peer, bight::movable_deadline& health) {
-    bight::buffered_reader records(peer);
-    while (const auto r = co_await next(records)) {
-        if (r->kind == keep_alive) co_await peer.write(encoded(*r));
+    bight::frame_reader in(peer, records());
+    bight::frame_writer out(peer, records());
+    while (const auto r = co_await next(in)) {
+        if (r->kind == keep_alive) co_await out.write(encoded(*r));
         health.push();  // not by a byte now and then
     }
 }
@@ -74,12 +76,13 @@ bight::task<> look_after(bight::duration period, bight::stream peer) {
 
 bight::task<> keep(std::string where, bight::duration period) {
     bight::stream server = co_await bight::connect(where);
-    bight::buffered_reader answers(server);
+    bight::frame_reader answers(server, records());
+    bight::frame_writer out(server, records());
     bight::interval each(period);
     for (record asked{keep_alive, 1, 0};; ++asked.number) {
         const auto tick = co_await each.tick();
         asked.time = static_cast<std::uint64_t>(tick.scheduled.time_since_epoch().count());
-        co_await server.write(encoded(asked));
+        co_await out.write(encoded(asked));
         const auto got = co_await bight::with_timeout(next(answers), 2 * period);
         if (got != asked) throw std::runtime_error(got ? "that is not the answer" : "the server has ended");
         std::printf("%d: answered\n", static_cast<int>(got->number));

@@ -104,7 +104,7 @@ rules() {
 builddir = $work
 compile = clang++-19 -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -nostdinc++ -isystem $libcxx \$
     -isystem $headers -isystem tests/core_foundation -Iinclude -Ilib -I$work -DBIGHT_HAS_KQUEUE=1
-for_test = -Itests/support/macos -Itests -idirafter $work/catch2 '-DBIGHT_SAMPLES_DIR="samples"'
+for_test = -Itests/support/macos -Itests -idirafter $work/catch2 '-DBIGHT_SAMPLES_DIR="samples"' '-DBIGHT_FUZZ_CORPUS="corpus"'
 
 rule library
   command = \$compile --target=\${processor}-apple-macos13 -fsyntax-only -MD -MF \$out.d -MT \$out \$in && touch \$out

@@ -143,13 +143,20 @@ needs() {
     need cmake 'CMake, for the test of what it finds of bight' command -v cmake
     need llvm-19 'a symbolizer, for the names in what sanitizers report' symbolizer
     if choose_clangxx; then
-        return
+        need "libfuzzer-$(major_version "$clangxx")-dev" "libFuzzer of $clangxx" fuzzes "$clangxx"
     elif [ -n "${CLANGXX:-}" ]; then
         need "libclang-rt-$(major_version "$CLANGXX")-dev" "the sanitizers of $CLANGXX" false
     else
         need clang-19 "clang $oldest_clang or later" links clang++-19
         need libclang-rt-19-dev 'the sanitizers of clang 19' links_sanitizers clang++-19
+        need libfuzzer-19-dev 'libFuzzer of clang 19' fuzzes clang++-19
     fi
+}
+
+# fuzzes CLANG: whether it has libFuzzer, whose main() calls what it fuzzes.
+fuzzes() {
+    echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
+        "$1" -fsanitize=fuzzer -x c++ - -o /dev/null
 }
 
 header() { echo "#include <$1>" | ${chosen:-g++} -std=c++20 -E -x c++ - -o /dev/null; }
@@ -309,6 +316,8 @@ targets() {
             docs) echo tests/docs/libdocs_pages.a tests/docs/docs_programs ;;
             gdb) echo tests/gdb/tree ;;
             bench) echo benchmarks samples/keepalive ;;
+            fuzz) echo tests/fuzz/fuzz_delimited tests/fuzz/fuzz_lines tests/fuzz/fuzz_netstrings tests/fuzz/fuzz_prefixed \
+                tests/fuzz/fuzz_records tests/fuzz/fuzz_switching tests/fuzz/fuzz_varint ;;
             sanitizers) echo tests/sanitizers/mistakes tests/sanitizers/orders tests/sanitizers/transfers ;;
             core | thread | service) echo tests/runtime_tests ;;
             generator) echo tests/sync_tests ;;
@@ -533,11 +542,16 @@ if [ $matrix != quick ]; then
     without_full=disabled
     [ $matrix != full ] || without_full=enabled
     sanitized="-Dbuildtype=debug -Doptimization=1 -Db_lundef=false -Dunity=on -Dunity_size=24"
+    fuzzers=enabled
+    if ! fuzzes "$clangxx" >/dev/null 2>&1; then
+        fuzzers=disabled
+        echo "left out: asan: the fuzzers: ${clangxx:-clang} has no libFuzzer" >>"$not_tried"
+    fi
     # UBSan's check of vptrs opens a pipe, and takes an object for broken when the process is out of descriptors, as
     # some tests want it.
     # shellcheck disable=SC2086 # a list of words
     build_and_run asan "$clangxx" $sanitized -Db_sanitize=address,undefined "-Dcpp_args=$lines_only -fno-sanitize=vptr" \
-        -Dtools=$without_full
+        -Dtools=$without_full -Dfuzzers=$fuzzers
     all_words=$words
     # shellcheck disable=SC2086
     if [ $matrix != full ] && [ -z "$words" ]; then

@@ -1,6 +1,7 @@
 #include <bight/io/buffered_reader.hpp>
 
 #include "read_ahead.hpp"
+#include "text_item.hpp"
 
 #include <bight/core/detail/wait_list.hpp>
 #include <bight/core/error.hpp>
@@ -11,13 +12,9 @@
 
 namespace bight {
 
-// What ends an item: `text`, and with `drops_cr` a "\r" before it as well.
 struct buffered_reader::ending {
-    std::string_view text;
-    bool drops_cr = false;
+    detail::text_end text;
     const char* item = "";  // for error messages
-
-    std::size_t longest() const noexcept { return text.size() + (drops_cr ? 1 : 0); }
 };
 
 // One call that reads; lives in its frame. Views that were given out before are invalid from here on.
@@ -62,7 +59,8 @@ void buffered_reader::tell(detail::look_ahead now) const noexcept {
     if (stream_ && (!here || &stream_.lower().home() == here)) stream_.lower().set_look_ahead(now);
 }
 
-// Not while another reads the stream, or has read ahead: the read is refused then, and what was told is that one's.
+// Not while another reads the stream, or has read ahead: the read is refused then, and what was told is that
+// one's.
 bool buffered_reader::may_tell() const noexcept {
     if (!stream_ || &stream_.lower().home() != reactor::current()) return false;
     const transport& of = stream_.lower();
@@ -168,34 +166,22 @@ void buffered_reader::give_back() {
 // Lines and delimiters
 
 buffered_reader::ending buffered_reader::end_of_line() const noexcept {
-    switch (options_.line_ends) {
-        case line_end::crlf: return {"\r\n", false, "a line"};
-        case line_end::lf: return {"\n", false, "a line"};
-        case line_end::either: break;
-    }
-    return {"\n", true, "a line"};
+    return {detail::end_of_line(options_.line_ends), "a line"};
 }
 
 // True when a whole item is buffered: of `length` bytes, `whole` with its end. No end begins before
 // `searched`, counted from the first byte that is buffered.
 bool buffered_reader::find(const ending& end, std::size_t& searched, std::size_t& length,
                            std::size_t& whole) const {
-    const std::string_view rest = buffered();
-    const std::size_t found = rest.find(end.text, searched);
-    const bool complete = found != std::string_view::npos;
-    if (complete) {
-        length = found - (end.drops_cr && found > 0 && rest[found - 1] == '\r' ? 1 : 0);
-        whole = found + end.text.size();
-    }
-    // An item of maximal length may be followed by a part of its end.
-    const bool hopeless = rest.size() >= end.longest() && rest.size() - end.longest() >= options_.line_limit;
-    if (complete ? length > options_.line_limit : hopeless) {
+    const detail::text_item item = detail::find_item(end.text, buffered(), options_.line_limit, searched);
+    if (item.is == detail::text_item::too_long) {
         const std::string what = "read " + std::string(end.item) + " of at most " +
                                  std::to_string(options_.line_limit) + " bytes from";
         detail::throw_stream_error(errc::too_long, what.c_str(), &stream_.lower());
     }
-    searched = rest.size() < end.text.size() ? 0 : rest.size() - end.text.size() + 1;
-    return complete;
+    length = item.length;
+    whole = item.whole;
+    return item.is == detail::text_item::complete;
 }
 
 template <class T>
@@ -224,21 +210,21 @@ task<std::optional<std::string>> buffered_reader::until(std::string_view delimit
     return until(delimiter, "up to a delimiter, an item");
 }
 task<std::optional<std::string>> buffered_reader::until(std::string_view delimiter, const char* item) {
-    return next<std::string>({delimiter, false, item});
+    return next<std::string>({{delimiter, false}, item});
 }
 
 // Counts
 
-void buffered_reader::refuse_count(std::size_t count, const char* what) const {
-    if (count <= options_.count_limit) return;
+void buffered_reader::refuse_count(std::size_t count, std::size_t limit, const char* what) const {
+    if (count <= limit) return;
     const std::string text = std::string(what) + std::to_string(count) + " bytes (count_limit is " +
-                             std::to_string(options_.count_limit) + ") of";
+                             std::to_string(limit) + ") of";
     detail::throw_stream_error(errc::too_long, text.c_str(), &stream_.lower());
 }
 
 task<std::string> buffered_reader::exactly(std::size_t count) {
     const use here(*this);
-    refuse_count(count, "read ");
+    refuse_count(count, options_.count_limit, "read ");
     while (buffered().size() < count) {
         keep();
         chunk_ = co_await here.read();
@@ -312,9 +298,10 @@ task<chunk> buffered_reader::some(std::size_t most) {
     co_return part;
 }
 
-task<std::string_view> buffered_reader::peek(std::size_t count) {
+task<std::string_view> buffered_reader::peek(std::size_t count) { return peek(count, options_.count_limit); }
+task<std::string_view> buffered_reader::peek(std::size_t count, std::size_t limit) {
     const use here(*this);
-    refuse_count(count, "look at ");
+    refuse_count(count, limit, "look at ");
     while (buffered().size() < count) {
         keep();
         chunk_ = co_await here.read();

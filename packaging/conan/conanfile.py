@@ -57,7 +57,7 @@ class BightRecipe(ConanFile):
     def generate(self):
         PkgConfigDeps(self).generate()
         toolchain = MesonToolchain(self)
-        for option in "adapters", "benchmarks", "cares", "libkqueue", "samples", "tests", "valgrind":
+        for option in "adapters", "benchmarks", "cares", "fuzzers", "libkqueue", "samples", "tests", "valgrind":
             toolchain.project_options[option] = "disabled"
         toolchain.project_options["only_tests_with_threads"] = False
         toolchain.project_options["test_files_together"] = 1

@@ -2,6 +2,8 @@
 // at most 14 lines
 #include <bight/io/buffered_reader.hpp>
 #include <bight/io/buffered_writer.hpp>
+#include <bight/io/frame_reader.hpp>
+#include <bight/io/frame_writer.hpp>
 #include <bight/io/line_reader.hpp>
 #include <bight/io/outbox.hpp>
 #include <bight/net/connect.hpp>
@@ -27,11 +29,15 @@ bight::task<> made(bight::stream peer, const bight::stream& fixed) {
     const bight::line_reader moved_as_well(std::move(peer));           // says: refers to a stream that has a name
     const bight::line_reader character(peer, '\n');                    // says: the delimiter is text
     const bight::outbox moved_again(std::move(peer));                  // says: refers to a stream that has a name
+    const bight::frame_reader moved_in(std::move(peer), bight::framing::lines());  // says: refers to a stream that has a name
+    const bight::frame_writer to_nothing(bight::framing::lines());     // says: frame_writer(stream, framing)
 #else
     const bight::buffered_reader reader(peer, {.line_ends = bight::line_end::lf});
     const bight::buffered_writer writer(peer, {.capacity = 4096});
     const bight::line_reader lines(peer, "\n");
     const bight::outbox box(peer);
+    const bight::frame_reader frames(peer, bight::framing::lines());
+    const bight::frame_writer framed(peer, bight::framing::lines());
     (void)fixed;
     co_return;
 #endif

@@ -8,6 +8,8 @@
 #include "support/reactors.hpp"
 
 #include <bight/bight.hpp>
+#include <bight/io/frame_parser.hpp>
+#include <bight/io/frame_reader.hpp>
 #include <bight/net/caching_resolver.hpp>
 #include <bight/net/datagram_socket.hpp>
 #include <bight/net/descriptor_passing.hpp>
@@ -27,6 +29,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -490,6 +493,56 @@ TEST_CASE("what a line_reader has read and found no memory for is given back") {
         });
     CHECK(tally.allocations >= 2);
     CHECK(tally.endured == 0);
+}
+
+TEST_CASE("a frame_parser and a frame_reader that find no memory lose no bytes") {
+    const std::string frame = long_text + std::string(1000, 'f');
+    const bight::framing how = bight::framing::netstrings();
+    const std::string bytes = how.encode(frame);
+    const auto parser_tally = fail_each_allocation([&](allocation_fault& fault) {
+        bight::frame_parser parser(how);
+        bool failed = false;
+        std::string got;
+        for (const std::string_view piece :
+             {std::string_view(bytes).substr(0, 500), std::string_view(bytes).substr(500)}) {
+            parser.feed(piece);
+            std::optional<std::string_view> found;
+            try {
+                const failing here(fault);
+                found = parser.next();
+            } catch (const std::bad_alloc&) {
+                failed = true;
+                found = parser.next();
+            }
+            if (found) got = *found;
+        }
+        CHECK(got == frame);
+        if (failed) throw std::bad_alloc();
+    });
+    CHECK(parser_tally.allocations >= 2);
+    CHECK(parser_tally.endured == 0);
+    const auto reader_tally =
+        fail_each_allocation_on(best(), [&](reactor_fixture&, allocation_fault& fault) -> task<> {
+            auto pair = co_await test::connected_to_raw(test::family::tcp);
+            bight::frame_reader frames(pair.stream, how);
+            bool failed = false;
+            for (int i = 0; i < 3; ++i) {
+                pair.raw.send(bytes.substr(i == 0 ? 0 : 2) + bytes.substr(0, 2));
+                std::optional<std::string> got;
+                try {
+                    const failing here(fault);
+                    got = co_await frames.next();
+                } catch (const std::bad_alloc&) {
+                    failed = true;
+                }
+                if (!got) got = co_await frames.next();
+                CHECK(got == frame);
+                CHECK(frames.buffered() == bytes.substr(0, 2));
+            }
+            if (failed) throw std::bad_alloc();
+        });
+    CHECK(reader_tally.allocations >= 3);
+    CHECK(reader_tally.endured == 0);
 }
 
 TEST_CASE("a call that is posted without memory is not made; else it is made once") {

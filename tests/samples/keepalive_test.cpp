@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <string>
 #include <string_view>
+#include <utility>
 
 using namespace test;
 using namespace std::string_literals;
@@ -113,12 +114,16 @@ TEST_CASE("keepalive: a record of a wrong size, or cut off, ends its client alon
     CAPTURE(kind);
     keepalive_server server(kind);
     client other = server.connect();
-    for (const std::string& size : {"\x00\x00"s, "\x00\x0d"s, "\x04\x01"s, "\xff\xff"s}) {
+    const std::string shorter = "\x00\x0d"s + keep_alive.substr(2, 13);
+    const std::string longer = "longer than its limit";
+    const std::string bad = "Bad message";
+    for (const auto& [sent, why] : {std::pair("\x00\x00"s, bad), std::pair(shorter, bad),
+                                    std::pair("\x04\x01"s, longer), std::pair("\xff\xff"s, longer)}) {
         client wrong = server.connect();
-        REQUIRE(wrong.send(size));
+        REQUIRE(wrong.send(sent));
         CHECK(wrong.read(1).empty());
         CHECK(wrong.error() == ECONNRESET);
-        CHECK(server.process().wait_for_output(place_of(wrong) + " has gone: Bad message\n"));
+        CHECK(server.process().wait_for_output(place_of(wrong) + " has gone: " + why + "\n"));
     }
     for (const std::size_t part : {1U, 2U, 15U}) {
         client ends = server.connect();

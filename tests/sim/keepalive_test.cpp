@@ -73,10 +73,11 @@ std::string random_bytes_of_a_peer(sim::random_source& random) {
 
 TEST_CASE("keepalive: a record is the same bytes on every machine, and they are the same record again") {
     const record r{0x0102, 0x03040506, 0x0708090a0b0c0d0e};
-    const std::string bytes = keepalive_sample::encoded(r);
+    const bight::framing framed = keepalive_sample::records();
+    const std::string bytes = framed.encode(keepalive_sample::encoded(r));
     CHECK(bytes == "\x00\x0e\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e"s);
     const record most{0xffff, 0xffffffff, 0xffffffffffffffff};
-    CHECK(keepalive_sample::encoded(most) == "\x00\x0e"s + std::string(14, '\xff'));
+    CHECK(keepalive_sample::encoded(most) == std::string(14, '\xff'));
     bight::virtual_clock time;
     bight::reactor_options options;
     options.clock = &time;
@@ -84,10 +85,11 @@ TEST_CASE("keepalive: a record is the same bytes on every machine, and they are 
     sim::random_source random(1);
     auto pair = sim::memory_pair(home, sim::memory_options(sim::memory_direction()));
     home.run([](bight::stream& to, bight::stream& from, sim::random_source& numbers) -> task<> {
-        bight::buffered_reader reader(from);
+        bight::frame_reader reader(from, keepalive_sample::records());
+        bight::frame_writer writer(to, keepalive_sample::records());
         for (int i = 0; i < 1000; ++i) {
             const record sent{numbers.below(0x10000), numbers.below(0x100000000), numbers.next()};
-            co_await to.write(keepalive_sample::encoded(sent));
+            co_await writer.write(keepalive_sample::encoded(sent));
             const std::optional<record> got = co_await keepalive_sample::next(reader);
             CHECK(got == sent);
         }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <bight/bight.hpp>
+#include <bight/io/frame_reader.hpp>
+#include <bight/io/frame_writer.hpp>
 #include <bight/net/datagram_socket.hpp>
 
 #include <algorithm>

@@ -6,23 +6,16 @@
 #include <bight/core/task.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/chunk.hpp>
+#include <bight/io/line_end.hpp>
 #include <bight/io/stream.hpp>
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
 namespace BIGHT_EXPORT bight {
-
-/// What ends a line.
-enum class line_end : std::uint8_t {
-    crlf,    ///< "\r\n" (a single "\r" or "\n" is a byte like any other): most protocols of the internet
-    lf,      ///< "\n"
-    either,  ///< "\n", and a "\r" before it belongs to the end: for people and for old clients
-};
 
 /// Options of a buffered_reader.
 struct buffered_reader_options {
@@ -125,6 +118,7 @@ class buffered_reader {
     void give_back();
 
   private:
+    friend class frame_reader;
     friend class line_reader;
     class use;
     struct ending;
@@ -143,7 +137,8 @@ class buffered_reader {
     void settle();
     void keep();
     void join();
-    void refuse_count(std::size_t count, const char* what) const;
+    task<std::string_view> peek(std::size_t count, std::size_t limit);
+    void refuse_count(std::size_t count, std::size_t limit, const char* what) const;
 
     stream& stream_;
     buffered_reader_options options_;

@@ -23,6 +23,7 @@ vcpkg_configure_meson(
     -Dcares=disabled
     -Dvalgrind=disabled
     -Dio_uring=${FEATURE_io_uring}
+    -Dfuzzers=disabled
     -Dlibkqueue=disabled
     -Donly_tests_with_threads=false
     -Dtest_files_together=1

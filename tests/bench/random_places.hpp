@@ -10,6 +10,7 @@
 namespace bench {
 
 inline constexpr std::size_t read_size = 4096;
+using block = std::array<char, read_size>;
 
 class random_places {
   public:

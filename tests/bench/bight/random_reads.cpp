@@ -9,8 +9,8 @@
 
 namespace {
 
-bight::task<> read_some(const bight::file& from, bench::random_places& places, unsigned& left) {
-    std::array<char, bench::read_size> memory;
+bight::task<> read_some(const bight::file& from, bench::random_places& places, unsigned& left,
+                        bench::block& memory) {
     while (left > 0) {
         --left;
         const std::size_t got = co_await from.read_at(places.next(), memory);
@@ -18,11 +18,11 @@ bight::task<> read_some(const bight::file& from, bench::random_places& places, u
     }
 }
 
-bight::task<> read_all(const bight::file& from, unsigned count, unsigned depth) {
+bight::task<> read_all(const bight::file& from, std::vector<bench::block>& blocks, unsigned count) {
     bench::random_places places;
     const auto read_side_by_side = [&](bight::group& g) -> bight::task<> {
-        for (unsigned i = 0; i < depth; ++i) {
-            g.spawn(read_some, std::cref(from), std::ref(places), std::ref(count));
+        for (bench::block& memory : blocks) {
+            g.spawn(read_some, std::cref(from), std::ref(places), std::ref(count), std::ref(memory));
         }
         co_return;
     };
@@ -37,9 +37,10 @@ int main(int argc, char** argv) {
     bench::live_at_most(600);
     return bight::run([](unsigned n, unsigned at_once) -> bight::task<> {
         const bight::file from(bench::sent_file());
-        co_await read_all(from, n / 10 + 1, at_once);
+        std::vector<bench::block> blocks(at_once);
+        co_await read_all(from, blocks, n / 10 + 1);
         const bench::time_spent began;
-        co_await read_all(from, n, at_once);
+        co_await read_all(from, blocks, n);
         began.print(n);
     }(count, depth));
 }

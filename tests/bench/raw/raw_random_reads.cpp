@@ -5,8 +5,6 @@
 
 namespace {
 
-using block = std::array<char, bench::read_size>;
-
 class reader {
   public:
     reader(int file, unsigned depth) : file_(file), blocks_(depth) {
@@ -50,7 +48,7 @@ class reader {
     }
 
     int file_;
-    std::vector<block> blocks_;
+    std::vector<bench::block> blocks_;
     bench::random_places places_;
     io_uring ring_{};
 };

@@ -19,6 +19,28 @@
 
 namespace bight::detail {
 
+void child_awaiter::cancel() noexcept {
+    on_->waiters_.remove(*this);
+    confirm_cancel();
+}
+
+bool child_awaiter::suspend(promise_base& p) noexcept {
+    if (!begin(p)) return true;
+    if (on_->set_) return finish_now();
+    on_->waiters_.push_back(*this);
+    return true;
+}
+
+void child_awaiter::describe(std::string& out) const {
+    const child_process& of = on_->of_;
+    if (!of.over()) out += "the end of " + of.name() + " (process " + std::to_string(of.pid()) + ")";
+    if (on_->is_ != child_event::what::end_and_pipes || of.open_pipes() == 0) return;
+    out += of.over() ? "the ends of " : ", and ";
+    out += std::to_string(of.open_pipes()) + (of.open_pipes() == 1 ? " pipe" : " pipes") + " from ";
+    out += of.over() ? of.name() : std::string("it");
+    out += ", which somebody must read to the end";
+}
+
 void child_process::begin(pid_t pid) {
     pid_ = pid;
     try {
@@ -209,6 +231,12 @@ void child_process::handle_gone() noexcept {
 
 void child_process::expired() noexcept {
     killed_ = true;
+    if (patience_ > duration::zero()) {
+        try {
+            log(log_level::warning, "process: " + name_ + " has not ended after SIGTERM, and is killed");
+        } catch (const std::bad_alloc&) {  // there is nobody to tell
+        }
+    }
     if (send(SIGKILL) == EPERM) leave_alone();
 }
 

@@ -1,6 +1,7 @@
 // child_process: a child, from its start until it has been reaped.
 #pragma once
 
+#include "child_event.hpp"
 #include "pipe_transport.hpp"
 #include "process_calls.hpp"
 
@@ -12,7 +13,6 @@
 #include <bight/core/detail/intrusive_list.hpp>
 #include <bight/core/reactor.hpp>
 #include <bight/os/process_status.hpp>
-#include <bight/sync/event.hpp>
 
 #include <sys/types.h>
 
@@ -67,8 +67,10 @@ class child_process final : public pooled,
     /// The handle was destroyed: the child is ended, unless it has.
     void handle_gone() noexcept;
 
-    manual_reset_event& ended() noexcept { return ended_; }
-    manual_reset_event& drained() noexcept { return drained_; }
+    child_event& ended() noexcept { return ended_; }
+    child_event& drained() noexcept { return drained_; }
+    /// Pipes from it that have not ended.
+    unsigned open_pipes() const noexcept { return open_pipes_; }
     bool over() const noexcept { return over_; }
     /// Then the child is the parent's. The reactor, which a forked child leaves as it was, may be gone.
     bool in_forked_child() const noexcept { return made_in_ != this_process(); }
@@ -126,8 +128,8 @@ class child_process final : public pooled,
     process_calls& calls_;
     std::string name_;
     child_signal* signals_ = nullptr;  // where there is no pidfd
-    manual_reset_event ended_;
-    manual_reset_event drained_;
+    child_event ended_{*this, child_event::what::end};
+    child_event drained_{*this, child_event::what::end_and_pipes};
     process_status status_;
     duration patience_;
     const unsigned made_in_ = this_process();

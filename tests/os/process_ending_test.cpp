@@ -5,9 +5,11 @@
 #include "support/child.hpp"
 
 #include <bight/core/group.hpp>
+#include <bight/core/reactor.hpp>
 #include <bight/core/sleep.hpp>
 #include <bight/core/timeout.hpp>
 #include <bight/core/virtual_clock.hpp>
+#include <bight/core/when_all.hpp>
 #include <bight/io/line_reader.hpp>
 
 #include <signal.h>
@@ -20,6 +22,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace test;
 using namespace std::chrono_literals;
@@ -377,4 +380,45 @@ TEST_CASE("a child that must not be killed is an error of end, and nobody waits 
     }
     REQUIRE(pid > 1);
     CHECK(::kill(pid, SIGKILL) == 0);
+}
+
+TEST_CASE("a child that does not heed SIGTERM is killed with a line in the log, others without") {
+    children_fixture f(GENERATE(from_range(demultiplexers())), true);
+    INFO("on " << f.name);
+    f.on.run([]() -> bight::task<> {
+        process deaf = process::spawn(stubborn().pipe_from(1).end_patience(10ms));
+        co_await until_ready(deaf);
+        const process heeds = process::spawn(command("sleep", "60"));
+        const process at_once = process::spawn(command("sleep", "60").end_patience(0ms));
+    });
+    const std::vector<std::string> said = f.on.take_log();
+    REQUIRE(said.size() == 1);
+    CHECK_THAT(said.front(), Catch::Contains("process: /bin/sh -c") &&
+                                 Catch::Contains("has not ended after SIGTERM, and is killed"));
+}
+
+TEST_CASE("the tree of tasks says for which child somebody waits, and that its pipes must be read") {
+    with_pidfd([]() -> bight::task<> {
+        process child = process::spawn(command("sleep", "60").pipe_from(1));
+        const std::string which = "sleep 60 (process " + std::to_string(child.id()) + ")";
+        auto look = [&](std::string expected) -> bight::task<> {
+            co_await bight::yield();
+            const std::string tree = bight::reactor::current()->dump_tasks();
+            CHECK_THAT(tree, Catch::Contains(expected));
+        };
+        auto ends = [&]() -> bight::task<> {
+            co_await look("waits for the end of " + which);
+            child.kill();
+        };
+        auto ended = bight::when_all(child.wait(), ends());
+        co_await std::move(ended);
+        auto drained = child.wait_drained();
+        auto reads = [&]() -> bight::task<> {
+            co_await look("waits for the ends of 1 pipe from sleep 60, which somebody must read to the end");
+            const std::string all = co_await all_of(child.standard_output());
+            CHECK(all.empty());
+        };
+        auto both = bight::when_all(std::move(drained), reads());
+        co_await std::move(both);
+    });
 }

@@ -69,7 +69,7 @@ struct pipeline_output {
     pipeline_output() = default;
     std::vector<process_status> statuses;  ///< first to last
     std::string output;                    ///< descriptor 1 of the last
-    /// Whether all have exited with 0.
+    /// Whether all have exited with 0: false of `yes | head`, of which the first is ended by SIGPIPE.
     bool success() const noexcept;
 };
 

@@ -43,6 +43,7 @@ bight::task<> ticker(seconds time, seconds until_stop) {
         all.cancel();
     });
     out.send("\n");
+    co_await out.flush();  // tells when something was not written
 }
 
 int main(int argc, char** argv) {

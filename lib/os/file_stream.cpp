@@ -18,6 +18,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -43,8 +44,8 @@ class file_transport final : public transport {
         reader_op_.kind = operation_kind::read_at;
         writer_op_.kind = operation_kind::write_at;
         closer_op_.kind = operation_kind::close_file;
-        for (auto* op : {static_cast<file_operation*>(&reader_op_), static_cast<file_operation*>(&writer_op_),
-                         static_cast<file_operation*>(&closer_op_)}) {
+        for (auto* op : {static_cast<part*>(&reader_op_), static_cast<part*>(&writer_op_),
+                         static_cast<part*>(&closer_op_)}) {
             op->file = handle_;
         }
     }
@@ -94,7 +95,7 @@ class file_transport final : public transport {
     }
 
     void cancel_read() noexcept override {
-        if (!reading_ || !demultiplexer_of(home()).cancel(reader_op_)) return;
+        if (!reading_ || !cancel(reader_op_)) return;
         read_request& request = *std::exchange(reading_, nullptr);
         filled_.reset();
         answer_cancelled(request);
@@ -102,7 +103,7 @@ class file_transport final : public transport {
     void cancel_write() noexcept override {
         if (!writing_) return;
         write_cancelled_ = true;
-        if (!demultiplexer_of(home()).cancel(writer_op_)) return;
+        if (!cancel(writer_op_)) return;
         answer_cancelled(*std::exchange(writing_, nullptr));
     }
 
@@ -144,20 +145,38 @@ class file_transport final : public transport {
     }
 
   private:
+    // A virtual clock stands still while the system works on it, as in file_call.
+    class part : public file_operation {
+      public:
+        std::optional<outside_work> outside;
+
+      protected:
+        ~part() = default;
+    };
     template <void (file_transport::*done)() noexcept>
-    class part_of final : public file_operation {
+    class part_of final : public part {
       public:
         explicit part_of(file_transport& of) noexcept : of_(of) {}
 
       private:
-        void completed() noexcept override { (of_.*done)(); }
+        void completed() noexcept override {
+            outside.reset();
+            (of_.*done)();
+        }
         file_transport& of_;
     };
 
-    bool start(file_operation& op) noexcept {
+    bool start(part& op) noexcept {
         demultiplexer& demux = demultiplexer_of(home());
         ++demux.operations;
-        return demux.start(op);
+        if (demux.start(op)) return true;
+        if (!demux.simulated()) op.outside.emplace(home());
+        return false;
+    }
+    bool cancel(part& op) noexcept {
+        if (!demultiplexer_of(home()).cancel(op)) return false;
+        op.outside.reset();
+        return true;
     }
 
     // Reading

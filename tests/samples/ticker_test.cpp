@@ -62,6 +62,14 @@ TEST_CASE("ticker: the result of a thread that is quick enough comes amid the do
     }
 }
 
+TEST_CASE("ticker: output that cannot be written is an error") {
+    if (::access("/dev/full", W_OK) != 0) skip("there is no /dev/full");
+    const auto kind = GENERATE(from_range(demultiplexers()));
+    process into_nothing({"/bin/sh", "-c", sample("ticker") + " 1000 0.1 >/dev/full"}, {use_reactor(kind)});
+    CHECK(into_nothing.wait() == exit_state{1, 0});
+    CHECK_THAT(into_nothing.errors(), Catch::Contains("No space left on device"));
+}
+
 TEST_CASE("ticker: a signal ends it at once, while its thread sleeps on") {
     const auto kind = GENERATE(from_range(demultiplexers()));
     ticking t(kind, {"1000", "1000"});

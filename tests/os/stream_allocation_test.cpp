@@ -1,4 +1,5 @@
 // Failing allocations while streams are made of standard descriptors, pipes, FIFOs and terminals.
+// (process_allocation_test.cpp replaces the functions of this program.)
 #include "children.hpp"
 #include "plain_descriptors.hpp"
 
@@ -10,7 +11,6 @@
 #include <bight/os/pipe.hpp>
 #include <bight/os/standard_streams.hpp>
 #include <bight/os/terminal.hpp>
-#include <bight/sim/failing_new.hpp>
 
 #include <sys/stat.h>
 

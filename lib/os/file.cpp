@@ -112,6 +112,12 @@ task<bool> ask_lock(file_state_ref on, lock_kind kind) {
     call.op.flags = kind;
     const std::int64_t result = co_await std::move(call);
     if (result == -EAGAIN) co_return false;
+    if (result < 0 && errno_of(static_cast<int>(-result)) == EBADF && kind != lock_none) {
+        const std::string needs = kind == lock_shared ? ": a shared lock needs access to read"
+                                                      : ": an exclusive lock needs access to write";
+        throw std::system_error(system_error_code(static_cast<int>(-result)),
+                                "lock " + printable(on->path) + needs);
+    }
     check_file_result(result, kind == lock_none ? "unlock" : "lock", on->path);
     co_return true;
 }

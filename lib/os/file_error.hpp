@@ -36,4 +36,14 @@ inline void check_path(const char* call, const std::string& path) {
     }
 }
 
+/// A number that was meant to be octal: 644 is 01204.
+inline void check_permissions(const char* call, const std::string& path, unsigned permissions) {
+    if (permissions <= 0777) return;
+    std::string octal;
+    for (; permissions > 0; permissions /= 8)
+        octal.insert(octal.begin(), static_cast<char>('0' + permissions % 8));
+    refuse_file(EINVAL, std::string(call) + " " + printable(path) + " with permissions of 0" + octal +
+                            ": they are at most 0777, an octal number such as 0644");
+}
+
 }  // namespace bight::detail

@@ -20,6 +20,11 @@ inline void check_options(const std::string& path, const open_options& options) 
         refuse_file(EINVAL,
                     "open " + printable(path) + " with open_options::truncate, which needs access to write");
     }
+    if (options.append && options.access == file_access::read) {
+        refuse_file(EINVAL,
+                    "open " + printable(path) + " with open_options::append, which needs access to write");
+    }
+    check_permissions("open", path, options.permissions);
 }
 
 inline int open_flags(const open_options& options) noexcept {

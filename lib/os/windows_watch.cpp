@@ -144,8 +144,8 @@ task<> windows_watch::add(std::string path, bool recursive) {
     scan();
     same->own = std::move(made->own);
     same->is_recursive = true;
-    for (auto& [name, what] : made->names) {
-        if (name.find('/') != name.npos) same->names.try_emplace(name, what);
+    for (const auto& [name, what] : made->names.all()) {
+        if (name.find('/') != name.npos) (void)same->names.add(name, what);
     }
 }
 
@@ -168,7 +168,7 @@ std::size_t windows_watch::size() const noexcept {
         if (is_told_by_another(*r)) continue;
         ++all;
         if (!r->is_recursive) continue;
-        for (const auto& [name, what] : r->names) all += what.is_directory ? 1 : 0;
+        for (const auto& [name, what] : r->names.all()) all += what.is_directory ? 1 : 0;
     }
     return all;
 }
@@ -244,8 +244,8 @@ task<> windows_watch::take_one() {
             case FILE_ACTION_RENAMED_OLD_NAME: co_await take_renamed(r, e.name); break;
             default: {
                 // Of a directory it only says that something in it has changed.
-                const auto at = r->names.find(e.name);
-                if (at != r->names.end() && !at->second.is_directory && !is_silent(*r))
+                const known* const what = r->names.find(e.name);
+                if (what && !what->is_directory && !is_silent(*r))
                     tell_changed(joined(r->added_as.front(), e.name));
                 pending_.pop_front();
             }
@@ -256,8 +256,8 @@ task<> windows_watch::take_one() {
 task<> windows_watch::take_added(root_pointer r, std::string name) {
     // A list has told it, or its directory has left the tree.
     const std::size_t end = name.rfind('/');
-    const bool is_known_place = end == name.npos || r->names.contains(name.substr(0, end));
-    if (r->names.contains(name) || !is_known_place) {
+    const bool is_known_place = end == name.npos || r->names.find(name.substr(0, end));
+    if (r->names.find(name) || !is_known_place) {
         pending_.pop_front();
         co_return;
     }
@@ -268,25 +268,45 @@ task<> windows_watch::take_added(root_pointer r, std::string name) {
     known what;
     known_names in_it;
     if (status) what = {status->type == file_type::directory, status->inode};
+    // Of a move from one directory to another the new name may be told first.
+    if (const std::string old = r->names.same_file(name, what.inode); !old.empty()) {
+        if (const auto at = find_pending(*r, FILE_ACTION_REMOVED, old)) {
+            co_await moved(r, old, name, *at);
+            co_return;
+        }
+        if (pending_.size() == 1 && !pending_.front().was_waited_for) {
+            co_await wait_for_more();
+            co_return;
+        }
+    }
     if (what.is_directory && r->is_recursive) in_it = co_await list_if_there(path);
     if (!is_open() || r->gone) co_return;
     tell(*r, file_change::created, name, what.is_directory);
-    r->names.insert_or_assign(name, what);
-    for (const auto& [deeper, found] : in_it) {
-        const auto [at, is_new] = r->names.try_emplace(joined(name, deeper), found);
-        if (is_new) tell(*r, file_change::created, at->first, found.is_directory);
+    (void)r->names.add(name, what);
+    for (const auto& [deeper, found] : in_it.all()) {
+        const std::string below = joined(name, deeper);
+        if (r->names.add(below, found)) tell(*r, file_change::created, below, found.is_directory);
     }
     pending_.pop_front();
 }
 
+std::optional<std::size_t> windows_watch::find_pending(const root& r, DWORD action,
+                                                       const std::string& name) const {
+    for (std::size_t i = 1; i < std::min(pending_.size(), most_between); ++i) {
+        const event& e = pending_[i];
+        if (!e.is_around && e.action == action && e.name == name && e.of.lock().get() == &r) return i;
+    }
+    return std::nullopt;
+}
+
 // From one directory to another it is told as removed here and added there: the number tells.
 task<> windows_watch::take_removed(root_pointer r, std::string name) {
-    const auto at = r->names.find(name);
-    if (at == r->names.end()) {
+    const known* const found = r->names.find(name);
+    if (!found) {
         pending_.pop_front();
         co_return;
     }
-    const known what = at->second;
+    const known what = *found;
     const bool has_number = what.inode != 0;
     if (has_number && pending_.size() == 1 && !pending_.front().was_waited_for) {
         co_await wait_for_more();
@@ -307,7 +327,7 @@ task<> windows_watch::take_removed(root_pointer r, std::string name) {
         co_return;
     }
     tell(*r, file_change::removed, name, what.is_directory);
-    erase_below(r->names, name);
+    r->names.erase(name);
     pending_.pop_front();
 }
 
@@ -315,7 +335,7 @@ task<> windows_watch::take_renamed(root_pointer r, std::string name) {
     for (std::size_t i = 1; i < std::min(pending_.size(), most_between); ++i) {
         const event& other = pending_[i];
         if (other.is_around || other.action != FILE_ACTION_RENAMED_NEW_NAME || other.of.lock() != r) continue;
-        if (!r->names.contains(name)) break;  // its new name is told as that of something new
+        if (!r->names.find(name)) break;  // its new name is told as that of something new
         const std::string to = other.name;
         co_await moved(r, name, to, i);
         co_return;
@@ -324,36 +344,27 @@ task<> windows_watch::take_renamed(root_pointer r, std::string name) {
         co_await wait_for_more();
         co_return;
     }
-    const auto at = r->names.find(name);
-    if (at != r->names.end()) {
-        tell(*r, file_change::removed, name, at->second.is_directory);
-        erase_below(r->names, name);
+    if (const known* const what = r->names.find(name)) {
+        tell(*r, file_change::removed, name, what->is_directory);
+        r->names.erase(name);
     }
     pending_.pop_front();
 }
 
-// The first event has brought the old name, and that one the new one. A directory may have been moved before
-// what is in it was listed.
+// The first event has brought one of the names, and that one the other. A directory may have been moved
+// before what is in it was listed.
 task<> windows_watch::moved(root_pointer r, std::string from, std::string to, std::size_t event_to_drop) {
-    const known what = r->names.at(from);
+    const known what = *r->names.find(from);
     known_names in_it;
-    if (what.is_directory && r->is_recursive) in_it = co_await list_if_there(joined(r->added_as.front(), to));
-    if (!is_open() || r->gone) co_return;
-    known_names moving;
-    for (auto at = r->names.lower_bound(from); at != r->names.end() && at->first.starts_with(from);) {
-        if (at->first != from && !lies_in_tree(at->first, from)) {
-            ++at;
-            continue;
-        }
-        moving.emplace(to + at->first.substr(from.size()), at->second);
-        at = r->names.erase(at);
+    if (what.is_directory && r->is_recursive) {
+        in_it = co_await list_if_there(joined(r->added_as.front(), to));
+        if (!is_open() || r->gone) co_return;
     }
-    if (to != from) erase_below(r->names, to);
-    r->names.merge(moving);
+    r->names.move(from, to);
     tell(*r, file_change::moved, to, what.is_directory, from);
-    for (const auto& [deeper, found] : in_it) {
-        const auto [at, is_new] = r->names.try_emplace(joined(to, deeper), found);
-        if (is_new) tell(*r, file_change::created, at->first, found.is_directory);
+    for (const auto& [deeper, found] : in_it.all()) {
+        const std::string below = joined(to, deeper);
+        if (r->names.add(below, found)) tell(*r, file_change::created, below, found.is_directory);
     }
     pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(event_to_drop));
     pending_.pop_front();
@@ -397,7 +408,7 @@ task<windows_watch::known_names> windows_watch::list(std::string top, bool recur
             const bool is_directory = found.type == std::uint32_t{S_IFDIR};
             std::string name = directory.empty() ? found.name : joined(directory, found.name);
             if (is_directory && recursive) directories.push_back(name);
-            all.emplace(std::move(name), known{is_directory, found.inode});
+            (void)all.add(name, known{is_directory, found.inode});
         }
     }
     co_return all;
@@ -440,10 +451,50 @@ bool windows_watch::is_told_by_another(const root& r) const noexcept {
     });
 }
 
-void windows_watch::erase_below(known_names& names, const std::string& name) {
-    for (auto at = names.lower_bound(name); at != names.end() && at->first.starts_with(name);) {
-        at = at->first == name || lies_in_tree(at->first, name) ? names.erase(at) : std::next(at);
+const windows_watch::known* windows_watch::known_names::find(const std::string& name) const noexcept {
+    const auto at = names_.find(name);
+    return at == names_.end() ? nullptr : &at->second;
+}
+
+std::string windows_watch::known_names::same_file(const std::string& name, std::uint64_t inode) const {
+    if (inode == 0) return {};
+    const auto [first, last] = by_inode_.equal_range(inode);
+    const auto other = std::find_if(first, last, [&](const auto& one) { return one.second != name; });
+    return other == last ? std::string() : other->second;
+}
+
+bool windows_watch::known_names::add(const std::string& name, const known& what) {
+    if (!names_.emplace(name, what).second) return false;
+    if (what.inode != 0) by_inode_.emplace(what.inode, name);
+    return true;
+}
+
+windows_watch::known_names::map::iterator windows_watch::known_names::erase(map::iterator at) {
+    const auto [first, last] = by_inode_.equal_range(at->second.inode);
+    const auto same = std::find_if(first, last, [&](const auto& one) { return one.second == at->first; });
+    if (same != last) by_inode_.erase(same);
+    return names_.erase(at);
+}
+
+// With all that is below it.
+void windows_watch::known_names::erase(const std::string& name) {
+    for (auto at = names_.lower_bound(name); at != names_.end() && at->first.starts_with(name);) {
+        at = at->first == name || lies_in_tree(at->first, name) ? erase(at) : std::next(at);
     }
+}
+
+void windows_watch::known_names::move(const std::string& from, const std::string& to) {
+    map moving;
+    for (auto at = names_.lower_bound(from); at != names_.end() && at->first.starts_with(from);) {
+        if (at->first != from && !lies_in_tree(at->first, from)) {
+            ++at;
+            continue;
+        }
+        moving.emplace(to + at->first.substr(from.size()), at->second);
+        at = erase(at);
+    }
+    erase(to);
+    for (const auto& [name, what] : moving) (void)add(name, what);
 }
 
 // A write is told several times.

@@ -39,7 +39,24 @@ class windows_watch final : public file_watcher {
         bool is_directory = false;
         std::uint64_t inode = 0;
     };
-    using known_names = std::map<std::string, known>;  // by the path from the root on
+    /// By the path from the root on.
+    class known_names {
+      public:
+        using map = std::map<std::string, known>;
+        const map& all() const noexcept { return names_; }
+        const known* find(const std::string& name) const noexcept;
+        /// Another name of this file; empty when there is none.
+        std::string same_file(const std::string& name, std::uint64_t inode) const;
+        /// False when it is known already.
+        bool add(const std::string& name, const known& what);
+        void erase(const std::string& name);
+        void move(const std::string& from, const std::string& to);
+
+      private:
+        map::iterator erase(map::iterator at);
+        map names_;
+        std::multimap<std::uint64_t, std::string> by_inode_;
+    };
     struct root {
         std::vector<std::string> added_as;
         std::string whole;  ///< of the directory itself, or that of a file
@@ -77,12 +94,12 @@ class windows_watch final : public file_watcher {
     task<known_names> list(std::string top, bool recursive);
     task<known_names> list_if_there(std::string top);
     void told_around(root& r, DWORD action);
+    std::optional<std::size_t> find_pending(const root& r, DWORD action, const std::string& name) const;
     task<> moved(root_pointer r, std::string from, std::string to, std::size_t event_to_drop);
     void end(root& r, bool is_told);
 
     bool is_silent(const root& r) const noexcept;
     bool is_told_by_another(const root& r) const noexcept;
-    static void erase_below(known_names& names, const std::string& name);
     void tell_changed(std::string path);
     void tell(const root& r, file_change what, const std::string& name, bool is_directory,
               const std::string& old_name = {});

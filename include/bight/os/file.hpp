@@ -31,10 +31,11 @@ struct open_options {
     file_access access = file_access::read;
     file_creation creation = file_creation::never;
     bool truncate = false;        ///< what was in it is dropped; without access to write: EINVAL
-    bool append = false;          ///< all writes go to the end, also when others write: file::append
+    bool append = false;          ///< all writes go to the end, also when others write: file::append;
+                                  ///< without access to write: EINVAL
     bool follow_link = true;      ///< false: a path whose last name is a symbolic link is an error (ELOOP)
     bool synchronous = false;     ///< each write is on the disk when it has ended (O_DSYNC)
-    unsigned permissions = 0666;  ///< of a new file, less the umask of the process
+    unsigned permissions = 0666;  ///< of a new file, less the umask of the process; above 0777 EINVAL
 };
 static_assert(std::is_trivially_destructible_v<open_options>);  // see reactor_options
 
@@ -64,6 +65,11 @@ class file {
     /// Takes over an open file; `path` is for messages, and `appends` says that it was opened with O_APPEND.
     /// Throws std::bad_alloc, and then it is closed.
     explicit file(native_file handle, std::string path = {}, bool appends = false);
+    file(file&&) noexcept = default;
+    file& operator=(file&&) noexcept = default;
+    file(const file&) = delete;  // it has one owner: std::move(f)
+    file& operator=(const file&) = delete;
+    ~file() = default;
 
     /// False when there is none, or it was closed.
     explicit operator bool() const noexcept { return native_handle() != -1; }
@@ -73,7 +79,7 @@ class file {
     const std::string& path() const noexcept;
 
     /// Reads bytes from `offset` on into `memory`: as many as are there, which may be fewer than there is
-    /// room for, and 0 at the end of the file.
+    /// room for, and 0 at the end of the file (or when there is room for none).
     detail::file_read_awaiter read_at(std::uint64_t offset, mutable_buffer memory) const noexcept {
         return {state_.get(), offset, memory};
     }
@@ -93,11 +99,11 @@ class file {
         requires(sizeof...(Pieces) > 0 && (std::is_convertible_v<const Pieces&, const_buffer> && ...))
     detail::file_write_awaiter<sizeof...(Pieces)> write_at(std::uint64_t offset,
                                                            const Pieces&... pieces) noexcept {
-        return {state_.get(), offset, pieces...};
+        return {state_.get(), detail::no_end(offset), pieces...};
     }
     /// The same for a list of pieces; the elements of the list are changed during the write.
     detail::file_write_list_awaiter write_at(std::uint64_t offset, std::span<const_buffer> pieces) noexcept {
-        return {state_.get(), offset, pieces};
+        return {state_.get(), detail::no_end(offset), pieces};
     }
     /// Writes all pieces to the end of a file that was opened with open_options::append (else it is an error,
     /// EINVAL). What one call of the system takes is in one piece, whoever else appends.

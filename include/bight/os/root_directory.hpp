@@ -26,7 +26,8 @@ namespace BIGHT_EXPORT bight {
 ///
 /// Linux: openat2(2), RESOLVE_BENEATH; where that is not to be had, and on macOS and the BSDs, a walk that
 /// opens one name after the other, with the same errors, and a path may be 128 directories deep
-/// (ENAMETOOLONG). On Windows open() throws EOPNOTSUPP.
+/// (ENAMETOOLONG). The same on Windows, but for links, which are not followed there (ELOOP), and names that
+/// stand for another file (EINVAL: streams, dots and spaces at the end).
 class root_directory {
   public:
     root_directory() noexcept = default;

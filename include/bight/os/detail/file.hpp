@@ -54,6 +54,10 @@ class file_state_ref {
 
 /// The offset of what is appended.
 inline constexpr std::uint64_t end_of_file = std::numeric_limits<std::uint64_t>::max();
+/// An offset that a user gives; no file has the last one.
+inline constexpr std::uint64_t no_end(std::uint64_t offset) noexcept {
+    return offset == end_of_file ? end_of_file - 1 : offset;
+}
 
 /// One read or write. The operation of the demultiplexer lies in it.
 class file_transfer : public waiter {

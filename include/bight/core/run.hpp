@@ -82,10 +82,10 @@ int run_for_status(task<T> root, const run_options& options) {
 ///
 /// SIGINT and SIGTERM cancel the task, which unwinds in its own time (servers drain); a second one stops the
 /// draining; a third exits at once. SIGUSR1 writes the tree of tasks. Signals that are ignored (nohup), or
-/// that the program handles, are left alone; the others are unblocked on this thread, since a parent may have
-/// started the program with them blocked. (A program that waits for signals itself, with sigwait(3) or
-/// signalfd(2), turns handle_signals off.) Handlers and the signal mask are restored before run returns; a
-/// handler that the program sets meanwhile stays.
+/// that the program handles, are left alone, and so are those of a signal_watch; the others are unblocked on
+/// this thread, since a parent may have blocked them. (A program that waits for signals itself, with
+/// sigwait(3) or signalfd(2), turns handle_signals off.) Handlers and the signal mask are restored before run
+/// returns; a handler that the program sets meanwhile stays.
 ///
 /// On Windows the signals are those of the C library: SIGINT (Ctrl-C), SIGBREAK (Ctrl-Break) and SIGTERM
 /// (`raise`), which counts also when the console is closed, the user logs off or the system shuts down: then

@@ -627,3 +627,65 @@ TEST_CASE("a supervisor keeps its workers running in any storm", "[storm]") {
     INFO((result.ok() ? std::string() : result.failure->report));
     CHECK(result.ok());
 }
+
+namespace {
+
+// One child of any program, and something that happens to it.
+task<> walk_with_a_child() {
+    static constexpr std::array names{"copies",  "waits",  "stubborn", "cleans-up",
+                                      "repeats", "leaves", "closes"};
+    const std::string name = names[bight::random_below(names.size())];
+    bight::command c(name);
+    c.pipe_to(0).pipe_from(1).end_patience(std::chrono::milliseconds(bight::random_below(100)));
+    if (name == "leaves" || bight::random_below(2) == 0) c.new_group();  // what it leaves ends with it
+    process child = process::spawn(c);
+    for (auto steps = bight::random_below(6); steps > 0; --steps) {
+        static constexpr std::array signals{SIGTERM, SIGHUP, SIGSTOP, SIGCONT, SIGKILL, SIGWINCH};
+        switch (bight::random_below(6)) {
+            case 0: child.kill(signals[bight::random_below(signals.size())]); break;
+            case 1:
+                co_await bight::try_with_timeout(child.standard_input().write("some words\n"), 5ms);
+                break;
+            case 2: co_await bight::try_with_timeout(child.standard_output().read_some(), 5ms); break;
+            case 3: co_await bight::try_with_timeout(child.wait(), 5ms); break;
+            case 4: co_await child.standard_input().close(); break;
+            default: co_await bight::sleep_for(std::chrono::milliseconds(bight::random_below(20))); break;
+        }
+    }
+    if (bight::random_below(2) == 0) co_return;
+    child.kill(SIGCONT);
+    const process_status how = co_await child.end(10ms);
+    if (!how.signal() && !how.code()) throw std::logic_error("a child that ended neither way");
+    child.kill(SIGKILL);
+    const std::string rest = co_await all_from(child.standard_output());
+    co_await child.wait_drained();
+}
+
+}  // namespace
+
+TEST_CASE("whatever happens to children, in any storm nothing hangs, and none is left", "[storm]") {
+    auto options = test::quiet(100);
+    options.name = "children at random";
+    const auto result = sim::explore(
+        [](sim::world& w) {
+            w.set_faults(sim::fault_plan::storm());
+            sim::host& here = w.add("here");
+            for (const auto& p : test::played_programs()) here.program(p.name, p.task);
+            here.on_boot([]() -> task<> {
+                for (int i = 0; i < 20; ++i) {
+                    try {
+                        co_await walk_with_a_child();
+                    } catch (const std::system_error&) {  // a child that could not be started, a pipe that
+                                                          // has ended
+                    }
+                }
+            });
+            w.run_for(10min);
+            w.heal();
+            w.run_for(10min);
+            if (here.reactors().size() != 1) throw std::runtime_error("a child is left");
+        },
+        options);
+    INFO((result.ok() ? std::string() : result.failure->report));
+    CHECK(result.ok());
+}

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <unordered_map>
 
 using namespace std::chrono_literals;
@@ -56,16 +57,21 @@ void forget_the_silent(neighbours& known) {
     });
 }
 
-bight::task<> listen(bight::datagram_socket& ears, neighbours& known) {
+// Linux has a member of a group of IPv6 hear what comes by other interfaces, too, if others here are members
+// there.
+bight::task<> listen(bight::datagram_socket& ears, unsigned only_by, neighbours& known) {
     std::array<char, 1 + longest_name> memory;
     for (;;) {
         const auto got = co_await ears.receive_from(memory);
-        if (!got.truncated) hear(known, got.from, {memory.data(), got.size});
+        const bool is_elsewhere = only_by != 0 && got.interface_index != 0 && got.interface_index != only_by;
+        if (!got.truncated && !is_elsewhere) hear(known, got.from, {memory.data(), got.size});
     }
 }
 
 bight::task<> discover(std::string name, std::string where, unsigned interface_index, neighbours& known) {
     bight::endpoint group = bight::endpoint::parse(where);
+    if (group.port == 0)
+        throw std::system_error(std::make_error_code(std::errc::invalid_argument), where + " has no port");
     const bight::address all = bight::address::from_ip(group.host, group.port);
     group.host.clear();
     auto ears = bight::datagram_socket::bind(group, {.share_address = true});
@@ -81,7 +87,7 @@ bight::task<> discover(std::string name, std::string where, unsigned interface_i
         }
     };
     auto leave = [&]() -> bight::task<> { (void)co_await bight::as_result(mouth.send_to(all, "-", name)); };
-    co_await bight::finally(bight::when_all(listen(ears, known), speak()), leave);
+    co_await bight::finally(bight::when_all(listen(ears, interface_index, known), speak()), leave);
 }
 
 int main(int argc, char** argv) {

@@ -70,8 +70,8 @@ inline int netlink_socket(unsigned groups) {
     sockaddr_nl own{};
     own.nl_family = AF_NETLINK;
     own.nl_groups = groups;
-    const timeval patience{10, 0};
-    ::setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    const timeval limit{10, 0};
+    ::setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     return s >= 0 && ::bind(s, reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0 ? s : -1;
 }
 

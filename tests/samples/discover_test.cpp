@@ -202,7 +202,8 @@ TEST_CASE("discover with arguments that it does not know explains itself") {
         CHECK(wrong.errors() == "usage: discover NAME [GROUP [INTERFACE]]\n");
     }
     for (const std::string where :
-         {"tcp:239.255.76.76:7676", "udp:nowhere.example:7676", "udp:127.0.0.1:7676", "udp:7676"}) {
+         {"tcp:239.255.76.76:7676", "udp:nowhere.example:7676", "udp:127.0.0.1:7676", "udp:7676",
+          "udp:239.255.76.76:0"}) {
         CAPTURE(where);
         process wrong({sample("discover"), "ann", where});
         CHECK(wrong.wait() == exit_state{1, 0});

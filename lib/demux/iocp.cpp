@@ -196,12 +196,19 @@ void iocp::cancel_call(completion_request& r) noexcept {
         case completion_request::purpose::poll:
         case completion_request::purpose::end_poll: afd_->cancel(r.overlapped); break;
         case completion_request::purpose::handle_wait:
+            end_handle_wait(r);
             if (r.posted.exchange(true)) break;
             r.overlapped.Internal = status_cancelled;
-            if (!::PostQueuedCompletionStatus(port_, 0, key_request, &r.overlapped)) r.posted.store(false);
+            while (!::PostQueuedCompletionStatus(port_, 0, key_request, &r.overlapped)) ::Sleep(1);
             break;
         default: ::CancelIoEx(native(r.handle), &r.overlapped); break;
     }
+}
+
+// Waits for the callback if it is running: it must not touch the request afterwards; and nobody may wait for
+// a handle that is closed.
+void iocp::end_handle_wait(completion_request& r) noexcept {
+    if (const HANDLE waits = std::exchange(r.waits, nullptr)) ::UnregisterWaitEx(waits, INVALID_HANDLE_VALUE);
 }
 
 attempt iocp::failed(operation& op, int error) noexcept {
@@ -252,10 +259,7 @@ void iocp::dispatch(const OVERLAPPED_ENTRY& packet) noexcept {
         return;
     }
     auto& r = *reinterpret_cast<completion_request*>(packet.lpOverlapped);
-    if (r.what == completion_request::purpose::handle_wait) {
-        // Waits for the callback if it is running: it must not touch the request afterwards.
-        ::UnregisterWaitEx(r.waits, INVALID_HANDLE_VALUE);
-    }
+    if (r.what == completion_request::purpose::handle_wait) end_handle_wait(r);
     if (operation* const op = std::exchange(r.of, nullptr)) {
         op->request = nullptr;
         op->underway = false;

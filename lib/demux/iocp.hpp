@@ -73,6 +73,7 @@ class iocp final : public demultiplexer {
     void give_back(completion_request& r) noexcept;
     void abandon(completion_request& r) noexcept;
     void cancel_call(completion_request& r) noexcept;
+    static void end_handle_wait(completion_request& r) noexcept;
     attempt submitted(operation& op, completion_request& r, bool done, DWORD error) noexcept;
     attempt failed(operation& op, int error) noexcept;
 
@@ -116,8 +117,6 @@ class iocp final : public demultiplexer {
     // Other handles (iocp_handles.cpp)
     attempt read(receive_operation& op, bool may_wait) noexcept;
     attempt write(send_operation& op, bool may_wait) noexcept;
-    static std::int64_t read_result(DWORD error) noexcept;
-    static std::int64_t write_result(DWORD error) noexcept;
     attempt wait_for_handle(operation& op, bool may_wait) noexcept;
     static void CALLBACK signalled(void* request, BOOLEAN timed_out) noexcept;
 

@@ -1,5 +1,6 @@
 // Handles of the IOCP demultiplexer that are no sockets: pipes, and what can be waited for.
 #include "iocp.hpp"
+#include "pipe_results.hpp"
 
 #include "../core/system_error.hpp"
 
@@ -16,28 +17,23 @@ HANDLE handle_of(const operation& op) noexcept { return reinterpret_cast<HANDLE>
 
 }  // namespace
 
-// Where read(2) returns 0, it is no error: the other end has gone, or the file ends.
-std::int64_t iocp::read_result(DWORD error) noexcept {
-    return error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF ? 0 : -error_number(error);
-}
-
-std::int64_t iocp::write_result(DWORD error) noexcept {
-    const bool nobody_reads = error == ERROR_BROKEN_PIPE || error == ERROR_NO_DATA;
-    return nobody_reads ? -EPIPE : -error_number(error);
-}
-
+// A write of no bytes ends a read, and is no end.
 attempt iocp::read(receive_operation& op, bool may_wait) noexcept {
     if ((op.on->slot & is_associated) == 0) return failed(op, EOPNOTSUPP);
     if (!may_wait) return attempt::would_block;
-    completion_request* const r = request_for(op, completion_request::purpose::transfer);
-    if (!r) return failed(op, ENOMEM);
     const auto size = static_cast<DWORD>(std::min(op.target->into.size, transfer_budget));
-    const bool called =
-        ::ReadFile(handle_of(op), op.target->into.data, size, nullptr, &r->overlapped) != FALSE;
-    const DWORD error = called ? 0 : ::GetLastError();
-    const attempt made = submitted(op, *r, called, error);
-    if (made == attempt::done && !called) op.result = read_result(error);
-    return made;
+    for (unsigned calls = 0; calls < call_budget; ++calls) {
+        completion_request* const r = request_for(op, completion_request::purpose::transfer);
+        if (!r) return failed(op, ENOMEM);
+        const bool called =
+            ::ReadFile(handle_of(op), op.target->into.data, size, nullptr, &r->overlapped) != FALSE;
+        const DWORD error = called ? 0 : ::GetLastError();
+        const attempt made = submitted(op, *r, called, error);
+        if (made != attempt::done) return made;
+        if (!called) op.result = pipe_read_result(error);
+        if (!called || op.result != 0) return made;
+    }
+    return attempt::unfinished;
 }
 
 // One piece after the other: a pipe has no call for several.
@@ -57,7 +53,7 @@ attempt iocp::write(send_operation& op, bool may_wait) noexcept {
         const attempt made = submitted(op, *r, called, error);
         if (made != attempt::done) return made;
         if (!called) {
-            op.result = write_result(error);
+            op.result = pipe_write_result(error);
             return made;
         }
         const auto written = static_cast<std::size_t>(op.result);

@@ -1,5 +1,6 @@
 // The lines of operations of the IOCP demultiplexer: which one has its turn, and how it ends.
 #include "iocp.hpp"
+#include "pipe_results.hpp"
 
 #include "../core/system_error.hpp"
 
@@ -192,11 +193,15 @@ void iocp::transferred(operation& op, completion_request& r) noexcept {
     } else if (op.kind == operation_kind::connect) {
         if (error == 0) result = connected(op);
     } else if (op.kind == operation_kind::read) {
-        if (error != 0) result = read_result(error);
+        if (error != 0) {
+            result = pipe_read_result(error);
+        } else if (result == 0) {
+            result = -ECANCELED;  // of a write of no bytes: it goes on, unless it was given up
+        }
     } else if (op.kind == operation_kind::write) {
         auto& write = static_cast<send_operation&>(op);
         if (error == 0) write.advance(static_cast<std::size_t>(result));
-        if (error != 0) result = write_result(error);
+        if (error != 0) result = pipe_write_result(error);
         if (error == 0 && attached && !op.cancel_asked && write.piece_count > 0) {
             go_on_later(op, stage_queued);
             return;

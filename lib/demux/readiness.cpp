@@ -78,7 +78,9 @@ void readiness::end_line(operation*& first, bool queued) noexcept {
     operation* op = std::exchange(first, nullptr);
     while (op) {
         operation* const next = std::exchange(op->behind, nullptr);
-        if (!std::exchange(queued, false)) {
+        if (op->underway && stop_transfer(*op)) {
+            op->cancel_asked = true;
+        } else if (!std::exchange(queued, false)) {
             op->result = -ECANCELED;
             op->settled = true;
             detail::reactor_access::schedule(home_, *op);
@@ -144,7 +146,6 @@ bool readiness::is_queued(operation& op) noexcept {
     return place_of(op) == &op && (reads(op.kind) ? op.on->may_read : op.on->may_write);
 }
 
-// The first operation has ended: queues the next one, unless a call would block.
 void readiness::make_way(operation& op) noexcept {
     leave_line(op);
     operation* const next = place_of(op);
@@ -163,7 +164,9 @@ bool readiness::cancel(operation& op) noexcept {
         count_without_descriptor(-1);
         return true;
     }
-    if (is_queued(op)) {  // it will be tried once more, and completes with what comes of that
+    if (op.settled) return false;
+    // Queued, it will be tried once more, and completes with what comes of that.
+    if (is_queued(op) || (op.underway && stop_transfer(op))) {
         op.cancel_asked = true;
         return false;
     }
@@ -206,7 +209,8 @@ attempt readiness::try_now(operation& op) noexcept {
         case operation_kind::poll_write: return try_poll(op);
         default: break;
     }
-    const attempt made = try_call(op);
+    const bool transfers = op.kind == operation_kind::read || op.kind == operation_kind::write;
+    const attempt made = transfers ? transfer(op) : try_call(op);
     if (!reads(op.kind)) {
         if (made == attempt::would_block) op.on->may_write = false;
         return made;

@@ -70,6 +70,18 @@ class readiness : public demultiplexer {
     /// An accept on this descriptor has given a connection, or an error.
     virtual void accept_ended(descriptor&) noexcept {}
 
+    /// Makes the call of a read or a write. Where that takes the memory with it until it has ended (wfmo), it
+    /// is `underway`, and would block.
+    virtual attempt transfer(operation& op) noexcept { return try_call(op); }
+    /// Whether `op`, which is underway, is such a transfer: it has been asked to end, and completes by
+    /// itself.
+    virtual bool stop_transfer(operation& op) noexcept {
+        (void)op;
+        return false;
+    }
+    /// The first operation has ended: queues the next one, unless a call would block.
+    void make_way(operation& op) noexcept;
+
     /// To be called after a wake: an operation may have been done on a worker thread.
     void woken() noexcept;
 
@@ -86,7 +98,6 @@ class readiness : public demultiplexer {
     void end_line(operation*& first, bool queued) noexcept;
     void wait_again(operation& op) noexcept;
     void go_on_later(operation& op) noexcept;
-    void make_way(operation& op) noexcept;
     void unpark(operation& op) noexcept {
         if (tracks_interest()) interest_changed(*op.on);
         detail::reactor_access::schedule(home_, op);

@@ -50,6 +50,10 @@ wfmo::wfmo(reactor& home) : readiness(home, true), wake_event_(make_event()) {
 
 wfmo::~wfmo() {
     orphan_all();
+    while (completion_request* const r = free_) {
+        free_ = r->next;
+        delete r;
+    }
     for (const group& g : groups_) ::CloseHandle(g.event);
     ::CloseHandle(wake_event_);
 }
@@ -66,6 +70,10 @@ void wfmo::watch(descriptor& d) {
         DWORD flags = 0;
         if (!::GetHandleInformation(reinterpret_cast<HANDLE>(d.fd), &flags)) {
             throw std::system_error(system_error_code(last_error()), "handle " + std::to_string(d.fd));
+        }
+        if (d.never_waits) {
+            d.slot = overlapped_handle;
+            return;
         }
         if (handles_ == most_handles) {
             throw std::system_error(
@@ -109,7 +117,7 @@ std::size_t wfmo::roomiest_group() {
 void wfmo::unwatch(descriptor& d) noexcept {
     if (!is_socket(d)) {
         if (d.slot == awaited_handle) std::erase(awaited_, &d);
-        if (d.slot <= idle_handle) --handles_;
+        if (d.slot == idle_handle || d.slot == awaited_handle) --handles_;
         d.slot = -1;
         return;
     }
@@ -143,7 +151,7 @@ void wfmo::interest_changed(descriptor& d) noexcept {
         looks ? ++looking_ : --looking_;
         return;
     }
-    if (d.slot > idle_handle) return;
+    if (d.slot > idle_handle || d.slot == overlapped_handle) return;
     const bool wanted = waits_to_read(d);
     if (wanted && d.slot == idle_handle) {
         awaited_.push_back(&d);  // there is room
@@ -189,8 +197,9 @@ void wfmo::wait(duration limit) {
         ms = std::min(ms, between_looks);
     }
     for (DWORD from = 0; from < count; ms = 0) {
-        const DWORD got = ::WaitForMultipleObjectsEx(count - from, all + from, FALSE, ms, FALSE);
+        const DWORD got = ::WaitForMultipleObjectsEx(count - from, all + from, FALSE, ms, TRUE);
         if (got == WAIT_TIMEOUT) return;
+        if (got == WAIT_IO_COMPLETION) continue;  // calls have ended: what else is there is looked at now
         if (got == WAIT_FAILED) {
             const int error = last_error();
             if (from == 0 && evict_closed(error)) return;

@@ -1,15 +1,9 @@
 #include "child_process.hpp"
 
-#include "child_signal.hpp"
-#include "child_wait.hpp"
-
 #include "../core/reactor_state.hpp"
 #include "../core/system_error.hpp"
 
 #include <bight/core/error.hpp>
-
-#include <signal.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <new>
@@ -41,33 +35,6 @@ void child_awaiter::describe(std::string& out) const {
     out += ", which somebody must read to the end";
 }
 
-void child_process::begin(pid_t pid) {
-    pid_ = pid;
-    try {
-        const int opened = calls_.open_pidfd(pid);
-        if (opened >= 0) {
-            fd = opened;
-            is_non_blocking = true;
-            demultiplexer_of(home_).attach(*this);
-            wait_again();
-        } else if (!is_here()) {  // the kernel has reaped it: the program ignores SIGCHLD
-            lost_ = ECHILD;
-            reaped_ = true;
-            end_of_wait();
-        } else if (has_no_pidfds(-opened)) {
-            signals_ = &child_signal::of(home_);
-            signals_->add(*this);
-            look();  // it may have ended before
-        } else {
-            throw std::system_error(system_error_code(-opened), "process: the wait for " + name_);
-        }
-    } catch (...) {
-        kill_and_reap();
-        if (fd >= 0) calls_.close(static_cast<int>(std::exchange(fd, -1)));
-        throw;
-    }
-}
-
 void child_process::wait_again() noexcept {
     ++demux->operations;
     if (demux->start(wait_)) waited();
@@ -95,23 +62,11 @@ void child_process::look() noexcept {
     if (!over_) (void)learn();
 }
 
-// False while it lives. The members of a group must not lose its number to others before they have ended.
-bool child_process::learn() noexcept {
-    const bool reap = !leads_group_;
-    const int error = calls_.query(pid_, reap, status_);
-    if (error == EAGAIN) return false;
-    lost_ = error;
-    reaped_ = reap || error != 0;
-    end_of_wait();
-    return true;
-}
-
 void child_process::end_of_wait() noexcept {
     retain();
     over_ = true;
     close_terminal();
-    if (demux) demux->detach(*this, true);
-    if (child_signal* const from = std::exchange(signals_, nullptr)) from->remove(*this);
+    stop_waiting();
     ended_.set();
     look_drained();
     if (!has_handle_) reap_group();
@@ -133,34 +88,6 @@ void child_process::pipe_has_ended() noexcept {
     release();
 }
 
-void child_process::reap_group() noexcept {
-    if (!over_ || in_forked_child() || std::exchange(reaped_, true)) return;
-    (void)calls_.signal_group(pid_, SIGKILL);
-    calls_.reap(pid_);
-}
-
-bool child_process::is_here() const noexcept {
-    process_status how;
-    return calls_.query(pid_, false, how) != ECHILD;
-}
-
-// A wait for one that must not be killed would have no end: it is left to whoever inherits it.
-void child_process::kill_and_reap() noexcept {
-    over_ = reaped_ = true;
-    close_terminal();
-    int error = fd < 0 && !is_here() ? ESRCH : 0;
-    if (error == 0) error = calls_.signal(pid_, static_cast<int>(fd), leads_group_, SIGKILL);
-    if (error == EPERM) {
-        lost_ = error;
-        leave_alone();
-    } else if (error == ESRCH) {
-        lost_ = ECHILD;
-    } else {
-        calls_.reap(pid_);
-        status_ = process_status::killed(SIGKILL);
-    }
-}
-
 // The run does not wait for it any more.
 void child_process::leave_alone() noexcept {
     if (!std::exchange(left_alone_, true)) {
@@ -173,10 +100,6 @@ void child_process::leave_alone() noexcept {
         reactor_access::disarm_grace(home_, *this);
         holds_itself_ = true;
     }
-}
-
-void child_process::close_terminal() noexcept {
-    if (terminal_ >= 0) ::close(std::exchange(terminal_, -1));
 }
 
 // The reactor, or its demultiplexer, goes: nobody else would reap the child.
@@ -200,16 +123,6 @@ const process_status& child_process::status() const {
         text += " (somebody else has waited for it, or the program ignores SIGCHLD)";
     }
     throw std::system_error(system_error_code(lost_), text);
-}
-
-int child_process::send(int signal) noexcept {
-    if (in_forked_child() || (over_ && reaped_)) return ESRCH;
-    if (over_) return calls_.signal_group(pid_, signal);
-    return calls_.signal(pid_, static_cast<int>(fd), leads_group_, signal);
-}
-
-void child_process::ask_to_end() noexcept {
-    if (send(SIGTERM) == 0) (void)send(SIGCONT);
 }
 
 void child_process::handle_gone() noexcept {
@@ -237,7 +150,7 @@ void child_process::expired() noexcept {
         } catch (const std::bad_alloc&) {  // there is nobody to tell
         }
     }
-    if (send(SIGKILL) == EPERM) leave_alone();
+    if (send(signal_to_kill) == EPERM) leave_alone();
 }
 
 void child_process::limit(time_point latest) noexcept {

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "child_event.hpp"
-#include "pipe_transport.hpp"
-#include "process_calls.hpp"
+#include "pipe_end_listener.hpp"
 
 #include "../core/process.hpp"
 #include "../demux/demultiplexer.hpp"
@@ -14,8 +13,6 @@
 #include <bight/core/reactor.hpp>
 #include <bight/os/process_status.hpp>
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -23,9 +20,22 @@
 namespace bight::detail {
 
 class child_signal;
+class process_calls;
+
+/// The numbers of signals by which process::kill knows them, on every system: SIGTERM and SIGKILL.
+inline constexpr int signal_to_end = 15;
+inline constexpr int signal_to_kill = 9;
+
+/// A child that has been started, as the system knows it.
+struct started_child {
+    int number = -1;
+    native_handle process = invalid_handle;  ///< Windows: it
+    native_handle group = invalid_handle;    ///< Windows: the job of one that leads a group
+};
 
 /// Belongs to a reactor. It is kept by its handle, by tasks that wait for it, by the pipes from it, and by
-/// the wait for its end. docs/design/processes.md says how it ends. Thread: its reactor's.
+/// the wait for its end. docs/design/processes.md says how it ends. What systems do differently is in
+/// child_control.cpp and windows_child_control.cpp. Thread: its reactor's.
 class child_process final : public pooled,
                             public list_hook<child_process>,
                             private descriptor,
@@ -33,7 +43,7 @@ class child_process final : public pooled,
                             private pipe_end_listener {
   public:
     /// Made before the child is: later nothing may fail for want of memory. It has one reference.
-    child_process(reactor& home, process_calls& by, std::string name, bool leads_group, duration end_patience)
+    child_process(reactor& home, process_calls* by, std::string name, bool leads_group, duration end_patience)
         : wait_(*this),
           home_(home),
           calls_(by),
@@ -49,20 +59,21 @@ class child_process final : public pooled,
     }
 
     /// The child is there: waits for its end. Throws std::system_error, and has then killed and reaped it.
-    void begin(pid_t pid);
+    void begin(const started_child& child);
     /// Takes over the child's side of its terminal. It stays open here as long as the child lives: one that
     /// opens it late, or again, finds a terminal that has not ended.
     void keep_terminal(int slave) noexcept { terminal_ = slave; }
     /// That, or -1.
     int terminal() const noexcept { return terminal_; }
     /// A pipe that ends before the child counts as drained.
-    void has_pipe_from(pipe_transport& pipe) noexcept {
+    template <class Transport>
+    void has_pipe_from(Transport& pipe) noexcept {
         pipe.tell(*this);
         ++open_pipes_;
     }
 
     reactor& home() const noexcept { return home_; }
-    pid_t pid() const noexcept { return pid_; }
+    int pid() const noexcept { return pid_; }
     const std::string& name() const noexcept { return name_; }
     /// The handle was destroyed: the child is ended, unless it has.
     void handle_gone() noexcept;
@@ -121,11 +132,12 @@ class child_process final : public pooled,
     void leave_alone() noexcept;
     /// Whether it is a child of this process, alive or not: then its number is its own.
     bool is_here() const noexcept;
+    void stop_waiting() noexcept;
     void close_terminal() noexcept;
 
     waiting wait_;
     reactor& home_;
-    process_calls& calls_;
+    process_calls* calls_;  // null on Windows
     std::string name_;
     child_signal* signals_ = nullptr;  // where there is no pidfd
     child_event ended_{*this, child_event::what::end};
@@ -133,8 +145,10 @@ class child_process final : public pooled,
     process_status status_;
     duration patience_;
     const unsigned made_in_ = this_process();
-    pid_t pid_ = -1;
+    int pid_ = -1;
+    native_handle group_ = invalid_handle;
     int terminal_ = -1;
+    int sent_ = 0;  // Windows: the last signal that has ended it, or was to
     unsigned references_ = 1;
     unsigned open_pipes_ = 0;
     int lost_ = 0;  // why its status is not known

@@ -1,6 +1,7 @@
 #include "child_words.hpp"
 
 #include "command_access.hpp"
+#include "command_name.hpp"
 
 #include "../core/system_error.hpp"
 
@@ -69,20 +70,6 @@ const char* starting_directory_of(const command& c) {
     if (!path) return nullptr;
     checked(c, *path, "the directory");
     return path->c_str();
-}
-
-std::string name_for_messages(const command& c) {
-    constexpr std::size_t longest = 200;
-    command shown(std::string_view(c.program()).substr(0, longest));
-    std::size_t size = c.program().size();
-    for (const std::string& a : command_access::arguments(c)) {
-        if (size >= longest) break;
-        shown.argument(std::string_view(a).substr(0, longest - size));
-        size += a.size();
-    }
-    std::string text = printable(shown.to_string());
-    if (size >= longest) text += " ...";
-    return text;
 }
 
 word_list programs_of(const command& c, const std::vector<std::string>& inherited) {

@@ -27,8 +27,6 @@ word_list arguments_of(const command& c);
 word_list environment_of(const command& c, const std::vector<std::string>& inherited);
 /// Where the child begins; null when nothing is said. Valid as long as the command.
 const char* starting_directory_of(const command& c);
-/// What it is in messages: to_string, on one line, and not longer than a line or two.
-std::string name_for_messages(const command& c);
 /// The paths to try, by the PATH of this process.
 word_list programs_of(const command& c, const std::vector<std::string>& inherited);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "descriptor_claim.hpp"
+#include "pipe_end_listener.hpp"
 #include "process_calls.hpp"
 
 #include "../core/process.hpp"
@@ -19,17 +20,6 @@
 
 namespace BIGHT_EXPORT bight {
 namespace detail {
-
-/// Who wants to know when a pipe_transport gives no more bytes. It is kept until then.
-class pipe_end_listener {
-  public:
-    virtual void keep_for_pipe() noexcept = 0;
-    /// Called once: its end, or an error, was read, or it was closed on this side. The transport has let go.
-    virtual void pipe_has_ended() noexcept = 0;
-
-  protected:
-    ~pipe_end_listener() = default;
-};
 
 /// How a descriptor is kept from blocking the reactor.
 enum class call_mode : std::uint8_t {

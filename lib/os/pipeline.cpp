@@ -1,5 +1,5 @@
-#include "child_words.hpp"
-#include "process_calls.hpp"
+#include "child_launch.hpp"
+#include "command_name.hpp"
 
 #include <bight/net/owned_descriptor.hpp>
 #include <bight/os/run_process.hpp>
@@ -14,7 +14,6 @@ namespace bight {
 std::vector<process> pipeline::spawn() const {
     std::vector<process> children;
     children.reserve(commands_.size());
-    detail::process_calls& calls = detail::process_calls_here();
     owned_descriptor input;
     for (std::size_t i = 0; i < commands_.size(); ++i) {
         command next = commands_[i];
@@ -23,7 +22,7 @@ std::vector<process> pipeline::spawn() const {
         if (input) next.inherit(0, input.get());
         if (i + 1 < commands_.size()) {
             const detail::pipe_ends both =
-                detail::open_pipe(calls, "process: a pipe behind " + detail::name_for_messages(next));
+                detail::open_pipe_for_children("process: a pipe behind " + detail::name_for_messages(next));
             input_of_next = owned_descriptor(both.reads);
             output = owned_descriptor(both.writes);
             next.inherit(1, output.get());

@@ -1,7 +1,7 @@
 #include <bight/os/run_process.hpp>
 
-#include "child_words.hpp"
 #include "command_access.hpp"
+#include "command_name.hpp"
 
 #include "../core/system_error.hpp"
 

@@ -18,6 +18,7 @@ const char* detail::known_signal_name(int number) noexcept {
         case SIGTERM: return "SIGTERM";
 #if defined(_WIN32)
         case SIGBREAK: return "SIGBREAK";
+        case 9: return "SIGKILL";  // that of process::kill
 #else
         case SIGHUP: return "SIGHUP";
         case SIGQUIT: return "SIGQUIT";

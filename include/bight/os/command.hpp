@@ -54,7 +54,8 @@ class command {
     /// `program` is a path if it has a slash: a relative one begins at the child's directory. Otherwise it is
     /// looked for in the directories of PATH, as this process has it, also when the child's environment has
     /// none or another; without a PATH in /bin and /usr/bin. The arguments are those after the name; no shell
-    /// looks at them.
+    /// looks at them. On Windows a path has a slash, a backslash or a drive, the extensions of PATHEXT are
+    /// tried, and a batch file must not have arguments that cmd.exe would read otherwise (EINVAL).
     template <class... Arguments>
         requires(std::convertible_to<const Arguments&, std::string_view> && ...)
     explicit command(std::string_view program, const Arguments&... arguments) : program_(program) {
@@ -73,7 +74,8 @@ class command {
     command& environment(std::string_view variable, std::string_view value);
     /// Leaves a variable out.
     command& without_environment(std::string_view variable);
-    /// Nothing is inherited, and what was set is forgotten; what is set afterwards is all that there is.
+    /// Nothing is inherited, and what was set is forgotten; what is set afterwards is all that there is (and
+    /// SystemRoot, on Windows).
     command& empty_environment();
 
     /// Where the child begins.
@@ -87,12 +89,14 @@ class command {
     /// The supplementary groups, by number.
     command& groups(std::vector<std::uint32_t> ids);
     /// The child leads a process group of its own: signals go to the whole group, so does the end of its
-    /// handle, and a ^C at the terminal of this process does not reach it.
+    /// handle, and a ^C at the terminal of this process does not reach it. On Windows it is a job, which also
+    /// ends with this process.
     command& new_group();
     /// How long it has between SIGTERM and SIGKILL when its handle goes; zero: SIGKILL at once.
     command& end_patience(duration patience);
 
-    // Its descriptors. `number` is the child's; what is said last of a number holds.
+    // Its descriptors. `number` is the child's; what is said last of a number holds. On Windows a child has
+    // 0, 1 and 2, its standard handles, and no other.
 
     /// The child reads from it what is written to process::pipe(number).
     command& pipe_to(int number);
@@ -100,7 +104,7 @@ class command {
     command& pipe_from(int number);
     /// It is a descriptor of this process, `from`, which stays the caller's, and must be open when the child
     /// is started. Both may be the same number. Which numbers others have does not matter: {0 is 1, 1 is 0}
-    /// is a swap.
+    /// is a swap. On Windows a `from` above 2 is the value of a handle.
     command& inherit(int number, int from);
     command& inherit(int number) { return inherit(number, number); }
     /// It is /dev/null.

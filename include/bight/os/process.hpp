@@ -16,7 +16,13 @@ namespace BIGHT_EXPORT bight {
 
 namespace detail {
 class child_process;
-}
+
+/// This side of a pipe to or from a child.
+struct child_stream {
+    int number;  ///< the child's; -1: its terminal
+    stream side;
+};
+}  // namespace detail
 
 /// A handle on a child process, and the streams of its pipes. Move-only.
 ///
@@ -42,8 +48,9 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
     /// Throws std::system_error, which names the program, and what could not be done: ENOENT (there is no
     /// such program), EACCES (it must not be run), ENOEXEC, E2BIG; ENOENT, ENOTDIR and EACCES of the
     /// directory; EPERM of the user; EMFILE; EBADF of a given descriptor that is not open, and of a number
-    /// that this process may not have; EINVAL of a text with a zero byte; errc::unavailable on Windows, under
-    /// BIGHT_REACTOR=sim, and without pidfds where SIGCHLD is ignored or blocked. Then nothing is left of it.
+    /// that this process may not have; EINVAL of a text with a zero byte; errc::unavailable under
+    /// BIGHT_REACTOR=sim, without pidfds where SIGCHLD is ignored or blocked, and on Windows of a user, a
+    /// terminal and descriptors above 2. Then nothing is left of it.
     /// On a host of a sim::world programs are those of host::program; a user, a group (EOPNOTSUPP) and a
     /// terminal (errc::unavailable) are refused there.
     static process spawn(const command& what);
@@ -87,25 +94,21 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
 
     /// Sends a signal, by number, to the child, or to its group if it leads one, also when it has
     /// ended, or left that. False when it has ended and leads no group. In a forked child of this process
-    /// nothing is sent, and it is false. Throws std::system_error (EINVAL: no such signal; EPERM).
+    /// nothing is sent, and it is false. Throws std::system_error (EINVAL: no such signal; EPERM). Windows
+    /// has 9, 15 (Ctrl-Break for a group; a child without one is ended at once) and 0.
     bool kill(int signal = 9);
     /// Sends SIGTERM, and SIGKILL if it has not ended after `patience`; waits for its end. Cancelled, it has
     /// sent what it has sent. Throws what `wait` throws, and EPERM when the child must not be killed.
     task<process_status> end(duration patience = command::default_end_patience);
 
   private:
-    struct piped {
-        int number;
-        stream side;
-    };
-    explicit process(detail::child_process& child, std::vector<piped> pipes) noexcept
+    explicit process(detail::child_process& child, std::vector<detail::child_stream> pipes) noexcept
         : child_(&child), pipes_(std::move(pipes)) {}
-    friend class detail::child_process;
     detail::child_process& child() const;
     void drop() noexcept;
 
     detail::child_process* child_ = nullptr;
-    std::vector<piped> pipes_;  // the terminal is -1
+    std::vector<detail::child_stream> pipes_;
 };
 
 }  // namespace bight

@@ -10,7 +10,8 @@
 
 namespace BIGHT_EXPORT bight {
 
-/// What a child, and those of its own children that it has waited for, have used: getrusage(2).
+/// What a child, and those of its own children that it has waited for, have used: getrusage(2). On Windows
+/// it is the child's alone, all faults are minor ones, and switches are not counted.
 struct resource_usage {
     duration user_time{};
     duration system_time{};
@@ -32,7 +33,8 @@ class process_status {
 
     /// Exited with 0.
     bool success() const noexcept { return !by_signal_ && number_ == 0; }
-    /// What it gave to exit(3), 0 to 255; none when a signal has ended it.
+    /// What it gave to exit(3), 0 to 255; none when a signal has ended it. On Windows all 32 bits: below zero
+    /// it is the NTSTATUS of what has ended it, and `signal` is that by which this process did.
     std::optional<int> code() const noexcept {
         return by_signal_ ? std::nullopt : std::optional<int>(number_);
     }
@@ -43,7 +45,8 @@ class process_status {
     bool core_dumped() const noexcept { return core_dumped_; }
     const resource_usage& usage() const noexcept { return usage_; }
 
-    /// "exit status 3", "signal 15 (SIGTERM)", "signal 6 (SIGABRT), core dumped".
+    /// "exit status 3", "signal 15 (SIGTERM)", "signal 6 (SIGABRT), core dumped", and on Windows
+    /// "exit status 0xc0000005 (STATUS_ACCESS_VIOLATION)".
     std::string to_string() const;
     /// Whether they have ended the same way, whatever they have used.
     friend bool operator==(const process_status& a, const process_status& b) noexcept {

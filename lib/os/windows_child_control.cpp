@@ -43,7 +43,7 @@ resource_usage usage_of(HANDLE process) noexcept {
         used.system_time = to_duration(system);
     }
     PROCESS_MEMORY_COUNTERS memory{};
-    if (::K32GetProcessMemoryInfo(process, &memory, sizeof memory)) {
+    if (::GetProcessMemoryInfo(process, &memory, sizeof memory)) {
         used.peak_memory = memory.PeakWorkingSetSize;
         used.minor_faults = memory.PageFaultCount;
     }

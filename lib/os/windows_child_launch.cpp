@@ -223,6 +223,8 @@ class windows_launch {
         }
     }
 
+    // One that it has not got must be said: for none it might be given its console.
+    HANDLE for_child(int number) noexcept { return at(number) ? at(number).get() : INVALID_HANDLE_VALUE; }
     owned_handle& at(int number) noexcept { return handles_[static_cast<std::size_t>(number)]; }
 
     void add_pipe(const command::entry& e, std::vector<child_stream>& pipes) {
@@ -243,9 +245,9 @@ class windows_launch {
         STARTUPINFOEXW how{};
         how.StartupInfo.cb = sizeof how;
         how.StartupInfo.dwFlags = STARTF_USESTDHANDLES;
-        how.StartupInfo.hStdInput = at(0).get();
-        how.StartupInfo.hStdOutput = at(1).get();
-        how.StartupInfo.hStdError = at(2).get();
+        how.StartupInfo.hStdInput = for_child(0);
+        how.StartupInfo.hStdOutput = for_child(1);
+        how.StartupInfo.hStdError = for_child(2);
         how.lpAttributeList = inherited.list();
         DWORD flags = CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT;
         // It begins when it is in its job, so that none of its children is outside.

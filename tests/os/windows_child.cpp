@@ -123,7 +123,9 @@ int run(const std::vector<std::wstring>& all) {
         char byte = 0;
         for (auto left = number(2); left > 0 && hear(&byte, 1) == 1; --left) say({&byte, 1});
     } else if (what == L"yes") {
-        for (;;) say("y\n");
+        std::string many;
+        for (int i = 0; i < 2000; ++i) many += "y\n";
+        for (;;) say(many);
     } else if (what == L"nothing-first") {  // writes of no bytes before and after the others
         DWORD count = 0;
         const HANDLE to = ::GetStdHandle(STD_OUTPUT_HANDLE);

@@ -27,6 +27,12 @@ void with_children(F body) {
     on.run(body);
 }
 
+/// Whether Wine runs this: its ntdll has a function of this name, for programs that must know.
+inline bool under_wine() {
+    const HMODULE system = ::GetModuleHandleW(L"ntdll.dll");
+    return system && ::GetProcAddress(system, "wine_get_version");
+}
+
 /// How many handles this process has open.
 inline DWORD open_handles() {
     DWORD count = 0;

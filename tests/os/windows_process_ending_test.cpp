@@ -111,12 +111,13 @@ TEST_CASE("a handle that outlives its reactor on Windows is of a child that was 
     process child;
     std::optional<observed> seen;
     {
-        reactor_fixture on(kind);
-        on.run([&]() -> bight::task<> {
+        bight::reactor r(options_on(kind));
+        auto body = [&]() -> bight::task<> {
             child = process::spawn(child_program("sleep").pipe_to(0).pipe_from(1).new_group());
             seen.emplace(child);
             co_await until_ready(child);
-        });
+        };
+        r.run(body());
         bight::stream gone = std::move(child.standard_input());
         bight::stream also = std::move(child.standard_output());
     }

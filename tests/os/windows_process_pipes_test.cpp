@@ -138,6 +138,7 @@ TEST_CASE("a write to a child of Windows that reads no more is EPIPE, for good, 
     with_children([]() -> bight::task<> {
         process child = process::spawn(child_program("exit", "0").pipe_to(0));
         co_await child.wait();
+        co_await bight::until_peer_gone(child.standard_input());  // Wine's console may hold it for a while
         for (int i = 0; i < 2; ++i) {
             const auto code = co_await error_of(child.standard_input().write("x"));
             CHECK(code == from_errno(EPIPE));
@@ -268,8 +269,9 @@ TEST_CASE("a child of Windows that has ended is not drained while a child of its
 TEST_CASE("a child of Windows that closes its output long before it ends is waited for") {
     with_children([]() -> bight::task<> {
         process child = process::spawn(child_program("close-and-wait").pipe_to(0).pipe_from(1));
-        const std::string said = co_await all_of(child.standard_output());
-        CHECK(said.empty());
+        const auto said = co_await bight::try_with_timeout(all_of(child.standard_output()), 10s);
+        CHECK(said == std::string());
+        if (!said) co_return;
         CHECK_FALSE(child.status());
         co_await child.standard_input().close();
         const auto how = co_await child.wait_drained();

@@ -195,8 +195,8 @@ void iocp::transferred(operation& op, completion_request& r) noexcept {
     } else if (op.kind == operation_kind::read) {
         if (error != 0) {
             result = pipe_read_result(error);
-        } else if (result == 0) {
-            result = -ECANCELED;  // of a write of no bytes: it goes on, unless it was given up
+        } else if (result == 0 && (op.on->slot & is_socket) == 0) {
+            result = -ECANCELED;  // by a write of no bytes: it goes on, unless it was given up
         }
     } else if (op.kind == operation_kind::write) {
         auto& write = static_cast<send_operation&>(op);

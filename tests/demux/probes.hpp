@@ -196,9 +196,10 @@ class demultiplexer_fixture {
     bool completes_by_itself() { return reactor().demultiplexer_name() == "io_uring"; }
 
     /// Attaches a descriptor.
-    probe_descriptor& add(int fd) {
+    probe_descriptor& add(int fd, bool never_waits = false) {
         auto& d = *descriptors_.emplace_back(std::make_unique<probe_descriptor>());
         d.fd = fd;
+        d.never_waits = never_waits;
         demux().attach(d);
         return d;
     }

@@ -50,10 +50,11 @@ pipe_ends make_named_pipe() {
 
 }  // namespace
 
-TEST_CASE("iocp reads a pipe and writes to it, until the other end has gone") {
-    demultiplexer_fixture on(demultiplexer_kind::iocp);
+TEST_CASE("a pipe of Windows is read and written, until the other end has gone") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
     const pipe_ends ends = make_named_pipe();
-    auto& d = on.add(number_of(ends.ours));
+    auto& d = on.add(number_of(ends.ours), true);
     std::array<char, 64> memory{};
     receive_probe read(d, operation_kind::read);
     read.memory = mutable_buffer(memory.data(), memory.size());
@@ -94,6 +95,78 @@ TEST_CASE("iocp reads a pipe and writes to it, until the other end has gone") {
     on.start(write);
     REQUIRE(on.until_completed(write, 2));
     CHECK(bight::detail::errno_of(write.error()) == EPIPE);
+}
+
+TEST_CASE("reads of a pipe of Windows wait in line, and a write of no bytes ends none") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const pipe_ends ends = make_named_pipe();
+    auto& d = on.add(number_of(ends.ours), true);
+    std::array<char, 3> memory{};
+    receive_probe first(d, operation_kind::read);
+    receive_probe second(d, operation_kind::read);
+    first.memory = mutable_buffer(memory.data(), 2);
+    second.memory = mutable_buffer(memory.data() + 2, 1);
+    on.start(first);
+    on.start(second);
+    on.turns();
+    DWORD count = 0;
+    REQUIRE(::WriteFile(ends.theirs, "", 0, &count, nullptr));
+    on.turns();
+    CHECK(first.completions == 0);
+    REQUIRE(::WriteFile(ends.theirs, "abc", 3, &count, nullptr));
+    REQUIRE(on.until_completed(first));
+    REQUIRE(on.until_completed(second));
+    CHECK(first.result == 2);
+    CHECK(second.result == 1);
+    CHECK(std::string(memory.data(), 3) == "abc");
+    // One behind the other is cancelled without it.
+    on.start(first);
+    on.start(second);
+    on.turns();
+    on.cancel(second);
+    REQUIRE(on.until_completed(second, 2));
+    CHECK(second.result == -ECANCELED);
+    CHECK(first.completions == 1);
+    REQUIRE(::WriteFile(ends.theirs, "d", 1, &count, nullptr));
+    REQUIRE(on.until_completed(first, 2));
+    CHECK(first.result == 1);
+    ::CloseHandle(ends.theirs);
+}
+
+TEST_CASE("what is under way on a pipe of Windows ends with a cancel, and with its descriptor") {
+    ON_EACH_DEMULTIPLEXER;
+    INFO(on.name());
+    const pipe_ends ends = make_named_pipe();
+    auto& d = on.add(number_of(ends.ours), true);
+    std::array<char, 8> memory{};
+    receive_probe read(d, operation_kind::read);
+    read.memory = mutable_buffer(memory.data(), memory.size());
+    const std::string much(std::size_t{1} << 18, 'x');  // more than the pipe holds
+    send_probe write(d, operation_kind::write);
+    std::array<const_buffer, 1> pieces{const_buffer(much)};
+    for (int times = 1; times <= 2; ++times) {
+        pieces[0] = const_buffer(much);
+        write.pieces = pieces.data();
+        write.piece_count = 1;
+        on.start(read);
+        on.start(write);
+        on.turns();
+        CHECK(read.completions == times - 1);
+        CHECK(write.completions == times - 1);
+        if (times == 1) {
+            on.cancel(read);
+            on.cancel(write);
+        } else {
+            on.demux().detach(d, true);
+        }
+        REQUIRE(on.until_completed(read, times));
+        REQUIRE(on.until_completed(write, times));
+        CHECK(read.result == -ECANCELED);
+        CHECK(write.result == -ECANCELED);
+    }
+    CHECK(on.demux().idle());
+    ::CloseHandle(ends.theirs);
 }
 
 TEST_CASE("a process is awaited, and its status told") {

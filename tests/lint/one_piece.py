@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-OF_OTHERS = re.compile(r"(bsd_sockets|cares_message|core_foundation|kqueue|kqueue_\w+|afd|iocp|iocp_\w+|wfmo|no_fork|"
+OF_OTHERS = re.compile(r"(bsd_sockets|cares_message|core_foundation|kqueue|kqueue_\w+|afd|iocp|iocp_\w+|wfmo|wfmo_\w+|no_fork|"
                        r"directory_reader|no_sendfile|no_splice|windows_\w+)\.cpp$")
 
 

@@ -29,10 +29,8 @@ HANDLE system_handle(native_handle file) noexcept {
 
 std::int64_t failure() noexcept { return -std::int64_t{last_error()}; }
 
-// The last error, with another errno than the usual one for it.
-std::int64_t failure_as(int number) noexcept {
-    return -static_cast<std::int64_t>(static_cast<unsigned>(number) | ::GetLastError() << 16);
-}
+// What the last error means here, where its code stands for another errno: users compare by that.
+std::int64_t failure_as(int number) noexcept { return -number; }
 
 DWORD disposition_of(int flags) noexcept {
     if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) return CREATE_NEW;
@@ -268,6 +266,13 @@ std::int64_t remove(const std::wstring& path, int flags) {
     return result;
 }
 
+bool leads_below(const std::wstring& path, const std::wstring& directory) noexcept {
+    const auto size = static_cast<int>(directory.size());
+    return path.size() > directory.size() &&
+           (path[directory.size()] == L'/' || path[directory.size()] == L'\\') &&
+           ::CompareStringOrdinal(path.c_str(), size, directory.c_str(), size, TRUE) == CSTR_EQUAL;
+}
+
 // As rename(2): in the place of what has the name, which must not be open for others that do not share that.
 std::int64_t rename(const std::wstring& path, const char* new_path) {
     if (*new_path == '\0') return -ENOENT;
@@ -275,6 +280,7 @@ std::int64_t rename(const std::wstring& path, const char* new_path) {
     if (to.empty()) return -EILSEQ;
     if (::MoveFileExW(path.c_str(), to.c_str(), MOVEFILE_REPLACE_EXISTING)) return 0;
     if (::GetLastError() == ERROR_ACCESS_DENIED && is_directory(to)) return failure_as(EISDIR);
+    if (leads_below(to, path) && is_directory(path)) return failure_as(EINVAL);
     return path_failure(path);
 }
 

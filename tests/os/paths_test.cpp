@@ -139,7 +139,9 @@ TEST_CASE("paths: a status by its path, and whether anything is there") {
         status = co_await path_status(own);
         CHECK(status.type == file_type::directory);
         co_await fails(path_status(own + "/missing"), std::errc::no_such_file_or_directory);
+#if !defined(_WIN32)  // which leaves out ".." and the name before it in any path
         co_await fails(path_status(own + "/missing/../file"), std::errc::no_such_file_or_directory);
+#endif
     });
 }
 

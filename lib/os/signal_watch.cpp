@@ -85,10 +85,10 @@ std::optional<received_signal> watched_signals::take() noexcept {
     const std::size_t count = receivers_.size();
     for (std::size_t i = 0; i < count; ++i) {
         const std::size_t at = (first_ + i) % count;
-        const auto sender = receivers_[at].take();
-        if (!sender) continue;
+        const auto from = receivers_[at].take();
+        if (!from) continue;
         first_ = at + 1;
-        return received_signal{receivers_[at].number(), *sender};
+        return received_signal{receivers_[at].number(), *from};
     }
     return std::nullopt;
 }

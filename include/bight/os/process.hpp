@@ -49,8 +49,8 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
     /// such program), EACCES (it must not be run), ENOEXEC, E2BIG; ENOENT, ENOTDIR and EACCES of the
     /// directory; EPERM of the user; EMFILE; EBADF of a given descriptor that is not open, and of a number
     /// that this process may not have; EINVAL of a text with a zero byte; errc::unavailable under
-    /// BIGHT_REACTOR=sim, without pidfds where SIGCHLD is ignored or blocked, and on Windows of a user, a
-    /// terminal and descriptors above 2. Then nothing is left of it.
+    /// BIGHT_REACTOR=sim (on Windows on every simulated host), without pidfds where SIGCHLD is ignored or
+    /// blocked, and on Windows of a user, a terminal and descriptors above 2. Then nothing is left of it.
     /// On a host of a sim::world programs are those of host::program; a user, a group (EOPNOTSUPP) and a
     /// terminal (errc::unavailable) are refused there.
     static process spawn(const command& what);

@@ -21,8 +21,13 @@ constexpr int for_watching = O_EVTONLY | O_CLOEXEC | O_NONBLOCK;
 constexpr int for_watching = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 #endif
 
-constexpr unsigned all_notes =
-    NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB | NOTE_LINK | NOTE_DELETE | NOTE_RENAME | NOTE_REVOKE;
+// libkqueue has no NOTE_REVOKE.
+#if defined(NOTE_REVOKE)
+constexpr unsigned end_notes = NOTE_DELETE | NOTE_REVOKE;
+#else
+constexpr unsigned end_notes = NOTE_DELETE;
+#endif
+constexpr unsigned all_notes = NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB | NOTE_LINK | NOTE_RENAME | end_notes;
 
 class kqueue_of_files final : public change_descriptor {
   public:
@@ -104,7 +109,7 @@ void kqueue_source::take(std::vector<told_of_file>& to) {
             told.fd = static_cast<int>(events[i].ident);
             told.contents = (notes & (NOTE_WRITE | NOTE_EXTEND | NOTE_LINK)) != 0;
             told.status = (notes & NOTE_ATTRIB) != 0;
-            told.gone = (notes & (NOTE_DELETE | NOTE_REVOKE)) != 0;
+            told.gone = (notes & end_notes) != 0;
             told.moved = (notes & NOTE_RENAME) != 0;
             to.push_back(told);
         }

@@ -312,7 +312,7 @@ std::int64_t list(list_operation& op, HANDLE directory) {
 std::int64_t list(list_operation& op, const std::wstring& path) {
     const owned_handle directory(::CreateFileW(path.c_str(), FILE_LIST_DIRECTORY, shared_with_all, nullptr,
                                                OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, nullptr));
-    if (directory.get() == INVALID_HANDLE_VALUE) return path_failure(path);
+    if (!directory) return path_failure(path);
     return is_directory(directory.get()) ? list(op, directory.get()) : -ENOTDIR;
 }
 

@@ -2,33 +2,17 @@
 #pragma once
 
 #include "native_handle.hpp"
+#include "windows_handle.hpp"
 
 #include <windows.h>
 
 #include <cstdint>
 #include <string>
-#include <utility>
 
 namespace bight::detail {
 
 /// Beside the flags of open(2): calls on the handle may be overlapped.
 inline constexpr int opened_overlapped = 0x1000000;
-
-/// Closes its handle.
-class owned_handle {
-  public:
-    explicit owned_handle(HANDLE of) noexcept : handle_(of) {}
-    owned_handle(owned_handle&& other) noexcept : handle_(other.release()) {}
-    owned_handle& operator=(owned_handle&&) = delete;
-    ~owned_handle() {
-        if (handle_ && handle_ != INVALID_HANDLE_VALUE) ::CloseHandle(handle_);
-    }
-    HANDLE get() const noexcept { return handle_; }
-    HANDLE release() noexcept { return std::exchange(handle_, nullptr); }
-
-  private:
-    HANDLE handle_;
-};
 
 /// UTF-16 of UTF-8. Empty if it is none. Throws std::bad_alloc.
 std::wstring to_utf16(const char* text);

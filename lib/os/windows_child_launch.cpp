@@ -3,7 +3,6 @@
 
 #include "command_access.hpp"
 #include "command_name.hpp"
-#include "windows_handle.hpp"
 #include "windows_overlapped_pipe.hpp"
 #include "windows_pipe.hpp"
 #include "windows_program.hpp"
@@ -11,6 +10,7 @@
 
 #include "../core/system_error.hpp"
 #include "../demux/demultiplexer.hpp"
+#include "../demux/windows_handle.hpp"
 
 #include <bight/core/error.hpp>
 

@@ -1,7 +1,7 @@
 // make_overlapped_pipe: a pipe between this process and a child.
 #pragma once
 
-#include "windows_handle.hpp"
+#include "../demux/windows_handle.hpp"
 
 #include <string>
 

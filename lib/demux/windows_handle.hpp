@@ -1,7 +1,7 @@
 // owned_handle: a HANDLE that is closed when its owner goes.
 #pragma once
 
-#include "../demux/native_handle.hpp"
+#include "native_handle.hpp"
 
 #include <windows.h>
 

@@ -128,7 +128,7 @@ class follower {
             }
             end = start;
         }
-        co_return 0;
+        co_return std::uint64_t{0};
     }
 
     void show(const followed_file& f, std::string_view text) {

@@ -62,9 +62,11 @@ void child_process::stop_waiting() noexcept {
 
 void child_process::reap_group() noexcept {
     if (!over_ || in_forked_child() || std::exchange(reaped_, true)) return;
-    (void)calls_->signal_group(pid_, SIGKILL);
+    if (!detached_) (void)calls_->signal_group(pid_, SIGKILL);
     calls_->reap(pid_);
 }
+
+void child_process::let_group_live() noexcept {}
 
 bool child_process::is_here() const noexcept {
     process_status how;

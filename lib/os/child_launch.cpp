@@ -62,8 +62,7 @@ class child_launch {
           programs_(programs_of(c, inherited_)),
           directory_(starting_directory_of(c)),
           ours_(by),
-          child_(*new child_process(home, &by, name_,
-                                    command_access::new_group(c) || command_access::has_terminal(c),
+          child_(*new child_process(home, &by, name_, command_access::leads_group(c),
                                     command_access::end_patience(c))) {}
     child_launch(const child_launch&) = delete;
     child_launch& operator=(const child_launch&) = delete;
@@ -78,6 +77,8 @@ class child_launch {
         plan.programs = programs_.pointers();
         plan.directory = directory_;
         plan.new_group = command_access::new_group(command_);
+        plan.new_session = command_access::new_session(command_);
+        if (const auto mask = command_access::umask(command_)) plan.umask = static_cast<int>(*mask & 0777U);
         plan.terminal = slave_;
         plan.mappings = mappings_.data();
         plan.mapping_count = mappings_.size();
@@ -106,8 +107,20 @@ class child_launch {
                                               "the terminal of " + name_);
             pipes.push_back({terminal_number, stream(side)});
         }
-        for (const command::entry& e : entries) add(e, pipes);
+        for (const command::entry& e : entries) {
+            if (e.kind != child_descriptor::same) add(e, pipes);
+        }
+        for (const command::entry& e : entries) {
+            if (e.kind == child_descriptor::same) mappings_.push_back({e.number, source_of_same(e)});
+        }
         std::ranges::sort(mappings_, {}, &child_mapping::number);
+    }
+
+    int source_of_same(const command::entry& e) const {
+        const int other = other_descriptor(command_, e);
+        const auto found = std::ranges::find(mappings_, other, &child_mapping::number);
+        if (found == mappings_.end() || found->source < 0) refuse_same(e, name_);
+        return found->source;
     }
 
     // Before there are any of bight's own, which could have the number of a given one that is not open.

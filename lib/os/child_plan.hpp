@@ -42,6 +42,8 @@ struct child_plan {
     const char* const* programs = nullptr;  ///< the paths to try, up to a null
     const char* directory = nullptr;
     bool new_group = false;
+    bool new_session = false;
+    int umask = -1;                     ///< none: it stays the parent's
     int terminal = -1;                  ///< becomes the controlling one, in a new session
     child_mapping* mappings = nullptr;  ///< ascending by number
     std::size_t mapping_count = 0;

@@ -110,6 +110,10 @@ void child_process::abandoned() noexcept {
         over_ = reaped_ = true;  // here: the parent's goes on
         lost_ = ECHILD;
         close_terminal();
+    } else if (detached_) {
+        over_ = reaped_ = true;  // by whoever inherits it
+        lost_ = ECHILD;
+        close_terminal();
     } else {
         kill_and_reap();
     }
@@ -138,6 +142,20 @@ void child_process::handle_gone() noexcept {
         } else {
             expired();
         }
+    }
+    release();
+}
+
+// Its end is noticed as long as there is the reactor, and the run does not wait for it.
+void child_process::detach() noexcept {
+    has_handle_ = false;
+    detached_ = true;
+    let_group_live();
+    if (over_) {
+        reap_group();
+    } else if (!in_forked_child()) {
+        retain();
+        holds_itself_ = true;
     }
     release();
 }

@@ -77,6 +77,8 @@ class child_process final : public pooled,
     const std::string& name() const noexcept { return name_; }
     /// The handle was destroyed: the child is ended, unless it has.
     void handle_gone() noexcept;
+    /// The handle was, and the child goes its own way.
+    void detach() noexcept;
 
     child_event& ended() noexcept { return ended_; }
     child_event& drained() noexcept { return drained_; }
@@ -128,6 +130,8 @@ class child_process final : public pooled,
     void end_of_wait() noexcept;
     void look_drained() noexcept;
     void reap_group() noexcept;
+    /// Of one that is detached, where its group would end with what is closed here.
+    void let_group_live() noexcept;
     void kill_and_reap() noexcept;
     void leave_alone() noexcept;
     /// Whether it is a child of this process, alive or not: then its number is its own.
@@ -158,7 +162,8 @@ class child_process final : public pooled,
     bool has_handle_ = true;
     bool ending_ = false;  // as a leftover
     bool killed_ = false;
-    bool left_alone_ = false;    // it must not be killed
+    bool left_alone_ = false;  // it must not be killed
+    bool detached_ = false;
     bool holds_itself_ = false;  // no handle and no leftover does, but its end may be noticed
 };
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #if defined(__linux__)
@@ -209,12 +210,14 @@ int set_user(uid_t id) noexcept { return ::setreuid(id, id); }
 [[noreturn]] void become(child_plan& plan) noexcept {
     plan.ran = true;
     reset_signals();
-    if (plan.terminal >= 0) {
+    if (plan.terminal >= 0 || plan.new_session) {
         if (::setsid() < 0) fail(plan, child_step::session);
-        if (::ioctl(plan.terminal, TIOCSCTTY, 0) < 0) fail(plan, child_step::controlling_terminal);
+        if (plan.terminal >= 0 && ::ioctl(plan.terminal, TIOCSCTTY, 0) < 0)
+            fail(plan, child_step::controlling_terminal);
     } else if (plan.new_group && ::setpgid(0, 0) < 0) {
         fail(plan, child_step::group);
     }
+    if (plan.umask >= 0) ::umask(static_cast<mode_t>(plan.umask));
     map_descriptors(plan);
     if (!close_ranges(plan) && !close_listed(plan)) close_each(plan);
     if (plan.sets_groups && set_groups(plan.group_count, plan.groups) < 0) fail(plan, child_step::groups);

@@ -64,6 +64,16 @@ command& command::new_group() {
     return *this;
 }
 
+command& command::new_session() {
+    new_session_ = true;
+    return *this;
+}
+
+command& command::umask(unsigned mask) {
+    umask_ = mask;
+    return *this;
+}
+
 command& command::end_patience(duration longest) {
     end_patience_ = std::max(longest, duration::zero());
     return *this;
@@ -78,6 +88,7 @@ command& command::set(entry e) {
 command& command::pipe_to(int number) { return set({number, child_descriptor::pipe_to, -1}); }
 command& command::pipe_from(int number) { return set({number, child_descriptor::pipe_from, -1}); }
 command& command::inherit(int number, int from) { return set({number, child_descriptor::given, from}); }
+command& command::same_as(int number, int other) { return set({number, child_descriptor::same, other}); }
 command& command::null(int number) { return set({number, child_descriptor::null, -1}); }
 command& command::close(int number) { return set({number, child_descriptor::closed, -1}); }
 

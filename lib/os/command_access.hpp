@@ -27,6 +27,12 @@ struct command_access {
         return c.descriptors_;
     }
     static bool new_group(const command& c) noexcept { return c.new_group_; }
+    static bool new_session(const command& c) noexcept { return c.new_session_; }
+    static std::optional<unsigned> umask(const command& c) noexcept { return c.umask_; }
+    /// Whether it leads a process group, for whichever of these reasons.
+    static bool leads_group(const command& c) noexcept {
+        return c.new_group_ || c.new_session_ || c.has_terminal_;
+    }
     static bool has_terminal(const command& c) noexcept { return c.has_terminal_; }
     static window_size window(const command& c) noexcept { return c.window_; }
     static duration end_patience(const command& c) noexcept { return c.end_patience_; }

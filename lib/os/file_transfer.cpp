@@ -57,8 +57,17 @@ bool file_transfer::refused(bool writes) noexcept {
     return false;
 }
 
+// The system works on it. Gives true.
+bool file_transfer::begun() noexcept {
+    if (!demultiplexer_of(home()).simulated()) outside_.emplace(home());
+    return true;
+}
+
 // It is the owner's to close again.
-void file_transfer::ended() noexcept { --state_->in_use; }
+void file_transfer::ended() noexcept {
+    outside_.reset();
+    --state_->in_use;
+}
 
 bool file_transfer::suspend_read(promise_base& p, const mutable_buffer* pieces, std::size_t count) noexcept {
     if (!begin(p)) return true;
@@ -77,7 +86,7 @@ bool file_transfer::suspend_read(promise_base& p, const mutable_buffer* pieces, 
     }
     const bool nothing = std::all_of(pieces, pieces + std::min(count, pieces_of_a_call),
                                      [](const mutable_buffer& b) { return b.size == 0; });
-    if (!nothing && !start_read()) return true;
+    if (!nothing && !start_read()) return begun();
     ended();
     return finish_now();
 }
@@ -87,7 +96,7 @@ bool file_transfer::suspend_write(promise_base& p, const_buffer* pieces, std::si
     if (refused(true)) return finish_now();
     from_ = pieces;
     from_count_ = count;
-    if (!took(0) && !start_write()) return true;
+    if (!took(0) && !start_write()) return begun();
     ended();
     return finish_now();
 }

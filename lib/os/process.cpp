@@ -93,6 +93,12 @@ void process::drop() noexcept {
     if (child) child->handle_gone();
 }
 
+void process::detach() {
+    child();
+    pipes_.clear();
+    std::exchange(child_, nullptr)->detach();
+}
+
 detail::child_process& process::child() const {
     if (!child_) throw std::system_error(detail::system_error_code(EBADF), "process: an empty handle");
     if (detail::is_elsewhere(*child_)) {

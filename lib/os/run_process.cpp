@@ -4,16 +4,25 @@
 #include "command_name.hpp"
 
 #include "../core/system_error.hpp"
+#include "../demux/demultiplexer.hpp"
 
 #include <bight/core/error.hpp>
+#include <bight/core/finally.hpp>
+#include <bight/core/reactor.hpp>
+#include <bight/core/sleep.hpp>
+#include <bight/core/timeout.hpp>
 #include <bight/core/when_all.hpp>
+#include <bight/core/when_any.hpp>
 #include <bight/io/chunk.hpp>
 #include <bight/io/stream.hpp>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <initializer_list>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -37,15 +46,24 @@ task<> give_input(process& child, std::string_view input) {
     }
 }
 
-task<> take_output(process& child, int number, std::string& to, std::size_t limit, const std::string& name) {
+// What has come of one descriptor.
+struct captured {
+    std::string& bytes;
+    bool& truncated;
+};
+
+task<> take_output(process& child, int number, captured to, run_process_options options,
+                   const std::string& name) {
     stream from = std::move(child.pipe(number));
     while (auto part = co_await from.read_some()) {
-        if (part.size() > limit - to.size()) {
+        const std::size_t room = options.limit - to.bytes.size();
+        if (part.size() > room && !options.truncate) {
             throw std::system_error(errc::too_long, "process: descriptor " + std::to_string(number) + " of " +
                                                         name + " has given more than " +
-                                                        std::to_string(limit) + " bytes");
+                                                        std::to_string(options.limit) + " bytes");
         }
-        to.append(part.begin(), part.end());
+        if (part.size() > room) to.truncated = true;
+        to.bytes.append(part.data(), std::min(part.size(), room));
     }
 }
 
@@ -54,22 +72,89 @@ bool is(const command& c, int number, child_descriptor kind) noexcept {
     return e && e->kind == kind;
 }
 
-// What run_process does with the ends of a child, or of a row of them.
+// What run_process does with a child, or run_pipeline with a row of them.
 struct conversation {
-    process& first;
-    process& last;
+    std::span<process> children;
     bool has_input;
     bool has_output;
     bool has_errors;
+    run_process_options options;
+    std::string name;
+    duration end_patience;
 };
 
-task<> converse(conversation with, run_process_options options, std::string name, std::string& output,
-                std::string& errors) {
+// What has come of it.
+struct outcome {
+    std::string output;
+    std::string errors;
+    std::vector<process_status> statuses;
+    bool timed_out = false;
+    bool truncated = false;
+};
+
+task<> end_all(std::span<process> children, duration patience) {
+    std::vector<task<process_status>> ends;
+    for (process& child : children) {
+        if (!child.status()) ends.push_back(child.end(patience));
+    }
+    if (!ends.empty()) co_await when_all(std::move(ends));
+}
+
+task<> have_ended(std::span<process> children) {
+    for (process& child : children) co_await child.wait();
+}
+
+task<> converse(const conversation& with, outcome& made) {
     std::vector<task<>> all;
-    if (with.has_input) all.push_back(give_input(with.first, options.input));
-    if (with.has_output) all.push_back(take_output(with.last, 1, output, options.limit, name));
-    if (with.has_errors) all.push_back(take_output(with.last, 2, errors, options.limit, name));
+    process& last = with.children.back();
+    const captured output{made.output, made.truncated};
+    const captured errors{made.errors, made.truncated};
+    if (with.has_input) all.push_back(give_input(with.children.front(), with.options.input));
+    if (with.has_output) all.push_back(take_output(last, 1, output, with.options, with.name));
+    if (with.has_errors) all.push_back(take_output(last, 2, errors, with.options, with.name));
     co_await when_all(std::move(all));
+    co_await have_ended(with.children);
+}
+
+// Ends when the pipes are not to be read any longer.
+task<> watch(const conversation& with, outcome& made) {
+    constexpr duration longest_after_time_limit = std::chrono::seconds(1);
+    duration patience = with.options.drain_patience;
+    if (!co_await try_with_timeout(have_ended(with.children), with.options.time_limit)) {
+        made.timed_out = true;
+        co_await end_all(with.children, with.end_patience);
+        patience = std::min(patience, longest_after_time_limit);
+    }
+    co_await sleep_for(patience);
+}
+
+task<> run_to_end(const conversation& with, outcome& made) {
+    // The world outside needs real time.
+    std::optional<outside_work> outside;
+    reactor& here = *reactor::current();
+    if (!detail::demultiplexer_of(here).simulated()) outside.emplace(here);
+    if (with.options.time_limit == duration::max() && with.options.drain_patience == duration::max()) {
+        co_await converse(with, made);
+    } else {
+        co_await when_any(converse(with, made), watch(with, made));
+    }
+    for (process& child : with.children) {
+        const process_status status = co_await child.wait();
+        made.statuses.push_back(status);
+    }
+}
+
+// However that ends, no child is left. One that must not be killed is left to its handle.
+task<> run_all(const conversation& with, outcome& made) {
+    const auto cleanup = [&with]() -> task<> {
+        try {
+            co_await end_all(with.children, with.end_patience);
+        } catch (const std::system_error&) {
+        }
+    };
+    constexpr duration to_die = std::chrono::seconds(5);
+    const duration longest = std::min<duration>(with.end_patience, std::chrono::hours(1000)) + to_die;
+    co_await finally(run_to_end(with, made), cleanup, longest);
 }
 
 [[noreturn]] void refuse(const char* call, const command& c, const std::string& what) {
@@ -115,14 +200,25 @@ task<process_output> run_process(command what, run_process_options options) {
     for (const int number : {1, 2}) {
         if (!what.descriptor(number)) what.pipe_from(number);
     }
-    process_output made;
     process child = process::spawn(what);
-    const conversation with{child, child, is(what, 0, child_descriptor::pipe_to),
-                            is(what, 1, child_descriptor::pipe_from),
-                            is(what, 2, child_descriptor::pipe_from)};
-    co_await converse(with, options, detail::name_for_messages(what), made.output, made.errors);
-    made.status = co_await child.wait_drained();
-    co_return made;
+    const conversation with{
+        .children = {&child, 1},
+        .has_input = is(what, 0, child_descriptor::pipe_to),
+        .has_output = is(what, 1, child_descriptor::pipe_from),
+        .has_errors = is(what, 2, child_descriptor::pipe_from),
+        .options = options,
+        .name = detail::name_for_messages(what),
+        .end_patience = detail::command_access::end_patience(what),
+    };
+    outcome made;
+    co_await run_all(with, made);
+    process_output all;
+    all.status = made.statuses.front();
+    all.output = std::move(made.output);
+    all.errors = std::move(made.errors);
+    all.timed_out = made.timed_out;
+    all.truncated = made.truncated;
+    co_return all;
 }
 
 bool pipeline_output::success() const noexcept {
@@ -148,20 +244,28 @@ task<pipeline_output> run_pipeline(pipeline what, run_process_options options) {
     }
     prepare_input(commands.front(), options);
     if (!commands.back().descriptor(1)) commands.back().pipe_from(1);
-    const bool has_input = is(commands.front(), 0, child_descriptor::pipe_to);
-    const bool has_output = is(commands.back(), 1, child_descriptor::pipe_from);
     pipeline row(commands.front());
     for (std::size_t i = 1; i < commands.size(); ++i) row.add(commands[i]);
-    pipeline_output made;
-    std::string no_errors;
     std::vector<process> children = row.spawn();
-    const conversation with{children.front(), children.back(), has_input, has_output, false};
-    co_await converse(with, options, detail::name_for_messages(commands.back()), made.output, no_errors);
-    for (process& child : children) {
-        const process_status status = co_await child.wait_drained();
-        made.statuses.push_back(status);
-    }
-    co_return made;
+    duration patience = duration::zero();
+    for (const command& c : commands) patience = std::max(patience, detail::command_access::end_patience(c));
+    const conversation with{
+        .children = children,
+        .has_input = is(commands.front(), 0, child_descriptor::pipe_to),
+        .has_output = is(commands.back(), 1, child_descriptor::pipe_from),
+        .has_errors = false,
+        .options = options,
+        .name = detail::name_for_messages(commands.back()),
+        .end_patience = patience,
+    };
+    outcome made;
+    co_await run_all(with, made);
+    pipeline_output all;
+    all.statuses = std::move(made.statuses);
+    all.output = std::move(made.output);
+    all.timed_out = made.timed_out;
+    all.truncated = made.truncated;
+    co_return all;
 }
 
 }  // namespace bight

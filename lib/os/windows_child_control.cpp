@@ -94,6 +94,15 @@ void child_process::reap_group() noexcept {
     ::CloseHandle(handle_of_process(std::exchange(group_, invalid_handle)));
 }
 
+// So that its last handle ends nothing.
+void child_process::let_group_live() noexcept {
+    if (group_ == invalid_handle) return;
+    const HANDLE job = handle_of_process(std::exchange(group_, invalid_handle));
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION none{};
+    ::SetInformationJobObject(job, JobObjectExtendedLimitInformation, &none, static_cast<DWORD>(sizeof none));
+    ::CloseHandle(job);
+}
+
 void child_process::kill_and_reap() noexcept {
     const HANDLE process = handle_of_process(fd);
     (void)send(signal_to_kill);

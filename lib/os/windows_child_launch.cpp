@@ -161,6 +161,9 @@ class windows_launch {
             command_access::groups(command_)) {
             refuse(name_ + " cannot be started as another user or with other groups");
         }
+        if (command_access::new_session(command_) || command_access::umask(command_)) {
+            refuse(name_ + " cannot have a session or an umask of its own");
+        }
         if (command_access::has_terminal(command_)) {
             refuse(name_ + " cannot have a terminal: bight makes no pseudo-terminals");
         }
@@ -220,6 +223,13 @@ class windows_launch {
             } else if (e.kind == child_descriptor::pipe_to || e.kind == child_descriptor::pipe_from) {
                 add_pipe(e, pipes);
             }
+        }
+        for (const command::entry& e : entries) {
+            if (e.kind != child_descriptor::same) continue;
+            const int other = other_descriptor(command_, e);
+            const bool is_there = other >= 0 && other < standard_count && other != e.number && at(other);
+            if (!is_there) refuse_same(e, name_);
+            at(e.number) = duplicate_of(at(other).get());
         }
     }
 

@@ -33,6 +33,7 @@ enum class child_descriptor : std::uint8_t {
     pipe_from,  ///< what the child writes is read from process::pipe
     given,      ///< an open descriptor of this process
     terminal,   ///< the pseudo-terminal, process::terminal
+    same,       ///< what another descriptor of the child is
 };
 
 /// A program and how it is to be run: a value, which can be copied, changed, and started any number of times
@@ -92,6 +93,11 @@ class command {
     /// handle, and a ^C at the terminal of this process does not reach it. On Windows it is a job, which also
     /// ends with this process.
     command& new_group();
+    /// The child leads a session of its own, without a terminal, and in it a process group, as by new_group:
+    /// what a daemon needs (setsid(2)).
+    command& new_session();
+    /// The permissions that files which it makes do not get, as umask(2); this process's unless it is set.
+    command& umask(unsigned mask);
     /// How long it has between SIGTERM and SIGKILL when its handle goes; zero: SIGKILL at once.
     command& end_patience(duration patience);
 
@@ -107,6 +113,10 @@ class command {
     /// is a swap. On Windows a `from` above 2 is the value of a handle.
     command& inherit(int number, int from);
     command& inherit(int number) { return inherit(number, number); }
+    /// It is the same as the child's descriptor `other`, whatever that is: `same_as(2, 1)` is the `2>&1` of a
+    /// shell, also into a pipe, or into the next program of a pipeline. When the child has no `other`, or
+    /// both are the same as each other, starting it is EBADF.
+    command& same_as(int number, int other);
     /// It is /dev/null.
     command& null(int number);
     /// The child has not got it.
@@ -123,7 +133,7 @@ class command {
     struct entry {
         int number;  ///< the child's
         child_descriptor kind;
-        int from;  ///< of `given`: the descriptor of this process
+        int from;  ///< of `given`: the descriptor of this process; of `same`: the other one of the child
     };
 
     /// What holds for a descriptor; nothing was said of it: no value.
@@ -150,6 +160,8 @@ class command {
     duration end_patience_ = default_end_patience;
     bool inherits_environment_ = true;
     bool new_group_ = false;
+    bool new_session_ = false;
+    std::optional<unsigned> umask_;
     bool has_terminal_ = false;
 };
 

@@ -141,7 +141,8 @@ class file {
     /// Waits until no other open file, of this process or another, has a lock that is in the way, and takes
     /// one of the whole file. It asks again and again, up to 50 ms apart, and no order is promised. A lock
     /// tells only those who ask for one; it is let go with the file, or by release_lock(). An exclusive one
-    /// needs access to write, a shared one access to read (fcntl(2), open file description locks). Another
+    /// needs access to write, a shared one access to read (fcntl(2), open file description locks; those of
+    /// flock(2) are others, and neither is seen by the other). Another
     /// kind of lock takes the place of the one that it has: two holders of a shared one that both ask for an
     /// exclusive one wait for each other for ever. A child process that was made by fork(2) shares the open
     /// file: the lock stays until it, too, has closed it, or executed another program, or until

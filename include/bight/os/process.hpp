@@ -101,6 +101,13 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
     /// sent what it has sent. Throws what `wait` throws, and EPERM when the child must not be killed.
     task<process_status> end(duration patience = command::default_end_patience);
 
+    /// Lets the child go: the handle is empty, nothing ends the child, and it outlives this process. Its
+    /// pipes and its terminal are closed on this side. It is reaped if it ends while its reactor lives; one
+    /// that ends later, before this process, stays a zombie until then. A ^C at the terminal, and whatever
+    /// else is sent to this process's group, reaches it, unless it has a session of its own
+    /// (command::new_session). Throws EBADF for an empty handle.
+    void detach();
+
   private:
     explicit process(detail::child_process& child, std::vector<detail::child_stream> pipes) noexcept
         : child_(&child), pipes_(std::move(pipes)) {}

@@ -1,6 +1,7 @@
 // run_process, pipeline: runs programs to their end, and gives what they wrote.
 #pragma once
 
+#include <bight/core/duration.hpp>
 #include <bight/core/export.hpp>
 #include <bight/core/task.hpp>
 #include <bight/os/command.hpp>
@@ -22,14 +23,25 @@ struct run_process_options {
     std::string_view input{};
     /// The most bytes of output, and of errors, each.
     std::size_t limit = std::size_t{1} << 20;
+    /// What is over the limit is read and dropped, and process_output::truncated set, instead of an error.
+    bool truncate = false;
+    /// How long the program may run: then it is ended as by process::end, with command::end_patience, and
+    /// process_output::timed_out set; what it has written until then is given. To end its children, too, say
+    /// command::new_group.
+    duration time_limit = duration::max();
+    /// How long after the end of the program its pipes are read, when something that it has left behind holds
+    /// them; at most a second after one that was ended for want of time. Then they are closed here.
+    duration drain_patience = duration::max();
 };
 
 /// What a program wrote, and how it has ended.
 struct process_output {
     process_output() = default;
     process_status status;
-    std::string output;  ///< descriptor 1
-    std::string errors;  ///< descriptor 2
+    std::string output;      ///< descriptor 1
+    std::string errors;      ///< descriptor 2
+    bool timed_out = false;  ///< it was ended, after options.time_limit
+    bool truncated = false;  ///< there was more than options.limit
 };
 
 /// Runs the program to its end, with `options.input` as its input, and gives all that it wrote. A status
@@ -38,8 +50,10 @@ struct process_output {
 ///
 /// Throws EINVAL when the command has a terminal, or another pipe, which nobody would serve; what
 /// process::spawn throws; and errc::too_long when output or errors have more bytes than `options.limit`.
-/// Then, and when it is cancelled, the child is ended as by its handle. It waits for the ends of the pipes,
-/// too: a daemon that the program leaves behind, with its output, holds it up.
+/// Then, and when it is cancelled, the child is ended as by process::end, with command::end_patience: it has
+/// ended when the await has, unless stop_now leaves no time. It waits for the ends of the pipes, too: a
+/// daemon that the program leaves behind, with its output, holds it up, as long as `options.drain_patience`
+/// says. A virtual clock stands still while the program runs, and so do these limits.
 task<process_output> run_process(command what, run_process_options options = {});
 
 /// Programs of which each reads what the one before writes: `a | b | c`.
@@ -69,6 +83,8 @@ struct pipeline_output {
     pipeline_output() = default;
     std::vector<process_status> statuses;  ///< first to last
     std::string output;                    ///< descriptor 1 of the last
+    bool timed_out = false;                ///< they were ended, after options.time_limit
+    bool truncated = false;                ///< there was more than options.limit
     /// Whether all have exited with 0: false of `yes | head`, of which the first is ended by SIGPIPE.
     bool success() const noexcept;
 };

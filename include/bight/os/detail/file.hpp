@@ -4,6 +4,7 @@
 #include <bight/core/detail/awaiter.hpp>
 #include <bight/core/detail/waiter.hpp>
 #include <bight/core/export.hpp>
+#include <bight/core/reactor.hpp>
 #include <bight/core/result.hpp>
 #include <bight/io/buffer.hpp>
 #include <bight/io/native_file.hpp>
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -91,6 +93,7 @@ class file_transfer : public waiter {
     bool start_write() noexcept;
     bool took(std::int64_t result) noexcept;
     void completed() noexcept;
+    bool begun() noexcept;
     void ended() noexcept;
     [[noreturn]] void throw_it() const;
 
@@ -104,6 +107,7 @@ class file_transfer : public waiter {
     int error_ = 0;
     bool kept_ = false;
     bool writes_ = false;
+    std::optional<outside_work> outside_;  // a virtual clock stands still meanwhile
     alignas(std::max_align_t) unsigned char operation_[room];
 };
 

@@ -215,11 +215,26 @@ class child_launch {
             default: break;
         }
         std::string text = "run " + name_;
-        const auto& tried = programs_.texts();
-        if (command_.program().find('/') == std::string::npos) {
-            text += " (looked for as ";
-            for (std::size_t i = 0; i < tried.size(); ++i) text += (i > 0 ? ", " : "") + printable(tried[i]);
-            text += ")";
+        const std::string& program = command_.program();
+        if (why.error == ENOENT && program.find_first_of(" |<>*;&$") != std::string::npos) {
+            text += " (its program's name is all of " + printable(program) +
+                    ": no shell looks at it, but for command(\"sh\", \"-c\", ...))";
+        } else if (program.find('/') == std::string::npos) {
+            text += " (looked for in PATH, " + searched() + ")";
+        }
+        return text;
+    }
+
+    // The directories of PATH, each once.
+    std::string searched() const {
+        const std::size_t after = command_.program().size() + 1;
+        std::vector<std::string> directories;
+        std::string text;
+        for (const std::string& path : programs_.texts()) {
+            std::string directory = printable(path.substr(0, path.size() - std::min(after, path.size())));
+            if (std::ranges::find(directories, directory) != directories.end()) continue;
+            text += (directories.empty() ? "" : ":") + directory;
+            directories.push_back(std::move(directory));
         }
         return text;
     }

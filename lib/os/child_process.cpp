@@ -88,6 +88,16 @@ void child_process::pipe_has_ended() noexcept {
     release();
 }
 
+// Whoever reads them takes the end for that of a child that had no more to say.
+void child_process::warn_of_streams() const noexcept {
+    try {
+        log(log_level::warning, "process: the handle of " + name_ +
+                                    " has gone while it runs and streams of it are open: it is ended. Keep "
+                                    "the handle until the streams have ended, or detach() it");
+    } catch (const std::bad_alloc&) {  // there is nobody to tell
+    }
+}
+
 // The run does not wait for it any more.
 void child_process::leave_alone() noexcept {
     if (!std::exchange(left_alone_, true)) {
@@ -134,6 +144,7 @@ void child_process::handle_gone() noexcept {
     if (over_) {
         reap_group();
     } else if (!in_forked_child()) {
+        if (open_pipes_ > 0) warn_of_streams();
         retain();
         ending_ = true;
         reactor_access::arm_grace(home_, *this, patience_);

@@ -134,6 +134,7 @@ class child_process final : public pooled,
     void let_group_live() noexcept;
     void kill_and_reap() noexcept;
     void leave_alone() noexcept;
+    void warn_of_streams() const noexcept;
     /// Whether it is a child of this process, alive or not: then its number is its own.
     bool is_here() const noexcept;
     void stop_waiting() noexcept;

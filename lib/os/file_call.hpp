@@ -17,8 +17,8 @@
 namespace bight::detail {
 
 /// Awaits `op`, which its maker has filled in, and gives its result. One that has begun is not interrupted.
-/// `what` and `path` are for the tree of tasks. A virtual clock stands still while the system works on it,
-/// but for an open, which may wait for another program; on a simulated host it takes virtual time.
+/// `what` and `path` are for the tree of tasks. A virtual clock stands still while the system works on it; on
+/// a simulated host it takes virtual time.
 template <class Operation = file_operation>
 class file_call final : public waiter, public awaiter_base<file_call<Operation>> {
   public:
@@ -58,8 +58,7 @@ class file_call final : public waiter, public awaiter_base<file_call<Operation>>
         demultiplexer& demux = demultiplexer_of(home());
         ++demux.operations;
         begun_ = !demux.start(op);
-        const bool may_wait = op.kind == operation_kind::open_file || op.kind == operation_kind::open_beneath;
-        if (begun_ && !may_wait && !demux.simulated()) outside_.emplace(home());
+        if (begun_ && !demux.simulated()) outside_.emplace(home());
         return begun_ ? true : finish_now();
     }
     void completed() noexcept {

@@ -197,6 +197,7 @@ void file_transfer::throw_it() const {
     std::string text = std::string(call) + " " + printable(state_->path);
     if (!at_end) text += " at byte " + std::to_string(offset_ + (writes_ ? moved_ : 0));
     if (writes_ && moved_ > 0) text += ", after " + std::to_string(moved_) + " bytes";
+    if (error_ == ESPIPE) text += ", which has no offsets (see open_fifo and descriptor_stream)";
     throw std::system_error(error(), text);
 }
 

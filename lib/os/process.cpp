@@ -110,16 +110,18 @@ detail::child_process& process::child() const {
 
 int process::id() const { return static_cast<int>(child().pid()); }
 
-stream& process::pipe(int number) {
+stream& process::pipe(int number) & {
     const detail::child_process& c = child();
     for (detail::child_stream& p : pipes_) {
         if (p.number == number && number >= 0) return p.side;
     }
     throw std::system_error(detail::system_error_code(EBADF),
-                            "process: there is no pipe to " + detail::descriptor_of(number, c.name()));
+                            "process: there is no pipe to " + detail::descriptor_of(number, c.name()) +
+                                " (its command has neither pipe_from(" + std::to_string(number) +
+                                ") nor pipe_to(" + std::to_string(number) + "))");
 }
 
-stream& process::terminal() {
+stream& process::terminal() & {
     const detail::child_process& c = child();
     for (detail::child_stream& p : pipes_) {
         if (p.number == detail::terminal_number) return p.side;

@@ -183,8 +183,13 @@ constexpr command::entry error_pipe{2, child_descriptor::pipe_from, -1};
 constexpr command::entry any_input{0, child_descriptor::closed, -1};
 constexpr command::entry any_output{1, child_descriptor::closed, -1};
 
-void prepare_input(command& first, const run_process_options& options) {
-    if (first.descriptor(0)) return;
+void prepare_input(const char* call, command& first, const run_process_options& options) {
+    if (first.descriptor(0)) {
+        if (!options.input.empty() && !is(first, 0, child_descriptor::pipe_to)) {
+            refuse(call, first, "input, and something else at descriptor 0,");
+        }
+        return;
+    }
     if (options.input.empty()) {
         first.null(0);
     } else {
@@ -196,7 +201,7 @@ void prepare_input(command& first, const run_process_options& options) {
 
 task<process_output> run_process(command what, run_process_options options) {
     check_pipes("run_process", what, {input_pipe, output_pipe, error_pipe});
-    prepare_input(what, options);
+    prepare_input("run_process", what, options);
     for (const int number : {1, 2}) {
         if (!what.descriptor(number)) what.pipe_from(number);
     }
@@ -206,7 +211,7 @@ task<process_output> run_process(command what, run_process_options options) {
         .has_input = is(what, 0, child_descriptor::pipe_to),
         .has_output = is(what, 1, child_descriptor::pipe_from),
         .has_errors = is(what, 2, child_descriptor::pipe_from),
-        .options = options,
+        .options = std::move(options),
         .name = detail::name_for_messages(what),
         .end_patience = detail::command_access::end_patience(what),
     };
@@ -242,7 +247,7 @@ task<pipeline_output> run_pipeline(pipeline what, run_process_options options) {
         check_pipes("run_pipeline", commands[i],
                     {i == 0 ? input_pipe : any_input, i + 1 == commands.size() ? output_pipe : any_output});
     }
-    prepare_input(commands.front(), options);
+    prepare_input("run_pipeline", commands.front(), options);
     if (!commands.back().descriptor(1)) commands.back().pipe_from(1);
     pipeline row(commands.front());
     for (std::size_t i = 1; i < commands.size(); ++i) row.add(commands[i]);
@@ -254,7 +259,7 @@ task<pipeline_output> run_pipeline(pipeline what, run_process_options options) {
         .has_input = is(commands.front(), 0, child_descriptor::pipe_to),
         .has_output = is(commands.back(), 1, child_descriptor::pipe_from),
         .has_errors = false,
-        .options = options,
+        .options = std::move(options),
         .name = detail::name_for_messages(commands.back()),
         .end_patience = patience,
     };

@@ -120,7 +120,7 @@ pid_t simulated_processes::start(child_plan& plan) noexcept {
     with.environment = texts(plan.environment);
     with.parent = own_id();
     with.group = thread_.process ? thread_.process->group : 0;
-    with.leads_group = plan.new_group;
+    with.leads_group = plan.new_group || plan.new_session;
     // Drawn before anything fails, so that the next one of this name has the same numbers.
     keyed_chance chance = thread_.chance_of("program " + with.arguments.front()).child();
     std::chrono::microseconds takes(chance.draw(purpose::thread).between(50, 2000));

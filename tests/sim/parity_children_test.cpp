@@ -296,7 +296,7 @@ TEST_CASE("a program that cannot be run is an error with its number and its path
     on.run([&]() -> task<> {
         const auto missing = refusal_of(bight::command("bight-no-such-program", "x"));
         CHECK(missing.code == from_errno(ENOENT));
-        CHECK_THAT(missing.text, Catch::Contains("process: run bight-no-such-program x (looked for as /") &&
+        CHECK_THAT(missing.text, Catch::Contains("process: run bight-no-such-program x (looked for in PATH, /") &&
                                      Catch::Contains("/usr/bin/bight-no-such-program") &&
                                      Catch::Contains("No such file or directory"));
         const auto path = refusal_of(bight::command("/no/such/program"));

@@ -165,8 +165,8 @@ class file {
 };
 
 /// Opens a file, or a directory for reading its status and syncing it. Only what has offsets can be read and
-/// written: pipes, terminals and sockets give ESPIPE. The path is one of the system, and UTF-8 on Windows. A
-/// FIFO is waited for until somebody opens its other end, by one of four threads.
+/// written: pipes, terminals and sockets give ESPIPE. The path is one of the system, and UTF-8 on Windows. It
+/// does not wait for the other end of a FIFO: without a reader, one that is opened to write is ENXIO.
 task<file> open_file(std::string path, open_options options = {});
 
 }  // namespace bight

@@ -69,14 +69,19 @@ class [[nodiscard("a process whose handle goes is ended at once")]] process {
 
     /// This side of a pipe to or from the child, by the child's number; it may be moved out. Throws
     /// std::system_error (EBADF) when the child has no pipe there.
-    stream& pipe(int number);
+    stream& pipe(int number) &;
+    stream& pipe(int) && = delete;  // give the process a name: without a handle its child is ended
     /// The pipes of 0, 1 and 2.
-    stream& standard_input() { return pipe(0); }
-    stream& standard_output() { return pipe(1); }
-    stream& standard_error() { return pipe(2); }
+    stream& standard_input() & { return pipe(0); }
+    stream& standard_input() && = delete;  // the same
+    stream& standard_output() & { return pipe(1); }
+    stream& standard_output() && = delete;  // the same
+    stream& standard_error() & { return pipe(2); }
+    stream& standard_error() && = delete;  // the same
     /// This side of its pseudo-terminal: what is written is typed, what is read is shown. It ends when the
     /// child has ended and nobody has it open any more. EBADF without one.
-    stream& terminal();
+    stream& terminal() &;
+    stream& terminal() && = delete;  // the same
     /// Sets the size of the terminal's window; the child's foreground group gets SIGWINCH. While the child
     /// lives the stream may have been moved out. Throws std::system_error.
     void resize_terminal(window_size size);

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,9 +17,8 @@ namespace BIGHT_EXPORT bight {
 
 /// Options of run_process.
 struct run_process_options {
-    /// What the program reads from its descriptor 0; it must live until the await has ended. It need not
-    /// read all of it.
-    std::string_view input{};
+    /// What the program reads from its descriptor 0. It need not read all of it.
+    std::string input{};
     /// The most bytes of output, and of errors, each.
     std::size_t limit = std::size_t{1} << 20;
     /// What is over the limit is read and dropped, and process_output::truncated set, instead of an error.
@@ -48,7 +46,8 @@ struct process_output {
 /// other than 0 is no error of this. Of 0, 1 and 2 what the command says otherwise holds: then nothing is
 /// written there, or captured; without an input descriptor 0 is /dev/null.
 ///
-/// Throws EINVAL when the command has a terminal, or another pipe, which nobody would serve; what
+/// Throws EINVAL when the command has a terminal, or another pipe, which nobody would serve, and when there is
+/// input, though the command says that descriptor 0 is something else; what
 /// process::spawn throws; and errc::too_long when output or errors have more bytes than `options.limit`.
 /// Then, and when it is cancelled, the child is ended as by process::end, with command::end_patience: it has
 /// ended when the await has, unless stop_now leaves no time. It waits for the ends of the pipes, too: a

@@ -211,7 +211,7 @@ task<process_output> run_process(command what, run_process_options options) {
         .has_input = is(what, 0, child_descriptor::pipe_to),
         .has_output = is(what, 1, child_descriptor::pipe_from),
         .has_errors = is(what, 2, child_descriptor::pipe_from),
-        .options = std::move(options),
+        .options = options,
         .name = detail::name_for_messages(what),
         .end_patience = detail::command_access::end_patience(what),
     };
@@ -259,7 +259,7 @@ task<pipeline_output> run_pipeline(pipeline what, run_process_options options) {
         .has_input = is(commands.front(), 0, child_descriptor::pipe_to),
         .has_output = is(commands.back(), 1, child_descriptor::pipe_from),
         .has_errors = false,
-        .options = std::move(options),
+        .options = options,
         .name = detail::name_for_messages(commands.back()),
         .end_patience = patience,
     };

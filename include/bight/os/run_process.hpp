@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,8 +18,9 @@ namespace BIGHT_EXPORT bight {
 
 /// Options of run_process.
 struct run_process_options {
-    /// What the program reads from its descriptor 0. It need not read all of it.
-    std::string input{};
+    /// What the program reads from its descriptor 0; it must live until the await has ended: not a temporary
+    /// that is gone at the end of its line. The program need not read all of it.
+    std::string_view input{};
     /// The most bytes of output, and of errors, each.
     std::size_t limit = std::size_t{1} << 20;
     /// What is over the limit is read and dropped, and process_output::truncated set, instead of an error.

@@ -297,7 +297,7 @@ TEST_CASE("a program that cannot be run is an error with its number and its path
         const auto missing = refusal_of(bight::command("bight-no-such-program", "x"));
         CHECK(missing.code == from_errno(ENOENT));
         CHECK_THAT(missing.text, Catch::Contains("process: run bight-no-such-program x (looked for in PATH, /") &&
-                                     Catch::Contains("/usr/bin/bight-no-such-program") &&
+                                     Catch::Contains("/usr/bin:") &&
                                      Catch::Contains("No such file or directory"));
         const auto path = refusal_of(bight::command("/no/such/program"));
         CHECK(path.code == from_errno(ENOENT));

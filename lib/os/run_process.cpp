@@ -84,7 +84,7 @@ struct conversation {
 };
 
 // What has come of it.
-struct outcome {
+struct run_outcome {
     std::string output;
     std::string errors;
     std::vector<process_status> statuses;
@@ -104,7 +104,7 @@ task<> have_ended(std::span<process> children) {
     for (process& child : children) co_await child.wait();
 }
 
-task<> converse(const conversation& with, outcome& made) {
+task<> converse(const conversation& with, run_outcome& made) {
     std::vector<task<>> all;
     process& last = with.children.back();
     const captured output{made.output, made.truncated};
@@ -117,7 +117,7 @@ task<> converse(const conversation& with, outcome& made) {
 }
 
 // Ends when the pipes are not to be read any longer.
-task<> watch(const conversation& with, outcome& made) {
+task<> watch(const conversation& with, run_outcome& made) {
     constexpr duration longest_after_time_limit = std::chrono::seconds(1);
     duration patience = with.options.drain_patience;
     if (!co_await try_with_timeout(have_ended(with.children), with.options.time_limit)) {
@@ -128,7 +128,7 @@ task<> watch(const conversation& with, outcome& made) {
     co_await sleep_for(patience);
 }
 
-task<> run_to_end(const conversation& with, outcome& made) {
+task<> run_to_end(const conversation& with, run_outcome& made) {
     // The world outside needs real time.
     std::optional<outside_work> outside;
     reactor& here = *reactor::current();
@@ -145,7 +145,7 @@ task<> run_to_end(const conversation& with, outcome& made) {
 }
 
 // However that ends, no child is left. One that must not be killed is left to its handle.
-task<> run_all(const conversation& with, outcome& made) {
+task<> run_all(const conversation& with, run_outcome& made) {
     const auto cleanup = [&with]() -> task<> {
         try {
             co_await end_all(with.children, with.end_patience);
@@ -215,7 +215,7 @@ task<process_output> run_process(command what, run_process_options options) {
         .name = detail::name_for_messages(what),
         .end_patience = detail::command_access::end_patience(what),
     };
-    outcome made;
+    run_outcome made;
     co_await run_all(with, made);
     process_output all;
     all.status = made.statuses.front();
@@ -263,7 +263,7 @@ task<pipeline_output> run_pipeline(pipeline what, run_process_options options) {
         .name = detail::name_for_messages(commands.back()),
         .end_patience = patience,
     };
-    outcome made;
+    run_outcome made;
     co_await run_all(with, made);
     pipeline_output all;
     all.statuses = std::move(made.statuses);

@@ -526,7 +526,7 @@ fi
 # Lines are all that a report shows: without the rest of what a debugger knows, it takes a sixth less. A compiler that
 # may use 1 GiB before it collects garbage takes a tenth less. The tests use the shared library, and use_from_outside both.
 if build gcc "$gxx" -Dbuildtype=debug "-Dcpp_args=-g1 --param=ggc-min-heapsize=1048576" -Ddefault_library=both -Dbenchmarks=enabled \
-    -Dunity=on -Dunity_size=8; then
+    -Dunity=on -Dunity_size=9; then
     [ -n "$confined" ] || run gcc gcc
     run_confined gcc
     if [ $matrix != quick ] && [ -z "$words" ]; then use_from_outside gcc "$gxx"; fi

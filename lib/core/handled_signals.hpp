@@ -1,9 +1,12 @@
 // handled_signals: what systems do differently with the signals that bight handles.
 #pragma once
 
+#include <bight/core/export.hpp>
+
 #include <span>
 
-namespace bight::detail {
+namespace BIGHT_EXPORT bight {
+namespace detail {
 
 /// Called with the number of a signal: in its handler, or (Windows) on a thread of the system's. It may only
 /// do what a signal handler may.
@@ -46,4 +49,5 @@ void leave_to_the_system(int signal) noexcept;
 /// nobody wants it. Safe in a signal handler.
 bool signal_came(int number, int sender) noexcept;
 
-}  // namespace bight::detail
+}  // namespace detail
+}  // namespace bight

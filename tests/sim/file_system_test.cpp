@@ -1,5 +1,7 @@
 // The file system of a simulated host, as programs see it through open_file and the like: what a crash leaves
 // of it, and its faults.
+#include "faulty.hpp"
+
 #include "support/catch.hpp"
 
 #include <bight/bight.hpp>
@@ -18,6 +20,7 @@
 
 using namespace std::chrono_literals;
 using bight::task;
+using test::with;
 namespace sim = bight::sim;
 
 namespace {
@@ -35,12 +38,6 @@ void run_and_crash(sim::world& w, sim::host& host, F body) {
     host.run(body);
     w.run();
     host.crash();
-}
-
-sim::world_options with(sim::fault f, double probability) {
-    sim::world_options options;
-    options.faults.set(f, probability);
-    return options;
 }
 
 }  // namespace

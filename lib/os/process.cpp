@@ -7,6 +7,7 @@
 
 #include "../core/reactor_state.hpp"
 #include "../core/system_error.hpp"
+#include "../demux/demultiplexer.hpp"
 
 #include <bight/core/error.hpp>
 #include <bight/core/reactor.hpp>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -46,6 +48,9 @@ task<process_status> end_child(child_reference child, duration longest) {
         if (error != 0 && error != ESRCH) {
             throw std::system_error(system_error_code(error), "process: kill " + child->name());
         }
+        // Nothing withstands that, but it takes real time.
+        std::optional<outside_work> outside;
+        if (!demultiplexer_of(child->home()).simulated()) outside.emplace(child->home());
         co_await child->ended().wait();
     }
     co_return child->status();

@@ -120,7 +120,8 @@ task<> converse(const conversation& with, run_outcome& made) {
 task<> watch(const conversation& with, run_outcome& made) {
     constexpr duration longest_after_time_limit = std::chrono::seconds(1);
     duration patience = with.options.drain_patience;
-    if (!co_await try_with_timeout(have_ended(with.children), with.options.time_limit)) {
+    const bool in_time = co_await try_with_timeout(have_ended(with.children), with.options.time_limit);
+    if (!in_time) {
         made.timed_out = true;
         co_await end_all(with.children, with.end_patience);
         patience = std::min(patience, longest_after_time_limit);

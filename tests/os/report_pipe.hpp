@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 
 namespace test {
 
@@ -31,12 +32,13 @@ class report_pipe {
     /// The first line.
     bight::task<int> number() {
         const int from = ends_[0];
-        co_return co_await bight::offload([from] {
+        auto first_line = [from] {
             std::string line;
             char c = 0;
             while (::read(from, &c, 1) == 1 && c != '\n') line += c;
             return std::stoi(line);
-        });
+        };
+        co_return co_await bight::offload(std::move(first_line));
     }
 
   private:

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "change_descriptor.hpp"
-#include "directory_reader.hpp"
+#include "windows_directory_reader.hpp"
 #include "file_watcher.hpp"
 
 #include "../demux/file_operation.hpp"

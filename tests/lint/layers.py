@@ -36,8 +36,8 @@ FILES_OF_A_SYSTEM = re.compile(
     r"net/(?:linux_\w+\.[ch]pp|windows_\w+\.cpp|\w+_watch_kernel\.cpp|posix_look_up\.cpp|descriptor_control\.cpp|"
     r"inherited_descriptor\.cpp|uring_operation\.cpp)|"
     r"os/(?:(?:child_(?!process)\w+|inotify|paths|pipe_transport|pseudo_terminal|pipe|standard_streams|signal_name|"
-    r"stream_over|system_process_calls|terminal|watched_\w+|kqueue_\w+|directory_reader|windows_\w+)\.cpp|"
-    r"(?:directory_reader|windows_\w+)\.hpp|"
+    r"stream_over|system_process_calls|terminal|watched_\w+|kqueue_\w+|windows_\w+)\.cpp|"
+    r"windows_\w+\.hpp|"
     r"waiting_mode\.hpp)|"
     r"sim/(?:windows_explore\.cpp|explore_child\.cpp|explore_search\.cpp|child_pipe\.hpp|child_process\.hpp|"
     r"replay_command\.cpp)")  # the last one: commands of a shell

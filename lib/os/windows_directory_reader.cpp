@@ -1,4 +1,4 @@
-#include "directory_reader.hpp"
+#include "windows_directory_reader.hpp"
 
 #include "../core/system_error.hpp"
 #include "../core/windows_text.hpp"

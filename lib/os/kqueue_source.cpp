@@ -97,8 +97,8 @@ void kqueue_source::take(std::vector<told_of_file>& to) {
     constexpr int most = 64;
     for (int count = most; count == most;) {
         struct kevent events[most];
-        const timespec at_once{};
-        count = ::kevent(static_cast<int>(queue_->fd), nullptr, 0, events, most, &at_once);
+        const timespec no_time{};
+        count = ::kevent(static_cast<int>(queue_->fd), nullptr, 0, events, most, &no_time);
         if (count < 0) {
             if (errno == EINTR) return;
             throw std::system_error(errno, std::system_category(), "file_watch: reading what has changed");

@@ -92,10 +92,10 @@ struct run_outcome {
     bool truncated = false;
 };
 
-task<> end_all(std::span<process> children, duration patience) {
+task<> end_all(std::span<process> children, duration longest) {
     std::vector<task<process_status>> ends;
     for (process& child : children) {
-        if (!child.status()) ends.push_back(child.end(patience));
+        if (!child.status()) ends.push_back(child.end(longest));
     }
     if (!ends.empty()) co_await when_all(std::move(ends));
 }
@@ -119,14 +119,14 @@ task<> converse(const conversation& with, run_outcome& made) {
 // Ends when the pipes are not to be read any longer.
 task<> watch(const conversation& with, run_outcome& made) {
     constexpr duration longest_after_time_limit = std::chrono::seconds(1);
-    duration patience = with.options.drain_patience;
+    duration longest = with.options.drain_patience;
     const bool in_time = co_await try_with_timeout(have_ended(with.children), with.options.time_limit);
     if (!in_time) {
         made.timed_out = true;
         co_await end_all(with.children, with.end_patience);
-        patience = std::min(patience, longest_after_time_limit);
+        longest = std::min(longest, longest_after_time_limit);
     }
-    co_await sleep_for(patience);
+    co_await sleep_for(longest);
 }
 
 task<> run_to_end(const conversation& with, run_outcome& made) {
@@ -253,8 +253,8 @@ task<pipeline_output> run_pipeline(pipeline what, run_process_options options) {
     pipeline row(commands.front());
     for (std::size_t i = 1; i < commands.size(); ++i) row.add(commands[i]);
     std::vector<process> children = row.spawn();
-    duration patience = duration::zero();
-    for (const command& c : commands) patience = std::max(patience, detail::command_access::end_patience(c));
+    duration longest = duration::zero();
+    for (const command& c : commands) longest = std::max(longest, detail::command_access::end_patience(c));
     const conversation with{
         .children = children,
         .has_input = is(commands.front(), 0, child_descriptor::pipe_to),
@@ -262,7 +262,7 @@ task<pipeline_output> run_pipeline(pipeline what, run_process_options options) {
         .has_errors = false,
         .options = options,
         .name = detail::name_for_messages(commands.back()),
-        .end_patience = patience,
+        .end_patience = longest,
     };
     run_outcome made;
     co_await run_all(with, made);

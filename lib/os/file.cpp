@@ -193,11 +193,14 @@ task<> fill_from(file_state_ref on, std::uint64_t offset, mutable_buffer memory)
     }
 }
 
-task<std::int64_t> open_once(const file_state& of, int flags, const open_options& options) {
-    file_call<> call(operation_kind::open_file, "an open of", of.path.c_str());
+// The descriptor is at once the file's, whoever is cancelled.
+task<std::int64_t> open_once(file_state_ref made, int flags, open_options options) {
+    file_call<> call(operation_kind::open_file, "an open of", made->path.c_str());
     call.op.flags = flags;
     call.op.mode = options.permissions;
-    co_return co_await std::move(call);
+    const std::int64_t result = co_await std::move(call);
+    if (result >= 0) made->handle = static_cast<native_handle>(result);
+    co_return result;
 }
 
 task<file> open_path(std::string path, open_options options) {
@@ -208,14 +211,16 @@ task<file> open_path(std::string path, open_options options) {
     state->path = std::move(path);
     state->appends = options.append;
     // No FIFO is waited for. Nor is the holder of a lease (fcntl(2)), who is then asked again, with patience.
-    std::int64_t result = co_await open_once(*state, open_flags(options) | without_waiting, options);
-    if (result == -EAGAIN) result = co_await open_once(*state, open_flags(options), options);
+    std::int64_t result = co_await open_once(state, open_flags(options) | without_waiting, options);
+    if (result == -EAGAIN) result = co_await open_once(state, open_flags(options), options);
     if (result == -ENXIO) {
-        throw_file_error("open", state->path + " (a FIFO without a reader, or a socket or device without its "
-                         "other side; see open_fifo)", result);
+        throw_file_error("open",
+                         state->path +
+                             " (a FIFO without a reader, or a socket or device without its "
+                             "other side; see open_fifo)",
+                         result);
     }
     check_file_result(result, "open", state->path);
-    state->handle = static_cast<native_handle>(result);
     make_waiting(state->handle);
     co_return file_access_key::make(state);
 }

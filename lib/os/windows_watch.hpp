@@ -2,8 +2,8 @@
 #pragma once
 
 #include "change_descriptor.hpp"
-#include "windows_directory_reader.hpp"
 #include "file_watcher.hpp"
+#include "windows_directory_reader.hpp"
 
 #include "../demux/file_operation.hpp"
 

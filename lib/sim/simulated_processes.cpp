@@ -96,7 +96,8 @@ void simulated_processes::close(int fd) noexcept {
 ssize_t simulated_processes::read(int fd, void* to, std::size_t size) noexcept {
     const not_failing machinery;
     const auto s = host_.find(fd);
-    return s && s->pipe ? static_cast<ssize_t>(read_end(host_.world, *s, static_cast<char*>(to), size)) : -EBADF;
+    return s && s->pipe ? static_cast<ssize_t>(read_end(host_.world, *s, static_cast<char*>(to), size))
+                        : -EBADF;
 }
 
 bool simulated_processes::hung_up(int fd) noexcept {

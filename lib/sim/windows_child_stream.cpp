@@ -9,7 +9,8 @@
 namespace bight::sim::detail {
 
 stream stream_of_end(process_state&, int, std::string) {
-    throw std::system_error(errc::unavailable, "a child of a simulated host: its pipes are not simulated on Windows");
+    throw std::system_error(errc::unavailable,
+                            "a child of a simulated host: its pipes are not simulated on Windows");
 }
 
 }  // namespace bight::sim::detail
